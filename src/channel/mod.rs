@@ -1,0 +1,1 @@
+//! Delivers messages to people: e-mail, Teams, Slack, webhook.

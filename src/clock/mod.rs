@@ -1,0 +1,123 @@
+//! The one place that reads the time and sleeps.
+//!
+//! Everything else takes a [`Clock`], or better, a `now`. [`SystemClock`] is the machine's;
+//! [`ManualClock`] stands still until a test or a replay moves it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+/// A source of time. Cheap to clone behind an [`Arc`]; shared by the whole process.
+#[async_trait]
+pub trait Clock: std::fmt::Debug + Send + Sync {
+    /// Returns the present instant, wall clock, UTC.
+    fn now(&self) -> Timestamp;
+
+    /// Waits until `deadline` has been reached; returns at once if it has passed.
+    ///
+    /// Cancel safe: dropping the future loses nothing.
+    async fn sleep_until(&self, deadline: Timestamp);
+
+    /// Waits for `length`, counted from now.
+    async fn sleep(&self, length: SignedDuration) {
+        let deadline = self.now().checked_add(length).unwrap_or(Timestamp::MAX);
+        self.sleep_until(deadline).await;
+    }
+}
+
+/// A clock handed around the process.
+pub type SharedClock = Arc<dyn Clock>;
+
+/// Longest single wait on the operating system's timer, so that a suspended machine or a corrected
+/// clock is noticed within it. Seconds would waste wake-ups; an hour would oversleep.
+const NAP_MAX: Duration = Duration::from_secs(60);
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+#[async_trait]
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        loop {
+            let left = self.now().duration_until(deadline);
+            let Ok(left) = Duration::try_from(left) else { return };
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left.min(NAP_MAX)).await;
+        }
+    }
+}
+
+/// A clock that moves only when told to.
+#[derive(Debug, Clone)]
+pub struct ManualClock(watch::Sender<Timestamp>);
+
+impl ManualClock {
+    /// Starts a clock that stands at `now`.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self(watch::Sender::new(now))
+    }
+
+    /// Moves the clock and wakes every sleeper whose deadline has come.
+    pub fn set(&self, now: Timestamp) {
+        self.0.send_replace(now);
+    }
+
+    /// Moves the clock forward (or back, for a negative length).
+    pub fn advance(&self, length: SignedDuration) {
+        self.0.send_modify(|now| *now = now.checked_add(length).unwrap_or(Timestamp::MAX));
+    }
+}
+
+#[async_trait]
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.borrow()
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        let mut moved = self.0.subscribe();
+        // The sender lives in `self`, so the channel cannot close while we wait.
+        if moved.wait_for(|now| *now >= deadline).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_sleepers_when_it_is_moved() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let sleeper = clock.clone();
+        let mut tasks = tokio::task::JoinSet::new();
+        tasks.spawn(async move {
+            sleeper.sleep(SignedDuration::from_secs(10)).await;
+            sleeper.now()
+        });
+        tokio::task::yield_now().await;
+        clock.advance(SignedDuration::from_secs(9));
+        assert!(tasks.try_join_next().is_none());
+        clock.advance(SignedDuration::from_secs(1));
+        let woken = tasks.join_next().await.unwrap().unwrap();
+        assert_eq!(woken, Timestamp::from_second(10).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_passed_deadline_does_not_wait() {
+        SystemClock.sleep_until(Timestamp::UNIX_EPOCH).await;
+    }
+}

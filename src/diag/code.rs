@@ -1,0 +1,97 @@
+//! The stable codes, one for each kind of problem.
+
+use std::fmt;
+
+macro_rules! codes {
+    ($($(#[$doc:meta])+ $variant:ident = $text:literal, $title:literal);+ $(;)?) => {
+        /// A kind of problem. The text (`HB0101`) never changes its meaning and is never used again.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[$doc])+ $variant),+
+        }
+
+        impl Code {
+            /// Every code, ascending.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The code as it is printed.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// What the kind is called.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The bytes are not an acceptable text: encoding, control characters, size.
+    Text = "HB0001", "the file is not acceptable text";
+    /// YAML does not parse.
+    Yaml = "HB0002", "the YAML does not parse";
+    /// A key comes twice in one map.
+    DuplicateKey = "HB0003", "a key comes twice";
+    /// A YAML feature that is not allowed here (tags, second document, too many aliases, depth).
+    YamlFeature = "HB0004", "a YAML feature that is not allowed";
+    /// A limit on the size of the document.
+    YamlLimit = "HB0005", "the document is too large";
+    /// A key that does not exist.
+    UnknownKey = "HB0101", "an unknown key";
+    /// A required key is missing.
+    MissingKey = "HB0102", "a required key is missing";
+    /// A value of the wrong type.
+    WrongType = "HB0103", "a value of the wrong type";
+    /// A value outside the allowed set or range.
+    WrongValue = "HB0104", "a value that is not allowed";
+    /// Keys that exclude or need each other.
+    KeyCombination = "HB0105", "keys that do not go together";
+    /// Two files carry the same playbook id.
+    DuplicateId = "HB0106", "two playbooks with the same id";
+    /// A duration that cannot be read.
+    Duration = "HB0201", "a duration that cannot be read";
+    /// A cron expression that cannot be read or never fires.
+    Cron = "HB0202", "a cron expression that cannot be used";
+    /// A time zone that does not exist.
+    TimeZone = "HB0203", "an unknown time zone";
+    /// A Rhai expression that does not compile.
+    Expression = "HB0301", "an expression that does not compile";
+    /// A name in an expression that does not exist.
+    UnknownName = "HB0302", "an unknown name in an expression";
+    /// A function in an expression that does not exist.
+    UnknownFunction = "HB0303", "an unknown function in an expression";
+    /// Types in an expression that do not fit.
+    ExpressionType = "HB0304", "types that do not fit in an expression";
+    /// A template that does not compile.
+    Template = "HB0401", "a template that does not compile";
+    /// A variable in a template that does not exist.
+    UnknownVariable = "HB0402", "an unknown variable in a template";
+    /// A helper in a template that does not exist.
+    UnknownHelper = "HB0403", "an unknown helper in a template";
+    /// Interpolation where none may be.
+    ForbiddenTemplate = "HB0404", "a template where none is allowed";
+    /// A list, channel, tenant or file that does not exist.
+    UnknownReference = "HB0501", "a name that refers to nothing";
+    /// A list file that cannot be read.
+    List = "HB0502", "a list that cannot be read";
+    /// A query that cannot be used.
+    Query = "HB0601", "a hunting query that cannot be used";
+    /// An action whose parameters do not fit.
+    Action = "HB0701", "an action that cannot be used";
+    /// A guard looser than the settings allow.
+    Guard = "HB0702", "a guard looser than the settings allow";
+    /// A secret written in the clear.
+    SecretInClear = "HB0801", "a secret written in the clear";
+    /// An endpoint that is not allowed.
+    Endpoint = "HB0802", "an endpoint that is not allowed";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

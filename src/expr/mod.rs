@@ -1,0 +1,1 @@
+//! Rhai conditions: compiled once, run under limits, mapped back to their place.

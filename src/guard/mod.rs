@@ -1,0 +1,1 @@
+//! Limits that stop a run before it acts.

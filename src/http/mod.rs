@@ -1,0 +1,1 @@
+//! One outgoing request: limits, retries, redaction.

@@ -1,0 +1,1 @@
+//! Runs a hunting query and keeps the rows that match.

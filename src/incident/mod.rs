@@ -1,0 +1,1 @@
+//! Fetches incidents and keeps those that match.

@@ -1,0 +1,41 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+// Layer 0: words. No I/O (only `clock` waits).
+pub mod clock;
+pub mod diag;
+pub mod model;
+
+// Layer 1: doors to text, to the wire and to the disk. Each hides one heavy dependency.
+pub mod expr;
+pub mod http;
+pub mod rows;
+pub mod store;
+pub mod text;
+pub mod yaml;
+
+// Layer 2: what people write, whom we watch, whom we tell.
+pub mod channel;
+pub mod playbook;
+pub mod settings;
+pub mod sim;
+pub mod tenant;
+
+// Layer 3: what a playbook can do.
+pub mod action;
+pub mod guard;
+pub mod hunt;
+pub mod incident;
+pub mod notify;
+
+// Layer 4: what a playbook means.
+pub mod plan;
+
+// Layer 5: doing it.
+pub mod engine;
+pub mod schedule;
+
+// Layer 6: the process that keeps running.
+pub mod daemon;
+
+// Layer 7: the hand.
+pub mod cli;

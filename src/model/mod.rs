@@ -1,0 +1,14 @@
+//! The nouns: incidents, alerts, rows, identities, secrets. No I/O, no opinions.
+
+mod case;
+mod id;
+mod row;
+mod secret;
+
+pub use case::{
+    Alert, AlertSeverity, AlertStatus, CaseComment, Classification, Determination, EvidenceDevice,
+    EvidenceUser, Incident, IncidentStatus, Term,
+};
+pub use id::{AlertId, DeviceId, IdError, IncidentId, MachineActionId, PlaybookId, RunId, TenantId, UserId};
+pub use row::{Cell, CellRef, Projection, Row, RowView, Wanted};
+pub use secret::Secret;

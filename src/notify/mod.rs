@@ -1,0 +1,1 @@
+//! Builds messages and works off the outbox.

@@ -1,0 +1,1 @@
+//! A playbook as understood.

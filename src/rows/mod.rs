@@ -1,0 +1,1 @@
+//! Decodes hunting answers while they stream.

@@ -1,0 +1,1 @@
+//! The simulated tenant: a server that speaks the tenant's HTTP.

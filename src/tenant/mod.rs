@@ -1,0 +1,1 @@
+//! The tenant door: tokens, hunting, incidents, actions.

@@ -1,0 +1,1 @@
+//! Handlebars text, and the encoders for the places it goes to.
