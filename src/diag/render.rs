@@ -16,7 +16,8 @@ pub enum Format {
 pub fn render(diagnostics: &[Diagnostic], format: Format) -> String {
     match format {
         Format::Text => {
-            diagnostics.iter().map(|d| format!("{}: {}: {}\n", d.span, d.code, d.message)).collect()
+            let lines = diagnostics.iter().map(|d| format!("{}: {}: {}", d.span, d.code, d.message));
+            lines.collect::<Vec<_>>().join("\n")
         }
         Format::Json => String::new(),
     }

@@ -226,6 +226,7 @@ pub struct EvidenceUser {
 }
 
 /// An alert, with its evidence sorted by kind.
+#[expect(clippy::struct_field_names, reason = "the API's own field names")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Alert {
@@ -270,6 +271,7 @@ pub struct Alert {
 }
 
 /// An incident, with its alerts when they were asked for.
+#[expect(clippy::struct_field_names, reason = "the API's own field names")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Incident {

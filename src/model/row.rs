@@ -106,7 +106,7 @@ pub struct RowView<'a> {
 impl RowView<'_> {
     /// Copies the row out of the buffer.
     #[must_use]
-    pub fn to_row(&self, projection: &Arc<Projection>) -> Row {
+    pub fn to_row(self, projection: &Arc<Projection>) -> Row {
         Row { projection: Arc::clone(projection), cells: self.cells.iter().map(CellRef::to_cell).collect() }
     }
 }
