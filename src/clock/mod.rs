@@ -33,7 +33,7 @@ pub type SharedClock = Arc<dyn Clock>;
 
 /// Longest single wait on the operating system's timer, so that a suspended machine or a corrected
 /// clock is noticed within it. Seconds would waste wake-ups; an hour would oversleep.
-const NAP_MAX: Duration = Duration::from_secs(60);
+const NAP_MAX: Duration = Duration::from_mins(1);
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
