@@ -2,6 +2,7 @@
 
 mod case;
 mod id;
+mod list;
 mod row;
 mod secret;
 
@@ -10,5 +11,6 @@ pub use case::{
     EvidenceUser, Incident, IncidentStatus, Term,
 };
 pub use id::{AlertId, DeviceId, IdError, IncidentId, MachineActionId, PlaybookId, RunId, TenantId, UserId};
+pub use list::{List, Lists};
 pub use row::{Cell, CellRef, Projection, Row, RowView, Wanted};
 pub use secret::Secret;
