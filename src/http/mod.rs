@@ -1,1 +1,188 @@
-//! One outgoing request: limits, retries, redaction.
+//! One outgoing request: where it may go, how long and how big it may get, when it is repeated.
+//!
+//! Every call of the process to another machine goes through [`Http`]. It follows no redirect,
+//! keeps no cookie, speaks plain HTTP to loopback only, counts the decoded bytes, and holds the only
+//! retry loop there is. What it shows of a request (errors, logs, `Debug`) is the method, the origin
+//! and the route; secrets in headers, queries, bodies and webhook addresses stay inside.
+//!
+//! Waits go through the injected [`Clock`](crate::clock::Clock); the deadline of one attempt is the
+//! machine's own, because the network does not follow a clock that stands still.
+
+mod address;
+mod error;
+mod exchange;
+mod pool;
+mod request;
+mod retry;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::SignedDuration;
+
+pub use address::Address;
+pub use error::{Applied, HttpError, Refusal, Retry};
+pub use exchange::{Answer, Chunks};
+pub use request::Request;
+pub use retry::{Jitter, retry_after};
+
+use crate::clock::SharedClock;
+use crate::model::Secret;
+use pool::Pool;
+use retry::Patience;
+
+/// Most decoded bytes of an ordinary answer. The largest page of incidents with their alerts seen in
+/// practice is a few megabytes; ten times that is a mistake or an attack.
+pub const BYTES_MAX: u64 = 32 << 20;
+
+/// Longest one ordinary attempt may take, from the first packet to the last byte.
+pub const TIME_MAX: Duration = Duration::from_mins(1);
+
+/// What one attempt may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of the body after decompression.
+    pub bytes_max: u64,
+    /// Longest time from the first packet to the last byte, the connection included. Waits between
+    /// attempts do not count.
+    pub time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes_max: BYTES_MAX, time_max: TIME_MAX }
+    }
+}
+
+/// Whether a request may be sent again when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing, or the same thing twice: repeated after throttling, server errors and
+    /// broken connections.
+    Safe,
+    /// Twice would be wrong: repeated only when it provably was not applied (429, or no connection
+    /// came about). Sent on a connection of its own, so that a stale one cannot swallow it.
+    Unsafe,
+    /// Sent once. For callers that keep their own outbox.
+    Never,
+}
+
+/// How the process talks to other machines.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// Certificates (PEM, any number) trusted beside the system's.
+    pub extra_ca: Vec<u8>,
+    /// The proxy for everything but loopback; it may carry a password. `None` goes directly: the
+    /// environment is not read here.
+    pub proxy: Option<Secret>,
+    /// The `User-Agent`.
+    pub user_agent: String,
+    /// Seed of the jitter; `None` draws one.
+    pub seed: Option<u64>,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            extra_ca: Vec::new(),
+            proxy: None,
+            user_agent: concat!("huntbook/", env!("CARGO_PKG_VERSION")).to_owned(),
+            seed: None,
+        }
+    }
+}
+
+/// The door to other machines. Cheap to clone; connections are shared by the clones.
+#[derive(Debug, Clone)]
+pub struct Http(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: Pool,
+    jitter: Jitter,
+    clock: SharedClock,
+}
+
+impl Http {
+    /// Prepares the door. Opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Options`] if a certificate or the proxy's address cannot be read.
+    pub fn open(options: HttpOptions, clock: SharedClock) -> Result<Self, HttpError> {
+        let jitter = options.seed.map_or_else(Jitter::random, Jitter::seeded);
+        Ok(Self(Arc::new(Inner { pool: Pool::open(options)?, jitter, clock })))
+    }
+
+    /// Sends a request and reads its answer, which is a success (2xx).
+    ///
+    /// # Errors
+    ///
+    /// Every other status is [`HttpError::Refused`]. See [`HttpError::retry`] and
+    /// [`HttpError::applied`] for what may be done next; the repeats `repeat` allows have been made.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future abandons the request; it may have arrived.
+    pub async fn send(
+        &self,
+        request: &Request,
+        repeat: Repeat,
+        limits: &Limits,
+    ) -> Result<Answer, HttpError> {
+        let mut patience = Patience::new(repeat);
+        loop {
+            let tried = match self.attempt(request, repeat, limits).await {
+                Ok(mut chunks) => chunks.read_all().await.map(|body| Answer::new(chunks.head(), body)),
+                Err(error) => Err(error),
+            };
+            match tried {
+                Ok(answer) => return Ok(answer),
+                Err(error) => self.wait_or_give_up(error, &mut patience).await?,
+            }
+        }
+    }
+
+    /// Sends a request that may be repeated, and gives its successful answer piece by piece.
+    ///
+    /// The repeats end with the answer's head: a body that breaks off is the reader's to handle,
+    /// because pieces of it have been read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Http::send`]; [`Chunks::next`] has its own.
+    pub async fn stream(&self, request: &Request, limits: &Limits) -> Result<Chunks, HttpError> {
+        let mut patience = Patience::new(Repeat::Safe);
+        loop {
+            match self.attempt(request, Repeat::Safe, limits).await {
+                Ok(chunks) => return Ok(chunks),
+                Err(error) => self.wait_or_give_up(error, &mut patience).await?,
+            }
+        }
+    }
+
+    /// Sends the request once, as far as the head of a successful answer.
+    async fn attempt(&self, request: &Request, repeat: Repeat, limits: &Limits) -> Result<Chunks, HttpError> {
+        let client = self.0.pool.client(request.address(), repeat)?;
+        exchange::exchange(&client, request, limits, self.0.clock.now()).await
+    }
+
+    /// Waits if the error may pass and there is patience left; else gives the error back.
+    async fn wait_or_give_up(&self, error: HttpError, patience: &mut Patience) -> Result<(), HttpError> {
+        let Some(wait) = patience.next_wait(&error, &self.0.jitter) else {
+            return Err(error);
+        };
+        log_repeat(&error, wait);
+        self.0.clock.sleep(wait).await;
+        Ok(())
+    }
+}
+
+/// Leaves a trace of a repeat, for whoever wonders where the time went.
+fn log_repeat(error: &HttpError, wait: SignedDuration) {
+    tracing::debug!(error = %crate::diag::Chain(error), wait_s = wait.as_secs_f64(), "a request is repeated");
+}
+
+/// The bytes of an answer that has none.
+const EMPTY: Bytes = Bytes::new();

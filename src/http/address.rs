@@ -1,0 +1,250 @@
+//! Where a request goes, and what of that may be shown.
+
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use url::{Host, Url};
+
+use super::HttpError;
+use crate::model::Secret;
+
+/// Longest address accepted, in bytes. Servers refuse longer ones; a longer link is an attack.
+const LENGTH_MAX: usize = 8 << 10;
+
+/// A checked address: `https`, or `http` to loopback; no user, no password, no fragment.
+///
+/// `Debug` and `Display` show the origin and the route (`https://host/api/machines/{id}`), never
+/// what was put into it, nor the query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Address {
+    url: Url,
+    shown: String,
+}
+
+impl Address {
+    /// Checks an address that is not secret, such as a service's base.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Address`] if it is malformed or not allowed.
+    pub fn parse(text: &str) -> Result<Self, HttpError> {
+        let url = check(text)?;
+        let mut shown = origin(&url);
+        shown.push_str(url.path().trim_end_matches('/'));
+        Ok(Self { url, shown })
+    }
+
+    /// Checks an address that is itself a credential, such as a webhook: only its origin is shown.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Address`], without the address.
+    pub fn secret(text: &Secret) -> Result<Self, HttpError> {
+        let url = check(text.expose())?;
+        let shown = format!("{}/(secret)", origin(&url));
+        Ok(Self { url, shown })
+    }
+
+    /// Goes down from here along a route: `at("security/incidents/{id}", &["29"])`. Each `{name}` takes
+    /// the next of `segments`, percent-encoded, as exactly one segment; the rest is taken as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Address`] if a segment is empty, `.` or `..`, or their number is wrong.
+    pub fn at(&self, route: &str, segments: &[&str]) -> Result<Self, HttpError> {
+        let mut url = self.url.clone();
+        let mut given = segments.iter();
+        {
+            let mut path =
+                url.path_segments_mut().map_err(|()| HttpError::address("the base has no path"))?;
+            path.pop_if_empty();
+            for part in route.split('/') {
+                if !part.starts_with('{') {
+                    path.push(part);
+                    continue;
+                }
+                match given.next() {
+                    Some(segment) if !matches!(*segment, "" | "." | "..") => path.push(segment),
+                    _ => return Err(HttpError::address("a part of the path is empty or only dots")),
+                };
+            }
+        }
+        if given.next().is_some() {
+            return Err(HttpError::address("the route has fewer places than parts"));
+        }
+        Ok(Self { url, shown: format!("{}/{route}", self.shown) })
+    }
+
+    /// Adds a parameter to the query. It is not shown.
+    #[must_use]
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        self.url.query_pairs_mut().append_pair(name, value);
+        self
+    }
+
+    /// Follows a link a server gave, if it stays at this address's origin: the next request carries
+    /// credentials meant for it. Shown as this address.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Address`] if it leads elsewhere.
+    pub fn follow(&self, link: &str) -> Result<Self, HttpError> {
+        let url = check(link)?;
+        if url.origin() == self.url.origin() {
+            Ok(Self { url, shown: self.shown.clone() })
+        } else {
+            Err(HttpError::address("a link of the answer leads to another host"))
+        }
+    }
+
+    /// Whether it is on this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.url)
+    }
+
+    /// The whole address, for the request itself and for comparing links.
+    pub(super) const fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// A fingerprint of the whole address, for telling links apart without showing them.
+    #[must_use]
+    pub fn fingerprint(&self) -> [u8; 32] {
+        use sha2::Digest as _;
+        sha2::Sha256::digest(self.url.as_str().as_bytes()).into()
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Address({})", self.shown)
+    }
+}
+
+/// Parses and checks. The errors say nothing of the text: it may be a secret.
+fn check(text: &str) -> Result<Url, HttpError> {
+    if text.len() > LENGTH_MAX {
+        return Err(HttpError::address("it is too long"));
+    }
+    let url = Url::parse(text).map_err(|_malformed| HttpError::address("it is malformed"))?;
+    let allowed = match url.scheme() {
+        "https" => true,
+        "http" => is_loopback(&url),
+        _ => false,
+    };
+    if !allowed {
+        return Err(HttpError::address("only https is allowed, or http to loopback"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(HttpError::address("it carries a user or password"));
+    }
+    if url.fragment().is_some() {
+        return Err(HttpError::address("it carries a fragment"));
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => Ipv4Addr::is_loopback(&address),
+        Some(Host::Ipv6(address)) => Ipv6Addr::is_loopback(&address),
+        None => false,
+    }
+}
+
+fn origin(url: &Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check_path(segment: &str, path: &str) {
+        let address = Address::parse("https://graph.contoso.example/v1.0/").unwrap();
+        let address = address.at("users/{id}/revoke", &[segment]).unwrap();
+        assert_eq!(address.url.path(), path);
+        assert_eq!(address.to_string(), "https://graph.contoso.example/v1.0/users/{id}/revoke");
+    }
+
+    #[test]
+    fn a_segment_stays_one_segment() {
+        check_path("dana@contoso.example", "/v1.0/users/dana@contoso.example/revoke");
+        check_path("a/../../b", "/v1.0/users/a%2F..%2F..%2Fb/revoke");
+        check_path("a?x=1#y", "/v1.0/users/a%3Fx=1%23y/revoke");
+        check_path("%2e%2e", "/v1.0/users/%252e%252e/revoke");
+    }
+
+    #[test]
+    fn a_segment_that_would_vanish_is_refused() {
+        let base = Address::parse("https://graph.contoso.example").unwrap();
+        for segment in ["", ".", ".."] {
+            assert!(base.at("users/{id}", &[segment]).is_err(), "{segment:?}");
+        }
+        assert!(base.at("users/{id}", &[]).is_err());
+        assert!(base.at("users", &["x"]).is_err());
+    }
+
+    #[test]
+    fn plain_http_reaches_this_machine_only() {
+        for good in [
+            "http://127.0.0.1:1",
+            "http://127.9.9.9/x",
+            "http://[::1]:8",
+            "http://localhost:3",
+            "https://a.example",
+        ] {
+            assert!(Address::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://a.example",
+            "http://127.0.0.1.a.example",
+            "http://localhost.a.example",
+            "http://10.0.0.1",
+            "http://169.254.169.254",
+            "ftp://127.0.0.1",
+            "file:///etc/passwd",
+            "https://user:pw@a.example",
+            "https://a.example/#x",
+            "a.example",
+            "",
+        ] {
+            assert!(Address::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_link_must_stay_at_its_origin() {
+        let base = Address::parse("https://graph.contoso.example/v1.0").unwrap();
+        assert!(base.follow("https://graph.contoso.example/v1.0/x?$skiptoken=1").is_ok());
+        for foreign in [
+            "https://graph.contoso.example.evil.example/",
+            "https://evil.example/",
+            "https://graph.contoso.example:444/",
+            "https://graph.contoso.example@evil.example/",
+            "http://127.0.0.1/",
+            "/relative",
+        ] {
+            assert!(base.follow(foreign).is_err(), "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_shows_its_origin_only() {
+        let hook = Secret::new("https://hooks.contoso.example/services/T0/B0/s3cret?sig=s3cret".to_owned());
+        let address = Address::secret(&hook).unwrap();
+        assert_eq!(address.to_string(), "https://hooks.contoso.example/(secret)");
+        assert!(!format!("{address:?}").contains("s3cret"));
+        let error = Address::secret(&Secret::new("http://s3cret.example/s3cret".to_owned())).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cret"));
+    }
+}

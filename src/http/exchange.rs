@@ -1,0 +1,166 @@
+//! One attempt: send, check the head, read the body within its limits.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::{EMPTY, HttpError, Limits, Refusal, Request, retry_after};
+
+/// Longest silence within a body. Rows of a hunt arrive in one go once the query has run; a minute
+/// without a byte is a dead peer.
+const STALL_MAX: Duration = Duration::from_mins(1);
+
+/// How much of a refusal's body is read. Envelopes are below one kilobyte; gateways send pages.
+const REFUSAL_BYTES_MAX: usize = 16 << 10;
+
+/// An answer, read in full.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status, 200 to 299.
+    pub status: u16,
+    /// The body, decompressed.
+    pub body: Bytes,
+    headers: HeaderMap,
+}
+
+impl Answer {
+    pub(super) fn new((status, headers): (u16, HeaderMap), body: Bytes) -> Self {
+        Self { status, body, headers }
+    }
+
+    /// A header, if it is there and is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// A successful answer whose body is still arriving.
+#[derive(Debug)]
+pub struct Chunks {
+    response: reqwest::Response,
+    request: String,
+    limits: Limits,
+    deadline: Instant,
+    read: u64,
+}
+
+impl Chunks {
+    /// A header, if it is there and is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.response.headers().get(name)?.to_str().ok()
+    }
+
+    /// Returns the next piece of the body, decompressed; `None` at its end, which has been checked
+    /// against the announced length.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Cut`], [`HttpError::Large`], [`HttpError::Late`]. After an error there is no more.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
+        let until = self.deadline.min(Instant::now() + STALL_MAX);
+        let chunk = match tokio::time::timeout_at(until, self.response.chunk()).await {
+            Ok(Ok(chunk)) => chunk,
+            Ok(Err(error)) => {
+                return Err(HttpError::Cut {
+                    request: self.request.clone(),
+                    source: error.without_url().into(),
+                });
+            }
+            Err(_elapsed) => {
+                return Err(HttpError::Late { request: self.request.clone(), limit: self.limits.time_max });
+            }
+        };
+        let length = chunk.as_ref().map_or(0, Bytes::len);
+        self.read = self.read.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        if self.read > self.limits.bytes_max {
+            return Err(self.large());
+        }
+        Ok(chunk)
+    }
+
+    /// Reads what is left.
+    pub(super) async fn read_all(&mut self) -> Result<Bytes, HttpError> {
+        let Some(first) = self.next().await? else { return Ok(EMPTY) };
+        let Some(second) = self.next().await? else { return Ok(first) };
+        let mut body = BytesMut::from(first);
+        body.extend_from_slice(&second);
+        while let Some(chunk) = self.next().await? {
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// Status and headers.
+    pub(super) fn head(&mut self) -> (u16, HeaderMap) {
+        (self.response.status().as_u16(), std::mem::take(self.response.headers_mut()))
+    }
+
+    fn large(&self) -> HttpError {
+        HttpError::Large { request: self.request.clone(), limit: self.limits.bytes_max }
+    }
+}
+
+/// Sends `request` and waits for the head of a successful answer.
+pub(super) async fn exchange(
+    client: &reqwest::Client,
+    request: &Request,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Chunks, HttpError> {
+    let deadline = Instant::now() + limits.time_max;
+    let sent = client
+        .request(request.method().clone(), request.address().url().clone())
+        .headers(request.headers().clone())
+        .body(request.bytes().clone())
+        .send();
+    let response = match tokio::time::timeout_at(deadline, sent).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(error)) => return Err(unanswered(request, error)),
+        Err(_elapsed) => {
+            return Err(HttpError::Late { request: request.to_string(), limit: limits.time_max });
+        }
+    };
+    let announced = response.content_length();
+    let chunks = Chunks { response, request: request.to_string(), limits: *limits, deadline, read: 0 };
+    if !chunks.response.status().is_success() {
+        return Err(refused(chunks, now).await);
+    }
+    if announced.is_some_and(|length| length > limits.bytes_max) {
+        return Err(chunks.large());
+    }
+    Ok(chunks)
+}
+
+/// Sorts a failure before the head: nothing was sent, or nobody knows.
+fn unanswered(request: &Request, error: reqwest::Error) -> HttpError {
+    let request = request.to_string();
+    let connect = error.is_connect();
+    let builder = error.is_builder();
+    let source = Box::new(error.without_url());
+    if connect || builder {
+        HttpError::Connect { request, source }
+    } else {
+        HttpError::Lost { request, source }
+    }
+}
+
+/// Reads the start of a refusal's body; a body that breaks off or goes on is no matter.
+async fn refused(mut chunks: Chunks, now: Timestamp) -> HttpError {
+    let mut body = BytesMut::new();
+    while body.len() < REFUSAL_BYTES_MAX {
+        match chunks.next().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    body.truncate(REFUSAL_BYTES_MAX);
+    let (status, headers) = chunks.head();
+    let wait = retry_after(headers.get(http::header::RETRY_AFTER).and_then(|v| v.to_str().ok()), &body, now);
+    let refusal = Refusal { status, wait, body: body.freeze(), headers };
+    HttpError::Refused { request: chunks.request, refusal: Box::new(refusal) }
+}
