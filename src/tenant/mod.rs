@@ -1,1 +1,118 @@
-//! The tenant door: tokens, hunting, incidents, actions.
+//! The tenant door: everything huntbook asks of Microsoft Entra ID, Graph and Defender for Endpoint.
+//!
+//! [`Tenant`] says what huntbook needs, in huntbook's words. [`Client`] is the one implementation that
+//! ships; it speaks HTTP to the services, or to the simulated tenant, which is a server too. What the
+//! services spell in several ways is spelled in one way above this door.
+//!
+//! The door does not decide whether something should be done, and keeps no record of it.
+//!
+//! To add an operation: a variant of [`Operation`]; its name, role and kind in `operation.rs`; its
+//! request in `client/`; a case in `tests/tenant_operations.rs`.
+
+mod error;
+mod machine;
+mod operation;
+mod query;
+mod token;
+
+use async_trait::async_trait;
+
+pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
+pub use machine::{ActionStatus, Machine, MachineAction};
+pub use operation::{
+    AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType, Operation, Receipt,
+    RemoteState, ScanType,
+};
+pub use query::{
+    HuntAnswer, HuntColumn, HuntLimits, HuntQuery, IncidentPage, IncidentQuery, OnRow, Quarantined,
+};
+pub use token::{Audience, TokenFacts};
+
+use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, Wanted};
+
+/// One directory tenant, as huntbook uses it.
+///
+/// Every future may be dropped: a read then has no effect, an [`apply`](Self::apply) may have been
+/// applied.
+#[async_trait]
+pub trait Tenant: Send + Sync + std::fmt::Debug {
+    /// The name the settings give it.
+    fn name(&self) -> &str;
+
+    /// Runs a hunting query; hands each row to `on_row` while the answer arrives.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] with a [`HuntFault`] when the service will not run it;
+    /// [`TenantError::Rows`] or [`TenantError::Http`] when the answer broke off, after rows may have been
+    /// handed over: they do not count.
+    async fn hunt(
+        &self,
+        query: &HuntQuery,
+        wanted: &Wanted,
+        limits: &HuntLimits,
+        on_row: OnRow<'_>,
+    ) -> Result<HuntAnswer, TenantError>;
+
+    /// Returns the incidents that fit, newest update first as the service orders them, each once, all
+    /// pages up to the query's limits. A malformed one is set aside, not fatal.
+    ///
+    /// # Errors
+    ///
+    /// If any page fails there is no answer: half a list would look like a whole one.
+    async fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, TenantError>;
+
+    /// Returns one incident with its alerts.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] (404) if there is none.
+    async fn incident(&self, id: &IncidentId) -> Result<Incident, TenantError>;
+
+    /// Returns one alert.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] (404) if there is none.
+    async fn alert(&self, id: &AlertId) -> Result<Alert, TenantError>;
+
+    /// Changes the tenant. The token's tenant has been compared before.
+    ///
+    /// # Errors
+    ///
+    /// See [`TenantError::applied`] for whether it may have been applied nevertheless.
+    async fn apply(&self, operation: &Operation) -> Result<Receipt, TenantError>;
+
+    /// Returns a response action.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] (404) if there is none.
+    async fn machine_action(&self, id: &MachineActionId) -> Result<MachineAction, TenantError>;
+
+    /// Returns the response actions of a device that were asked for since `since`, newest first as the
+    /// service orders them; those asked for by others too.
+    ///
+    /// # Errors
+    ///
+    /// If any page fails there is no answer.
+    async fn machine_actions(
+        &self,
+        device: &DeviceId,
+        since: jiff::Timestamp,
+    ) -> Result<Vec<MachineAction>, TenantError>;
+
+    /// Returns a device.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] (404) if there is none.
+    async fn machine(&self, id: &DeviceId) -> Result<Machine, TenantError>;
+
+    /// Says what the token for an audience claims; gets one if there is none. Never the token.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::SignIn`] if none is issued.
+    async fn token_facts(&self, audience: Audience) -> Result<TokenFacts, TenantError>;
+}

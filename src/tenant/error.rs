@@ -1,0 +1,266 @@
+//! How a call to the tenant fails.
+
+use std::fmt;
+
+use jiff::SignedDuration;
+
+use super::Audience;
+use crate::http::{Applied, HttpError, Retry};
+use crate::model::{DeviceId, TenantId};
+
+/// A call to the tenant that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TenantError {
+    /// The tenant's options cannot be used.
+    #[error("the options of tenant `{tenant}` cannot be used: {reason}")]
+    Options {
+        /// The tenant's name.
+        tenant: String,
+        /// Which, and why.
+        reason: &'static str,
+        /// What stands behind it.
+        #[source]
+        source: Option<HttpError>,
+    },
+    /// No token was issued.
+    #[error("no token for {audience} of tenant `{tenant}`: {refused}")]
+    SignIn {
+        /// The tenant's name.
+        tenant: String,
+        /// For what.
+        audience: Audience,
+        /// What the authority says.
+        refused: Box<SignInRefused>,
+    },
+    /// What the authority issued is not a token.
+    #[error("the authority of tenant `{tenant}` answered with something that is not a token")]
+    NotAToken {
+        /// The tenant's name.
+        tenant: String,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// The token belongs to another tenant, or does not say to which: nothing was changed with it.
+    #[error("the token is not for tenant `{wanted}` (it says `{found}`)")]
+    WrongTenant {
+        /// The tenant meant.
+        wanted: TenantId,
+        /// What the token says, escaped; empty if nothing.
+        found: String,
+    },
+    /// The API refused the call.
+    #[error("{0}")]
+    Refused(Box<Refused>),
+    /// The call did not reach the API, or its answer did not reach us.
+    #[error("`{operation}` got no usable answer")]
+    Http {
+        /// What was asked.
+        operation: &'static str,
+        /// How it failed.
+        #[source]
+        source: HttpError,
+    },
+    /// The answer has another shape than documented.
+    #[error("the answer to `{operation}` cannot be read")]
+    Shape {
+        /// What was asked.
+        operation: &'static str,
+        /// Why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// A response action was accepted for another device than the one meant.
+    #[error("the tenant accepted the action for device `{found}` instead of `{wanted}`")]
+    OtherDevice {
+        /// The device meant.
+        wanted: DeviceId,
+        /// The device named in the answer.
+        found: DeviceId,
+    },
+    /// A list goes in circles or leads elsewhere.
+    #[error("the list of `{operation}` cannot be followed: {reason}")]
+    Paging {
+        /// What was asked.
+        operation: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+    /// After an update the tenant shows something else than was written.
+    #[error("`{operation}` did not take effect: somebody else changed the same at the same time")]
+    Overwritten {
+        /// What was asked.
+        operation: &'static str,
+    },
+}
+
+impl TenantError {
+    /// Classifies the failure. This is the only place that decides it. Repeats that are safe have
+    /// been made already, by [`crate::http`].
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::SignIn { refused, .. } => refused.retry,
+            Self::Refused(refused) => refused.retry,
+            Self::Http { source, .. } => source.retry(),
+            Self::Overwritten { .. } => Retry::Backoff,
+            Self::Options { .. }
+            | Self::NotAToken { .. }
+            | Self::WrongTenant { .. }
+            | Self::Shape { .. }
+            | Self::OtherDevice { .. }
+            | Self::Paging { .. } => Retry::Never,
+        }
+    }
+
+    /// Whether a change may have been applied nevertheless.
+    #[must_use]
+    pub fn applied(&self) -> Applied {
+        match self {
+            Self::Options { .. }
+            | Self::SignIn { .. }
+            | Self::NotAToken { .. }
+            | Self::WrongTenant { .. }
+            | Self::Paging { .. } => Applied::No,
+            Self::Refused(refused) => refused.applied,
+            Self::Http { source, .. } => source.applied(),
+            Self::Shape { .. } | Self::OtherDevice { .. } | Self::Overwritten { .. } => Applied::Unknown,
+        }
+    }
+
+    /// What the API said, if it refused the call.
+    #[must_use]
+    pub const fn refused(&self) -> Option<&Refused> {
+        match self {
+            Self::Refused(refused) => Some(refused),
+            _ => None,
+        }
+    }
+}
+
+/// What an error envelope says, escaped for a terminal and cut.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Detail {
+    /// The API's code, the innermost if there are several; empty if it gave none.
+    pub code: String,
+    /// The API's message; empty if it gave none.
+    pub message: String,
+    /// What its support asks for: `request-id` or `target`.
+    pub id: Option<String>,
+}
+
+/// A call the API refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// What was asked.
+    pub operation: &'static str,
+    /// The HTTP status.
+    pub status: u16,
+    /// The envelope.
+    pub detail: Detail,
+    /// The roles of which one is needed, if that is why (403).
+    pub roles: &'static [&'static str],
+    /// Why a hunting query was not run, if it was one.
+    pub fault: Option<HuntFault>,
+    /// Whether it may pass.
+    pub retry: Retry,
+    /// Whether it may have been applied.
+    pub applied: Applied,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` was refused with status {}", self.operation, self.status)?;
+        if let Some(fault) = self.fault {
+            write!(f, ": {fault}")?;
+        }
+        if self.status == 403 && !self.roles.is_empty() {
+            write!(f, ": the app lacks the permission `{}`", self.roles.join("` or `"))?;
+        }
+        match (self.detail.code.as_str(), self.detail.message.as_str()) {
+            ("", "") => {}
+            (code, "") => write!(f, " ({code})")?,
+            ("", message) => write!(f, " ({message})")?,
+            (code, message) => write!(f, " ({code}: {message})")?,
+        }
+        if let Some(id) = &self.detail.id {
+            write!(f, " [request {id}]")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why the service did not run a hunting query. The texts it is read from are the service's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HuntFault {
+    /// The query is wrong: a column or table that is not there (or not licensed), a type, a syntax.
+    Query,
+    /// The result is too large.
+    Size,
+    /// The query ran too long.
+    Time,
+    /// The tenant has used up its computing time; it comes back in cycles of fifteen minutes.
+    Quota,
+    /// The service stumbled.
+    Service,
+}
+
+impl fmt::Display for HuntFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Query => "the query is wrong, or names a table this tenant does not have",
+            Self::Size => "the result is too large: project fewer columns or look back less far",
+            Self::Time => "the query runs too long: narrow it",
+            Self::Quota => "the tenant's hunting quota is used up",
+            Self::Service => "the service stumbled",
+        })
+    }
+}
+
+/// A refusal of the authority. Never holds the secret: the authority does not repeat it, and what it
+/// says is checked for it before it gets here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignInRefused {
+    /// The OAuth error, such as `invalid_client`.
+    pub error: String,
+    /// The number behind `AADSTS`.
+    pub aadsts: Option<u32>,
+    /// What the authority says, escaped and cut.
+    pub description: String,
+    /// What its support asks for.
+    pub correlation_id: Option<String>,
+    /// What to do about it, if we know.
+    pub hint: Option<&'static str>,
+    /// Whether it may pass.
+    pub retry: Retry,
+}
+
+impl SignInRefused {
+    /// How long the authority asks to wait.
+    #[must_use]
+    pub const fn wait(&self) -> Option<SignedDuration> {
+        match self.retry {
+            Retry::After(wait) => Some(wait),
+            Retry::Never | Retry::Backoff => None,
+        }
+    }
+}
+
+impl fmt::Display for SignInRefused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.error)?;
+        if let Some(number) = self.aadsts {
+            write!(f, ", AADSTS{number}")?;
+        }
+        if let Some(hint) = self.hint {
+            write!(f, ": {hint}")?;
+        } else if !self.description.is_empty() {
+            write!(f, ": {}", self.description)?;
+        }
+        if let Some(id) = &self.correlation_id {
+            write!(f, " [correlation {id}]")?;
+        }
+        Ok(())
+    }
+}

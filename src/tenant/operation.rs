@@ -1,0 +1,307 @@
+//! What huntbook can change in a tenant.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Audience;
+use crate::model::{
+    AlertId, AlertSeverity, AlertStatus, Classification, Determination, DeviceId, IncidentId, IncidentStatus,
+    MachineActionId, UserId,
+};
+
+/// How much of a device is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IsolationType {
+    /// Everything but the sensor.
+    Full,
+    /// Everything but the sensor and a few applications (mail, chat).
+    Selective,
+    /// Contains a device that has no sensor, at its neighbours.
+    UnManagedDevice,
+}
+
+/// How deep a scan goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ScanType {
+    /// The usual places.
+    Quick,
+    /// All files.
+    Full,
+}
+
+/// What an indicator looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IndicatorType {
+    /// A file, by SHA-1.
+    FileSha1,
+    /// A file, by SHA-256.
+    FileSha256,
+    /// A file, by MD5.
+    FileMd5,
+    /// A signer's certificate.
+    CertificateThumbprint,
+    /// One address; no ranges.
+    IpAddress,
+    /// A domain and what is below it.
+    DomainName,
+    /// A URL.
+    Url,
+}
+
+/// What happens on a match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IndicatorAction {
+    /// Nothing, even if something else would block it.
+    Allowed,
+    /// It is reported.
+    Audit,
+    /// The user is warned.
+    Warn,
+    /// It is blocked.
+    Block,
+    /// It is blocked and removed (files).
+    BlockAndRemediate,
+}
+
+/// Something to block, allow or report everywhere. The service keeps one for each value: adding it
+/// again changes it.
+#[expect(clippy::struct_field_names, reason = "the API's own field names")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Indicator {
+    /// The hash, address, domain or URL.
+    pub indicator_value: String,
+    /// What it is.
+    pub indicator_type: IndicatorType,
+    /// What happens.
+    pub action: IndicatorAction,
+    /// Title of the alert.
+    pub title: String,
+    /// Description of the alert.
+    pub description: String,
+    /// Severity of the alert.
+    pub severity: Option<AlertSeverity>,
+    /// What to do about it.
+    pub recommended_actions: Option<String>,
+    /// When it ends; `None` for never.
+    pub expiration_time: Option<Timestamp>,
+    /// Whether a match raises an alert; `Audit` needs it.
+    pub generate_alert: bool,
+    /// Device groups it applies to; empty for all.
+    pub rbac_group_names: Vec<String>,
+}
+
+/// What changes on an incident; `None` and empty leave as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IncidentPatch {
+    /// New status.
+    pub status: Option<IncidentStatus>,
+    /// New classification; goes with a determination.
+    pub classification: Option<Classification>,
+    /// New determination.
+    pub determination: Option<Determination>,
+    /// New owner; empty text for nobody.
+    pub assigned_to: Option<String>,
+    /// Tags to add; those that are there stay.
+    pub tags_add: Vec<String>,
+    /// Tags to remove, whatever their case.
+    pub tags_remove: Vec<String>,
+}
+
+/// What changes on an alert; `None` leaves as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertPatch {
+    /// New status.
+    pub status: Option<AlertStatus>,
+    /// New classification; goes with a determination.
+    pub classification: Option<Classification>,
+    /// New determination.
+    pub determination: Option<Determination>,
+    /// New owner; empty text for nobody.
+    pub assigned_to: Option<String>,
+}
+
+/// One change, on one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Operation {
+    /// Cuts a device off the network.
+    IsolateDevice {
+        /// The device.
+        device: DeviceId,
+        /// How much.
+        isolation_type: IsolationType,
+        /// Why; the service wants one.
+        comment: String,
+    },
+    /// Lets a device back.
+    ReleaseDevice {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        comment: String,
+    },
+    /// Scans a device for malware.
+    RunAntivirusScan {
+        /// The device.
+        device: DeviceId,
+        /// How deep.
+        scan_type: ScanType,
+        /// Why.
+        comment: String,
+    },
+    /// Puts a tag on a device.
+    TagDevice {
+        /// The device.
+        device: DeviceId,
+        /// The tag.
+        tag: String,
+    },
+    /// Takes a tag off a device.
+    UntagDevice {
+        /// The device.
+        device: DeviceId,
+        /// The tag.
+        tag: String,
+    },
+    /// Blocks, allows or reports something everywhere.
+    AddIndicator(Indicator),
+    /// Blocks a user's sign-in. Sessions live on until they are revoked.
+    DisableUser {
+        /// The user.
+        user: UserId,
+    },
+    /// Ends a user's sessions; tokens already issued live up to an hour longer.
+    RevokeSessions {
+        /// The user.
+        user: UserId,
+    },
+    /// Changes an incident. Tags are read, merged, written and read back: the service replaces the
+    /// whole list and offers nothing to compare with.
+    UpdateIncident {
+        /// The incident.
+        incident: IncidentId,
+        /// The change.
+        patch: IncidentPatch,
+    },
+    /// Adds a comment to an incident.
+    CommentIncident {
+        /// The incident.
+        incident: IncidentId,
+        /// The comment.
+        comment: String,
+    },
+    /// Changes an alert.
+    UpdateAlert {
+        /// The alert.
+        alert: AlertId,
+        /// The change.
+        patch: AlertPatch,
+    },
+}
+
+impl Operation {
+    /// What it is called in a playbook.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::IsolateDevice { .. } => "isolateDevice",
+            Self::ReleaseDevice { .. } => "releaseDevice",
+            Self::RunAntivirusScan { .. } => "runAntivirusScan",
+            Self::TagDevice { .. } => "tagDevice",
+            Self::UntagDevice { .. } => "untagDevice",
+            Self::AddIndicator(_) => "addIndicator",
+            Self::DisableUser { .. } => "disableUser",
+            Self::RevokeSessions { .. } => "revokeSessions",
+            Self::UpdateIncident { .. } => "updateIncident",
+            Self::CommentIncident { .. } => "commentIncident",
+            Self::UpdateAlert { .. } => "updateAlert",
+        }
+    }
+
+    /// The API it goes to.
+    #[must_use]
+    pub const fn audience(&self) -> Audience {
+        match self {
+            Self::IsolateDevice { .. }
+            | Self::ReleaseDevice { .. }
+            | Self::RunAntivirusScan { .. }
+            | Self::TagDevice { .. }
+            | Self::UntagDevice { .. }
+            | Self::AddIndicator(_) => Audience::Mde,
+            Self::DisableUser { .. }
+            | Self::RevokeSessions { .. }
+            | Self::UpdateIncident { .. }
+            | Self::CommentIncident { .. }
+            | Self::UpdateAlert { .. } => Audience::Graph,
+        }
+    }
+
+    /// The application roles that allow it, the least one first; any one of them does.
+    ///
+    /// Source: the permission tables of the API pages.
+    #[must_use]
+    pub const fn roles(&self) -> &'static [&'static str] {
+        match self {
+            Self::IsolateDevice { .. } | Self::ReleaseDevice { .. } => &["Machine.Isolate"],
+            Self::RunAntivirusScan { .. } => &["Machine.Scan"],
+            Self::TagDevice { .. } | Self::UntagDevice { .. } => &["Machine.ReadWrite.All"],
+            Self::AddIndicator(_) => &["Ti.ReadWrite", "Ti.ReadWrite.All"],
+            Self::DisableUser { .. } => &["User.EnableDisableAccount.All", "User.ReadWrite.All"],
+            Self::RevokeSessions { .. } => &["User.RevokeSessions.All", "User.ReadWrite.All"],
+            Self::UpdateIncident { .. } | Self::CommentIncident { .. } => &["SecurityIncident.ReadWrite.All"],
+            Self::UpdateAlert { .. } => &["SecurityAlert.ReadWrite.All"],
+        }
+    }
+
+    /// Whether sending it twice ends where sending it once does. If not, it is repeated only when it
+    /// provably did not arrive.
+    #[must_use]
+    pub const fn is_repeatable(&self) -> bool {
+        match self {
+            Self::IsolateDevice { .. }
+            | Self::ReleaseDevice { .. }
+            | Self::RunAntivirusScan { .. }
+            | Self::CommentIncident { .. } => false,
+            Self::TagDevice { .. }
+            | Self::UntagDevice { .. }
+            | Self::AddIndicator(_)
+            | Self::DisableUser { .. }
+            | Self::RevokeSessions { .. }
+            | Self::UpdateIncident { .. }
+            | Self::UpdateAlert { .. } => true,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What the tenant says to a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The action's id, to ask after it.
+    pub remote_id: Option<MachineActionId>,
+    /// How far it has come.
+    pub state: RemoteState,
+}
+
+/// How far a change has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum RemoteState {
+    /// It is in force.
+    Done,
+    /// It is accepted; the device has to do it.
+    Pending,
+    /// The same is already under way or in force, by us or by somebody else: nothing was added.
+    AlreadyInForce,
+}

@@ -1,0 +1,122 @@
+//! What is asked of a tenant, and what comes back.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{AlertSeverity, Incident, IncidentStatus, RowView};
+use crate::rows::Flow;
+
+/// A hunting query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HuntQuery {
+    /// The KQL, sent as it is.
+    pub query: String,
+    /// How far back, at most 30 days. A filter inside the query narrows it further; the shorter wins.
+    /// `None` leaves it to the service (30 days).
+    pub timespan: Option<SignedDuration>,
+}
+
+/// What one hunt may cost.
+#[expect(clippy::struct_field_names, reason = "a limit is named after what it limits")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HuntLimits {
+    /// Most rows. An answer of exactly this many counts as truncated.
+    pub rows_max: u64,
+    /// Most bytes of the answer after decompression.
+    pub bytes_max: u64,
+    /// Longest time from the first packet to the last row.
+    pub time_max: Duration,
+}
+
+impl Default for HuntLimits {
+    /// The service's own limits and a little more: 100,000 rows; 50 MB on the wire, which the docs
+    /// count differently in places, so 128 MiB here; three minutes of query, so four.
+    fn default() -> Self {
+        Self { rows_max: 100_000, bytes_max: 128 << 20, time_max: Duration::from_mins(4) }
+    }
+}
+
+/// Takes each row of an answer and says whether it wants the next.
+pub type OnRow<'a> = &'a mut (dyn FnMut(&RowView<'_>) -> Flow + Send);
+
+/// A column of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HuntColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type as the service spells it (`String`, `DateTime`, `SByte`, …).
+    pub kind: String,
+}
+
+/// What became of a hunt. Its rows went to `on_row`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HuntAnswer {
+    /// Rows handed over.
+    pub rows: u64,
+    /// Rows that could not be read and were set aside.
+    pub quarantined: u64,
+    /// The columns the service declares.
+    pub columns: Vec<HuntColumn>,
+    /// Whether the answer reached [`HuntLimits::rows_max`]: more rows may exist.
+    pub truncated: bool,
+}
+
+/// Which incidents are wanted, as far as the service can filter. Empty lists mean any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentQuery {
+    /// Any of these.
+    pub status: Vec<IncidentStatus>,
+    /// Any of these.
+    pub severity: Vec<AlertSeverity>,
+    /// Changed at or after this instant.
+    pub updated_after: Option<Timestamp>,
+    /// Made at or after this instant.
+    pub created_after: Option<Timestamp>,
+    /// Owned by this person. "By nobody" is not documented as a filter; ask for all and look.
+    pub assigned_to: Option<String>,
+    /// Whether each incident comes with its alerts and their evidence.
+    pub expand_alerts: bool,
+    /// Most incidents.
+    pub incidents_max: usize,
+    /// Most pages, empty ones included.
+    pub pages_max: usize,
+}
+
+impl Default for IncidentQuery {
+    /// Everything, up to 10,000 incidents in 500 pages: a day of a large tenant is a few hundred, and
+    /// more than that is a filter somebody forgot.
+    fn default() -> Self {
+        Self {
+            status: Vec::new(),
+            severity: Vec::new(),
+            updated_after: None,
+            created_after: None,
+            assigned_to: None,
+            expand_alerts: false,
+            incidents_max: 10_000,
+            pages_max: 500,
+        }
+    }
+}
+
+/// The incidents that fit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IncidentPage {
+    /// In the service's order, each once.
+    pub incidents: Vec<Incident>,
+    /// Those that could not be read.
+    pub quarantined: Vec<Quarantined>,
+    /// Whether a limit of the query cut the list.
+    pub truncated: bool,
+}
+
+/// Something a list held that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// The start of its JSON, escaped for a terminal; at most 2 KiB.
+    pub raw: String,
+    /// Why.
+    pub reason: String,
+}
