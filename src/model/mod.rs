@@ -1,6 +1,7 @@
 //! The nouns: incidents, alerts, rows, identities, secrets. No I/O, no opinions.
 
 mod case;
+mod duration;
 mod id;
 mod list;
 mod row;
@@ -10,6 +11,7 @@ pub use case::{
     Alert, AlertSeverity, AlertStatus, CaseComment, Classification, Determination, EvidenceDevice,
     EvidenceUser, Incident, IncidentStatus, Term,
 };
+pub use duration::{DurationError, duration, duration_text};
 pub use id::{AlertId, DeviceId, IdError, IncidentId, MachineActionId, PlaybookId, RunId, TenantId, UserId};
 pub use list::{List, Lists};
 pub use row::{Cell, CellRef, Projection, Row, RowView, Wanted};

@@ -1,1 +1,117 @@
-//! A playbook as written.
+//! A playbook as written: its keys, their types, their places.
+//!
+//! [`parse`] accepts what has the right shape; what it means (times, expressions, templates, names of
+//! lists and channels) is for `plan`. The same types make the JSON schema that editors complete from,
+//! and that every file is checked against, so that all shape errors are found in one pass.
+
+mod action;
+mod document;
+mod input;
+pub mod list;
+mod policy;
+mod text;
+
+pub use action::{
+    Action, ActionBody, AddIndicator, CommentIncident, DisableUser, IndicatorEffect, IndicatorKind,
+    IsolateDevice, IsolationKind, OnError, ReleaseDevice, RevokeSessions, RunAntivirusScan, ScanKind,
+    TagChange, TagDevice, UntagDevice, UpdateAlert, UpdateIncident,
+};
+pub use document::{Mode, Playbook, Severity, Status, Tactic, TenantTags, Tenants};
+pub use input::{
+    ColumnType, EntityMapping, EntityType, FieldMapping, Hunt, IncidentFilter, Incidents, TagFilter,
+    TriggerOperator,
+};
+pub use policy::{
+    CatchUp, Entries, Exclude, Group, Guards, MaxActions, Notify, OnExceed, Overlap, Schedule, Suppress,
+};
+pub use text::DurationText;
+
+use std::sync::LazyLock;
+
+use crate::diag::Sink;
+use crate::yaml::{self, Tree};
+
+/// A playbook and where each of its parts stands in the file.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The file, node by node.
+    pub tree: Tree,
+    /// What it says.
+    pub playbook: Playbook,
+}
+
+/// Reads a playbook. Reports every problem of shape it finds; returns the document only if there was none.
+pub fn parse(name: &str, bytes: &[u8], sink: &mut Sink) -> Option<Document> {
+    static CHECKER: LazyLock<yaml::Checker> = LazyLock::new(|| yaml::Checker::new(schema()));
+    let before = sink.errors();
+    let tree = yaml::parse(name, bytes, sink)?;
+    let playbook = CHECKER.decode(&tree, sink)?;
+    (sink.errors() == before).then_some(Document { tree, playbook })
+}
+
+/// The JSON schema of a playbook.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let generator =
+        schemars::generate::SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    let schema = generator.into_generator().into_root_schema_for::<Playbook>();
+    yaml::schema::tidy(schema.to_value(), "huntbook playbook")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HUNT: &str = r#"# yaml-language-server: $schema=../schemas/playbook.schema.json
+schema: 1
+id: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77
+name: PsExec fan-out
+status: test
+mode: enforce
+severity: High
+tactics: [LateralMovement]
+relevantTechniques: [T1021.002, T1570]
+tenants: {tags: [production]}
+expires: 2027-03-31T22:00:00Z
+hunt:
+  query: |
+    DeviceFileEvents
+    | take 5
+  queryPeriod: 2h
+  identity: [DeviceId]
+  columns: {DeviceId: string, Files: long}
+  entityMappings:
+    - {entityType: Host, fieldMappings: [{identifier: DeviceId, columnName: DeviceId}]}
+schedule: {cron: "15 */4 * * *", timezone: Europe/Stockholm, jitter: 3m, catchUp: latest, maxLateness: 45m, overlap: skip}
+when: rows.len() <= 25
+where: row.Files > 4
+suppress: {by: [DeviceId], for: 24h}
+guards:
+  maxActions: {perRun: 3, perDay: 10}
+  maxPercentOfDevices: 1
+  onExceed: halt
+  exclude: {deviceTags: [tier0], devices: crownJewels, users: [a, b]}
+actions:
+  - id: isolate
+    if: row.Files > 10
+    isolateDevice: {device: "{{row.DeviceId}}", isolationType: selective, comment: "{{row.Files}} files"}
+    onError: continue
+  - tagDevice: {device: "{{row.DeviceId}}", tag: seen}
+notify:
+  - {channel: soc-teams, if: outcome.acted > 0, group: run, title: "{{playbook.name}}"}
+x-owner: {team: blue}
+"#;
+
+    #[test]
+    fn the_whole_language_is_read() {
+        let mut sink = Sink::new();
+        let document = parse("p.yaml", HUNT.as_bytes(), &mut sink);
+        assert_eq!(sink.as_slice(), []);
+        let playbook = document.unwrap().playbook;
+        assert_eq!(playbook.mode, Mode::Enforce);
+        assert_eq!(playbook.actions.len(), 2);
+        assert_eq!(playbook.actions[1].body.key(), "tagDevice");
+        assert_eq!(playbook.guards.exclude.devices, Some(Entries::List("crownJewels".to_owned())));
+        assert_eq!(playbook.hunt.unwrap().columns.get_index(1).unwrap().1, &ColumnType::Long);
+    }
+}

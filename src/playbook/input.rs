@@ -1,0 +1,228 @@
+//! Where a playbook's items come from: a hunting query or the incident queue.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::text::DurationText;
+use crate::model::{AlertSeverity, IncidentStatus};
+
+/// A hunting query and how often it runs.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Hunt {
+    /// The query, in KQL. It is sent as it stands: nothing is interpolated.
+    #[schemars(
+        length(min = 1),
+        example = &"DeviceProcessEvents\n| where FileName =~ \"psexec.exe\"\n| project Timestamp, DeviceId, DeviceName, ProcessCommandLine\n"
+    )]
+    pub query: String,
+    /// How often the query runs. Use this or the top-level `schedule`.
+    #[schemars(example = &"1h")]
+    pub query_frequency: Option<DurationText>,
+    /// How far back the query looks, at most 30 days. Longer than the cadence, so that late events are
+    /// not missed; `identity` keeps repeats out.
+    #[schemars(example = &"2h")]
+    pub query_period: Option<DurationText>,
+    /// How the number of rows is compared with `triggerThreshold`; `gt` by default.
+    #[serde(default)]
+    pub trigger_operator: TriggerOperator,
+    /// The number of rows it is compared with; 0 by default.
+    #[serde(default)]
+    #[schemars(range(max = 100_000))]
+    pub trigger_threshold: u64,
+    /// The columns that make a row the same row next time. A row already seen is not acted on again.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), extend("uniqueItems" = true), example = ["DeviceId", "SHA1"])]
+    pub identity: Vec<String>,
+    /// The columns of the answer and their types, when the query does not make them plain. Conditions
+    /// and texts may then name these columns and no others.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ColumnType>")]
+    pub columns: IndexMap<String, ColumnType>,
+    /// What the columns mean, as in Microsoft Sentinel rules.
+    #[serde(default)]
+    pub entity_mappings: Vec<EntityMapping>,
+}
+
+/// How a number of rows is compared with the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TriggerOperator {
+    /// More rows than the threshold.
+    #[default]
+    Gt,
+    /// At least as many.
+    Ge,
+    /// Fewer.
+    Lt,
+    /// At most as many.
+    Le,
+    /// Exactly as many.
+    Eq,
+    /// Any other number.
+    Ne,
+}
+
+impl TriggerOperator {
+    /// Whether a number of rows meets the threshold.
+    #[must_use]
+    pub const fn holds(self, rows: u64, threshold: u64) -> bool {
+        match self {
+            Self::Gt => rows > threshold,
+            Self::Ge => rows >= threshold,
+            Self::Lt => rows < threshold,
+            Self::Le => rows <= threshold,
+            Self::Eq => rows == threshold,
+            Self::Ne => rows != threshold,
+        }
+    }
+}
+
+/// The type of a column, in KQL's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ColumnType {
+    /// Text.
+    String,
+    /// A 64-bit integer.
+    Long,
+    /// A 32-bit integer.
+    Int,
+    /// A floating point number.
+    Real,
+    /// The same as `real`.
+    Double,
+    /// A decimal number.
+    Decimal,
+    /// True or false.
+    Bool,
+    /// A date and time.
+    DateTime,
+    /// A length of time.
+    TimeSpan,
+    /// A GUID.
+    Guid,
+    /// An array, an object, or anything.
+    Dynamic,
+}
+
+/// Which entity some columns describe.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EntityMapping {
+    /// Kind of entity.
+    pub entity_type: EntityType,
+    /// Its identifiers and the columns they come from.
+    #[schemars(length(min = 1))]
+    pub field_mappings: Vec<FieldMapping>,
+}
+
+/// One identifier of an entity.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FieldMapping {
+    /// The identifier, in Microsoft Sentinel's words: `HostName`, `FullName`, `Address`, ...
+    #[schemars(length(min = 1), example = &"HostName")]
+    pub identifier: String,
+    /// The column it comes from.
+    #[schemars(length(min = 1), example = &"DeviceName")]
+    pub column_name: String,
+}
+
+/// Kinds of entities, as Microsoft Sentinel spells them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[expect(clippy::upper_case_acronyms, reason = "the service's own spelling")]
+pub enum EntityType {
+    /// A user or service account.
+    Account,
+    /// A device.
+    Host,
+    /// An IP address.
+    IP,
+    /// A URL.
+    URL,
+    /// A file.
+    File,
+    /// The hash of a file.
+    FileHash,
+    /// A process.
+    Process,
+    /// A cloud application.
+    CloudApplication,
+    /// A domain name.
+    DNS,
+    /// An Azure resource.
+    AzureResource,
+    /// A registry key.
+    RegistryKey,
+    /// A registry value.
+    RegistryValue,
+    /// A security group.
+    SecurityGroup,
+    /// A mailbox.
+    Mailbox,
+    /// A cluster of mails.
+    MailCluster,
+    /// A mail.
+    MailMessage,
+    /// A submitted mail.
+    SubmissionMail,
+    /// Malware.
+    Malware,
+}
+
+/// Incidents of the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Incidents {
+    /// Which incidents; all of the last day when left out.
+    #[serde(default)]
+    pub filter: IncidentFilter,
+    /// Whether alerts and their evidence are fetched too. Needed by conditions on `incident.alerts`.
+    #[serde(default)]
+    pub expand_alerts: bool,
+}
+
+/// Which incidents are looked at. Each line narrows; values within a line are alternatives.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IncidentFilter {
+    /// Their status.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub status: Vec<IncidentStatus>,
+    /// Their severity.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub severity: Vec<AlertSeverity>,
+    /// Changed within this time before the run.
+    #[schemars(example = &"1h")]
+    pub updated_within: Option<DurationText>,
+    /// Products that raised one of their alerts, as Microsoft Graph spells them.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), example = ["microsoftDefenderForEndpoint"])]
+    pub service_source: Vec<String>,
+    /// Owner: `none`, `any`, or a sign-in name.
+    #[schemars(length(min = 1), example = &"none")]
+    pub assigned_to: Option<String>,
+    /// Tags people and playbooks set.
+    #[serde(default)]
+    pub tags: TagFilter,
+}
+
+/// Which tags an incident must or must not have.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TagFilter {
+    /// It has at least one of these.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub any: Vec<String>,
+    /// It has none of these.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub none: Vec<String>,
+}

@@ -1,0 +1,166 @@
+//! When a playbook runs, what it leaves alone, how far it may go, and whom it tells.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::text::DurationText;
+
+/// When the playbook runs.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["cron"]}, {"required": ["every"]}]))]
+pub struct Schedule {
+    /// Five fields: minute, hour, day of month, month, day of week. `L`, `#` and `W` are understood, and
+    /// `@hourly`, `@daily`, `@weekly`, `@monthly`.
+    #[schemars(length(min = 1), example = &"15 */4 * * *")]
+    pub cron: Option<String>,
+    /// A fixed cadence instead of `cron`.
+    #[schemars(example = &"30m")]
+    pub every: Option<DurationText>,
+    /// Time zone of `cron`, by its IANA name; UTC by default.
+    #[schemars(length(min = 1), example = &"Europe/Stockholm")]
+    pub timezone: Option<String>,
+    /// Longest random delay of a start, to spread load; the same for the same playbook and instant.
+    #[schemars(example = &"3m")]
+    pub jitter: Option<DurationText>,
+    /// What happens to runs missed while huntbook was down; `latest` by default.
+    #[serde(default)]
+    pub catch_up: CatchUp,
+    /// How late a missed run may still start.
+    #[schemars(example = &"45m")]
+    pub max_lateness: Option<DurationText>,
+    /// What happens when a run is due while the one before still goes on; `skip` by default.
+    #[serde(default)]
+    pub overlap: Overlap,
+}
+
+/// What happens to missed runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CatchUp {
+    /// They are dropped.
+    None,
+    /// One run makes up for all of them.
+    #[default]
+    Latest,
+    /// Each is made up for, oldest first.
+    All,
+}
+
+/// What happens to a run that is due while another goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Overlap {
+    /// It is dropped and counted.
+    #[default]
+    Skip,
+    /// It starts when the other has ended; at most one waits.
+    Queue,
+}
+
+/// When an item is left alone because one like it was dealt with before.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Suppress {
+    /// What makes two items alike: columns of a row, or fields of an incident.
+    #[schemars(length(min = 1), inner(length(min = 1)), extend("uniqueItems" = true), example = ["DeviceId"])]
+    pub by: Vec<String>,
+    /// How long.
+    #[serde(rename = "for")]
+    #[schemars(example = &"24h")]
+    pub length: DurationText,
+}
+
+/// How far a playbook may go. It may only tighten what the settings allow.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Guards {
+    /// Most actions.
+    #[serde(default)]
+    pub max_actions: MaxActions,
+    /// Most devices touched in a day, in percent of all devices.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100), example = 1)]
+    pub max_percent_of_devices: Option<f64>,
+    /// What happens when a limit would be passed; `halt` by default.
+    #[serde(default)]
+    pub on_exceed: OnExceed,
+    /// What is never touched.
+    #[serde(default)]
+    pub exclude: Exclude,
+}
+
+/// Most actions in a stretch of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MaxActions {
+    /// In one run.
+    pub per_run: Option<u32>,
+    /// In 24 hours.
+    pub per_day: Option<u32>,
+}
+
+/// What happens when a limit would be passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OnExceed {
+    /// No action of the run is taken, and people are told.
+    #[default]
+    Halt,
+}
+
+/// Entities no action ever touches.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Exclude {
+    /// Devices by id or name: a list by its name, or the entries themselves.
+    pub devices: Option<Entries>,
+    /// Devices with one of these tags.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), example = ["domain-controller"])]
+    pub device_tags: Vec<String>,
+    /// Users by id or sign-in name: a list by its name, or the entries themselves.
+    pub users: Option<Entries>,
+}
+
+/// Entries written out, or a list by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Entries {
+    /// Name of a list.
+    List(#[schemars(length(min = 1))] String),
+    /// The entries.
+    Items(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
+}
+
+/// Whom to tell about a run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Notify {
+    /// Name of a channel in the settings.
+    #[schemars(length(min = 1), example = &"soc-teams")]
+    pub channel: String,
+    /// Condition in Rhai on `outcome`; always, when left out.
+    #[serde(rename = "if")]
+    #[schemars(length(min = 1), example = &"outcome.acted > 0 || outcome.halted")]
+    pub condition: Option<String>,
+    /// One message for the run, or one for each item; `run` by default.
+    #[serde(default)]
+    pub group: Group,
+    /// Title, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"[{{playbook.severity}}] {{playbook.name}}: {{outcome.acted}} contained")]
+    pub title: Option<String>,
+    /// Body, a text with `{{...}}`.
+    #[schemars(length(min = 1))]
+    pub text: Option<String>,
+}
+
+/// How messages are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Group {
+    /// One message for the run.
+    #[default]
+    Run,
+    /// One message for each item.
+    Item,
+}

@@ -1,0 +1,466 @@
+//! Shape against a JSON schema: every problem at its place, in words for the author.
+
+use jsonschema::error::ValidationErrorKind as Kind;
+use jsonschema::{ValidationError, Validator};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Tree;
+use crate::diag::{Code, Diagnostic, Sink, Suggestion, nearest};
+
+/// Most keys or values listed in a help line.
+const LISTED_MAX: usize = 24;
+
+/// A schema, ready to check documents against.
+#[derive(Debug)]
+pub struct Checker {
+    schema: Value,
+    validator: Validator,
+}
+
+impl Checker {
+    /// Compiles a schema (draft 7).
+    ///
+    /// # Panics
+    ///
+    /// If it is not a valid schema: schemas are our own, and a test compiles each.
+    #[must_use]
+    pub fn new(schema: Value) -> Self {
+        let validator = jsonschema::draft7::new(&schema).expect("our own schema is valid");
+        Self { schema, validator }
+    }
+
+    /// Reports every problem of shape. Returns whether there was none.
+    pub fn check(&self, tree: &Tree, sink: &mut Sink) -> bool {
+        let before = sink.errors();
+        let pass = Pass { checker: self, tree };
+        let errors: Vec<_> = self.validator.iter_errors(tree.value()).collect();
+        let mut found = Vec::new();
+        for error in &errors {
+            pass.explain(error, &mut found);
+        }
+        for diagnostic in found {
+            sink.push(diagnostic);
+        }
+        sink.errors() == before
+    }
+
+    /// Checks a document and, if its shape is right, decodes it. Top-level `x-` keys are left out.
+    pub fn decode<T: DeserializeOwned>(&self, tree: &Tree, sink: &mut Sink) -> Option<T> {
+        if !self.check(tree, sink) {
+            return None;
+        }
+        let mut value = tree.value().clone();
+        if let Value::Object(map) = &mut value {
+            map.retain(|key, _| !key.starts_with("x-"));
+        }
+        // A shape the schema accepts decodes; if not, the author still gets a place and the reason.
+        match serde_json::from_value(value) {
+            Ok(document) => Some(document),
+            Err(error) => {
+                sink.push(tree.error(Code::WrongValue, "", format!("the document cannot be read: {error}")));
+                None
+            }
+        }
+    }
+}
+
+/// One document being checked.
+struct Pass<'a> {
+    checker: &'a Checker,
+    tree: &'a Tree,
+}
+
+impl Pass<'_> {
+    /// Turns one validation error into diagnostics.
+    fn explain(&self, error: &ValidationError<'_>, out: &mut Vec<Diagnostic>) {
+        let at = error.instance_path().as_str();
+        let schema = self.schema_of(error);
+        match error.kind() {
+            Kind::AdditionalProperties { unexpected } => {
+                for key in unexpected {
+                    out.push(self.unknown_key(at, key, schema));
+                }
+            }
+            Kind::OneOfNotValid { context } | Kind::AnyOf { context } => self.no_branch(error, context, out),
+            Kind::OneOfMultipleValid { .. } => out.extend(self.several_branches(error)),
+            Kind::Required { property } => {
+                out.extend(self.missing(error, property.as_str().unwrap_or_default()));
+            }
+            Kind::Type { .. } => out.push(self.wrong_type(at, error.instance(), &types(schema))),
+            Kind::Constant { expected_value } => {
+                out.push(self.wrong_value(at, error.instance(), &[expected_value]));
+            }
+            Kind::Enum { options } => {
+                let options: Vec<&Value> =
+                    options.as_array().map(|all| all.iter().collect()).unwrap_or_default();
+                out.push(self.wrong_value(at, error.instance(), &options));
+            }
+            Kind::Pattern { .. } => out.push(self.wrong_form(at, error.instance(), schema)),
+            kind => out.push(self.wrong_amount(at, error.instance(), kind)),
+        }
+    }
+
+    /// The schema that holds the keyword an error is about.
+    fn schema_of(&self, error: &ValidationError<'_>) -> &Value {
+        let path = error.schema_path().as_str();
+        let parent = path.rfind('/').and_then(|at| path.get(..at)).unwrap_or_default();
+        self.checker.schema.pointer(parent).unwrap_or(&Value::Null)
+    }
+
+    /// A key that does not exist.
+    fn unknown_key(&self, at: &str, key: &str, schema: &Value) -> Diagnostic {
+        let known = keys(schema);
+        let span = self.tree.key_span(&format!("{at}/{}", escape(key)));
+        let mut problem = Diagnostic::error(Code::UnknownKey, span, format!("unknown key `{}`", shown(key)))
+            .label("not a key here")
+            .nearest(key, known.iter().copied());
+        if problem.suggestion.is_none() {
+            if let Some(home) = home_of(&self.checker.schema, key) {
+                problem = problem.help(format!("`{}` is a key of `{home}`", shown(key)));
+            } else if !known.is_empty() && known.len() <= LISTED_MAX {
+                problem = problem.help(format!("keys here: {}", list(known.iter().copied())));
+            }
+        }
+        problem
+    }
+
+    /// A required key is missing. Says nothing if the key is there with a typing error.
+    fn missing(&self, error: &ValidationError<'_>, property: &str) -> Option<Diagnostic> {
+        let schema = self.schema_of(error);
+        if misspelt(error.instance(), schema, property) {
+            return None;
+        }
+        let at = error.instance_path().as_str();
+        let message = format!("{} lacks the key `{property}`", name(at));
+        let mut problem = Diagnostic::error(Code::MissingKey, self.tree.key_span(at), message);
+        let about = schema.pointer(&format!("/properties/{property}"));
+        if let Some(text) = about.and_then(|about| about.get("description")).and_then(Value::as_str) {
+            problem = problem
+                .help(format!("`{property}`: {}", lower_first(text.lines().next().unwrap_or_default())));
+        }
+        if let Some(example) = about.and_then(|about| about.pointer("/examples/0")) {
+            problem = problem.help(format!("for example `{property}: {}`", one_line(example)));
+        }
+        Some(problem)
+    }
+
+    /// No branch of an alternative fits.
+    fn no_branch(
+        &self,
+        error: &ValidationError<'_>,
+        context: &[Vec<ValidationError<'static>>],
+        out: &mut Vec<Diagnostic>,
+    ) {
+        let at = error.instance_path().as_str();
+        let branches = self.branches(error);
+        let consts: Vec<&Value> = branches.iter().flat_map(|branch| constants(branch)).collect();
+        if !consts.is_empty() {
+            out.push(self.wrong_value(at, error.instance(), &consts));
+            return;
+        }
+        let alternatives = required_alternatives(&branches);
+        if !alternatives.is_empty() {
+            out.extend(self.none_of(error, &alternatives));
+            return;
+        }
+        let fitting =
+            branches.iter().position(|branch| types(branch).iter().any(|kind| fits(error.instance(), kind)));
+        if let Some(errors) = fitting.and_then(|branch| context.get(branch)) {
+            for error in errors {
+                self.explain(error, out);
+            }
+        } else {
+            let all: Vec<&str> = branches.iter().flat_map(|branch| types(branch)).collect();
+            out.push(self.wrong_type(at, error.instance(), &all));
+        }
+    }
+
+    /// None of several keys, of which one is needed, is there.
+    fn none_of(&self, error: &ValidationError<'_>, alternatives: &[&str]) -> Option<Diagnostic> {
+        let schema = self.schema_of(error);
+        let at = error.instance_path().as_str();
+        if alternatives.iter().any(|key| misspelt(error.instance(), schema, key)) {
+            return None;
+        }
+        // Several are there, and each branch forbids the others by its own shape.
+        let how = if matches!(error.kind(), Kind::AnyOf { .. }) { "at least" } else { "exactly" };
+        let message = format!("{} needs {how} one of {}", name(at), list(alternatives.iter().copied()));
+        Some(Diagnostic::error(Code::MissingKey, self.tree.key_span(at), message))
+    }
+
+    /// Several keys that exclude each other are there.
+    fn several_branches(&self, error: &ValidationError<'_>) -> Option<Diagnostic> {
+        let map = error.instance().as_object()?;
+        let branches = self.branches(error);
+        let alternatives = required_alternatives(&branches);
+        let present: Vec<&str> =
+            map.keys().map(String::as_str).filter(|key| alternatives.contains(key)).collect();
+        let (first, second) = (present.first()?, present.get(1)?);
+        let at = error.instance_path().as_str();
+        let span = self.tree.key_span(&format!("{at}/{}", escape(second)));
+        let message = format!("`{second}` and `{first}` exclude each other");
+        let problem = Diagnostic::error(Code::KeyCombination, span, message);
+        let help = format!("{} needs exactly one of {}", name(at), list(alternatives.iter().copied()));
+        Some(problem.help(help))
+    }
+
+    /// The alternatives an error chose from.
+    fn branches(&self, error: &ValidationError<'_>) -> Vec<&Value> {
+        let branches = self.checker.schema.pointer(error.schema_path().as_str());
+        branches.and_then(Value::as_array).map(|all| all.iter().collect()).unwrap_or_default()
+    }
+
+    /// A value of the wrong type.
+    fn wrong_type(&self, at: &str, value: &Value, wanted: &[&str]) -> Diagnostic {
+        let names: Vec<&str> = wanted.iter().map(|kind| type_name(kind)).collect();
+        let wanted_text = names.join(" or ");
+        let message = if value.is_null() {
+            format!("{} has no value; it must be {wanted_text}", name(at))
+        } else {
+            format!("{} must be {wanted_text}, not {}", name(at), value_name(value))
+        };
+        let mut problem = self.tree.error(Code::WrongType, at, message);
+        let written = problem.span.source.text.get(problem.span.range.clone()).unwrap_or_default().to_owned();
+        let range = problem.span.range.clone();
+        let replace = |message: &str, replacement: String| Suggestion {
+            message: message.to_owned(),
+            range: range.clone(),
+            replacement,
+        };
+        let wants = |kind: &str| wanted.contains(&kind);
+        problem.suggestion = match value {
+            Value::Number(_) | Value::Bool(_) if wants("string") => {
+                Some(replace("put it in quotes", format!("\"{written}\"")))
+            }
+            Value::String(text) if wants("boolean") => boolean(text)
+                .map(|word| replace("the booleans of YAML are `true` and `false`", word.to_owned())),
+            Value::String(text)
+                if (wants("integer") || wants("number")) && text.trim().parse::<f64>().is_ok() =>
+            {
+                Some(replace("remove the quotes", text.trim().to_owned()))
+            }
+            Value::String(_) if wants("array") && !written.contains(['\n', '#']) && !written.is_empty() => {
+                Some(replace("make it a list", format!("[{written}]")))
+            }
+            _ => None,
+        };
+        if value.is_null() && problem.span.range.is_empty() {
+            problem.span = self.tree.key_span(at);
+        }
+        if value.is_object() && wants("string") && written.starts_with('{') {
+            problem = problem.help("a text that starts with `{` must be in quotes");
+        }
+        problem
+    }
+
+    /// A value outside a closed set.
+    fn wrong_value(&self, at: &str, value: &Value, options: &[&Value]) -> Diagnostic {
+        let words: Vec<&str> = options.iter().filter_map(|option| option.as_str()).collect();
+        let Some(written) = value.as_str().filter(|_| !words.is_empty()) else {
+            if !words.is_empty() {
+                return self.wrong_type(at, value, &["string"]).help(format!("one of {}", list(words)));
+            }
+            let options = options.iter().map(ToString::to_string).collect::<Vec<_>>();
+            let message = format!("{} must be {}", name(at), list(options.iter().map(String::as_str)));
+            return self.tree.error(Code::WrongValue, at, message);
+        };
+        let message = format!("{} cannot be `{}`", name(at), shown(written));
+        let problem = self.tree.error(Code::WrongValue, at, message).nearest(written, words.iter().copied());
+        problem.help(format!("one of {}", list(words)))
+    }
+
+    /// A text of the wrong form.
+    fn wrong_form(&self, at: &str, value: &Value, schema: &Value) -> Diagnostic {
+        let written = value.as_str().unwrap_or_default();
+        let code = match schema.get("x-code").and_then(Value::as_str) {
+            Some(text) => {
+                Code::ALL.iter().copied().find(|code| code.as_str() == text).unwrap_or(Code::WrongValue)
+            }
+            None => Code::WrongValue,
+        };
+        let wanted = schema.get("patternErrorMessage").and_then(Value::as_str).unwrap_or("of another form");
+        let written = if written.is_empty() { "empty".to_owned() } else { format!("`{}`", shown(written)) };
+        self.tree.error(code, at, format!("{} is {written}, not {wanted}", name(at)))
+    }
+
+    /// Too much, too little, too often.
+    fn wrong_amount(&self, at: &str, value: &Value, kind: &Kind) -> Diagnostic {
+        let name = name(at);
+        let (at, message) = match kind {
+            Kind::MinLength { .. } | Kind::MinItems { .. } | Kind::MinProperties { .. } => {
+                (at.to_owned(), format!("{name} is empty"))
+            }
+            Kind::MaxLength { limit } => (at.to_owned(), format!("{name} is longer than {limit} characters")),
+            Kind::MaxItems { limit } => (at.to_owned(), format!("{name} has more than {limit} entries")),
+            Kind::Minimum { limit } => {
+                (at.to_owned(), format!("{name} is {value}; it must be at least {limit}"))
+            }
+            Kind::Maximum { limit } => {
+                (at.to_owned(), format!("{name} is {value}; it must be at most {limit}"))
+            }
+            Kind::ExclusiveMinimum { limit } => {
+                (at.to_owned(), format!("{name} is {value}; it must be more than {limit}"))
+            }
+            Kind::UniqueItems => {
+                let again = repeated(value).unwrap_or(0);
+                let entry = value.get(again).map(one_line).unwrap_or_default();
+                (format!("{at}/{again}"), format!("{name} has `{entry}` twice"))
+            }
+            other => (at.to_owned(), format!("{name} breaks the rule `{}`", other.keyword())),
+        };
+        self.tree.error(Code::WrongValue, &at, message)
+    }
+}
+
+/// The keys a map may have.
+fn keys(schema: &Value) -> Vec<&str> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    properties.map(|all| all.keys().map(String::as_str).collect()).unwrap_or_default()
+}
+
+/// The path of the first map of the schema, breadth first, that has `key`, if it is not the top.
+fn home_of(schema: &Value, key: &str) -> Option<String> {
+    let mut level = vec![(String::new(), schema)];
+    for _depth in 0..6 {
+        let mut next = Vec::new();
+        for (path, schema) in level {
+            let inner = schema.get("items").unwrap_or(schema);
+            for (name, property) in inner.get("properties").and_then(Value::as_object).into_iter().flatten() {
+                if name == key && !path.is_empty() {
+                    return Some(path);
+                }
+                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+                next.push((path, property));
+            }
+        }
+        level = next;
+    }
+    None
+}
+
+/// Whether a missing key is there with a typing error.
+fn misspelt(value: &Value, schema: &Value, property: &str) -> bool {
+    let known = keys(schema);
+    let written = value.as_object().into_iter().flat_map(|map| map.keys());
+    written.filter(|key| !known.contains(&key.as_str())).any(|key| nearest(key, [property]).is_some())
+}
+
+/// The types a schema accepts.
+fn types(schema: &Value) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The constants a branch stands for.
+fn constants(branch: &Value) -> Vec<&Value> {
+    let listed = branch.get("enum").and_then(Value::as_array).into_iter().flatten();
+    branch.get("const").into_iter().chain(listed).collect()
+}
+
+/// The keys of branches that are nothing but `required: [key]`.
+fn required_alternatives<'a>(branches: &[&'a Value]) -> Vec<&'a str> {
+    let only = |branch: &'a Value| {
+        let map = branch.as_object().filter(|map| map.len() == 1)?;
+        map.get("required")?.get(0)?.as_str()
+    };
+    branches.iter().map(|branch| only(branch)).collect::<Option<Vec<_>>>().unwrap_or_default()
+}
+
+/// Whether a value is of a schema's type.
+fn fits(value: &Value, kind: &str) -> bool {
+    match kind {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        _ => value.is_null(),
+    }
+}
+
+/// A schema's type in words.
+fn type_name(kind: &str) -> &'static str {
+    match kind {
+        "object" => "a map",
+        "array" => "a list",
+        "string" => "a text",
+        "boolean" => "`true` or `false`",
+        "integer" => "a whole number",
+        "number" => "a number",
+        _ => "empty",
+    }
+}
+
+/// A value's type in words.
+fn value_name(value: &Value) -> String {
+    match value {
+        Value::Null => "empty".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(value) => format!("the number {value}"),
+        Value::String(_) => "a text".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "a map".to_owned(),
+    }
+}
+
+/// The boolean a word of YAML 1.1 meant.
+fn boolean(text: &str) -> Option<&'static str> {
+    match text.trim().to_lowercase().as_str() {
+        "yes" | "on" | "y" | "true" => Some("true"),
+        "no" | "off" | "n" | "false" => Some("false"),
+        _ => None,
+    }
+}
+
+/// What the value at a pointer is called.
+fn name(at: &str) -> String {
+    let mut steps = at.rsplit('/').map(|step| step.replace("~1", "/").replace("~0", "~"));
+    match (steps.next(), steps.next()) {
+        (Some(last), _) if last.is_empty() => "the document".to_owned(),
+        (Some(last), Some(list)) if last.bytes().all(|byte| byte.is_ascii_digit()) && !list.is_empty() => {
+            let number = last.parse::<usize>().unwrap_or(0).saturating_add(1);
+            format!("entry {number} of `{}`", shown(&list))
+        }
+        (Some(last), _) => format!("`{}`", shown(&last)),
+        (None, _) => "the document".to_owned(),
+    }
+}
+
+/// Index of the first entry that was there before.
+fn repeated(value: &Value) -> Option<usize> {
+    let items = value.as_array()?;
+    (1..items.len()).find(|at| items.iter().take(*at).any(|item| Some(item) == items.get(*at)))
+}
+
+/// Words in backticks, with commas.
+fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// One value on one line, strings without quotes.
+fn one_line(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), |text| text.lines().next().map(shown).unwrap_or_default())
+}
+
+/// Lower-cases the first letter.
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// Escapes a key for a pointer.
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// Cuts and escapes a text for a message.
+fn shown(text: &str) -> String {
+    text.chars().take(64).flat_map(char::escape_debug).collect()
+}

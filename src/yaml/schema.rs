@@ -1,0 +1,75 @@
+//! Generated JSON schemas, made fit for editors.
+
+use serde_json::{Map, Value};
+
+/// Tidies a generated schema: no `null` alternatives (YAML authors leave a key out instead), one-line
+/// descriptions, no machine-only number formats; `title` names the whole.
+#[must_use]
+pub fn tidy(mut schema: Value, title: &str) -> Value {
+    visit(&mut schema);
+    if let Value::Object(map) = &mut schema {
+        map.insert("title".to_owned(), title.into());
+    }
+    schema
+}
+
+/// Tidies one schema and those inside it.
+fn visit(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            drop_null(map);
+            map.remove("format");
+            if let Some(Value::String(text)) = map.get_mut("description") {
+                *text = one_line(text);
+            }
+            for (key, inner) in map.iter_mut() {
+                match (key.as_str(), inner) {
+                    ("properties" | "patternProperties" | "definitions", Value::Object(inner)) => {
+                        inner.values_mut().for_each(visit);
+                    }
+                    ("items" | "additionalProperties", inner) => visit(inner),
+                    ("anyOf" | "oneOf" | "allOf", Value::Array(inner)) => inner.iter_mut().for_each(visit),
+                    _ => {}
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(visit),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Removes the `null` that an optional field brings.
+fn drop_null(map: &mut Map<String, Value>) {
+    if map.get("default").is_some_and(Value::is_null) {
+        map.remove("default");
+    }
+    if let Some(Value::Array(types)) = map.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            map.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(values)) = map.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    let is_null = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "null");
+    let Some(Value::Array(branches)) = map.get_mut("anyOf") else { return };
+    branches.retain(|branch| !is_null(branch));
+    if branches.len() == 1
+        && let Some(Value::Array(mut only)) = map.shift_remove("anyOf")
+        && let Some(Value::Object(inner)) = only.pop()
+    {
+        // What the field says about itself goes before what its type says.
+        for (key, value) in inner {
+            map.entry(key).or_insert(value);
+        }
+        drop_null(map);
+    }
+}
+
+/// Joins the lines of a doc comment; an empty line stays a paragraph.
+fn one_line(text: &str) -> String {
+    let paragraphs = text.split("\n\n").map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    paragraphs.collect::<Vec<_>>().join("\n\n")
+}
