@@ -3,9 +3,11 @@
 // Layer 0: words. No I/O (only `clock` waits).
 pub mod clock;
 pub mod diag;
+pub mod fault;
 pub mod model;
 
 // Layer 1: doors to text, to the wire and to the disk. Each hides one heavy dependency.
+pub mod cadence;
 pub mod expr;
 pub mod http;
 pub mod rows;

@@ -1,1 +1,162 @@
-//! The durable journal.
+//! The durable journal: what was matched, intended, done, said and accepted.
+//!
+//! One SQLite file, one writing process, any number of readers. The promises the rest of huntbook builds
+//! on, each held by one transaction with a full sync:
+//!
+//! - what a run matched is on disk before anything is done with it ([`Store::commit_batch`]);
+//! - an effect is on disk before it is sent ([`Store::intend`]), in the transaction that counts it against
+//!   the budget, and its result after ([`Store::record`]); what is left without a result after a crash is
+//!   parked for a person ([`Store::park_in_doubt`]);
+//! - an item is settled together with the messages about it ([`Store::settle`]);
+//! - a due slot is marked together with its run ([`Store::begin_run`]), so it is neither lost nor doubled;
+//! - accepted playbooks and lists outlive a bad edit ([`Store::publish`]).
+//!
+//! A failed write means that nothing was written, and then nothing may be done: see
+//! [`StoreError::remedy`]. Rows carry the tenant's name, times are milliseconds, and the SQL is plain,
+//! because PostgreSQL will come to stand beside SQLite.
+//!
+//! What this room does not do: decide. Guards, catch-up and retries of messages are decided elsewhere.
+
+mod budget;
+mod chain;
+mod content;
+mod effect;
+mod error;
+mod fact;
+mod history;
+mod network;
+mod open;
+mod outbox;
+mod retention;
+mod run;
+mod seen;
+mod suppress;
+mod word;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Sqlite, Transaction};
+
+use crate::clock::SharedClock;
+
+pub use budget::{ActionLimits, Budget, Used};
+pub use chain::Chain;
+pub use content::{Accepted, LiveList, LivePlaybook, Publication, Refusal};
+pub use effect::{Effect, Intended, NewEffect, Recent, Recorded};
+pub use error::{Remedy, StoreError};
+pub use fact::Facts;
+pub use history::{EffectEvent, Message, RunDetail, RunFilter, RunSummary};
+pub use outbox::{OutboxMessage, Waiting};
+pub use retention::Swept;
+pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement, Unfinished};
+pub use seen::Identity;
+pub use suppress::NewSuppression;
+pub use word::{ContentHash, EffectKey, EffectState, Effects, MessageState, RunMode, RunState, Trigger};
+
+/// The journal. Cheap to clone; the last clone that goes gives the lock back.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    readers: SqlitePool,
+    writer: Option<Writer>,
+}
+
+/// What only the owner of the journal has.
+#[derive(Debug)]
+struct Writer {
+    /// One connection, so writes come one after another.
+    pool: SqlitePool,
+    clock: SharedClock,
+    /// Which opening of the journal this is; a higher one in the file means that somebody took over.
+    epoch: i64,
+    /// Held open for its lock.
+    _lock: std::fs::File,
+}
+
+/// A writing transaction.
+type Tx = Transaction<'static, Sqlite>;
+
+impl Store {
+    /// Opens the journal for writing, and makes it if there is none: folder 0700, file 0600.
+    ///
+    /// Takes the journal's lock for as long as the store lives, checks the linked SQLite, the settings,
+    /// the file itself and its form, and brings an older form up to date.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] with the owner's process number while another process has it;
+    /// [`StoreError::Newer`], [`StoreError::Corrupt`], [`StoreError::Network`] and the others say why the
+    /// journal cannot be trusted here.
+    pub async fn open(path: &Path, clock: SharedClock) -> Result<Self, StoreError> {
+        open::open(path, clock).await
+    }
+
+    /// Opens the journal for reading beside the process that owns it. Takes no lock.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Missing`] if there is no journal; [`StoreError::Older`] or [`StoreError::Newer`] if
+    /// its form is another one than this version's.
+    pub async fn open_reader(path: &Path) -> Result<Self, StoreError> {
+        open::open_reader(path).await
+    }
+
+    /// Where the journal is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Closes the connections after what they are doing. Clones of the store fail from then on; the lock
+    /// goes with the last of them.
+    pub async fn close(&self) {
+        if let Some(writer) = &self.0.writer {
+            writer.pool.close().await;
+        }
+        self.0.readers.close().await;
+    }
+
+    /// Lends the writer.
+    fn writer(&self) -> Result<&Writer, StoreError> {
+        self.0.writer.as_ref().ok_or(StoreError::Reader)
+    }
+
+    /// Begins a writing transaction, after making sure that the journal is still ours. Dropped without
+    /// `commit` it leaves nothing.
+    async fn write(&self) -> Result<Tx, StoreError> {
+        let writer = self.writer()?;
+        let mut tx = writer.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let epoch: i64 =
+            sqlx::query_scalar("SELECT value FROM facts WHERE name = 'epoch'").fetch_one(&mut *tx).await?;
+        if epoch == writer.epoch { Ok(tx) } else { Err(StoreError::Fenced) }
+    }
+
+    /// The present instant, for rows.
+    fn now_ms(&self) -> Result<i64, StoreError> {
+        Ok(self.writer()?.clock.now().as_millisecond())
+    }
+}
+
+/// Reads a stored time.
+fn at(ms: i64) -> Result<Timestamp, StoreError> {
+    Timestamp::from_millisecond(ms)
+        .map_err(|_range| StoreError::Unreadable { what: "a time", text: ms.to_string() })
+}
+
+/// Reads stored JSON.
+fn json(text: &str) -> Result<serde_json::Value, StoreError> {
+    serde_json::from_str(text)
+        .map_err(|_syntax| StoreError::Unreadable { what: "JSON", text: text.chars().take(64).collect() })
+}
+
+/// Reads a stored number that is never negative.
+fn count(number: i64) -> Result<u32, StoreError> {
+    u32::try_from(number)
+        .map_err(|_range| StoreError::Unreadable { what: "a number", text: number.to_string() })
+}

@@ -1,0 +1,134 @@
+//! Named places where a test may make the process die.
+//!
+//! The journal promises that a process that dies at any instant loses nothing and repeats nothing. To
+//! try that, the program is full of calls such as `fault::crash_point("c09_after_intent_commit")`.
+//! Without the cargo feature `crash-points` they compile to nothing. With it, and after [`arm`], the
+//! process aborts at the n-th passage of the named point: at once, without unwinding, without a flush.
+//!
+//! The names, in the order a run passes them:
+//!
+//! | name | where |
+//! |---|---|
+//! | `c01_start` | the process has begun |
+//! | `c02_after_migrations` | the journal has its present form |
+//! | `c03_lock_taken` | this process owns the journal |
+//! | `c04_version_loaded` | the last good playbooks are in force |
+//! | `c05_batch_fetched` | the tenant answered, nothing is written yet |
+//! | `c06_batch_journalled` | the matches are on disk |
+//! | `c07_plan_built` | the actions are known |
+//! | `c08_before_intent` | the guards have passed |
+//! | `c09_after_intent_commit` | the intent is on disk, nothing is sent |
+//! | `c13_before_response_read` | the tenant may have acted, nobody has read its answer |
+//! | `c14_response_parsed` | the answer is known, not written |
+//! | `c15_after_result_commit` | the result is on disk |
+//! | `c16_before_outbox` | the item is not settled |
+//! | `c17_after_outbox` | the item is settled, its messages wait |
+//! | `c27_notify_sent` | a message left, not marked |
+//! | `c28_notify_marked` | a message left and is marked |
+//! | `c29_reload_read` | an edit was read |
+//! | `c31_reload_swapped` | an edit is in force, not on disk |
+//! | `c32_reload_persisted` | an edit is in force and on disk |
+//! | `c35_retention_delete` | a batch of old rows is gone |
+//! | `c39_shutdown_begun` | the drain has begun |
+//! | `c40_shutdown_done` | the drain is done |
+
+/// Whether this build has crash points. If not, [`arm`] refuses and [`crash_point`] is nothing.
+pub const COMPILED: bool = cfg!(feature = "crash-points");
+
+/// A crash point that cannot be armed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArmError {
+    /// The build has no crash points.
+    #[error("this build has no crash points (cargo feature `crash-points`)")]
+    NotCompiled,
+    /// The text is not `name` or `name:passage`.
+    #[error("`{0}` is not a crash point: write `name` or `name:passage`, passages counted from 1")]
+    Malformed(String),
+    /// A crash point is armed already.
+    #[error("a crash point is armed already")]
+    Armed,
+}
+
+/// Arms one crash point for the life of the process: `name`, or `name:n` for its n-th passage.
+///
+/// # Errors
+///
+/// [`ArmError`], when the build has no crash points, the text is malformed, or one is armed already.
+pub fn arm(spec: &str) -> Result<(), ArmError> {
+    let (name, passage) = parse(spec).ok_or_else(|| ArmError::Malformed(spec.to_owned()))?;
+    armed::arm(name, passage)
+}
+
+/// Dies here if this point is armed and its passage has come.
+#[inline]
+pub fn crash_point(name: &'static str) {
+    armed::pass(name);
+}
+
+/// Splits `name:n`; the passage is 1 when none is written.
+fn parse(spec: &str) -> Option<(&str, u64)> {
+    let (name, passage) = spec.split_once(':').unwrap_or((spec, "1"));
+    let passage = passage.parse().ok().filter(|passage| *passage > 0)?;
+    let fits = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    fits.then_some((name, passage))
+}
+
+#[cfg(feature = "crash-points")]
+mod armed {
+    //! The armed point, process-wide: a crash takes the whole process with it.
+
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::ArmError;
+
+    static POINT: OnceLock<(String, AtomicU64)> = OnceLock::new();
+
+    pub(super) fn arm(name: &str, passage: u64) -> Result<(), ArmError> {
+        POINT.set((name.to_owned(), AtomicU64::new(passage))).map_err(|_point| ArmError::Armed)
+    }
+
+    pub(super) fn pass(name: &'static str) {
+        let Some((armed, left)) = POINT.get() else { return };
+        if armed == name && left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            std::process::abort();
+        }
+    }
+}
+
+#[cfg(not(feature = "crash-points"))]
+mod armed {
+    //! Nothing: this build has no crash points.
+
+    use super::ArmError;
+
+    pub(super) const fn arm(_name: &str, _passage: u64) -> Result<(), ArmError> {
+        Err(ArmError::NotCompiled)
+    }
+
+    #[inline]
+    pub(super) const fn pass(_name: &'static str) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_is_a_name_and_perhaps_a_passage() {
+        assert_eq!(parse("c01_start"), Some(("c01_start", 1)));
+        assert_eq!(parse("c01_start:3"), Some(("c01_start", 3)));
+        for bad in ["", ":1", "c01:0", "c01:-1", "c01:x", "c 01", "c01:1:2"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_build_without_crash_points_refuses_to_arm_one() {
+        if !COMPILED {
+            assert_eq!(arm("c01_start"), Err(ArmError::NotCompiled));
+        }
+        assert_eq!(arm("?"), Err(ArmError::Malformed("?".to_owned())));
+        crash_point("c01_start");
+    }
+}

@@ -1,0 +1,159 @@
+//! Budgets: how many actions and targets a run, a playbook and a tenant may have.
+//!
+//! They are counted from the effects themselves, in the transaction that intends one, so neither a crash
+//! nor two runs at once can overdraw them.
+
+use serde::Serialize;
+use sqlx::Row as _;
+
+use super::effect::{Intended, NewEffect};
+use super::{Store, StoreError, Tx, count};
+use crate::model::{PlaybookId, RunId};
+
+/// The window of the daily budgets. It slides: a budget does not refill at midnight.
+pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Budgets, counted in the transaction that intends. `None` is no limit. What is in doubt counts as used;
+/// what provably did nothing does not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ActionLimits {
+    /// Actions of one run.
+    pub per_run: Option<u32>,
+    /// Actions of the playbook in the tenant, in 24 hours.
+    pub per_day: Option<u32>,
+    /// Distinct targets of destructive actions of one run.
+    pub targets_per_run: Option<u32>,
+    /// Distinct targets of destructive actions of the playbook in the tenant, in 24 hours.
+    pub targets_per_day: Option<u32>,
+    /// Distinct targets of destructive actions of all playbooks in the tenant, in 24 hours.
+    pub tenant_targets_per_day: Option<u32>,
+}
+
+/// Which budget is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Budget {
+    /// [`ActionLimits::per_run`].
+    RunActions,
+    /// [`ActionLimits::per_day`].
+    DayActions,
+    /// [`ActionLimits::targets_per_run`].
+    RunTargets,
+    /// [`ActionLimits::targets_per_day`].
+    DayTargets,
+    /// [`ActionLimits::tenant_targets_per_day`].
+    TenantTargets,
+}
+
+/// How much of the budgets is used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Used {
+    /// Actions of the run.
+    pub run_actions: u32,
+    /// Actions of the playbook in the tenant, in 24 hours.
+    pub day_actions: u32,
+    /// Distinct destructive targets of the run.
+    pub run_targets: u32,
+    /// Distinct destructive targets of the playbook in the tenant, in 24 hours.
+    pub day_targets: u32,
+    /// Distinct destructive targets in the tenant, in 24 hours.
+    pub tenant_targets: u32,
+}
+
+impl Store {
+    /// Says how much of the budgets is used. The binding count is the one [`Store::intend`] makes; this one
+    /// is for deciding about a whole plan beforehand.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn used(&self, tenant: &str, playbook: PlaybookId, run: RunId) -> Result<Used, StoreError> {
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        used(&mut tx, (tenant, playbook, run), now).await
+    }
+}
+
+/// Gives the latest time ever seen, and remembers it.
+pub(super) async fn latest(tx: &mut Tx, wall: i64) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "UPDATE facts SET value = CASE WHEN value < $1 THEN $1 ELSE value END WHERE name = 'wallSeen' \
+         RETURNING value",
+    )
+    .bind(wall)
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
+/// Counts what is used of the budgets.
+async fn used(
+    tx: &mut Tx,
+    (tenant, playbook, run): (&str, PlaybookId, RunId),
+    now: i64,
+) -> Result<Used, StoreError> {
+    let row = sqlx::query(
+        "SELECT coalesce(sum(run = $3), 0), \
+         coalesce(sum(playbook = $2 AND intended_at > $4), 0), \
+         count(DISTINCT CASE WHEN destructive = 1 AND run = $3 THEN target END), \
+         count(DISTINCT CASE WHEN destructive = 1 AND playbook = $2 AND intended_at > $4 THEN target END), \
+         count(DISTINCT CASE WHEN destructive = 1 AND intended_at > $4 THEN target END) \
+         FROM effects WHERE tenant = $1 AND (intended_at > $4 OR run = $3) AND state <> 'notApplied'",
+    )
+    .bind(tenant)
+    .bind(playbook.to_string())
+    .bind(run.to_string())
+    .bind(now.saturating_sub(DAY_MS))
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Used {
+        run_actions: count(row.try_get(0)?)?,
+        day_actions: count(row.try_get(1)?)?,
+        run_targets: count(row.try_get(2)?)?,
+        day_targets: count(row.try_get(3)?)?,
+        tenant_targets: count(row.try_get(4)?)?,
+    })
+}
+
+/// Which of the effect's target's counts already hold it: run, playbook today, tenant today.
+async fn counted(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<[bool; 3], StoreError> {
+    let row = sqlx::query(
+        "SELECT coalesce(max(run = $3), 0), coalesce(max(playbook = $2 AND intended_at > $4), 0), \
+         coalesce(max(intended_at > $4), 0) FROM effects WHERE tenant = $1 AND target = $5 \
+         AND destructive = 1 AND state <> 'notApplied' AND (intended_at > $4 OR run = $3)",
+    )
+    .bind(&effect.tenant)
+    .bind(effect.playbook.to_string())
+    .bind(effect.run.to_string())
+    .bind(now.saturating_sub(DAY_MS))
+    .bind(&effect.target)
+    .fetch_one(&mut **tx)
+    .await?;
+    let is = |column| Ok::<_, StoreError>(row.try_get::<i64, _>(column)? != 0);
+    Ok([is(0)?, is(1)?, is(2)?])
+}
+
+/// Finds the first budget the effect does not fit in.
+pub(super) async fn over_budget(
+    tx: &mut Tx,
+    effect: &NewEffect,
+    now: i64,
+) -> Result<Option<Intended>, StoreError> {
+    let Some(limits) = effect.limits else { return Ok(None) };
+    let used = used(tx, (&effect.tenant, effect.playbook, effect.run), now).await?;
+    let mut budgets = vec![
+        (Budget::RunActions, limits.per_run, used.run_actions),
+        (Budget::DayActions, limits.per_day, used.day_actions),
+    ];
+    if effect.destructive {
+        let [in_run, in_day, in_tenant] = counted(tx, effect, now).await?;
+        budgets.push((Budget::RunTargets, limits.targets_per_run.filter(|_limit| !in_run), used.run_targets));
+        budgets.push((Budget::DayTargets, limits.targets_per_day.filter(|_limit| !in_day), used.day_targets));
+        let tenant = limits.tenant_targets_per_day.filter(|_limit| !in_tenant);
+        budgets.push((Budget::TenantTargets, tenant, used.tenant_targets));
+    }
+    Ok(budgets.into_iter().find_map(|(budget, limit, used)| {
+        let limit = limit.filter(|limit| *limit <= used)?;
+        Some(Intended::OverBudget { budget, limit, used })
+    }))
+}

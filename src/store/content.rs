@@ -1,0 +1,296 @@
+//! Playbooks and lists as they were accepted.
+//!
+//! The bytes in force are here, by their hash: after a restart with a broken file on disk, the last good
+//! version still runs. Beside them stand the files that were refused, so that status shows the bad edit.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::Row as _;
+
+use super::run::read_playbook_id;
+use super::{ContentHash, Store, StoreError, Tx, at, json};
+use crate::fault::crash_point;
+use crate::model::PlaybookId;
+
+/// A file that passed every check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted<Name> {
+    /// Whose file it is: the playbook's id, or the list's name.
+    pub name: Name,
+    /// The file, as people know it.
+    pub file: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A file that did not pass.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Refusal {
+    /// The file.
+    pub file: String,
+    /// The hash of its bytes.
+    pub hash: ContentHash,
+    /// What is wrong with it.
+    pub diagnostics: Value,
+    /// When it was refused; [`Store::publish`] sets it.
+    pub at: Timestamp,
+}
+
+/// What a reload changes. Everything becomes true in one transaction.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Publication {
+    /// Playbooks new or changed.
+    pub playbooks: Vec<Accepted<PlaybookId>>,
+    /// Playbooks gone.
+    pub retired_playbooks: Vec<PlaybookId>,
+    /// Lists new or changed.
+    pub lists: Vec<Accepted<String>>,
+    /// Lists gone.
+    pub retired_lists: Vec<String>,
+    /// Every file refused at the moment. Refusals of files that are not among them are forgotten.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A playbook in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LivePlaybook {
+    /// Its identity.
+    pub playbook: PlaybookId,
+    /// The file it came from.
+    pub file: String,
+    /// The hash of its bytes.
+    pub hash: ContentHash,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Since when it is in force.
+    pub at: Timestamp,
+}
+
+/// A list in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveList {
+    /// Its name.
+    pub name: String,
+    /// The file it came from.
+    pub file: String,
+    /// The hash of its bytes.
+    pub hash: ContentHash,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Since when it is in force.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// Puts the outcome of a reload on disk, whole.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the journal then holds what it held.
+    pub async fn publish(&self, publication: &Publication) -> Result<(), StoreError> {
+        let now = self.now_ms()?;
+        let mut tx = self.write().await?;
+        for accepted in &publication.playbooks {
+            accept_playbook(&mut tx, accepted, now).await?;
+        }
+        for playbook in &publication.retired_playbooks {
+            sqlx::query("DELETE FROM live_playbooks WHERE playbook = $1")
+                .bind(playbook.to_string())
+                .execute(&mut *tx)
+                .await?;
+        }
+        for accepted in &publication.lists {
+            accept_list(&mut tx, accepted, now).await?;
+        }
+        for name in &publication.retired_lists {
+            sqlx::query("DELETE FROM live_lists WHERE name = $1").bind(name).execute(&mut *tx).await?;
+        }
+        refuse(&mut tx, &publication.refusals, now).await?;
+        tx.commit().await?;
+        crash_point("c32_reload_persisted");
+        Ok(())
+    }
+
+    /// Puts one playbook in force, and forgets that its file was refused.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn accept_version(&self, accepted: &Accepted<PlaybookId>) -> Result<ContentHash, StoreError> {
+        let now = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let hash = accept_playbook(&mut tx, accepted, now).await?;
+        sqlx::query("DELETE FROM refusals WHERE file = $1").bind(&accepted.file).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(hash)
+    }
+
+    /// Takes a playbook out of force. Its bytes stay as long as a run that used them.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn retire_version(&self, playbook: PlaybookId) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM live_playbooks WHERE playbook = $1")
+            .bind(playbook.to_string())
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The playbooks in force, by id.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] if the bytes of one are not what they were; any other [`StoreError`].
+    pub async fn live_versions(&self) -> Result<Vec<LivePlaybook>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT l.playbook, l.file, l.hash, c.bytes, l.at FROM live_playbooks l \
+             JOIN contents c ON c.hash = l.hash ORDER BY l.playbook",
+        )
+        .fetch_all(&self.0.readers)
+        .await?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let (hash, bytes) = content(row.try_get(2)?, row.try_get(3)?)?;
+            let playbook = read_playbook_id(row.try_get(0)?)?;
+            Ok(LivePlaybook { playbook, file: row.try_get(1)?, hash, bytes, at: at(row.try_get(4)?)? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// The lists in force, by name.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::live_versions`].
+    pub async fn live_lists(&self) -> Result<Vec<LiveList>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT l.name, l.file, l.hash, c.bytes, l.at FROM live_lists l \
+             JOIN contents c ON c.hash = l.hash ORDER BY l.name",
+        )
+        .fetch_all(&self.0.readers)
+        .await?;
+        let read = |row: &sqlx::sqlite::SqliteRow| {
+            let (hash, bytes) = content(row.try_get(2)?, row.try_get(3)?)?;
+            let name = row.try_get(0)?;
+            Ok(LiveList { name, file: row.try_get(1)?, hash, bytes, at: at(row.try_get(4)?)? })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// The bytes of a version some run used, if they are still here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::live_versions`].
+    pub async fn version_bytes(&self, hash: ContentHash) -> Result<Option<Vec<u8>>, StoreError> {
+        let bytes: Option<Vec<u8>> = sqlx::query_scalar("SELECT bytes FROM contents WHERE hash = $1")
+            .bind(hash.0.as_slice())
+            .fetch_optional(&self.0.readers)
+            .await?;
+        bytes.map(|bytes| content(&hash.0, bytes).map(|(_hash, bytes)| bytes)).transpose()
+    }
+
+    /// The files refused at the moment, by name.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn refusals(&self) -> Result<Vec<Refusal>, StoreError> {
+        let rows = sqlx::query("SELECT file, hash, diagnostics, at FROM refusals ORDER BY file")
+            .fetch_all(&self.0.readers)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Refusal {
+                    file: row.try_get(0)?,
+                    hash: ContentHash::stored(row.try_get(1)?)?,
+                    diagnostics: json(row.try_get(2)?)?,
+                    at: at(row.try_get(3)?)?,
+                })
+            })
+            .collect()
+    }
+}
+
+/// Checks stored bytes against their hash.
+fn content(hash: &[u8], bytes: Vec<u8>) -> Result<(ContentHash, Vec<u8>), StoreError> {
+    let hash = ContentHash::stored(hash)?;
+    if hash == ContentHash::of(&bytes) {
+        Ok((hash, bytes))
+    } else {
+        Err(StoreError::Corrupt { detail: format!("the stored version {} has changed", hash.short()) })
+    }
+}
+
+/// Stores bytes once.
+async fn keep(tx: &mut Tx, bytes: &[u8], now: i64) -> Result<ContentHash, StoreError> {
+    let hash = ContentHash::of(bytes);
+    sqlx::query("INSERT INTO contents (hash, bytes, at) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING")
+        .bind(hash.0.as_slice())
+        .bind(bytes)
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    Ok(hash)
+}
+
+/// Puts a playbook in force inside a transaction.
+async fn accept_playbook(
+    tx: &mut Tx,
+    accepted: &Accepted<PlaybookId>,
+    now: i64,
+) -> Result<ContentHash, StoreError> {
+    let hash = keep(tx, &accepted.bytes, now).await?;
+    sqlx::query(
+        "INSERT INTO live_playbooks (playbook, file, hash, at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (playbook) DO UPDATE SET file = excluded.file, hash = excluded.hash, at = excluded.at",
+    )
+    .bind(accepted.name.to_string())
+    .bind(&accepted.file)
+    .bind(hash.0.as_slice())
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(hash)
+}
+
+/// Puts a list in force inside a transaction.
+async fn accept_list(tx: &mut Tx, accepted: &Accepted<String>, now: i64) -> Result<(), StoreError> {
+    let hash = keep(tx, &accepted.bytes, now).await?;
+    sqlx::query(
+        "INSERT INTO live_lists (name, file, hash, at) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (name) DO UPDATE SET file = excluded.file, hash = excluded.hash, at = excluded.at",
+    )
+    .bind(&accepted.name)
+    .bind(&accepted.file)
+    .bind(hash.0.as_slice())
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Makes `refusals` the present ones. A refusal that stays the same keeps its time.
+async fn refuse(tx: &mut Tx, refusals: &[Refusal], now: i64) -> Result<(), StoreError> {
+    let known: Vec<String> = sqlx::query_scalar("SELECT file FROM refusals").fetch_all(&mut **tx).await?;
+    for file in known.iter().filter(|file| !refusals.iter().any(|refusal| refusal.file == **file)) {
+        sqlx::query("DELETE FROM refusals WHERE file = $1").bind(file).execute(&mut **tx).await?;
+    }
+    for refusal in refusals {
+        sqlx::query(
+            "INSERT INTO refusals (file, hash, diagnostics, at) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (file) DO UPDATE SET hash = excluded.hash, diagnostics = excluded.diagnostics, \
+             at = CASE WHEN refusals.hash = excluded.hash THEN refusals.at ELSE excluded.at END",
+        )
+        .bind(&refusal.file)
+        .bind(refusal.hash.0.as_slice())
+        .bind(refusal.diagnostics.to_string())
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,449 @@
+//! Effects: intended before they are sent, recorded after, never repeated without proof.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+
+use super::budget::{ActionLimits, Budget, DAY_MS, latest, over_budget};
+use super::run::{read_playbook_id, read_run_id};
+use super::word::{ContentHash, EffectKey, EffectState};
+use super::{Store, StoreError, Tx, at, chain, count};
+use crate::fault::crash_point;
+use crate::model::{PlaybookId, RunId};
+
+/// Attempts at one effect, each after proof that the one before did nothing. More would hammer a tenant
+/// that refuses.
+pub(super) const ATTEMPTS_MAX: u32 = 3;
+
+/// Targets asked for in one query.
+const TARGETS_PER_QUERY: usize = 500;
+
+/// An effect about to be intended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEffect {
+    /// What makes it the same effect after a crash or a reload; see [`EffectKey::of`].
+    pub key: EffectKey,
+    /// The run it belongs to.
+    pub run: RunId,
+    /// The item it belongs to.
+    pub seq: u32,
+    /// The step of the playbook.
+    pub step: String,
+    /// The action, as playbooks write it.
+    pub action: String,
+    /// The tenant, by its name in the settings.
+    pub tenant: String,
+    /// The playbook.
+    pub playbook: PlaybookId,
+    /// What it acts on, in one spelling (`device:…`, `user:…`): budgets count by it.
+    pub target: String,
+    /// The hash of the rendered parameters.
+    pub params_digest: ContentHash,
+    /// The budgets it must fit in.
+    pub limits: Option<ActionLimits>,
+    /// Whether it takes something away from somebody.
+    pub destructive: bool,
+}
+
+/// Whether an effect may be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intended {
+    /// It is on disk: send it, once, now.
+    Go {
+        /// Which attempt this is, from 1; [`Store::record`] wants it back.
+        attempt: u32,
+    },
+    /// It was sent before and its result is known.
+    AlreadySettled {
+        /// The result; [`EffectState::Pending`] counts as one.
+        state: EffectState,
+        /// What the tenant calls it.
+        remote_id: Option<String>,
+    },
+    /// It may have been sent before and its result is not known. Do not send.
+    InDoubt {
+        /// `intended`, `unknown` or `parked`.
+        state: EffectState,
+        /// The attempt in doubt.
+        attempt: u32,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// Another run's destructive action of the same kind on the same target is under way. Do not send.
+    Elsewhere {
+        /// That effect.
+        key: EffectKey,
+        /// Its run.
+        run: RunId,
+        /// Where it stands.
+        state: EffectState,
+    },
+    /// A budget is used up. Nothing was written.
+    OverBudget {
+        /// Which.
+        budget: Budget,
+        /// What it allows.
+        limit: u32,
+        /// What is used of it.
+        used: u32,
+    },
+}
+
+/// A result to be recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recorded {
+    /// Where the effect stands now.
+    pub state: EffectState,
+    /// What the tenant calls it.
+    pub remote_id: Option<String>,
+    /// Why, for people.
+    pub detail: Option<String>,
+}
+
+/// A stored effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Effect {
+    /// Its key.
+    pub key: EffectKey,
+    /// Its run.
+    pub run: RunId,
+    /// Its item.
+    pub seq: u32,
+    /// The step of the playbook.
+    pub step: String,
+    /// The action.
+    pub action: String,
+    /// The tenant.
+    pub tenant: String,
+    /// The playbook.
+    pub playbook: PlaybookId,
+    /// What it acts on.
+    pub target: String,
+    /// The hash of the rendered parameters.
+    pub params_digest: ContentHash,
+    /// Whether it takes something away from somebody.
+    pub destructive: bool,
+    /// Where it stands.
+    pub state: EffectState,
+    /// The present attempt, from 1.
+    pub attempt: u32,
+    /// What the tenant calls it.
+    pub remote_id: Option<String>,
+    /// Why it stands there.
+    pub detail: Option<String>,
+    /// When the present attempt was intended.
+    pub intended: Timestamp,
+    /// When it last changed.
+    pub changed: Timestamp,
+}
+
+/// An action a target has had lately.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recent {
+    /// What was acted on.
+    pub target: String,
+    /// The action.
+    pub action: String,
+    /// When it was intended.
+    pub at: Timestamp,
+}
+
+impl Store {
+    /// Writes down that an effect is about to be sent, if it may be: it is new or provably did nothing, no
+    /// other run is at it, and the budgets have room. One transaction; when it returns [`Intended::Go`] the
+    /// intent is on disk.
+    ///
+    /// Budgets slide over 24 hours of the latest time ever seen, so turning the clock back refills nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::KeyReused`] if the key was used with other parameters; [`StoreError::Fenced`] if
+    /// another process took over; any other [`StoreError`]. The effect must then not be sent.
+    pub async fn intend(&self, effect: &NewEffect) -> Result<Intended, StoreError> {
+        let epoch = self.writer()?.epoch;
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        let attempt = match find(&mut tx, &effect.key).await? {
+            Some(known) => match again(&known, effect)? {
+                Again::Attempt(attempt) => attempt,
+                Again::Stop(stop) => return Ok(stop),
+            },
+            None => 1,
+        };
+        if let Some(stop) = elsewhere(&mut tx, effect, now).await? {
+            return Ok(stop);
+        }
+        if let Some(stop) = over_budget(&mut tx, effect, now).await? {
+            return Ok(stop);
+        }
+        write_intent(&mut tx, effect, (attempt, epoch, now)).await?;
+        tx.commit().await?;
+        crash_point("c09_after_intent_commit");
+        Ok(Intended::Go { attempt })
+    }
+
+    /// Writes down how an attempt went.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Transition`] if the effect cannot go there from where it is; [`StoreError::Attempt`]
+    /// for a result of another attempt; any other [`StoreError`], after which the effect is in doubt.
+    pub async fn record(&self, key: &EffectKey, attempt: u32, result: &Recorded) -> Result<(), StoreError> {
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        let known = find(&mut tx, key)
+            .await?
+            .ok_or_else(|| StoreError::Unknown { what: "effect", id: key.to_string() })?;
+        if known.attempt != attempt {
+            let (present, given) = (known.attempt, attempt);
+            return Err(StoreError::Attempt { key: key.clone(), present, given });
+        }
+        step(&mut tx, &known, result, now).await?;
+        tx.commit().await?;
+        crash_point("c15_after_result_commit");
+        Ok(())
+    }
+
+    /// Parks every effect that may or may not have been sent: those a dead process intended, and those
+    /// whose result is unknown. Returns them, oldest first. Call it once, after opening and before the
+    /// first run.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing may be sent before it succeeds.
+    pub async fn park_in_doubt(&self) -> Result<Vec<Effect>, StoreError> {
+        let epoch = self.writer()?.epoch;
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        let rows = sqlx::query(
+            "SELECT * FROM effects WHERE (state = 'intended' AND epoch < $1) OR state = 'unknown' \
+             ORDER BY intended_at, effect_key",
+        )
+        .bind(epoch)
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut parked = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut effect = read_effect(&row)?;
+            for state in [EffectState::Unknown, EffectState::Parked] {
+                if effect.state == state {
+                    continue;
+                }
+                let detail = Some("the process ended before the result was written".to_owned());
+                let detail = detail.filter(|_text| effect.detail.is_none());
+                let result = Recorded { state, remote_id: None, detail };
+                step(&mut tx, &effect, &result, now).await?;
+                effect.state = state;
+                effect.detail = effect.detail.or(result.detail);
+            }
+            parked.push(effect);
+        }
+        tx.commit().await?;
+        Ok(parked)
+    }
+
+    /// Lists the effects that wait for a person's word, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn parked(&self) -> Result<Vec<Effect>, StoreError> {
+        self.effects_in(EffectState::Parked).await
+    }
+
+    /// Lists the effects in one state, oldest first. Those [`EffectState::Pending`] are to be asked about.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn effects_in(&self, state: EffectState) -> Result<Vec<Effect>, StoreError> {
+        sqlx::query("SELECT * FROM effects WHERE state = $1 ORDER BY intended_at, effect_key")
+            .bind(state.as_str())
+            .fetch_all(&self.0.readers)
+            .await?
+            .iter()
+            .map(read_effect)
+            .collect()
+    }
+
+    /// Lists what `targets` had done to them since `since`, without what provably did nothing.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn recent(
+        &self,
+        tenant: &str,
+        targets: &[String],
+        since: Timestamp,
+    ) -> Result<Vec<Recent>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in targets.chunks(TARGETS_PER_QUERY) {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "SELECT target, action, max(intended_at) FROM effects WHERE state <> 'notApplied' AND tenant = ",
+            );
+            query.push_bind(tenant).push(" AND intended_at >= ").push_bind(since.as_millisecond());
+            query.push(" AND target IN (");
+            let mut list = query.separated(", ");
+            for target in chunk {
+                list.push_bind(target);
+            }
+            query.push(") GROUP BY target, action ORDER BY target, action");
+            for row in query.build().fetch_all(&self.0.readers).await? {
+                let (target, action) = (row.try_get(0)?, row.try_get(1)?);
+                found.push(Recent { target, action, at: at(row.try_get(2)?)? });
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// What to do with an effect the journal knows.
+enum Again {
+    /// Try it once more.
+    Attempt(u32),
+    /// Leave it.
+    Stop(Intended),
+}
+
+/// Decides about an effect that comes a second time.
+fn again(known: &Effect, effect: &NewEffect) -> Result<Again, StoreError> {
+    let same = known.params_digest == effect.params_digest
+        && (&known.tenant, &known.action, &known.target) == (&effect.tenant, &effect.action, &effect.target);
+    if !same {
+        return Err(StoreError::KeyReused { key: effect.key.clone() });
+    }
+    let &Effect { state, attempt, intended: since, .. } = known;
+    Ok(match state {
+        EffectState::NotApplied if attempt < ATTEMPTS_MAX => Again::Attempt(attempt + 1),
+        EffectState::Done | EffectState::Failed | EffectState::Pending | EffectState::NotApplied => {
+            Again::Stop(Intended::AlreadySettled { state, remote_id: known.remote_id.clone() })
+        }
+        EffectState::Intended | EffectState::Unknown | EffectState::Parked => {
+            Again::Stop(Intended::InDoubt { state, attempt, since })
+        }
+    })
+}
+
+/// Finds an effect.
+async fn find(tx: &mut Tx, key: &EffectKey) -> Result<Option<Effect>, StoreError> {
+    let row = sqlx::query("SELECT * FROM effects WHERE effect_key = $1")
+        .bind(key.as_str())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(read_effect).transpose()
+}
+
+/// Finds another run's action of the same kind on the same target that is still under way. After a day it
+/// no longer stands in the way: a person has had the time to look.
+async fn elsewhere(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Option<Intended>, StoreError> {
+    if !effect.destructive {
+        return Ok(None);
+    }
+    let row = sqlx::query(
+        "SELECT effect_key, run, state FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
+         AND effect_key <> $4 AND intended_at > $5 \
+         AND state IN ('intended', 'pending', 'unknown', 'parked') ORDER BY intended_at LIMIT 1",
+    )
+    .bind(&effect.tenant)
+    .bind(&effect.target)
+    .bind(&effect.action)
+    .bind(effect.key.as_str())
+    .bind(now.saturating_sub(DAY_MS))
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Intended::Elsewhere {
+        key: row.try_get::<&str, _>(0)?.parse()?,
+        run: read_run_id(row.try_get(1)?)?,
+        state: row.try_get::<&str, _>(2)?.parse()?,
+    }))
+}
+
+/// Writes an intent: a new effect, or a further attempt at one.
+async fn write_intent(
+    tx: &mut Tx,
+    effect: &NewEffect,
+    (attempt, epoch, now): (u32, i64, i64),
+) -> Result<(), StoreError> {
+    if attempt == 1 {
+        sqlx::query(
+            "INSERT INTO effects (effect_key, tenant, playbook, run, seq, step, action, target, destructive, \
+             params_digest, state, attempt, epoch, intended_at, changed_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'intended', 1, $11, $12, $12)",
+        )
+        .bind(effect.key.as_str())
+        .bind(&effect.tenant)
+        .bind(effect.playbook.to_string())
+        .bind(effect.run.to_string())
+        .bind(i64::from(effect.seq))
+        .bind(&effect.step)
+        .bind(&effect.action)
+        .bind(&effect.target)
+        .bind(i64::from(effect.destructive))
+        .bind(effect.params_digest.0.as_slice())
+        .bind(epoch)
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    } else {
+        sqlx::query(
+            "UPDATE effects SET state = 'intended', attempt = $2, epoch = $3, intended_at = $4, \
+             changed_at = $4, detail = NULL, remote_id = NULL WHERE effect_key = $1",
+        )
+        .bind(effect.key.as_str())
+        .bind(i64::from(attempt))
+        .bind(epoch)
+        .bind(now)
+        .execute(&mut **tx)
+        .await?;
+    }
+    let intent = Recorded { state: EffectState::Intended, remote_id: None, detail: None };
+    chain::append(tx, (&effect.key, attempt), &intent, now).await
+}
+
+/// Takes an effect to its next state, if it may go there.
+async fn step(tx: &mut Tx, known: &Effect, result: &Recorded, now: i64) -> Result<(), StoreError> {
+    let (last, next) = (Some(known.state), result.state);
+    if !EffectState::follows(last, next) || next == EffectState::Intended {
+        return Err(StoreError::Transition { key: known.key.clone(), last, next });
+    }
+    sqlx::query(
+        "UPDATE effects SET state = $2, remote_id = coalesce($3, remote_id), \
+         detail = coalesce($4, detail), changed_at = $5 WHERE effect_key = $1",
+    )
+    .bind(known.key.as_str())
+    .bind(next.as_str())
+    .bind(&result.remote_id)
+    .bind(&result.detail)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    chain::append(tx, (&known.key, known.attempt), result, now).await
+}
+
+/// Reads a row of `effects`.
+pub(super) fn read_effect(row: &SqliteRow) -> Result<Effect, StoreError> {
+    Ok(Effect {
+        key: row.try_get::<&str, _>("effect_key")?.parse()?,
+        run: read_run_id(row.try_get("run")?)?,
+        seq: count(row.try_get("seq")?)?,
+        step: row.try_get("step")?,
+        action: row.try_get("action")?,
+        tenant: row.try_get("tenant")?,
+        playbook: read_playbook_id(row.try_get("playbook")?)?,
+        target: row.try_get("target")?,
+        params_digest: ContentHash::stored(row.try_get("params_digest")?)?,
+        destructive: row.try_get::<i64, _>("destructive")? != 0,
+        state: row.try_get::<&str, _>("state")?.parse()?,
+        attempt: count(row.try_get("attempt")?)?,
+        remote_id: row.try_get("remote_id")?,
+        detail: row.try_get("detail")?,
+        intended: at(row.try_get("intended_at")?)?,
+        changed: at(row.try_get("changed_at")?)?,
+    })
+}

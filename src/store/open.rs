@@ -1,0 +1,258 @@
+//! Opening the journal: folder, lock, SQLite, settings, form.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
+
+use super::network::network_file_system;
+use super::{EffectState, Inner, Store, StoreError, Writer};
+use crate::clock::SharedClock;
+use crate::fault::crash_point;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("src/store/migrations");
+
+/// How long a connection waits for another process's write. Ours are milliseconds long, so five seconds
+/// mean that something is wrong.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// How long a write waits for its turn. Longer than [`BUSY`], so that the cause shows and not the queue.
+const TURN: Duration = Duration::from_secs(30);
+
+/// Readers beside the writer: history pages and item look-ups; more would only queue on the disk.
+const READERS_MAX: u32 = 4;
+
+/// Oldest SQLite without the bug that can corrupt a journal when its log is reset.
+/// Source: <https://sqlite.org/wal.html#walresetbug>; 3.52.0 was withdrawn.
+const SQLITE_MIN: (u32, u32, u32) = (3, 51, 3);
+const SQLITE_WITHDRAWN: (u32, u32, u32) = (3, 52, 0);
+
+/// See [`Store::open`].
+pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
+    let path = prepare(path)?;
+    let lock = take_lock(&path)?;
+    crash_point("c03_lock_taken");
+    check_sqlite().await?;
+    create_file(&path)?;
+
+    let options = options(&path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true);
+    let pool = pool(1).connect_with(options).await?;
+    check_settings(&pool).await?;
+    quick_check(&pool).await?;
+    MIGRATIONS.run(&pool).await?;
+    crash_point("c02_after_migrations");
+    let epoch = begin_epoch(&pool).await?;
+
+    let readers = pool_of_readers(&path).await?;
+    Ok(Store(Arc::new(Inner { path, readers, writer: Some(Writer { pool, clock, epoch, _lock: lock }) })))
+}
+
+/// See [`Store::open_reader`].
+pub(super) async fn open_reader(path: &Path) -> Result<Store, StoreError> {
+    if !path.is_file() {
+        return Err(StoreError::Missing { path: path.to_owned() });
+    }
+    check_sqlite().await?;
+    let readers = pool_of_readers(path).await?;
+    let ours = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let query = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
+    let theirs: i64 = match sqlx::query_scalar(query).fetch_one(&readers).await.map_err(StoreError::from) {
+        Ok(theirs) => theirs,
+        // A file without that table is new, or no journal at all.
+        Err(StoreError::Database(_)) => 0,
+        Err(error) => return Err(error),
+    };
+    match theirs.cmp(&ours) {
+        std::cmp::Ordering::Less => Err(StoreError::Older),
+        std::cmp::Ordering::Equal => {
+            Ok(Store(Arc::new(Inner { path: path.to_owned(), readers, writer: None })))
+        }
+        std::cmp::Ordering::Greater => Err(StoreError::Newer { migration: theirs }),
+    }
+}
+
+/// Makes the folder and gives the journal's absolute path.
+fn prepare(path: &Path) -> Result<PathBuf, StoreError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|source| StoreError::file(folder, source))?;
+    let folder = folder.canonicalize().map_err(|source| StoreError::file(folder, source))?;
+    if let Some(kind) = network_file_system(&folder) {
+        return Err(StoreError::Network { path: folder, kind });
+    }
+    let name = path.file_name().ok_or_else(|| {
+        StoreError::file(path, std::io::Error::new(std::io::ErrorKind::InvalidInput, "it names no file"))
+    })?;
+    Ok(folder.join(name))
+}
+
+/// Opens a file that only its owner may read, and makes it if there is none.
+fn private_file(path: &Path) -> Result<File, StoreError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(|source| StoreError::file(path, source))?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = file.metadata().map_err(|source| StoreError::file(path, source))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let private = std::fs::Permissions::from_mode(0o600);
+            file.set_permissions(private).map_err(|source| StoreError::file(path, source))?;
+        }
+    }
+    Ok(file)
+}
+
+/// Makes the journal's file before SQLite does, so that it is private from its first byte; its log and
+/// index take its mode over.
+fn create_file(path: &Path) -> Result<(), StoreError> {
+    private_file(path).map(drop)
+}
+
+/// Takes the lock that keeps a second process out, and leaves our process number in it.
+///
+/// The file stays when the lock goes: removing it would let two processes lock two files of one name.
+fn take_lock(path: &Path) -> Result<File, StoreError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock_path = PathBuf::from(name);
+    let mut lock = private_file(&lock_path)?;
+    match lock.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut text = String::new();
+            let pid = lock.read_to_string(&mut text).ok().and_then(|_length| text.trim().parse().ok());
+            return Err(StoreError::Locked { path: path.to_owned(), pid });
+        }
+        Err(TryLockError::Error(source)) => return Err(StoreError::file(&lock_path, source)),
+    }
+    let write = |lock: &mut File| {
+        lock.set_len(0)?;
+        lock.rewind()?;
+        writeln!(lock, "{}", std::process::id())
+    };
+    write(&mut lock).map_err(|source| StoreError::file(&lock_path, source))?;
+    Ok(lock)
+}
+
+/// Refuses a linked SQLite that can corrupt the journal, before it touches the file.
+async fn check_sqlite() -> Result<(), StoreError> {
+    let mut memory = SqliteConnection::connect("sqlite::memory:").await?;
+    let found: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut memory).await?;
+    memory.close().await?;
+    if is_sound(&found) { Ok(()) } else { Err(StoreError::TooOld { found }) }
+}
+
+/// Whether a version of SQLite is free of the known corruption bug.
+fn is_sound(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().ok());
+    let mut next = || parts.next().flatten();
+    let (Some(major), Some(minor)) = (next(), next()) else { return false };
+    let version = (major, minor, next().unwrap_or(0));
+    SQLITE_MIN <= version && version != SQLITE_WITHDRAWN
+}
+
+/// The settings of every connection.
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(BUSY)
+        .pragma("trusted_schema", "OFF")
+        .pragma("cell_size_check", "ON")
+        .disable_statement_logging()
+}
+
+/// A pool that keeps its connections as long as it lives.
+fn pool(connections_max: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(TURN)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+/// Opens the reading connections.
+async fn pool_of_readers(path: &Path) -> Result<SqlitePool, StoreError> {
+    Ok(pool(READERS_MAX).connect_with(options(path).read_only(true)).await?)
+}
+
+/// Reads every setting back: SQLite ignores the ones it does not understand.
+async fn check_settings(pool: &SqlitePool) -> Result<(), StoreError> {
+    let settings = [
+        ("synchronous", "PRAGMA synchronous", "2"),
+        ("foreign_keys", "PRAGMA foreign_keys", "1"),
+        ("trusted_schema", "PRAGMA trusted_schema", "0"),
+        ("cell_size_check", "PRAGMA cell_size_check", "1"),
+        ("journal_mode", "PRAGMA journal_mode", "wal"),
+    ];
+    for (pragma, query, wanted) in settings {
+        // Unchecked, because some of these answer with numbers and some with words.
+        let found: String = sqlx::query(query).fetch_one(pool).await?.try_get_unchecked(0)?;
+        if found != wanted {
+            return Err(StoreError::Pragma { pragma, found, wanted });
+        }
+    }
+    Ok(())
+}
+
+/// Looks through the whole file for damage.
+async fn quick_check(pool: &SqlitePool) -> Result<(), StoreError> {
+    let found: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(pool).await?;
+    if found == "ok" { Ok(()) } else { Err(StoreError::Corrupt { detail: found }) }
+}
+
+/// Writes the legal transitions down for the trigger, and makes every earlier owner a stranger.
+async fn begin_epoch(pool: &SqlitePool) -> Result<i64, StoreError> {
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    tx.execute("DELETE FROM effect_transitions").await?;
+    for from in EffectState::ALL {
+        for to in EffectState::ALL.iter().filter(|to| EffectState::follows(Some(*from), **to)) {
+            sqlx::query("INSERT INTO effect_transitions (from_state, to_state) VALUES ($1, $2)")
+                .bind(from.as_str())
+                .bind(to.as_str())
+                .execute(&mut *tx)
+                .await?;
+        }
+    }
+    let epoch = sqlx::query_scalar("UPDATE facts SET value = value + 1 WHERE name = 'epoch' RETURNING value")
+        .fetch_one(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(epoch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sqlite_with_the_log_reset_bug_is_refused() {
+        for sound in ["3.51.3", "3.51.4", "3.52.1", "3.53.0", "3.54", "4.0.0"] {
+            assert!(is_sound(sound), "{sound}");
+        }
+        for bad in ["3.51.2", "3.50.9", "3.52.0", "2.9.9", "", "x", "3"] {
+            assert!(!is_sound(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,425 @@
+//! Runs and what they matched.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::seen::{Identity, mark_seen};
+use super::word::{ContentHash, Effects, RunMode, RunState, Trigger};
+use super::{NewSuppression, OutboxMessage, Store, StoreError, Tx, at, json, outbox, suppress};
+use crate::fault::crash_point;
+use crate::model::{PlaybookId, RunId};
+
+/// The outcome of an item nobody has dealt with yet.
+pub(super) const MATCHED: &str = "matched";
+
+/// A run about to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRun {
+    /// Its identity.
+    pub id: RunId,
+    /// Whose run it is.
+    pub playbook: PlaybookId,
+    /// What the playbook is called at the moment.
+    pub playbook_name: String,
+    /// The bytes the run uses from start to end.
+    pub version: ContentHash,
+    /// The tenant, by its name in the settings.
+    pub tenant: String,
+    /// Why it runs.
+    pub trigger: Trigger,
+    /// The slot of the schedule it stands for.
+    pub scheduled_for: Option<Timestamp>,
+    /// Whether the playbook may act.
+    pub mode: RunMode,
+    /// Whether actions reach the tenant.
+    pub effects: Effects,
+    /// When it began.
+    pub started: Timestamp,
+}
+
+/// Whether a run may begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It is on disk.
+    New,
+    /// Its slot has had a run; nothing was written.
+    SlotTaken,
+}
+
+/// An item a run matched.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewItem {
+    /// Its place in the run, counted from 0.
+    pub seq: u32,
+    /// What makes it the same item next time; without one it is never a duplicate.
+    pub identity: Option<Identity>,
+    /// What people call it, and what suppression goes by.
+    pub key: String,
+    /// The item.
+    pub data: Value,
+}
+
+/// A stored item.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Item {
+    /// Its place in the run.
+    pub seq: u32,
+    /// What people call it.
+    pub key: String,
+    /// The item.
+    pub data: Value,
+    /// What became of it; `matched` until it is settled.
+    pub outcome: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When it was matched or settled.
+    pub at: Timestamp,
+}
+
+/// A stored run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Run {
+    /// Its identity.
+    pub id: RunId,
+    /// Whose run it is.
+    pub playbook: PlaybookId,
+    /// What the playbook was called.
+    pub playbook_name: String,
+    /// The bytes it used.
+    pub version: ContentHash,
+    /// The tenant.
+    pub tenant: String,
+    /// Why it ran.
+    pub trigger: Trigger,
+    /// The slot of the schedule it stood for.
+    pub scheduled_for: Option<Timestamp>,
+    /// Whether the playbook might act.
+    pub mode: RunMode,
+    /// Whether actions reached the tenant.
+    pub effects: Effects,
+    /// Where it stands.
+    pub state: RunState,
+    /// Whether its matches are on disk.
+    pub batched: bool,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Option<Timestamp>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// How many rows, matches, duplicates and so on, as the engine counts them.
+    pub counts: Value,
+    /// The engine's report.
+    pub report: Value,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunEnd {
+    /// `ok`, `partial` or `failed`.
+    pub state: RunState,
+    /// Why, if it failed.
+    pub error: Option<String>,
+    /// The final counts.
+    pub counts: Value,
+    /// The engine's report.
+    pub report: Value,
+}
+
+/// A run whose process died, and its items that nobody has dealt with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unfinished {
+    /// The run. If it is not [`Run::batched`], it died before its matches were on disk: ask the tenant
+    /// again, under the same run.
+    pub run: Run,
+    /// Its unsettled items, by their place.
+    pub items: Vec<Item>,
+}
+
+/// What became of an item, and what else becomes true with it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Settlement {
+    /// Which item.
+    pub seq: u32,
+    /// What became of it, for instance `acted`, `skipped`, `failed`.
+    pub outcome: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// What to keep quiet about from now on.
+    pub suppress: Vec<NewSuppression>,
+    /// What people are to be told.
+    pub messages: Vec<OutboxMessage>,
+}
+
+impl Store {
+    /// Writes a run down, and if it stands for a slot, marks the slot in the same transaction.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the run must then not begin.
+    pub async fn begin_run(&self, run: &NewRun) -> Result<Begun, StoreError> {
+        let mut tx = self.write().await?;
+        let slot = run.scheduled_for.map(Timestamp::as_millisecond);
+        let inserted = sqlx::query(
+            "INSERT INTO runs (id, tenant, playbook, playbook_name, version, cause, scheduled_for, mode, \
+             effects, state, started) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10) \
+             ON CONFLICT (tenant, playbook, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING",
+        )
+        .bind(run.id.to_string())
+        .bind(&run.tenant)
+        .bind(run.playbook.to_string())
+        .bind(&run.playbook_name)
+        .bind(run.version.0.as_slice())
+        .bind(run.trigger.as_str())
+        .bind(slot)
+        .bind(run.mode.as_str())
+        .bind(run.effects.as_str())
+        .bind(run.started.as_millisecond())
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if inserted == 0 {
+            return Ok(Begun::SlotTaken);
+        }
+        if let Some(slot) = slot {
+            suppress::mark(&mut tx, &run.tenant, run.playbook, slot).await?;
+        }
+        tx.commit().await?;
+        Ok(Begun::New)
+    }
+
+    /// Stores what a run matched and marks it as seen, in one transaction: from here on a crash loses
+    /// nothing, and the same items are duplicates for every later run.
+    ///
+    /// May be called again with further items of the same run; a place taken twice is an error.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing of the batch is then stored.
+    pub async fn commit_batch(
+        &self,
+        run: RunId,
+        items: &[NewItem],
+        counts: &Value,
+    ) -> Result<(), StoreError> {
+        let now = self.now_ms()?;
+        let id = run.to_string();
+        let mut tx = self.write().await?;
+        let owner = sqlx::query(
+            "UPDATE runs SET batched = 1, counts = $2 WHERE id = $1 AND state = 'running' \
+             RETURNING tenant, playbook",
+        )
+        .bind(&id)
+        .bind(counts.to_string())
+        .fetch_optional(&mut *tx)
+        .await?
+        .ok_or_else(|| StoreError::Unknown { what: "running run", id: id.clone() })?;
+        let (tenant, playbook): (String, String) = (owner.try_get(0)?, owner.try_get(1)?);
+        for item in items {
+            sqlx::query(
+                "INSERT INTO items (run, seq, identity, item_key, data, outcome, at) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            )
+            .bind(&id)
+            .bind(i64::from(item.seq))
+            .bind(item.identity.as_ref().map(<[u8; 16]>::as_slice))
+            .bind(&item.key)
+            .bind(item.data.to_string())
+            .bind(MATCHED)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
+            if let Some(identity) = &item.identity {
+                mark_seen(&mut tx, (&tenant, &playbook, &id), identity, now).await?;
+            }
+        }
+        tx.commit().await?;
+        crash_point("c06_batch_journalled");
+        Ok(())
+    }
+
+    /// Settles an item without a message.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::settle`].
+    pub async fn item_outcome(
+        &self,
+        run: RunId,
+        seq: u32,
+        outcome: &str,
+        reason: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let (outcome, reason) = (outcome.to_owned(), reason.map(str::to_owned));
+        self.settle(run, &Settlement { seq, outcome, reason, ..Settlement::default() }).await
+    }
+
+    /// Settles an item together with the messages about it and what it suppresses, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unknown`] if the run has no such item; any other [`StoreError`].
+    pub async fn settle(&self, run: RunId, settlement: &Settlement) -> Result<(), StoreError> {
+        self.settle_all(run, std::slice::from_ref(settlement)).await
+    }
+
+    /// Settles many items in one transaction: all or none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::settle`].
+    pub async fn settle_all(&self, run: RunId, settlements: &[Settlement]) -> Result<(), StoreError> {
+        let now = self.now_ms()?;
+        let id = run.to_string();
+        let mut tx = self.write().await?;
+        for settlement in settlements {
+            let changed = sqlx::query(
+                "UPDATE items SET outcome = $3, reason = $4, at = $5 WHERE run = $1 AND seq = $2",
+            )
+            .bind(&id)
+            .bind(i64::from(settlement.seq))
+            .bind(&settlement.outcome)
+            .bind(&settlement.reason)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            if changed == 0 {
+                let id = format!("{id}/{}", settlement.seq);
+                return Err(StoreError::Unknown { what: "item", id });
+            }
+            for suppression in &settlement.suppress {
+                suppress::write(&mut tx, suppression, (run, settlement.seq), now).await?;
+            }
+            for message in &settlement.messages {
+                outbox::write(&mut tx, message, now).await?;
+            }
+        }
+        tx.commit().await?;
+        crash_point("c17_after_outbox");
+        Ok(())
+    }
+
+    /// Ends a run together with the messages about it, in one transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unknown`] if there is no such run; any other [`StoreError`].
+    pub async fn finish_run(
+        &self,
+        run: RunId,
+        end: &RunEnd,
+        messages: &[OutboxMessage],
+    ) -> Result<(), StoreError> {
+        let now = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let changed = sqlx::query(
+            "UPDATE runs SET state = $2, error = $3, counts = $4, report = $5, finished = $6 WHERE id = $1",
+        )
+        .bind(run.to_string())
+        .bind(end.state.as_str())
+        .bind(&end.error)
+        .bind(end.counts.to_string())
+        .bind(end.report.to_string())
+        .bind(now)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if changed == 0 {
+            return Err(StoreError::Unknown { what: "run", id: run.to_string() });
+        }
+        for message in messages {
+            outbox::write(&mut tx, message, now).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Lists the runs a dead process left: still `running`, or ended with items nobody settled. Oldest
+    /// first.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM runs WHERE state = 'running' \
+             OR id IN (SELECT run FROM items WHERE outcome = 'matched') ORDER BY started, id",
+        )
+        .fetch_all(&self.0.readers)
+        .await?;
+        let mut unfinished = Vec::with_capacity(rows.len());
+        for row in rows {
+            let run = read_run(&row)?;
+            let items =
+                sqlx::query("SELECT * FROM items WHERE run = $1 AND outcome = 'matched' ORDER BY seq")
+                    .bind(run.id.to_string())
+                    .fetch_all(&self.0.readers)
+                    .await?;
+            let items = items.iter().map(read_item).collect::<Result<_, _>>()?;
+            unfinished.push(Unfinished { run, items });
+        }
+        Ok(unfinished)
+    }
+}
+
+/// Reads a row of `runs`.
+pub(super) fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {
+    let when = |column: &str| -> Result<Option<Timestamp>, StoreError> {
+        row.try_get::<Option<i64>, _>(column)?.map(at).transpose()
+    };
+    Ok(Run {
+        id: read_run_id(row.try_get("id")?)?,
+        playbook: read_playbook_id(row.try_get("playbook")?)?,
+        playbook_name: row.try_get("playbook_name")?,
+        version: ContentHash::stored(row.try_get("version")?)?,
+        tenant: row.try_get("tenant")?,
+        trigger: row.try_get::<&str, _>("cause")?.parse()?,
+        scheduled_for: when("scheduled_for")?,
+        mode: row.try_get::<&str, _>("mode")?.parse()?,
+        effects: row.try_get::<&str, _>("effects")?.parse()?,
+        state: row.try_get::<&str, _>("state")?.parse()?,
+        batched: row.try_get::<i64, _>("batched")? != 0,
+        started: at(row.try_get("started")?)?,
+        finished: when("finished")?,
+        error: row.try_get("error")?,
+        counts: json(row.try_get("counts")?)?,
+        report: json(row.try_get("report")?)?,
+    })
+}
+
+/// Reads a row of `items`.
+pub(super) fn read_item(row: &SqliteRow) -> Result<Item, StoreError> {
+    Ok(Item {
+        seq: super::count(row.try_get("seq")?)?,
+        key: row.try_get("item_key")?,
+        data: json(row.try_get("data")?)?,
+        outcome: row.try_get("outcome")?,
+        reason: row.try_get("reason")?,
+        at: at(row.try_get("at")?)?,
+    })
+}
+
+/// Reads a stored run id.
+pub(super) fn read_run_id(text: &str) -> Result<RunId, StoreError> {
+    text.parse()
+        .map_err(|_id| StoreError::Unreadable { what: "a run id", text: text.chars().take(64).collect() })
+}
+
+/// Reads a stored playbook id.
+pub(super) fn read_playbook_id(text: &str) -> Result<PlaybookId, StoreError> {
+    // Both ids are UUIDs.
+    read_run_id(text).map(|id| PlaybookId(id.0))
+}
+
+/// Finds a run inside a transaction.
+pub(super) async fn playbook_of(tx: &mut Tx, run: RunId) -> Result<(String, PlaybookId), StoreError> {
+    let row = sqlx::query("SELECT tenant, playbook FROM runs WHERE id = $1")
+        .bind(run.to_string())
+        .fetch_optional(&mut **tx)
+        .await?
+        .ok_or_else(|| StoreError::Unknown { what: "run", id: run.to_string() })?;
+    Ok((row.try_get(0)?, read_playbook_id(row.try_get(1)?)?))
+}

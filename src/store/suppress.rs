@@ -1,0 +1,154 @@
+//! What not to do or say again for a while, and when a schedule fired last.
+//!
+//! Both go by the playbook's id, not its version or file, so they outlive edits and renames.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
+
+use super::run::playbook_of;
+use super::{Store, StoreError, Tx, at};
+use crate::model::{PlaybookId, RunId};
+
+/// Keys asked for in one query; see the same figure for identities.
+const KEYS_PER_QUERY: usize = 500;
+
+/// A key to keep quiet about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewSuppression {
+    /// What the playbook suppresses by, rendered.
+    pub key: String,
+    /// Until when, exclusive.
+    pub until: Timestamp,
+}
+
+impl Store {
+    /// Says which of `keys` are suppressed now, and until when.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn suppressed(
+        &self,
+        tenant: &str,
+        playbook: PlaybookId,
+        keys: &[String],
+    ) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        let now = self.now_ms()?;
+        let mut found = BTreeMap::new();
+        for chunk in keys.chunks(KEYS_PER_QUERY) {
+            let mut query =
+                QueryBuilder::<Sqlite>::new("SELECT item_key, until FROM suppressions WHERE tenant = ");
+            query.push_bind(tenant).push(" AND playbook = ").push_bind(playbook.to_string());
+            query.push(" AND until > ").push_bind(now).push(" AND item_key IN (");
+            let mut list = query.separated(", ");
+            for key in chunk {
+                list.push_bind(key);
+            }
+            query.push(")");
+            for row in query.build().fetch_all(&self.0.readers).await? {
+                found.insert(row.try_get(0)?, at(row.try_get(1)?)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Suppresses a key. An earlier, longer suppression stays. Prefer [`Store::settle`], which does it
+    /// together with the outcome.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unknown`] if there is no such run; any other [`StoreError`].
+    pub async fn suppress(
+        &self,
+        run: RunId,
+        seq: u32,
+        suppression: &NewSuppression,
+    ) -> Result<(), StoreError> {
+        let now = self.now_ms()?;
+        let mut tx = self.write().await?;
+        write(&mut tx, suppression, (run, seq), now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The last slot of a schedule that had a run or was let go.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn last_slot(
+        &self,
+        playbook: PlaybookId,
+        tenant: &str,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let slot: Option<i64> =
+            sqlx::query_scalar("SELECT slot FROM slots WHERE tenant = $1 AND playbook = $2")
+                .bind(tenant)
+                .bind(playbook.to_string())
+                .fetch_optional(&self.0.readers)
+                .await?;
+        slot.map(at).transpose()
+    }
+
+    /// Marks a slot without a run: it was let go, or the schedule begins here. Never goes back.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn mark_slot(
+        &self,
+        playbook: PlaybookId,
+        tenant: &str,
+        slot: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        mark(&mut tx, tenant, playbook, slot.as_millisecond()).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Writes a suppression inside a transaction.
+pub(super) async fn write(
+    tx: &mut Tx,
+    suppression: &NewSuppression,
+    (run, seq): (RunId, u32),
+    now: i64,
+) -> Result<(), StoreError> {
+    let (tenant, playbook) = playbook_of(tx, run).await?;
+    sqlx::query(
+        "INSERT INTO suppressions (tenant, playbook, item_key, until, run, seq, at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, playbook, item_key) DO UPDATE \
+         SET until = excluded.until, run = excluded.run, seq = excluded.seq, at = excluded.at \
+         WHERE suppressions.until < excluded.until",
+    )
+    .bind(tenant)
+    .bind(playbook.to_string())
+    .bind(&suppression.key)
+    .bind(suppression.until.as_millisecond())
+    .bind(run.to_string())
+    .bind(i64::from(seq))
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Marks a slot inside a transaction.
+pub(super) async fn mark(
+    tx: &mut Tx,
+    tenant: &str,
+    playbook: PlaybookId,
+    slot: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO slots (tenant, playbook, slot) VALUES ($1, $2, $3) \
+         ON CONFLICT (tenant, playbook) DO UPDATE SET slot = excluded.slot WHERE slots.slot < excluded.slot",
+    )
+    .bind(tenant)
+    .bind(playbook.to_string())
+    .bind(slot)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,315 @@
+//! The words of the journal: what a run, an item, an effect and a message can be.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::StoreError;
+
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $text)] $variant),+
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The value as it is stored and shown.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = StoreError;
+
+            fn from_str(text: &str) -> Result<Self, StoreError> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == text).ok_or_else(|| {
+                    StoreError::Unreadable { what: $what, text: text.chars().take(64).collect() }
+                })
+            }
+        }
+    };
+}
+
+words!(
+    /// Why a run began.
+    Trigger, "a trigger" {
+        /// Its time had come.
+        Schedule = "schedule",
+        /// Its time came while nobody was running.
+        CatchUp = "catchUp",
+        /// A person asked for it.
+        Manual = "manual",
+        /// The demonstration.
+        Demo = "demo",
+    }
+);
+
+words!(
+    /// Whether the playbook may act.
+    RunMode, "a mode" {
+        /// It only says what it would do.
+        Observe = "observe",
+        /// It acts.
+        Enforce = "enforce",
+    }
+);
+
+words!(
+    /// Whether actions reach the tenant.
+    Effects, "a kind of effects" {
+        /// They do.
+        Apply = "apply",
+        /// They are planned only.
+        DryRun = "dryRun",
+    }
+);
+
+words!(
+    /// Where a run stands.
+    RunState, "a run state" {
+        /// It runs, or its process died.
+        Running = "running",
+        /// It ended, and everything it wanted was done or decided.
+        Ok = "ok",
+        /// It ended, and some items failed.
+        Partial = "partial",
+        /// It ended without doing its work.
+        Failed = "failed",
+    }
+);
+
+words!(
+    /// Where an effect stands. The legal steps are [`EffectState::follows`].
+    EffectState, "an effect state" {
+        /// About to be sent, or sent and its result unknown to the journal.
+        Intended = "intended",
+        /// The tenant accepted it and works on it.
+        Pending = "pending",
+        /// In force.
+        Done = "done",
+        /// Provably not in force: refused, or never arrived. May be tried again.
+        NotApplied = "notApplied",
+        /// The tenant accepted it and then gave up on it.
+        Failed = "failed",
+        /// May or may not be in force.
+        Unknown = "unknown",
+        /// May or may not be in force, and a person must say.
+        Parked = "parked",
+    }
+);
+
+impl EffectState {
+    /// Whether `next` may follow `last`. This is the one place that says so; the database enforces the
+    /// same table by a trigger.
+    #[must_use]
+    pub const fn follows(last: Option<Self>, next: Self) -> bool {
+        use EffectState::{Done, Failed, Intended, NotApplied, Parked, Pending, Unknown};
+        match (last, next) {
+            // A first attempt, or another after proof that the last one did nothing.
+            (None | Some(NotApplied), Intended) => true,
+            (None, _) => false,
+            (Some(Intended), Pending | Done | NotApplied | Unknown) => true,
+            (Some(Pending), Done | Failed) => true,
+            // Read back from the tenant, or given up on.
+            (Some(Unknown), Pending | Done | NotApplied | Parked) => true,
+            // A person's word.
+            (Some(Parked), Done | NotApplied) => true,
+            (Some(Intended), Intended | Failed | Parked)
+            | (Some(Pending), Intended | Pending | NotApplied | Unknown | Parked)
+            | (Some(Unknown), Intended | Failed | Unknown)
+            | (Some(Parked), Intended | Pending | Failed | Unknown | Parked)
+            | (Some(NotApplied), Pending | Done | NotApplied | Failed | Unknown | Parked)
+            | (Some(Done | Failed), _) => false,
+        }
+    }
+
+    /// Whether nothing more can happen to the effect by itself or by us.
+    #[must_use]
+    pub const fn is_settled(self) -> bool {
+        match self {
+            Self::Done | Self::Failed | Self::NotApplied => true,
+            Self::Intended | Self::Pending | Self::Unknown | Self::Parked => false,
+        }
+    }
+}
+
+words!(
+    /// Where a message stands.
+    MessageState, "a message state" {
+        /// Waiting for its time.
+        Pending = "pending",
+        /// The channel took it.
+        Delivered = "delivered",
+        /// Given up on.
+        Dead = "dead",
+    }
+);
+
+/// The SHA-256 of a file or of an action's parameters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentHash(pub [u8; 32]);
+
+impl ContentHash {
+    /// Hashes bytes.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Reads a stored hash.
+    pub(super) fn stored(bytes: &[u8]) -> Result<Self, StoreError> {
+        <[u8; 32]>::try_from(bytes).map(Self).map_err(|_length| StoreError::Unreadable {
+            what: "a hash",
+            text: format!("{} bytes", bytes.len()),
+        })
+    }
+
+    /// The first twelve digits, for people.
+    #[must_use]
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(12).collect()
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentHash({self})")
+    }
+}
+
+impl Serialize for ContentHash {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// What makes one effect the same effect after a crash, a retry or a reload: 1 to 40 characters, letters,
+/// digits, `-` and `_`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct EffectKey(Box<str>);
+
+impl EffectKey {
+    /// Longest key, so that it fits into the comment an action leaves at the tenant.
+    pub const LENGTH_MAX: usize = 40;
+
+    /// Makes the key of an effect from everything that identifies it: tenant, playbook, step, action,
+    /// target, scope, parameters. Each part counts with its length, so `ab`, `c` is not `a`, `bc`.
+    #[must_use]
+    pub fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            hash.update(part);
+        }
+        Self(base32(&hash.finalize()).chars().take(26).collect::<String>().into_boxed_str())
+    }
+
+    /// Lends the key.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EffectKey {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let fits = (1..=Self::LENGTH_MAX).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+        fits.then(|| Self(text.into())).ok_or_else(|| StoreError::Unreadable {
+            what: "an effect key",
+            text: text.chars().take(64).collect(),
+        })
+    }
+}
+
+impl fmt::Display for EffectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Writes bytes in base 32 (RFC 4648 alphabet, lower case, no padding).
+fn base32(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let (mut text, mut held, mut bits) = (String::new(), 0_u32, 0_u32);
+    for byte in bytes {
+        held = (held << 8 | u32::from(*byte)) & 0xffff;
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            let digit = usize::try_from((held >> bits) & 31).unwrap_or(0);
+            text.extend(DIGITS.get(digit).map(|digit| char::from(*digit)));
+        }
+    }
+    if bits > 0 {
+        let digit = usize::try_from((held << (5 - bits)) & 31).unwrap_or(0);
+        text.extend(DIGITS.get(digit).map(|digit| char::from(*digit)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_26_digits_and_its_parts_do_not_run_together() {
+        let key = EffectKey::of(&[b"ab", b"c"]);
+        assert_eq!(key.as_str().len(), 26);
+        assert_ne!(key, EffectKey::of(&[b"a", b"bc"]));
+        assert_eq!(key, EffectKey::of(&[b"ab", b"c"]));
+        assert_eq!(key.as_str().parse::<EffectKey>().unwrap(), key);
+        for bad in ["", "a b", "é", &"x".repeat(41)] {
+            assert!(bad.parse::<EffectKey>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn base32_is_the_standard_one() {
+        assert_eq!(base32(b""), "");
+        assert_eq!(base32(b"f"), "my");
+        assert_eq!(base32(b"foobar"), "mzxw6ytboi");
+    }
+
+    #[test]
+    fn words_read_as_they_are_written() {
+        for state in EffectState::ALL {
+            assert_eq!(state.as_str().parse::<EffectState>().unwrap(), *state);
+        }
+        assert!("nonsense".parse::<RunState>().is_err());
+    }
+
+    #[test]
+    fn an_effect_ends_where_it_can_be_trusted() {
+        for state in EffectState::ALL {
+            let leaves = EffectState::ALL.iter().any(|next| EffectState::follows(Some(*state), *next));
+            let retried = *state == EffectState::NotApplied;
+            assert_eq!(leaves, !state.is_settled() || retried, "{state}");
+        }
+        assert_eq!(EffectState::ALL.iter().filter(|next| EffectState::follows(None, **next)).count(), 1);
+    }
+}
