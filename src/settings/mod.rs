@@ -1,1 +1,194 @@
-//! The process's own configuration.
+//! The process's own configuration: `huntbook.yaml`.
+//!
+//! Read once at start. Strict like playbooks: a problem is reported at its place, all problems in one
+//! pass, and nothing runs on half-read settings. A secret is never written here, only where it is found
+//! ([`SecretRef`]); the text of a secret written in the clear by mistake is never shown.
+//!
+//! This room and `cli` are the only ones that read the environment.
+
+mod channel;
+mod load;
+mod secret;
+mod tenant;
+
+pub use channel::{
+    ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
+};
+pub use load::{SettingsError, load, parse};
+pub use secret::{SecretError, SecretRef, resolve};
+pub use tenant::{AuthSettings, ClientSecretSettings, Cloud, EndpointSettings, HuntingApi, TenantSettings};
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::yaml;
+
+/// The settings of huntbook: which tenants, whom to tell, how far playbooks may go at most.
+///
+/// Read once at start; a change needs a restart. Relative paths count from the folder of this file.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend(
+    "x-private" = true,
+    "patternProperties" = {"^x-": {"description": "Free for your own use; huntbook does not read it."}}
+))]
+pub struct Settings {
+    /// The tenants, by the names used in playbooks, history and messages.
+    #[schemars(extend("minProperties" = 1, "propertyNames" = {
+        "pattern": "^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        "patternErrorMessage": "a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64"
+    }))]
+    pub tenants: BTreeMap<String, TenantSettings>,
+    /// Where messages go, by the names used in playbooks.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = {
+        "pattern": "^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        "patternErrorMessage": "a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64"
+    }))]
+    pub channels: BTreeMap<String, ChannelSettings>,
+    /// What no playbook may exceed.
+    #[serde(default)]
+    pub guards: GuardSettings,
+    /// The state file.
+    #[serde(default)]
+    pub store: StoreSettings,
+    /// How other machines are reached.
+    #[serde(default)]
+    pub http: HttpSettings,
+    /// Folder of the playbooks; `playbooks` by default.
+    #[serde(default = "default_playbooks")]
+    #[schemars(with = "String", length(min = 1))]
+    pub playbooks: PathBuf,
+    /// Folder of the lists; `lists` by default.
+    #[serde(default = "default_lists")]
+    #[schemars(with = "String", length(min = 1))]
+    pub lists: PathBuf,
+    /// Whom to tell about huntbook itself: an edited playbook that was refused, a guard that halted a run.
+    pub alerts: Option<AlertSettings>,
+}
+
+/// What no playbook may exceed.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GuardSettings {
+    /// Most disruptive actions of any playbook.
+    #[serde(default)]
+    pub max_actions: CeilingSettings,
+    /// Most devices any playbook may touch in a day, in percent of all devices.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100), example = 2)]
+    pub max_percent_of_devices: Option<f64>,
+    /// What no playbook ever touches.
+    #[serde(default)]
+    pub exclude: ExcludeSettings,
+}
+
+/// Most actions in a stretch of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CeilingSettings {
+    /// In one run; 5 by default.
+    #[schemars(example = 5)]
+    pub per_run: Option<u32>,
+    /// In 24 hours; 20 by default.
+    #[schemars(example = 20)]
+    pub per_day: Option<u32>,
+}
+
+/// Entities no playbook ever touches.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExcludeSettings {
+    /// Devices by id or name: a list by its name, or the entries themselves.
+    pub devices: Option<EntrySettings>,
+    /// Devices with one of these tags.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), example = ["domain-controller"])]
+    pub device_tags: Vec<String>,
+    /// Users by id or sign-in name: a list by its name, or the entries themselves.
+    pub users: Option<EntrySettings>,
+}
+
+/// Entries written out, or a list by its name.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum EntrySettings {
+    /// Name of a list.
+    List(#[schemars(length(min = 1))] String),
+    /// The entries.
+    Items(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
+}
+
+/// The state file.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StoreSettings {
+    /// Path of the SQLite file; `huntbook.db` by default. It must be on a local disk.
+    #[serde(default = "default_store")]
+    #[schemars(with = "String", length(min = 1), example = &"/var/lib/huntbook/huntbook.db")]
+    pub path: PathBuf,
+}
+
+/// How other machines are reached.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpSettings {
+    /// Proxy for everything but this machine. An address with a password must be a reference.
+    pub proxy: Option<PlainOrSecret>,
+    /// File with certificates (PEM) trusted beside the system's.
+    #[schemars(with = "Option<String>", length(min = 1), example = &"/etc/huntbook/proxy-ca.pem")]
+    pub extra_ca: Option<PathBuf>,
+}
+
+/// Whom to tell about huntbook itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AlertSettings {
+    /// Name of a channel.
+    #[schemars(length(min = 1), example = &"soc-teams")]
+    pub channel: String,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { path: default_store() }
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tenants: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            guards: GuardSettings::default(),
+            store: StoreSettings::default(),
+            http: HttpSettings::default(),
+            playbooks: default_playbooks(),
+            lists: default_lists(),
+            alerts: None,
+        }
+    }
+}
+
+fn default_playbooks() -> PathBuf {
+    PathBuf::from("playbooks")
+}
+
+fn default_lists() -> PathBuf {
+    PathBuf::from("lists")
+}
+
+fn default_store() -> PathBuf {
+    PathBuf::from("huntbook.db")
+}
+
+/// The JSON schema of the settings.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let generator =
+        schemars::generate::SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    let schema = generator.into_generator().into_root_schema_for::<Settings>();
+    yaml::schema::tidy(schema.to_value(), "huntbook settings")
+}

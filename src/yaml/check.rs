@@ -30,6 +30,11 @@ impl Checker {
         Self { schema, validator }
     }
 
+    /// The schema.
+    pub(super) const fn schema(&self) -> &Value {
+        &self.schema
+    }
+
     /// Reports every problem of shape. Returns whether there was none.
     pub fn check(&self, tree: &Tree, sink: &mut Sink) -> bool {
         let before = sink.errors();
@@ -87,6 +92,9 @@ impl Pass<'_> {
             Kind::Required { property } => {
                 out.extend(self.missing(error, property.as_str().unwrap_or_default()));
             }
+            Kind::Type { .. } if is_secret(schema) && !error.instance().is_null() => {
+                out.push(self.secret(at));
+            }
             Kind::Type { .. } => out.push(self.wrong_type(at, error.instance(), &types(schema))),
             Kind::Constant { expected_value } => {
                 out.push(self.wrong_value(at, error.instance(), &[expected_value]));
@@ -96,7 +104,8 @@ impl Pass<'_> {
                     options.as_array().map(|all| all.iter().collect()).unwrap_or_default();
                 out.push(self.wrong_value(at, error.instance(), &options));
             }
-            Kind::Pattern { .. } => out.push(self.wrong_form(at, error.instance(), schema)),
+            Kind::PropertyNames { error: inner } => out.push(self.wrong_key(at, inner, schema)),
+            Kind::Pattern { .. } => out.push(self.wrong_form(at, self.showable(error), schema)),
             kind => out.push(self.wrong_amount(at, error.instance(), kind)),
         }
     }
@@ -211,6 +220,28 @@ impl Pass<'_> {
         branches.and_then(Value::as_array).map(|all| all.iter().collect()).unwrap_or_default()
     }
 
+    /// A key that is a name, of the wrong form.
+    fn wrong_key(&self, at: &str, error: &ValidationError<'_>, schema: &Value) -> Diagnostic {
+        let key = error.instance().as_str().unwrap_or_default();
+        let wanted = ["/propertyNames/patternErrorMessage", "/patternErrorMessage"];
+        let wanted = wanted.iter().find_map(|at| schema.pointer(at)?.as_str());
+        let message = format!("`{}` is not {}", shown(key), wanted.unwrap_or("a key that may stand here"));
+        Diagnostic::error(Code::WrongValue, self.tree.key_span(&format!("{at}/{}", escape(key))), message)
+    }
+
+    /// A secret that is written here.
+    fn secret(&self, at: &str) -> Diagnostic {
+        let key = at.rsplit('/').next().unwrap_or_default();
+        self.tree
+            .error(Code::SecretInClear, at, format!("{} is a secret and must not be written here", name(at)))
+            .help(format!(
+                "say where it is found: `{key}: {{env: NAME}}`, `{{file: PATH}}` or `{{credential: NAME}}`"
+            ))
+            .help(
+                "a secret that was written to a file should be replaced: it may have been read or committed",
+            )
+    }
+
     /// A value of the wrong type.
     fn wrong_type(&self, at: &str, value: &Value, wanted: &[&str]) -> Diagnostic {
         let names: Vec<&str> = wanted.iter().map(|kind| type_name(kind)).collect();
@@ -270,9 +301,16 @@ impl Pass<'_> {
         problem.help(format!("one of {}", list(words)))
     }
 
+    /// The text an error is about, unless it stands inside a reference to a secret.
+    fn showable<'a>(&self, error: &'a ValidationError<'_>) -> Option<&'a str> {
+        let steps = error.schema_path().as_str().match_indices('/');
+        let mut above =
+            steps.filter_map(|(at, _)| self.checker.schema.pointer(error.schema_path().as_str().get(..at)?));
+        if above.any(is_secret) { None } else { error.instance().as_str() }
+    }
+
     /// A text of the wrong form.
-    fn wrong_form(&self, at: &str, value: &Value, schema: &Value) -> Diagnostic {
-        let written = value.as_str().unwrap_or_default();
+    fn wrong_form(&self, at: &str, written: Option<&str>, schema: &Value) -> Diagnostic {
         let code = match schema.get("x-code").and_then(Value::as_str) {
             Some(text) => {
                 Code::ALL.iter().copied().find(|code| code.as_str() == text).unwrap_or(Code::WrongValue)
@@ -280,8 +318,12 @@ impl Pass<'_> {
             None => Code::WrongValue,
         };
         let wanted = schema.get("patternErrorMessage").and_then(Value::as_str).unwrap_or("of another form");
-        let written = if written.is_empty() { "empty".to_owned() } else { format!("`{}`", shown(written)) };
-        self.tree.error(code, at, format!("{} is {written}, not {wanted}", name(at)))
+        let message = match written {
+            None => format!("{} must be {wanted}", name(at)),
+            Some("") => format!("{} is empty, not {wanted}", name(at)),
+            Some(written) => format!("{} is `{}`, not {wanted}", name(at), shown(written)),
+        };
+        self.tree.error(code, at, message)
     }
 
     /// Too much, too little, too often.
@@ -344,6 +386,11 @@ fn misspelt(value: &Value, schema: &Value, property: &str) -> bool {
     let known = keys(schema);
     let written = value.as_object().into_iter().flat_map(|map| map.keys());
     written.filter(|key| !known.contains(&key.as_str())).any(|key| nearest(key, [property]).is_some())
+}
+
+/// Whether a schema takes references to secrets.
+fn is_secret(schema: &Value) -> bool {
+    schema.get("x-secret").is_some()
 }
 
 /// The types a schema accepts.

@@ -145,6 +145,10 @@ fn syntax_error(span: Span, text: &str) -> Diagnostic {
         return error("an alias (`*name`) that refers to no anchor")
             .help("a value that starts with `*` must be quoted if a text is meant");
     }
+    if text.contains("trailing content after") {
+        return error("text after the closing quote")
+            .help("put the whole value in quotes, or write it below in a block that begins with `|`");
+    }
     if text.contains("mapping values are not allowed") {
         return error("a `:` where no key can be")
             .help("indent the key as its neighbours, or put a value that contains `: ` in quotes");

@@ -1,0 +1,287 @@
+//! From a file to settings that can be used.
+
+use std::io::Read as _;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use super::{
+    ChannelSettings, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef, Settings,
+    schema,
+};
+use crate::diag::{Chain, Code, Diagnostic, Sink};
+use crate::http::Address;
+use crate::yaml::{self, Tree};
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("the settings `{path}` cannot be read")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file has problems.
+    #[error("the settings have problems")]
+    Refused(Vec<Diagnostic>),
+}
+
+/// Reads a settings file. Relative paths in it are made to count from its folder.
+///
+/// # Errors
+///
+/// [`SettingsError::Read`] if there is no such file, [`SettingsError::Refused`] with every problem in it.
+pub fn load(path: &Path) -> Result<Settings, SettingsError> {
+    let failed = |source| SettingsError::Read { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    // One byte more than is allowed, so that `parse` can say that it is too much.
+    let limit = yaml::BYTES_MAX as u64 + 1;
+    std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(failed)?;
+    let mut sink = Sink::new();
+    let settings = parse(&path.display().to_string(), &bytes, &mut sink);
+    let Some(mut settings) = settings.filter(|_| sink.errors() == 0) else {
+        return Err(SettingsError::Refused(sink.into_sorted()));
+    };
+    settings.anchor(path.parent().unwrap_or_else(|| Path::new("")));
+    Ok(settings)
+}
+
+/// Reads settings. Reports every problem it finds; returns the settings only if there was none. What is
+/// or may be a secret written in the clear is hidden from every diagnostic.
+pub fn parse(name: &str, bytes: &[u8], sink: &mut Sink) -> Option<Settings> {
+    static CHECKER: LazyLock<yaml::Checker> = LazyLock::new(|| yaml::Checker::new(schema()));
+    let before = sink.errors();
+    let tree = CHECKER.shield(&yaml::parse_private(name, bytes, sink)?);
+    let settings: Settings = CHECKER.decode(&tree, sink)?;
+    Meaning { tree: &tree, sink }.check(&settings);
+    (sink.errors() == before).then_some(settings)
+}
+
+impl Settings {
+    /// Makes relative paths count from `folder`.
+    fn anchor(&mut self, folder: &Path) {
+        let join = |path: &mut PathBuf| *path = folder.join(&*path);
+        join(&mut self.playbooks);
+        join(&mut self.lists);
+        join(&mut self.store.path);
+        self.http.extra_ca.as_mut().map(join);
+        for reference in self.secrets_mut() {
+            if let SecretRef::File(path) = reference {
+                join(path);
+            }
+        }
+    }
+
+    /// Every reference to a secret.
+    fn secrets_mut(&mut self) -> Vec<&mut SecretRef> {
+        let mut all: Vec<&mut SecretRef> = Vec::new();
+        all.extend(self.tenants.values_mut().map(|tenant| &mut tenant.auth.client_secret.secret));
+        for channel in self.channels.values_mut() {
+            match channel {
+                ChannelSettings::Email(email) => all.extend(&mut email.password),
+                ChannelSettings::Teams(hook) | ChannelSettings::Slack(hook) => all.push(&mut hook.url),
+                ChannelSettings::Webhook(hook) => {
+                    all.extend(hook.url.reference_mut());
+                    all.extend(&mut hook.secret);
+                    all.extend(&mut hook.previous_secret);
+                }
+            }
+        }
+        all.extend(self.http.proxy.as_mut().and_then(PlainOrSecret::reference_mut));
+        all
+    }
+}
+
+impl PlainOrSecret {
+    /// The reference, if it is one.
+    fn reference_mut(&mut self) -> Option<&mut SecretRef> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Secret(reference) => Some(reference),
+        }
+    }
+}
+
+/// What the schema cannot say.
+struct Meaning<'a> {
+    tree: &'a Tree,
+    sink: &'a mut Sink,
+}
+
+impl Meaning<'_> {
+    fn check(&mut self, settings: &Settings) {
+        for (name, tenant) in &settings.tenants {
+            let EndpointSettings { login, graph, mde, xdr } = &tenant.endpoints;
+            for (key, address) in [("login", login), ("graph", graph), ("mde", mde), ("xdr", xdr)] {
+                if let Some(address) = address {
+                    self.address(&format!("/tenants/{name}/endpoints/{key}"), address);
+                }
+            }
+        }
+        for (name, channel) in &settings.channels {
+            match channel {
+                ChannelSettings::Email(email) => self.email(&format!("/channels/{name}/email"), email),
+                ChannelSettings::Webhook(hook) => {
+                    if let PlainOrSecret::Plain(address) = &hook.url {
+                        self.address(&format!("/channels/{name}/webhook/url"), address);
+                    }
+                }
+                ChannelSettings::Teams(_) | ChannelSettings::Slack(_) => {}
+            }
+        }
+        if let Some(PlainOrSecret::Plain(proxy)) = &settings.http.proxy {
+            self.proxy(proxy);
+        }
+        if let Some(alerts) = &settings.alerts
+            && !settings.channels.contains_key(&alerts.channel)
+        {
+            let at = "/alerts/channel";
+            let message = format!("there is no channel `{}`", alerts.channel.escape_debug());
+            let known = settings.channels.keys().map(String::as_str);
+            self.sink
+                .push(self.tree.error(Code::UnknownReference, at, message).nearest(&alerts.channel, known));
+        }
+    }
+
+    /// An address must be `https`, or `http` to this machine, and carry no login.
+    fn address(&mut self, at: &str, text: &str) {
+        let Err(error) = Address::parse(text) else { return };
+        let message = Chain(&error).to_string();
+        self.sink.push(self.tree.error(Code::Endpoint, at, message).help(
+            "use an `https` address; `http` is for this machine only (`localhost`, `127.0.0.1`, `[::1]`)",
+        ));
+    }
+
+    /// A proxy may be `http`, wherever it is: what goes through it is encrypted end to end.
+    fn proxy(&mut self, text: &str) {
+        let at = "/http/proxy";
+        let Some((scheme, rest)) = text.split_once("://") else {
+            let problem = self.tree.error(Code::Endpoint, at, "the proxy's address lacks its scheme");
+            self.sink.push(problem.help("write it as `http://proxy.contoso.example:8080`"));
+            return;
+        };
+        if !matches!(scheme, "http" | "https") {
+            let message = format!("a proxy cannot have the scheme `{}`", scheme.escape_debug());
+            self.sink.push(self.tree.error(Code::Endpoint, at, message).help("use `http` or `https`"));
+        }
+        if rest.split('/').next().is_some_and(|authority| authority.contains('@')) {
+            let problem = self.tree.error(Code::SecretInClear, at, "the proxy's address carries a login");
+            self.sink
+                .push(problem.help("give the whole address by reference: `proxy: {env: HUNTBOOK_PROXY}`"));
+        }
+    }
+
+    /// Mail without protection stays on this machine; a login needs both its halves.
+    fn email(&mut self, at: &str, email: &EmailSettings) {
+        let loopback =
+            email.host == "localhost" || email.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if email.security == MailSecurity::None && !loopback {
+            let message = "mail without protection may go to this machine only";
+            let problem = self.tree.error(Code::Endpoint, &format!("{at}/security"), message);
+            self.sink.push(problem.help("use `starttls` or `tls`"));
+        }
+        let (present, absent) = match (&email.username, &email.password) {
+            (Some(_), None) => ("username", "password"),
+            (None, Some(_)) => ("password", "username"),
+            (None, None) | (Some(_), Some(_)) => return,
+        };
+        let span = self.tree.key_span(&format!("{at}/{present}"));
+        let message = format!("`{present}` needs `{absent}`");
+        self.sink.push(Diagnostic::error(Code::KeyCombination, span, message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"# yaml-language-server: $schema=schemas/settings.schema.json
+tenants:
+  contoso:
+    tenantId: 00000000-0000-4000-8000-000000000001
+    auth: {clientSecret: {clientId: 00000000-0000-4000-8000-000000000002, secret: {env: CONTOSO_SECRET}}}
+    endpoints: {graph: "http://127.0.0.1:8080/graph"}
+    tags: [production]
+channels:
+  soc-mail: {email: {host: smtp.contoso.example, username: hb, password: {file: smtp-password}, from: hb@contoso.example, to: [soc@contoso.example]}}
+  soc-teams: {teams: {url: {credential: teams-url}}}
+  hook: {webhook: {url: "https://hooks.contoso.example/x", secret: {env: HOOK}}}
+guards: {maxActions: {perRun: 5}, exclude: {deviceTags: [tier0], users: breakGlass}}
+store: {path: state/huntbook.db}
+alerts: {channel: soc-teams}
+x-note: anything
+"#;
+
+    #[track_caller]
+    fn check(text: &str, expect: &str) {
+        let mut sink = Sink::new();
+        let settings = parse("huntbook.yaml", text.as_bytes(), &mut sink);
+        let problems: Vec<String> = sink
+            .into_sorted()
+            .iter()
+            .map(|p| {
+                assert!(!p.span.source.text.contains("hunter2"), "{}", p.span.source.text);
+                format!("{} {} {}", p.span, p.code, p.message)
+            })
+            .collect();
+        assert_eq!(problems.join("\n"), expect);
+        assert_eq!(settings.is_some(), expect.is_empty());
+    }
+
+    #[test]
+    fn good_settings_are_read_and_their_paths_count_from_their_folder() {
+        check(GOOD, "");
+        let mut sink = Sink::new();
+        let mut settings = parse("huntbook.yaml", GOOD.as_bytes(), &mut sink).unwrap();
+        settings.anchor(Path::new("/etc/huntbook"));
+        assert_eq!(settings.playbooks, Path::new("/etc/huntbook/playbooks"));
+        assert_eq!(settings.store.path, Path::new("/etc/huntbook/state/huntbook.db"));
+        let ChannelSettings::Email(email) = &settings.channels["soc-mail"] else { panic!("not mail") };
+        assert_eq!(email.password, Some(SecretRef::File("/etc/huntbook/smtp-password".into())));
+        assert_eq!(email.security, MailSecurity::StartTls);
+    }
+
+    #[test]
+    fn a_secret_in_the_clear_is_refused_and_not_shown() {
+        let in_place = GOOD.replace("{env: CONTOSO_SECRET}", "hunter2");
+        check(&in_place, "huntbook.yaml:5:83 HB0801 `secret` is a secret and must not be written here");
+        let number = GOOD.replace("{env: CONTOSO_SECRET}", "31337");
+        check(&number, "huntbook.yaml:5:83 HB0801 `secret` is a secret and must not be written here");
+        let as_name = GOOD.replace("{env: CONTOSO_SECRET}", "{env: \"hunter2 ~\"}");
+        check(&as_name, "huntbook.yaml:5:89 HB0104 `env` must be the name of an environment variable");
+        let beside = GOOD.replace("{env: CONTOSO_SECRET}", "{env: A, value: hunter2}");
+        check(&beside, "huntbook.yaml:5:92 HB0101 unknown key `value`");
+        let nested = GOOD.replace("x-note: anything", "password: {deep: [hunter2]}");
+        check(&nested, "huntbook.yaml:15:1 HB0101 unknown key `password`");
+        let broken = GOOD.replace("{env: CONTOSO_SECRET}", "\"hunter2");
+        check(&broken, "huntbook.yaml:6:25 HB0002 text after the closing quote");
+        let proxy = GOOD.replace("x-note: anything", "http: {proxy: \"http://me:hunter2@proxy.example\"}");
+        check(&proxy, "huntbook.yaml:15:15 HB0801 the proxy's address carries a login");
+        let hook = GOOD.replace("https://hooks", "https://me:hunter2@hooks");
+        check(&hook, "huntbook.yaml:11:24 HB0802 the address cannot be used: it carries a user or password");
+    }
+
+    #[test]
+    fn what_the_schema_cannot_say_is_checked_too() {
+        let http = GOOD.replace("http://127.0.0.1:8080/graph", "http://graph.example");
+        check(
+            &http,
+            "huntbook.yaml:6:24 HB0802 the address cannot be used: only https is allowed, or http to loopback",
+        );
+        let channel = GOOD.replace("alerts: {channel: soc-teams}", "alerts: {channel: soc-team}");
+        check(&channel, "huntbook.yaml:14:19 HB0501 there is no channel `soc-team`");
+        let mail = GOOD.replace("username: hb, ", "security: none, ");
+        check(
+            &mail,
+            "huntbook.yaml:9:60 HB0802 mail without protection may go to this machine only\nhuntbook.yaml:9:66 HB0105 `password` needs `username`",
+        );
+        let name = GOOD.replace("  contoso:", "  con/toso:");
+        check(
+            &name,
+            "huntbook.yaml:3:3 HB0104 `con/toso` is not a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64",
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! Where secrets are found: never in the settings themselves.
+
+use std::ffi::OsString;
+use std::io::Read as _;
+use std::path::{Component, Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::model::Secret;
+
+/// Largest secret: a certificate with its key fits, a mistaken path to a log does not.
+const BYTES_MAX: u64 = 64 << 10;
+
+/// Where a secret is found.
+#[derive(Debug, Clone)]
+pub enum SecretRef {
+    /// In an environment variable.
+    Env(String),
+    /// In a file, without its last line break.
+    File(PathBuf),
+    /// Among the credentials the service manager hands over (systemd `LoadCredential=`).
+    Credential(String),
+    /// In memory: for programs that embed huntbook; no settings file can say it.
+    Given(Secret),
+}
+
+impl PartialEq for SecretRef {
+    /// Compares the places; a secret in memory equals nothing.
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Env(a), Self::Env(b)) | (Self::Credential(a), Self::Credential(b)) => a == b,
+            (Self::File(a), Self::File(b)) => a == b,
+            (Self::Env(_) | Self::File(_) | Self::Credential(_) | Self::Given(_), _) => false,
+        }
+    }
+}
+
+/// Where a secret is found: in the environment, in a file, or among systemd's credentials.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend(
+    "oneOf" = [{"required": ["env"]}, {"required": ["file"]}, {"required": ["credential"]}],
+    "x-secret" = true
+))]
+struct SecretItem {
+    /// Name of an environment variable.
+    #[schemars(regex(pattern = "^[A-Za-z_][A-Za-z0-9_]*$"), extend(
+        "patternErrorMessage" = "the name of an environment variable"
+    ), example = &"HUNTBOOK_CLIENT_SECRET")]
+    env: Option<String>,
+    /// Path of a file; its last line break does not count.
+    #[schemars(length(min = 1), example = &"/run/secrets/huntbook-client-secret")]
+    file: Option<PathBuf>,
+    /// Name of a credential that systemd hands over (`LoadCredential=`).
+    #[schemars(regex(pattern = "^[A-Za-z0-9_.@-]+$"), extend(
+        "patternErrorMessage" = "the name of a credential"
+    ), example = &"client-secret")]
+    credential: Option<String>,
+}
+
+/// A reference without a place, or with several.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("a secret is found in exactly one place")]
+struct NotOnePlace;
+
+impl TryFrom<SecretItem> for SecretRef {
+    type Error = NotOnePlace;
+
+    fn try_from(item: SecretItem) -> Result<Self, NotOnePlace> {
+        match (item.env, item.file, item.credential) {
+            (Some(name), None, None) => Ok(Self::Env(name)),
+            (None, Some(path), None) => Ok(Self::File(path)),
+            (None, None, Some(name)) => Ok(Self::Credential(name)),
+            _ => Err(NotOnePlace),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretRef {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::try_from(SecretItem::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for SecretRef {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SecretRef".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        SecretItem::json_schema(generator)
+    }
+}
+
+/// A secret that could not be fetched. Never contains it.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    /// The environment variable does not exist.
+    #[error("the environment variable `{0}` is not set")]
+    NotSet(String),
+    /// There is no folder of credentials.
+    #[error(
+        "the credential `{0}` was asked for, but the service manager handed over none (`CREDENTIALS_DIRECTORY`)"
+    )]
+    NoCredentials(String),
+    /// The name of a credential is a path.
+    #[error("the name of a credential must not be a path")]
+    CredentialName,
+    /// The file cannot be read.
+    #[error("the secret's file `{path}` cannot be read")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Nothing is there.
+    #[error("the secret from {0} is empty")]
+    Empty(String),
+    /// Not a text.
+    #[error("the secret from {0} is not UTF-8 text")]
+    NotText(String),
+    /// Larger than any secret.
+    #[error("the secret from {0} is larger than 64 KiB")]
+    TooLarge(String),
+}
+
+/// Fetches a secret.
+///
+/// # Errors
+///
+/// [`SecretError`] says what is missing; the settings or the environment must change.
+pub fn resolve(reference: &SecretRef) -> Result<Secret, SecretError> {
+    resolve_in(reference, &|name| std::env::var_os(name))
+}
+
+/// Fetches a secret, with the environment as an argument.
+fn resolve_in(
+    reference: &SecretRef,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<Secret, SecretError> {
+    match reference {
+        SecretRef::Given(secret) => Ok(secret.clone()),
+        SecretRef::Env(name) => {
+            let value = environment(name).ok_or_else(|| SecretError::NotSet(name.clone()))?;
+            let place = format!("the environment variable `{name}`");
+            let text = value.into_string().map_err(|_bytes| SecretError::NotText(place.clone()))?;
+            accept(text, place)
+        }
+        SecretRef::File(path) => read(path),
+        SecretRef::Credential(name) => {
+            let mut parts = Path::new(name).components();
+            if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
+                return Err(SecretError::CredentialName);
+            }
+            let folder = environment("CREDENTIALS_DIRECTORY")
+                .ok_or_else(|| SecretError::NoCredentials(name.clone()))?;
+            read(&Path::new(&folder).join(name))
+        }
+    }
+}
+
+/// Reads a secret from a file.
+fn read(path: &Path) -> Result<Secret, SecretError> {
+    let place = format!("the file `{}`", path.display());
+    let failed = |source| SecretError::File { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(SecretError::TooLarge(place));
+    }
+    let mut text = String::from_utf8(bytes).map_err(|_bytes| SecretError::NotText(place.clone()))?;
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    accept(text, place)
+}
+
+/// Refuses an empty secret: it is always a mistake, and some servers take it for "no login".
+fn accept(text: String, place: String) -> Result<Secret, SecretError> {
+    if text.trim().is_empty() { Err(SecretError::Empty(place)) } else { Ok(Secret::new(text)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(reference: &SecretRef, expect: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("good"), "hunter2\r\n").unwrap();
+        std::fs::write(folder.path().join("blank"), " \n").unwrap();
+        std::fs::write(folder.path().join("bytes"), b"\xff").unwrap();
+        std::fs::write(folder.path().join("large"), vec![b'x'; 70_000]).unwrap();
+        let place = folder.path().display().to_string();
+        let environment = |name: &str| match name {
+            "GOOD" => Some(OsString::from("hunter2")),
+            "BLANK" => Some(OsString::new()),
+            "CREDENTIALS_DIRECTORY" => Some(OsString::from(&place)),
+            _ => None,
+        };
+        let reference = match reference {
+            SecretRef::File(path) => &SecretRef::File(folder.path().join(path)),
+            other => other,
+        };
+        let answer = match resolve_in(reference, &environment) {
+            Ok(secret) => secret.expose().to_owned(),
+            Err(error) => error.to_string().replace(&place, "DIR"),
+        };
+        assert_eq!(answer, expect);
+    }
+
+    #[test]
+    fn a_secret_is_fetched_from_each_place() {
+        check(&SecretRef::Env("GOOD".to_owned()), "hunter2");
+        check(&SecretRef::File("good".into()), "hunter2");
+        check(&SecretRef::Credential("good".to_owned()), "hunter2");
+        check(&SecretRef::Given(Secret::new("hunter2".to_owned())), "hunter2");
+    }
+
+    #[test]
+    fn a_secret_that_is_not_there_says_where_it_was_looked_for() {
+        check(&SecretRef::Env("MISSING".to_owned()), "the environment variable `MISSING` is not set");
+        check(
+            &SecretRef::Env("BLANK".to_owned()),
+            "the secret from the environment variable `BLANK` is empty",
+        );
+        check(&SecretRef::File("none".into()), "the secret's file `DIR/none` cannot be read");
+        check(&SecretRef::File("blank".into()), "the secret from the file `DIR/blank` is empty");
+        check(&SecretRef::File("bytes".into()), "the secret from the file `DIR/bytes` is not UTF-8 text");
+        check(&SecretRef::File("large".into()), "the secret from the file `DIR/large` is larger than 64 KiB");
+        check(&SecretRef::Credential("../good".to_owned()), "the name of a credential must not be a path");
+        check(&SecretRef::Credential("..".to_owned()), "the name of a credential must not be a path");
+    }
+}
