@@ -1,0 +1,144 @@
+//! Who may call the simulated tenant: the APIs it offers, their application roles, and the
+//! applications registered in its directory.
+
+use crate::model::Secret;
+
+/// An API of the tenant: what a token is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Api {
+    /// Microsoft Graph.
+    Graph,
+    /// Defender for Endpoint.
+    Mde,
+    /// Defender XDR.
+    Xdr,
+}
+
+impl Api {
+    const ALL: [Self; 3] = [Self::Graph, Self::Mde, Self::Xdr];
+
+    /// The resource names a token may be asked for; the first is the one documented today.
+    const fn resources(self) -> &'static [&'static str] {
+        match self {
+            Self::Graph => &["https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"],
+            Self::Mde => &[
+                "https://api.securitycenter.microsoft.com",
+                "https://securitycenter.onmicrosoft.com/windowsatpservice",
+            ],
+            Self::Xdr => &["https://api.security.microsoft.com"],
+        }
+    }
+
+    /// The roles an application can be granted on the API.
+    const fn roles(self) -> &'static [&'static str] {
+        match self {
+            Self::Graph => &[
+                "ThreatHunting.Read.All",
+                "SecurityIncident.Read.All",
+                "SecurityIncident.ReadWrite.All",
+                "SecurityAlert.Read.All",
+                "SecurityAlert.ReadWrite.All",
+                "User.Read.All",
+                "User.ReadWrite.All",
+                "User.EnableDisableAccount.All",
+                "User.RevokeSessions.All",
+            ],
+            Self::Mde => &[
+                "AdvancedQuery.Read.All",
+                "Alert.ReadWrite.All",
+                "Machine.Read.All",
+                "Machine.ReadWrite.All",
+                "Machine.Isolate",
+                "Machine.RestrictExecution",
+                "Machine.Scan",
+                "Machine.StopAndQuarantine",
+                "Machine.CollectForensics",
+                "Machine.Offboard",
+                "Ti.ReadWrite",
+                "Ti.ReadWrite.All",
+            ],
+            Self::Xdr => &["AdvancedHunting.Read.All", "Incident.Read.All", "Incident.ReadWrite.All"],
+        }
+    }
+
+    /// The API a resource name stands for, and the name a token for it carries as `aud`.
+    pub(super) fn find(resource: &str) -> Option<(Self, &'static str)> {
+        Self::ALL.into_iter().find_map(|api| {
+            let name = api.resources().iter().find(|name| name.eq_ignore_ascii_case(resource))?;
+            // A token asked for by the application's id carries the address all the same.
+            let audience = if name.starts_with("https:") { name } else { api.resources().first()? };
+            Some((api, *audience))
+        })
+    }
+
+    /// Whether a token with this `aud` is meant for the API.
+    pub(super) fn takes(self, audience: &str) -> bool {
+        self.resources().contains(&audience)
+    }
+
+    /// Of `granted`, what a token for this API carries.
+    pub(super) fn roles_of(self, granted: &[String]) -> Vec<&str> {
+        granted.iter().map(String::as_str).filter(|role| self.roles().contains(role)).collect()
+    }
+}
+
+/// An application registered in the tenant, with the roles an administrator consented to.
+#[derive(Debug, Clone)]
+pub struct SimApp {
+    /// Application (client) id, a GUID.
+    pub client_id: String,
+    /// Its secret.
+    pub secret: Secret,
+    /// Name shown as the author of what it does.
+    pub display_name: String,
+    /// Names of the roles granted, of all APIs in one list. An unknown name grants nothing.
+    pub roles: Vec<String>,
+}
+
+impl SimApp {
+    /// Client id of [`SimApp::sample`].
+    pub const CLIENT_ID: &'static str = "7a1f0c52-4be3-4d0f-9a55-0d5c2f6b8e10";
+    /// Secret of [`SimApp::sample`]. It opens nothing but a simulated tenant on the same machine.
+    pub const SECRET: &'static str = "simulated~tenant+only/secret";
+
+    /// The application every simulated tenant knows unless told otherwise: all roles granted.
+    #[must_use]
+    pub fn sample() -> Self {
+        let roles = Api::ALL.iter().flat_map(|api| api.roles()).map(|role| (*role).to_owned()).collect();
+        Self {
+            client_id: Self::CLIENT_ID.to_owned(),
+            secret: Secret::new(Self::SECRET.to_owned()),
+            display_name: "huntbook".to_owned(),
+            roles,
+        }
+    }
+
+    /// Takes one role away.
+    #[must_use]
+    pub fn without(mut self, role: &str) -> Self {
+        self.roles.retain(|granted| granted != role);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_carries_the_roles_of_its_api_alone() {
+        let app = SimApp::sample().without("Machine.Isolate");
+        let roles = Api::Mde.roles_of(&app.roles);
+        assert!(roles.contains(&"Machine.Scan"));
+        assert!(!roles.contains(&"Machine.Isolate"));
+        assert!(!roles.contains(&"ThreatHunting.Read.All"));
+    }
+
+    #[test]
+    fn the_older_resource_name_still_means_defender_for_endpoint() {
+        let (api, audience) = Api::find("https://securitycenter.onmicrosoft.com/windowsatpservice").unwrap();
+        assert_eq!(api, Api::Mde);
+        assert!(api.takes(audience));
+        assert_eq!(Api::find("https://foo.example"), None);
+    }
+}

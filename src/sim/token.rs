@@ -1,0 +1,364 @@
+//! The directory: issues tokens for the client-credentials grant, publishes the key they are signed
+//! with, and checks the tokens that come back.
+//!
+//! The key pair is made once for each process and never leaves it.
+
+use std::sync::{Arc, OnceLock};
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rsa::{KeyPair, KeySize};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::app::{Api, SimApp};
+use super::call::{Call, Caller, Refusal, shown};
+use super::reply::Reply;
+use super::{SimError, SimIdentity};
+
+/// Id of the signing key in token headers and in the published key set.
+const KEY_ID: &str = "huntbook-sim-1";
+
+/// How far a caller's clock and ours may differ, as the service allows.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a token says.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    aud: String,
+    iss: String,
+    tid: String,
+    appid: String,
+    app_displayname: String,
+    appidacr: String,
+    idtyp: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<String>,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    uti: String,
+    ver: String,
+}
+
+/// Signs tokens and knows its own signature.
+struct Signer {
+    sign: EncodingKey,
+    check: DecodingKey,
+    published: Jwk,
+}
+
+impl Signer {
+    fn generate() -> Result<Self, SimError> {
+        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|error| SimError::Key(Box::new(error)))?;
+        let der = pair.as_der().map_err(|error| SimError::Key(Box::new(error)))?;
+        let pem = format!(
+            "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+            STANDARD.encode(der.as_ref())
+        );
+        let key = |error| SimError::Key(Box::new(error));
+        let sign = EncodingKey::from_rsa_pem(pem.as_bytes()).map_err(key)?;
+        let mut published = Jwk::from_encoding_key(&sign, Algorithm::RS256).map_err(key)?;
+        published.common.key_id = Some(KEY_ID.to_owned());
+        let check = DecodingKey::from_jwk(&published).map_err(key)?;
+        Ok(Self { sign, check, published })
+    }
+
+    /// The process's signer. Making a key takes a good part of a second, so all tenants share it.
+    fn shared() -> Result<Arc<Self>, SimError> {
+        static SIGNER: OnceLock<Arc<Signer>> = OnceLock::new();
+        if let Some(signer) = SIGNER.get() {
+            return Ok(Arc::clone(signer));
+        }
+        let made = Arc::new(Self::generate()?);
+        Ok(Arc::clone(SIGNER.get_or_init(|| made)))
+    }
+}
+
+/// The directory of one tenant.
+pub(super) struct Directory {
+    identity: SimIdentity,
+    apps: Vec<SimApp>,
+    token_life: SignedDuration,
+    signer: Arc<Signer>,
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Directory").field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+impl Directory {
+    pub(super) fn open(
+        identity: SimIdentity,
+        apps: Vec<SimApp>,
+        token_life: SignedDuration,
+    ) -> Result<Self, SimError> {
+        Ok(Self { identity, apps, token_life, signer: Signer::shared()? })
+    }
+
+    /// Whether a name in a path means this tenant.
+    fn is_tenant(&self, name: &str) -> bool {
+        self.identity.tenant_id.as_str().eq_ignore_ascii_case(name)
+            || self.identity.domain.eq_ignore_ascii_case(name)
+    }
+
+    /// `POST /{tenant}/oauth2/v2.0/token`. Returns the answer and the client id that asked.
+    pub(super) fn token(&self, tenant: &str, call: &Call) -> (Reply, Option<String>) {
+        let form = Form::read(call);
+        let app = form.client_id.clone();
+        (self.issue(tenant, &form, call).unwrap_or_else(|refused| refused.into_reply(call)), app)
+    }
+
+    fn issue(&self, tenant: &str, form: &Form, call: &Call) -> Result<Reply, Aadsts> {
+        if !self.is_tenant(tenant) {
+            return Err(Aadsts::new(
+                (StatusCode::BAD_REQUEST, "invalid_request", 90002),
+                format!(
+                    "Tenant '{}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
+                    shown(tenant)
+                ),
+            ));
+        }
+        let app = self.authenticate(form)?;
+        let (api, audience) = scope(form)?;
+        let seconds = self.token_life.as_secs();
+        let issued = call.now.as_second();
+        let claims = Claims {
+            aud: audience.to_owned(),
+            iss: format!("https://sts.windows.net/{}/", self.identity.tenant_id),
+            tid: self.identity.tenant_id.to_string(),
+            appid: app.client_id.clone(),
+            app_displayname: app.display_name.clone(),
+            appidacr: "1".to_owned(),
+            idtyp: "app".to_owned(),
+            roles: api.roles_of(&app.roles).into_iter().map(str::to_owned).collect(),
+            iat: issued,
+            nbf: issued,
+            exp: issued.saturating_add(seconds),
+            uti: call.request_id().simple().to_string(),
+            ver: "1.0".to_owned(),
+        };
+        let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::RS256) };
+        let token = jsonwebtoken::encode(&header, &claims, &self.signer.sign).map_err(|error| {
+            tracing::error!(%error, "a token could not be signed");
+            Aadsts::new(
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90033),
+                "A transient error has occurred. Please try again.".to_owned(),
+            )
+        })?;
+        let body = json!({
+            "token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token,
+        });
+        Ok(Reply::json(StatusCode::OK, &body).with(CACHE_CONTROL, "no-store"))
+    }
+
+    fn authenticate(&self, form: &Form) -> Result<&SimApp, Aadsts> {
+        match form.grant_type.as_deref() {
+            Some("client_credentials") => {}
+            Some(other) => {
+                let text = format!("The app requested an unsupported grant type '{}'.", shown(other));
+                let what = (StatusCode::BAD_REQUEST, "unsupported_grant_type", 70003);
+                return Err(Aadsts::new(what, text));
+            }
+            None => return Err(Aadsts::lacks("grant_type")),
+        }
+        let Some(client) = &form.client_id else { return Err(Aadsts::lacks("client_id")) };
+        let app =
+            self.apps.iter().find(|app| app.client_id.eq_ignore_ascii_case(client)).ok_or_else(|| {
+                let text = format!(
+                    "Application with identifier '{}' was not found in the directory '{}'.",
+                    shown(client),
+                    self.identity.domain
+                );
+                Aadsts::new((StatusCode::BAD_REQUEST, "unauthorized_client", 700_016), text)
+            })?;
+        match &form.client_secret {
+            Some(secret) if secret == app.secret.expose() => Ok(app),
+            Some(_) => Err(Aadsts::new(
+                (StatusCode::UNAUTHORIZED, "invalid_client", 7_000_215),
+                format!("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{}'.", app.client_id),
+            )),
+            None => Err(Aadsts::new(
+                (StatusCode::UNAUTHORIZED, "invalid_client", 7_000_218),
+                "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// `GET /{tenant}/v2.0/.well-known/openid-configuration`.
+    pub(super) fn discovery(&self, tenant: &str, call: &Call) -> Reply {
+        if !self.is_tenant(tenant) {
+            let text = format!("Tenant '{}' not found.", shown(tenant));
+            return Aadsts::new((StatusCode::BAD_REQUEST, "invalid_tenant", 90002), text).into_reply(call);
+        }
+        let (base, id) = (&call.base, &self.identity.tenant_id);
+        let body = json!({
+            "token_endpoint": format!("{base}/{id}/oauth2/v2.0/token"),
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "jwks_uri": format!("{base}/{id}/discovery/v2.0/keys"),
+            "issuer": format!("https://sts.windows.net/{id}/"),
+            "grant_types_supported": ["client_credentials"],
+            "id_token_signing_alg_values_supported": ["RS256"],
+        });
+        Reply::json(StatusCode::OK, &body)
+    }
+
+    /// `GET /{tenant}/discovery/v2.0/keys`.
+    pub(super) fn keys(&self) -> Reply {
+        Reply::json(StatusCode::OK, &json!({"keys": [self.signer.published]}))
+    }
+
+    /// Checks the token of a call to an API: signature, audience, tenant, life.
+    pub(super) fn admit(&self, api: Api, call: &Call) -> Result<Caller, Refusal> {
+        let wrong = |text: &str| Refusal::new(StatusCode::UNAUTHORIZED, "Unauthorized", text);
+        let header = call.header("authorization").ok_or_else(|| wrong("Access token is empty."))?;
+        let token = header
+            .split_once(' ')
+            .and_then(|(scheme, token)| scheme.eq_ignore_ascii_case("bearer").then_some(token.trim()))
+            .ok_or_else(|| wrong("Access token is empty."))?;
+        let mut rules = Validation::new(Algorithm::RS256);
+        // Life and audience are checked below: by the tenant's clock, and against several names.
+        rules.validate_exp = false;
+        rules.validate_nbf = false;
+        rules.validate_aud = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, &self.signer.check, &rules)
+            .map_err(|_foreign| wrong("Access token validation failure. Invalid signature."))?
+            .claims;
+        if !api.takes(&claims.aud) {
+            return Err(wrong("Access token validation failure. Invalid audience."));
+        }
+        if claims.tid != self.identity.tenant_id.as_str() {
+            return Err(wrong("Access token validation failure. Invalid tenant."));
+        }
+        if !alive(&claims, call.now) {
+            return Err(wrong("Access token has expired or is not yet valid."));
+        }
+        Ok(Caller { app: claims.appid, name: claims.app_displayname, roles: claims.roles })
+    }
+}
+
+/// Whether a token may be used now. Its end is exact; its beginning allows for clocks that differ.
+fn alive(claims: &Claims, now: Timestamp) -> bool {
+    now.as_second() < claims.exp && claims.nbf <= now.as_second().saturating_add(SKEW.as_secs())
+}
+
+/// The fields of a token request.
+#[derive(Debug, Default)]
+struct Form {
+    grant_type: Option<String>,
+    client_id: Option<String>,
+    client_secret: Option<String>,
+    scope: Option<String>,
+    resource: Option<String>,
+}
+
+impl Form {
+    /// Reads the form, and the client from a `Basic` header if the form has none.
+    fn read(call: &Call) -> Self {
+        let mut form = Self::default();
+        for (key, value) in url::form_urlencoded::parse(&call.body) {
+            let slot = match key.as_ref() {
+                "grant_type" => &mut form.grant_type,
+                "client_id" => &mut form.client_id,
+                "client_secret" => &mut form.client_secret,
+                "scope" => &mut form.scope,
+                "resource" => &mut form.resource,
+                _ => continue,
+            };
+            *slot = Some(value.into_owned());
+        }
+        if let Some((id, secret)) = call.header("authorization").and_then(basic) {
+            form.client_id.get_or_insert(id);
+            form.client_secret.get_or_insert(secret);
+        }
+        form
+    }
+}
+
+/// Reads `Basic` credentials; both parts are form-encoded (RFC 6749, 2.3.1).
+fn basic(header: &str) -> Option<(String, String)> {
+    let encoded = header.strip_prefix("Basic ")?;
+    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let decode = |part: &str| {
+        let pair = format!("x={part}");
+        url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
+    };
+    Some((decode(id)?, decode(secret)?))
+}
+
+/// The API a token is asked for.
+fn scope(form: &Form) -> Result<(Api, &'static str), Aadsts> {
+    if form.resource.is_some() {
+        let text = "The 'resource' request parameter is not supported.".to_owned();
+        return Err(Aadsts::new((StatusCode::BAD_REQUEST, "invalid_request", 901_002), text));
+    }
+    let Some(scope) = form.scope.as_deref() else { return Err(Aadsts::lacks("scope")) };
+    let invalid = || {
+        let text = format!(
+            "The provided request must include a 'scope' input parameter. The provided value for the input parameter 'scope' is not valid. The scope {} is not valid.",
+            shown(scope)
+        );
+        Aadsts::new((StatusCode::BAD_REQUEST, "invalid_scope", 70011), text)
+    };
+    let resource = scope.strip_suffix("/.default").ok_or_else(invalid)?;
+    if resource.contains(char::is_whitespace) || !resource.contains(['/', '-']) {
+        return Err(invalid());
+    }
+    // Some pages write a second slash before `.default`.
+    Api::find(resource.trim_end_matches('/')).ok_or_else(|| {
+        let text = format!("The resource principal named {} was not found in the tenant.", shown(resource));
+        Aadsts::new((StatusCode::BAD_REQUEST, "invalid_resource", 500_011), text)
+    })
+}
+
+/// A refusal of the token endpoint.
+#[derive(Debug)]
+struct Aadsts {
+    status: StatusCode,
+    error: &'static str,
+    code: u32,
+    text: String,
+}
+
+impl Aadsts {
+    fn new((status, error, code): (StatusCode, &'static str, u32), text: String) -> Self {
+        Self { status, error, code, text }
+    }
+
+    fn lacks(name: &str) -> Self {
+        let text = format!("The request body must contain the following parameter: '{name}'.");
+        Self::new((StatusCode::BAD_REQUEST, "invalid_request", 900_144), text)
+    }
+
+    /// The flat envelope of the directory.
+    fn into_reply(self, call: &Call) -> Reply {
+        let trace = call.request_id();
+        let correlation = call.header("client-request-id").map_or_else(|| trace.to_string(), shown);
+        let time = call.now.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+        let description = format!(
+            "AADSTS{}: {} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}",
+            self.code, self.text
+        );
+        let body = json!({
+            "error": self.error,
+            "error_description": description,
+            "error_codes": [self.code],
+            "timestamp": time,
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": format!("https://login.microsoftonline.com/error?code={}", self.code),
+        });
+        let reply = Reply::json(self.status, &body);
+        if self.status == StatusCode::UNAUTHORIZED { reply.with(WWW_AUTHENTICATE, "Basic") } else { reply }
+    }
+}
