@@ -250,6 +250,21 @@ fn every_folder_is_a_room_and_every_room_a_folder() {
 }
 
 #[test]
+fn the_front_page_lists_every_room_in_its_layer() {
+    let lib = fs::read_to_string(src().join("lib.rs")).unwrap();
+    let page = fs::read_to_string(src().join("ARCHITECTURE.md")).unwrap();
+    let mut listed = BTreeMap::new();
+    for line in page.lines().filter(|line| line.starts_with("| ")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let Ok(layer) = cells[1].parse::<usize>() else { continue };
+        for room in cells[2].split('`').skip(1).step_by(2) {
+            listed.insert(room.to_owned(), layer);
+        }
+    }
+    assert_eq!(listed, House::read(&lib).0);
+}
+
+#[test]
 fn every_dependency_with_a_home_is_a_dependency() {
     let manifest = fs::read_to_string(src().join("../Cargo.toml")).unwrap();
     let dependencies: Vec<String> = manifest
