@@ -5,6 +5,7 @@
 //! world (network, disk) are `Result`s of the room that met them and are shown by [`Chain`].
 
 mod code;
+mod problem;
 mod render;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use code::Code;
+pub use problem::Problem;
 pub use render::{Format, render};
 
 /// A file's name and text, as diagnostics quote it.
