@@ -23,6 +23,7 @@ mod generated;
 mod graph;
 mod hooks;
 mod hunter;
+pub mod hunting;
 mod indicators;
 mod log;
 mod machine_action;
