@@ -79,6 +79,9 @@ impl Address {
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
         self.url.query_pairs_mut().append_pair(name, value);
+        // `+` means a space in forms only; a plus sign itself has become `%2B` above.
+        let query = self.url.query().map(|query| query.replace('+', "%20"));
+        self.url.set_query(query.as_deref());
         self
     }
 
@@ -182,6 +185,13 @@ mod tests {
         check_path("a/../../b", "/v1.0/users/a%2F..%2F..%2Fb/revoke");
         check_path("a?x=1#y", "/v1.0/users/a%3Fx=1%23y/revoke");
         check_path("%2e%2e", "/v1.0/users/%252e%252e/revoke");
+    }
+
+    #[test]
+    fn a_query_escapes_spaces_and_signs() {
+        let address = Address::parse("https://a.example/x").unwrap();
+        let address = address.query("$filter", "a eq 'b+c&d'").query("e", "f g");
+        assert_eq!(address.url.query(), Some("%24filter=a%20eq%20%27b%2Bc%26d%27&e=f%20g"));
     }
 
     #[test]

@@ -44,6 +44,12 @@ impl Request {
         Self::new(Method::PATCH, address)
     }
 
+    /// The same request to another address (the next page).
+    #[must_use]
+    pub fn to(self, address: Address) -> Self {
+        Self { address, ..self }
+    }
+
     /// Sets a header. It is not shown.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use super::Audience;
 use crate::http::{Applied, HttpError, Retry};
 use crate::model::{DeviceId, TenantId};
+use crate::rows::DecodeError;
 
 /// A call to the tenant that failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,9 @@ pub enum TenantError {
         #[source]
         source: serde_json::Error,
     },
+    /// The answer to a hunting query cannot be read, or broke off. Rows handed over do not count.
+    #[error("the rows of the hunting answer cannot be read")]
+    Rows(#[source] DecodeError),
     /// A response action was accepted for another device than the one meant.
     #[error("the tenant accepted the action for device `{found}` instead of `{wanted}`")]
     OtherDevice {
@@ -104,11 +108,12 @@ impl TenantError {
             Self::SignIn { refused, .. } => refused.retry,
             Self::Refused(refused) => refused.retry,
             Self::Http { source, .. } => source.retry(),
-            Self::Overwritten { .. } => Retry::Backoff,
+            Self::Overwritten { .. } | Self::Rows(DecodeError::Truncated { .. }) => Retry::Backoff,
             Self::Options { .. }
             | Self::NotAToken { .. }
             | Self::WrongTenant { .. }
             | Self::Shape { .. }
+            | Self::Rows(_)
             | Self::OtherDevice { .. }
             | Self::Paging { .. } => Retry::Never,
         }
@@ -122,6 +127,7 @@ impl TenantError {
             | Self::SignIn { .. }
             | Self::NotAToken { .. }
             | Self::WrongTenant { .. }
+            | Self::Rows(_)
             | Self::Paging { .. } => Applied::No,
             Self::Refused(refused) => refused.applied,
             Self::Http { source, .. } => source.applied(),

@@ -1,7 +1,7 @@
 //! Devices and their response actions, as Defender for Endpoint tells of them.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::{DeviceId, MachineActionId, Term};
 
@@ -46,7 +46,7 @@ pub struct Machine {
     #[serde(default)]
     pub last_seen: Option<Timestamp>,
     /// Tags people and playbooks set.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "tags")]
     pub machine_tags: Vec<String>,
 }
 
@@ -107,6 +107,7 @@ pub struct MachineAction {
     #[serde(default)]
     pub scope: Option<String>,
     /// Where it stands.
+    #[serde(deserialize_with = "status")]
     pub status: Term<ActionStatus>,
     /// The device.
     pub machine_id: DeviceId,
@@ -122,4 +123,15 @@ pub struct MachineAction {
     /// When it last changed.
     #[serde(default, alias = "lastUpdateTimeUtc")]
     pub last_update_date_time_utc: Option<Timestamp>,
+}
+
+/// Null like none.
+fn tags<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Any spelling; an unknown status is kept as it came.
+fn status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Term<ActionStatus>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(ActionStatus::parse(&text).map_or_else(|| Term::Other(text.into()), Term::Known))
 }

@@ -9,24 +9,30 @@
 //! To add an operation: a variant of [`Operation`]; its name, role and kind in `operation.rs`; its
 //! request in `client/`; a case in `tests/tenant_operations.rs`.
 
+mod case;
+mod client;
+mod cloud;
+mod envelope;
 mod error;
 mod machine;
 mod operation;
 mod query;
+mod signin;
 mod token;
+mod words;
 
 use async_trait::async_trait;
 
+pub use client::{Client, ClientOptions, HuntingApi};
+pub use cloud::{Cloud, EndpointOverrides};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use machine::{ActionStatus, Machine, MachineAction};
 pub use operation::{
     AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType, Operation, Receipt,
     RemoteState, ScanType,
 };
-pub use query::{
-    HuntAnswer, HuntColumn, HuntLimits, HuntQuery, IncidentPage, IncidentQuery, OnRow, Quarantined,
-};
-pub use token::{Audience, TokenFacts};
+pub use query::{HuntAnswer, HuntLimits, HuntQuery, IncidentPage, IncidentQuery, OnRow, Quarantined};
+pub use token::{Audience, Credential, TokenFacts};
 
 use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, Wanted};
 
@@ -62,7 +68,7 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// If any page fails there is no answer: half a list would look like a whole one.
     async fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, TenantError>;
 
-    /// Returns one incident with its alerts.
+    /// Returns one incident, without its alerts.
     ///
     /// # Errors
     ///

@@ -41,27 +41,8 @@ impl Default for HuntLimits {
 /// Takes each row of an answer and says whether it wants the next.
 pub type OnRow<'a> = &'a mut (dyn FnMut(&RowView<'_>) -> Flow + Send);
 
-/// A column of an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HuntColumn {
-    /// Its name.
-    pub name: String,
-    /// Its type as the service spells it (`String`, `DateTime`, `SByte`, …).
-    pub kind: String,
-}
-
 /// What became of a hunt. Its rows went to `on_row`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HuntAnswer {
-    /// Rows handed over.
-    pub rows: u64,
-    /// Rows that could not be read and were set aside.
-    pub quarantined: u64,
-    /// The columns the service declares.
-    pub columns: Vec<HuntColumn>,
-    /// Whether the answer reached [`HuntLimits::rows_max`]: more rows may exist.
-    pub truncated: bool,
-}
+pub type HuntAnswer = crate::rows::Answer;
 
 /// Which incidents are wanted, as far as the service can filter. Empty lists mean any.
 #[derive(Debug, Clone, PartialEq, Eq)]

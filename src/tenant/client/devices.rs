@@ -1,0 +1,210 @@
+//! Devices, their response actions, and indicators, in Defender for Endpoint.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::pages::{End, More};
+use super::users::DONE;
+use super::{Asked, Call, Client, Kind, asked, odata_text, with_json};
+use crate::http::Request;
+use crate::model::{AlertSeverity, DeviceId, MachineActionId, Term};
+use crate::tenant::{
+    ActionStatus, Audience, Indicator, IsolationType, Machine, MachineAction, Operation, Receipt, Refused,
+    RemoteState, ScanType, TenantError,
+};
+
+/// Looking at devices and actions.
+const READ_ROLES: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
+const MACHINE: Asked = Asked { operation: "machine", roles: READ_ROLES, kind: Kind::Plain };
+const ACTION: Asked = Asked { operation: "machineAction", roles: READ_ROLES, kind: Kind::Plain };
+const ACTIONS: Asked = Asked { operation: "machineActions", roles: READ_ROLES, kind: Kind::Plain };
+
+/// Most pages of a device's actions. A page holds up to 10,000, a device has a handful a day.
+const ACTION_PAGES_MAX: usize = 20;
+
+/// Whether a tag comes or goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum TagChange {
+    Add,
+    Remove,
+}
+
+impl Client {
+    /// Asks for a response action. The answer must name the device meant.
+    pub(super) async fn respond(
+        &self,
+        operation: &Operation,
+        device: &DeviceId,
+        response: Response,
+    ) -> Result<Receipt, TenantError> {
+        let address = self.address(operation, response.route, &[device.as_str()])?;
+        let request = with_json(asked(operation), Request::post(address), &response.body)?;
+        let answer = match self.send(&Call::write(operation, request)).await {
+            Ok(answer) => answer,
+            Err(error) if error.refused().is_some_and(is_under_way) => {
+                // The API does not say whose action that is, nor its id.
+                return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
+            }
+            Err(error) => return Err(error),
+        };
+        let action: MachineAction = decode(asked(operation), &answer.body)?;
+        if action.machine_id != *device {
+            return Err(TenantError::OtherDevice { wanted: device.clone(), found: action.machine_id });
+        }
+        let state = match action.status {
+            Term::Known(ActionStatus::Succeeded) => RemoteState::Done,
+            _ => RemoteState::Pending,
+        };
+        Ok(Receipt { remote_id: Some(action.id), state })
+    }
+
+    /// Adds or removes one tag; the service merges.
+    pub(super) async fn set_tag(
+        &self,
+        operation: &Operation,
+        device: &DeviceId,
+        tag: &str,
+        change: TagChange,
+    ) -> Result<Receipt, TenantError> {
+        let address = self.address(operation, "api/machines/{id}/tags", &[device.as_str()])?;
+        let action = match change {
+            TagChange::Add => "Add",
+            TagChange::Remove => "Remove",
+        };
+        let body = json!({"Value": tag, "Action": action});
+        let request = with_json(asked(operation), Request::post(address), &body)?;
+        let answer = self.send(&Call::write(operation, request)).await?;
+        if answer.body.is_empty() {
+            return Ok(DONE);
+        }
+        let machine: Machine = decode(asked(operation), &answer.body)?;
+        if machine.id != *device {
+            return Err(TenantError::OtherDevice { wanted: device.clone(), found: machine.id });
+        }
+        Ok(DONE)
+    }
+
+    pub(super) async fn add_indicator(
+        &self,
+        operation: &Operation,
+        indicator: &Indicator,
+    ) -> Result<Receipt, TenantError> {
+        let address = self.address(operation, "api/indicators", &[])?;
+        let request = with_json(asked(operation), Request::post(address), &indicator_body(indicator))?;
+        self.send(&Call::write(operation, request)).await?;
+        Ok(DONE)
+    }
+
+    pub(super) async fn get_machine(&self, id: &DeviceId) -> Result<Machine, TenantError> {
+        let address = self.at(Audience::Mde, MACHINE, "api/machines/{id}", &[id.as_str()])?;
+        let answer = self.send(&Call::read(Audience::Mde, MACHINE, Request::get(address))).await?;
+        decode(MACHINE, &answer.body)
+    }
+
+    pub(super) async fn get_machine_action(
+        &self,
+        id: &MachineActionId,
+    ) -> Result<MachineAction, TenantError> {
+        let address = self.at(Audience::Mde, ACTION, "api/machineactions/{id}", &[id.as_str()])?;
+        let answer = self.send(&Call::read(Audience::Mde, ACTION, Request::get(address))).await?;
+        decode(ACTION, &answer.body)
+    }
+
+    /// One action that cannot be read fails the list: "none is under way" must be true.
+    pub(super) async fn list_machine_actions(
+        &self,
+        device: &DeviceId,
+        since: Timestamp,
+    ) -> Result<Vec<MachineAction>, TenantError> {
+        let filter =
+            format!("machineId eq {} and creationDateTimeUtc ge {since}", odata_text(device.as_str()));
+        let address = self.at(Audience::Mde, ACTIONS, "api/machineactions", &[])?.query("$filter", &filter);
+        let call = Call::read(Audience::Mde, ACTIONS, Request::get(address));
+        let mut actions = Vec::new();
+        let end = self
+            .each_item(call, ACTION_PAGES_MAX, &mut |item| {
+                actions.push(decode(ACTIONS, item.get().as_bytes())?);
+                Ok(More::Wanted)
+            })
+            .await?;
+        match end {
+            End::Reached => Ok(actions),
+            End::Cut => {
+                Err(TenantError::Paging { operation: ACTIONS.operation, reason: "it has too many pages" })
+            }
+        }
+    }
+}
+
+fn decode<T: serde::de::DeserializeOwned>(asked: Asked, body: &[u8]) -> Result<T, TenantError> {
+    serde_json::from_slice(body).map_err(|source| TenantError::Shape { operation: asked.operation, source })
+}
+
+/// Route and body of a response action, in the exact case of the pages: the API's keys are
+/// case-sensitive.
+pub(super) struct Response {
+    route: &'static str,
+    body: Value,
+}
+
+impl Response {
+    pub(super) fn isolate(isolation_type: IsolationType, comment: &str) -> Self {
+        let body = json!({"Comment": comment, "IsolationType": isolation_type});
+        Self { route: "api/machines/{id}/isolate", body }
+    }
+
+    pub(super) fn release(comment: &str) -> Self {
+        Self { route: "api/machines/{id}/unisolate", body: json!({"Comment": comment}) }
+    }
+
+    pub(super) fn scan(scan_type: ScanType, comment: &str) -> Self {
+        let body = json!({"Comment": comment, "ScanType": scan_type});
+        Self { route: "api/machines/{id}/runAntiVirusScan", body }
+    }
+}
+
+/// Whether the API refuses because the same is under way. The code is documented for live response,
+/// the sentence for the others.
+fn is_under_way(refused: &Refused) -> bool {
+    let says = |text: &str, part: &str| text.to_ascii_lowercase().contains(part);
+    matches!(refused.status, 400 | 409)
+        && (refused.detail.code.eq_ignore_ascii_case("ActiveRequestAlreadyExists")
+            || says(&refused.detail.message, "already in progress"))
+}
+
+fn indicator_body(indicator: &Indicator) -> Value {
+    let mut body = json!({
+        "indicatorValue": indicator.indicator_value,
+        "indicatorType": indicator.indicator_type,
+        "action": indicator.action,
+        "title": indicator.title,
+        "description": indicator.description,
+        "generateAlert": indicator.generate_alert,
+    });
+    if let Some(body) = body.as_object_mut() {
+        let severity = indicator.severity.and_then(indicator_severity).map(Value::from);
+        let optional = [
+            ("severity", severity),
+            ("recommendedActions", indicator.recommended_actions.clone().map(Value::from)),
+            ("expirationTime", indicator.expiration_time.map(|time| time.to_string().into())),
+            ("rbacGroupNames", Some(&indicator.rbac_group_names).filter(|g| !g.is_empty()).map(|g| json!(g))),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                body.insert(name.to_owned(), value);
+            }
+        }
+    }
+    body
+}
+
+/// The API's spelling; it has no word for "not graded".
+const fn indicator_severity(severity: AlertSeverity) -> Option<&'static str> {
+    match severity {
+        AlertSeverity::Unknown => None,
+        AlertSeverity::Informational => Some("Informational"),
+        AlertSeverity::Low => Some("Low"),
+        AlertSeverity::Medium => Some("Medium"),
+        AlertSeverity::High => Some("High"),
+    }
+}

@@ -1,0 +1,90 @@
+//! Hunting queries.
+
+use jiff::SignedDuration;
+use serde_json::json;
+
+use super::{Asked, Call, Client, Effect, HuntingApi, Kind, with_json};
+use crate::http::{Limits, Repeat, Request};
+use crate::model::Wanted;
+use crate::rows::{self, Decoder};
+use crate::tenant::{Audience, HuntAnswer, HuntLimits, HuntQuery, OnRow, TenantError};
+
+/// Hunting through Graph.
+const GRAPH: Asked =
+    Asked { operation: "runHuntingQuery", roles: &["ThreatHunting.Read.All"], kind: Kind::Hunt };
+
+/// Hunting through Defender XDR.
+const XDR: Asked =
+    Asked { operation: "runHuntingQuery", roles: &["AdvancedHunting.Read.All"], kind: Kind::Hunt };
+
+impl Client {
+    pub(super) async fn run_query(
+        &self,
+        query: &HuntQuery,
+        wanted: &Wanted,
+        limits: &HuntLimits,
+        on_row: OnRow<'_>,
+    ) -> Result<HuntAnswer, TenantError> {
+        let call = self.query_call(query, limits)?;
+        let asked = call.asked;
+        let mut chunks = self.stream(&call).await?;
+        let bounds = rows::Limits {
+            bytes_max: limits.bytes_max,
+            rows_max: limits.rows_max,
+            ..rows::Limits::default()
+        };
+        let mut decoder = Decoder::new(wanted.clone(), bounds);
+        while let Some(chunk) =
+            chunks.next().await.map_err(|source| TenantError::Http { operation: asked.operation, source })?
+        {
+            if decoder.feed(&chunk, on_row).map_err(TenantError::Rows)? == rows::Flow::Stop {
+                break;
+            }
+        }
+        decoder.finish().map_err(TenantError::Rows)
+    }
+
+    fn query_call(&self, query: &HuntQuery, limits: &HuntLimits) -> Result<Call, TenantError> {
+        let (audience, asked, route, mut body) = match self.hunting {
+            HuntingApi::Graph => {
+                (Audience::Graph, GRAPH, "v1.0/security/runHuntingQuery", json!({"Query": query.query}))
+            }
+            HuntingApi::Xdr => (Audience::Xdr, XDR, "api/advancedhunting/run", json!({"Query": query.query})),
+        };
+        if let (HuntingApi::Graph, Some(length), Some(body)) =
+            (self.hunting, query.timespan, body.as_object_mut())
+        {
+            body.insert("Timespan".to_owned(), timespan(length).into());
+        }
+        let request = with_json(asked, Request::post(self.at(audience, asked, route, &[])?), &body)?;
+        let limits = Limits { bytes_max: limits.bytes_max, time_max: limits.time_max };
+        Ok(Call { audience, asked, effect: Effect::Read, repeat: Repeat::Safe, limits, request })
+    }
+}
+
+/// Writes a look-back as the API's pages do (`P7D`, `PT90M` as `PT1H30M`): in days as far as it goes.
+fn timespan(length: SignedDuration) -> String {
+    const DAY: i64 = 86_400;
+    let seconds = length.as_secs().max(1);
+    let (days, rest) = (seconds / DAY, seconds % DAY);
+    let span = SignedDuration::from_secs(rest);
+    match (days, rest) {
+        (0, _) => span.to_string(),
+        (_, 0) => format!("P{days}D"),
+        _ => format!("P{days}D{}", span.to_string().trim_start_matches('P')),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timespan_is_iso_8601_with_days() {
+        for (seconds, text) in
+            [(0, "PT1S"), (90, "PT1M30S"), (7200, "PT2H"), (604_800, "P7D"), (90_061, "P1DT1H1M1S")]
+        {
+            assert_eq!(timespan(SignedDuration::from_secs(seconds)), text);
+        }
+    }
+}

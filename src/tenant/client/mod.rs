@@ -1,0 +1,324 @@
+//! The tenant over HTTP.
+//!
+//! Every request passes [`Client::send`] or [`Client::stream`]: a token of the right audience, its tenant
+//! compared before a change, one refresh and one repeat after a 401, and the error named. That is
+//! also where a call will take its turn in the tenant's budget.
+
+mod cases;
+mod devices;
+mod hunting;
+mod pages;
+mod users;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use self::devices::{Response, TagChange};
+use super::cloud::{Cloud, EndpointOverrides, Endpoints};
+use super::envelope::{Asked, Kind};
+use super::token::{Credential, Token, Tokens, TokensOptions};
+use super::{
+    Audience, HuntAnswer, HuntLimits, HuntQuery, IncidentPage, IncidentQuery, Machine, MachineAction, OnRow,
+    Operation, Receipt, Tenant, TenantError, TokenFacts,
+};
+use crate::clock::SharedClock;
+use crate::http::{Address, Answer, Chunks, Http, HttpError, Limits, Repeat, Request};
+use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, TenantId, Wanted};
+
+/// The endpoint that runs hunting queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HuntingApi {
+    /// Microsoft Graph.
+    #[default]
+    Graph,
+    /// Defender XDR's own, which Microsoft switches off on 2027-02-01.
+    Xdr,
+}
+
+/// A tenant and how to reach it.
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    /// Its name in the settings.
+    pub name: String,
+    /// Its id in the directory.
+    pub tenant_id: TenantId,
+    /// Its cloud.
+    pub cloud: Cloud,
+    /// Endpoints other than the cloud's.
+    pub endpoints: EndpointOverrides,
+    /// How the app proves itself.
+    pub credential: Credential,
+    /// Where hunting queries go.
+    pub hunting: HuntingApi,
+}
+
+/// The tenant over HTTP.
+#[derive(Debug)]
+pub struct Client {
+    name: String,
+    tenant_id: TenantId,
+    hunting: HuntingApi,
+    endpoints: Endpoints,
+    tokens: Tokens,
+    http: Http,
+}
+
+/// One call: for whom, how it is named when it fails, and what it does.
+struct Call {
+    audience: Audience,
+    asked: Asked,
+    effect: Effect,
+    repeat: Repeat,
+    limits: Limits,
+    request: Request,
+}
+
+/// Whether a call changes the tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// It looks.
+    Read,
+    /// It changes something: the token's tenant is compared first.
+    Write,
+}
+
+impl Call {
+    /// A call that only looks, within the ordinary limits.
+    fn read(audience: Audience, asked: Asked, request: Request) -> Self {
+        Self {
+            audience,
+            asked,
+            effect: Effect::Read,
+            repeat: Repeat::Safe,
+            limits: Limits::default(),
+            request,
+        }
+    }
+
+    /// The call of an operation.
+    fn write(operation: &Operation, request: Request) -> Self {
+        Self {
+            audience: operation.audience(),
+            asked: asked(operation),
+            effect: Effect::Write,
+            repeat: if operation.is_repeatable() { Repeat::Safe } else { Repeat::Unsafe },
+            limits: Limits::default(),
+            request,
+        }
+    }
+}
+
+const fn asked(operation: &Operation) -> Asked {
+    Asked { operation: operation.name(), roles: operation.roles(), kind: Kind::Plain }
+}
+
+impl Client {
+    /// Prepares a tenant. Sends nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Options`] if an endpoint cannot be used.
+    pub fn open(options: ClientOptions, http: Http, clock: SharedClock) -> Result<Self, TenantError> {
+        let ClientOptions { name, tenant_id, cloud, endpoints, credential, hunting } = options;
+        let endpoints = Endpoints::resolve(&name, cloud, &endpoints)?;
+        if hunting == HuntingApi::Xdr {
+            tracing::warn!(
+                tenant = name,
+                "hunting uses the Defender XDR endpoint, which stops working on 2027-02-01; use `hunting: graph`"
+            );
+        }
+        let tokens = Tokens::new(
+            TokensOptions {
+                tenant: name.clone(),
+                tenant_id: tenant_id.clone(),
+                cloud,
+                endpoints: endpoints.clone(),
+                credential,
+            },
+            http.clone(),
+            clock,
+        );
+        Ok(Self { name, tenant_id, hunting, endpoints, tokens, http })
+    }
+
+    /// Sends a call and reads its answer.
+    async fn send(&self, call: &Call) -> Result<Answer, TenantError> {
+        let token = self.token(call).await?;
+        let request = signed(call, &token)?;
+        let error = match self.http.send(&request, call.repeat, &call.limits).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let request = self.signed_again(call, &token, error).await?;
+        self.http.send(&request, call.repeat, &call.limits).await.map_err(|error| call.asked.failed(error))
+    }
+
+    /// Sends a call that only looks, and gives its answer piece by piece.
+    async fn stream(&self, call: &Call) -> Result<Chunks, TenantError> {
+        let token = self.token(call).await?;
+        let request = signed(call, &token)?;
+        let error = match self.http.stream(&request, &call.limits).await {
+            Ok(chunks) => return Ok(chunks),
+            Err(error) => error,
+        };
+        let request = self.signed_again(call, &token, error).await?;
+        self.http.stream(&request, &call.limits).await.map_err(|error| call.asked.failed(error))
+    }
+
+    async fn token(&self, call: &Call) -> Result<Arc<Token>, TenantError> {
+        let token = self.tokens.get(call.audience).await?;
+        self.guard(call, &token)?;
+        Ok(token)
+    }
+
+    /// Nothing is changed with a token of another tenant.
+    fn guard(&self, call: &Call, token: &Token) -> Result<(), TenantError> {
+        match call.effect {
+            Effect::Read => Ok(()),
+            Effect::Write => token.check_tenant(&self.tenant_id),
+        }
+    }
+
+    /// After a 401, which proves that nothing was applied: a new token, once. Else the error, named.
+    async fn signed_again(
+        &self,
+        call: &Call,
+        rejected: &Arc<Token>,
+        error: HttpError,
+    ) -> Result<Request, TenantError> {
+        if error.refusal().is_none_or(|refusal| refusal.status != 401) {
+            return Err(call.asked.failed(error));
+        }
+        tracing::debug!(
+            tenant = self.name,
+            operation = call.asked.operation,
+            "the token was rejected; a new one is asked for"
+        );
+        let token = self.tokens.after_rejection(call.audience, rejected).await?;
+        self.guard(call, &token)?;
+        signed(call, &token)
+    }
+
+    /// An address of an API; each `{name}` of `route` takes one of `ids`.
+    fn at(
+        &self,
+        audience: Audience,
+        asked: Asked,
+        route: &str,
+        ids: &[&str],
+    ) -> Result<Address, TenantError> {
+        let api = self.endpoints.api(audience);
+        api.at(route, ids).map_err(|source| TenantError::Http { operation: asked.operation, source })
+    }
+
+    /// The address of an operation.
+    fn address(&self, operation: &Operation, route: &str, ids: &[&str]) -> Result<Address, TenantError> {
+        self.at(operation.audience(), asked(operation), route, ids)
+    }
+}
+
+/// Adds the token and an id for support cases, fresh for each sending.
+fn signed(call: &Call, token: &Token) -> Result<Request, TenantError> {
+    let named = |source| TenantError::Http { operation: call.asked.operation, source };
+    let request = call.request.clone().bearer(&token.secret).map_err(named)?;
+    let id = uuid::Uuid::new_v4().hyphenated().to_string();
+    request.header("client-request-id", &id).map_err(named)
+}
+
+/// Asks Graph to name enum members added later instead of `unknownFutureValue`.
+fn with_new_members(asked: Asked, request: Request) -> Result<Request, TenantError> {
+    request
+        .header("prefer", "include-unknown-enum-members")
+        .map_err(|source| TenantError::Http { operation: asked.operation, source })
+}
+
+/// Sets a JSON body.
+fn with_json(asked: Asked, request: Request, body: &serde_json::Value) -> Result<Request, TenantError> {
+    request.json(body).map_err(|source| TenantError::Http { operation: asked.operation, source })
+}
+
+/// Writes a text as an `OData` literal.
+fn odata_text(text: &str) -> String {
+    ["'", &text.replace('\'', "''"), "'"].concat()
+}
+
+#[async_trait]
+impl Tenant for Client {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn hunt(
+        &self,
+        query: &HuntQuery,
+        wanted: &Wanted,
+        limits: &HuntLimits,
+        on_row: OnRow<'_>,
+    ) -> Result<HuntAnswer, TenantError> {
+        self.run_query(query, wanted, limits, on_row).await
+    }
+
+    async fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, TenantError> {
+        self.list_incidents(query).await
+    }
+
+    async fn incident(&self, id: &IncidentId) -> Result<Incident, TenantError> {
+        self.get_incident(id).await
+    }
+
+    async fn alert(&self, id: &AlertId) -> Result<Alert, TenantError> {
+        self.get_alert(id).await
+    }
+
+    async fn apply(&self, operation: &Operation) -> Result<Receipt, TenantError> {
+        match operation {
+            Operation::IsolateDevice { device, isolation_type, comment } => {
+                self.respond(operation, device, Response::isolate(*isolation_type, comment)).await
+            }
+            Operation::ReleaseDevice { device, comment } => {
+                self.respond(operation, device, Response::release(comment)).await
+            }
+            Operation::RunAntivirusScan { device, scan_type, comment } => {
+                self.respond(operation, device, Response::scan(*scan_type, comment)).await
+            }
+            Operation::TagDevice { device, tag } => {
+                self.set_tag(operation, device, tag, TagChange::Add).await
+            }
+            Operation::UntagDevice { device, tag } => {
+                self.set_tag(operation, device, tag, TagChange::Remove).await
+            }
+            Operation::AddIndicator(indicator) => self.add_indicator(operation, indicator).await,
+            Operation::DisableUser { user } => self.disable_user(operation, user).await,
+            Operation::RevokeSessions { user } => self.revoke_sessions(operation, user).await,
+            Operation::UpdateIncident { incident, patch } => {
+                self.update_incident(operation, incident, patch).await
+            }
+            Operation::CommentIncident { incident, comment } => {
+                self.comment_incident(operation, incident, comment).await
+            }
+            Operation::UpdateAlert { alert, patch } => self.update_alert(operation, alert, patch).await,
+        }
+    }
+
+    async fn machine_action(&self, id: &MachineActionId) -> Result<MachineAction, TenantError> {
+        self.get_machine_action(id).await
+    }
+
+    async fn machine_actions(
+        &self,
+        device: &DeviceId,
+        since: Timestamp,
+    ) -> Result<Vec<MachineAction>, TenantError> {
+        self.list_machine_actions(device, since).await
+    }
+
+    async fn machine(&self, id: &DeviceId) -> Result<Machine, TenantError> {
+        self.get_machine(id).await
+    }
+
+    async fn token_facts(&self, audience: Audience) -> Result<TokenFacts, TenantError> {
+        Ok(self.tokens.get(audience).await?.facts.clone())
+    }
+}

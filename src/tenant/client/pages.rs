@@ -1,0 +1,76 @@
+//! Lists in pages: every link stays on its host, leads somewhere new, and there is an end.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Call, Client};
+use crate::http::Address;
+use crate::tenant::TenantError;
+
+/// One page. Its items are read one by one, so that one bad item does not spoil the others.
+#[derive(Debug, Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    value: Vec<&'a RawValue>,
+    #[serde(rename = "@odata.nextLink", default)]
+    next: Option<String>,
+}
+
+/// Whether the reader of a list wants more of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum More {
+    /// The next item.
+    Wanted,
+    /// Enough.
+    Enough,
+}
+
+/// Whether a list was read to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Yes.
+    Reached,
+    /// The reader had enough, or the pages did.
+    Cut,
+}
+
+impl Client {
+    /// Hands every item of a list to `on_item`, in order.
+    pub(super) async fn each_item(
+        &self,
+        mut call: Call,
+        pages_max: usize,
+        on_item: &mut (dyn FnMut(&RawValue) -> Result<More, TenantError> + Send),
+    ) -> Result<End, TenantError> {
+        let operation = call.asked.operation;
+        let mut seen: BTreeSet<[u8; 32]> = BTreeSet::from([call.request.address().fingerprint()]);
+        for _page in 0..pages_max {
+            let answer = self.send(&call).await?;
+            let page: Page<'_> = serde_json::from_slice(&answer.body)
+                .map_err(|source| TenantError::Shape { operation, source })?;
+            let mut items = page.value.into_iter();
+            for item in items.by_ref() {
+                if on_item(item)? == More::Enough {
+                    let rest = items.next().is_some() || page.next.is_some();
+                    return Ok(if rest { End::Cut } else { End::Reached });
+                }
+            }
+            let Some(link) = page.next else { return Ok(End::Reached) };
+            let next = follow(operation, call.request.address(), &link)?;
+            if !seen.insert(next.fingerprint()) {
+                return Err(TenantError::Paging { operation, reason: "it goes in circles" });
+            }
+            call.request = call.request.to(next);
+        }
+        Ok(End::Cut)
+    }
+}
+
+fn follow(operation: &'static str, from: &Address, link: &str) -> Result<Address, TenantError> {
+    from.follow(link).map_err(|_refused| TenantError::Paging {
+        operation,
+        reason: "its next page is not on the same host",
+    })
+}

@@ -1,0 +1,86 @@
+//! What the authority says when it refuses, and what to do about it.
+
+use serde::Deserialize;
+
+use super::envelope::shown;
+use super::{Audience, SignInRefused, TenantError};
+use crate::http::{HttpError, Retry};
+use crate::model::Secret;
+
+/// Longest description kept, in characters.
+const DESCRIPTION_MAX: usize = 600;
+
+/// The authority's error body.
+#[derive(Debug, Default, Deserialize)]
+struct Envelope {
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    error_description: Option<String>,
+    #[serde(default)]
+    error_codes: Vec<u32>,
+    #[serde(default)]
+    correlation_id: Option<String>,
+    #[serde(default)]
+    trace_id: Option<String>,
+}
+
+/// Turns a failed token request into an error that says what to do and holds no secret.
+pub(super) fn refused(tenant: &str, audience: Audience, error: HttpError, secret: &Secret) -> TenantError {
+    let Some(refusal) = error.refusal() else {
+        return TenantError::Http { operation: "get a token", source: error };
+    };
+    let envelope: Envelope = serde_json::from_slice(&refusal.body).unwrap_or_default();
+    let description = envelope.error_description.unwrap_or_default();
+    let aadsts = envelope.error_codes.first().copied().or_else(|| number(&description));
+    let clean = |text: String, most| shown(&text.replace(secret.expose(), "(secret)"), most);
+    let (hint, passes) = aadsts.map_or((None, false), hint);
+    let refused = SignInRefused {
+        error: envelope
+            .error
+            .map_or_else(|| ["status ", &refusal.status.to_string()].concat(), |text| clean(text, 64)),
+        aadsts,
+        description: clean(description, DESCRIPTION_MAX),
+        correlation_id: envelope.correlation_id.or(envelope.trace_id).map(|text| clean(text, 64)),
+        hint,
+        retry: match error.retry() {
+            Retry::Never if passes => Retry::Backoff,
+            other => other,
+        },
+    };
+    TenantError::SignIn { tenant: tenant.to_owned(), audience, refused: Box::new(refused) }
+}
+
+/// The number behind `AADSTS`, for authorities that do not send `error_codes`.
+fn number(description: &str) -> Option<u32> {
+    let (_, after) = description.split_once("AADSTS")?;
+    let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+    after.get(..digits)?.parse().ok()
+}
+
+/// What to do, and whether waiting is it.
+///
+/// Source: the authority's error code reference; texts are ours.
+const fn hint(aadsts: u32) -> (Option<&'static str>, bool) {
+    let text = match aadsts {
+        7_000_215 => "the client secret is wrong; use the secret's value, not its id",
+        7_000_222 => "the client secret has expired; make a new one",
+        7_000_218 => "the authority wants a client secret or certificate",
+        700_025 => "the app is registered as a public client; it must not send a secret",
+        700_016 => "the app is not known in this tenant; check the tenant id, or consent is missing",
+        700_011 | 70_001 | 7_000_112 => "the app is disabled or deleted in this tenant",
+        90_002 => "the tenant is not known; check its id and cloud",
+        90_038 | 900_432 | 900_382 => "the tenant lives in another cloud; set `cloud`",
+        500_011 => "the API is not set up in this tenant; it may lack a Defender licence",
+        650_052 | 650_054 | 650_056 | 650_057 => "the app's permissions are incomplete; add them and consent",
+        65_001 | 90_094 | 90_095 => "an administrator has to consent to the app's permissions",
+        70_011 | 28_002 | 28_003 | 700_022 | 700_023 | 901_002 => "the scope is not one of this cloud",
+        50_194 | 9_001_023 | 90_130 | 90_124 => "use the tenant's own id",
+        53_000 | 53_001 | 53_003 | 530_032 | 530_035 => "a Conditional Access policy blocks the app",
+        50_196 => "the authority sees too many identical requests",
+        90_055 | 90_006 | 90_024 | 90_033 | 50_000 | 90_012 | 90_090 => "the authority is busy",
+        _ => return (None, false),
+    };
+    let passes = matches!(aadsts, 50_196 | 90_055 | 90_006 | 90_024 | 90_033 | 50_000 | 90_012 | 90_090);
+    (Some(text), passes)
+}
