@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Tree;
+use super::wording::{list, lower_first, name, one_line, shown, type_name, value_name};
 use crate::diag::{Code, Diagnostic, Sink, Suggestion, nearest};
 
 /// Most keys or values listed in a help line.
@@ -430,31 +431,6 @@ fn fits(value: &Value, kind: &str) -> bool {
     }
 }
 
-/// A schema's type in words.
-fn type_name(kind: &str) -> &'static str {
-    match kind {
-        "object" => "a map",
-        "array" => "a list",
-        "string" => "a text",
-        "boolean" => "`true` or `false`",
-        "integer" => "a whole number",
-        "number" => "a number",
-        _ => "empty",
-    }
-}
-
-/// A value's type in words.
-fn value_name(value: &Value) -> String {
-    match value {
-        Value::Null => "empty".to_owned(),
-        Value::Bool(value) => format!("`{value}`"),
-        Value::Number(value) => format!("the number {value}"),
-        Value::String(_) => "a text".to_owned(),
-        Value::Array(_) => "a list".to_owned(),
-        Value::Object(_) => "a map".to_owned(),
-    }
-}
-
 /// The boolean a word of YAML 1.1 meant.
 fn boolean(text: &str) -> Option<&'static str> {
     match text.trim().to_lowercase().as_str() {
@@ -464,50 +440,13 @@ fn boolean(text: &str) -> Option<&'static str> {
     }
 }
 
-/// What the value at a pointer is called.
-fn name(at: &str) -> String {
-    let mut steps = at.rsplit('/').map(|step| step.replace("~1", "/").replace("~0", "~"));
-    match (steps.next(), steps.next()) {
-        (Some(last), _) if last.is_empty() => "the document".to_owned(),
-        (Some(last), Some(list)) if last.bytes().all(|byte| byte.is_ascii_digit()) && !list.is_empty() => {
-            let number = last.parse::<usize>().unwrap_or(0).saturating_add(1);
-            format!("entry {number} of `{}`", shown(&list))
-        }
-        (Some(last), _) => format!("`{}`", shown(&last)),
-        (None, _) => "the document".to_owned(),
-    }
-}
-
 /// Index of the first entry that was there before.
 fn repeated(value: &Value) -> Option<usize> {
     let items = value.as_array()?;
     (1..items.len()).find(|at| items.iter().take(*at).any(|item| Some(item) == items.get(*at)))
 }
 
-/// Words in backticks, with commas.
-fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// One value on one line, strings without quotes.
-fn one_line(value: &Value) -> String {
-    value
-        .as_str()
-        .map_or_else(|| value.to_string(), |text| text.lines().next().map(shown).unwrap_or_default())
-}
-
-/// Lower-cases the first letter.
-fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
-}
-
 /// Escapes a key for a pointer.
 fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
-}
-
-/// Cuts and escapes a text for a message.
-fn shown(text: &str) -> String {
-    text.chars().take(64).flat_map(char::escape_debug).collect()
 }

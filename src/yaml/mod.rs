@@ -15,6 +15,7 @@ pub mod schema;
 mod shield;
 mod syntax;
 mod text;
+mod wording;
 
 pub use check::Checker;
 
