@@ -18,6 +18,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["diag"]),
     ("anstream", &["cli"]),
     ("arc_swap", &["daemon"]),
+    ("aws_lc_rs", &["sim"]),
     ("axum", &["sim"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),

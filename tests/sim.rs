@@ -531,6 +531,27 @@ async fn incidents_are_filtered_and_expanded() {
 }
 
 #[tokio::test]
+async fn new_words_are_shown_to_those_who_can_take_them() {
+    let mut options = options();
+    options.data.alerts[0].service_source = "microsoftSentinel".to_owned();
+    options.data.alerts[0].detection_source = "scheduledAlerts".to_owned();
+    let world = World::open(options).await;
+    let path = "/security/alerts_v2/da4101a001_1";
+    let plain = world.get(GRAPH, path).await.expect(200);
+    let request = world.request(GRAPH, Method::GET, path).header("prefer", "include-unknown-enum-members");
+    let told = world.send(request).await.unwrap().expect(200);
+    for (name, word) in [("serviceSource", "microsoftSentinel"), ("detectionSource", "scheduledAlerts")] {
+        assert_eq!((&plain[name], &told[name]), (&json!("unknownFutureValue"), &json!(word)));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_carries_the_tenants_time() {
+    let world = World::sample().await;
+    assert_eq!(world.get(MDE, "/machines").await.headers["date"], "Fri, 20 Nov 2026 12:00:00 GMT");
+}
+
+#[tokio::test]
 async fn a_changed_incident_is_seen_changed() {
     let world = World::sample().await;
     world.clock.advance(SignedDuration::from_mins(1));

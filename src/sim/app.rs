@@ -17,15 +17,28 @@ pub(super) enum Api {
 impl Api {
     const ALL: [Self; 3] = [Self::Graph, Self::Mde, Self::Xdr];
 
-    /// The resource names a token may be asked for; the first is the one documented today.
+    /// The resource names a token may be asked for, first the worldwide one documented today, then its
+    /// other names, then those of the national clouds.
     const fn resources(self) -> &'static [&'static str] {
         match self {
-            Self::Graph => &["https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000"],
+            Self::Graph => &[
+                "https://graph.microsoft.com",
+                "00000003-0000-0000-c000-000000000000",
+                "https://graph.microsoft.us",
+                "https://dod-graph.microsoft.us",
+                "https://microsoftgraph.chinacloudapi.cn",
+            ],
             Self::Mde => &[
                 "https://api.securitycenter.microsoft.com",
                 "https://securitycenter.onmicrosoft.com/windowsatpservice",
+                "https://api-gcc.securitycenter.microsoft.us",
+                "https://api-gov.securitycenter.microsoft.us",
             ],
-            Self::Xdr => &["https://api.security.microsoft.com"],
+            Self::Xdr => &[
+                "https://api.security.microsoft.com",
+                "https://api-gcc.security.microsoft.us",
+                "https://api-gov.security.microsoft.us",
+            ],
         }
     }
 

@@ -170,3 +170,28 @@ impl From<Reply> for Served {
         Self { reply, app: None, note: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_decoded_once() {
+        for (segment, expected) in [
+            ("a%20b", "a b"),
+            ("%2525", "%25"),
+            ("%", "%"),
+            ("%4", "%4"),
+            ("%+4", "%+4"),
+            ("%ff", "\u{fffd}"),
+        ] {
+            assert_eq!(decode(segment), expected);
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_host() {
+        assert!(is_host("127.0.0.1:8080") && is_host("sim.example"));
+        assert!(!is_host("") && !is_host("a/b") && !is_host("user@host"));
+    }
+}

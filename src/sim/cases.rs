@@ -21,7 +21,32 @@ const LATE_SOURCES: &[&str] = &[
     "microsoftSecurityForAI",
 ];
 
-/// A list that is followed or counted.
+/// As [`LATE_SOURCES`], for the technology that detected.
+const LATE_DETECTIONS: &[&str] = &[
+    "microsoftDefenderForCloud",
+    "microsoftDefenderForIoT",
+    "microsoftDefenderForServers",
+    "microsoftDefenderForStorage",
+    "microsoftDefenderForDNS",
+    "microsoftDefenderForDatabases",
+    "microsoftDefenderForContainers",
+    "microsoftDefenderForNetwork",
+    "microsoftDefenderForAppService",
+    "microsoftDefenderForKeyVault",
+    "microsoftDefenderForResourceManager",
+    "microsoftDefenderForApiManagement",
+    "nrtAlerts",
+    "scheduledAlerts",
+    "microsoftDefenderThreatIntelligenceAnalytics",
+    "builtInMl",
+    "microsoftInsiderRiskManagement",
+    "microsoftThreatIntelligence",
+    "microsoftDefenderForAIServices",
+    "securityCopilot",
+    "microsoftSentinel",
+];
+
+/// The two kinds of case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Case {
     Incident,
@@ -154,7 +179,12 @@ impl View {
 }
 
 fn hide_late_words(object: &mut Object) {
-    for (key, late) in [("serviceSource", LATE_SOURCES), ("status", &["awaitingAction"])] {
+    let late: [(&str, &[&str]); 3] = [
+        ("serviceSource", LATE_SOURCES),
+        ("detectionSource", LATE_DETECTIONS),
+        ("status", &["awaitingAction"]),
+    ];
+    for (key, late) in late {
         let value = object.get_mut(key);
         if let Some(value) = value.filter(|value| value.as_str().is_some_and(|word| late.contains(&word))) {
             *value = "unknownFutureValue".into();

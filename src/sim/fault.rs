@@ -207,7 +207,7 @@ impl Fault {
 }
 
 /// An HTTP date `seconds` after `now`.
-fn http_date(now: Timestamp, seconds: u32) -> String {
+pub(super) fn http_date(now: Timestamp, seconds: u32) -> String {
     let at = now.saturating_add(SignedDuration::from_secs(i64::from(seconds))).unwrap_or(now);
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
@@ -367,6 +367,19 @@ mod tests {
             let path: Vec<String> = path.split('/').map(str::to_ascii_lowercase).collect();
             let found = Pattern::parse(pattern).unwrap().matches(&method.parse().unwrap(), &path);
             assert_eq!(found, expected, "{pattern} {request}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn stars_stand_for_any_text(parts in proptest::collection::vec("[ab]{0,3}", 1..5),
+                                    fill in proptest::collection::vec("[abc]{0,3}", 5)) {
+            let text: String = parts.iter().zip(&fill).flat_map(|(part, fill)| [part.as_str(), fill]).collect();
+            let pattern = parts.join("*") + "*";
+            proptest::prop_assert!(glob(&pattern, &text));
+            proptest::prop_assert!(glob(&text, &text));
+            let longer = format!("{text}x");
+            proptest::prop_assert!(!glob(&text, &longer));
         }
     }
 

@@ -47,6 +47,7 @@ pub use machine_action::{ActionTiming, Duplicates};
 pub use query::HUNT_ROWS_MAX;
 pub use seed::{Reach, SimAlert, SimComment, SimData, SimIncident, SimIndicator, SimMachine, SimUser, items};
 pub use serve::BODY_BYTES_MAX;
+pub use wire::CONNECTIONS_MAX;
 
 use std::collections::BTreeMap;
 use std::io::Write;

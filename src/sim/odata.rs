@@ -357,6 +357,17 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_filter_breaks_the_reader(text in "[ ()a-z',0-9:.TZ-]{0,200}", other in ".{0,100}") {
+            for text in [text, other] {
+                if let Ok(filter) = Filter::parse(&text, &["a", "b"]) {
+                    filter.keeps(&Map::from_iter([("a".to_owned(), json!("x")), ("b".to_owned(), json!(3))]));
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_filter_that_is_none_is_refused() {
         let deep = format!("{}status eq 'a'{}", "(".repeat(100), ")".repeat(100));

@@ -225,6 +225,17 @@ mod tests {
         assert_eq!(found, expected, "{text}");
     }
 
+    proptest::proptest! {
+        #[test]
+        fn no_time_span_breaks_the_reader(text in "[PTZDHMSW0-9/:.-]{0,60}", other in ".{0,60}") {
+            for text in [text, other] {
+                if let Some(window) = window(&text, Timestamp::UNIX_EPOCH) {
+                    proptest::prop_assert!(window.from <= window.to);
+                }
+            }
+        }
+    }
+
     #[test]
     fn time_spans_are_read_in_every_documented_form() {
         check("P30D", Some(("2026-10-21T12:00:00Z", "2026-11-20T12:00:00Z")));

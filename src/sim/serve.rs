@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
+use axum::http::header::DATE;
 use axum::http::request::Parts;
 use axum::http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::call::{Call, Refusal, Served};
-use super::fault::{Fault, Script};
+use super::fault::{Fault, Script, http_date};
 use super::hunter::Hunter;
 use super::log::{EffectEntry, Log, LogEntry, RequestEntry};
 use super::machine_action::{ActionTiming, Duplicates};
@@ -179,6 +180,8 @@ pub(super) async fn handle(
         reply = fault.reply(&call, |refusal| envelope(&call, refusal)).unwrap_or(reply);
         cut = fault.truncate;
     }
+    // A client that compares clocks must see the tenant's, not the machine's.
+    reply = reply.with(DATE, &http_date(call.now, 0));
     pending.note(|entry| (entry.status, entry.bytes) = (Some(reply.status.as_u16()), reply.length()));
     // The entry is written before the answer leaves, so that who has the answer finds it in the log.
     drop(pending);

@@ -4,25 +4,32 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// Most connections at a time; the next one waits to be taken. A client keeps a handful, a load test
+/// some hundred, and each costs a few kilobytes.
+pub const CONNECTIONS_MAX: usize = 1024;
 
 /// Takes connections.
 #[derive(Debug)]
 pub(super) struct Door {
     listener: TcpListener,
+    seats: Arc<Semaphore>,
     stop: CancellationToken,
 }
 
 impl Door {
     /// Takes connections from `listener`; all of them are cut when `stop` is cancelled.
-    pub(super) const fn new(listener: TcpListener, stop: CancellationToken) -> Self {
-        Self { listener, stop }
+    pub(super) fn new(listener: TcpListener, stop: CancellationToken) -> Self {
+        Self { listener, seats: Arc::new(Semaphore::new(CONNECTIONS_MAX)), stop }
     }
 }
 
@@ -31,11 +38,13 @@ impl Listener for Door {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
+        // The semaphore is never closed, so there is always a seat in the end.
+        let seat = Arc::clone(&self.seats).acquire_owned().await.ok();
         let (stream, address) = Listener::accept(&mut self.listener).await;
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection keeps its delay");
         }
-        (Wire::new(stream, self.stop.child_token()), address)
+        (Wire::new(stream, self.stop.child_token(), seat), address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -49,12 +58,14 @@ pub(super) struct Wire {
     stream: TcpStream,
     cut: CancellationToken,
     was_cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Held as long as the connection lives.
+    _seat: Option<OwnedSemaphorePermit>,
 }
 
 impl Wire {
-    fn new(stream: TcpStream, cut: CancellationToken) -> Self {
+    fn new(stream: TcpStream, cut: CancellationToken, seat: Option<OwnedSemaphorePermit>) -> Self {
         let was_cut = Box::pin(cut.clone().cancelled_owned());
-        Self { stream, cut, was_cut }
+        Self { stream, cut, was_cut, _seat: seat }
     }
 
     /// Fails once the connection is to be cut; the peer then sees a reset, not an orderly end.
