@@ -1,1 +1,226 @@
-//! Delivers messages to people: e-mail, Teams, Slack, webhook.
+//! Delivers messages to people: e-mail, Microsoft Teams, Slack, a webhook.
+//!
+//! A [`Message`] is raw text; each kind of channel has its own layout, its own encoder for everything that
+//! is not ours, and its own limits, at which text is cut so that the reader sees it ("… 123 more lines").
+//! [`Channel::send`] tries once and says whether to try again; the outbox in `notify` decides when.
+//!
+//! What this room does not do: render templates (`text`), keep or repeat messages (`store`, `notify`).
+//!
+//! To add a kind: a file here with its options, `body` and `check`; a variant of [`ChannelOptions`] and of
+//! `Kind`; the settings' form of it; its hostile-text case in `tests/channel_web.rs` or
+//! `tests/channel_mail.rs`.
+
+mod cut;
+mod email;
+mod email_html;
+mod encode;
+mod error;
+mod message;
+mod post;
+mod slack;
+mod teams;
+mod webhook;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use cut::fit;
+pub use email::{EmailOptions, MailLogin, MailSecurity, RECIPIENTS_MAX};
+pub use error::ChannelError;
+pub use message::Message;
+
+pub use crate::http::Retry;
+
+use crate::clock::SharedClock;
+use crate::http::Http;
+use crate::model::Secret;
+use post::Target;
+
+/// Longest one delivery may take, from connecting to the receiver's answer. Standard Webhooks says 15 to
+/// 30 seconds; a mail server that greets slowly is done within it.
+pub const SEND_TIME_MAX: Duration = Duration::from_secs(20);
+
+/// Where messages go. The settings' names of channels lead here; playbooks hold names only.
+#[derive(Debug, Clone)]
+pub enum ChannelOptions {
+    /// Mail over SMTP.
+    Email(EmailOptions),
+    /// A Workflows webhook of Microsoft Teams; the address is a secret.
+    Teams {
+        /// The address, as Teams gave it.
+        url: Secret,
+    },
+    /// An incoming webhook of Slack; the address is a secret.
+    Slack {
+        /// The address, as Slack gave it.
+        url: Secret,
+    },
+    /// A receiver of one's own (Standard Webhooks 1.0.0).
+    Webhook {
+        /// The address.
+        url: Secret,
+        /// What to sign with: `whsec_…` or plain text. Two while one replaces the other; none to send
+        /// unsigned.
+        secrets: Vec<Secret>,
+    },
+}
+
+/// A message that went out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// When the receiver said so.
+    pub at: Timestamp,
+}
+
+/// One place to tell people things, ready to send.
+#[derive(Debug)]
+pub struct Channel {
+    name: String,
+    kind: Kind,
+    http: Http,
+    clock: SharedClock,
+    time_max: Duration,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Email(Box<email::Email>),
+    Teams(Target),
+    Slack(Target),
+    Webhook(Target, Vec<webhook::Key>),
+}
+
+impl Channel {
+    /// Checks the options and prepares the channel. Connects to nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::Settings`] with what is wrong, without secrets.
+    pub fn open(
+        name: &str,
+        options: &ChannelOptions,
+        http: Http,
+        clock: SharedClock,
+    ) -> Result<Self, ChannelError> {
+        let kind = Kind::open(options)
+            .map_err(|reason| ChannelError::Settings { channel: name.to_owned(), reason })?;
+        Ok(Self { name: name.to_owned(), kind, http, clock, time_max: SEND_TIME_MAX })
+    }
+
+    /// Gives one delivery another time limit than [`SEND_TIME_MAX`].
+    #[must_use]
+    pub fn with_time_max(mut self, time_max: Duration) -> Self {
+        self.time_max = time_max;
+        self
+    }
+
+    /// Its name in the settings.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sends one message, once.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::retry`] says whether the same message may be sent again. After
+    /// [`ChannelError::TimedOut`] and [`ChannelError::Transport`] the receiver may have it already; it
+    /// knows the repeat by its id.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future abandons the delivery; it may have arrived.
+    pub async fn send(&self, message: &Message) -> Result<Delivered, ChannelError> {
+        // The network does not follow a clock that stands still, so the limit is real time.
+        match tokio::time::timeout(self.time_max, self.send_unlimited(message)).await {
+            Ok(sent) => sent.map(|()| Delivered { at: self.clock.now() }),
+            Err(_elapsed) => Err(ChannelError::late(self.time_max)),
+        }
+    }
+
+    /// Sends through the kind's sink.
+    async fn send_unlimited(&self, message: &Message) -> Result<(), ChannelError> {
+        match &self.kind {
+            Kind::Email(email) => email.send(message).await,
+            Kind::Teams(target) => {
+                let body = teams::body(message).to_string().into_bytes();
+                teams::check(&post::post(&self.http, target, &[], body, self.time_max).await?)
+            }
+            Kind::Slack(target) => {
+                let body = slack::body(message).to_string().into_bytes();
+                slack::check(&post::post(&self.http, target, &[], body, self.time_max).await?)
+            }
+            Kind::Webhook(target, keys) => {
+                let body = webhook::body(message);
+                let headers = webhook::headers(&message.wire_id(), keys, &body, self.clock.now());
+                webhook::check(&post::post(&self.http, target, &headers, body, self.time_max).await?)
+            }
+        }
+    }
+}
+
+impl Kind {
+    fn open(options: &ChannelOptions) -> Result<Self, String> {
+        Ok(match options {
+            ChannelOptions::Email(options) => Self::Email(Box::new(email::Email::open(options)?)),
+            ChannelOptions::Teams { url } => Self::Teams(Target::parse(url)?),
+            ChannelOptions::Slack { url } => Self::Slack(Target::parse(url)?),
+            ChannelOptions::Webhook { url, secrets } => Self::Webhook(
+                Target::parse(url)?,
+                secrets.iter().map(webhook::Key::parse).collect::<Result<_, _>>()?,
+            ),
+        })
+    }
+}
+
+/// Longest quotation of what somebody else wrote, in an error, in characters.
+const SHOWN_CHARS_MAX: usize = 200;
+
+/// Shortens and escapes a foreign text for an error.
+fn shown(text: &str) -> String {
+    encode::log(&cut::fit_line(text.trim(), SHOWN_CHARS_MAX, |text| text.chars().count()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::AlertSeverity;
+
+    /// A harmless message.
+    pub(super) fn message() -> Message {
+        Message {
+            id: "m-1".to_owned(),
+            severity: AlertSeverity::High,
+            title: "PsExec fan-out: 2 contained".to_owned(),
+            text: "ws-017 wrote 42 files\nws-018 wrote 11 files".to_owned(),
+            facts: vec![("Devices".to_owned(), "2".to_owned()), ("Rows".to_owned(), "53".to_owned())],
+            playbook: "PsExec fan-out".to_owned(),
+            run: "0193c9a2-7b1e-7000-8000-000000000001".to_owned(),
+            tenant: "contoso".to_owned(),
+            at: "2026-01-10T12:00:00Z".parse().unwrap(),
+        }
+    }
+
+    /// An answer of a receiver.
+    pub(super) fn reply(status: u16, body: &str) -> post::Reply {
+        post::Reply { status, wait: None, body: body.to_owned() }
+    }
+
+    #[test]
+    fn a_wrong_address_is_refused_without_showing_it() {
+        let clock: SharedClock = std::sync::Arc::new(crate::clock::SystemClock);
+        let http = Http::open(crate::http::HttpOptions::default(), std::sync::Arc::clone(&clock)).unwrap();
+        for url in
+            ["http://hooks.example/canary", "canary", "ftp://x.example/canary", "https://a:canary@b.example/"]
+        {
+            let options = ChannelOptions::Slack { url: Secret::new(url.to_owned()) };
+            let error =
+                Channel::open("soc", &options, http.clone(), std::sync::Arc::clone(&clock)).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
+            assert!(error.to_string().starts_with("channel `soc` is set up wrong: "), "{error}");
+            assert_eq!(error.retry(), Retry::Never);
+        }
+    }
+}

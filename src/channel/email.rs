@@ -1,0 +1,293 @@
+//! E-mail over SMTP: the connection, the headers and the plain part. The HTML part is `email_html`.
+
+use std::net::IpAddr;
+use std::time::SystemTime;
+
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
+
+use super::cut::{fit, fit_line};
+use super::email_html::{FACTS_MAX, NAME_CHARS_MAX, VALUE_CHARS_MAX};
+use super::encode;
+use super::error::ChannelError;
+use super::message::{Message, origin, severity_label, shortened_facts, token};
+use super::{email_html, shown};
+use crate::model::Secret;
+
+/// How the connection to the mail server is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MailSecurity {
+    /// Starts in the clear and must switch to TLS before anything else (port 587).
+    StartTls,
+    /// TLS from the first byte (port 465).
+    ImplicitTls,
+    /// No protection (port 25). Only to this machine.
+    None,
+}
+
+/// A user of the mail server.
+#[derive(Debug, Clone)]
+pub struct MailLogin {
+    /// Name.
+    pub user: String,
+    /// Password.
+    pub password: Secret,
+}
+
+/// Where and how mail goes out.
+#[derive(Debug, Clone)]
+pub struct EmailOptions {
+    /// Host of the mail server; also the name its certificate must carry.
+    pub host: String,
+    /// Port; `None` for the usual one of the `security`.
+    pub port: Option<u16>,
+    /// Protection of the connection.
+    pub security: MailSecurity,
+    /// Login; `None` to send without.
+    pub login: Option<MailLogin>,
+    /// Sender: `soc@contoso.example` or `SOC <soc@contoso.example>`.
+    pub from: String,
+    /// Recipients, 1 to [`RECIPIENTS_MAX`].
+    pub to: Vec<String>,
+    /// Certificates trusted besides the system's, as PEM.
+    pub extra_ca: Option<Vec<u8>>,
+}
+
+/// Most recipients of one channel; mail servers refuse more than 100 at once (RFC 5321, 4.5.3.1.8).
+pub const RECIPIENTS_MAX: usize = 100;
+
+/// Longest subject, in characters. Mail programs show about 80; far below the 998 octets of one header
+/// line even when nothing in it can be folded.
+const SUBJECT_CHARS_MAX: usize = 200;
+
+/// Largest text of each part, in bytes. What a person can read; with both parts and their transfer
+/// encoding a mail stays below 1 MiB, which every server takes.
+const TEXT_BYTES_MAX: usize = 256 * 1024;
+
+/// A mail server and the people who get the mail.
+#[derive(Debug)]
+pub(super) struct Email {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    from: Mailbox,
+    to: Vec<Mailbox>,
+}
+
+impl Email {
+    /// Checks the options and prepares the connection; nothing is sent.
+    pub(super) fn open(options: &EmailOptions) -> Result<Self, String> {
+        let from = mailbox(&options.from).map_err(|reason| format!("`from` {reason}"))?;
+        if options.to.is_empty() {
+            return Err("`to` names nobody".to_owned());
+        }
+        if RECIPIENTS_MAX < options.to.len() {
+            return Err(format!("`to` names more than {RECIPIENTS_MAX} recipients"));
+        }
+        let to = options.to.iter().map(|address| mailbox(address)).collect::<Result<Vec<_>, _>>();
+        let to = to.map_err(|reason| format!("`to` {reason}"))?;
+        Ok(Self { transport: transport(options)?, from, to })
+    }
+
+    /// Sends one message. The caller limits the time: the transport's own limit covers connecting only.
+    pub(super) async fn send(&self, message: &Message) -> Result<(), ChannelError> {
+        let mail = self.compose(message).map_err(|error| ChannelError::Compose(Box::new(error)))?;
+        self.transport.send(mail).await.map(drop).map_err(classify)
+    }
+
+    /// Builds the mail.
+    fn compose(&self, message: &Message) -> Result<lettre::Message, lettre::error::Error> {
+        let domain = self.from.email.domain();
+        let mut mail = lettre::Message::builder()
+            .from(self.from.clone())
+            .date(SystemTime::from(message.at))
+            .subject(subject(&message.title))
+            .message_id(Some(format!("<{}@{domain}>", message.wire_id())))
+            // Mail programs show the messages of one run as one conversation.
+            .references(format!("<run-{}@{domain}>", token(&message.run)))
+            .raw_header(raw("Auto-Submitted", "auto-generated".to_owned()))
+            .raw_header(raw("X-Huntbook-Run", token(&message.run)));
+        for recipient in &self.to {
+            mail = mail.to(recipient.clone());
+        }
+        mail.multipart(
+            MultiPart::alternative()
+                .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(plain(message)))
+                .singlepart(
+                    SinglePart::builder()
+                        .header(ContentType::TEXT_HTML)
+                        .body(email_html::render(message, TEXT_BYTES_MAX)),
+                ),
+        )
+    }
+}
+
+/// A header of our own.
+fn raw(name: &'static str, value: String) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value)
+}
+
+/// Checks an address, without and with a display name.
+fn mailbox(address: &str) -> Result<Mailbox, String> {
+    if address.chars().any(char::is_control) {
+        return Err(format!("holds a control character: `{}`", shown(address)));
+    }
+    address.parse().map_err(|_error| format!("is not a mail address: `{}`", shown(address)))
+}
+
+/// Prepares the connection.
+fn transport(options: &EmailOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
+    if options.host.is_empty() || options.host.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err("`host` is not a host name".to_owned());
+    }
+    let (tls, port) = match options.security {
+        MailSecurity::StartTls => (Tls::Required(tls(options)?), 587),
+        MailSecurity::ImplicitTls => (Tls::Wrapper(tls(options)?), 465),
+        MailSecurity::None if is_this_machine(&options.host) => (Tls::None, 25),
+        MailSecurity::None => return Err("mail without TLS is allowed to this machine only".to_owned()),
+    };
+    let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&options.host)
+        .port(options.port.unwrap_or(port))
+        .tls(tls);
+    let login = options.login.as_ref();
+    Ok(login
+        .map(|login| Credentials::new(login.user.clone(), login.password.expose().to_owned()))
+        .into_iter()
+        .fold(builder, lettre::transport::smtp::AsyncSmtpTransportBuilder::credentials)
+        .build())
+}
+
+/// Whether a host name or address is this machine.
+fn is_this_machine(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whom we trust to be the mail server.
+fn tls(options: &EmailOptions) -> Result<TlsParameters, String> {
+    let mut builder = TlsParameters::builder(options.host.clone());
+    if let Some(pem) = &options.extra_ca {
+        let certificate =
+            Certificate::from_pem(pem).map_err(|_error| "the extra CA is not PEM".to_owned())?;
+        builder = builder.add_root_certificate(certificate);
+    }
+    builder.build().map_err(|error| format!("TLS cannot be set up: {error}"))
+}
+
+/// The subject: one line without control characters, and nothing in it that decodes to something else.
+fn subject(title: &str) -> String {
+    // A title that already looks like an encoded word would be decoded by the reader's mail program.
+    let title = encode::header(title).replace("=?", "= ?");
+    fit_line(title.trim(), SUBJECT_CHARS_MAX, |text| text.chars().count()).into_owned()
+}
+
+/// The part for mail programs that show no HTML.
+fn plain(message: &Message) -> String {
+    let visible = |text: &str| text.lines().map(encode::log).collect::<Vec<_>>().join("\n");
+    let severity = severity_label(message.severity);
+    let title = fit_line(&message.title, SUBJECT_CHARS_MAX, |text| text.chars().count());
+    let mut lines = vec![encode::log(&title), String::new(), format!("Severity: {severity}")];
+    for (name, value) in shortened_facts(message, FACTS_MAX, NAME_CHARS_MAX, VALUE_CHARS_MAX) {
+        lines.push(format!("{}: {}", encode::log(&name), encode::log(&value)));
+    }
+    if !message.text.is_empty() {
+        lines.push(String::new());
+        lines.push(visible(&fit(&message.text, TEXT_BYTES_MAX, |text| visible(text).len())));
+    }
+    lines.push(String::new());
+    lines.push("-- ".to_owned());
+    lines.push(encode::log(&origin(message)));
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+/// Sorts the transport's errors into ours.
+fn classify(error: lettre::transport::smtp::Error) -> ChannelError {
+    let Some(code) = error.status().map(u16::from) else {
+        return ChannelError::Transport(Box::new(error));
+    };
+    let answer = shown(&error.to_string());
+    match code {
+        // RFC 4954: authentication wanted, too weak, or failed.
+        530 | 534 | 535 | 538 => ChannelError::NotAllowed { answer },
+        // RFC 5321, 3.8: the server is going down.
+        421 => ChannelError::Failed { answer, wait: None },
+        400..=499 => ChannelError::Failed { answer, wait: None },
+        _permanent => ChannelError::Refused { answer },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::tests::message;
+
+    fn options() -> EmailOptions {
+        EmailOptions {
+            host: "127.0.0.1".to_owned(),
+            port: None,
+            security: MailSecurity::None,
+            login: None,
+            from: "huntbook <huntbook@contoso.example>".to_owned(),
+            to: vec!["soc@contoso.example".to_owned()],
+            extra_ca: None,
+        }
+    }
+
+    #[track_caller]
+    fn refused(change: impl FnOnce(&mut EmailOptions), expect: &str) {
+        let mut options = options();
+        change(&mut options);
+        assert_eq!(Email::open(&options).unwrap_err(), expect);
+    }
+
+    #[test]
+    fn wrong_options_are_refused_when_opened() {
+        refused(|o| o.to.clear(), "`to` names nobody");
+        refused(|o| o.from = "nobody".to_owned(), "`from` is not a mail address: `nobody`");
+        refused(
+            |o| o.to = vec!["a@b.example\r\nBcc: c@d.example".to_owned()],
+            "`to` holds a control character: `a@b.example\\u{d}\\u{a}Bcc: c@d.example`",
+        );
+        refused(|o| o.host = "mail.example".to_owned(), "mail without TLS is allowed to this machine only");
+        refused(
+            |o| {
+                o.security = MailSecurity::StartTls;
+                o.extra_ca = Some(b"-----BEGIN CERTIFICATE-----\n%%%\n-----END CERTIFICATE-----\n".to_vec());
+            },
+            "the extra CA is not PEM",
+        );
+        refused(|o| o.to = vec!["a@b.example".to_owned(); 101], "`to` names more than 100 recipients");
+    }
+
+    #[tokio::test]
+    async fn no_line_of_a_mail_is_longer_than_998_octets() {
+        let email = Email::open(&options()).unwrap();
+        for title in ["x".repeat(5_000), "ä".repeat(5_000), "a b ".repeat(3_000), "=?utf-8?q?x?=".repeat(999)]
+        {
+            let hostile = Message { title, text: "y".repeat(300_000), ..message() };
+            let mail = email.compose(&hostile).unwrap().formatted();
+            let longest = mail.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
+            assert!(longest.is_some_and(|longest| longest <= 998), "{longest:?}");
+            assert!(mail.len() < 1024 * 1024);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_title_cannot_add_a_header() {
+        let email = Email::open(&options()).unwrap();
+        let hostile = Message { title: "x\r\nBcc: evil@contoso.example\r\n\r\nbody".to_owned(), ..message() };
+        let mail = String::from_utf8(email.compose(&hostile).unwrap().formatted()).unwrap();
+        let (head, _body) = mail.split_once("\r\n\r\n").unwrap();
+        assert!(!head.contains("\nBcc:") && head.contains("Subject: x"), "{mail}");
+        assert!(head.contains("\r\nAuto-Submitted: auto-generated\r\n"), "{mail}");
+    }
+
+    #[tokio::test]
+    async fn the_message_id_is_the_same_on_each_attempt() {
+        let email = Email::open(&options()).unwrap();
+        let first = String::from_utf8(email.compose(&message()).unwrap().formatted()).unwrap();
+        assert!(first.contains("\r\nMessage-ID: <m-1@contoso.example>\r\n"), "{first}");
+    }
+}

@@ -1,0 +1,102 @@
+//! Why a message did not go out, and whether to try again.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::http::Retry;
+
+/// A message that did not go out, or a channel that cannot be opened.
+///
+/// No variant holds an address, a password or the message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChannelError {
+    /// The settings of the channel are wrong.
+    #[error("channel `{channel}` is set up wrong: {reason}")]
+    Settings {
+        /// Name of the channel.
+        channel: String,
+        /// What is wrong; holds no secret.
+        reason: String,
+    },
+    /// The receiver does not take this message, and never will.
+    #[error("the receiver refused the message: {answer}")]
+    Refused {
+        /// What the receiver said, shortened and escaped.
+        answer: String,
+    },
+    /// The receiver asks not to be called again (410).
+    #[error("the receiver has shut this address down")]
+    Gone,
+    /// The receiver does not take our address, login or key; somebody must mend the settings.
+    #[error("the receiver did not let us in: {answer}")]
+    NotAllowed {
+        /// What the receiver said, shortened and escaped.
+        answer: String,
+    },
+    /// The receiver asks us to slow down.
+    #[error("the receiver asks to slow down")]
+    Throttled {
+        /// How long it asks us to wait, if it says.
+        wait: Option<SignedDuration>,
+    },
+    /// The receiver answered that it is in trouble, or in words we do not take for success.
+    #[error("the receiver failed: {answer}")]
+    Failed {
+        /// What the receiver said, shortened and escaped.
+        answer: String,
+        /// How long it asks us to wait, if it says.
+        wait: Option<SignedDuration>,
+    },
+    /// The receiver could not be reached, or the connection broke.
+    #[error("the receiver could not be reached")]
+    Transport(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The receiver did not finish in time. The message may have arrived.
+    #[error("the receiver did not answer within {:#}", .0)]
+    TimedOut(SignedDuration),
+    /// The message could not be put into the sink's form.
+    #[error("the message could not be written")]
+    Compose(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl ChannelError {
+    /// A receiver that used up its time.
+    pub(super) fn late(limit: Duration) -> Self {
+        Self::TimedOut(SignedDuration::try_from(limit).unwrap_or(SignedDuration::MAX))
+    }
+
+    /// Classifies the failure. This is the only place that decides it.
+    ///
+    /// A rejected login or address is tried again by schedule: the message is not at fault, and whoever
+    /// mends the settings within the schedule (three days) still gets it.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        match self {
+            Self::Settings { .. } | Self::Refused { .. } | Self::Gone | Self::Compose(_) => Retry::Never,
+            Self::Throttled { wait: Some(wait) } | Self::Failed { wait: Some(wait), .. } => {
+                Retry::After(*wait)
+            }
+            Self::Throttled { wait: None }
+            | Self::Failed { wait: None, .. }
+            | Self::NotAllowed { .. }
+            | Self::Transport(_)
+            | Self::TimedOut(_) => Retry::Backoff,
+        }
+    }
+
+    /// Whether the channel as a whole is in trouble, so that the next message would fail as well.
+    #[must_use]
+    pub const fn concerns_channel(&self) -> bool {
+        match self {
+            Self::Settings { .. }
+            | Self::Gone
+            | Self::NotAllowed { .. }
+            | Self::Throttled { .. }
+            | Self::Failed { .. }
+            | Self::Transport(_)
+            | Self::TimedOut(_) => true,
+            Self::Refused { .. } | Self::Compose(_) => false,
+        }
+    }
+}
