@@ -140,6 +140,24 @@ impl Store {
         self.end_message(id, "dead", Some(reason)).await
     }
 
+    /// Holds every waiting message of a channel until `until`, if its time would come sooner. No attempt is
+    /// counted: the channel is in trouble, not the messages.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn hold_channel(&self, channel: &str, until: Timestamp) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "UPDATE outbox SET next_at = $2 WHERE state = 'pending' AND channel = $1 AND next_at < $2",
+        )
+        .bind(channel)
+        .bind(until.as_millisecond())
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx.commit().await?)
+    }
+
     /// How many messages wait.
     ///
     /// # Errors
