@@ -1,1 +1,224 @@
 //! Limits that stop a run before it acts.
+//!
+//! [`admit`] decides about all actions of a run at once, before the first is intended. It is a pure
+//! function: the caller brings what was done lately, how many devices there are, and what is known of each
+//! target. Every verdict carries a code for machines and a sentence for people.
+//!
+//! - **Exclusions** refuse single actions. What cannot be compared with an exclusion (the name of the
+//!   device is not known, say) is refused, too.
+//! - **Conflicts** refuse single actions: isolating and releasing one device in one run or within ten
+//!   minutes, or the same disruptive action on one target twice.
+//! - **Limits** halt the run: if what is left passes one, none of it is done. Half of a mistaken query is
+//!   still a mistake.
+//!
+//! The journal counts once more, in the transaction of each intent ([`GuardLimits::action_limits`]), so
+//! that two runs at once cannot pass a limit between them.
+//!
+//! To add a limit: a field of [`GuardLimits`], a variant of [`Exceeded`], a line in `exceeded`.
+
+mod exclude;
+mod limit;
+mod target;
+mod verdict;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::store::{Recent, Used};
+
+pub use exclude::Exclusions;
+pub use limit::{
+    Caps, Ceilings, GuardLimits, Looser, OnExceed, Percent, TARGETS_PER_DAY, TARGETS_PER_RUN,
+    TENANT_TARGETS_PER_DAY, Written, looser, tighten,
+};
+pub use target::{Target, TargetKind};
+pub use verdict::{Exceeded, Reason, Verdict, Verdicts};
+
+/// How long the opposite of an action on the same target is refused: the first may still be on its way to
+/// the device, and the two can arrive in the wrong order.
+pub const OPPOSITE_WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+/// Actions that undo each other.
+const OPPOSITES: [(&str, &str); 3] = [
+    ("isolateDevice", "releaseDevice"),
+    ("restrictAppExecution", "removeAppRestriction"),
+    ("disableUser", "enableUser"),
+];
+
+/// An action a run would like to take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The item it is for.
+    pub seq: u32,
+    /// The action, as playbooks write it.
+    pub action: String,
+    /// What it acts on.
+    pub target: Target,
+    /// Whether it takes something away from somebody.
+    pub destructive: bool,
+}
+
+/// What a decision has to know.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Counts {
+    /// What the run, the playbook and the tenant have had already.
+    pub used: Used,
+    /// How many devices the tenant has; `None` if nobody could say.
+    pub fleet: Option<u64>,
+    /// What the candidates' targets had done to them lately.
+    pub recent: Vec<Recent>,
+}
+
+/// Decides about every action of a run, at `now`. The verdicts are in the order of the candidates.
+#[must_use]
+pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], now: Timestamp) -> Verdicts {
+    let mut taken = BTreeSet::new();
+    let planned = planned(candidates);
+    let mut each: Vec<Verdict> = candidates
+        .iter()
+        .map(|candidate| {
+            let refused = limits
+                .exclude
+                .refuses(candidate)
+                .or_else(|| conflict(&planned, candidate))
+                .or_else(|| recently_undone(&counts.recent, candidate, now))
+                .or_else(|| repeated(&mut taken, candidate));
+            refused.map_or(Verdict::Admitted, Verdict::Refused)
+        })
+        .collect();
+
+    let admitted: Vec<&Candidate> = candidates
+        .iter()
+        .zip(&each)
+        .filter(|(_candidate, verdict)| **verdict == Verdict::Admitted)
+        .map(|(candidate, _verdict)| candidate)
+        .collect();
+    let halted = exceeded(limits, counts, &admitted);
+    if let Some(exceeded) = &halted {
+        match limits.on_exceed {
+            OnExceed::Halt => {
+                for verdict in each.iter_mut().filter(|verdict| **verdict == Verdict::Admitted) {
+                    *verdict = Verdict::Refused(Reason::Halted(exceeded.clone()));
+                }
+            }
+        }
+    }
+    Verdicts { each, halted }
+}
+
+/// The actions the run has in mind for each target.
+fn planned(candidates: &[Candidate]) -> BTreeMap<String, BTreeSet<&str>> {
+    let mut planned: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for candidate in candidates {
+        planned.entry(candidate.target.key()).or_default().insert(&candidate.action);
+    }
+    planned
+}
+
+/// The action that undoes `action`.
+fn opposite(action: &str) -> Option<&'static str> {
+    OPPOSITES.iter().find_map(|(one, other)| {
+        if *one == action {
+            Some(*other)
+        } else if *other == action {
+            Some(*one)
+        } else {
+            None
+        }
+    })
+}
+
+/// Refuses an action whose opposite is planned for the same target.
+fn conflict(planned: &BTreeMap<String, BTreeSet<&str>>, candidate: &Candidate) -> Option<Reason> {
+    let opposite = opposite(&candidate.action)?;
+    let both = planned.get(&candidate.target.key()).is_some_and(|actions| actions.contains(opposite));
+    both.then(|| Reason::Conflict {
+        target: candidate.target.shown(),
+        action: candidate.action.clone(),
+        opposite: opposite.to_owned(),
+    })
+}
+
+/// Refuses an action whose opposite the target had a moment ago.
+fn recently_undone(recent: &[Recent], candidate: &Candidate, now: Timestamp) -> Option<Reason> {
+    let (opposite, key) = (opposite(&candidate.action)?, candidate.target.key());
+    let last = recent.iter().filter(|recent| recent.action == opposite && recent.target == key);
+    let at = last.map(|recent| recent.at).max()?;
+    (at.duration_until(now) < OPPOSITE_WITHIN).then(|| Reason::RecentOpposite {
+        target: candidate.target.shown(),
+        opposite: opposite.to_owned(),
+        at,
+    })
+}
+
+/// Refuses a disruptive action that the run already takes on the target.
+fn repeated(taken: &mut BTreeSet<(String, String)>, candidate: &Candidate) -> Option<Reason> {
+    let new = !candidate.destructive || taken.insert((candidate.action.clone(), candidate.target.key()));
+    (!new).then(|| Reason::Repeated { target: candidate.target.shown(), action: candidate.action.clone() })
+}
+
+/// Finds the first limit that `admitted` would pass.
+fn exceeded(limits: &GuardLimits, counts: &Counts, admitted: &[&Candidate]) -> Option<Exceeded> {
+    if admitted.is_empty() {
+        return None;
+    }
+    let used = &counts.used;
+    let actions = u32::try_from(admitted.len()).unwrap_or(u32::MAX);
+    let targets: BTreeSet<String> =
+        admitted.iter().filter(|one| one.destructive).map(|one| one.target.key()).collect();
+    let over = |limit: Option<u32>, wanted: u32| limit.filter(|limit| *limit < wanted);
+    let with = |had: &BTreeSet<String>| u32::try_from(had.union(&targets).count()).unwrap_or(u32::MAX);
+
+    let wanted = used.run_actions.saturating_add(actions);
+    if let Some(limit) = over(limits.actions.per_run, wanted) {
+        return Some(Exceeded::RunActions { limit, wanted });
+    }
+    let wanted = used.day_actions.saturating_add(actions);
+    if let Some(limit) = over(limits.actions.per_day, wanted) {
+        return Some(Exceeded::DayActions { limit, wanted });
+    }
+    if !targets.is_empty() {
+        let sets = [
+            (limits.targets.per_run, &used.run_targets, false),
+            (limits.targets.per_day, &used.day_targets, true),
+        ];
+        for (limit, had, day) in sets {
+            let wanted = with(had);
+            if let Some(limit) = over(limit, wanted) {
+                return Some(if day {
+                    Exceeded::DayTargets { limit, wanted }
+                } else {
+                    Exceeded::RunTargets { limit, wanted }
+                });
+            }
+        }
+        let wanted = with(&used.tenant_targets);
+        if let Some(limit) = over(limits.tenant_targets_per_day, wanted) {
+            return Some(Exceeded::TenantTargets { limit, wanted });
+        }
+    }
+    share(limits, counts, admitted)
+}
+
+/// Compares the devices touched with the number of devices there are.
+fn share(limits: &GuardLimits, counts: &Counts, admitted: &[&Candidate]) -> Option<Exceeded> {
+    let percent = limits.percent_of_devices?;
+    let devices: BTreeSet<String> = admitted
+        .iter()
+        .filter(|one| one.target.kind() == TargetKind::Device)
+        .map(|one| one.target.key())
+        .collect();
+    if devices.is_empty() {
+        return None;
+    }
+    let Some(fleet) = counts.fleet.filter(|fleet| 0 < *fleet) else {
+        return Some(Exceeded::FleetUnknown { percent });
+    };
+    let wanted = u64::try_from(counts.used.day_devices.union(&devices).count()).unwrap_or(u64::MAX);
+    let limit = percent.of(fleet);
+    (limit < wanted).then_some(Exceeded::Share { percent, fleet, limit, wanted })
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,8 @@
 //! They are counted from the effects themselves, in the transaction that intends one, so neither a crash
 //! nor two runs at once can overdraw them.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use sqlx::Row as _;
 
@@ -45,24 +47,35 @@ pub enum Budget {
     TenantTargets,
 }
 
-/// How much of the budgets is used.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What was used of the budgets in the last 24 hours, and by a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Used {
     /// Actions of the run.
     pub run_actions: u32,
     /// Actions of the playbook in the tenant, in 24 hours.
     pub day_actions: u32,
-    /// Distinct destructive targets of the run.
-    pub run_targets: u32,
-    /// Distinct destructive targets of the playbook in the tenant, in 24 hours.
-    pub day_targets: u32,
-    /// Distinct destructive targets in the tenant, in 24 hours.
-    pub tenant_targets: u32,
+    /// Targets of destructive actions of the run.
+    pub run_targets: BTreeSet<String>,
+    /// Targets of destructive actions of the playbook in the tenant, in 24 hours.
+    pub day_targets: BTreeSet<String>,
+    /// Targets of destructive actions of all playbooks in the tenant, in 24 hours.
+    pub tenant_targets: BTreeSet<String>,
+    /// Devices (`device:...`) the playbook did anything to in the tenant, in 24 hours.
+    pub day_devices: BTreeSet<String>,
+}
+
+/// The numbers of [`Used`] that a budget limits.
+struct Sums {
+    run_actions: u32,
+    day_actions: u32,
+    run_targets: u32,
+    day_targets: u32,
+    tenant_targets: u32,
 }
 
 impl Store {
-    /// Says how much of the budgets is used. The binding count is the one [`Store::intend`] makes; this one
-    /// is for deciding about a whole plan beforehand.
+    /// Says what is used of the budgets. The binding count is the one [`Store::intend`] makes; this one is
+    /// for deciding about a whole plan beforehand.
     ///
     /// # Errors
     ///
@@ -71,7 +84,38 @@ impl Store {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
-        used(&mut tx, (tenant, playbook, run), now).await
+        let sums = sums(&mut tx, (tenant, playbook, run), now).await?;
+        let rows = sqlx::query(
+            "SELECT target, destructive, playbook = $2, run = $3, intended_at > $4 FROM effects \
+             WHERE tenant = $1 AND (intended_at > $4 OR run = $3) AND state <> 'notApplied'",
+        )
+        .bind(tenant)
+        .bind(playbook.to_string())
+        .bind(run.to_string())
+        .bind(now.saturating_sub(DAY_MS))
+        .fetch_all(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        let (run_actions, day_actions) = (sums.run_actions, sums.day_actions);
+        let mut used = Used { run_actions, day_actions, ..Used::default() };
+        for row in rows {
+            let target: String = row.try_get(0)?;
+            let is = |column| Ok::<_, StoreError>(row.try_get::<i64, _>(column)? != 0);
+            let (destructive, own, in_run, in_day) = (is(1)?, is(2)?, is(3)?, is(4)?);
+            if destructive && in_run {
+                used.run_targets.insert(target.clone());
+            }
+            if destructive && in_day {
+                used.tenant_targets.insert(target.clone());
+            }
+            if destructive && in_day && own {
+                used.day_targets.insert(target.clone());
+            }
+            if own && in_day && target.starts_with("device:") {
+                used.day_devices.insert(target);
+            }
+        }
+        Ok(used)
     }
 }
 
@@ -87,11 +131,11 @@ pub(super) async fn latest(tx: &mut Tx, wall: i64) -> Result<i64, StoreError> {
 }
 
 /// Counts what is used of the budgets.
-async fn used(
+async fn sums(
     tx: &mut Tx,
     (tenant, playbook, run): (&str, PlaybookId, RunId),
     now: i64,
-) -> Result<Used, StoreError> {
+) -> Result<Sums, StoreError> {
     let row = sqlx::query(
         "SELECT coalesce(sum(run = $3), 0), \
          coalesce(sum(playbook = $2 AND intended_at > $4), 0), \
@@ -106,7 +150,7 @@ async fn used(
     .bind(now.saturating_sub(DAY_MS))
     .fetch_one(&mut **tx)
     .await?;
-    Ok(Used {
+    Ok(Sums {
         run_actions: count(row.try_get(0)?)?,
         day_actions: count(row.try_get(1)?)?,
         run_targets: count(row.try_get(2)?)?,
@@ -140,7 +184,7 @@ pub(super) async fn over_budget(
     now: i64,
 ) -> Result<Option<Intended>, StoreError> {
     let Some(limits) = effect.limits else { return Ok(None) };
-    let used = used(tx, (&effect.tenant, effect.playbook, effect.run), now).await?;
+    let used = sums(tx, (&effect.tenant, effect.playbook, effect.run), now).await?;
     let mut budgets = vec![
         (Budget::RunActions, limits.per_run, used.run_actions),
         (Budget::DayActions, limits.per_day, used.day_actions),

@@ -1,0 +1,169 @@
+//! What is never touched.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::verdict::Reason;
+use super::{Candidate, Target, TargetKind};
+
+/// Devices, tags and users that no action touches. Entries are compared without regard to case; names with
+/// and without their domain: `dc01` is `DC01.contoso.example`, but `dc01.fabrikam.example` is not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exclusions {
+    devices: BTreeSet<String>,
+    device_tags: BTreeSet<String>,
+    users: BTreeSet<String>,
+}
+
+impl Exclusions {
+    /// Excludes devices, by id or name.
+    #[must_use]
+    pub fn devices<S: AsRef<str>>(mut self, entries: impl IntoIterator<Item = S>) -> Self {
+        self.devices.extend(folded(entries));
+        self
+    }
+
+    /// Excludes devices that have one of these tags.
+    #[must_use]
+    pub fn device_tags<S: AsRef<str>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.device_tags.extend(folded(tags));
+        self
+    }
+
+    /// Excludes users, by object id, user principal name or account name.
+    #[must_use]
+    pub fn users<S: AsRef<str>>(mut self, entries: impl IntoIterator<Item = S>) -> Self {
+        self.users.extend(folded(entries));
+        self
+    }
+
+    /// Everything either of the two excludes.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Self {
+        self.clone().devices(&other.devices).device_tags(&other.device_tags).users(&other.users)
+    }
+
+    /// Whether deciding about devices needs their tags, so that the caller looks them up.
+    #[must_use]
+    pub fn needs_tags(&self) -> bool {
+        !self.device_tags.is_empty()
+    }
+
+    /// Whether deciding about a kind of target needs its names.
+    #[must_use]
+    pub fn needs_names(&self, kind: TargetKind) -> bool {
+        match kind {
+            TargetKind::Device => self.devices.iter().any(|entry| !is_device_id(entry)),
+            TargetKind::User => self.users.iter().any(|entry| !is_object_id(entry)),
+            TargetKind::Incident | TargetKind::Alert | TargetKind::Indicator => false,
+        }
+    }
+
+    /// Why a candidate may not be touched, if it may not.
+    pub(super) fn refuses(&self, candidate: &Candidate) -> Option<Reason> {
+        let target = &candidate.target;
+        match target.kind() {
+            TargetKind::Device => self
+                .device(target)
+                .or_else(|| self.tag(candidate))
+                .or_else(|| unknown(candidate, &self.devices, is_device_id)),
+            TargetKind::User => self.user(target).or_else(|| unknown(candidate, &self.users, is_object_id)),
+            TargetKind::Incident | TargetKind::Alert | TargetKind::Indicator => None,
+        }
+    }
+
+    /// Compares a device's id and names.
+    fn device(&self, target: &Target) -> Option<Reason> {
+        let entry = find(&self.devices, target, |entry, name| {
+            same(entry, name, |text| match text.trim_end_matches('.').split_once('.') {
+                Some((host, domain)) => (host, Domain::Dns(domain)),
+                None => (text.trim_end_matches('.'), Domain::None),
+            })
+        })?;
+        Some(Reason::ExcludedDevice { target: target.shown(), entry })
+    }
+
+    /// Compares a device's tags.
+    fn tag(&self, candidate: &Candidate) -> Option<Reason> {
+        if self.device_tags.is_empty() {
+            return None;
+        }
+        let target = candidate.target.shown();
+        let Some(tags) = candidate.target.tags() else {
+            return candidate.destructive.then_some(Reason::TagsUnknown { target });
+        };
+        let tag = tags.iter().find(|tag| self.device_tags.contains(&tag.to_lowercase()))?;
+        Some(Reason::ExcludedTag { target, tag: tag.clone() })
+    }
+
+    /// Compares a user's id and names.
+    fn user(&self, target: &Target) -> Option<Reason> {
+        let entry = find(&self.users, target, |entry, name| {
+            same(entry, name, |text| match (text.split_once('@'), text.split_once('\\')) {
+                (Some((account, domain)), _) => (account, Domain::Dns(domain)),
+                (None, Some((domain, account))) => (account, Domain::Flat(domain)),
+                (None, None) => (text, Domain::None),
+            })
+        })?;
+        Some(Reason::ExcludedUser { target: target.shown(), entry })
+    }
+}
+
+/// Trims and folds entries; empty ones are dropped.
+fn folded<S: AsRef<str>>(entries: impl IntoIterator<Item = S>) -> impl Iterator<Item = String> {
+    entries.into_iter().map(|entry| entry.as_ref().trim().to_lowercase()).filter(|entry| !entry.is_empty())
+}
+
+/// Finds the entry that names the target.
+fn find(entries: &BTreeSet<String>, target: &Target, same: impl Fn(&str, &str) -> bool) -> Option<String> {
+    let id = target.id().to_lowercase();
+    if entries.contains(&id) {
+        return Some(id);
+    }
+    let names: Vec<String> = target.names().iter().map(|name| name.to_lowercase()).collect();
+    entries.iter().find(|entry| names.iter().any(|name| same(entry, name))).cloned()
+}
+
+/// The domain of a name: `contoso.example`, `CONTOSO`, or none.
+enum Domain<'a> {
+    Dns(&'a str),
+    Flat(&'a str),
+    None,
+}
+
+/// Whether two names are the same. Domains that cannot be compared, because one is missing or of the other
+/// kind, are taken for the same: it is the side on which nothing is touched.
+fn same<'a>(one: &'a str, other: &'a str, parts: impl Fn(&'a str) -> (&'a str, Domain<'a>)) -> bool {
+    let ((one, one_domain), (other, other_domain)) = (parts(one), parts(other));
+    let apart = match (&one_domain, &other_domain) {
+        (Domain::Dns(one), Domain::Dns(other)) | (Domain::Flat(one), Domain::Flat(other)) => one != other,
+        (Domain::None, _) | (_, Domain::None) => false,
+        (Domain::Dns(_), Domain::Flat(_)) | (Domain::Flat(_), Domain::Dns(_)) => false,
+    };
+    one == other && !apart
+}
+
+/// Refuses a disruptive action if some entry cannot be compared with what is known of its target.
+fn unknown(candidate: &Candidate, entries: &BTreeSet<String>, is_id: fn(&str) -> bool) -> Option<Reason> {
+    let target = &candidate.target;
+    if !candidate.destructive {
+        return None;
+    }
+    let id_known = is_id(target.id()) || target.names().iter().any(|name| is_id(name));
+    let name_known = target.names().iter().any(|name| !is_id(name));
+    entries
+        .iter()
+        .find(|entry| if is_id(entry) { !id_known } else { !name_known })
+        .map(|entry| Reason::IdentityUnknown { target: target.shown(), entry: entry.clone() })
+}
+
+/// Whether a text has the form of a device id.
+fn is_device_id(text: &str) -> bool {
+    text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a text has the form of an object id.
+fn is_object_id(text: &str) -> bool {
+    text.len() == 36 && Uuid::try_parse(text).is_ok()
+}

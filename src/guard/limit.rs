@@ -1,0 +1,257 @@
+//! What may be done at most, and how a playbook's limits and the settings' join.
+
+use std::fmt;
+
+use super::Exclusions;
+use crate::store::ActionLimits;
+
+/// Distinct targets of disruptive actions one run may have, when the settings say nothing: what a person
+/// can still put right by hand.
+pub const TARGETS_PER_RUN: u32 = 5;
+
+/// The same for one playbook in one tenant, in 24 hours.
+pub const TARGETS_PER_DAY: u32 = 20;
+
+/// The same for all playbooks in one tenant, in 24 hours.
+pub const TENANT_TARGETS_PER_DAY: u32 = 50;
+
+/// Numbers of a run and of a day; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Caps {
+    /// In one run.
+    pub per_run: Option<u32>,
+    /// In 24 hours, sliding.
+    pub per_day: Option<u32>,
+}
+
+/// A share of the devices, above 0 and at most 100.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Percent(f64);
+
+impl Percent {
+    /// Checks a share.
+    #[must_use]
+    pub fn new(percent: f64) -> Option<Self> {
+        (0.0 < percent && percent <= 100.0).then_some(Self(percent))
+    }
+
+    /// How many of `fleet` it is, rounded down, and at least one: a share of a small fleet would else
+    /// forbid everything.
+    #[must_use]
+    pub fn of(self, fleet: u64) -> u64 {
+        // In hundred-thousandths, so that nothing depends on the rounding of large numbers.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 10,000,000")]
+        let share = (self.0 * 100_000.0).round() as u128;
+        u64::try_from(u128::from(fleet) * share / 10_000_000).unwrap_or(u64::MAX).max(1)
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", self.0)
+    }
+}
+
+/// What happens when a limit would be passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnExceed {
+    /// None of the run's actions is taken.
+    #[default]
+    Halt,
+}
+
+/// What the settings allow any playbook.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ceilings {
+    /// Distinct targets of disruptive actions of one playbook.
+    pub targets: Caps,
+    /// Share of the devices one playbook touches in a day.
+    pub percent_of_devices: Option<Percent>,
+    /// What nobody touches.
+    pub exclude: Exclusions,
+}
+
+impl Default for Ceilings {
+    fn default() -> Self {
+        let targets = Caps { per_run: Some(TARGETS_PER_RUN), per_day: Some(TARGETS_PER_DAY) };
+        Self { targets, percent_of_devices: None, exclude: Exclusions::default() }
+    }
+}
+
+/// What a playbook writes about its own limits.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Written {
+    /// Its actions of any kind.
+    pub actions: Caps,
+    /// Share of the devices it touches in a day.
+    pub percent_of_devices: Option<Percent>,
+    /// What it does not touch.
+    pub exclude: Exclusions,
+    /// What happens when one of them would be passed.
+    pub on_exceed: OnExceed,
+}
+
+/// The limits in force for a playbook. Made by [`tighten`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct GuardLimits {
+    /// Actions of any kind.
+    pub actions: Caps,
+    /// Distinct targets of disruptive actions.
+    pub targets: Caps,
+    /// Distinct targets of disruptive actions of all playbooks in the tenant, in 24 hours.
+    pub tenant_targets_per_day: Option<u32>,
+    /// Share of the devices touched in a day.
+    pub percent_of_devices: Option<Percent>,
+    /// What is not touched.
+    pub exclude: Exclusions,
+    /// What happens when a limit would be passed.
+    pub on_exceed: OnExceed,
+}
+
+impl GuardLimits {
+    /// The limits the journal counts in the transaction of each intent.
+    #[must_use]
+    pub const fn action_limits(&self) -> ActionLimits {
+        ActionLimits {
+            per_run: self.actions.per_run,
+            per_day: self.actions.per_day,
+            targets_per_run: self.targets.per_run,
+            targets_per_day: self.targets.per_day,
+            tenant_targets_per_day: self.tenant_targets_per_day,
+        }
+    }
+}
+
+/// Joins the settings' ceilings and a playbook's limits: of each the stricter, of exclusions both. What the
+/// settings leave open is limited by [`TARGETS_PER_RUN`] and [`TARGETS_PER_DAY`].
+#[must_use]
+pub fn tighten(ceilings: &Ceilings, written: &Written) -> GuardLimits {
+    let stricter = |ceiling: Option<u32>, default: u32, own: Option<u32>| {
+        let ceiling = ceiling.unwrap_or(default);
+        Some(own.map_or(ceiling, |own| own.min(ceiling)))
+    };
+    let targets = Caps {
+        per_run: stricter(ceilings.targets.per_run, TARGETS_PER_RUN, written.actions.per_run),
+        per_day: stricter(ceilings.targets.per_day, TARGETS_PER_DAY, written.actions.per_day),
+    };
+    // A playbook that is allowed more in a day than the tenant's usual cap was allowed it on purpose.
+    let tenant = targets.per_day.map_or(TENANT_TARGETS_PER_DAY, |own| own.max(TENANT_TARGETS_PER_DAY));
+    let percent_of_devices = match (ceilings.percent_of_devices, written.percent_of_devices) {
+        (Some(ceiling), Some(own)) => Some(if own < ceiling { own } else { ceiling }),
+        (one, other) => one.or(other),
+    };
+    GuardLimits {
+        actions: written.actions,
+        targets,
+        tenant_targets_per_day: Some(tenant),
+        percent_of_devices,
+        exclude: ceilings.exclude.join(&written.exclude),
+        on_exceed: written.on_exceed,
+    }
+}
+
+/// A limit of a playbook that is looser than the settings allow. It does no harm, because [`tighten`] takes
+/// the stricter one, but its author is wrong about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Looser {
+    /// Where it stands in the playbook, as a JSON pointer.
+    pub pointer: &'static str,
+    /// What is wrong, in words.
+    pub message: String,
+}
+
+/// Lists the limits of a playbook that are looser than the settings allow. The numbers matter only for
+/// a playbook that takes disruptive actions; the caller knows.
+#[must_use]
+pub fn looser(ceilings: &Ceilings, written: &Written) -> Vec<Looser> {
+    let number = |own: Option<u32>, ceiling: Option<u32>, default: u32| {
+        let ceiling = ceiling.unwrap_or(default);
+        own.filter(|own| ceiling < *own).map(|own| (own, ceiling))
+    };
+    let run = number(written.actions.per_run, ceilings.targets.per_run, TARGETS_PER_RUN);
+    let day = number(written.actions.per_day, ceilings.targets.per_day, TARGETS_PER_DAY);
+    let share = written.percent_of_devices.zip(ceilings.percent_of_devices);
+    let share = share.filter(|(own, ceiling)| ceiling < own);
+    let mut found = Vec::new();
+    found.extend(run.map(|(own, ceiling)| Looser {
+        pointer: "/guards/maxActions/perRun",
+        message: format!(
+            "{own} actions in a run; the settings allow {ceiling} targets of disruptive actions"
+        ),
+    }));
+    found.extend(day.map(|(own, ceiling)| Looser {
+        pointer: "/guards/maxActions/perDay",
+        message: format!(
+            "{own} actions in a day; the settings allow {ceiling} targets of disruptive actions"
+        ),
+    }));
+    found.extend(share.map(|(own, ceiling)| Looser {
+        pointer: "/guards/maxPercentOfDevices",
+        message: format!("{own} of the devices in a day; the settings allow {ceiling}"),
+    }));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn caps(per_run: Option<u32>, per_day: Option<u32>) -> Caps {
+        Caps { per_run, per_day }
+    }
+
+    #[track_caller]
+    fn check(ceiling: Caps, own: Caps, expect: Caps, looser_at: &[&str]) {
+        let ceilings = Ceilings { targets: ceiling, ..Ceilings::default() };
+        let written = Written { actions: own, ..Written::default() };
+        assert_eq!(tighten(&ceilings, &written).targets, expect);
+        let found: Vec<&str> = looser(&ceilings, &written).iter().map(|looser| looser.pointer).collect();
+        assert_eq!(found, looser_at);
+    }
+
+    #[test]
+    fn a_playbook_may_only_tighten() {
+        let open = caps(None, None);
+        check(open, open, caps(Some(5), Some(20)), &[]);
+        check(open, caps(Some(3), Some(10)), caps(Some(3), Some(10)), &[]);
+        let both = ["/guards/maxActions/perRun", "/guards/maxActions/perDay"];
+        check(open, caps(Some(50), Some(500)), caps(Some(5), Some(20)), &both);
+        check(caps(Some(50), None), caps(Some(50), None), caps(Some(50), Some(20)), &[]);
+        check(caps(Some(2), Some(2)), open, caps(Some(2), Some(2)), &[]);
+        check(caps(Some(0), Some(0)), caps(Some(1), None), caps(Some(0), Some(0)), &both[..1]);
+    }
+
+    #[test]
+    fn of_two_shares_the_smaller_counts() {
+        let with = |ceiling: Option<f64>, own: Option<f64>| {
+            let ceilings =
+                Ceilings { percent_of_devices: ceiling.and_then(Percent::new), ..Ceilings::default() };
+            let written = Written { percent_of_devices: own.and_then(Percent::new), ..Written::default() };
+            (tighten(&ceilings, &written).percent_of_devices, looser(&ceilings, &written).len())
+        };
+        assert_eq!(with(Some(2.0), Some(1.0)), (Percent::new(1.0), 0));
+        assert_eq!(with(Some(2.0), Some(3.0)), (Percent::new(2.0), 1));
+        assert_eq!(with(None, Some(3.0)), (Percent::new(3.0), 0));
+        assert_eq!(with(Some(2.0), None), (Percent::new(2.0), 0));
+    }
+
+    #[test]
+    fn a_share_is_rounded_down_to_one_at_least() {
+        let one = Percent::new(1.0).unwrap();
+        assert_eq!([1, 99, 100, 199, 200, 100_000].map(|fleet| one.of(fleet)), [1, 1, 1, 1, 2, 1000]);
+        assert_eq!(Percent::new(0.1).unwrap().of(100_000), 100);
+        assert_eq!(Percent::new(100.0).unwrap().of(u64::MAX), u64::MAX);
+        for wrong in [0.0, -1.0, 100.1, f64::NAN, f64::INFINITY] {
+            assert_eq!(Percent::new(wrong), None);
+        }
+    }
+
+    #[test]
+    fn a_large_allowance_is_not_cut_by_the_usual_cap_of_the_tenant() {
+        let ceilings = Ceilings { targets: caps(Some(100), Some(200)), ..Ceilings::default() };
+        assert_eq!(tighten(&ceilings, &Written::default()).tenant_targets_per_day, Some(200));
+        let limits = tighten(&Ceilings::default(), &Written::default());
+        assert_eq!(limits.tenant_targets_per_day, Some(TENANT_TARGETS_PER_DAY));
+        assert_eq!(limits.action_limits().targets_per_run, Some(TARGETS_PER_RUN));
+    }
+}

@@ -1,0 +1,121 @@
+//! What an action acts on, and what is known of it.
+
+use crate::model::{DeviceId, UserId};
+
+/// Kinds of targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TargetKind {
+    /// A device.
+    Device,
+    /// A user.
+    User,
+    /// An incident.
+    Incident,
+    /// An alert.
+    Alert,
+    /// An indicator.
+    Indicator,
+}
+
+impl TargetKind {
+    /// What people call it, and the first part of a target's key.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Device => "device",
+            Self::User => "user",
+            Self::Incident => "incident",
+            Self::Alert => "alert",
+            Self::Indicator => "indicator",
+        }
+    }
+}
+
+/// What an action acts on. Give as much as is known: an exclusion that cannot be compared refuses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    kind: TargetKind,
+    id: String,
+    names: Vec<String>,
+    tags: Option<Vec<String>>,
+}
+
+impl Target {
+    /// A device by its id.
+    #[must_use]
+    pub fn device(id: &DeviceId) -> Self {
+        Self::of(TargetKind::Device, id.as_str())
+    }
+
+    /// A user by object id or user principal name.
+    #[must_use]
+    pub fn user(id: &UserId) -> Self {
+        Self::of(TargetKind::User, &id.as_str().to_lowercase())
+    }
+
+    /// Anything else by its id.
+    #[must_use]
+    pub fn of(kind: TargetKind, id: &str) -> Self {
+        let names =
+            if kind == TargetKind::User && id.contains('@') { vec![id.to_owned()] } else { Vec::new() };
+        Self { kind, id: id.to_owned(), names, tags: None }
+    }
+
+    /// Adds a name or another id it goes by; empty ones are dropped.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        let name = name.trim();
+        if !name.is_empty() {
+            self.names.push(name.to_owned());
+        }
+        self
+    }
+
+    /// Says which tags it has. Without this they are unknown, which is not the same as none.
+    #[must_use]
+    pub fn tagged<S: AsRef<str>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.tags = Some(tags.into_iter().map(|tag| tag.as_ref().trim().to_owned()).collect());
+        self
+    }
+
+    /// Which kind of thing it is.
+    #[must_use]
+    pub const fn kind(&self) -> TargetKind {
+        self.kind
+    }
+
+    /// The one spelling by which the journal counts it: `device:aa11…`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}:{}", self.kind.as_str(), self.id)
+    }
+
+    /// What people call it: its first name, or its id.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let name = self.names.first().unwrap_or(&self.id);
+        format!(
+            "{} `{}`",
+            self.kind.as_str(),
+            name.chars().take(128).flat_map(char::escape_debug).collect::<String>()
+        )
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The names it goes by.
+    #[must_use]
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Its tags, if they are known.
+    #[must_use]
+    pub fn tags(&self) -> Option<&[String]> {
+        self.tags.as_deref()
+    }
+}

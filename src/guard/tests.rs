@@ -1,0 +1,263 @@
+//! Verdicts as a table: limits, what was done before and what is wanted in; codes out.
+
+use super::*;
+
+fn device(number: u32) -> Target {
+    Target::device(&format!("{number:040x}").parse().unwrap())
+        .named(&format!("PC{number:02}.contoso.example"))
+        .tagged(["workstation"])
+}
+
+fn user(name: &str) -> Target {
+    Target::user(&name.parse().unwrap())
+}
+
+fn on(action: &str, target: Target) -> Candidate {
+    let destructive = !matches!(action, "tagDevice" | "updateIncident");
+    Candidate { seq: 0, action: action.to_owned(), target, destructive }
+}
+
+fn isolate(numbers: impl IntoIterator<Item = u32>) -> Vec<Candidate> {
+    numbers.into_iter().map(|number| on("isolateDevice", device(number))).collect()
+}
+
+fn limits() -> GuardLimits {
+    tighten(&Ceilings::default(), &Written::default())
+}
+
+fn without(exclude: Exclusions) -> GuardLimits {
+    GuardLimits { exclude, ..limits() }
+}
+
+fn now() -> Timestamp {
+    "2026-01-10T12:00:00Z".parse().unwrap()
+}
+
+fn keys(numbers: impl IntoIterator<Item = u32>) -> BTreeSet<String> {
+    numbers.into_iter().map(|number| device(number).key()).collect()
+}
+
+/// Compares the codes of the verdicts; `ok` is an admission.
+#[track_caller]
+fn check(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], expect: &[&str]) {
+    let verdicts = admit(limits, counts, candidates, now());
+    let codes: Vec<&str> = verdicts
+        .each
+        .iter()
+        .map(|verdict| match verdict {
+            Verdict::Admitted => "ok",
+            Verdict::Refused(reason) => reason.code(),
+        })
+        .collect();
+    assert_eq!(codes, expect, "{verdicts:?}");
+    let halted = codes.iter().any(|code| code.starts_with("halted"));
+    assert_eq!(halted, verdicts.halted.is_some());
+    assert!(!halted || !codes.contains(&"ok"), "a halted run takes nothing");
+}
+
+#[track_caller]
+fn sentence(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], expect: &str) {
+    match admit(limits, counts, candidates, now()).each.last() {
+        Some(Verdict::Refused(reason)) => assert_eq!(reason.to_string(), expect),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_run_within_its_limits_is_admitted() {
+    check(&limits(), &Counts::default(), &[], &[]);
+    check(&limits(), &Counts::default(), &isolate(1..=5), &["ok"; 5]);
+}
+
+#[test]
+fn a_sixth_target_halts_the_whole_run() {
+    check(&limits(), &Counts::default(), &isolate(1..=6), &["haltedRunTargets"; 6]);
+    let sentence_for_people =
+        "the run was halted: disruptive actions on 6 targets in this run; 5 are allowed";
+    sentence(&limits(), &Counts::default(), &isolate(1..=6), sentence_for_people);
+}
+
+#[test]
+fn what_is_refused_by_itself_does_not_count() {
+    let limits = without(Exclusions::default().devices(["pc06"]));
+    check(&limits, &Counts::default(), &isolate(1..=6), &["ok", "ok", "ok", "ok", "ok", "excludedDevice"]);
+}
+
+#[test]
+fn several_actions_on_one_target_count_as_one_target() {
+    let mut candidates = isolate(1..=5);
+    candidates.extend((1..=5).map(|number| on("runAntivirusScan", device(number))));
+    check(&limits(), &Counts::default(), &candidates, &["ok"; 10]);
+}
+
+#[test]
+fn what_was_done_before_counts() {
+    let run = Counts { used: Used { run_targets: keys(1..=5), ..Used::default() }, ..Counts::default() };
+    check(&limits(), &run, &isolate([5]), &["ok"]);
+    check(&limits(), &run, &isolate([6]), &["haltedRunTargets"]);
+    let day = Counts { used: Used { day_targets: keys(1..=19), ..Used::default() }, ..Counts::default() };
+    check(&limits(), &day, &isolate([20]), &["ok"]);
+    check(&limits(), &day, &isolate([20, 21]), &["haltedDayTargets"; 2]);
+    let tenant =
+        Counts { used: Used { tenant_targets: keys(1..=50), ..Used::default() }, ..Counts::default() };
+    check(&limits(), &tenant, &isolate([50]), &["ok"]);
+    check(&limits(), &tenant, &isolate([51]), &["haltedTenantTargets"]);
+}
+
+#[test]
+fn a_playbooks_own_numbers_count_every_action() {
+    let actions = Caps { per_run: Some(2), per_day: Some(3) };
+    let limits = tighten(&Ceilings::default(), &Written { actions, ..Written::default() });
+    let tags = |number: u32| (1..=number).map(|one| on("tagDevice", device(one))).collect::<Vec<_>>();
+    check(&limits, &Counts::default(), &tags(2), &["ok"; 2]);
+    check(&limits, &Counts::default(), &tags(3), &["haltedRunActions"; 3]);
+    let day = Counts { used: Used { day_actions: 2, ..Used::default() }, ..Counts::default() };
+    check(&limits, &day, &tags(1), &["ok"]);
+    check(&limits, &day, &tags(2), &["haltedDayActions"; 2]);
+    let none = tighten(
+        &Ceilings::default(),
+        &Written { actions: Caps { per_run: Some(0), per_day: None }, ..Written::default() },
+    );
+    check(&none, &Counts::default(), &tags(1), &["haltedRunActions"]);
+}
+
+#[test]
+fn harmless_actions_know_no_ceiling() {
+    let many: Vec<Candidate> = (1..=500).map(|number| on("tagDevice", device(number))).collect();
+    check(&limits(), &Counts::default(), &many, &["ok"; 500]);
+}
+
+#[test]
+fn the_share_of_devices_is_limited() {
+    let limits = GuardLimits { percent_of_devices: Percent::new(1.0), ..limits() };
+    let fleet = |fleet: Option<u64>| Counts { fleet, ..Counts::default() };
+    check(&limits, &fleet(Some(300)), &isolate(1..=3), &["ok"; 3]);
+    check(&limits, &fleet(Some(299)), &isolate(1..=3), &["haltedShare"; 3]);
+    check(&limits, &fleet(Some(10)), &isolate([1]), &["ok"]);
+    check(&limits, &fleet(None), &isolate([1]), &["haltedFleetUnknown"]);
+    check(&limits, &fleet(Some(0)), &isolate([1]), &["haltedFleetUnknown"]);
+    check(&limits, &fleet(None), &[on("disableUser", user("dana@contoso.example"))], &["ok"]);
+    let used = Used { day_devices: keys(1..=3), ..Used::default() };
+    let day = Counts { fleet: Some(300), used, ..Counts::default() };
+    check(&limits, &day, &isolate([3]), &["ok"]);
+    check(&limits, &day, &isolate([4]), &["haltedShare"]);
+    sentence(
+        &limits,
+        &fleet(Some(299)),
+        &isolate(1..=3),
+        "the run was halted: 3 devices in 24 hours; 1 % of 299 devices, 2, are allowed",
+    );
+}
+
+#[test]
+fn a_device_is_excluded_by_id_or_name() {
+    for entry in ["pc01", "PC01.CONTOSO.example", "pc01.contoso.example.", &format!(" {:040X} ", 1)] {
+        let limits = without(Exclusions::default().devices([entry]));
+        check(&limits, &Counts::default(), &isolate([1, 2]), &["excludedDevice", "ok"]);
+    }
+    for entry in ["pc01.fabrikam.example", "pc0", "pc011", "contoso.example"] {
+        let limits = without(Exclusions::default().devices([entry]));
+        check(&limits, &Counts::default(), &isolate([1]), &["ok"]);
+    }
+    let short = on("isolateDevice", Target::device(&format!("{:040x}", 9).parse().unwrap()).named("DC01"));
+    let limits = without(Exclusions::default().devices(["dc01.contoso.example"]));
+    check(&limits, &Counts::default(), &[short], &["excludedDevice"]);
+}
+
+#[test]
+fn a_device_is_excluded_by_tag() {
+    let limits = without(Exclusions::default().device_tags(["Tier0"]));
+    let mut domain_controller = on("isolateDevice", device(1));
+    domain_controller.target = domain_controller.target.tagged(["x", " TIER0"]);
+    check(
+        &limits,
+        &Counts::default(),
+        &[domain_controller, on("isolateDevice", device(2))],
+        &["excludedTag", "ok"],
+    );
+}
+
+#[test]
+fn a_user_is_excluded_by_id_or_name() {
+    let candidate = on("disableUser", user("Break.Glass@contoso.example"));
+    for (entry, expect) in [
+        ("break.glass@contoso.example", "excludedUser"),
+        ("BREAK.GLASS", "excludedUser"),
+        ("CONTOSO\\break.glass", "excludedUser"),
+        ("break.glass@fabrikam.example", "ok"),
+        ("break", "ok"),
+    ] {
+        let limits = without(Exclusions::default().users([entry]));
+        check(&limits, &Counts::default(), std::slice::from_ref(&candidate), &[expect]);
+    }
+    let id = "0f3a1b2c-0000-4000-8000-000000000001";
+    let limits = without(Exclusions::default().users([id]));
+    check(&limits, &Counts::default(), &[on("disableUser", user(&id.to_uppercase()))], &["excludedUser"]);
+    let known_by_both = on("disableUser", user("dana@contoso.example").named(id));
+    check(&limits, &Counts::default(), &[known_by_both], &["excludedUser"]);
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused() {
+    let nameless = || Target::device(&format!("{:040x}", 1).parse().unwrap());
+    let by_name = without(Exclusions::default().devices(["dc01"]));
+    check(&by_name, &Counts::default(), &[on("isolateDevice", nameless())], &["identityUnknown"]);
+    check(&by_name, &Counts::default(), &[on("tagDevice", nameless())], &["ok"]);
+    let by_tag = without(Exclusions::default().device_tags(["tier0"]));
+    check(&by_tag, &Counts::default(), &[on("isolateDevice", nameless().named("x"))], &["tagsUnknown"]);
+    let no_tags: [&str; 0] = [];
+    check(&by_tag, &Counts::default(), &[on("isolateDevice", nameless().tagged(no_tags))], &["ok"]);
+    let by_id = without(Exclusions::default().users(["0f3a1b2c-0000-4000-8000-000000000001"]));
+    check(
+        &by_id,
+        &Counts::default(),
+        &[on("disableUser", user("dana@contoso.example"))],
+        &["identityUnknown"],
+    );
+    assert!(by_name.exclude.needs_names(TargetKind::Device) && !by_name.exclude.needs_tags());
+    assert!(by_tag.exclude.needs_tags() && !by_id.exclude.needs_names(TargetKind::User));
+}
+
+#[test]
+fn settings_and_playbook_exclude_together() {
+    let ceilings = Ceilings { exclude: Exclusions::default().devices(["pc01"]), ..Ceilings::default() };
+    let written = Written { exclude: Exclusions::default().devices(["pc02"]), ..Written::default() };
+    let limits = tighten(&ceilings, &written);
+    check(&limits, &Counts::default(), &isolate(1..=3), &["excludedDevice", "excludedDevice", "ok"]);
+}
+
+#[test]
+fn opposites_in_one_run_are_both_refused() {
+    let candidates =
+        [on("isolateDevice", device(1)), on("releaseDevice", device(1)), on("releaseDevice", device(2))];
+    check(&limits(), &Counts::default(), &candidates, &["conflict", "conflict", "ok"]);
+}
+
+#[test]
+fn the_opposite_of_a_moment_ago_is_refused() {
+    let had = |minutes: i64| {
+        let at = now().checked_sub(SignedDuration::from_mins(minutes)).unwrap();
+        let recent = Recent { target: device(1).key(), action: "isolateDevice".to_owned(), at };
+        Counts { recent: vec![recent], ..Counts::default() }
+    };
+    let release = [on("releaseDevice", device(1))];
+    check(&limits(), &had(9), &release, &["recentOpposite"]);
+    check(&limits(), &had(10), &release, &["ok"]);
+    check(&limits(), &had(1), &isolate([1]), &["ok"]);
+    check(&limits(), &had(-60), &release, &["recentOpposite"]);
+}
+
+#[test]
+fn the_same_disruption_twice_in_a_run_is_refused_once() {
+    check(&limits(), &Counts::default(), &isolate([1, 1, 2]), &["ok", "repeated", "ok"]);
+    let tag = on("tagDevice", device(1));
+    check(&limits(), &Counts::default(), &[tag.clone(), tag], &["ok", "ok"]);
+}
+
+#[test]
+fn a_hostile_name_is_shown_escaped() {
+    let target = Target::device(&format!("{:040x}", 1).parse().unwrap()).named("\u{1b}[31mdc01");
+    let limits = without(Exclusions::default().devices([format!("{:040x}", 1)]));
+    let expect = format!("device `\\u{{1b}}[31mdc01` is excluded (`{:040x}`)", 1);
+    sentence(&limits, &Counts::default(), &[on("isolateDevice", target)], &expect);
+}

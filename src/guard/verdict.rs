@@ -1,0 +1,239 @@
+//! Verdicts, with a code for machines and a sentence for people.
+
+use std::fmt;
+
+use jiff::Timestamp;
+
+use super::Percent;
+
+/// What was decided about a run's actions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdicts {
+    /// One for each candidate, in their order.
+    pub each: Vec<Verdict>,
+    /// The limit that halted the run, if one did; then nothing is admitted.
+    pub halted: Option<Exceeded>,
+}
+
+/// What was decided about one action.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It may be taken.
+    Admitted,
+    /// It may not.
+    Refused(Reason),
+}
+
+/// Why an action may not be taken. Shown as a sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reason {
+    /// The device is excluded by id or name.
+    ExcludedDevice {
+        /// The device, as people know it.
+        target: String,
+        /// The entry that excludes it.
+        entry: String,
+    },
+    /// The device has an excluded tag.
+    ExcludedTag {
+        /// The device.
+        target: String,
+        /// The tag.
+        tag: String,
+    },
+    /// The user is excluded.
+    ExcludedUser {
+        /// The user.
+        target: String,
+        /// The entry that excludes it.
+        entry: String,
+    },
+    /// Tags are excluded, and the device's are not known.
+    TagsUnknown {
+        /// The device.
+        target: String,
+    },
+    /// An entry goes by id or by name, and the target's is not known.
+    IdentityUnknown {
+        /// The target.
+        target: String,
+        /// The first entry that cannot be compared.
+        entry: String,
+    },
+    /// The run would do the opposite, too.
+    Conflict {
+        /// The target.
+        target: String,
+        /// The action.
+        action: String,
+        /// Its opposite.
+        opposite: String,
+    },
+    /// The opposite was done a moment ago.
+    RecentOpposite {
+        /// The target.
+        target: String,
+        /// What was done.
+        opposite: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// The run does it already.
+    Repeated {
+        /// The target.
+        target: String,
+        /// The action.
+        action: String,
+    },
+    /// A limit halted the whole run.
+    Halted(Exceeded),
+}
+
+/// A limit that would be passed. Shown as a sentence.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Exceeded {
+    /// Actions of the run.
+    RunActions {
+        /// What is allowed.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
+    /// Actions of the playbook in 24 hours.
+    DayActions {
+        /// What is allowed.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
+    /// Targets of disruptive actions of the run.
+    RunTargets {
+        /// What is allowed.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
+    /// Targets of disruptive actions of the playbook in 24 hours.
+    DayTargets {
+        /// What is allowed.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
+    /// Targets of disruptive actions of all playbooks in 24 hours.
+    TenantTargets {
+        /// What is allowed.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
+    /// The share of devices touched in 24 hours.
+    Share {
+        /// The share that is allowed.
+        percent: Percent,
+        /// How many devices there are.
+        fleet: u64,
+        /// How many of them that is.
+        limit: u64,
+        /// What it would come to.
+        wanted: u64,
+    },
+    /// A share is limited, and nobody knows how many devices there are.
+    FleetUnknown {
+        /// The share that is allowed.
+        percent: Percent,
+    },
+}
+
+impl Reason {
+    /// The code for machines. Never changes its meaning.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ExcludedDevice { .. } => "excludedDevice",
+            Self::ExcludedTag { .. } => "excludedTag",
+            Self::ExcludedUser { .. } => "excludedUser",
+            Self::TagsUnknown { .. } => "tagsUnknown",
+            Self::IdentityUnknown { .. } => "identityUnknown",
+            Self::Conflict { .. } => "conflict",
+            Self::RecentOpposite { .. } => "recentOpposite",
+            Self::Repeated { .. } => "repeated",
+            Self::Halted(exceeded) => exceeded.code(),
+        }
+    }
+}
+
+impl Exceeded {
+    /// The code for machines. Never changes its meaning.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::RunActions { .. } => "haltedRunActions",
+            Self::DayActions { .. } => "haltedDayActions",
+            Self::RunTargets { .. } => "haltedRunTargets",
+            Self::DayTargets { .. } => "haltedDayTargets",
+            Self::TenantTargets { .. } => "haltedTenantTargets",
+            Self::Share { .. } => "haltedShare",
+            Self::FleetUnknown { .. } => "haltedFleetUnknown",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ExcludedDevice { target, entry } | Self::ExcludedUser { target, entry } => {
+                write!(f, "{target} is excluded (`{entry}`)")
+            }
+            Self::ExcludedTag { target, tag } => write!(f, "{target} has the excluded tag `{tag}`"),
+            Self::TagsUnknown { target } => {
+                write!(f, "tags are excluded, and those of {target} are not known")
+            }
+            Self::IdentityUnknown { target, entry } => {
+                write!(f, "`{entry}` is excluded, and too little is known of {target} to tell them apart")
+            }
+            Self::Conflict { target, action, opposite } => {
+                write!(f, "the run would both {action} and {opposite} {target}")
+            }
+            Self::RecentOpposite { target, opposite, at } => {
+                write!(f, "{target} had {opposite} at {at}, less than ten minutes ago")
+            }
+            Self::Repeated { target, action } => write!(f, "the run has {action} for {target} already"),
+            Self::Halted(exceeded) => write!(f, "the run was halted: {exceeded}"),
+        }
+    }
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RunActions { limit, wanted } => {
+                write!(f, "{wanted} actions in this run; {limit} are allowed")
+            }
+            Self::DayActions { limit, wanted } => {
+                write!(f, "{wanted} actions of this playbook in 24 hours; {limit} are allowed")
+            }
+            Self::RunTargets { limit, wanted } => {
+                write!(f, "disruptive actions on {wanted} targets in this run; {limit} are allowed")
+            }
+            Self::DayTargets { limit, wanted } => {
+                write!(
+                    f,
+                    "disruptive actions on {wanted} targets of this playbook in 24 hours; {limit} are allowed"
+                )
+            }
+            Self::TenantTargets { limit, wanted } => {
+                write!(
+                    f,
+                    "disruptive actions on {wanted} targets in this tenant in 24 hours; {limit} are allowed"
+                )
+            }
+            Self::Share { percent, fleet, limit, wanted } => {
+                write!(f, "{wanted} devices in 24 hours; {percent} of {fleet} devices, {limit}, are allowed")
+            }
+            Self::FleetUnknown { percent } => {
+                write!(f, "{percent} of the devices are allowed, and how many there are is not known")
+            }
+        }
+    }
+}
