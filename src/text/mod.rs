@@ -8,7 +8,7 @@
 //! Helpers are those listed in [`HELPERS`].
 
 pub mod encode;
-mod helpers;
+mod vocabulary;
 mod walk;
 
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use crate::diag::{Code, Problem};
 
-pub use helpers::HELPERS;
+pub use vocabulary::HELPERS;
 
 /// Longest text one template may render, in bytes. The largest sink takes 1 MiB; what is larger is cut
 /// there anyway, and a loop in a loop must not fill the memory.
@@ -72,7 +72,7 @@ pub enum TextError {
     },
 }
 
-static REGISTRY: LazyLock<Handlebars<'static>> = LazyLock::new(helpers::registry);
+static REGISTRY: LazyLock<Handlebars<'static>> = LazyLock::new(vocabulary::registry);
 
 impl Template {
     /// Compiles a text.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use handlebars::Path;
 use handlebars::template::{BlockParam, HelperTemplate, Parameter, Template, TemplateElement};
 
-use super::helpers::{HELPERS, SCOPES};
+use super::vocabulary::{HELPERS, SCOPES};
 use super::{Reference, offset};
 use crate::diag::{Code, Problem};
 
