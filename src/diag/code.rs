@@ -3,11 +3,11 @@
 use std::fmt;
 
 macro_rules! codes {
-    ($($(#[$doc:meta])+ $variant:ident = $text:literal, $title:literal);+ $(;)?) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $title:literal);+ $(;)?) => {
         /// A kind of problem. The text (`HB0101`) never changes its meaning and is never used again.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
-            $($(#[$doc])+ $variant),+
+            $($(#[doc = $doc])+ $variant),+
         }
 
         impl Code {
@@ -18,6 +18,18 @@ macro_rules! codes {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
+            }
+
+            /// Finds a code by its text, whatever its case.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text))
+            }
+
+            /// What it means, in a sentence or two.
+            #[must_use]
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$variant => concat!($($doc),+)),+ }
             }
 
             /// What the kind is called.
@@ -93,5 +105,20 @@ codes! {
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_ascend_and_are_found_by_their_text() {
+        assert!(Code::ALL.is_sorted_by(|a, b| a.as_str() < b.as_str()));
+        for code in Code::ALL {
+            assert_eq!(Code::parse(&code.as_str().to_lowercase()), Some(*code));
+            assert!(code.about().trim().ends_with('.'), "{code}");
+        }
+        assert_eq!(Code::parse("HB9999"), None);
     }
 }

@@ -67,7 +67,7 @@ pub struct Playbook {
     /// The tenants it runs against; all when left out.
     pub tenants: Option<Tenants>,
     /// From this instant on it no longer runs.
-    #[schemars(with = "String", extend(
+    #[schemars(with = "Option<String>", extend(
         "pattern" = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})$",
         "patternErrorMessage" = "an instant with a zone such as `2027-03-31T22:00:00Z`"
     ), example = &"2027-03-31T22:00:00Z")]

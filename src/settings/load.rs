@@ -261,7 +261,7 @@ x-note: anything
         let proxy = GOOD.replace("x-note: anything", "http: {proxy: \"http://me:hunter2@proxy.example\"}");
         check(&proxy, "huntbook.yaml:15:15 HB0801 the proxy's address carries a login");
         let hook = GOOD.replace("https://hooks", "https://me:hunter2@hooks");
-        check(&hook, "huntbook.yaml:11:24 HB0802 the address cannot be used: it carries a user or password");
+        check(&hook, "huntbook.yaml:11:25 HB0802 the address cannot be used: it carries a user or password");
     }
 
     #[test]

@@ -7,10 +7,15 @@ use serde_json::{Map, Value};
 #[must_use]
 pub fn tidy(mut schema: Value, title: &str) -> Value {
     visit(&mut schema);
-    if let Value::Object(map) = &mut schema {
-        map.insert("title".to_owned(), title.into());
-    }
-    schema
+    let Value::Object(mut rest) = schema else { return schema };
+    let mut map = Map::new();
+    // What a reader wants to see first.
+    map.extend(rest.shift_remove("$schema").map(|uri| ("$schema".to_owned(), uri)));
+    map.insert("title".to_owned(), title.into());
+    map.extend(rest.shift_remove("description").map(|text| ("description".to_owned(), text)));
+    rest.shift_remove("title");
+    map.extend(rest);
+    Value::Object(map)
 }
 
 /// Tidies one schema and those inside it.
