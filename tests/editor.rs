@@ -48,8 +48,12 @@ fn ask(text: &str, what: &str) -> Value {
 #[track_caller]
 fn completes(text: &str, offered: &[&str], absent: &[&str]) {
     let answer = ask(text, "completion");
-    let labels: Vec<&str> =
-        answer["answers"][0].as_array().unwrap().iter().map(|label| label.as_str().unwrap()).collect();
+    let labels: Vec<&str> = answer["answers"][0]
+        .as_array()
+        .expect("the answer has that form")
+        .iter()
+        .map(|label| label.as_str().expect("the answer has that form"))
+        .collect();
     for label in offered {
         assert!(labels.contains(label), "`{label}` is not offered: {labels:?}");
     }
@@ -105,7 +109,7 @@ fn keys_inside_a_map_and_a_list_are_offered() {
 #[test]
 fn a_key_explains_itself() {
     let answer = ask(&format!("{HEAD}sup‸press: {{by: [DeviceId], for: 24h}}\n"), "hover");
-    let text = answer["answers"][0].as_str().unwrap();
+    let text = answer["answers"][0].as_str().expect("the answer has that form");
     assert!(text.contains("When an item is left alone because one like it was dealt with before."), "{text}");
 }
 

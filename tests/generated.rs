@@ -8,7 +8,7 @@ use std::path::Path;
 fn check(path: &str, text: &str) {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     if std::env::var("UPDATE").is_ok_and(|value| value == "1") {
-        std::fs::write(&file, text).unwrap();
+        std::fs::write(&file, text).expect("the file can be written");
         return;
     }
     let written = std::fs::read_to_string(&file).unwrap_or_default();
@@ -16,7 +16,7 @@ fn check(path: &str, text: &str) {
 }
 
 fn pretty(schema: &serde_json::Value) -> String {
-    let mut text = serde_json::to_string_pretty(schema).unwrap();
+    let mut text = serde_json::to_string_pretty(schema).expect("a schema is JSON");
     text.push('\n');
     text
 }
