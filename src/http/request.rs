@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
 use super::{Address, HttpError};
@@ -23,7 +23,12 @@ impl Request {
     /// Starts a request without headers or body.
     #[must_use]
     pub fn new(method: Method, address: Address) -> Self {
-        Self { method, address, headers: HeaderMap::new(), body: Bytes::new() }
+        let mut headers = HeaderMap::new();
+        if matches!(method, Method::POST | Method::PATCH | Method::PUT) {
+            // Some servers insist on a length even of nothing (411). A body brings its own.
+            headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        Self { method, address, headers, body: Bytes::new() }
     }
 
     /// Starts a `GET`.
@@ -80,6 +85,9 @@ impl Request {
     pub fn body(mut self, content_type: &'static str, bytes: impl Into<Bytes>) -> Self {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         self.body = bytes.into();
+        if !self.body.is_empty() {
+            self.headers.remove(CONTENT_LENGTH);
+        }
         self
     }
 

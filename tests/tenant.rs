@@ -1,0 +1,24 @@
+//! The HTTP and tenant doors against servers on loopback: what is sent, how often, and what becomes of
+//! the answers.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers; a failure fails the test"
+)]
+
+#[path = "tenant/bench.rs"]
+mod bench;
+#[path = "tenant/cases.rs"]
+mod cases;
+#[path = "tenant/http.rs"]
+mod http;
+#[path = "tenant/hunting.rs"]
+mod hunting;
+#[path = "tenant/operations.rs"]
+mod operations;
+#[path = "tenant/samples.rs"]
+mod samples;
+#[path = "tenant/tokens.rs"]
+mod tokens;

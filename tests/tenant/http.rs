@@ -1,0 +1,300 @@
+//! The HTTP door.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use huntbook::http::{Address, Applied, Http, HttpError, Limits, Repeat, Request, Retry};
+use huntbook::model::Secret;
+use jiff::SignedDuration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::bench::{EagerClock, Reply, Server, door, everything};
+
+fn setup() -> (Http, EagerClock) {
+    let clock = EagerClock::default();
+    (door(Arc::new(clock.clone())), clock)
+}
+
+fn get(url: &str) -> Request {
+    Request::get(Address::parse(url).unwrap())
+}
+
+/// What is written to a connection, by its number, and the pause after each piece.
+type Pieces = fn(usize) -> Vec<(&'static str, Duration)>;
+
+/// A server that writes bytes of its own choice to each connection, by number, once the head of a
+/// request has arrived; then it closes.
+struct Raw {
+    url: String,
+    connections: Arc<AtomicUsize>,
+    _tasks: JoinSet<()>,
+}
+
+impl Raw {
+    async fn start(pieces: Pieces) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut open = JoinSet::new();
+            loop {
+                let (stream, _peer) = listener.accept().await.unwrap();
+                let number = counter.fetch_add(1, Ordering::SeqCst);
+                open.spawn(serve(stream, pieces(number)));
+            }
+        });
+        Self { url, connections, _tasks: tasks }
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+async fn serve(mut stream: TcpStream, pieces: Vec<(&'static str, Duration)>) {
+    let mut head = Vec::new();
+    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+        match stream.read_buf(&mut head).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+    for (piece, pause) in pieces {
+        if stream.write_all(piece.as_bytes()).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+const NOW: Duration = Duration::ZERO;
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+
+#[tokio::test]
+async fn throttling_is_waited_out_as_long_as_the_answer_says() {
+    let server = Server::start(|seen| match seen.nth {
+        0 => Reply::new(429, "").header("retry-after", "23"),
+        1 => Reply::new(429, "").header("retry-after", "Sat, 10 Jan 2026 12:02:00 GMT"),
+        2 => Reply::new(429, r#"{"error":{"message":"You can run queries again in 9 minutes."}}"#),
+        3 => Reply::new(429, "no hint"),
+        _ => Reply::new(200, "done"),
+    })
+    .await;
+    let (http, clock) = setup();
+    let answer = http.send(&get(&server.url), Repeat::Safe, &Limits::default()).await.unwrap();
+    assert_eq!(answer.body, "done");
+    let waits = clock.waits();
+    let seconds: Vec<f64> = waits.iter().map(SignedDuration::as_secs_f64).collect();
+    assert_eq!(seconds.len(), 4);
+    let within = |index: usize, least: f64, most: f64| {
+        let wait = seconds[index];
+        assert!((least..=most).contains(&wait), "{index}: {seconds:?}");
+    };
+    within(0, 23.0, 25.3);
+    // The date counts from when it was read, after the first wait.
+    within(1, 94.0, 107.0);
+    within(2, 540.0, 594.0);
+    within(3, 0.0, 16.0);
+}
+
+#[tokio::test]
+async fn a_server_error_is_repeated_for_reads_and_never_for_writes() {
+    for status in [500, 502, 503] {
+        let server = Server::start(move |seen| Reply::new(if seen.nth < 2 { status } else { 200 }, "")).await;
+        let (http, clock) = setup();
+        assert!(http.send(&get(&server.url), Repeat::Safe, &Limits::default()).await.is_ok());
+        assert_eq!(clock.waits().len(), 2);
+
+        let server = Server::start(move |_| Reply::new(status, "").header("retry-after", "1")).await;
+        let (http, clock) = setup();
+        let post = Request::post(Address::parse(&server.url).unwrap());
+        let error = http.send(&post, Repeat::Unsafe, &Limits::default()).await.unwrap_err();
+        assert_eq!(error.applied(), Applied::Unknown);
+        assert_eq!(error.retry(), Retry::After(SignedDuration::from_secs(1)));
+        assert_eq!((server.seen().len(), clock.waits().len()), (1, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_write_is_repeated_because_it_was_not_applied() {
+    let server = Server::start(|seen| Reply::new(if seen.nth == 0 { 429 } else { 201 }, "")).await;
+    let (http, _clock) = setup();
+    let post = Request::post(Address::parse(&server.url).unwrap());
+    assert_eq!(http.send(&post, Repeat::Unsafe, &Limits::default()).await.unwrap().status, 201);
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn patience_has_an_end() {
+    let server = Server::start(|_| Reply::new(503, "")).await;
+    let (http, _clock) = setup();
+    let error = http.send(&get(&server.url), Repeat::Safe, &Limits::default()).await.unwrap_err();
+    assert_eq!(error.refusal().unwrap().status, 503);
+    assert_eq!(server.seen().len(), 5);
+
+    let server = Server::start(|_| Reply::new(429, "").header("retry-after", "7200")).await;
+    let (http, clock) = setup();
+    let error = http.send(&get(&server.url), Repeat::Safe, &Limits::default()).await.unwrap_err();
+    assert_eq!(error.retry(), Retry::After(SignedDuration::from_hours(2)));
+    assert_eq!((server.seen().len(), clock.waits().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_heavy_call_that_timed_out_at_the_gateway_is_repeated_once() {
+    let server = Server::start(|_| Reply::new(504, "")).await;
+    let (http, _clock) = setup();
+    assert!(http.send(&get(&server.url), Repeat::Safe, &Limits::default()).await.is_err());
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let other = Server::start(|_| Reply::new(200, "")).await;
+    let to = other.url.clone();
+    let server = Server::start(move |_| Reply::new(302, "").header("location", to.clone())).await;
+    let (http, _clock) = setup();
+    let error = http.send(&get(&server.url), Repeat::Safe, &Limits::default()).await.unwrap_err();
+    assert_eq!((error.refusal().unwrap().status, error.retry()), (302, Retry::Never));
+    assert!(other.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_ends_early_is_an_error() {
+    let cases: [Pieces; 2] = [
+        |_| vec![("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{\"value\":[]}", NOW)],
+        |_| vec![("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nc\r\n{\"value\":[]}\r\n", NOW)],
+    ];
+    for pieces in cases {
+        let server = Raw::start(pieces).await;
+        let (http, _clock) = setup();
+        let error = http.send(&get(&server.url), Repeat::Never, &Limits::default()).await.unwrap_err();
+        assert!(matches!(error, HttpError::Cut { .. }), "{error:?}");
+        let mut chunks = http.stream(&get(&server.url), &Limits::default()).await.unwrap();
+        let error = loop {
+            match chunks.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the end was believed"),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, HttpError::Cut { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_repeated_for_reads_only() {
+    let pieces: Pieces = |number| if number == 0 { vec![] } else { vec![(OK, NOW)] };
+    let server = Raw::start(pieces).await;
+    let (http, _clock) = setup();
+    assert!(http.send(&get(&server.url), Repeat::Safe, &Limits::default()).await.is_ok());
+    assert_eq!(server.connections(), 2);
+
+    let server = Raw::start(pieces).await;
+    let post = Request::post(Address::parse(&server.url).unwrap());
+    let error = http.send(&post, Repeat::Unsafe, &Limits::default()).await.unwrap_err();
+    assert!(matches!(error, HttpError::Lost { .. }), "{error:?}");
+    assert_eq!((error.applied(), server.connections()), (Applied::Unknown, 1));
+}
+
+#[tokio::test]
+async fn nothing_listening_proves_that_nothing_was_applied() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let (http, clock) = setup();
+    let post = Request::post(Address::parse(&url).unwrap());
+    let error = http.send(&post, Repeat::Unsafe, &Limits::default()).await.unwrap_err();
+    assert!(matches!(error, HttpError::Connect { .. }), "{error:?}");
+    assert_eq!((error.applied(), error.retry()), (Applied::No, Retry::Backoff));
+    assert_eq!(clock.waits().len(), 4);
+}
+
+#[tokio::test]
+async fn a_slow_answer_is_cut_off_in_head_and_body() {
+    const SLOW: Duration = Duration::from_secs(20);
+    let cases: [Pieces; 3] = [
+        |_| vec![("", SLOW)],
+        |_| vec![("HTTP/1.1 200 OK\r\nx-a: ", SLOW), ("1\r\n", SLOW)],
+        |_| vec![("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\na", SLOW), ("b", SLOW)],
+    ];
+    let limits = Limits { time_max: Duration::from_millis(300), ..Limits::default() };
+    for pieces in cases {
+        let server = Raw::start(pieces).await;
+        let (http, _clock) = setup();
+        let error = http.send(&get(&server.url), Repeat::Unsafe, &limits).await.unwrap_err();
+        assert!(matches!(error, HttpError::Late { .. }), "{error:?}");
+        assert_eq!(error.applied(), Applied::Unknown);
+    }
+}
+
+#[tokio::test]
+async fn a_large_answer_is_refused_whatever_it_announces() {
+    static ZEROS: &[u8] = include_bytes!("../fixtures/http/two-mebibytes-of-zeros.gz");
+    let limits = Limits { bytes_max: 1 << 20, ..Limits::default() };
+    let (http, _clock) = setup();
+
+    let announced = Server::start(|_| Reply::new(200, vec![0; 2 << 20])).await;
+    let packed = Server::start(|_| Reply::new(200, ZEROS).header("content-encoding", "gzip")).await;
+    for server in [&announced, &packed] {
+        let error = http.send(&get(&server.url), Repeat::Safe, &limits).await.unwrap_err();
+        assert!(matches!(error, HttpError::Large { limit: 1_048_576, .. }), "{error:?}");
+        assert_eq!(server.seen().len(), 1);
+    }
+    let whole = http.send(&get(&packed.url), Repeat::Safe, &Limits::default()).await.unwrap();
+    assert_eq!(whole.body.len(), 2 << 20);
+}
+
+#[tokio::test]
+async fn a_write_takes_a_connection_of_its_own() {
+    let server = Server::start(|_| Reply::new(200, "")).await;
+    let raw =
+        Raw::start(|_| vec![("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", Duration::from_secs(5))])
+            .await;
+    let (http, _clock) = setup();
+    let post = Request::post(Address::parse(&raw.url).unwrap());
+    for _ in 0..3 {
+        assert!(http.send(&post, Repeat::Unsafe, &Limits::default()).await.is_ok());
+    }
+    assert_eq!(raw.connections(), 3);
+    // An empty POST says so: some servers insist (411).
+    let post = Request::post(Address::parse(&server.url).unwrap());
+    assert!(http.send(&post, Repeat::Unsafe, &Limits::default()).await.is_ok());
+    assert_eq!(server.seen().first().unwrap().header("content-length"), Some("0"));
+}
+
+#[tokio::test]
+async fn no_error_shows_a_secret() {
+    let (http, _clock) = setup();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/s3cret/path?sig=s3cret", listener.local_addr().unwrap());
+    drop(listener);
+    let server = Server::start(|_| Reply::new(400, "bad")).await;
+    for url in [url, format!("{}/s3cret?sig=s3cret", server.url)] {
+        let address = Address::secret(&Secret::new(url)).unwrap();
+        let request = Request::post(address)
+            .bearer(&Secret::new("s3cret".to_owned()))
+            .unwrap()
+            .header("x-signature", "s3cret")
+            .unwrap()
+            .body("text/plain", "s3cret");
+        let error = http.send(&request, Repeat::Never, &Limits::default()).await.unwrap_err();
+        let shown = everything(&error);
+        assert!(shown.contains("POST http://127.0.0.1:") && !shown.contains("s3cret"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_learns_who_asks() {
+    let server = Server::start(|_| Reply::new(200, "")).await;
+    let (http, _clock) = setup();
+    let answer = http.send(&get(&server.url), Repeat::Safe, &Limits::default()).await.unwrap();
+    assert!(answer.header("date").is_some());
+    let seen = server.seen();
+    let agent = seen.first().unwrap().header("user-agent").unwrap();
+    assert!(agent.starts_with("huntbook/"), "{agent}");
+}

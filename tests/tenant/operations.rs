@@ -1,0 +1,285 @@
+//! Devices, indicators and users: exact requests, duplicates, refusals.
+
+use huntbook::http::{Applied, Retry};
+use huntbook::model::{AlertSeverity, Term};
+use huntbook::tenant::{
+    ActionStatus, Indicator, IndicatorAction, IndicatorType, IsolationType, Operation, Receipt, RemoteState,
+    ScanType, Tenant as _, TenantError,
+};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::bench::{ACTION, DEVICE, Reply, Server};
+
+fn isolate() -> Operation {
+    Operation::IsolateDevice {
+        device: DEVICE.parse().unwrap(),
+        isolation_type: IsolationType::Selective,
+        comment: "why".to_owned(),
+    }
+}
+
+fn indicator() -> Indicator {
+    Indicator {
+        indicator_value: "203.0.113.7".to_owned(),
+        indicator_type: IndicatorType::IpAddress,
+        action: IndicatorAction::Block,
+        title: "T".to_owned(),
+        description: "D".to_owned(),
+        severity: Some(AlertSeverity::High),
+        recommended_actions: None,
+        expiration_time: Some("2026-02-01T00:00:00Z".parse().unwrap()),
+        generate_alert: true,
+        rbac_group_names: vec![],
+    }
+}
+
+fn action(machine: &str, status: &str) -> Value {
+    json!({
+        "id": ACTION, "type": "Isolate", "scope": "Selective", "requestor": "app", "requestorComment": "why",
+        "status": status, "machineId": machine, "computerDnsName": "web01",
+        "creationDateTimeUtc": "2026-01-10T11:00:00.1234567Z", "lastUpdateTimeUtc": "2026-01-10T11:01:00Z",
+        "relatedFileInfo": null,
+    })
+}
+
+/// Applies an operation to a server that answers it; checks the one request made.
+async fn check(operation: Operation, answer: (u16, Value), line: &str, body: Value, state: RemoteState) {
+    let (status, reply) = answer;
+    let server =
+        Server::tenant(
+            move |_| {
+                if reply.is_null() { Reply::new(status, "") } else { Reply::json(status, &reply) }
+            },
+        )
+        .await;
+    let (tenant, _clock) = server.client();
+    let receipt = tenant.apply(&operation).await.unwrap();
+    assert_eq!(receipt.state, state, "{operation}");
+    let calls = server.calls();
+    let [call] = calls.as_slice() else { panic!("{calls:?}") };
+    assert_eq!(call.line(), line);
+    let sent = if call.body.is_empty() { Value::Null } else { call.json() };
+    assert_eq!(sent, body, "{operation}");
+}
+
+#[tokio::test]
+async fn every_operation_sends_the_documented_request() {
+    use RemoteState::{Done, Pending};
+    let device = || DEVICE.parse().unwrap();
+    let machines = |tail: &str| format!("POST /api/machines/{DEVICE}/{tail}");
+    let queued = || (201, action(DEVICE, "Pending"));
+    let machine = || (200, json!({"id": DEVICE, "machineTags": ["x"]}));
+    let user = || "dana@contoso.example".parse().unwrap();
+
+    check(
+        isolate(),
+        queued(),
+        &machines("isolate"),
+        json!({"Comment": "why", "IsolationType": "Selective"}),
+        Pending,
+    )
+    .await;
+    let release = Operation::ReleaseDevice { device: device(), comment: "why".to_owned() };
+    check(release, queued(), &machines("unisolate"), json!({"Comment": "why"}), Pending).await;
+    let scan = Operation::RunAntivirusScan {
+        device: device(),
+        scan_type: ScanType::Quick,
+        comment: "why".to_owned(),
+    };
+    let done = (201, action(DEVICE, "Succeeded"));
+    check(scan, done, &machines("runAntiVirusScan"), json!({"Comment": "why", "ScanType": "Quick"}), Done)
+        .await;
+    let tag = Operation::TagDevice { device: device(), tag: "x".to_owned() };
+    check(tag, machine(), &machines("tags"), json!({"Value": "x", "Action": "Add"}), Done).await;
+    let untag = Operation::UntagDevice { device: device(), tag: "x".to_owned() };
+    check(untag, machine(), &machines("tags"), json!({"Value": "x", "Action": "Remove"}), Done).await;
+    let body = json!({
+        "indicatorValue": "203.0.113.7", "indicatorType": "IpAddress", "action": "Block", "title": "T",
+        "description": "D", "generateAlert": true, "severity": "High", "expirationTime": "2026-02-01T00:00:00Z",
+    });
+    check(
+        Operation::AddIndicator(indicator()),
+        (200, json!({"id": "1"})),
+        "POST /api/indicators",
+        body,
+        Done,
+    )
+    .await;
+    let disable = Operation::DisableUser { user: user() };
+    let line = "PATCH /v1.0/users/dana@contoso.example";
+    check(disable, (204, Value::Null), line, json!({"accountEnabled": false}), Done).await;
+    let revoke = || Operation::RevokeSessions { user: user() };
+    let line = "POST /v1.0/users/dana@contoso.example/revokeSignInSessions";
+    check(revoke(), (204, Value::Null), line, Value::Null, Done).await;
+    check(revoke(), (200, json!({"value": true})), line, Value::Null, Done).await;
+}
+
+#[tokio::test]
+async fn an_accepted_action_has_an_id_and_can_be_asked_after() {
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "POST" => Reply::json(201, &action(DEVICE, "Pending")),
+        _ => Reply::json(200, &action(DEVICE, "TimedOut")),
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let receipt = tenant.apply(&isolate()).await.unwrap();
+    let id = receipt.remote_id.unwrap();
+    let found = tenant.machine_action(&id).await.unwrap();
+    assert_eq!(found.status, Term::Known(ActionStatus::TimeOut));
+    assert_eq!((found.kind.as_str(), found.requestor_comment.as_deref()), ("Isolate", Some("why")));
+    assert!(found.last_update_date_time_utc.is_some());
+    assert_eq!(server.calls().last().unwrap().line(), format!("GET /api/machineactions/{ACTION}"));
+}
+
+#[tokio::test]
+async fn the_same_action_under_way_is_already_in_force() {
+    let bodies = [
+        json!({"error": {"code": "BadRequest", "message": "Action is already in progress", "target": "t"}}),
+        json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "…", "target": "t"}}),
+    ];
+    for body in bodies {
+        let server = Server::tenant(move |_| Reply::json(400, &body)).await;
+        let (tenant, _clock) = server.client();
+        let receipt = tenant.apply(&isolate()).await.unwrap();
+        assert_eq!(receipt, Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
+    }
+    let server = Server::tenant(|_| {
+        Reply::json(
+            400,
+            &json!({"error": {"code": "OsPlatformNotSupported", "message": "no", "target": "t-1"}}),
+        )
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let error = tenant.apply(&isolate()).await.unwrap_err();
+    assert_eq!((error.retry(), error.applied()), (Retry::Never, Applied::No));
+    assert_eq!(
+        error.to_string(),
+        "`isolateDevice` was refused with status 400 (OsPlatformNotSupported: no) [request t-1]"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_about_another_device_is_an_alarm() {
+    let other = "bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22";
+    let server = Server::tenant(move |_| Reply::json(201, &action(other, "Pending"))).await;
+    let (tenant, _clock) = server.client();
+    let error = tenant.apply(&isolate()).await.unwrap_err();
+    assert!(matches!(error, TenantError::OtherDevice { .. }), "{error:?}");
+    assert_eq!(error.applied(), Applied::Unknown);
+}
+
+#[tokio::test]
+async fn a_stumbling_service_leaves_the_fate_of_an_action_open() {
+    for status in [500, 502, 503, 504] {
+        let server = Server::tenant(move |_| Reply::new(status, "<html>oops</html>")).await;
+        let (tenant, _clock) = server.client();
+        let error = tenant.apply(&isolate()).await.unwrap_err();
+        assert_eq!((error.applied(), server.calls().len()), (Applied::Unknown, 1), "{status}");
+    }
+    // What can be done twice is.
+    let server = Server::tenant(|seen| Reply::new(if seen.nth < 2 { 502 } else { 204 }, "")).await;
+    let (tenant, _clock) = server.client();
+    let disable = Operation::DisableUser { user: "dana@contoso.example".parse().unwrap() };
+    tenant.apply(&disable).await.unwrap();
+    assert_eq!(server.calls().len(), 3);
+}
+
+#[tokio::test]
+async fn a_throttled_action_waits_for_its_turn() {
+    let server = Server::tenant(|seen| match seen.nth {
+        0 => Reply::json(
+            429,
+            &json!({"error": {"code": "429", "message": "API calls quota exceeded! maximum allowed 45 per 00:01:00"}}),
+        ),
+        _ => Reply::json(201, &action(DEVICE, "Pending")),
+    })
+    .await;
+    let (tenant, clock) = server.client();
+    tenant.apply(&isolate()).await.unwrap();
+    let waits = clock.waits();
+    let [wait] = waits.as_slice() else { panic!("{waits:?}") };
+    assert!((60..=66).contains(&wait.as_secs()), "{wait:?}");
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_named() {
+    let table = [
+        (isolate(), "the app lacks the permission `Machine.Isolate`"),
+        (
+            Operation::AddIndicator(indicator()),
+            "the app lacks the permission `Ti.ReadWrite` or `Ti.ReadWrite.All`",
+        ),
+        (
+            Operation::RevokeSessions { user: "dana@contoso.example".parse().unwrap() },
+            "the app lacks the permission `User.RevokeSessions.All` or `User.ReadWrite.All`",
+        ),
+    ];
+    for (operation, text) in table {
+        let server = Server::tenant(|_| {
+            Reply::json(
+                403,
+                &json!({"error": {"code": "Forbidden", "message": "\u{1b}[31mno\u{202e}", "target": "t"}}),
+            )
+        })
+        .await;
+        let (tenant, _clock) = server.client();
+        let error = tenant.apply(&operation).await.unwrap_err();
+        assert!(error.to_string().contains(text), "{error}");
+        assert!(error.to_string().contains(r"\u{1b}[31mno\u{202e}"), "{error}");
+        assert_eq!((error.retry(), error.applied(), server.calls().len()), (Retry::Never, Applied::No, 1));
+    }
+}
+
+#[tokio::test]
+async fn the_actions_of_a_device_are_listed_over_all_pages() {
+    let server = Server::tenant(|seen| {
+        let mut body = json!({"value": [action(DEVICE, "Pending")]});
+        if seen.query("$skip").is_none() {
+            let link = format!("http://{}/api/machineactions?$skip=1", seen.header("host").unwrap());
+            body["@odata.nextLink"] = link.into();
+        }
+        Reply::json(200, &body)
+    })
+    .await;
+    let (tenant, clock) = server.client();
+    let since = huntbook::clock::Clock::now(&clock).checked_sub(SignedDuration::from_hours(1)).unwrap();
+    let found = tenant.machine_actions(&DEVICE.parse().unwrap(), since).await.unwrap();
+    assert_eq!(found.len(), 2);
+    let calls = server.calls();
+    assert_eq!(
+        calls.first().unwrap().query("$filter").map(str::to_owned),
+        Some(format!("machineId eq '{DEVICE}' and creationDateTimeUtc ge 2026-01-10T11:00:00Z"))
+    );
+
+    // "None is under way" must be true: what cannot be read fails the list.
+    let server = Server::tenant(|_| Reply::json(200, &json!({"value": [{"id": ACTION}]}))).await;
+    let (tenant, _clock) = server.client();
+    assert!(tenant.machine_actions(&DEVICE.parse().unwrap(), since).await.is_err());
+}
+
+#[tokio::test]
+async fn a_device_is_read_and_a_missing_one_is_404() {
+    let server = Server::tenant(|seen| {
+        if seen.path.ends_with(DEVICE) {
+            let body = json!({
+                "id": DEVICE, "computerDnsName": "web01.contoso.example", "riskScore": "High", "rbacGroupId": 140,
+                "machineTags": ["tier0"], "lastSeen": "2026-01-10T10:00:00.036052313Z", "osBuild": 19042,
+            });
+            return Reply::json(200, &body);
+        }
+        let message = "Machine was not found";
+        Reply::json(404, &json!({"error": {"code": "ResourceNotFound", "message": message, "target": "t"}}))
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let found = tenant.machine(&DEVICE.parse().unwrap()).await.unwrap();
+    assert_eq!(
+        (found.machine_tags.as_slice(), found.risk_score.as_deref()),
+        (&["tier0".to_owned()][..], Some("High"))
+    );
+    let other = "bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22".parse().unwrap();
+    let error = tenant.machine(&other).await.unwrap_err();
+    assert_eq!(error.refused().unwrap().status, 404);
+}
