@@ -72,6 +72,8 @@ fn options() -> SimOptions {
         .when("SlowEvents", Err(HuntFault::TooSlow))
         .when("evaluate", Err(HuntFault::Unsupported("`evaluate`".to_owned())));
     let mut options = SimOptions::sample().unwrap();
+    // Not the shipped data: that may change without a test noticing.
+    options.data = serde_json::from_str(include_str!("fixtures/sim.json")).unwrap();
     options.hunter = Arc::new(GeneratedHunter::before(Arc::new(canned)));
     options
 }
