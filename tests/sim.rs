@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use huntbook::clock::{Clock as _, ManualClock, SharedClock};
+use huntbook::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use huntbook::model::Secret;
 use huntbook::sim::{
     Apply, BODY_BYTES_MAX, CannedHunter, Duplicates, Fault, GeneratedHunter, HuntColumn, HuntFault,
@@ -686,6 +686,21 @@ async fn a_lost_answer_may_hide_an_effect() {
     assert!(world.effects().is_empty());
     world.isolate(DEVICE).await.refused(500, "InternalServerError");
     assert_eq!(world.effects().len(), 1);
+    world.isolate(DEVICE).await.refused(400, "ActiveRequestAlreadyExists");
+}
+
+#[tokio::test]
+async fn a_late_request_takes_effect_after_its_answer() {
+    let world = World::sample().await;
+    let late = Fault { status: Some(504), apply: Apply::After, delay_ms: 200, ..isolate_fault() };
+    world.sim.set_faults(vec![late]).unwrap();
+    world.isolate(DEVICE).await.refused(504, "UnknownError");
+    assert!(world.effects().is_empty());
+    let deadline = SystemClock.now() + SignedDuration::from_secs(30);
+    while world.effects().is_empty() && SystemClock.now() < deadline {
+        SystemClock.sleep(SignedDuration::from_millis(20)).await;
+    }
+    assert_eq!(world.effects(), [format!("isolate {DEVICE}")]);
     world.isolate(DEVICE).await.refused(400, "ActiveRequestAlreadyExists");
 }
 

@@ -40,7 +40,8 @@ pub struct Fault {
     /// How `retry_after` is said.
     #[serde(default)]
     pub retry_after_as: RetryAfterAs,
-    /// Milliseconds to wait before answering, at most [`DELAY_MS_MAX`]; real time.
+    /// Milliseconds to wait before answering, or with [`Apply::After`] before acting; at most
+    /// [`DELAY_MS_MAX`]; real time.
     #[serde(default)]
     pub delay_ms: u64,
     /// Sends only this many bytes of the body, then ends the connection.
@@ -85,6 +86,9 @@ pub enum Apply {
     Not,
     /// The answer is lost: the effect happens first.
     Before,
+    /// The request is late: the caller is answered (or cut off) at once, and the effect happens
+    /// `delay_ms` later, whether or not anybody still waits.
+    After,
 }
 
 impl Fault {
@@ -127,14 +131,19 @@ impl Fault {
         self.status.is_some() || self.body.is_some() || self.reset
     }
 
-    /// Whether the request reaches the tenant.
+    /// Whether the tenant acts on the request before it is answered.
     pub(super) fn lets_through(&self) -> bool {
         !self.replaces() || self.apply == Apply::Before
     }
 
+    /// How long after the answer the tenant acts, if it does so then.
+    pub(super) fn late(&self) -> Option<Duration> {
+        (self.replaces() && self.apply == Apply::After).then(|| Duration::from_millis(self.delay_ms))
+    }
+
     /// How long the answer waits.
-    pub(super) const fn delay(&self) -> Duration {
-        Duration::from_millis(self.delay_ms)
+    pub(super) fn delay(&self) -> Duration {
+        Duration::from_millis(if self.late().is_some() { 0 } else { self.delay_ms })
     }
 
     /// What the log says of it.
@@ -152,8 +161,10 @@ impl Fault {
         if self.reset {
             words.push("reset".to_owned());
         }
-        if self.replaces() && self.apply == Apply::Before {
-            words.push("applied".to_owned());
+        match self.apply {
+            Apply::Before if self.replaces() => words.push("applied".to_owned()),
+            Apply::After if self.replaces() => words.push("applied late".to_owned()),
+            Apply::Before | Apply::After | Apply::Not => {}
         }
         if words.is_empty() { "body".to_owned() } else { words.join(", ") }
     }

@@ -52,7 +52,7 @@ pub use wire::CONNECTIONS_MAX;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use jiff::SignedDuration;
@@ -233,6 +233,7 @@ impl Sim {
             faults: fault::Script::new(options.faults)?,
             log: log::Log::new(options.log_to),
             state: Mutex::new(state),
+            late: Mutex::new(JoinSet::new()),
             url: format!("http://{address}"),
             clock,
         });
@@ -328,6 +329,8 @@ impl Sim {
 
 impl Drop for Sim {
     fn drop(&mut self) {
+        // Late requests hold the service, which holds them.
+        self.service.late.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.stop.cancel();
         self.cut.cancel();
     }

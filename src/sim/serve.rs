@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, State};
@@ -10,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::call::{Call, Refusal, Served};
 use super::fault::{Fault, Script, http_date};
@@ -23,6 +25,9 @@ use super::wire::Line;
 use super::{graph, hooks, mde};
 use crate::clock::SharedClock;
 use crate::model::Secret;
+
+/// Most requests waiting to be acted on late; each may hold a body of [`BODY_BYTES_MAX`].
+const LATE_MAX: usize = 100;
 
 /// Largest body taken. A query, a comment or a card is some kilobytes; the services stop at a few
 /// megabytes.
@@ -47,6 +52,8 @@ pub(super) struct Service {
     pub(super) faults: Script,
     pub(super) log: Log,
     pub(super) state: Mutex<TenantState>,
+    /// Requests that are acted on after they were answered.
+    pub(super) late: Mutex<JoinSet<()>>,
     /// Address of the server, for callers that do not say how they reached it.
     pub(super) url: String,
 }
@@ -57,6 +64,22 @@ impl Service {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.settle(now);
         state
+    }
+
+    /// Acts on a request after `delay`, whoever still waits for it.
+    fn act_late(self: &Arc<Self>, mut call: Call, delay: Duration) {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        while late.try_join_next().is_some() {}
+        if LATE_MAX <= late.len() {
+            tracing::warn!(limit = LATE_MAX, "too many late requests; one is lost");
+            return;
+        }
+        let service = Arc::clone(self);
+        late.spawn(async move {
+            lag(delay).await;
+            call.now = service.clock.now();
+            drop(Box::pin(route(&service, &call)).await);
+        });
     }
 
     /// Begins the log entry of a change.
@@ -161,7 +184,8 @@ pub(super) async fn handle(
         pending.note(|entry| entry.status = Some(StatusCode::PAYLOAD_TOO_LARGE.as_u16()));
         return Reply::text(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large").into_response();
     };
-    let call = Call::new(&service.url, parts, body, (pending.seq(), service.clock.now()));
+    let now = service.clock.now();
+    let call = Call::new(&service.url, parts, body, (pending.seq(), now));
     let fault = service.faults.pick(&call.method, &call.segments);
     let mut reply = Reply::empty(StatusCode::OK);
     if fault.as_ref().is_none_or(Fault::lets_through) {
@@ -173,15 +197,18 @@ pub(super) async fn handle(
     if let Some(fault) = fault {
         pending.note(|entry| entry.fault = Some(fault.label()));
         lag(fault.delay()).await;
+        reply = fault.reply(&call, |refusal| envelope(&call, refusal)).unwrap_or(reply);
+        cut = fault.truncate;
+        if let Some(delay) = fault.late() {
+            service.act_late(call, delay);
+        }
         if fault.reset {
             line.cut();
             return Reply::empty(StatusCode::OK).into_response();
         }
-        reply = fault.reply(&call, |refusal| envelope(&call, refusal)).unwrap_or(reply);
-        cut = fault.truncate;
     }
     // A client that compares clocks must see the tenant's, not the machine's.
-    reply = reply.with(DATE, &http_date(call.now, 0));
+    reply = reply.with(DATE, &http_date(now, 0));
     pending.note(|entry| (entry.status, entry.bytes) = (Some(reply.status.as_u16()), reply.length()));
     // The entry is written before the answer leaves, so that who has the answer finds it in the log.
     drop(pending);
