@@ -14,7 +14,7 @@ const ON_TIME: SignedDuration = SignedDuration::from_mins(2);
 
 /// How far in the future the last slot may be. Beyond, the clock was wrong when it was written, and obeying
 /// it would keep the playbook silent until then. Below, the clock was set back, and waiting doubles nothing.
-const FUTURE_MAX: SignedDuration = SignedDuration::from_hours(25);
+pub const FUTURE_MAX: SignedDuration = SignedDuration::from_hours(25);
 
 /// What happens to missed slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,20 +55,48 @@ pub struct Slot {
     pub lateness: Lateness,
 }
 
-/// Decides which slots after `last` are to have a run at `now`, oldest first. Jitter is the caller's: give
-/// the instant up to which slots have started.
+/// How far runs are spread after their slots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Spread<'a> {
+    /// What tells one schedule's delays from another's.
+    pub seed: &'a [u8],
+    /// The longest delay.
+    pub max: SignedDuration,
+}
+
+/// What is due.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DueSlots {
+    /// The slots that are to have a run, oldest first.
+    pub slots: Vec<Slot>,
+    /// The latest slot that has started, wanted or not: look no further back than this next time.
+    pub newest: Option<Timestamp>,
+}
+
+/// Decides which slots after `last` are to have a run at `now`.
 ///
 /// Never returns a slot at or before `last`, so a clock that is set back repeats nothing, and never more
 /// than [`SLOTS_MAX`] slots, so a clock that jumps forward starts no flood.
 #[must_use]
-pub fn due(cadence: &Cadence, last: Timestamp, now: Timestamp, policy: CatchUpPolicy) -> Vec<Slot> {
-    let last = if now.duration_until(last) <= FUTURE_MAX { last } else { now };
+pub fn due(
+    cadence: &Cadence,
+    last: Timestamp,
+    now: Timestamp,
+    policy: CatchUpPolicy,
+    spread: Spread<'_>,
+) -> DueSlots {
+    let last = believed(last, now);
     let max = match policy.catch_up {
         CatchUp::None | CatchUp::Latest => 1,
         CatchUp::All => SLOTS_MAX,
     };
+    let start = |slot: Timestamp| cadence.start_of(slot, spread.seed, spread.max);
+    // One more than wanted: the last may have to wait for its delay.
+    let mut passed = cadence.last_slots_between(last, now, max + 1);
+    passed.pop_if(|slot| now < start(*slot));
+    let newest = passed.last().copied();
     let slot = |at: Timestamp| {
-        let late = at.duration_until(now);
+        let late = start(at).duration_until(now);
         let lateness = if late <= ON_TIME { Lateness::OnTime } else { Lateness::Missed };
         let wanted = match (lateness, policy.catch_up) {
             (Lateness::OnTime, _) => true,
@@ -79,7 +107,14 @@ pub fn due(cadence: &Cadence, last: Timestamp, now: Timestamp, policy: CatchUpPo
         };
         wanted.then_some(Slot { at, lateness })
     };
-    cadence.last_slots_between(last, now, max).into_iter().filter_map(slot).collect()
+    let surplus = passed.len().saturating_sub(max);
+    DueSlots { slots: passed.into_iter().skip(surplus).filter_map(slot).collect(), newest }
+}
+
+/// The last slot, or `now` if it is so far in the future that the clock must have been wrong.
+#[must_use]
+pub fn believed(last: Timestamp, now: Timestamp) -> Timestamp {
+    if now.duration_until(last) <= FUTURE_MAX { last } else { now }
 }
 
 #[cfg(test)]
@@ -89,7 +124,8 @@ mod tests {
     #[track_caller]
     fn check(last: &str, now: &str, policy: CatchUpPolicy, expect: &[(&str, Lateness)]) {
         let cadence = Cadence::cron("0 * * * *", "UTC").unwrap();
-        let found = due(&cadence, last.parse().unwrap(), now.parse().unwrap(), policy);
+        let found =
+            due(&cadence, last.parse().unwrap(), now.parse().unwrap(), policy, Spread::default()).slots;
         let expect: Vec<Slot> = expect
             .iter()
             .map(|(at, lateness)| Slot { at: at.parse().unwrap(), lateness: *lateness })
@@ -148,15 +184,38 @@ mod tests {
     fn a_month_away_starts_no_flood() {
         let cadence = Cadence::every(SignedDuration::from_secs(1)).unwrap();
         let (last, now) = ("2026-01-01T00:00:00Z".parse().unwrap(), "2026-02-01T00:00:00Z".parse().unwrap());
-        let slots = due(&cadence, last, now, ALL);
+        let slots = due(&cadence, last, now, ALL, Spread::default()).slots;
         assert_eq!(slots.len(), SLOTS_MAX);
         assert_eq!(slots.last().unwrap().at, now);
-        assert_eq!(due(&cadence, last, now, LATEST).len(), 1);
+        assert_eq!(due(&cadence, last, now, LATEST, Spread::default()).slots.len(), 1);
     }
 
     #[test]
     fn a_clock_set_back_repeats_nothing_and_a_wild_one_is_not_believed() {
         check("2026-01-10T12:00:00Z", "2026-01-10T09:00:00Z", LATEST, &[]);
         check("2027-01-10T12:00:00Z", "2026-01-10T09:00:00Z", LATEST, &[]);
+    }
+
+    #[test]
+    fn a_slot_waits_for_its_delay_and_is_on_time_at_it() {
+        let cadence = Cadence::cron("0 * * * *", "UTC").unwrap();
+        let spread = Spread { seed: b"playbook", max: SignedDuration::from_mins(50) };
+        let last: Timestamp = "2026-01-10T11:00:00Z".parse().unwrap();
+        let slot: Timestamp = "2026-01-10T12:00:00Z".parse().unwrap();
+        let start = cadence.start_of(slot, spread.seed, spread.max);
+        assert!(SignedDuration::from_mins(3) < slot.duration_until(start), "the seed was chosen for it");
+        let before = start.checked_sub(SignedDuration::from_millis(1)).unwrap();
+        assert_eq!(due(&cadence, last, before, NONE, spread), DueSlots::default());
+        let at_it = due(&cadence, last, start, NONE, spread);
+        assert_eq!(at_it.slots, [Slot { at: slot, lateness: OnTime }]);
+        assert_eq!(at_it.newest, Some(slot));
+    }
+
+    #[test]
+    fn what_is_let_go_is_not_looked_at_again() {
+        let cadence = Cadence::cron("0 * * * *", "UTC").unwrap();
+        let (last, now) = ("2026-01-10T08:00:00Z".parse().unwrap(), "2026-01-10T11:30:00Z".parse().unwrap());
+        let found = due(&cadence, last, now, NONE, Spread::default());
+        assert_eq!(found, DueSlots { slots: vec![], newest: Some("2026-01-10T11:00:00Z".parse().unwrap()) });
     }
 }

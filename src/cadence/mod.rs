@@ -31,7 +31,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
-pub use catch_up::{CatchUp, CatchUpPolicy, Lateness, SLOTS_MAX, Slot, due};
+pub use catch_up::{
+    CatchUp, CatchUpPolicy, DueSlots, FUTURE_MAX, Lateness, SLOTS_MAX, Slot, Spread, believed, due,
+};
 
 /// Shortest distance of `every`. Hunting is limited to 45 calls a minute; anything below a second is a
 /// mistake.

@@ -162,6 +162,8 @@ const ZONES: [&str; 7] = [
 ];
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
     #[test]
     fn instants_ascend_and_are_never_past(
         expression in proptest::sample::select(&EXPRESSIONS[..]),
