@@ -120,14 +120,23 @@ async fn verify(received: &Received) -> Option<Value> {
     let headers: serde_json::Map<_, _> =
         received.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let body = base64::engine::general_purpose::STANDARD.encode(&received.body);
-    let mut child =
-        python::script("verify_webhook.py").stderr(std::process::Stdio::null()).spawn().expect("python");
+    try_ask("verify_webhook.py", &json!({"secret": SECRET, "headers": headers, "body": body})).await
+}
+
+/// Gives a script one JSON value and reads one back; `None` if it fails.
+async fn try_ask(name: &str, question: &Value) -> Option<Value> {
+    let mut child = python::script(name).stderr(std::process::Stdio::null()).spawn().expect("python starts");
     let mut input = child.stdin.take().expect("a pipe");
-    let delivery = json!({"secret": SECRET, "headers": headers, "body": body}).to_string();
-    input.write_all(delivery.as_bytes()).await.expect("a pipe");
+    input.write_all(question.to_string().as_bytes()).await.expect("a pipe");
     drop(input);
     let output = child.wait_with_output().await.expect("it ends");
     output.status.success().then(|| serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+/// Gives a script one JSON value and reads a list back.
+async fn ask(name: &str, question: &Value) -> Vec<Value> {
+    let answer = try_ask(name, question).await.expect("the script succeeds");
+    answer.as_array().expect("a list").clone()
 }
 
 /// Sends to each kind and returns the errors.
@@ -249,6 +258,12 @@ fn texts(value: &Value) -> Vec<&str> {
     }
 }
 
+/// A text without what carries no meaning: spaces, line ends, and what stands for the invisible.
+fn letters(text: &str) -> String {
+    let hidden = |c: char| c.is_whitespace() || c.is_control() || "\u{202e}\u{2060}\u{fffd}".contains(c);
+    text.replace(hidden, "")
+}
+
 /// Every `type` in a JSON tree.
 fn types(value: &Value) -> Vec<&str> {
     match value {
@@ -273,10 +288,20 @@ async fn hostile_text_is_text_to_teams() {
             assert!(!shown.contains("{{") && !shown.contains("${"), "a renderer would read this: {shown:?}");
             assert!(!shown.contains(['\u{1b}', '\u{202e}', '\0']), "{shown:?}");
         }
-        let facts = &body["attachments"][0]["content"]["body"][1];
+        let content = &body["attachments"][0]["content"];
+        let facts = &content["body"][1];
         assert_eq!(facts["type"], "FactSet");
-        for fact in texts(&facts["facts"]) {
-            assert!(!fact.contains("](") && !fact.contains("**"), "Markdown is read here: {fact:?}");
+        let read_as_markdown = [&content["fallbackText"], &facts["facts"]];
+        for fact in ask("read_markdown.py", &json!(read_as_markdown.map(texts).concat())).await {
+            assert!(
+                ["[]", "[\"p\"]"].contains(&fact["tags"].to_string().as_str()),
+                "Markdown is read: {fact}"
+            );
+            let shown = letters(fact["text"].as_str().expect("text"));
+            assert!(
+                letters(text).starts_with(shown.trim_end_matches('…')),
+                "{shown:?} is not what was sent: {text:?}"
+            );
         }
     }
 }

@@ -11,11 +11,12 @@ use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
 
 use super::cut::{fit, fit_line};
 use super::email_html::{FACTS_MAX, NAME_CHARS_MAX, VALUE_CHARS_MAX};
-use super::encode;
+
 use super::error::ChannelError;
 use super::message::{Message, origin, severity_label, shortened_facts, token};
 use super::{email_html, shown};
 use crate::model::Secret;
+use crate::text::encode;
 
 /// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,18 +176,19 @@ fn tls(options: &EmailOptions) -> Result<TlsParameters, String> {
     builder.build().map_err(|error| format!("TLS cannot be set up: {error}"))
 }
 
-/// The subject: one line without control characters, and nothing in it that decodes to something else.
+/// The subject: one line, short enough for every mail program.
 fn subject(title: &str) -> String {
-    // A title that already looks like an encoded word would be decoded by the reader's mail program.
-    let title = encode::header(title).replace("=?", "= ?");
+    let title = encode::header(title);
     fit_line(title.trim(), SUBJECT_CHARS_MAX, |text| text.chars().count()).into_owned()
 }
 
 /// The part for mail programs that show no HTML.
 fn plain(message: &Message) -> String {
-    let visible = |text: &str| text.lines().map(encode::log).collect::<Vec<_>>().join("\n");
+    let line = |line: &str| encode::log(&line.replace('\t', "    "));
+    let visible = |text: &str| text.lines().map(line).collect::<Vec<_>>().join("\n");
     let severity = severity_label(message.severity);
-    let title = fit_line(&message.title, SUBJECT_CHARS_MAX, |text| text.chars().count());
+    let title = message.title_line();
+    let title = fit_line(&title, SUBJECT_CHARS_MAX, |text| text.chars().count());
     let mut lines = vec![encode::log(&title), String::new(), format!("Severity: {severity}")];
     for (name, value) in shortened_facts(message, FACTS_MAX, NAME_CHARS_MAX, VALUE_CHARS_MAX) {
         lines.push(format!("{}: {}", encode::log(&name), encode::log(&value)));

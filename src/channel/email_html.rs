@@ -4,9 +4,10 @@
 //! scripts, so nothing is fetched when the mail is opened.
 
 use super::cut::{fit, fit_line};
-use super::encode;
+
 use super::message::{Message, origin, severity_label, shortened_facts};
 use crate::model::AlertSeverity;
+use crate::text::encode;
 
 /// Most facts shown; a table longer than a screen is text, not facts.
 pub(super) const FACTS_MAX: usize = 40;
@@ -19,7 +20,7 @@ const TITLE_CHARS_MAX: usize = 500;
 
 /// Renders the part; the text takes at most `text_bytes_max` bytes of it.
 pub(super) fn render(message: &Message, text_bytes_max: usize) -> String {
-    let title = encode::html(&fit_line(&message.title, TITLE_CHARS_MAX, |text| text.chars().count()));
+    let title = encode::html(&fit_line(&message.title_line(), TITLE_CHARS_MAX, |text| text.chars().count()));
     let facts: Vec<String> = shortened_facts(message, FACTS_MAX, NAME_CHARS_MAX, VALUE_CHARS_MAX)
         .map(|(name, value)| {
             let (name, value) = (encode::html(&name), encode::html(&value));

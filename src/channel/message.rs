@@ -39,9 +39,13 @@ pub struct Message {
 
 impl Message {
     /// The identity in characters every sink takes (letters, digits, `-`, `_`; at most 64).
-    #[must_use]
     pub(super) fn wire_id(&self) -> String {
         token(&self.id)
+    }
+
+    /// The title as one line.
+    pub(super) fn title_line(&self) -> String {
+        self.title.split(['\r', '\n', '\t']).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -13,7 +13,6 @@
 mod cut;
 mod email;
 mod email_html;
-mod encode;
 mod error;
 mod message;
 mod post;
@@ -35,6 +34,7 @@ pub use crate::http::Retry;
 use crate::clock::SharedClock;
 use crate::http::Http;
 use crate::model::Secret;
+use crate::text::encode;
 use post::Target;
 
 /// Longest one delivery may take, from connecting to the receiver's answer. Standard Webhooks says 15 to

@@ -5,10 +5,11 @@
 use serde_json::{Value, json};
 
 use super::cut::{fit, fit_line};
-use super::encode;
+
 use super::error::ChannelError;
 use super::message::{Message, origin, severity_label, shortened_facts};
 use super::post::{Reply, refusal};
+use crate::text::encode;
 
 /// Longest header, in characters (Slack's limit for a header block).
 const HEADER_CHARS_MAX: usize = 150;
@@ -31,7 +32,8 @@ const FALLBACK_CHARS_MAX: usize = 1_000;
 /// Builds the body to post.
 pub(super) fn body(message: &Message) -> Value {
     let escaped_chars = |text: &str| encode::slack(text).chars().count();
-    let title = match message.title.trim() {
+    let title = message.title_line();
+    let title = match title.trim() {
         "" => message.playbook.trim(),
         title => title,
     };

@@ -7,11 +7,12 @@
 use serde_json::{Value, json};
 
 use super::cut::{fit, fit_line};
-use super::encode;
+
 use super::error::ChannelError;
 use super::message::{Message, origin, severity_label, shortened_facts};
 use super::post::{Reply, refusal};
 use crate::model::AlertSeverity;
+use crate::text::encode;
 
 /// Largest body, in bytes. Teams documents about 28 KB for a message with everything it adds itself;
 /// 21 KB is what has been measured to go through.
@@ -34,7 +35,8 @@ pub(super) fn body(message: &Message) -> Value {
 /// The envelope with the card in it.
 fn card(message: &Message, text: &str) -> Value {
     let chars = |text: &str| text.chars().count();
-    let title = fit_line(&message.title, TITLE_CHARS_MAX, chars);
+    let title = message.title_line();
+    let title = fit_line(&title, TITLE_CHARS_MAX, chars);
     let facts: Vec<Value> = shortened_facts(message, FACTS_MAX, NAME_CHARS_MAX, VALUE_CHARS_MAX)
         .map(|(name, value)| json!({"title": encode::card(&name), "value": encode::card(&value)}))
         .collect();
@@ -54,7 +56,11 @@ fn card(message: &Message, text: &str) -> Value {
         let lines: Vec<Value> = text.lines().map(|line| run_block(line, &json!({}))).collect();
         body.push(json!({"type": "Container", "separator": true, "items": lines}));
     }
-    body.push(run_block(&origin(message), &json!({"size": "Small", "isSubtle": true})));
+    let mut footer = run_block(&origin(message), &json!({"size": "Small", "isSubtle": true}));
+    if let Some(footer) = footer.as_object_mut() {
+        footer.insert("spacing".to_owned(), "Medium".into());
+    }
+    body.push(footer);
     json!({
         "type": "message",
         "attachments": [{
