@@ -34,6 +34,7 @@ mod reply;
 mod seed;
 mod serve;
 mod state;
+pub mod story;
 mod token;
 mod wire;
 
@@ -55,7 +56,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -139,6 +140,23 @@ impl SimOptions {
             hook_secrets: BTreeMap::new(),
             log_to: None,
         })
+    }
+}
+
+impl SimOptions {
+    /// The sample tenant in the middle of a bad day: nineteen machines, sixteen people, incidents, and
+    /// hunting tables that queries run on. What the demonstration and the shipped playbooks use.
+    ///
+    /// `now` is where the story's relative times start from: the start of the server.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Data`] if the shipped data is damaged.
+    pub fn story(now: Timestamp) -> Result<Self, SimError> {
+        let story = story::Story::contoso(now)?;
+        let hunter = hunting::TableHunter::new(story.library);
+        let hunter = Arc::new(GeneratedHunter::before(Arc::new(hunter)));
+        Ok(Self { data: story.data, hunter, ..Self::sample()? })
     }
 }
 

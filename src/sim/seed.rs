@@ -394,7 +394,7 @@ pub(super) fn names_a_time(key: &str) -> bool {
 }
 
 /// Reads a time: absolute, or relative to `start`.
-fn instant(text: &str, start: Timestamp) -> Result<Timestamp, SimError> {
+pub(super) fn instant(text: &str, start: Timestamp) -> Result<Timestamp, SimError> {
     let bad =
         |error: jiff::Error| SimError::Data { name: format!("the time `{text}`"), source: Box::new(error) };
     if !text.starts_with('-') {

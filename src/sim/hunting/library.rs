@@ -66,7 +66,8 @@ impl Library {
         Ok(library)
     }
 
-    /// Adds rows to a table. A column left out is null, or empty for a string.
+    /// Adds rows to a table. A column left out is null, or empty for a string; `ReportId` is the number
+    /// of the row.
     ///
     /// # Errors
     ///
@@ -78,9 +79,10 @@ impl Library {
             if let Some(column) = row.keys().find(|column| relation.position(column).is_none()) {
                 return Err(LibraryError::UnknownColumn { table: table.to_owned(), column: column.clone() });
             }
+            let number = relation.rows.len() + 1;
             let value = |column: &Column| {
                 row.get(column.name.as_ref())
-                    .map_or_else(|| column.kind.absent(), |json| Value::read(json, column.kind))
+                    .map_or_else(|| left_out(column, number), |json| Value::read(json, column.kind))
             };
             relation.rows.push(relation.columns.iter().map(value).collect::<Row>());
         }
@@ -102,6 +104,18 @@ impl Library {
         self.fill(table, &rows)
     }
 
+    /// Type of a column in KQL's words, if the table has it.
+    #[must_use]
+    pub fn kind(&self, table: &str, column: &str) -> Option<&'static str> {
+        let table = self.tables.get(table)?;
+        Some(table.columns.get(table.position(column)?)?.kind.name())
+    }
+
+    /// Whether a column holds instants.
+    pub(in crate::sim) fn is_time(&self, table: &str, column: &str) -> bool {
+        self.kind(table, column) == Some(Kind::Time.name())
+    }
+
     /// Names of the tables, and how many rows each has.
     pub fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
         self.tables.iter().map(|(name, table)| (name.as_str(), table.rows.len()))
@@ -112,5 +126,14 @@ impl Library {
         let present =
             FORMER_NAMES.iter().find(|(former, _)| *former == name).map_or(name, |(_, present)| present);
         self.tables.get(present).map(Arc::clone)
+    }
+}
+
+/// The value of a column a row does not name.
+fn left_out(column: &Column, number: usize) -> Value {
+    match (column.name.as_ref(), column.kind) {
+        ("ReportId", Kind::Text) => Value::text(format!("report-{number}")),
+        ("ReportId", Kind::Long) => i64::try_from(number).map_or(Value::Null, Value::Long),
+        _ => column.kind.absent(),
     }
 }
