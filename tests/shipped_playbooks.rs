@@ -1,0 +1,172 @@
+//! The shipped playbooks: each is read, its query runs on the story of the simulated tenant, and what
+//! comes out is exactly what the table says.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use huntbook::diag::Sink;
+use huntbook::model::List;
+use huntbook::playbook::{self, ColumnType, Document};
+use huntbook::sim::{HuntRows, HuntTable, HuntWindow, Hunter, SimOptions};
+use jiff::Timestamp;
+
+/// The instant at which the story is told.
+const NOW: &str = "2026-01-10T12:00:00Z";
+
+fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks")
+}
+
+/// Files of a folder, sorted.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem().unwrap().to_string_lossy().into_owned()
+}
+
+/// The shipped playbooks by the names of their files.
+fn documents() -> BTreeMap<String, Document> {
+    let mut documents = BTreeMap::new();
+    for path in files(&folder()) {
+        let mut sink = Sink::new();
+        let document = playbook::parse(&path.to_string_lossy(), &std::fs::read(&path).unwrap(), &mut sink);
+        assert_eq!(sink.as_slice(), [], "{}", path.display());
+        documents.insert(stem(&path), document.unwrap());
+    }
+    documents
+}
+
+fn lists() -> Vec<List> {
+    let read = |path: PathBuf| {
+        let mut sink = Sink::new();
+        let list = playbook::list::parse(&path.to_string_lossy(), &std::fs::read(&path).unwrap(), &mut sink);
+        assert_eq!(sink.as_slice(), [], "{}", path.display());
+        list.unwrap()
+    };
+    files(&folder().join("lists")).into_iter().map(read).collect()
+}
+
+/// Runs the query of a playbook on a story, over the time the playbook looks back.
+fn hunted(name: &str, document: &Document, (hunter, now): (&dyn Hunter, Timestamp)) -> Option<HuntTable> {
+    let hunt = document.playbook.hunt.as_ref()?;
+    let period = hunt.query_period.as_ref().unwrap().read().unwrap();
+    let window = HuntWindow { from: now - period, to: now };
+    match hunter.answer(&hunt.query, window, now) {
+        Ok(table) => Some(table),
+        Err(fault) => panic!("{name}: {fault:?}"),
+    }
+}
+
+/// How many rows the query of each playbook finds at an instant.
+fn found(now: Timestamp) -> BTreeMap<String, usize> {
+    let hunter = SimOptions::story(now).unwrap().hunter;
+    let count = |(name, document): (String, Document)| {
+        let HuntRows::Objects(rows) = hunted(&name, &document, (&*hunter, now))?.rows else { return None };
+        Some((name, rows.len()))
+    };
+    documents().into_iter().filter_map(count).collect()
+}
+
+#[test]
+fn every_query_finds_its_part_of_the_story_and_nothing_in_the_background() {
+    let expected = [
+        ("lsass-dump", 2),
+        ("malicious-hash", 3),
+        ("mass-rename", 2),
+        ("mfa-fatigue", 2),
+        ("oauth-consent", 1),
+        ("office-child", 3),
+        ("password-spray", 3),
+        ("phish-click-sign-in", 2),
+        ("psexec-fanout", 4),
+        ("reported-mail", 2),
+        ("scheduled-task", 7),
+    ];
+    let expected: BTreeMap<String, usize> = expected.map(|(name, rows)| (name.to_owned(), rows)).into();
+    assert_eq!(found(now()), expected);
+    // The story does not depend on the time of day: not on midnight, not on a leap day.
+    for moment in ["2026-01-10T00:20:00.123456789Z", "2028-03-01T01:00:00Z"] {
+        assert_eq!(found(moment.parse().unwrap()), expected, "{moment}");
+    }
+}
+
+/// The API's word for a declared type.
+fn api_type(declared: ColumnType) -> &'static str {
+    match declared {
+        ColumnType::String => "String",
+        ColumnType::Long => "Int64",
+        ColumnType::Int => "Int32",
+        ColumnType::Real | ColumnType::Double => "Double",
+        ColumnType::Decimal => "Decimal",
+        ColumnType::Bool => "SByte",
+        ColumnType::DateTime => "DateTime",
+        ColumnType::TimeSpan => "TimeSpan",
+        ColumnType::Guid => "Guid",
+        ColumnType::Dynamic => "Object",
+    }
+}
+
+#[test]
+fn declared_columns_are_those_of_the_query() {
+    let hunter = SimOptions::story(now()).unwrap().hunter;
+    for (name, document) in documents() {
+        let Some(table) = hunted(&name, &document, (&*hunter, now())) else { continue };
+        let declared = &document.playbook.hunt.as_ref().unwrap().columns;
+        let declared: Vec<(&str, &str)> =
+            declared.iter().map(|(column, kind)| (column.as_str(), api_type(*kind))).collect();
+        let given: Vec<(&str, &str)> =
+            table.columns.iter().map(|column| (column.name.as_str(), column.kind.as_str())).collect();
+        assert_eq!(declared, given, "{name}");
+    }
+}
+
+#[test]
+fn every_playbook_says_what_it_is_and_stays_within_limits() {
+    let documents = documents();
+    assert!(documents.len() >= 10);
+    let ids: BTreeSet<String> = documents.values().map(|document| document.playbook.id.to_string()).collect();
+    assert_eq!(ids.len(), documents.len(), "an id is used twice");
+    for (name, document) in &documents {
+        let playbook = &document.playbook;
+        assert!(playbook.description.is_some(), "{name}: description");
+        assert!(playbook.author.is_some(), "{name}: author");
+        assert!(!playbook.references.is_empty(), "{name}: references");
+        assert!(playbook.guards.max_actions.per_run.is_some(), "{name}: guards.maxActions.perRun");
+        let source = &document.tree.source().text;
+        let header = "# yaml-language-server: $schema=../schemas/playbook.schema.json\n";
+        assert!(source.starts_with(header), "{name}: header");
+        if playbook.hunt.is_some() {
+            assert!(!playbook.relevant_techniques.is_empty(), "{name}: relevantTechniques");
+            assert!(playbook.references.iter().any(|page| page.contains("attack.mitre.org")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_list_is_used_and_every_used_list_is_there() {
+    let lists: BTreeSet<String> = lists().iter().map(|list| list.name().to_owned()).collect();
+    let mut used = BTreeSet::new();
+    for document in documents().values() {
+        let source = &document.tree.source().text;
+        used.extend(lists.iter().filter(|list| source.contains(&format!("lists.{list}"))).cloned());
+        let exclude = &document.playbook.guards.exclude;
+        for entries in [&exclude.devices, &exclude.users].into_iter().flatten() {
+            if let playbook::Entries::List(list) = entries {
+                assert!(lists.contains(list), "{list}");
+                used.insert(list.clone());
+            }
+        }
+    }
+    assert_eq!(used, lists);
+}
