@@ -124,14 +124,25 @@ impl Lowering<'_> {
         }
         let index = self.value(part);
         let range = self.places.token(at);
-        if let Some(kind) = index.shape.kind().filter(|kind| *kind != Kind::Number) {
-            let message = format!("an index is a number or a text in quotes, not {kind}");
+        let fits = |kind: &Kind| matches!(kind, Kind::Number | Kind::Text);
+        if let Some(kind) = index.shape.kind().filter(|kind| !fits(kind)) {
+            let message = format!("an index is a number or a text, not {kind}");
             self.problem(Code::ExpressionType, index.range.clone(), message);
         }
-        if let Some(kind) = base.shape.kind().filter(|kind| *kind != Kind::Array) {
-            let message = format!("{kind} is not indexed by a number");
+        let wanted = match index.shape.kind() {
+            Some(Kind::Number) => Some(Kind::Array),
+            Some(Kind::Text) => Some(Kind::Object),
+            _ => None,
+        };
+        if let (Some(wanted), Some(kind)) = (wanted, base.shape.kind())
+            && wanted != kind
+        {
+            let message = format!("{kind} is not indexed so: {wanted} is");
             self.problem(Code::ExpressionType, base.range, message);
             return Lowered { node: Node::Opaque, shape: Shape::Any, range };
+        }
+        if base.shape != Shape::Rows {
+            self.whole(&base);
         }
         if base.shape == Shape::Rows {
             self.rows_are_read();

@@ -24,16 +24,18 @@ impl Lowering<'_> {
         self.check_word(right, left);
         self.check_lower_case(left, right);
         self.check_lower_case(right, left);
-        let (Some(left_kind), Some(right_kind)) = (left.shape.kind(), right.shape.kind()) else { return };
         let whole = left.range.start..right.range.end;
         let code = Code::ExpressionType;
-        match (left_kind, right_kind) {
-            (Kind::Nothing, _) | (_, Kind::Nothing) => {
-                if !compare.is_equality() {
-                    let message = format!("comparing with nothing by `{}` is never true", compare.as_str());
-                    self.problem(code, range.clone(), message);
-                }
+        let nothing = |side: &Lowered| side.shape.kind() == Some(Kind::Nothing);
+        if nothing(left) || nothing(right) {
+            if !compare.is_equality() {
+                let message = format!("comparing with nothing by `{}` is never true", compare.as_str());
+                self.problem(code, range.clone(), message);
             }
+            return;
+        }
+        let (Some(left_kind), Some(right_kind)) = (left.shape.kind(), right.shape.kind()) else { return };
+        match (left_kind, right_kind) {
             (Kind::Time, Kind::Text) | (Kind::Text, Kind::Time) => {
                 let text = if left_kind == Kind::Text { left } else { right };
                 if let Some(error) = text.node.text().and_then(|text| instant(text).err()) {
@@ -164,7 +166,7 @@ impl Lowering<'_> {
     /// Finds a quoted literal after a place, for a caret on it.
     fn find_text(&self, text: &str, after: &Range<usize>) -> Option<Range<usize>> {
         let quoted = format!("\"{text}\"");
-        let rest = self.places.0.get(after.start..)?;
+        let rest = self.places.source().get(after.start..)?;
         let start = after.start + rest.find(&quoted)?;
         Some(start..start + quoted.len())
     }

@@ -59,6 +59,9 @@ impl Lowering<'_> {
             self.problem(Code::Expression, range, "the closure takes one value: `|x| ..`");
             return None;
         };
+        if captured > 0 {
+            self.capture = Some(self.places.token(position));
+        }
         let body = self.body(&name);
         self.locals.push((parameter, item));
         let value = self.block(&body, position);
@@ -78,7 +81,8 @@ impl Lowering<'_> {
 
     /// The statements of a compiled closure. The engine shows them only on a walk.
     fn body(&self, name: &str) -> Vec<Stmt> {
-        let alone = self.ast.clone_functions_only_filtered(|_, _, _, function, _| function == name);
+        let mut alone = self.ast.clone_functions_only();
+        alone.retain_functions(|_, _, function, _| function == name);
         let mut statements = Vec::new();
         alone.walk(&mut |path: &[ASTNode<'_>]| {
             if let [ASTNode::Stmt(statement)] = path {

@@ -227,7 +227,7 @@ impl Bound {
 
 /// Puts a parse error into words of conditions.
 fn syntax(source: &str, error: &rhai::ParseError) -> Problem {
-    let places = Places(source);
+    let places = Places::new(source);
     let range = places.token(error.position());
     let token = source.get(range.clone()).unwrap_or_default();
     let problem = |message: String| Problem::new(Code::Expression, range.clone(), message);

@@ -43,6 +43,8 @@ pub(super) struct Lowering<'a> {
     pub(super) lists: Vec<Box<str>>,
     /// Whether all of it can be evaluated without the script engine.
     pub(super) native: bool,
+    /// A closure that uses more than its own value.
+    pub(super) capture: Option<Range<usize>>,
 }
 
 impl<'a> Lowering<'a> {
@@ -51,7 +53,7 @@ impl<'a> Lowering<'a> {
         Self {
             ast,
             names,
-            places: Places(source),
+            places: Places::new(source),
             problems: Vec::new(),
             locals: Vec::new(),
             columns: Vec::new(),
@@ -59,23 +61,29 @@ impl<'a> Lowering<'a> {
             rows: RowsUse::None,
             lists: Vec::new(),
             native: true,
+            capture: None,
         }
     }
 
     /// Lowers the whole expression, which must be able to be true or false.
     pub(super) fn run(&mut self) -> Node {
         let [Stmt::Expr(expr)] = self.ast.statements() else {
-            self.problem(Code::Expression, 0..self.places.0.len(), "a condition is one expression");
+            self.problem(Code::Expression, 0..self.places.source().len(), "a condition is one expression");
             return Node::Opaque;
         };
         let whole = self.expr(expr);
         if let Some(kind) = whole.shape.kind().filter(|kind| *kind != Kind::Bool) {
-            let range = 0..self.places.0.len();
+            let range = 0..self.places.source().len();
             self.problem(
                 Code::ExpressionType,
                 range,
                 format!("a condition must be true or false, this is {kind}"),
             );
+        }
+        if let (false, Some(range)) = (self.native, self.capture.clone()) {
+            // The script engine locks what a closure captures while the closure runs.
+            let message = "beside `switch`, a closure may use only its own value";
+            self.problem(Code::Expression, range, message);
         }
         whole.node
     }
@@ -115,17 +123,7 @@ impl<'a> Lowering<'a> {
             Expr::Or(operands, at) => self.junction(operands, *at, Node::Or),
             Expr::Coalesce(operands, _) => self.coalesce(operands, position),
             Expr::Stmt(block) => self.block(block.statements(), position),
-            Expr::InterpolatedString(parts, _) => {
-                self.native = false;
-                for part in parts {
-                    self.expr(part);
-                }
-                Lowered {
-                    node: Node::Opaque,
-                    shape: Shape::Kind(Kind::Text),
-                    range: self.places.token(position),
-                }
-            }
+            Expr::InterpolatedString(..) => self.refuse(position, "texts are joined with `+`"),
             Expr::DynamicConstant(..) => {
                 self.refuse(position, "a closure may only be given to `any`, `all` or `filter`")
             }
@@ -186,6 +184,14 @@ impl<'a> Lowering<'a> {
             .map(|(global, ..)| *global)
             .chain(self.locals.iter().map(|(local, _)| local.as_str()));
         let known: Vec<&str> = known.collect();
+        if ["row", "rows", "incident", "incidents", "outcome"].contains(&name)
+            && let Some((subject, ..)) = globals.last()
+        {
+            let message = format!("there is no `{name}` here, but `{subject}`");
+            let problem = Problem::new(Code::UnknownName, range.clone(), message);
+            self.problems.push(problem.suggest(range.clone(), *subject, "what this expression is about"));
+            return Lowered { node: Node::Opaque, shape: Shape::Any, range };
+        }
         let problem = Problem::new(Code::UnknownName, range.clone(), format!("`{name}` does not exist here"))
             .nearest(name, known.iter().copied())
             .help(format!("known here: `{}`", known.join("`, `")));

@@ -5,29 +5,47 @@ use std::ops::Range;
 use rhai::Position;
 
 /// Translates lines and columns (counted in characters, from 1) into bytes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Places<'a>(pub(super) &'a str);
+#[derive(Debug, Clone)]
+pub(super) struct Places<'a> {
+    source: &'a str,
+    /// Where each line starts, and whether its columns are bytes.
+    lines: Vec<(usize, bool)>,
+}
 
-impl Places<'_> {
-    /// Byte offset of a position; the end of the source for one that is unknown.
-    pub(super) fn offset(self, position: Position) -> usize {
-        let (Some(line), Some(column)) = (position.line(), position.position()) else {
-            return self.0.len();
-        };
+impl<'a> Places<'a> {
+    /// Prepares the translation.
+    pub(super) fn new(source: &'a str) -> Self {
         let mut start = 0;
-        for _ in 1..line {
-            let rest = self.0.get(start..).unwrap_or_default();
-            start += rest.find('\n').map_or(rest.len(), |end| end + 1);
-        }
-        let rest = self.0.get(start..).unwrap_or_default();
+        let line = |line: &str| {
+            let place = (start, line.is_ascii());
+            start += line.len() + 1;
+            place
+        };
+        Self { source, lines: source.split('\n').map(line).collect() }
+    }
+
+    /// The source.
+    pub(super) const fn source(&self) -> &'a str {
+        self.source
+    }
+
+    /// Byte offset of a position; the end of the source for one that is unknown.
+    pub(super) fn offset(&self, position: Position) -> usize {
+        let line = position.line().and_then(|line| self.lines.get(line.checked_sub(1)?));
+        let (Some(&(start, ascii)), Some(column)) = (line, position.position()) else {
+            return self.source.len();
+        };
+        let rest = self.source.get(start..).unwrap_or_default();
         let column = column.saturating_sub(1);
-        start + rest.char_indices().nth(column).map_or(rest.len(), |(offset, _)| offset)
+        let length =
+            if ascii { column } else { rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at) };
+        (start + length).min(self.source.len())
     }
 
     /// The token at a position: a word, a quoted text, or one character.
-    pub(super) fn token(self, position: Position) -> Range<usize> {
+    pub(super) fn token(&self, position: Position) -> Range<usize> {
         let start = self.offset(position);
-        let rest = self.0.get(start..).unwrap_or_default();
+        let rest = self.source.get(start..).unwrap_or_default();
         let mut characters = rest.chars();
         let length = match characters.next() {
             None => 0,
@@ -45,7 +63,7 @@ fn is_word(character: char) -> bool {
 }
 
 fn is_operator(character: char) -> bool {
-    matches!(character, '=' | '<' | '>' | '!' | '&' | '|' | '?')
+    matches!(character, '=' | '<' | '>' | '!' | '&' | '|' | '?' | '~')
 }
 
 /// Length of a quoted text with its quotes; to the end if it is not closed.
@@ -68,7 +86,7 @@ mod tests {
 
     #[track_caller]
     fn check(source: &str, line: u16, column: u16, token: &str) {
-        let range = Places(source).token(Position::new(line, column));
+        let range = Places::new(source).token(Position::new(line, column));
         assert_eq!(source.get(range).unwrap(), token);
     }
 

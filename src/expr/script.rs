@@ -223,7 +223,7 @@ fn raise(reason: Reason) -> Box<EvalAltResult> {
 }
 
 /// Gets the reason back out of the engine's error.
-fn caught(error: &EvalAltResult, places: Places<'_>) -> EvalError {
+fn caught(error: &EvalAltResult, places: &Places<'_>) -> EvalError {
     let mut inner = error;
     while let EvalAltResult::ErrorInFunctionCall(_, _, deeper, _) = inner {
         inner = deeper;
@@ -367,10 +367,9 @@ pub(super) fn test(
     scope.push_dynamic("lists", Dynamic::from(AllLists(named)));
     DEADLINE.set(Some(Instant::now() + TIME_MAX));
     NOW.set(env.now);
-    let places = Places(program.source());
     let answer = program.engine().eval_ast_with_scope::<Dynamic>(&mut scope, program.ast());
     DEADLINE.set(None);
-    let answer = answer.map_err(|error| caught(&error, places))?;
+    let answer = answer.map_err(|error| caught(&error, &Places::new(program.source())))?;
     answer.as_bool().map_err(|_type| EvalError {
         reason: unfit("this".to_owned(), value(&answer).kind(), "true or false"),
         range: 0..program.source().len(),

@@ -216,7 +216,7 @@ mod tests {
                         .for_each(|(index, item)| check(&format!("{path}/{index}"), item));
                 }
                 Json::Object(map) => {
-                    map.iter().for_each(|(key, value)| check(&format!("{path}/{key}"), value))
+                    map.iter().for_each(|(key, value)| check(&format!("{path}/{key}"), value));
                 }
                 _ => {}
             }

@@ -39,7 +39,9 @@ fn eval(source: &str) -> Result<bool, String> {
     let env = Env { now: now(), run: &run, outcome: None };
     let fast = bound.test_kept(&row, &env);
     let slow = bound.test_by_script(native::About::Row(value::AnyRow::Kept(&row), &[]), &env);
-    assert_eq!(fast.is_err(), slow.is_err(), "{source}: {fast:?} {slow:?}");
+    // The engine locks what a closure captures; such expressions never go through it.
+    let locked = slow.as_ref().is_err_and(|error| error.reason.to_string().contains("Data race"));
+    assert!(locked || fast.is_err() == slow.is_err(), "{source}: {fast:?} {slow:?}");
     if let (Ok(fast), Ok(slow)) = (&fast, &slow) {
         assert_eq!(fast, slow, "{source}");
     }
@@ -50,82 +52,76 @@ fn eval(source: &str) -> Result<bool, String> {
 }
 
 #[track_caller]
-fn check_all(expected: bool, sources: &[&str]) {
+fn check_all(sources: &[&str]) {
     for source in sources {
-        assert_eq!(eval(source), Ok(expected), "{source}");
+        assert_eq!(eval(source), Ok(true), "{source}");
     }
 }
 
 #[test]
 fn what_is_true() {
-    check_all(
-        true,
-        &[
-            "row.N == 5",
-            "row.N == 5.0 && row.R < 3",
-            r#"row["T"] == "PowerShell.exe""#,
-            r#"row.T in ["cmd.exe", "PowerShell.exe"]"#,
-            r#"row.T !in ["cmd.exe"]"#,
-            r#"row.T.to_lower().contains("shell")"#,
-            r#"row.T.icontains("SHELL")"#,
-            r#"icontains(row.T, "SHELL")"#,
-            r#"row.T.starts_with("Power") && row.T.ends_with(".exe")"#,
-            r#"to_lower(row.T) == "powershell.exe""#,
-            r#""x" in row.A && row.A.len() == 2"#,
-            r#"row.A.any(|a| a == "y") && row.A.all(|a| a.len() == 1)"#,
-            r#"row.A.some(|a| a == "y")"#,
-            r#"row.A.filter(|a| a > "x").len() == 1"#,
-            r#"row.A[0] == "x" && row.A[-1] == "y""#,
-            "row.O.k == 1",
-            r#""k" in row.O"#,
-            r#""Shell" in row.T"#,
-            "row.B",
-            "!(row.B && row.N > 9)",
-            "row.N * 2 - 1 == 9 && -row.N == -5 && row.N % 2 == 1 && row.N / 2 == 2",
-            r#"row.T + "!" == "PowerShell.exe!""#,
-            "min(row.N, 3) == 3 && max(row.N, 3) == 5 && abs(-2) == 2",
-            r#"to_number("17") == 17 && to_number("x") == () && to_string(row.N) == "5""#,
-            r#"row.When > ago("1h") && row.When < now && time(row.When) > time("2026-01-01T00:00:00Z")"#,
-            r#""WEB" in lists.servers && !(row.T in lists.servers)"#,
-            "lists.servers.len() == 2",
-            r#"if row.N > 3 { row.B } else { false }"#,
-            r#"switch row.N { 5 => true, _ => false }"#,
-            "(row.Z ?? 7) == 7",
-            "row.Big > 9223372036854775807",
-            r#"run.id == "r1""#,
-            r#"row.A.any(|a| row.A.all(|b| a != b + "z") && a in ["x"] && row.N == 5)"#,
-            r#"row.A.any(|a| "dc01" in lists.servers)"#,
-        ],
-    );
+    check_all(&[
+        "row.N == 5",
+        "row.N == 5.0 && row.R < 3",
+        r#"row["T"] == "PowerShell.exe""#,
+        r#"row.T in ["cmd.exe", "PowerShell.exe"]"#,
+        r#"row.T !in ["cmd.exe"]"#,
+        r#"row.T.to_lower().contains("shell")"#,
+        r#"row.T.icontains("SHELL")"#,
+        r#"icontains(row.T, "SHELL")"#,
+        r#"row.T.starts_with("Power") && row.T.ends_with(".exe")"#,
+        r#"to_lower(row.T) == "powershell.exe""#,
+        r#""x" in row.A && row.A.len() == 2"#,
+        r#"row.A.any(|a| a == "y") && row.A.all(|a| a.len() == 1)"#,
+        r#"row.A.some(|a| a == "y")"#,
+        r#"row.A.filter(|a| a > "x").len() == 1"#,
+        r#"row.A[0] == "x" && row.A[-1] == "y""#,
+        "row.O.k == 1",
+        r#""k" in row.O"#,
+        r#""Shell" in row.T"#,
+        "row.B",
+        "!(row.B && row.N > 9)",
+        "row.N * 2 - 1 == 9 && -row.N == -5 && row.N % 2 == 1 && row.N / 2 == 2",
+        r#"row.T + "!" == "PowerShell.exe!""#,
+        "min(row.N, 3) == 3 && max(row.N, 3) == 5 && abs(-2) == 2",
+        r#"to_number("17") == 17 && to_number("x") == () && to_string(row.N) == "5""#,
+        r#"row.When > ago("1h") && row.When < now && time(row.When) > time("2026-01-01T00:00:00Z")"#,
+        r#""WEB" in lists.servers && !(row.T in lists.servers)"#,
+        "lists.servers.len() == 2",
+        r"if row.N > 3 { row.B } else { false }",
+        r"switch row.N { 5 => true, _ => false }",
+        "(row.Z ?? 7) == 7",
+        "row.Big > 9223372036854775807",
+        r#"run.id == "r1""#,
+        r#"row.A.any(|a| row.A.all(|b| a != b + "z") && a in ["x"] && row.N == 5)"#,
+        r#"row.A.any(|a| "dc01" in lists.servers)"#,
+    ]);
 }
 
 #[test]
 fn the_rules_for_nothing() {
-    check_all(
-        true,
-        &[
-            "row.Z == ()",
-            "row.Missing == ()",
-            "() == ()",
-            "row.Z != 5",
-            "!(row.Z == 5)",
-            "!(row.Z > 3)",
-            "!(row.Z <= 3)",
-            "row.Z in [()]",
-            r#"!(row.Z in ["a"])"#,
-            "!(row.Z in lists.servers)",
-            r#"!("a" in row.Z)"#,
-            r#"!row.Z.contains("a") && !row.Z.icontains("a") && !row.Z.starts_with("") && !row.Z.ends_with("")"#,
-            r#"!row.Z.to_lower().contains("a")"#,
-            "row.Z.to_lower() == () && row.Z.trim() == () && abs(row.Z) == ()",
-            "row.Z + 1 == () && -row.Z == ()",
-            "row.Z.len() == 0",
-            "min(row.Z, 3) == 3 && max(3, row.Z) == 3",
-            "!row.Z.any(|x| true) && row.Z.all(|x| false)",
-            "row.Z?.k == () && row.Z?[0] == ()",
-            "time(row.Z) == ()",
-        ],
-    );
+    check_all(&[
+        "row.Z == ()",
+        "row.Missing == ()",
+        "() == ()",
+        "row.Z != 5",
+        "!(row.Z == 5)",
+        "!(row.Z > 3)",
+        "!(row.Z <= 3)",
+        "row.Z in [()]",
+        r#"!(row.Z in ["a"])"#,
+        "!(row.Z in lists.servers)",
+        r#"!("a" in row.Z)"#,
+        r#"!row.Z.contains("a") && !row.Z.icontains("a") && !row.Z.starts_with("") && !row.Z.ends_with("")"#,
+        r#"!row.Z.to_lower().contains("a")"#,
+        "row.Z.to_lower() == () && row.Z.trim() == () && abs(row.Z) == ()",
+        "row.Z + 1 == () && -row.Z == ()",
+        "row.Z.len() == 0",
+        "min(row.Z, 3) == 3 && max(3, row.Z) == 3",
+        "!row.Z.any(|x| true) && row.Z.all(|x| false)",
+        "row.Z?.k == () && row.Z?[0] == ()",
+        "time(row.Z) == ()",
+    ]);
     for source in ["!row.Z", "row.Z && true", "row.Z", "row.Z.k == 1", "row.Z[0] == 1"] {
         assert!(eval(source).is_err(), "{source}");
     }
@@ -149,7 +145,7 @@ fn different_types_are_never_silently_false() {
         "row.N in lists.servers",
         "row.N && true",
         "row.N",
-        r#"row.T > now"#,
+        r"row.T > now",
         "row.O.k.z == 1",
         "row.A[7] == 1",
         "row.N / 0 == 1",
@@ -219,6 +215,7 @@ fn problems_of_rows() {
         "`a ${row.FileName}` == \"a\"",
         "sleep(5)",
         "timestamp()",
+        "switch row.FileSize { 1 => [2].any(|x| x == row.FileSize), _ => false }",
         "this.x == 1",
         "1..3",
         "",
@@ -235,7 +232,7 @@ fn problems_of_incidents() {
         r#"incident.severity == "hihg""#,
         r#"incident.severity == "High""#,
         r#"incident.severity in ["high", "med"]"#,
-        r#"incident.alerts.any(|a| a.devices.any(|d| d.deviceDnsNam in lists.servers))"#,
+        r"incident.alerts.any(|a| a.devices.any(|d| d.deviceDnsNam in lists.servers))",
         r#"incident.alerts.title == "x""#,
         "incident.severity > 3",
         "row.X == 1",
@@ -257,7 +254,7 @@ fn incidents_are_tested_on_their_fields() {
     let env = Env { now: now(), run: &run, outcome: None };
     for (source, expected) in [
         (r#"incident.severity in ["high", "medium"] && incident.assignedTo == ()"#, true),
-        (r#"incident.alerts.all(|a| a.devices.all(|d| d.deviceDnsName in lists.servers))"#, true),
+        (r"incident.alerts.all(|a| a.devices.all(|d| d.deviceDnsName in lists.servers))", true),
         (r#"incident.alerts.any(|a| a.title == "b" && a.devices.len() == 1)"#, false),
         (r#""red" in incident.customTags"#, true),
     ] {
@@ -305,7 +302,7 @@ fn a_condition_says_which_columns_it_reads() {
         (r#"row.A == 1 && row["B"] == 2 || row.A == 3"#, Some(vec!["A", "B"])),
         ("row.len() > 3", None),
         (r#""A" in row"#, None),
-        (r#"row[to_lower(row.A)] == 1"#, None),
+        (r"row[to_lower(row.A)] == 1", None),
         ("now > now", Some(vec![])),
         ("switch row.A { 1 => row.B, _ => row.C }", Some(vec!["A", "B", "C"])),
         ("[1, 2].any(|x| x == row.A)", Some(vec!["A"])),
@@ -353,7 +350,7 @@ fn hostile_expressions_are_cut_off() {
     Condition::compile(&Language::new(), &wide, &names).map(drop).unwrap_or_default();
     let list = format!("row.T in [{}]", vec!["\"powershell.exe\""; 5_000].join(", "));
     assert!(Condition::compile(&Language::new(), &list, &names).is_ok());
-    let names = super::tests::names(Place::When, Subject::Rows { columns: None });
+    let names = self::names(Place::When, Subject::Rows { columns: None });
     let source = "rows.all(|a| rows.all(|b| rows.all(|c| a.N + b.N + c.N > 0)))";
     let condition = Condition::compile(&Language::new(), source, &names).unwrap();
     let rows = vec![sample(); 3_000];
@@ -372,7 +369,7 @@ fn long_texts_of_rows_do_not_break_conditions() {
     for source in [
         r#"row.T.to_lower().contains("aab")"#,
         r#"row.T.to_lower() + "b" == "x""#,
-        r#"row.T.trim().len() == 3"#,
+        r"row.T.trim().len() == 3",
     ] {
         let condition = Condition::compile(&Language::new(), source, &names).unwrap();
         let mut bound = condition.bind(&row.projection, &lists());

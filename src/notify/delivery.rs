@@ -278,7 +278,7 @@ mod tests {
             Fate::Later { next_at, channel, .. } => (format!("in {}", wait(next_at)), channel),
         };
         let others = trouble.until().map(|until| format!(", others in {}", wait(until))).unwrap_or_default();
-        let got = got + &others;
+        let got = got + others.as_str();
         assert_eq!(got, expect);
     }
 
