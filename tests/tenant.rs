@@ -18,6 +18,8 @@ mod http;
 mod hunting;
 #[path = "tenant/operations.rs"]
 mod operations;
+#[path = "tenant/provider.rs"]
+mod provider;
 #[path = "tenant/samples.rs"]
 mod samples;
 #[path = "tenant/tokens.rs"]

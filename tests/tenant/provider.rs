@@ -1,0 +1,106 @@
+//! Tokens from somebody else's authority: an OpenID-certified provider at Entra's paths.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::Arc;
+
+use huntbook::clock::{Clock as _, SystemClock};
+use huntbook::http::Retry;
+use huntbook::model::Secret;
+use huntbook::tenant::{
+    Audience, Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant as _,
+    TenantError,
+};
+use jiff::SignedDuration;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::bench::{APP, SECRET, TENANT, door, everything};
+
+/// The provider as a process of its own. It ends when this is dropped.
+struct Provider {
+    url: String,
+    lines: Lines<BufReader<ChildStdout>>,
+    _child: Child,
+}
+
+impl Provider {
+    async fn start() -> Self {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let modules = target.join("test-env/node");
+        assert!(
+            modules.join("node_modules/oidc-provider").exists(),
+            "{} lacks oidc-provider: run `bash tests/setup`",
+            modules.display()
+        );
+        let mut child = Command::new("node")
+            .arg(root.join("tests/node/oidc-provider.mjs"))
+            .args([modules.into_os_string(), TENANT.into(), APP.into(), SECRET.into()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("node does not start ({error}): run `bash tests/setup`"));
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let url = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("the provider ended at once"));
+        Self { url, lines, _child: child }
+    }
+
+    fn client(&self, secret: &str) -> Client {
+        let clock = Arc::new(SystemClock);
+        let options = ClientOptions {
+            name: "contoso".to_owned(),
+            tenant_id: TENANT.parse().unwrap(),
+            cloud: Cloud::Commercial,
+            endpoints: EndpointOverrides { login: Some(self.url.clone()), ..EndpointOverrides::default() },
+            credential: Credential::ClientSecret {
+                client_id: APP.to_owned(),
+                secret: Secret::new(secret.to_owned()),
+            },
+            hunting: HuntingApi::Graph,
+        };
+        Client::open(options, door(clock.clone()), clock).unwrap()
+    }
+
+    async fn line(&mut self) -> String {
+        self.lines.next_line().await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_certified_provider_issues_us_tokens() {
+    let mut provider = Provider::start().await;
+    let tenant = provider.client(SECRET);
+    let (graph, mde) = tokio::join!(tenant.token_facts(Audience::Graph), tenant.token_facts(Audience::Mde));
+    let (graph, mde) = (graph.unwrap(), mde.unwrap());
+    assert_eq!(graph.tenant_id.as_deref(), Some(TENANT));
+    assert_eq!(graph.app_id.as_deref(), Some(APP));
+    assert_eq!(graph.audience.as_deref(), Some("https://graph.microsoft.com"));
+    assert_eq!(mde.audience.as_deref(), Some("https://api.securitycenter.microsoft.com"));
+    assert_eq!(graph.roles, ["ThreatHunting.Read.All"]);
+    let left = SystemClock.now().duration_until(graph.expires_at);
+    assert!(left > SignedDuration::from_mins(58) && left <= SignedDuration::from_hours(1), "{left:?}");
+
+    // From here on the kept tokens serve: a third request would print its line before the wrong secret
+    // is refused.
+    assert_eq!((provider.line().await, provider.line().await), ("issued".to_owned(), "issued".to_owned()));
+    assert_eq!(tenant.token_facts(Audience::Graph).await.unwrap(), graph);
+    provider.client(SECRET).token_facts(Audience::Xdr).await.unwrap();
+    assert_eq!(provider.line().await, "issued");
+}
+
+#[tokio::test]
+async fn a_certified_provider_refuses_a_wrong_secret_and_the_error_does_not_tell_it() {
+    let provider = Provider::start().await;
+    let wrong = "wr0ng~secret/+";
+    let tenant = provider.client(wrong);
+    let error = tenant.token_facts(Audience::Graph).await.unwrap_err();
+    let TenantError::SignIn { refused, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(refused.error, "invalid_client");
+    assert_eq!(error.retry(), Retry::Never);
+    let shown = format!("{} {tenant:?}", everything(&error));
+    assert!(shown.contains("no token for Microsoft Graph of tenant `contoso`: invalid_client"), "{shown}");
+    assert!(!shown.contains(wrong), "{shown}");
+}
