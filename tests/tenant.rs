@@ -22,5 +22,7 @@ mod operations;
 mod provider;
 #[path = "tenant/samples.rs"]
 mod samples;
+#[path = "tenant/tls.rs"]
+mod tls;
 #[path = "tenant/tokens.rs"]
 mod tokens;

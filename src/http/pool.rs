@@ -3,6 +3,7 @@
 //! Loopback never goes through a proxy and does not need the system's certificates, so a demo runs
 //! on a machine that has none.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -26,7 +27,6 @@ const HEADER_BYTES_MAX: u32 = 64 << 10;
 
 /// Clients, each made when first needed: reading the system's certificates costs milliseconds that
 /// a process which only talks to loopback should not pay.
-#[derive(Debug)]
 pub(super) struct Pool {
     options: HttpOptions,
     certificates: Vec<reqwest::Certificate>,
@@ -36,7 +36,7 @@ pub(super) struct Pool {
 }
 
 /// A client that keeps connections and one that makes a new one for each request.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Pair {
     kept: OnceLock<reqwest::Client>,
     fresh: OnceLock<reqwest::Client>,
@@ -101,6 +101,13 @@ impl Pool {
             reason: "no client can be made of them",
             source: Some(error.without_url().into()),
         })
+    }
+}
+
+impl fmt::Debug for Pool {
+    /// Says little: what the library prints of a proxy holds its password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("options", &self.options).finish_non_exhaustive()
     }
 }
 

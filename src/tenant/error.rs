@@ -91,6 +91,15 @@ pub enum TenantError {
         /// Why.
         reason: &'static str,
     },
+    /// A change of several steps was begun and could not be finished.
+    #[error("`{operation}` was begun and could not be finished")]
+    Unfinished {
+        /// What was asked.
+        operation: &'static str,
+        /// What came in between.
+        #[source]
+        source: Box<Self>,
+    },
     /// After an update the tenant shows something else than was written.
     #[error("`{operation}` did not take effect: somebody else changed the same at the same time")]
     Overwritten {
@@ -108,6 +117,7 @@ impl TenantError {
             Self::SignIn { refused, .. } => refused.retry,
             Self::Refused(refused) => refused.retry,
             Self::Http { source, .. } => source.retry(),
+            Self::Unfinished { source, .. } => source.retry(),
             Self::Overwritten { .. } | Self::Rows(DecodeError::Truncated { .. }) => Retry::Backoff,
             Self::Options { .. }
             | Self::NotAToken { .. }
@@ -131,7 +141,10 @@ impl TenantError {
             | Self::Paging { .. } => Applied::No,
             Self::Refused(refused) => refused.applied,
             Self::Http { source, .. } => source.applied(),
-            Self::Shape { .. } | Self::OtherDevice { .. } | Self::Overwritten { .. } => Applied::Unknown,
+            Self::Shape { .. }
+            | Self::OtherDevice { .. }
+            | Self::Overwritten { .. }
+            | Self::Unfinished { .. } => Applied::Unknown,
         }
     }
 

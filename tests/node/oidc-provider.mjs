@@ -1,8 +1,9 @@
 // An OpenID-certified provider that answers at the paths of Microsoft Entra ID, on loopback.
 //
-// Usage: node oidc-provider.mjs MODULES TENANT CLIENT SECRET
-// MODULES is the folder that holds node_modules. Prints its address, then a line for each token issued;
-// ends when its standard input does.
+// node oidc-provider.mjs MODULES TENANT CLIENT SECRET
+//
+// MODULES is the folder that holds node_modules. Prints its address, then the scope of each token it
+// issues; ends when its standard input does.
 
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
@@ -49,7 +50,7 @@ const provider = new Provider(issuer, {
   routes: { token: "/oauth2/v2.0/token", jwks: "/discovery/v2.0/keys" },
   ttl: { ClientCredentials: 3600 },
 });
-provider.on("grant.success", () => console.log("issued"));
+provider.on("grant.success", (ctx) => console.log(ctx.oidc.params.scope));
 const answer = provider.callback();
 
 // Entra serves each tenant below its id.

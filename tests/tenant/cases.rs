@@ -297,6 +297,46 @@ async fn a_tag_somebody_overwrote_is_written_again_and_then_reported() {
 }
 
 #[tokio::test]
+async fn an_update_that_stops_half_way_may_have_been_applied() {
+    let change = patch(IncidentPatch { tags_add: vec!["triaged".to_owned()], ..IncidentPatch::default() });
+    // The first write is overwritten; then the app loses its permission.
+    let server = Server::tenant(|seen| match (seen.method.as_str(), seen.nth) {
+        ("GET", 1..) => Reply::new(403, ""),
+        _ => Reply::json(200, &incident(29)),
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let error = tenant.apply(&change).await.unwrap_err();
+    assert!(matches!(error, TenantError::Unfinished { .. }), "{error:?}");
+    assert_eq!((error.retry(), error.applied()), (Retry::Never, Applied::Unknown));
+
+    // A conflict the service reports itself is merged again.
+    let server = Server::tenant(|seen| match (seen.method.as_str(), seen.nth) {
+        ("PATCH", 0) => Reply::new(412, ""),
+        ("PATCH", _) => {
+            let mut body = incident(29);
+            body["customTags"] = seen.json()["customTags"].clone();
+            Reply::json(200, &body)
+        }
+        _ => Reply::json(200, &incident(29)),
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    assert_eq!(tenant.apply(&change).await.unwrap().state, RemoteState::Done);
+    assert_eq!(server.calls().len(), 4);
+}
+
+#[tokio::test]
+async fn the_second_spelling_may_have_been_applied_when_its_answer_is_lost() {
+    let change =
+        patch(IncidentPatch { determination: Some(Determination::NotMalicious), ..IncidentPatch::default() });
+    let server =
+        Server::tenant(|seen| if seen.nth == 0 { Reply::new(400, "") } else { Reply::new(500, "") }).await;
+    let (tenant, _clock) = server.client();
+    assert_eq!(tenant.apply(&change).await.unwrap_err().applied(), Applied::Unknown);
+}
+
+#[tokio::test]
 async fn a_comment_is_posted_and_not_repeated_when_its_fate_is_unknown() {
     let operation = Operation::CommentIncident {
         incident: "29".parse().unwrap(),

@@ -38,6 +38,17 @@ const RAW_MAX: usize = 2048;
 /// How often tags are merged and written before another writer wins.
 const MERGES_MAX: usize = 3;
 
+/// What came of merging tags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Merge {
+    /// They are as wanted, and nothing else was to be written.
+    Needless,
+    /// They were written and are as wanted.
+    Kept,
+    /// They were written, and the service shows others.
+    Overwritten,
+}
+
 impl Client {
     pub(super) async fn list_incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, TenantError> {
         let mut address =
@@ -108,22 +119,50 @@ impl Client {
             self.patch(operation, ("v1.0/security/incidents/{id}", id.as_str()), &body).await?;
             return Ok(DONE);
         }
+        let mut wrote = false;
         for _merge in 0..MERGES_MAX {
-            let current = self.get_incident(id).await?;
-            let merged = merge(&current.custom_tags, patch);
-            if merged == current.custom_tags && body.is_empty() {
-                return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
+            match self.merge_tags(operation, id, patch, &body).await {
+                Ok(Merge::Kept) => return Ok(DONE),
+                Ok(Merge::Needless) => {
+                    let state = if wrote { RemoteState::Done } else { RemoteState::AlreadyInForce };
+                    return Ok(Receipt { remote_id: None, state });
+                }
+                Ok(Merge::Overwritten) => {
+                    wrote = true;
+                    // The rest has been written; only the tags are still to do.
+                    body.clear();
+                }
+                // The service noticed the other writer itself.
+                Err(error) if error.refused().is_some_and(|refused| matches!(refused.status, 409 | 412)) => {}
+                Err(error) if wrote => {
+                    let source = Box::new(error);
+                    return Err(TenantError::Unfinished { operation: operation.name(), source });
+                }
+                Err(error) => return Err(error),
             }
-            body.insert("customTags".to_owned(), json!(merged));
-            let answer = self.patch(operation, ("v1.0/security/incidents/{id}", id.as_str()), &body).await?;
-            let written = read_incident(asked(operation), &answer)?;
-            if merge(&written.custom_tags, patch) == written.custom_tags {
-                return Ok(DONE);
-            }
-            // The rest has been written; only the tags are still to do.
-            body.clear();
         }
         Err(TenantError::Overwritten { operation: operation.name() })
+    }
+
+    /// Reads the tags, merges, writes, and looks at what came of it.
+    async fn merge_tags(
+        &self,
+        operation: &Operation,
+        id: &IncidentId,
+        patch: &IncidentPatch,
+        body: &Map<String, Value>,
+    ) -> Result<Merge, TenantError> {
+        let current = self.get_incident(id).await?;
+        let merged = merge(&current.custom_tags, patch);
+        if merged == current.custom_tags && body.is_empty() {
+            return Ok(Merge::Needless);
+        }
+        let mut body = body.clone();
+        body.insert("customTags".to_owned(), json!(merged));
+        let answer = self.patch(operation, ("v1.0/security/incidents/{id}", id.as_str()), &body).await?;
+        let written = read_incident(asked(operation), &answer)?;
+        let kept = merge(&written.custom_tags, patch) == written.custom_tags;
+        Ok(if kept { Merge::Kept } else { Merge::Overwritten })
     }
 
     pub(super) async fn update_alert(
@@ -167,7 +206,13 @@ impl Client {
         match self.patch_once(operation, (route, id), body).await {
             Err(error) if error.refused().is_some_and(|refused| refused.status == 400) => {
                 let Some(other) = with_other_spelling(body) else { return Err(error) };
-                self.patch_once(operation, (route, id), &other).await.map_err(|_second| error)
+                match self.patch_once(operation, (route, id), &other).await {
+                    // Both spellings are refused: the first refusal is about the documented one.
+                    Err(second) if second.refused().is_some_and(|refused| refused.status == 400) => {
+                        Err(error)
+                    }
+                    done => done,
+                }
             }
             done => done,
         }

@@ -33,7 +33,8 @@ pub enum HuntingApi {
     /// Microsoft Graph.
     #[default]
     Graph,
-    /// Defender XDR's own, which Microsoft switches off on 2027-02-01.
+    /// Defender XDR's own, which Microsoft switches off on 2027-02-01. It knows no look-back: only a
+    /// filter inside the query narrows the time.
     Xdr,
 }
 
