@@ -140,17 +140,23 @@ impl Diagnostic {
     }
 }
 
-/// Finds the known word a writer most likely meant: the same but for case, or at most a third of its
-/// letters away.
+/// Finds the known word a writer most likely meant: the same but for case, at most a third of its letters
+/// away, or the only one that begins or ends so.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let written_lower = written.to_lowercase();
-    known
-        .into_iter()
-        .map(|word| (strsim::osa_distance(&written_lower, &word.to_lowercase()), word))
+    let lower = written.to_lowercase();
+    let known: Vec<(&str, String)> = known.into_iter().map(|word| (word, word.to_lowercase())).collect();
+    let near = known
+        .iter()
+        .map(|(word, known)| (strsim::osa_distance(&lower, known), *word))
         .filter(|(distance, word)| *distance <= word.chars().count().div_ceil(3).min(3))
         .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| word)
+        .map(|(_, word)| word);
+    let mut parts = known.iter().filter(|(_, known)| known.starts_with(&lower) || known.ends_with(&lower));
+    near.or_else(|| match (lower.len() >= 4, parts.next(), parts.next()) {
+        (true, Some((word, _)), None) => Some(*word),
+        _ => None,
+    })
 }
 
 /// Collects the problems of a pass.

@@ -21,11 +21,11 @@ pub struct Playbook {
     /// Version of the playbook language: 1.
     #[schemars(extend("const" = 1))]
     pub schema: u32,
-    /// Identity of the playbook across renames: a UUID, made once and never changed.
+    /// Identity of the playbook across renames: a UUID of its own (`uuidgen` makes one), never changed.
     #[schemars(with = "String", extend(
         "pattern" = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$",
-        "patternErrorMessage" = "a UUID such as `2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77`"
-    ), example = &"2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77")]
+        "patternErrorMessage" = "a UUID such as `2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77`; `uuidgen` makes one"
+    ))]
     pub id: PlaybookId,
     /// Name for people; may change.
     #[schemars(length(min = 1, max = 200), example = &"PsExec fan-out")]

@@ -6,11 +6,15 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::Tree;
-use super::wording::{list, lower_first, name, one_line, shown, type_name, value_name};
-use crate::diag::{Code, Diagnostic, Sink, Suggestion, nearest};
+use super::shape::{
+    boolean, constants, escape, fits, home_of, is_secret, keys, kind_of, misspelt, repeated,
+    required_alternatives, types,
+};
+use super::wording::{as_yaml, list, name, one_line, sentence, shown, type_name, value_name};
+use crate::diag::{Code, Diagnostic, Sink, Suggestion};
 
 /// Most keys or values listed in a help line.
-const LISTED_MAX: usize = 24;
+const LISTED_MAX: usize = 18;
 
 /// A schema, ready to check documents against.
 #[derive(Debug)]
@@ -96,7 +100,8 @@ impl Pass<'_> {
             Kind::Type { .. } if is_secret(schema) && !error.instance().is_null() => {
                 out.push(self.secret(at));
             }
-            Kind::Type { .. } => out.push(self.wrong_type(at, error.instance(), &types(schema))),
+            Kind::Type { .. } => out.push(self.wrong_type_of(at, error.instance(), schema)),
+            Kind::Constant { expected_value } if kind_of(expected_value) != kind_of(error.instance()) => {}
             Kind::Constant { expected_value } => {
                 out.push(self.wrong_value(at, error.instance(), &[expected_value]));
             }
@@ -146,11 +151,10 @@ impl Pass<'_> {
         let mut problem = Diagnostic::error(Code::MissingKey, self.tree.key_span(at), message);
         let about = schema.pointer(&format!("/properties/{property}"));
         if let Some(text) = about.and_then(|about| about.get("description")).and_then(Value::as_str) {
-            problem = problem
-                .help(format!("`{property}`: {}", lower_first(text.lines().next().unwrap_or_default())));
+            problem = problem.help(format!("`{property}`: {}", sentence(text)));
         }
         if let Some(example) = about.and_then(|about| about.pointer("/examples/0")) {
-            problem = problem.help(format!("for example `{property}: {}`", one_line(example)));
+            problem = problem.help(format!("for example `{property}: {}`", as_yaml(example)));
         }
         Some(problem)
     }
@@ -193,7 +197,12 @@ impl Pass<'_> {
         if alternatives.iter().any(|key| misspelt(error.instance(), schema, key)) {
             return None;
         }
-        // Several are there, and each branch forbids the others by its own shape.
+        // With many alternatives an unknown key was meant to be one of them.
+        let known = keys(schema);
+        let mut written = error.instance().as_object().into_iter().flat_map(|map| map.keys());
+        if alternatives.len() > 2 && written.any(|key| !known.contains(&key.as_str())) {
+            return None;
+        }
         let how = if matches!(error.kind(), Kind::AnyOf { .. }) { "at least" } else { "exactly" };
         let message = format!("{} needs {how} one of {}", name(at), list(alternatives.iter().copied()));
         Some(Diagnostic::error(Code::MissingKey, self.tree.key_span(at), message))
@@ -247,7 +256,9 @@ impl Pass<'_> {
     fn wrong_type(&self, at: &str, value: &Value, wanted: &[&str]) -> Diagnostic {
         let names: Vec<&str> = wanted.iter().map(|kind| type_name(kind)).collect();
         let wanted_text = names.join(" or ");
-        let message = if value.is_null() {
+        let message = if let (Value::Number(number), Some(&"integer" | &"number")) = (value, wanted.first()) {
+            format!("{} must be {wanted_text}, not {number}", name(at))
+        } else if value.is_null() {
             format!("{} has no value; it must be {wanted_text}", name(at))
         } else {
             format!("{} must be {wanted_text}, not {}", name(at), value_name(value))
@@ -286,15 +297,29 @@ impl Pass<'_> {
         problem
     }
 
+    /// A value of the wrong type, where a text of some form is wanted.
+    fn wrong_type_of(&self, at: &str, value: &Value, schema: &Value) -> Diagnostic {
+        let problem = self.wrong_type(at, value, &types(schema));
+        if schema.get("pattern").is_none() || !value.is_number() {
+            return problem;
+        }
+        // The number in quotes would not do either.
+        let wanted = schema.get("patternErrorMessage").and_then(Value::as_str).unwrap_or_default();
+        let problem = Diagnostic { suggestion: None, ..problem };
+        if wanted.is_empty() { problem } else { problem.help(format!("write {wanted}")) }
+    }
+
     /// A value outside a closed set.
     fn wrong_value(&self, at: &str, value: &Value, options: &[&Value]) -> Diagnostic {
         let words: Vec<&str> = options.iter().filter_map(|option| option.as_str()).collect();
         let Some(written) = value.as_str().filter(|_| !words.is_empty()) else {
             if !words.is_empty() {
-                return self.wrong_type(at, value, &["string"]).help(format!("one of {}", list(words)));
+                let problem = self.wrong_type(at, value, &["string"]).help(format!("one of {}", list(words)));
+                return Diagnostic { suggestion: None, ..problem };
             }
             let options = options.iter().map(ToString::to_string).collect::<Vec<_>>();
-            let message = format!("{} must be {}", name(at), list(options.iter().map(String::as_str)));
+            let message =
+                format!("{} is {value}; it must be {}", name(at), list(options.iter().map(String::as_str)));
             return self.tree.error(Code::WrongValue, at, message);
         };
         let message = format!("{} cannot be `{}`", name(at), shown(written));
@@ -354,99 +379,4 @@ impl Pass<'_> {
         };
         self.tree.error(Code::WrongValue, &at, message)
     }
-}
-
-/// The keys a map may have.
-fn keys(schema: &Value) -> Vec<&str> {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    properties.map(|all| all.keys().map(String::as_str).collect()).unwrap_or_default()
-}
-
-/// The path of the first map of the schema, breadth first, that has `key`, if it is not the top.
-fn home_of(schema: &Value, key: &str) -> Option<String> {
-    let mut level = vec![(String::new(), schema)];
-    for _depth in 0..6 {
-        let mut next = Vec::new();
-        for (path, schema) in level {
-            let inner = schema.get("items").unwrap_or(schema);
-            for (name, property) in inner.get("properties").and_then(Value::as_object).into_iter().flatten() {
-                if name == key && !path.is_empty() {
-                    return Some(path);
-                }
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                next.push((path, property));
-            }
-        }
-        level = next;
-    }
-    None
-}
-
-/// Whether a missing key is there with a typing error.
-fn misspelt(value: &Value, schema: &Value, property: &str) -> bool {
-    let known = keys(schema);
-    let written = value.as_object().into_iter().flat_map(|map| map.keys());
-    written.filter(|key| !known.contains(&key.as_str())).any(|key| nearest(key, [property]).is_some())
-}
-
-/// Whether a schema takes references to secrets.
-fn is_secret(schema: &Value) -> bool {
-    schema.get("x-secret").is_some()
-}
-
-/// The types a schema accepts.
-fn types(schema: &Value) -> Vec<&str> {
-    match schema.get("type") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// The constants a branch stands for.
-fn constants(branch: &Value) -> Vec<&Value> {
-    let listed = branch.get("enum").and_then(Value::as_array).into_iter().flatten();
-    branch.get("const").into_iter().chain(listed).collect()
-}
-
-/// The keys of branches that are nothing but `required: [key]`.
-fn required_alternatives<'a>(branches: &[&'a Value]) -> Vec<&'a str> {
-    let only = |branch: &'a Value| {
-        let map = branch.as_object().filter(|map| map.len() == 1)?;
-        map.get("required")?.get(0)?.as_str()
-    };
-    branches.iter().map(|branch| only(branch)).collect::<Option<Vec<_>>>().unwrap_or_default()
-}
-
-/// Whether a value is of a schema's type.
-fn fits(value: &Value, kind: &str) -> bool {
-    match kind {
-        "object" => value.is_object(),
-        "array" => value.is_array(),
-        "string" => value.is_string(),
-        "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64(),
-        "number" => value.is_number(),
-        _ => value.is_null(),
-    }
-}
-
-/// The boolean a word of YAML 1.1 meant.
-fn boolean(text: &str) -> Option<&'static str> {
-    match text.trim().to_lowercase().as_str() {
-        "yes" | "on" | "y" | "true" => Some("true"),
-        "no" | "off" | "n" | "false" => Some("false"),
-        _ => None,
-    }
-}
-
-/// Index of the first entry that was there before.
-fn repeated(value: &Value) -> Option<usize> {
-    let items = value.as_array()?;
-    (1..items.len()).find(|at| items.iter().take(*at).any(|item| Some(item) == items.get(*at)))
-}
-
-/// Escapes a key for a pointer.
-fn escape(key: &str) -> String {
-    key.replace('~', "~0").replace('/', "~1")
 }

@@ -9,9 +9,11 @@
 //! keys, no tags but the core ones, no merge keys, `true` and `false` as the only booleans, few aliases.
 
 mod check;
+mod explain;
 mod node;
 mod scalar;
 pub mod schema;
+mod shape;
 mod shield;
 mod syntax;
 mod text;
@@ -68,7 +70,10 @@ pub fn parse(name: &str, bytes: &[u8], sink: &mut Sink) -> Option<Tree> {
 pub fn parse_private(name: &str, bytes: &[u8], sink: &mut Sink) -> Option<Tree> {
     let mut open = Sink::new();
     let tree = parse(name, bytes, &mut open);
-    for diagnostic in open.into_sorted() {
+    let problems = open.into_sorted();
+    // The value of a duplicate key is not in the tree, so that nobody could say later whether it is secret.
+    let tree = if problems.is_empty() { tree } else { tree.map(shield::shield_tree) };
+    for diagnostic in problems {
         sink.push(shield::shield_diagnostic(diagnostic));
     }
     tree
@@ -99,7 +104,7 @@ impl Tree {
     }
 
     /// Place of the key that leads to a value; of the value itself in a list and at the top; of the nearest
-    /// ancestor's key if there is no such value.
+    /// ancestor's if there is no such value.
     #[must_use]
     pub fn key_span(&self, pointer: &str) -> Span {
         let (node, key) = self.walk(pointer);
@@ -151,7 +156,7 @@ impl Tree {
         for step in pointer.split('/').skip(1) {
             let step = step.replace("~1", "/").replace("~0", "~");
             match node.child(&step) {
-                Some((next, place)) => (node, key) = (next, place.or(key)),
+                Some((next, place)) => (node, key) = (next, place),
                 None => break,
             }
         }

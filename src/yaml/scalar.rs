@@ -85,7 +85,12 @@ fn double_quoted(source: &str, span: Range<usize>) -> Option<Mapped> {
         let rest = source.get(at..)?.strip_prefix('\\')?;
         let line_break = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n'));
         if let Some(next) = line_break {
-            return Some(source.len() - next.trim_start_matches([' ', '\t']).len());
+            // The break itself is no content; each empty line after it is one.
+            let end = source.len() - next.trim_start_matches([' ', '\t', '\r', '\n']).len();
+            for _ in next.get(..next.len() - (source.len() - end))?.matches('\n') {
+                out.push('\n', at..end);
+            }
+            return Some(end);
         }
         let (char, len) = escape(rest)?;
         out.push(char, at..at + 1 + len);
@@ -260,5 +265,173 @@ fn fold(out: &mut Mapped, above: Option<Indent>, below: Indent, breaks: &[Range<
         (Some(Indent::Even), Indent::Even, [_, rest @ ..]) => keep(out, rest),
         // Above the first content, or beside a line that is indented further: every break counts.
         (None | Some(_), _, all) => keep(out, all),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use crate::diag::Sink;
+    use crate::yaml;
+
+    /// Every visible character of the value at `pointer` leads back to where it is written.
+    fn leads_back(text: &str, pointer: &str) -> Result<usize, String> {
+        let mut sink = Sink::new();
+        let Some(tree) = yaml::parse("x.yaml", text.as_bytes(), &mut sink) else { return Ok(0) };
+        let Some(value) = tree.value().pointer(pointer).and_then(serde_json::Value::as_str) else {
+            return Ok(0);
+        };
+        let mut last = 0;
+        for (at, char) in value.char_indices() {
+            let place = tree.inner(pointer, at..at + char.len_utf8()).range;
+            let written = text.get(place.clone()).unwrap_or_default();
+            let fits = match char {
+                '\n' | ' ' => written.len() <= 80,
+                '\'' => written == "'" || written == "''",
+                other => written.chars().eq([other]) || (written.starts_with('\\') && written.len() <= 12),
+            };
+            if !fits || place.start < last {
+                return Err(format!(
+                    "{char:?} at {at} of {value:?} leads to {written:?} at {place:?} in {text:?}"
+                ));
+            }
+            last = place.start;
+        }
+        Ok(value.len())
+    }
+
+    #[track_caller]
+    fn check(text: &str, word: &str, line_column: (usize, usize)) {
+        assert!(leads_back(text, "/a").unwrap() > 0, "{text:?} is no string");
+        let tree = yaml::parse("x.yaml", text.as_bytes(), &mut Sink::new()).unwrap();
+        let at = tree.value()["a"].as_str().unwrap().find(word).unwrap();
+        let span = tree.inner("/a", at..at + word.len());
+        assert_eq!(span.line_column(), line_column);
+        assert_eq!(text.get(span.range), Some(word));
+    }
+
+    #[test]
+    fn a_word_is_found_in_every_style() {
+        check("a: row.X > word", "word", (1, 12));
+        check("a: one\n  two\n\n  word\nb: 1", "word", (4, 3));
+        check("a: 'it''s a word'", "word", (1, 13));
+        check("a: \"\\u00e9\\t\\\"word\"", "word", (1, 15));
+        check("a: \"x\\\n   word\"", "word", (2, 4));
+        check("a: |\n  one\n    word\n", "word", (3, 5));
+        check("a: |2\n    word\n", "word", (2, 5));
+        check("a: |-  # why\n\n  one\n  word", "word", (4, 3));
+        check("a: >\n  one\n  two\n\n    code\n  word\n", "word", (6, 3));
+        check("a: |\r\n  one\r\n  word\r\n", "word", (3, 3));
+        check("a: |\n  \"word\"\n", "word", (2, 4));
+        check("é: x\na: é word", "word", (2, 6));
+    }
+
+    #[test]
+    fn what_has_no_place_of_its_own_leads_to_the_whole() {
+        let text = "b: &x some words\na: *x\n";
+        let tree = yaml::parse("x.yaml", text.as_bytes(), &mut Sink::new()).unwrap();
+        assert_eq!(text.get(tree.inner("/a", 5..10).range), Some("*x"));
+        assert_eq!(text.get(tree.inner("/b", 5..99).range), Some("some words"));
+        assert_eq!(text.get(tree.inner("/b", 5..5).range), Some(""));
+        assert_eq!(tree.inner("/b", 10..10).range, 16..16);
+    }
+
+    fn block() -> impl Strategy<Value = String> {
+        let header =
+            select(vec!["|", ">", "|-", ">-", "|+", ">+", "|2", ">2", "|2-", ">+2", "| # c", ">-  "]);
+        let line = select(vec![
+            "", " ", "a", "b c", " d", "  e f", "\tg", "é ü", "\"q\"", "# h", "- i", "x: y", "trail  ",
+        ]);
+        let lines = prop::collection::vec(line, 0..7);
+        (header, lines, select(vec!["\n", "\r\n"]), select(vec!["", "a: \n"]), any::<bool>()).prop_map(
+            |(header, lines, end, _, last)| {
+                let mut text = format!("a: {header}{end}");
+                for line in lines {
+                    text.push_str("  ");
+                    text.push_str(line);
+                    text.push_str(end);
+                }
+                if last {
+                    text.push_str("b: 1");
+                }
+                text
+            },
+        )
+    }
+
+    fn flow(quote: &'static str, pieces: &'static [&'static str]) -> impl Strategy<Value = String> {
+        let piece = select(pieces);
+        (prop::collection::vec(piece, 1..12), select(vec!["a: ", "a:\n  ", "{a: "])).prop_map(
+            move |(pieces, lead)| {
+                let close = if lead.starts_with('{') { "}" } else { "" };
+                format!("{lead}{quote}{}{quote}{close}", pieces.concat())
+            },
+        )
+    }
+
+    const PLAIN: &[&str] = &["w", "é", " ", "  ", "\n  ", "\n\n   ", "\r\n  ", "'", "\"", "x>1", "\\n", "😀"];
+    const SINGLE: &[&str] =
+        &["w", "é", " ", "\n  ", "\n\n   ", "\r\n ", "''", "\"", "\\", ": ", " # ", "{{x}}"];
+    const DOUBLE: &[&str] = &[
+        "w",
+        "é",
+        " ",
+        "\n  ",
+        "\n\n   ",
+        "\r\n ",
+        "'",
+        "\\\"",
+        "\\\\",
+        "\\n",
+        "\\t",
+        "\\x41",
+        "\\u00e9",
+        "\\U0001F600",
+        "\\ ",
+        "\\\n   ",
+        "\\\r\n ",
+        "\\/",
+        "\\e",
+        "\\_",
+        "\\0",
+        "\t",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn block_scalars_lead_back(text in block()) {
+            leads_back(&text, "/a").map_err(TestCaseError::fail)?;
+        }
+
+        #[test]
+        fn plain_scalars_lead_back(text in flow("", PLAIN)) {
+            leads_back(&text, "/a").map_err(TestCaseError::fail)?;
+        }
+
+        #[test]
+        fn single_quoted_scalars_lead_back(text in flow("'", SINGLE)) {
+            leads_back(&text, "/a").map_err(TestCaseError::fail)?;
+        }
+
+        #[test]
+        fn double_quoted_scalars_lead_back(text in flow("\"", DOUBLE)) {
+            leads_back(&text, "/a").map_err(TestCaseError::fail)?;
+        }
+
+        #[test]
+        fn no_text_is_a_panic(text in "[ a:\\-\n\"'|>{}\\[\\]&*!#%@`,?\t\r\\\\é0-9]{0,60}") {
+            let mut sink = Sink::new();
+            if let Some(tree) = yaml::parse("x.yaml", text.as_bytes(), &mut sink) {
+                for pointer in ["", "/a", "/0", "/a/0"] {
+                    let _place = tree.inner(pointer, 0..1);
+                }
+            } else {
+                prop_assert!(sink.errors() > 0);
+            }
+        }
     }
 }

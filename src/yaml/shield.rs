@@ -25,6 +25,13 @@ impl Checker {
     }
 }
 
+/// Hides all values in the text of a tree.
+pub(super) fn shield_tree(tree: Tree) -> Tree {
+    let text = mask_values(&tree.source.text);
+    let source = Arc::new(SourceText { name: tree.source.name.clone(), text });
+    Tree { source, ..tree }
+}
+
 /// Hides all values in the text a diagnostic quotes, for a file too broken to tell which are secret.
 pub(super) fn shield_diagnostic(diagnostic: Diagnostic) -> Diagnostic {
     let text = mask_values(&diagnostic.span.source.text);
@@ -36,14 +43,14 @@ pub(super) fn shield_diagnostic(diagnostic: Diagnostic) -> Diagnostic {
 fn walk(node: &Node, schema: Option<&Value>, hidden: &mut Vec<Range<usize>>) {
     let branches: Vec<&Value> = schema.into_iter().flat_map(alternatives).collect();
     match &node.kind {
-        Kind::Leaf(_) => hide_unless(
-            node,
-            &branches,
-            |branch| branch.get("type").is_some_and(|kind| kind != "object"),
-            hidden,
-        ),
         Kind::Text(text) if login_in(text) => hidden.push(node.span.clone()),
-        Kind::Text(_) => hide_unless(node, &branches, takes_text, hidden),
+        Kind::Leaf(_) | Kind::Text(_) => {
+            let shown = schema.is_some_and(|schema| !holds_secret(schema))
+                || branches.iter().any(|branch| is_plain(branch));
+            if !shown {
+                hidden.push(node.span.clone());
+            }
+        }
         Kind::List(items) => {
             let inner = branches.iter().find_map(|branch| branch.get("items"));
             for item in items {
@@ -64,18 +71,6 @@ fn walk(node: &Node, schema: Option<&Value>, hidden: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Hides a scalar unless a branch of its schema may show it.
-fn hide_unless(
-    node: &Node,
-    branches: &[&Value],
-    may_show: impl Fn(&Value) -> bool,
-    hidden: &mut Vec<Range<usize>>,
-) {
-    if !branches.iter().any(|branch| branch.get("x-secret").is_none() && may_show(branch)) {
-        hidden.push(node.span.clone());
-    }
-}
-
 /// A schema and the alternatives in it.
 fn alternatives(schema: &Value) -> Vec<&Value> {
     let inner =
@@ -83,9 +78,19 @@ fn alternatives(schema: &Value) -> Vec<&Value> {
     std::iter::once(schema).chain(inner).collect()
 }
 
-/// Whether a text can stand here: only then was it meant to be read.
-fn takes_text(branch: &Value) -> bool {
-    branch.get("type").is_some_and(|kind| kind == "string") || branch.get("const").is_some()
+/// Whether a scalar can stand here: only then was it meant to be read.
+fn is_plain(branch: &Value) -> bool {
+    let kind = branch.get("type").and_then(Value::as_str);
+    branch.get("const").is_some() || kind.is_some_and(|kind| !matches!(kind, "object" | "array"))
+}
+
+/// Whether a reference to a secret can stand here or below.
+fn holds_secret(schema: &Value) -> bool {
+    match schema {
+        Value::Object(map) => map.contains_key("x-secret") || map.values().any(holds_secret),
+        Value::Array(list) => list.iter().any(holds_secret),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// Whether an address carries a user or password.

@@ -33,7 +33,8 @@ pub(super) fn accept(name: &str, bytes: &[u8], bytes_max: usize, sink: &mut Sink
         let next = chars.peek().map(|(_, next)| *next);
         let Some((what, help)) = refusal(char, next) else { continue };
         refused += 1;
-        if refused <= REPORTED_MAX {
+        // Line ends are wrong everywhere or nowhere.
+        if refused <= if char == '\r' { 1 } else { REPORTED_MAX } {
             let span = Span { source: Arc::clone(&source), range: at..at + char.len_utf8() };
             let message = format!("{what} (U+{:04X}) is not allowed", u32::from(char));
             sink.push(Diagnostic::error(Code::Text, span, message).help(help));

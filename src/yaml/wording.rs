@@ -53,10 +53,24 @@ pub(super) fn one_line(value: &Value) -> String {
         .map_or_else(|| value.to_string(), |text| text.lines().next().map(shown).unwrap_or_default())
 }
 
-/// Lower-cases the first letter.
-pub(super) fn lower_first(text: &str) -> String {
-    let mut chars = text.chars();
+/// A description as the end of a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default().trim_end_matches('.');
+    let mut chars = first.chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// An example as an author would write it, on one line.
+pub(super) fn as_yaml(value: &Value) -> String {
+    match value.as_str() {
+        Some(text) if text.contains('\n') => {
+            format!("{} ...", text.lines().next().map(shown).unwrap_or_default())
+        }
+        Some(text) if text.starts_with(char::is_alphanumeric) && !text.contains([':', '#']) => {
+            text.to_owned()
+        }
+        _ => value.to_string(),
+    }
 }
 
 /// Cuts and escapes a text for a message.
