@@ -105,4 +105,30 @@ mod tests {
         assert_eq!(sizes(&first), sizes(&later));
         assert_ne!(format!("{:?}", first.library), format!("{:?}", later.library));
     }
+
+    #[test]
+    fn alerts_name_only_incidents_machines_and_people_of_the_story() {
+        let data = Story::contoso(now()).unwrap().data;
+        let has = |found: bool, alert: &str, what: &str| assert!(found, "{alert} names {what}");
+        for alert in &data.alerts {
+            let incident = alert.incident_id.as_deref().unwrap();
+            has(data.incidents.iter().any(|known| known.id == incident), &alert.id, incident);
+            for evidence in &alert.evidence {
+                if let Some(device) = evidence["mdeDeviceId"].as_str() {
+                    has(data.machines.iter().any(|known| known.id == device), &alert.id, device);
+                }
+                if let Some(user) = evidence["userAccount"]["azureAdUserId"].as_str() {
+                    has(data.users.iter().any(|known| known.id == user), &alert.id, user);
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_story_answers_over_http() {
+        let clock = std::sync::Arc::new(crate::clock::ManualClock::new(now()));
+        let sim = crate::sim::Sim::start(crate::sim::SimOptions::story(now()).unwrap(), clock).await.unwrap();
+        assert_eq!(sim.state()["incidents"].as_array().unwrap().len(), 11);
+        sim.stop().await;
+    }
 }
