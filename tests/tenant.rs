@@ -22,6 +22,8 @@ mod operations;
 mod provider;
 #[path = "tenant/samples.rs"]
 mod samples;
+#[path = "tenant/simulated.rs"]
+mod simulated;
 #[path = "tenant/tls.rs"]
 mod tls;
 #[path = "tenant/tokens.rs"]

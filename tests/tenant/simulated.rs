@@ -1,0 +1,293 @@
+//! The client against the simulated tenant, whose log says what really happened.
+
+use std::sync::Arc;
+
+use huntbook::http::Applied;
+use huntbook::model::{AlertSeverity, Classification, Determination, IncidentStatus, Term, Wanted};
+use huntbook::rows::Flow;
+use huntbook::sim::{
+    Apply, CannedHunter, Duplicates, Fault, HuntColumn, HuntTable, RetryAfterAs, Sim, SimApp, SimOptions,
+};
+use huntbook::tenant::{
+    ActionStatus, AlertPatch, Audience, Client, ClientOptions, Cloud, Credential, EndpointOverrides,
+    HuntLimits, HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction,
+    IndicatorType, IsolationType, Operation, RemoteState, ScanType, Tenant as _, TenantError,
+};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::bench::{EagerClock, door};
+
+const DEVICE: &str = "1a5c0e7b94d2f3861a5c0e7b94d2f3861a5c0e7b";
+const USER: &str = "maja.berg@contoso.example";
+const ALERT: &str = "da4101a001_1";
+
+struct World {
+    sim: Sim,
+    clock: EagerClock,
+    tenant: Client,
+}
+
+impl World {
+    async fn start(change: impl FnOnce(&mut SimOptions)) -> Self {
+        Self::start_with(HuntingApi::Graph, change).await
+    }
+
+    async fn start_with(hunting: HuntingApi, change: impl FnOnce(&mut SimOptions)) -> Self {
+        let mut options = SimOptions::sample().unwrap();
+        options.data = serde_json::from_str(include_str!("../fixtures/sim.json")).unwrap();
+        change(&mut options);
+        let clock = EagerClock::default();
+        let sim = Sim::start(options, Arc::new(clock.clone())).await.unwrap();
+        let at = sim.endpoints();
+        let options = ClientOptions {
+            name: "contoso".to_owned(),
+            tenant_id: SimOptions::TENANT_ID.parse().unwrap(),
+            cloud: Cloud::Commercial,
+            endpoints: EndpointOverrides {
+                login: Some(at.login),
+                graph: Some(at.graph),
+                mde: Some(at.mde),
+                xdr: Some(at.xdr),
+            },
+            credential: Credential::ClientSecret {
+                client_id: SimApp::CLIENT_ID.to_owned(),
+                secret: huntbook::model::Secret::new(SimApp::SECRET.to_owned()),
+            },
+            hunting,
+        };
+        let tenant = Client::open(options, door(Arc::new(clock.clone())), Arc::new(clock.clone())).unwrap();
+        Self { sim, clock, tenant }
+    }
+
+    fn effects(&self) -> Vec<String> {
+        self.sim.effects().into_iter().map(|effect| format!("{} {}", effect.effect, effect.target)).collect()
+    }
+}
+
+fn isolate() -> Operation {
+    Operation::IsolateDevice {
+        device: DEVICE.parse().unwrap(),
+        isolation_type: IsolationType::Full,
+        comment: "hb:1 why".to_owned(),
+    }
+}
+
+/// One of each, with what the log must say of it.
+fn operations() -> Vec<(Operation, String)> {
+    let device = || DEVICE.parse().unwrap();
+    let user = || USER.parse().unwrap();
+    let incident = || "4101".parse().unwrap();
+    let comment = || "hb:1 why".to_owned();
+    let of_device = |effect: &str| format!("{effect} {DEVICE}");
+    let indicator = Indicator {
+        indicator_value: "203.0.113.7".to_owned(),
+        indicator_type: IndicatorType::IpAddress,
+        action: IndicatorAction::Block,
+        title: "T".to_owned(),
+        description: "D".to_owned(),
+        severity: Some(AlertSeverity::High),
+        recommended_actions: None,
+        expiration_time: None,
+        generate_alert: true,
+        rbac_group_names: vec![],
+    };
+    let patch = IncidentPatch {
+        status: Some(IncidentStatus::Resolved),
+        classification: Some(Classification::TruePositive),
+        determination: Some(Determination::CompromisedAccount),
+        tags_add: vec!["triaged".to_owned()],
+        tags_remove: vec!["NEW".to_owned()],
+        ..IncidentPatch::default()
+    };
+    let alert = AlertPatch { assigned_to: Some(USER.to_owned()), ..AlertPatch::default() };
+    let scan_type = ScanType::Quick;
+    vec![
+        (isolate(), of_device("isolate")),
+        (Operation::ReleaseDevice { device: device(), comment: comment() }, of_device("unisolate")),
+        (
+            Operation::RunAntivirusScan { device: device(), scan_type, comment: comment() },
+            of_device("runAntiVirusScan"),
+        ),
+        (Operation::TagDevice { device: device(), tag: "seen".to_owned() }, of_device("addTag")),
+        (Operation::UntagDevice { device: device(), tag: "seen".to_owned() }, of_device("removeTag")),
+        (Operation::AddIndicator(indicator), "putIndicator".to_owned()),
+        (Operation::DisableUser { user: user() }, "disableUser".to_owned()),
+        (Operation::RevokeSessions { user: user() }, "revokeSessions".to_owned()),
+        (Operation::UpdateIncident { incident: incident(), patch }, "updateIncident 4101".to_owned()),
+        (
+            Operation::CommentIncident { incident: incident(), comment: comment() },
+            "commentIncident 4101".to_owned(),
+        ),
+        (
+            Operation::UpdateAlert { alert: ALERT.parse().unwrap(), patch: alert },
+            format!("updateAlert {ALERT}"),
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn every_operation_has_its_effect_once() {
+    let world = World::start(|_| {}).await;
+    for (operation, effect) in operations() {
+        let before = world.effects().len();
+        let receipt = world.tenant.apply(&operation).await.unwrap();
+        assert_ne!(receipt.state, RemoteState::AlreadyInForce, "{operation}");
+        let effects = world.effects();
+        assert_eq!(effects.len(), before + 1, "{operation}: {effects:?}");
+        assert!(effects[before].starts_with(&effect), "{effects:?}");
+        world.clock.advance(SignedDuration::from_secs(30));
+    }
+    let incident = world.tenant.incident(&"4101".parse().unwrap()).await.unwrap();
+    assert!(incident.status == IncidentStatus::Resolved);
+    assert_eq!(incident.determination, Some(Term::Known(Determination::CompromisedAccount)));
+    assert_eq!(incident.custom_tags, ["keep", "triaged"]);
+    assert_eq!(incident.comments.last().unwrap().comment, "hb:1 why");
+}
+
+#[tokio::test]
+async fn the_role_we_name_is_the_role_that_is_missing() {
+    for (operation, _effect) in operations() {
+        let roles = operation.roles();
+        let without = |options: &mut SimOptions| {
+            options.apps = vec![roles.iter().fold(SimApp::sample(), |app, role| app.without(role))];
+        };
+        let world = World::start(without).await;
+        let error = world.tenant.apply(&operation).await.unwrap_err();
+        assert_eq!(error.refused().unwrap().status, 403, "{operation}: {error}");
+        assert!(roles.iter().all(|role| error.to_string().contains(role)), "{error}");
+        assert!(world.effects().is_empty());
+
+        // Each of them is enough, with what reading needs.
+        for role in roles {
+            let only = |options: &mut SimOptions| {
+                let mut app = SimApp::sample();
+                app.roles.retain(|granted| granted == role || granted.contains(".Read.All"));
+                options.apps = vec![app];
+            };
+            let world = World::start(only).await;
+            world
+                .tenant
+                .apply(&operation)
+                .await
+                .unwrap_or_else(|error| panic!("{operation} with {role}: {error}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_isolation_is_pending_then_done_and_not_added_twice() {
+    let world = World::start(|_| {}).await;
+    let receipt = world.tenant.apply(&isolate()).await.unwrap();
+    assert_eq!(receipt.state, RemoteState::Pending);
+    assert_eq!(world.tenant.apply(&isolate()).await.unwrap().state, RemoteState::AlreadyInForce);
+    let id = receipt.remote_id.unwrap();
+    world.clock.advance(SignedDuration::from_secs(10));
+    let action = world.tenant.machine_action(&id).await.unwrap();
+    assert_eq!(action.status, Term::Known(ActionStatus::Succeeded));
+    let since = huntbook::clock::Clock::now(&world.clock).checked_sub(SignedDuration::from_hours(1)).unwrap();
+    let listed = world.tenant.machine_actions(&DEVICE.parse().unwrap(), since).await.unwrap();
+    assert_eq!(listed, [action]);
+    assert_eq!(world.effects().len(), 1);
+
+    let world = World::start(|options| options.duplicates = Duplicates::Returned).await;
+    let first = world.tenant.apply(&isolate()).await.unwrap();
+    assert_eq!(world.tenant.apply(&isolate()).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_failed_action_is_true() {
+    let on = || Fault::on("POST /api/machines/*/isolate");
+    let once = |fault: Fault| vec![Fault { times: Some(1), ..fault }];
+    // The answer is lost after the act, or before it: nobody can tell, and nothing is repeated.
+    for (apply, effects) in [(Apply::Before, 1), (Apply::Not, 0)] {
+        for fault in [
+            Fault { reset: true, ..on() },
+            Fault { status: Some(500), ..on() },
+            Fault { status: Some(503), ..on() },
+        ] {
+            let world = World::start(|options| options.faults = once(Fault { apply, ..fault.clone() })).await;
+            let error = world.tenant.apply(&isolate()).await.unwrap_err();
+            assert_eq!(error.applied(), Applied::Unknown, "{fault:?}");
+            assert_eq!(world.effects().len(), effects, "{fault:?}");
+        }
+    }
+    // The answer is cut: the act happened.
+    let world = World::start(|options| options.faults = once(Fault { truncate: Some(20), ..on() })).await;
+    let error = world.tenant.apply(&isolate()).await.unwrap_err();
+    assert_eq!((error.applied(), world.effects().len()), (Applied::Unknown, 1));
+    // Throttled: it did not, and is done once when the time has come.
+    for retry_after_as in [RetryAfterAs::Seconds, RetryAfterAs::Date, RetryAfterAs::Body] {
+        let fault = Fault { status: Some(429), retry_after: Some(23), retry_after_as, ..on() };
+        let world = World::start(|options| options.faults = once(fault)).await;
+        world.tenant.apply(&isolate()).await.unwrap();
+        assert_eq!(world.effects().len(), 1);
+        let waits = world.clock.waits();
+        assert!(
+            waits.iter().any(|wait| (22..=26).contains(&wait.as_secs())),
+            "{retry_after_as:?}: {waits:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn incidents_are_filtered_there_and_read_over_all_pages() {
+    let world = World::start(|options| options.page_size = 1).await;
+    let all = world.tenant.incidents(&IncidentQuery::default()).await.unwrap();
+    assert_eq!((all.incidents.len(), all.quarantined.len(), all.truncated), (3, 0, false));
+    let query = IncidentQuery {
+        status: vec![IncidentStatus::Active, IncidentStatus::InProgress],
+        severity: vec![AlertSeverity::High, AlertSeverity::Medium],
+        updated_after: huntbook::clock::Clock::now(&world.clock)
+            .checked_sub(SignedDuration::from_hours(1))
+            .ok(),
+        expand_alerts: true,
+        ..IncidentQuery::default()
+    };
+    let found = world.tenant.incidents(&query).await.unwrap();
+    let [incident] = found.incidents.as_slice() else { panic!("{found:?}") };
+    assert_eq!(incident.id.as_str(), "4101");
+    let alert = incident.alerts.first().unwrap();
+    assert_eq!(alert.devices.first().unwrap().mde_device_id.as_deref(), Some(DEVICE));
+    assert_eq!(alert.users.first().unwrap().user_principal_name.as_deref(), Some(USER));
+    assert_eq!(world.tenant.alert(&alert.id).await.unwrap().title, alert.title);
+}
+
+#[tokio::test]
+async fn a_hunt_goes_to_the_endpoint_that_is_set() {
+    for (api, path) in
+        [(HuntingApi::Graph, "/v1.0/security/runHuntingQuery"), (HuntingApi::Xdr, "/api/advancedhunting/run")]
+    {
+        let table = HuntTable::new(
+            vec![HuntColumn::new("A", "String")],
+            vec![json!({"A": "x"}).as_object().unwrap().clone()],
+        );
+        let world = World::start_with(api, |options| {
+            options.hunter = Arc::new(CannedHunter::new().when("DeviceEvents", Ok(table)));
+        })
+        .await;
+        let query =
+            HuntQuery { query: "DeviceEvents".to_owned(), timespan: Some(SignedDuration::from_hours(36)) };
+        let limits = HuntLimits::default();
+        let answer = world.tenant.hunt(&query, &Wanted::All, &limits, &mut |_| Flow::Continue).await.unwrap();
+        assert_eq!((answer.rows, answer.truncated), (1, false));
+        assert!(world.sim.requests().iter().any(|request| request.path.ends_with(path)));
+        let broken = HuntQuery { query: "NoSuchTable".to_owned(), timespan: None };
+        let error =
+            world.tenant.hunt(&broken, &Wanted::All, &limits, &mut |_| Flow::Continue).await.unwrap_err();
+        assert!(matches!(error, TenantError::Refused(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_and_the_tokens_are_known() {
+    let world = World::start(|_| {}).await;
+    let machine = world.tenant.machine(&DEVICE.parse().unwrap()).await.unwrap();
+    assert_eq!(machine.computer_dns_name.as_deref(), Some("wks-014.contoso.example"));
+    for audience in Audience::ALL {
+        let facts = world.tenant.token_facts(audience).await.unwrap();
+        assert_eq!(facts.tenant_id.as_deref(), Some(SimOptions::TENANT_ID));
+        assert_eq!(facts.app_id.as_deref(), Some(SimApp::CLIENT_ID));
+        assert!(!facts.roles.is_empty());
+    }
+}
