@@ -94,7 +94,7 @@ impl Email {
     /// Sends one message. The caller limits the time: the transport's own limit covers connecting only.
     pub(super) async fn send(&self, message: &Message) -> Result<(), ChannelError> {
         let mail = self.compose(message).map_err(|error| ChannelError::Compose(Box::new(error)))?;
-        self.transport.send(mail).await.map(drop).map_err(classify)
+        self.transport.send(mail).await.map(drop).map_err(|error| classify(&error))
     }
 
     /// Builds the mail.
@@ -205,11 +205,11 @@ fn plain(message: &Message) -> String {
 }
 
 /// Sorts the transport's errors into ours.
-fn classify(error: lettre::transport::smtp::Error) -> ChannelError {
+fn classify(error: &lettre::transport::smtp::Error) -> ChannelError {
     let Some(code) = error.status().map(u16::from) else {
-        return ChannelError::Transport(Box::new(error));
+        return ChannelError::Transport(innermost(error).into());
     };
-    let answer = shown(&error.to_string());
+    let answer = shown(&format!("{code} {}", innermost(error)));
     match code {
         // RFC 4954: authentication wanted, too weak, or failed.
         530 | 534 | 535 | 538 => ChannelError::NotAllowed { answer },
@@ -218,6 +218,12 @@ fn classify(error: lettre::transport::smtp::Error) -> ChannelError {
         400..=499 => ChannelError::Failed { answer, wait: None },
         _permanent => ChannelError::Refused { answer },
     }
+}
+
+/// The first cause in words: each error of the transport repeats all those below it.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]
