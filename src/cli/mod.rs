@@ -1,1 +1,117 @@
-//! The command line.
+//! The command line: reads arguments and environment, calls the rooms below, prints, and sets the exit
+//! code. Nothing here decides anything about a playbook.
+
+mod args;
+mod demo;
+mod exit;
+mod history;
+mod output;
+mod reference;
+mod run;
+mod serve;
+mod setup;
+mod shipped;
+mod sim;
+mod tables;
+mod validate;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
+
+use args::{Arguments, Command, LogFormat};
+use exit::Exit;
+use output::tell;
+
+use crate::clock::{SharedClock, SystemClock};
+use crate::diag::{Chain, Format, render};
+use crate::settings::SettingsError;
+
+/// Runs the command the arguments name and returns the exit code.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Clap prints help to standard output and mistakes to standard error.
+            let failed = error.print().is_err();
+            let wrong = failed || error.use_stderr();
+            return if wrong { Exit::Usage.into() } else { Exit::Fine.into() };
+        }
+    };
+    if let Err(problem) = start_log(&arguments) {
+        tell(&format!("error: `--log` cannot be understood: {problem}"));
+        return Exit::Usage.into();
+    }
+    #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+    if let Ok(point) = std::env::var("HUNTBOOK_CRASH_POINT")
+        && let Err(error) = crate::fault::arm(&point)
+    {
+        tell(&format!("error: HUNTBOOK_CRASH_POINT: {error}"));
+        return Exit::Usage.into();
+    }
+    crate::fault::crash_point("c01_start");
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tell(&format!("error: the runtime cannot be started: {error}"));
+            return Exit::Findings.into();
+        }
+    };
+    match runtime.block_on(dispatch(arguments)) {
+        Ok(exit) => exit.into(),
+        Err(error) => report(&error).into(),
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let (config, format) = (arguments.config, arguments.format);
+    match arguments.command {
+        Command::Demo(demo) => demo::run(&demo, format, clock).await,
+        Command::Validate(validate) => validate::run(&validate, &config, format),
+        Command::Run(run) => run::run(&run, &config, format, clock).await,
+        Command::Runs(runs) => history::list(&runs, &config, format).await,
+        Command::Show(show) => history::show(&show, &config, format).await,
+        Command::Status => history::status(&config, format).await,
+        Command::Serve(serve) => serve::run(&serve, &config, clock).await,
+        Command::Sim(sim) => sim::run(&sim, clock).await,
+        Command::Actions { name } => reference::actions(name.as_deref(), format),
+        Command::Schema { of } => Ok(reference::schema(of)),
+        Command::Explain { code } => reference::explain(&code),
+        Command::Completions { shell } => Ok(reference::completions(shell)),
+    }
+}
+
+/// Sends log lines to standard error.
+fn start_log(arguments: &Arguments) -> Result<(), String> {
+    let filter: EnvFilter = arguments.log.parse().map_err(|error| format!("{error}"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => builder.with_ansi(false).try_init().map_err(|error| error.to_string()),
+        LogFormat::Json => builder.json().try_init().map_err(|error| error.to_string()),
+    }
+}
+
+/// Says what went wrong, with all its reasons, and which exit code that is.
+fn report(error: &anyhow::Error) -> Exit {
+    if let Some(SettingsError::Refused(problems)) = error.downcast_ref() {
+        tell(&render(problems, Format::Text));
+        return Exit::Refused;
+    }
+    let source: &(dyn std::error::Error + 'static) = error.as_ref();
+    tell(&format!("error: {}", crate::text::encode::log(&Chain(source).to_string())));
+    match error.downcast_ref::<Refusal>() {
+        Some(_) => Exit::Refused,
+        None if error.is::<SettingsError>() => Exit::Refused,
+        None => Exit::Findings,
+    }
+}
+
+/// Something in the settings or the playbooks that keeps a command from starting.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Refusal(String);

@@ -1,1 +1,14 @@
-//! The process that keeps running.
+//! The process that keeps running: schedules, hot reload, the outbox, and a clean end.
+//!
+//! A reload does everything that can fail first, then puts the new generation into the journal, then swaps
+//! one pointer. Runs keep the generation they started with; a due tick belongs to the scheduler and is
+//! neither dropped nor repeated by a reload.
+
+mod generation;
+mod run;
+mod scan;
+mod watch;
+
+pub use generation::{Generation, Live, Refused};
+pub use run::{Daemon, DaemonError, DaemonOptions, Status, plan_of};
+pub use scan::{Scan, ScanError, read_paths, scan};

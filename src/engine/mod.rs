@@ -1,1 +1,205 @@
-//! One run of one plan.
+//! One run of one plan: input → dedup → when → where → suppress → guards → act → notify → record.
+//!
+//! The engine does no I/O of its own: it calls the tenant, the journal and the clock it was given. A run
+//! keeps the plan and the lists it started with. Nothing is sent before its intent is in the journal; a
+//! dry run and a playbook that only observes take the same path up to the last call.
+
+mod act;
+mod collect;
+mod context;
+mod decide;
+mod report;
+mod resume;
+mod tell;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::clock::SharedClock;
+use crate::diag::Chain;
+use crate::fault::crash_point;
+use crate::hunt::HuntError;
+use crate::model::{Lists, RunId};
+use crate::plan::{Mode, Plan};
+use crate::store::{Begun, Effects, NewRun, RunEnd, RunMode, Store, StoreError, Trigger};
+use crate::tenant::{Tenant, TenantError};
+
+pub use report::{
+    Counts, ItemOutcome, ItemReport, REPORT_VERSION, Report, RunState, StepReport, StepState, Told, ToldState,
+};
+pub use resume::{PlanOf, Resumed};
+
+use collect::Gathered;
+use context::Context;
+
+/// Everything a run needs besides its order. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// The journal.
+    pub store: Store,
+    /// The clock.
+    pub clock: SharedClock,
+    /// The tenants, by their names in the settings.
+    pub tenants: BTreeMap<String, Arc<dyn Tenant>>,
+}
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The lists in force.
+    pub lists: Arc<Lists>,
+    /// The tenant, by its name.
+    pub tenant: String,
+    /// Why.
+    pub trigger: Trigger,
+    /// The slot of the schedule it stands for.
+    pub slot: Option<Timestamp>,
+    /// Whether anything is changed.
+    pub effects: Effects,
+}
+
+/// Why a run could not even be recorded. What goes wrong inside a run is in its [`Report`].
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// No such tenant.
+    #[error("there is no tenant `{0}` in the settings")]
+    NoTenant(String),
+    /// The journal failed: nothing more is done, because nothing more could be proven.
+    #[error("the journal could not be written")]
+    Store(#[from] StoreError),
+}
+
+/// Why a run ended without doing its work.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error(transparent)]
+    Hunt(#[from] HuntError),
+    #[error("the incidents could not be fetched")]
+    Incidents(#[source] TenantError),
+    #[error("`{what}` failed")]
+    Condition {
+        what: &'static str,
+        #[source]
+        source: crate::expr::EvalError,
+    },
+    #[error("`where` failed on {item}")]
+    Item {
+        item: String,
+        #[source]
+        source: crate::expr::EvalError,
+    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What came of an order.
+#[derive(Debug)]
+pub enum Ran {
+    /// It ran; this is what happened.
+    Report(Box<Report>),
+    /// Its slot has had a run already.
+    SlotTaken,
+}
+
+impl Engine {
+    /// Runs a plan once and returns what happened.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`] if the run could not be recorded. A run that failed is a [`Report`].
+    ///
+    /// # Cancellation
+    ///
+    /// A dropped run is like a killed process: what it matched is resumed at the next start, what it sent
+    /// without an answer is parked.
+    pub async fn run(&self, order: &Order) -> Result<Ran, EngineError> {
+        let tenant =
+            self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
+        let started = self.clock.now();
+        let run = RunId::at(started);
+        if self.store.begin_run(&new_run(order, run, started)).await? == Begun::SlotTaken {
+            return Ok(Ran::SlotTaken);
+        }
+        tracing::info!(run = %run, playbook = %order.plan.about.name, tenant = %order.tenant, "a run has begun");
+        let context = Context::new(order, Arc::clone(tenant), run, started);
+        let report = self.carry_out(&context).await?;
+        Ok(Ran::Report(Box::new(report)))
+    }
+
+    /// Takes a recorded run from its input to its end.
+    async fn carry_out(&self, context: &Context<'_>) -> Result<Report, EngineError> {
+        let mut counts = Counts::default();
+        match self.gather(context, &mut counts).await {
+            Ok(Gathered::Items(items)) => self.settle(context, counts, items).await,
+            Ok(Gathered::Nothing { reason }) => {
+                self.close(context, counts, (RunState::Idle, Some(reason))).await
+            }
+            Err(RunError::Store(error)) => Err(error.into()),
+            Err(error) => {
+                let reason = Chain(&error).to_string();
+                tracing::warn!(run = %context.run, %reason, "a run has failed");
+                self.close(context, counts, (RunState::Failed, Some(reason))).await
+            }
+        }
+    }
+
+    /// Ends a run that has no items.
+    async fn close(
+        &self,
+        context: &Context<'_>,
+        counts: Counts,
+        (state, reason): (RunState, Option<String>),
+    ) -> Result<Report, EngineError> {
+        let mut report = context.report(counts, Vec::new(), self.clock.now());
+        (report.state, report.reason) = (state, reason);
+        let messages = self.tell(context, &mut report);
+        self.finish(context, report, messages).await
+    }
+
+    /// Writes the end of a run together with what people are told.
+    async fn finish(
+        &self,
+        context: &Context<'_>,
+        report: Report,
+        messages: Vec<crate::store::OutboxMessage>,
+    ) -> Result<Report, EngineError> {
+        crash_point("c16_before_outbox");
+        let json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
+        let end = RunEnd {
+            state: match report.state {
+                RunState::Succeeded | RunState::Idle => crate::store::RunState::Ok,
+                RunState::Halted | RunState::Partial => crate::store::RunState::Partial,
+                RunState::Failed => crate::store::RunState::Failed,
+            },
+            error: (report.state == RunState::Failed).then(|| report.reason.clone()).flatten(),
+            counts: json(serde_json::to_value(report.counts)),
+            report: json(serde_json::to_value(&report)),
+        };
+        self.store.finish_run(context.run, &end, &messages).await?;
+        crash_point("c18_run_ended");
+        tracing::info!(run = %report.run, state = report.state.as_str(), acted = report.counts.acted, "a run has ended");
+        Ok(report)
+    }
+}
+
+fn new_run(order: &Order, run: RunId, started: Timestamp) -> NewRun {
+    NewRun {
+        id: run,
+        playbook: order.plan.about.id,
+        playbook_name: order.plan.about.name.clone(),
+        version: order.plan.version,
+        tenant: order.tenant.clone(),
+        trigger: order.trigger,
+        scheduled_for: order.slot,
+        mode: match order.plan.mode {
+            Mode::Observe => RunMode::Observe,
+            Mode::Enforce => RunMode::Enforce,
+        },
+        effects: order.effects,
+        started,
+    }
+}

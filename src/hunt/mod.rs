@@ -1,1 +1,283 @@
 //! Runs a hunting query and keeps the rows that match.
+//!
+//! Rows are judged while they stream past: the condition reads borrowed values, and only rows that
+//! match are copied out. What a row's identity is, which columns are decoded and how many rows may
+//! match is decided when the playbook is lowered.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use sha2::{Digest as _, Sha256};
+
+use crate::expr::{Bound, Condition, Env, EvalError};
+use crate::model::{CellRef, Lists, Projection, Row, RowView, Wanted};
+use crate::playbook::TriggerOperator;
+use crate::rows::Flow;
+use crate::tenant::{HuntAnswer, HuntLimits, HuntQuery, Tenant, TenantError};
+
+/// Most rows of one run that may match. More means the query is too wide to act on: a person has to
+/// look. Ten thousand is far above what anybody responds to and keeps a run within tens of megabytes.
+pub const MATCHES_MAX: usize = 10_000;
+
+/// Sixteen bytes of a digest over a row's identity columns: what makes it the same row next time.
+pub type Identity = [u8; 16];
+
+/// How many rows the hunt must return for the run to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Threshold {
+    /// How the number is compared.
+    pub operator: TriggerOperator,
+    /// With what.
+    pub value: u64,
+}
+
+impl Threshold {
+    /// Whether a number of rows reaches the threshold.
+    #[must_use]
+    pub const fn reached(self, rows: u64) -> bool {
+        self.operator.holds(rows, self.value)
+    }
+}
+
+/// A playbook's `hunt`, understood.
+#[derive(Debug, Clone)]
+pub struct Hunt {
+    /// The query, as written.
+    pub query: String,
+    /// How far the query looks back; the service's own default without it.
+    pub period: Option<SignedDuration>,
+    /// How many rows it must return.
+    pub threshold: Threshold,
+    /// Columns that make a row the same row next time; empty: every run's rows are new.
+    pub identity: Vec<String>,
+    /// Columns decoded.
+    pub wanted: Wanted,
+}
+
+/// What is kept besides the rows that match.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Only matching rows.
+    Matches,
+    /// Also the identity of every row, because `when` counts the new ones.
+    Identities,
+    /// Every row, because `when` reads them.
+    Everything,
+}
+
+/// A row that was kept.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// The columns the playbook reads.
+    pub row: Row,
+    /// Its identity, if the playbook declares one and the row has it.
+    pub identity: Option<Identity>,
+    /// Whether `where` holds (always, unless everything is kept).
+    pub matches: Matches,
+}
+
+/// Whether a row fulfils `where`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Matches {
+    /// It does.
+    Yes,
+    /// It does not; it is here for `when`.
+    No,
+}
+
+/// What a hunt brought in.
+#[derive(Debug)]
+pub struct Catch {
+    /// What the tenant says of the answer.
+    pub answer: HuntAnswer,
+    /// Rows kept, in the order of the answer.
+    pub kept: Vec<Kept>,
+    /// Identity of every row, in order, when asked for.
+    pub identities: Vec<Option<Identity>>,
+}
+
+/// Why a hunt brought nothing in.
+#[derive(Debug, thiserror::Error)]
+pub enum HuntError {
+    /// The tenant did not answer, or not completely.
+    #[error("the hunting query failed")]
+    Tenant(#[from] TenantError),
+    /// `where` could not be decided for a row.
+    #[error("`where` failed on row {row}")]
+    Condition {
+        /// Number of the row, from 1.
+        row: u64,
+        /// Why.
+        #[source]
+        source: EvalError,
+    },
+    /// More rows match than anybody could respond to.
+    #[error("more than {MATCHES_MAX} rows match: narrow the query or `where`")]
+    TooMany,
+}
+
+/// Runs the query and judges every row.
+///
+/// # Errors
+///
+/// Nothing is kept of a hunt that did not complete: see [`HuntError`].
+pub async fn collect(
+    tenant: &dyn Tenant,
+    hunt: &Hunt,
+    condition: Option<&Condition>,
+    keep: Keep,
+    around: Around<'_>,
+) -> Result<Catch, HuntError> {
+    let mut sieve = Sieve {
+        hunt,
+        condition,
+        keep,
+        around,
+        bound: None,
+        seen: 0,
+        kept: Vec::new(),
+        identities: Vec::new(),
+        error: None,
+    };
+    let query = HuntQuery { query: hunt.query.clone(), timespan: hunt.period };
+    let mut on_row = |view: &RowView<'_>| sieve.take(view);
+    let answer = tenant.hunt(&query, &hunt.wanted, &HuntLimits::default(), &mut on_row).await;
+    match sieve.error.take() {
+        Some(error) => Err(error),
+        None => Ok(Catch { answer: answer?, kept: sieve.kept, identities: sieve.identities }),
+    }
+}
+
+/// What conditions see besides the row.
+#[derive(Debug, Clone, Copy)]
+pub struct Around<'a> {
+    /// The lists in force.
+    pub lists: &'a Lists,
+    /// Time and run.
+    pub env: &'a Env<'a>,
+}
+
+/// A condition bound to the columns of an answer.
+struct BoundTo {
+    projection: Arc<Projection>,
+    condition: Option<Bound>,
+    identity: Vec<Option<usize>>,
+}
+
+struct Sieve<'a> {
+    hunt: &'a Hunt,
+    condition: Option<&'a Condition>,
+    keep: Keep,
+    around: Around<'a>,
+    bound: Option<BoundTo>,
+    seen: u64,
+    kept: Vec<Kept>,
+    identities: Vec<Option<Identity>>,
+    error: Option<HuntError>,
+}
+
+impl Sieve<'_> {
+    fn take(&mut self, view: &RowView<'_>) -> Flow {
+        self.seen += 1;
+        match self.judge(view) {
+            Ok(()) => Flow::Continue,
+            Err(error) => {
+                self.error = Some(error);
+                Flow::Stop
+            }
+        }
+    }
+
+    fn judge(&mut self, view: &RowView<'_>) -> Result<(), HuntError> {
+        let bound = match self.bound.take() {
+            Some(bound) if *bound.projection == *view.projection => bound,
+            Some(_) | None => self.bind(view.projection),
+        };
+        let bound = self.bound.insert(bound);
+        let matches = match &mut bound.condition {
+            None => true,
+            Some(condition) => condition
+                .test_row(view, self.around.env)
+                .map_err(|source| HuntError::Condition { row: self.seen, source })?,
+        };
+        let identity =
+            if matches || self.keep != Keep::Matches { identity(&bound.identity, view) } else { None };
+        if self.keep == Keep::Identities {
+            self.identities.push(identity);
+        }
+        if !matches && self.keep != Keep::Everything {
+            return Ok(());
+        }
+        if self.kept.len() == MATCHES_MAX {
+            return Err(HuntError::TooMany);
+        }
+        let matches = if matches { Matches::Yes } else { Matches::No };
+        self.kept.push(Kept { row: view.to_row(&bound.projection), identity, matches });
+        Ok(())
+    }
+
+    fn bind(&self, projection: &Projection) -> BoundTo {
+        BoundTo {
+            projection: Arc::new(projection.clone()),
+            condition: self.condition.map(|condition| condition.bind(projection, self.around.lists)),
+            identity: self.hunt.identity.iter().map(|name| projection.index(name)).collect(),
+        }
+    }
+}
+
+/// Digests the identity columns of a row. A row in which all of them are null has no identity: it would
+/// be the same as every other such row.
+fn identity(columns: &[Option<usize>], view: &RowView<'_>) -> Option<Identity> {
+    let cells = columns.iter().map(|index| index.and_then(|index| view.cells.get(index)));
+    let mut digest = Sha256::new();
+    let mut known = false;
+    for cell in cells {
+        known |= !matches!(cell, None | Some(CellRef::Null));
+        feed(&mut digest, cell.unwrap_or(&CellRef::Null));
+    }
+    let digest = digest.finalize();
+    known.then(|| digest.first_chunk().copied()).flatten()
+}
+
+/// Feeds one value with its kind and length, so that no two lists of values digest alike.
+fn feed(digest: &mut Sha256, cell: &CellRef<'_>) {
+    let mut put = |kind: u8, bytes: &[u8]| {
+        digest.update([kind]);
+        digest.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+        digest.update(bytes);
+    };
+    match cell {
+        CellRef::Null => put(0, &[]),
+        CellRef::Bool(value) => put(1, &[u8::from(*value)]),
+        CellRef::Int(value) => put(2, &value.to_be_bytes()),
+        CellRef::Real(value) => put(3, &value.to_bits().to_be_bytes()),
+        CellRef::Text(value) => put(4, value.as_bytes()),
+        CellRef::Json(value) => put(5, value.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(cells: &[CellRef<'_>]) -> Option<Identity> {
+        let projection = Projection::new((0..cells.len()).map(|index| index.to_string()));
+        let columns: Vec<_> = (0..cells.len()).map(Some).collect();
+        identity(&columns, &RowView { projection: &projection, cells })
+    }
+
+    #[test]
+    fn identities_differ_where_the_values_differ() {
+        let text = |text: &'static str| CellRef::Text(text.into());
+        assert_ne!(digest(&[text("ab"), text("c")]), digest(&[text("a"), text("bc")]));
+        assert_ne!(digest(&[text("1")]), digest(&[CellRef::Int(1)]));
+        assert_ne!(digest(&[text("a"), CellRef::Null]), digest(&[text("a"), text("")]));
+        assert_eq!(digest(&[text("a")]), digest(&[text("a")]));
+    }
+
+    #[test]
+    fn a_row_whose_identity_is_all_null_has_none() {
+        assert_eq!(digest(&[CellRef::Null, CellRef::Null]), None);
+        assert!(digest(&[CellRef::Null, CellRef::Int(0)]).is_some());
+    }
+}

@@ -309,6 +309,29 @@ pub struct Incident {
     pub alerts: Vec<Alert>,
 }
 
+/// Names of an incident's fields, as conditions and texts spell them.
+#[must_use]
+pub const fn incident_fields() -> &'static [&'static str] {
+    &[
+        "id",
+        "redirectIncidentId",
+        "displayName",
+        "description",
+        "severity",
+        "status",
+        "classification",
+        "determination",
+        "assignedTo",
+        "customTags",
+        "systemTags",
+        "createdDateTime",
+        "lastUpdateDateTime",
+        "incidentWebUrl",
+        "comments",
+        "alerts",
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,6 +344,23 @@ mod tests {
         assert_eq!(serde_json::to_string(&term).unwrap(), "\"catastrophic\"");
         let known: Term<AlertSeverity> = serde_json::from_str("\"high\"").unwrap();
         assert!(known == AlertSeverity::High);
+    }
+
+    #[test]
+    fn the_field_names_are_those_of_the_type() {
+        let mut object = serde_json::Map::new();
+        for field in incident_fields() {
+            let value = match *field {
+                "id" => "1".into(),
+                "displayName" | "severity" | "status" => "x".into(),
+                "customTags" | "systemTags" | "comments" | "alerts" => serde_json::json!([]),
+                _ => serde_json::Value::Null,
+            };
+            object.insert((*field).to_owned(), value);
+        }
+        let incident: Incident = serde_json::from_value(object.into()).unwrap();
+        let json = serde_json::to_value(incident).unwrap();
+        assert!(json.as_object().unwrap().keys().eq(incident_fields().iter().copied()));
     }
 
     #[test]

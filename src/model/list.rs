@@ -78,6 +78,13 @@ impl Lists {
         self.0.insert(list.name.to_string(), Arc::new(list))
     }
 
+    /// Adds a list, if there is one.
+    pub fn extend_with(&mut self, list: Option<List>) {
+        if let Some(list) = list {
+            self.insert(list);
+        }
+    }
+
     /// The names, sorted.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.keys().map(String::as_str)

@@ -9,7 +9,7 @@ mod secret;
 
 pub use case::{
     Alert, AlertSeverity, AlertStatus, CaseComment, Classification, Determination, EvidenceDevice,
-    EvidenceUser, Incident, IncidentStatus, Term,
+    EvidenceUser, Incident, IncidentStatus, Term, incident_fields,
 };
 pub use duration::{DurationError, duration, duration_text};
 pub use id::{AlertId, DeviceId, IdError, IncidentId, MachineActionId, PlaybookId, RunId, TenantId, UserId};

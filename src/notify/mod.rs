@@ -91,6 +91,19 @@ pub fn outbox_message(origin: &Origin<'_>, draft: Draft, now: Timestamp) -> Outb
     }
 }
 
+/// Makes the outbox entry for a message that belongs to no run, such as a refused edit. `dedup` names what
+/// is told once only, over restarts too.
+#[must_use]
+pub fn standing_message(id: String, channel: &str, message: Message, dedup: Option<String>) -> OutboxMessage {
+    let message = Message {
+        title: shorten(message.title, LINE_BYTES_MAX),
+        text: shorten(message.text, TEXT_BYTES_MAX),
+        ..message
+    };
+    let body = Stored { version: VERSION, message }.to_json();
+    OutboxMessage { id, run: None, channel: channel.to_owned(), body, dedup }
+}
+
 /// Cuts a text if it is too long; gives back the same text if not.
 fn shorten(text: String, bytes_max: usize) -> String {
     match channel::fit(&text, bytes_max, str::len) {

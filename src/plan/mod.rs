@@ -1,1 +1,261 @@
-//! A playbook as understood.
+//! What a playbook means: a [`Plan`] is a document with every name resolved, every expression and
+//! template compiled and every default filled in. It is valid by construction; nothing above checks again.
+//!
+//! [`compile`] does no I/O. It reports every problem it finds, with its place in the file, and gives a
+//! plan only if there was no error.
+
+mod cadence;
+mod lower;
+mod names;
+mod params;
+mod set;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::action::Step;
+use crate::diag::Sink;
+use crate::expr::{Condition, Language};
+use crate::guard::{self, Ceilings, GuardLimits, Written};
+use crate::hunt::{Hunt, Keep};
+use crate::incident::Filter;
+use crate::model::{Lists, PlaybookId, Wanted};
+use crate::playbook::{Group, Severity};
+use crate::store::ContentHash;
+use crate::text::Template;
+
+pub use cadence::Rule;
+pub use set::{Compiled, SourceFile, compile_set, parse_lists};
+
+/// Whether a playbook acts or only says what it would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It only says.
+    Observe,
+    /// It acts.
+    Enforce,
+}
+
+impl Mode {
+    /// The word in playbooks and reports.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+        }
+    }
+}
+
+/// Where the items come from.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A hunting query.
+    Hunt(Box<HuntInput>),
+    /// The incident queue.
+    Incidents(Filter),
+}
+
+/// A hunt and what is kept of it.
+#[derive(Debug, Clone)]
+pub struct HuntInput {
+    /// The query and its columns.
+    pub hunt: Hunt,
+    /// What is kept besides matches, for `when`.
+    pub keep: Keep,
+}
+
+/// When an item is left alone because one like it was handled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppress {
+    /// Columns of a row, or fields of an incident, that make two items alike.
+    pub by: Vec<String>,
+    /// How long.
+    pub length: SignedDuration,
+}
+
+/// Whom to tell, when, and what.
+#[derive(Debug, Clone)]
+pub struct Telling {
+    /// The channel, by its name in the settings.
+    pub channel: String,
+    /// When.
+    pub condition: Option<Condition>,
+    /// One message for the run, or one for each item.
+    pub group: Group,
+    /// The title.
+    pub title: Template,
+    /// The body; facts alone without it.
+    pub text: Option<Template>,
+}
+
+/// Which of the settings' tenants a playbook is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// All of them.
+    All,
+    /// These.
+    Names(BTreeSet<String>),
+}
+
+/// What people are told about a playbook.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct About {
+    /// Identity.
+    pub id: PlaybookId,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: Option<String>,
+    /// Severity.
+    pub severity: Severity,
+    /// Tactics of MITRE ATT&CK.
+    pub tactics: Vec<String>,
+    /// Techniques of MITRE ATT&CK.
+    pub relevant_techniques: Vec<String>,
+    /// Who wrote it.
+    pub author: Option<String>,
+}
+
+/// A playbook as understood.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// What people are told.
+    pub about: About,
+    /// Name of its file, as it was given.
+    pub file: String,
+    /// Which version of the text this is.
+    pub version: ContentHash,
+    /// Whether it acts.
+    pub mode: Mode,
+    /// For which tenants.
+    pub tenants: Selector,
+    /// After this instant it no longer runs.
+    pub expires: Option<Timestamp>,
+    /// Where its items come from.
+    pub input: Input,
+    /// When it runs by itself; only on demand without it.
+    pub rule: Option<Rule>,
+    /// Whether a run goes on.
+    pub when: Option<Condition>,
+    /// Which items matter.
+    pub condition: Option<Condition>,
+    /// Which are left alone.
+    pub suppress: Option<Suppress>,
+    /// How far its actions may go.
+    pub guards: Guards,
+    /// Its actions, in order.
+    pub steps: Vec<Step>,
+    /// Whom it tells.
+    pub tellings: Vec<Telling>,
+}
+
+impl Plan {
+    /// The columns a run decodes; all of an incident are there anyway.
+    #[must_use]
+    pub fn wanted(&self) -> Option<&Wanted> {
+        match &self.input {
+            Input::Hunt(input) => Some(&input.hunt.wanted),
+            Input::Incidents(_) => None,
+        }
+    }
+
+    /// Whether the playbook is for a tenant.
+    #[must_use]
+    pub fn is_for(&self, tenant: &str) -> bool {
+        match &self.tenants {
+            Selector::All => true,
+            Selector::Names(names) => names.contains(tenant),
+        }
+    }
+}
+
+/// Everything outside a playbook's file that its meaning depends on.
+#[derive(Debug, Clone)]
+pub struct World {
+    /// The language of conditions.
+    pub language: Language,
+    /// Lists in force.
+    pub lists: Lists,
+    /// Channels of the settings.
+    pub channels: BTreeSet<String>,
+    /// Tenants of the settings with their tags.
+    pub tenants: BTreeMap<String, BTreeSet<String>>,
+    /// Ceilings of the settings.
+    pub ceilings: Ceilings,
+    /// Exclusions of the settings; they hold for every playbook.
+    pub exclusions: Exclusions,
+}
+
+/// What no action touches: lists by name, or entries written out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Exclusions {
+    /// Lists of devices, by id or name.
+    pub device_lists: Vec<String>,
+    /// Devices, by id or name.
+    pub devices: Vec<String>,
+    /// Tags of devices.
+    pub device_tags: Vec<String>,
+    /// Lists of users, by id or sign-in name.
+    pub user_lists: Vec<String>,
+    /// Users, by id or sign-in name.
+    pub users: Vec<String>,
+}
+
+/// A list that protects something is not there: nothing may be acted on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the list `{0}`, which protects targets, is not there: nothing is acted on without it")]
+pub struct UnknownList(pub String);
+
+impl Exclusions {
+    /// Looks the lists up. The lists in force when a run starts count, not those when the playbook was read.
+    fn resolve(&self, lists: &Lists) -> Result<guard::Exclusions, UnknownList> {
+        let mut found = guard::Exclusions::default()
+            .devices(&self.devices)
+            .device_tags(&self.device_tags)
+            .users(&self.users);
+        let list = |name: &String| lists.get(name).ok_or_else(|| UnknownList(name.clone()));
+        for name in &self.device_lists {
+            found = found.devices(list(name)?.iter());
+        }
+        for name in &self.user_lists {
+            found = found.users(list(name)?.iter());
+        }
+        Ok(found)
+    }
+}
+
+/// How far a playbook's actions may go: its own limits, and the settings' above them.
+#[derive(Debug, Clone)]
+pub struct Guards {
+    /// The settings' ceilings.
+    pub ceilings: Ceilings,
+    /// The playbook's limits.
+    pub written: Written,
+    /// What neither lets anybody touch.
+    pub exclusions: Exclusions,
+}
+
+impl Guards {
+    /// The limits of a run that starts with these lists.
+    ///
+    /// # Errors
+    ///
+    /// [`UnknownList`] if a list that protects something is missing: then nothing may be acted on.
+    pub fn limits(&self, lists: &Lists) -> Result<GuardLimits, UnknownList> {
+        let written = Written { exclude: self.exclusions.resolve(lists)?, ..self.written.clone() };
+        Ok(guard::tighten(&self.ceilings, &written))
+    }
+}
+
+/// Gives a playbook's text its meaning.
+///
+/// Reports every problem, and returns a plan only if none of them is an error.
+#[must_use]
+pub fn compile(name: &str, bytes: &[u8], world: &World, sink: &mut Sink) -> Option<Plan> {
+    let document = crate::playbook::parse(name, bytes, sink)?;
+    lower::lower(&document, ContentHash::of(bytes), world, sink)
+}

@@ -1,7 +1,7 @@
 //! The top level of a playbook.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::action::Action;
 use super::input::{Hunt, Incidents};
@@ -127,7 +127,7 @@ pub enum Mode {
 }
 
 /// How bad a match is, in Microsoft Sentinel's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum Severity {
     /// For information.
     Informational,

@@ -27,6 +27,7 @@ pub mod hunting;
 mod indicators;
 mod log;
 mod machine_action;
+pub mod mailbox;
 mod mde;
 mod odata;
 mod query;

@@ -113,6 +113,17 @@ impl Store {
         &self.0.path
     }
 
+    /// Writes a copy of the journal as it stands to a new file, for trying things out.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; a file that exists is not overwritten.
+    pub async fn copy_to(&self, path: &Path) -> Result<(), StoreError> {
+        let to = path.to_string_lossy().into_owned();
+        sqlx::query("VACUUM INTO $1").bind(to).execute(&self.0.readers).await?;
+        Ok(())
+    }
+
     /// Closes the connections after what they are doing. Clones of the store fail from then on; the lock
     /// goes with the last of them.
     pub async fn close(&self) {

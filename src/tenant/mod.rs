@@ -19,6 +19,7 @@ mod operation;
 mod query;
 mod signin;
 mod token;
+mod user;
 mod words;
 
 use async_trait::async_trait;
@@ -33,8 +34,9 @@ pub use operation::{
 };
 pub use query::{HuntAnswer, HuntLimits, HuntQuery, IncidentPage, IncidentQuery, OnRow, Quarantined};
 pub use token::{Audience, Credential, TokenFacts};
+pub use user::User;
 
-use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, Wanted};
+use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, UserId, Wanted};
 
 /// One directory tenant, as huntbook uses it.
 ///
@@ -114,6 +116,13 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// [`TenantError::Refused`] (404) if there is none.
     async fn machine(&self, id: &DeviceId) -> Result<Machine, TenantError>;
+
+    /// Returns a user.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] (404) if there is none.
+    async fn user(&self, id: &UserId) -> Result<User, TenantError>;
 
     /// Says what the token for an audience claims; gets one if there is none. Never the token.
     ///

@@ -136,7 +136,7 @@ impl Client {
     }
 }
 
-fn decode<T: serde::de::DeserializeOwned>(asked: Asked, body: &[u8]) -> Result<T, TenantError> {
+pub(super) fn decode<T: serde::de::DeserializeOwned>(asked: Asked, body: &[u8]) -> Result<T, TenantError> {
     serde_json::from_slice(body).map_err(|source| TenantError::Shape { operation: asked.operation, source })
 }
 

@@ -25,7 +25,9 @@ use super::{
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Answer, Chunks, Http, HttpError, Limits, Repeat, Request};
-use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, TenantId, Wanted};
+use crate::model::{
+    Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, TenantId, UserId, Wanted,
+};
 
 /// The endpoint that runs hunting queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -317,6 +319,10 @@ impl Tenant for Client {
 
     async fn machine(&self, id: &DeviceId) -> Result<Machine, TenantError> {
         self.get_machine(id).await
+    }
+
+    async fn user(&self, id: &UserId) -> Result<super::User, TenantError> {
+        self.get_user(id).await
     }
 
     async fn token_facts(&self, audience: Audience) -> Result<TokenFacts, TenantError> {

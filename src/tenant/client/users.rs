@@ -2,15 +2,25 @@
 
 use serde_json::json;
 
-use super::{Call, Client, asked, with_json};
+use super::devices::decode;
+use super::{Asked, Call, Client, Kind, asked, with_json};
 use crate::http::Request;
 use crate::model::UserId;
-use crate::tenant::{Operation, Receipt, RemoteState, TenantError};
+use crate::tenant::{Audience, Operation, Receipt, RemoteState, TenantError, User};
+
+const USER: Asked = Asked { operation: "user", roles: &["User.Read.All"], kind: Kind::Plain };
 
 /// A change that is in force when it is answered.
 pub(super) const DONE: Receipt = Receipt { remote_id: None, state: RemoteState::Done };
 
 impl Client {
+    pub(super) async fn get_user(&self, id: &UserId) -> Result<User, TenantError> {
+        let address = self.at(Audience::Graph, USER, "v1.0/users/{id}", &[id.as_str()])?;
+        let address = address.query("$select", "id,userPrincipalName,mail,accountEnabled");
+        let answer = self.send(&Call::read(Audience::Graph, USER, Request::get(address))).await?;
+        decode(USER, &answer.body)
+    }
+
     pub(super) async fn disable_user(
         &self,
         operation: &Operation,

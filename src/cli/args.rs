@@ -1,0 +1,201 @@
+//! The arguments, and the help that teaches them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Policy-driven playbooks for Microsoft Defender XDR: hunt, decide, act, tell, prove
+#[derive(Debug, Parser)]
+#[command(name = "huntbook", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub(super) struct Arguments {
+    /// What to do
+    #[command(subcommand)]
+    pub(super) command: Command,
+
+    /// The settings file
+    #[arg(
+        long,
+        short = 'c',
+        global = true,
+        env = "HUNTBOOK_CONFIG",
+        default_value = "huntbook.yaml",
+        value_name = "FILE"
+    )]
+    pub(super) config: PathBuf,
+
+    /// How results are written to standard output
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub(super) format: Output,
+
+    /// Which log lines go to standard error, as tracing filters write it: `warn`, `huntbook=debug`
+    #[arg(long, global = true, env = "HUNTBOOK_LOG", default_value = "warn", value_name = "FILTER")]
+    pub(super) log: String,
+
+    /// How log lines are written
+    #[arg(long, global = true, env = "HUNTBOOK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub(super) log_format: LogFormat,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  huntbook demo                          everything at once, against a simulated tenant
+  huntbook validate                      check settings, playbooks and lists, offline
+  huntbook run PLAYBOOK --dry-run        what one playbook would do, changing nothing
+  huntbook serve                         run all playbooks on their schedules
+
+Exit codes: 0 fine; 1 findings, failed or halted runs; 2 wrong usage; 78 settings or playbooks refused.";
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// Tables and sentences
+    Text,
+    /// One JSON document
+    Json,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the shipped playbooks against a simulated tenant and show what happened
+    ///
+    /// Starts a simulated tenant on a loopback port, asks it for tokens, hunts, decides, acts and
+    /// tells over real HTTP, prints a table, and leaves nothing behind.
+    Demo(Demo),
+    /// Check settings, playbooks and lists without talking to anybody
+    ///
+    /// Reports every problem of every file in one pass: place, caret, code, and the nearest right
+    /// word. Exit code 78 if there is an error.
+    Validate(Validate),
+    /// Run one playbook now
+    ///
+    /// The same code path as the schedule takes. With --dry-run the tenant is read and nothing is
+    /// changed, sent or remembered.
+    Run(Run),
+    /// List what has run
+    Runs(Runs),
+    /// Show one run: every item, what was done to it, and why or why not
+    Show(Show),
+    /// Say what is in force, which files were refused, and what waits for a person
+    Status,
+    /// Run all playbooks on their schedules until stopped
+    ///
+    /// Reloads playbooks and lists when they change; a file that does not validate leaves its last
+    /// good version running. SIGTERM finishes what runs and exits.
+    Serve(Serve),
+    /// Start the simulated tenant alone, for trying clients and writing playbooks
+    Sim(Sim),
+    /// List the response actions, or explain one
+    Actions {
+        /// Name of an action, such as `isolateDevice`
+        name: Option<String>,
+    },
+    /// Print the JSON Schema of a playbook or of the settings
+    Schema {
+        /// Which
+        #[arg(value_enum)]
+        of: SchemaOf,
+    },
+    /// Explain a diagnostic code such as HB0302
+    Explain {
+        /// The code
+        code: String,
+    },
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
+}
+
+/// Arguments of `demo`.
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Keep the simulated tenant and the schedules running until interrupted
+    #[arg(long)]
+    pub(super) serve: bool,
+    /// Port of the simulated tenant; 0 picks a free one
+    #[arg(long, default_value_t = 0)]
+    pub(super) port: u16,
+}
+
+/// Arguments of `validate`.
+#[derive(Debug, Args)]
+pub(super) struct Validate {
+    /// Playbook files or directories; without any, those of the settings
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// Arguments of `run`.
+#[expect(clippy::struct_field_names, reason = "the flag is called --dry-run")]
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// A playbook: its file, its name or its id
+    pub(super) playbook: String,
+    /// Read the tenant, change nothing, tell nobody, remember nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Only this tenant of those the playbook is for
+    #[arg(long, value_name = "NAME")]
+    pub(super) tenant: Option<String>,
+}
+
+/// Arguments of `runs`.
+#[derive(Debug, Args)]
+pub(super) struct Runs {
+    /// Only runs of this playbook: its name or its id
+    #[arg(long)]
+    pub(super) playbook: Option<String>,
+    /// At most so many, newest first
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) limit: u32,
+}
+
+/// Arguments of `show`.
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Id of the run, as `runs` prints it; its beginning is enough while it is unique
+    pub(super) run: String,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Longest time running playbooks may take to finish after SIGTERM, in seconds
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(super) drain: u32,
+}
+
+/// Arguments of `sim`.
+#[derive(Debug, Args)]
+pub(super) struct Sim {
+    /// Port to listen on, on 127.0.0.1; 0 picks a free one
+    #[arg(long, default_value_t = 8443)]
+    pub(super) port: u16,
+    /// A file of scripted faults (YAML)
+    #[arg(long, value_name = "FILE")]
+    pub(super) faults: Option<PathBuf>,
+    /// Append what was asked and done, one JSON object a line
+    #[arg(long, value_name = "FILE")]
+    pub(super) log_file: Option<PathBuf>,
+}
+
+/// What a JSON Schema describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// A playbook file
+    Playbook,
+    /// The settings file
+    Settings,
+}

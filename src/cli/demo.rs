@@ -1,0 +1,229 @@
+//! `huntbook demo`: everything at once, against the simulated tenant.
+//!
+//! The shipped playbooks run over real HTTP with real tokens; messages go to sinks of the simulated
+//! tenant and to a mailbox on loopback. Nothing is left behind.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::SignedDuration;
+
+use super::args::{Demo, Output};
+use super::exit::Exit;
+use super::output::{say, say_json, tell};
+use super::run::{Scratch, deliver, spinner};
+use super::{serve, setup, shipped, tables, validate};
+use crate::channel::{Channel, ChannelOptions, EmailOptions, MailSecurity};
+use crate::clock::SharedClock;
+use crate::daemon::{self, Daemon, DaemonOptions};
+use crate::engine::{Engine, Order, Ran, Report, RunState};
+use crate::http::{Http, HttpOptions};
+use crate::model::{Lists, Secret};
+use crate::notify::Channels;
+use crate::plan::{Plan, World, compile_set};
+use crate::settings::Settings;
+use crate::sim::mailbox::Mailbox;
+use crate::sim::{Sim, SimApp, SimOptions};
+use crate::store::{Effects, Store, Trigger};
+use crate::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
+
+/// Name of the demo's tenant.
+const TENANT: &str = "contoso";
+
+/// The simulated world and what huntbook needs to work in it.
+struct Stage {
+    sim: Sim,
+    mailbox: Mailbox,
+    engine: Engine,
+    channels: Channels,
+    scratch: Scratch,
+}
+
+/// Runs the demo.
+pub(super) async fn run(arguments: &Demo, format: Output, clock: SharedClock) -> anyhow::Result<Exit> {
+    let stage = Stage::set(arguments.port, &clock).await?;
+    let (playbooks, lists) = stage.lay_out()?;
+    let found = daemon::scan(&playbooks, &lists)?;
+    let mut problems = Vec::new();
+    let in_force = validate::lists(&found.lists, &mut problems);
+    let world = world(&stage.channels, in_force.clone());
+    let plans = compile_set(&found.playbooks, &world);
+    problems.extend(plans.iter().flat_map(|compiled| compiled.diagnostics.iter().cloned()));
+    if !problems.is_empty() {
+        say(&crate::diag::render(&problems, crate::diag::Format::Text));
+        return Ok(Exit::Refused);
+    }
+    let plans = plans.into_iter().filter_map(|compiled| compiled.plan).map(Arc::new).collect();
+    let reports = stage.play(plans, Arc::new(in_force)).await?;
+    let reports = deliver(&stage.engine, &stage.channels, reports).await?;
+    match format {
+        Output::Json => say_json(&reports),
+        Output::Text => stage.curtain(&reports),
+    }
+    if arguments.serve {
+        return stage.keep_on(&playbooks, &lists).await;
+    }
+    let failed = reports.iter().any(|report| report.state == RunState::Failed);
+    stage.sim.stop().await;
+    Ok(if failed { Exit::Findings } else { Exit::Fine })
+}
+
+/// What the shipped playbooks refer to.
+fn world(channels: &Channels, lists: Lists) -> World {
+    World {
+        channels: channels.keys().cloned().collect(),
+        tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::from(["demo".to_owned()]))]),
+        ..setup::world(&Settings::default(), lists)
+    }
+}
+
+impl Stage {
+    /// Starts the simulated tenant and a mailbox, and opens everything that talks to them.
+    async fn set(port: u16, clock: &SharedClock) -> anyhow::Result<Self> {
+        let mut options =
+            SimOptions::story(clock.now()).context("the simulated tenant's story is damaged")?;
+        options.port = port;
+        let signing = Secret::new(shipped::WEBHOOK_SECRET.to_owned());
+        options.hook_secrets.insert("siem-webhook".to_owned(), signing.clone());
+        let tenant_id = options.identity.tenant_id.clone();
+        let sim = Sim::start(options, Arc::clone(clock)).await?;
+        let mailbox = Mailbox::start().await.context("the mailbox cannot be opened")?;
+        let http = Http::open(HttpOptions::default(), Arc::clone(clock))?;
+        let endpoints = sim.endpoints();
+        let client = Client::open(
+            ClientOptions {
+                name: TENANT.to_owned(),
+                tenant_id,
+                cloud: Cloud::Commercial,
+                endpoints: EndpointOverrides {
+                    login: Some(endpoints.login),
+                    graph: Some(endpoints.graph),
+                    mde: Some(endpoints.mde),
+                    xdr: Some(endpoints.xdr),
+                },
+                credential: Credential::ClientSecret {
+                    client_id: SimApp::CLIENT_ID.to_owned(),
+                    secret: Secret::new(SimApp::SECRET.to_owned()),
+                },
+                hunting: HuntingApi::Graph,
+            },
+            http.clone(),
+            Arc::clone(clock),
+        )?;
+        let channels = channels(&endpoints.hooks, &mailbox, signing, (&http, clock))?;
+        let scratch = Scratch::new()?;
+        let store = Store::open(&scratch.0.join("demo.db"), Arc::clone(clock)).await?;
+        let tenants: BTreeMap<String, Arc<dyn Tenant>> =
+            BTreeMap::from([(TENANT.to_owned(), Arc::new(client) as _)]);
+        let engine = Engine { store, clock: Arc::clone(clock), tenants };
+        Ok(Self { sim, mailbox, engine, channels, scratch })
+    }
+
+    /// Writes the shipped playbooks and lists where they can be read and edited.
+    fn lay_out(&self) -> anyhow::Result<(std::path::PathBuf, std::path::PathBuf)> {
+        let playbooks = self.scratch.0.join("playbooks");
+        let lists = playbooks.join("lists");
+        std::fs::create_dir_all(&lists).context("the playbooks cannot be laid out")?;
+        for (name, text) in shipped::PLAYBOOKS {
+            std::fs::write(playbooks.join(name), text).with_context(|| format!("writing `{name}`"))?;
+        }
+        for (name, text) in shipped::LISTS {
+            std::fs::write(lists.join(name), text).with_context(|| format!("writing `{name}`"))?;
+        }
+        Ok((playbooks, lists))
+    }
+
+    /// Runs every playbook once, in the order of their files.
+    async fn play(&self, plans: Vec<Arc<Plan>>, lists: Arc<Lists>) -> anyhow::Result<Vec<Report>> {
+        let progress = spinner();
+        let mut reports = Vec::new();
+        for plan in plans {
+            progress.set_message(plan.about.name.clone());
+            let order = Order {
+                plan,
+                lists: Arc::clone(&lists),
+                tenant: TENANT.to_owned(),
+                trigger: Trigger::Demo,
+                slot: None,
+                effects: Effects::Apply,
+            };
+            if let Ran::Report(report) = self.engine.run(&order).await? {
+                reports.push(*report);
+            }
+        }
+        progress.finish_and_clear();
+        Ok(reports)
+    }
+
+    /// Prints what happened, and what the tenant itself says happened.
+    fn curtain(&self, reports: &[Report]) {
+        say(&tables::overview(reports));
+        let effects = self.sim.effects();
+        let isolated = effects.iter().filter(|effect| effect.effect == "Isolate").count();
+        say(&format!(
+            "The simulated tenant's own log: {} requests, {} changes ({isolated} isolations), {} messages to its sinks; {} mails in the mailbox.",
+            self.sim.requests().len(),
+            effects.len(),
+            self.sim.messages().len(),
+            self.mailbox.mails().len(),
+        ));
+        tell("Next: `huntbook demo --serve` keeps it running; the README leads to a real tenant.");
+    }
+
+    /// Keeps the tenant and the schedules running.
+    async fn keep_on(self, playbooks: &Path, lists: &Path) -> anyhow::Result<Exit> {
+        let options = DaemonOptions {
+            playbooks: playbooks.to_path_buf(),
+            lists: lists.to_path_buf(),
+            world: world(&self.channels, Lists::default()),
+            channels: self.channels,
+            alerts: Some("soc-teams".to_owned()),
+            running_max: NonZeroUsize::MIN.saturating_add(7),
+            drain: SignedDuration::from_secs(10),
+        };
+        tell(&format!(
+            "the simulated tenant is at {}\nedit the playbooks in {} and watch them reload",
+            self.sim.url(),
+            playbooks.display()
+        ));
+        let daemon = Daemon::open(self.engine, options).await?;
+        let exit = serve::until_stopped(&daemon).await;
+        self.sim.stop().await;
+        exit
+    }
+}
+
+fn channels(
+    hooks: &str,
+    mailbox: &Mailbox,
+    signing: Secret,
+    (http, clock): (&Http, &SharedClock),
+) -> anyhow::Result<Channels> {
+    let url = |kind: &str, name: &str| Secret::new(format!("{hooks}/{kind}/{name}"));
+    let mail = EmailOptions {
+        host: "127.0.0.1".to_owned(),
+        port: Some(mailbox.address().port()),
+        security: MailSecurity::None,
+        login: None,
+        from: "huntbook <huntbook@contoso.example>".to_owned(),
+        to: vec!["soc@contoso.example".to_owned()],
+        extra_ca: None,
+    };
+    let options = [
+        ("soc-teams", ChannelOptions::Teams { url: url("teams", "soc-teams") }),
+        ("soc-slack", ChannelOptions::Slack { url: url("slack", "soc-slack") }),
+        ("soc-mail", ChannelOptions::Email(mail)),
+        (
+            "siem-webhook",
+            ChannelOptions::Webhook { url: url("webhook", "siem-webhook"), secrets: vec![signing] },
+        ),
+    ];
+    let open = |(name, options): (&str, ChannelOptions)| {
+        let channel = Channel::open(name, &options, http.clone(), Arc::clone(clock))?;
+        Ok((name.to_owned(), channel))
+    };
+    options.into_iter().map(open).collect()
+}

@@ -1,0 +1,74 @@
+//! `huntbook actions`, `schema`, `explain` and `completions`: what huntbook knows about itself.
+
+use anyhow::bail;
+use clap::CommandFactory as _;
+use clap_complete::Shell;
+use serde_json::json;
+
+use super::args::{Arguments, Output, SchemaOf};
+use super::exit::Exit;
+use super::output::{say, say_json, show};
+use super::tables;
+use crate::action::{ActionKind, Impact, Remote};
+use crate::diag::{Code, nearest};
+use crate::{playbook, settings};
+
+/// Lists the actions, or explains one.
+pub(super) fn actions(name: Option<&str>, format: Output) -> anyhow::Result<Exit> {
+    let Some(name) = name else {
+        let all: Vec<_> = ActionKind::ALL.iter().map(|kind| action(*kind)).collect();
+        show(format, &all, |all| tables::actions(all));
+        return Ok(Exit::Fine);
+    };
+    let Some(kind) = ActionKind::ALL.iter().find(|kind| kind.as_str() == name) else {
+        let near = nearest(name, ActionKind::ALL.iter().map(|kind| kind.as_str()));
+        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        bail!("there is no action `{}`{hint}", name.escape_debug());
+    };
+    show(format, &action(*kind), tables::action);
+    Ok(Exit::Fine)
+}
+
+fn action(kind: ActionKind) -> serde_json::Value {
+    let spec = kind.spec();
+    json!({
+        "name": kind.as_str(),
+        "summary": spec.summary,
+        "api": spec.api.portal_name(),
+        "endpoint": spec.endpoint,
+        "roles": spec.roles,
+        "target": format!("{:?}", spec.target).to_lowercase(),
+        "disruptive": spec.impact == Impact::Disruptive,
+        "undo": spec.undo.map(ActionKind::as_str),
+        "ends": match spec.remote {
+            Remote::AtOnce => "with the answer",
+            Remote::Later => "when the device has done it: Succeeded, Failed, TimeOut or Cancelled",
+        },
+    })
+}
+
+/// Prints a JSON Schema.
+pub(super) fn schema(of: SchemaOf) -> Exit {
+    say_json(&match of {
+        SchemaOf::Playbook => playbook::schema(),
+        SchemaOf::Settings => settings::schema(),
+    });
+    Exit::Fine
+}
+
+/// Explains a diagnostic code.
+pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
+    let Some(known) = Code::ALL.iter().find(|known| known.as_str().eq_ignore_ascii_case(code)) else {
+        bail!("there is no code `{}`; codes are HB0001 to HB0999", code.escape_debug());
+    };
+    say(&format!("{known}: {}", known.title()));
+    Ok(Exit::Fine)
+}
+
+/// Prints a completion script.
+pub(super) fn completions(shell: Shell) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "huntbook", &mut script);
+    say(&String::from_utf8_lossy(&script));
+    Exit::Fine
+}

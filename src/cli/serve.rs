@@ -1,0 +1,83 @@
+//! `huntbook serve`.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::SignedDuration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::args::Serve;
+use super::exit::Exit;
+use super::output::tell;
+use super::{setup, validate};
+use crate::clock::SharedClock;
+use crate::daemon::{self, Daemon, DaemonOptions};
+use crate::engine::Engine;
+use crate::model::Lists;
+use crate::settings::{self, Settings};
+use crate::store::Store;
+
+/// Most runs at once: what keeps a tenant's documented 45 hunting calls a minute busy.
+const RUNNING_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
+
+/// Runs playbooks on their schedules until stopped.
+pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) -> anyhow::Result<Exit> {
+    let settings = settings::load(config)?;
+    let found = daemon::scan(&settings.playbooks, &settings.lists).map(|scan| scan.lists).unwrap_or_default();
+    let lists = validate::lists(&found, &mut Vec::new());
+    validate::settings_names(&settings, &setup::world(&settings, lists))?;
+    let store = Store::open(&settings.store.path, Arc::clone(&clock)).await?;
+    let parts = setup::open(&settings, &clock)?;
+    let engine = Engine { store, clock, tenants: parts.tenants };
+    let options = options(&settings, parts.channels, arguments.drain);
+    let daemon = Daemon::open(engine, options).await?;
+    until_stopped(&daemon).await
+}
+
+fn options(settings: &Settings, channels: crate::notify::Channels, drain: u32) -> DaemonOptions {
+    DaemonOptions {
+        playbooks: settings.playbooks.clone(),
+        lists: settings.lists.clone(),
+        world: setup::world(settings, Lists::default()),
+        channels,
+        alerts: settings.alerts.as_ref().map(|alerts| alerts.channel.clone()),
+        running_max: RUNNING_MAX,
+        drain: SignedDuration::from_secs(drain.into()),
+    }
+}
+
+/// Runs a daemon until SIGTERM or SIGINT; the second signal ends it at once.
+pub(super) async fn until_stopped(daemon: &Daemon) -> anyhow::Result<Exit> {
+    let status = daemon.status();
+    tell(&format!(
+        "huntbook serves {} playbooks ({} files refused); stop it with Ctrl-C or SIGTERM",
+        status.playbooks,
+        status.refused.len()
+    ));
+    let stop = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched for")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched for")?;
+    let serving = daemon.run(stop.clone());
+    tokio::pin!(serving);
+    let mut asked = false;
+    loop {
+        tokio::select! {
+            ended = &mut serving => {
+                ended?;
+                return Ok(Exit::Fine);
+            }
+            _signal = terminate.recv() => {}
+            _signal = interrupt.recv() => {}
+        }
+        if asked {
+            tell("stopped at once; what was cut off is taken up at the next start");
+            return Ok(Exit::Findings);
+        }
+        asked = true;
+        tell("stopping: finishing what runs; once more stops at once");
+        stop.cancel();
+    }
+}

@@ -1,0 +1,178 @@
+//! From settings to the parts of the process.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+
+use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
+use crate::clock::SharedClock;
+use crate::expr::Language;
+use crate::guard::{Caps, Ceilings, Percent};
+use crate::http::{Http, HttpOptions};
+use crate::model::Lists;
+use crate::notify::Channels;
+use crate::plan::{Exclusions, World};
+use crate::settings::{
+    self, ChannelSettings, Cloud, EmailSettings, EntrySettings, HuntingApi, PlainOrSecret, SecretRef,
+    Settings, TenantSettings,
+};
+use crate::tenant::{self, Client, ClientOptions, Credential, EndpointOverrides, Tenant};
+
+/// Everything a command needs besides playbooks.
+pub(super) struct Parts {
+    /// Tenants, by name.
+    pub(super) tenants: BTreeMap<String, Arc<dyn Tenant>>,
+    /// Channels, by name.
+    pub(super) channels: Channels,
+}
+
+/// Opens tenants and channels. Connects to nothing.
+pub(super) fn open(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
+    let http =
+        Http::open(http_options(settings)?, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
+    let mut tenants: BTreeMap<String, Arc<dyn Tenant>> = BTreeMap::new();
+    for (name, tenant) in &settings.tenants {
+        let options = tenant_options(name, tenant)?;
+        let client = Client::open(options, http.clone(), Arc::clone(clock))?;
+        tenants.insert(name.clone(), Arc::new(client));
+    }
+    let mut channels = Channels::new();
+    for (name, channel) in &settings.channels {
+        let options = channel_options(name, channel)?;
+        channels.insert(name.clone(), Channel::open(name, &options, http.clone(), Arc::clone(clock))?);
+    }
+    Ok(Parts { tenants, channels })
+}
+
+/// What playbooks may refer to.
+pub(super) fn world(settings: &Settings, lists: Lists) -> World {
+    let tags = |tenant: &TenantSettings| tenant.tags.iter().cloned().collect::<BTreeSet<_>>();
+    let (device_lists, devices) = entries(settings.guards.exclude.devices.as_ref());
+    let (user_lists, users) = entries(settings.guards.exclude.users.as_ref());
+    World {
+        language: Language::new(),
+        lists,
+        channels: settings.channels.keys().cloned().collect(),
+        tenants: settings.tenants.iter().map(|(name, tenant)| (name.clone(), tags(tenant))).collect(),
+        ceilings: Ceilings {
+            targets: Caps {
+                per_run: settings.guards.max_actions.per_run.or(Ceilings::default().targets.per_run),
+                per_day: settings.guards.max_actions.per_day.or(Ceilings::default().targets.per_day),
+            },
+            percent_of_devices: settings.guards.max_percent_of_devices.and_then(Percent::new),
+            ..Ceilings::default()
+        },
+        exclusions: Exclusions {
+            device_lists,
+            devices,
+            device_tags: settings.guards.exclude.device_tags.clone(),
+            user_lists,
+            users,
+        },
+    }
+}
+
+fn entries(entries: Option<&EntrySettings>) -> (Vec<String>, Vec<String>) {
+    match entries {
+        None => (Vec::new(), Vec::new()),
+        Some(EntrySettings::List(name)) => (vec![name.clone()], Vec::new()),
+        Some(EntrySettings::Items(items)) => (Vec::new(), items.clone()),
+    }
+}
+
+fn secret(what: &str, reference: &SecretRef) -> anyhow::Result<crate::model::Secret> {
+    settings::resolve(reference).with_context(|| format!("{what} cannot be fetched"))
+}
+
+fn plain_or_secret(what: &str, value: &PlainOrSecret) -> anyhow::Result<crate::model::Secret> {
+    match value {
+        PlainOrSecret::Plain(text) => Ok(crate::model::Secret::new(text.clone())),
+        PlainOrSecret::Secret(reference) => secret(what, reference),
+    }
+}
+
+fn http_options(settings: &Settings) -> anyhow::Result<HttpOptions> {
+    let mut options = HttpOptions::default();
+    if let Some(proxy) = &settings.http.proxy {
+        options.proxy = Some(plain_or_secret("the proxy's address", proxy)?);
+    }
+    if let Some(path) = &settings.http.extra_ca {
+        options.extra_ca = read(path)?;
+    }
+    Ok(options)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(path).with_context(|| format!("reading `{}`", path.display()))
+}
+
+fn tenant_options(name: &str, tenant: &TenantSettings) -> anyhow::Result<ClientOptions> {
+    let auth = &tenant.auth.client_secret;
+    Ok(ClientOptions {
+        name: name.to_owned(),
+        tenant_id: tenant.tenant_id.clone(),
+        cloud: match tenant.cloud {
+            Cloud::Commercial => tenant::Cloud::Commercial,
+            Cloud::Gcc => tenant::Cloud::Gcc,
+            Cloud::GccHigh => tenant::Cloud::GccHigh,
+            Cloud::Dod => tenant::Cloud::Dod,
+        },
+        endpoints: EndpointOverrides {
+            login: tenant.endpoints.login.clone(),
+            graph: tenant.endpoints.graph.clone(),
+            mde: tenant.endpoints.mde.clone(),
+            xdr: tenant.endpoints.xdr.clone(),
+        },
+        credential: Credential::ClientSecret {
+            client_id: auth.client_id.clone(),
+            secret: secret(&format!("the client secret of tenant `{name}`"), &auth.secret)?,
+        },
+        hunting: match tenant.hunting {
+            HuntingApi::Graph => tenant::HuntingApi::Graph,
+            HuntingApi::Xdr => tenant::HuntingApi::Xdr,
+        },
+    })
+}
+
+fn channel_options(name: &str, channel: &ChannelSettings) -> anyhow::Result<ChannelOptions> {
+    let what = format!("the address of channel `{name}`");
+    Ok(match channel {
+        ChannelSettings::Email(email) => ChannelOptions::Email(email_options(name, email)?),
+        ChannelSettings::Teams(hook) => ChannelOptions::Teams { url: secret(&what, &hook.url)? },
+        ChannelSettings::Slack(hook) => ChannelOptions::Slack { url: secret(&what, &hook.url)? },
+        ChannelSettings::Webhook(hook) => {
+            let keys = hook.secret.iter().chain(&hook.previous_secret);
+            let secrets = keys.map(|key| secret(&format!("the signing secret of channel `{name}`"), key));
+            ChannelOptions::Webhook {
+                url: plain_or_secret(&what, &hook.url)?,
+                secrets: secrets.collect::<anyhow::Result<_>>()?,
+            }
+        }
+    })
+}
+
+fn email_options(name: &str, email: &EmailSettings) -> anyhow::Result<EmailOptions> {
+    let login = match (&email.username, &email.password) {
+        (Some(username), Some(password)) => Some(MailLogin {
+            user: username.clone(),
+            password: secret(&format!("the password of channel `{name}`"), password)?,
+        }),
+        (None, None) => None,
+        _ => bail!("channel `{name}` has a `username` or a `password`, but not both"),
+    };
+    Ok(EmailOptions {
+        host: email.host.clone(),
+        port: email.port,
+        security: match email.security {
+            settings::MailSecurity::StartTls => MailSecurity::StartTls,
+            settings::MailSecurity::Tls => MailSecurity::ImplicitTls,
+            settings::MailSecurity::None => MailSecurity::None,
+        },
+        login,
+        from: email.from.clone(),
+        to: email.to.clone(),
+        extra_ca: None,
+    })
+}

@@ -1,0 +1,382 @@
+//! Reports as tables and sentences.
+
+use std::fmt::Write as _;
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::output::clean;
+use crate::engine::{ItemOutcome, ItemReport, Report, RunState, StepReport, StepState, Told, ToldState};
+use crate::store::{Effect, LivePlaybook, Refusal, RunDetail, RunSummary};
+
+/// Most items of a run a table shows; the rest is counted.
+const ITEMS_SHOWN: usize = 20;
+/// Widest text of the tenant in a cell, in characters.
+const CELL_WIDTH: usize = 60;
+
+/// A table in the house style: no outer frame, rows as wide as the terminal allows.
+fn table(head: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_header(head.iter().copied());
+    if !table.is_tty() {
+        table.set_width(120);
+    }
+    table
+}
+
+/// One line for each run: what was hunted, kept, done and told.
+pub(super) fn overview(reports: &[Report]) -> String {
+    let mut table = table(&["playbook", "hunted", "known", "matched", "done", "not done, and why", "told"]);
+    for report in reports {
+        let counts = &report.counts;
+        table.add_row([
+            format!("{}\n{} · {}", clean(&report.name, CELL_WIDTH), report.mode, state(report.state)),
+            counts.hunted.to_string(),
+            counts.duplicates.to_string(),
+            counts.matched.to_string(),
+            lines(done(report)),
+            lines(not_done(report)),
+            lines(told(&report.told)),
+        ]);
+    }
+    table.to_string()
+}
+
+fn lines(mut lines: Vec<String>) -> String {
+    let rest = lines.len().saturating_sub(ITEMS_SHOWN);
+    lines.truncate(ITEMS_SHOWN);
+    if rest > 0 {
+        lines.push(format!("… and {rest} more"));
+    }
+    if lines.is_empty() { "–".to_owned() } else { lines.join("\n") }
+}
+
+/// The word for how a run ended.
+pub(super) const fn state(state: RunState) -> &'static str {
+    state.as_str()
+}
+
+/// What was done, or would be: one line a step.
+fn done(report: &Report) -> Vec<String> {
+    let steps = report.items.iter().flat_map(|item| item.steps.iter().map(move |step| (item, step)));
+    steps
+        .filter_map(|(item, step)| {
+            let how = match step.state {
+                StepState::Done => "",
+                StepState::Accepted => " (accepted)",
+                StepState::AlreadyInForce => " (was in force)",
+                StepState::Planned => " (would)",
+                StepState::Skipped | StepState::Halted | StepState::Failed | StepState::Parked => {
+                    return None;
+                }
+            };
+            Some(format!("{} {}{how}", step.action, clean(&named(item, step), CELL_WIDTH)))
+        })
+        .collect()
+}
+
+/// The target as people know it: the item's name when the step is aimed at it, else the id.
+fn named(item: &ItemReport, step: &StepReport) -> String {
+    if step.target.is_empty() || item.key.is_empty() {
+        item.key.clone()
+    } else {
+        short(&item.key, &step.target)
+    }
+}
+
+fn short(key: &str, target: &str) -> String {
+    let id: String = if target.len() > 16 && !target.contains('@') {
+        target.chars().take(8).chain(['…']).collect()
+    } else {
+        target.to_owned()
+    };
+    if key == target { id } else { format!("{key} [{id}]") }
+}
+
+/// What was not done, each with its reason; the same reason is counted, not repeated.
+fn not_done(report: &Report) -> Vec<String> {
+    let mut reasons: Vec<String> = Vec::new();
+    if let Some(reason) = &report.reason {
+        reasons.push(clean(reason, 200));
+    }
+    for item in &report.items {
+        match item.outcome {
+            ItemOutcome::Suppressed => {
+                reasons.push(reason_of("suppressed", &item.key, item.reason.as_deref()));
+            }
+            ItemOutcome::Matched
+            | ItemOutcome::Acted
+            | ItemOutcome::Planned
+            | ItemOutcome::Skipped
+            | ItemOutcome::Halted
+            | ItemOutcome::Failed
+            | ItemOutcome::Parked => {}
+        }
+        for step in &item.steps {
+            let word = match step.state {
+                StepState::Skipped => "skipped",
+                StepState::Halted => "halted",
+                StepState::Failed => "failed",
+                StepState::Parked => "parked",
+                StepState::Done | StepState::Accepted | StepState::AlreadyInForce | StepState::Planned => {
+                    continue;
+                }
+            };
+            reasons.push(reason_of(&format!("{} {word}", step.action), &item.key, step.reason.as_deref()));
+        }
+    }
+    reasons
+}
+
+fn reason_of(what: &str, key: &str, why: Option<&str>) -> String {
+    let why = why.map(|why| format!(": {}", clean(why, 200))).unwrap_or_default();
+    format!("{what} {}{why}", clean(key, CELL_WIDTH))
+}
+
+/// What was told where.
+fn told(told: &[Told]) -> Vec<String> {
+    told.iter()
+        .map(|told| {
+            let how = match told.state {
+                ToldState::Delivered => "delivered".to_owned(),
+                ToldState::Queued => "queued".to_owned(),
+                ToldState::Planned => "would tell".to_owned(),
+                ToldState::Skipped => "not told".to_owned(),
+                ToldState::Failed => "failed".to_owned(),
+            };
+            let why = told.reason.as_deref().map(|why| format!(": {}", clean(why, 120))).unwrap_or_default();
+            format!("{} {how}{why}", told.channel)
+        })
+        .collect()
+}
+
+/// One run in full.
+pub(super) fn report(report: &Report) -> String {
+    let mut text = String::new();
+    let counts = &report.counts;
+    let head = [
+        format!("run      {}", report.run),
+        format!("playbook {} ({}, {})", clean(&report.name, 120), report.mode, report.effects),
+        format!("version  {}", report.playbook_version),
+        format!("tenant   {}", clean(&report.tenant, 120)),
+        format!("started  {} by {}", report.started, report.trigger),
+        format!("ended    {} {}", report.finished, state(report.state)),
+        format!(
+            "counts   {} hunted, {} known, {} matched, {} suppressed, {} acted, {} planned, {} skipped, {} halted, {} failed, {} in doubt, {} unreadable",
+            counts.hunted,
+            counts.duplicates,
+            counts.matched,
+            counts.suppressed,
+            counts.acted,
+            counts.planned,
+            counts.skipped,
+            counts.halted_items,
+            counts.failed,
+            counts.parked,
+            counts.quarantined
+        ),
+    ];
+    for line in
+        head.iter().chain(report.reason.as_ref().map(|why| format!("reason   {}", clean(why, 400))).as_ref())
+    {
+        text.push_str(line);
+        text.push('\n');
+    }
+    if !report.items.is_empty() {
+        let _infallible = write!(text, "\n{}\n", items(&report.items));
+    }
+    for line in told(&report.told) {
+        let _infallible = writeln!(text, "told {line}");
+    }
+    text
+}
+
+fn items(items: &[ItemReport]) -> String {
+    let mut table = table(&["#", "item", "outcome", "step", "action", "target", "state", "why"]);
+    for item in items {
+        let first = [item.seq.to_string(), clean(&item.key, CELL_WIDTH), item.outcome.to_string()];
+        let why = item.reason.as_deref().map(|why| clean(why, 200)).unwrap_or_default();
+        if item.steps.is_empty() {
+            let rest = ["–", "–", "–", "–"].map(str::to_owned);
+            table.add_row(first.iter().cloned().chain(rest).chain([why.clone()]));
+        }
+        for step in &item.steps {
+            let reason = step.reason.as_deref().map(|why| clean(why, 200)).unwrap_or_default();
+            let rest = [
+                step.id.clone(),
+                step.action.clone(),
+                clean(&step.target, CELL_WIDTH),
+                format!("{:?}", step.state),
+                reason,
+            ];
+            table.add_row(first.iter().cloned().chain(rest));
+        }
+    }
+    table.to_string()
+}
+
+/// Runs, newest first.
+pub(super) fn runs(runs: &[RunSummary]) -> String {
+    if runs.is_empty() {
+        return "nothing has run yet".to_owned();
+    }
+    let mut table = table(&["run", "started", "playbook", "tenant", "by", "state", "items", "effects"]);
+    for summary in runs {
+        let run = &summary.run;
+        table.add_row([
+            run.id.to_string(),
+            format!("{:.0}", run.started),
+            clean(&run.playbook_name, CELL_WIDTH),
+            clean(&run.tenant, CELL_WIDTH),
+            run.trigger.to_string(),
+            run.error.as_deref().map_or_else(
+                || run.state.to_string(),
+                |error| format!("{}: {}", run.state, clean(error, 200)),
+            ),
+            summary.items.to_string(),
+            summary.effects.to_string(),
+        ]);
+    }
+    table.to_string()
+}
+
+/// What the journal adds to a report: where effects and messages stand now.
+pub(super) fn journal(detail: &RunDetail) -> String {
+    let mut text = String::new();
+    if !detail.effects.is_empty() {
+        let mut table = table(&["effect", "action", "target", "state", "attempt", "when", "detail"]);
+        for (effect, events) in &detail.effects {
+            for event in events {
+                table.add_row([
+                    effect.key.to_string(),
+                    effect.action.clone(),
+                    clean(&effect.target, CELL_WIDTH),
+                    event.state.to_string(),
+                    event.attempt.to_string(),
+                    format!("{:.3}", event.at),
+                    clean(event.detail.as_deref().unwrap_or_default(), 120),
+                ]);
+            }
+        }
+        let _infallible = write!(text, "\n{table}\n");
+    }
+    for message in &detail.messages {
+        let why = message.reason.as_deref().map(|why| format!(": {}", clean(why, 200))).unwrap_or_default();
+        let _infallible = writeln!(
+            text,
+            "message to {} {} after {} attempts{why}",
+            message.channel, message.state, message.attempts
+        );
+    }
+    text
+}
+
+/// A run without a report: it goes on, or was cut off.
+pub(super) fn unfinished(detail: &RunDetail) -> String {
+    let run = &detail.run;
+    let why = run.error.as_deref().map(|error| format!(": {}", clean(error, 400))).unwrap_or_default();
+    let mut text = format!(
+        "run      {}\nplaybook {}\ntenant   {}\nstarted  {}\nstate    {}{why}\n",
+        run.id,
+        clean(&run.playbook_name, 120),
+        clean(&run.tenant, 120),
+        run.started,
+        run.state
+    );
+    for item in &detail.items {
+        let why = item.reason.as_deref().map(|why| format!(": {}", clean(why, 200))).unwrap_or_default();
+        let _infallible =
+            writeln!(text, "item     {} {}{why}", clean(&item.key, 120), clean(&item.outcome, 40));
+    }
+    text.push_str(&journal(detail));
+    text
+}
+
+/// What is in force and what needs somebody.
+pub(super) fn status(
+    playbooks: &[LivePlaybook],
+    refusals: &[Refusal],
+    parked: &[Effect],
+    pending: u32,
+) -> String {
+    let mut text = String::new();
+    let mut live = table(&["playbook", "file", "version", "in force since"]);
+    for playbook in playbooks {
+        let cells = [
+            playbook.playbook.to_string(),
+            clean(&playbook.file, CELL_WIDTH),
+            playbook.hash.short(),
+            format!("{:.0}", playbook.at),
+        ];
+        live.add_row(cells);
+    }
+    let _infallible = writeln!(text, "{live}");
+    for refusal in refusals {
+        let _infallible = writeln!(text, "refused  {} since {:.0}", clean(&refusal.file, 200), refusal.at);
+        for problem in refusal.diagnostics.as_array().map(Vec::as_slice).unwrap_or_default() {
+            let part = |name: &str| {
+                problem
+                    .get(name)
+                    .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                    .unwrap_or_default()
+            };
+            let _infallible = writeln!(
+                text,
+                "         {}:{} {} {}",
+                part("line"),
+                part("column"),
+                part("code"),
+                clean(&part("message"), 200)
+            );
+        }
+    }
+    for effect in parked {
+        let _infallible = writeln!(
+            text,
+            "parked   {} of {} since {:.0}, run {}: nobody knows whether it was done",
+            effect.action,
+            clean(&effect.target, 120),
+            effect.intended,
+            effect.run
+        );
+    }
+    let _infallible = writeln!(text, "{pending} messages wait in the outbox");
+    text
+}
+
+/// The catalogue of actions.
+pub(super) fn actions(actions: &[serde_json::Value]) -> String {
+    let mut table = table(&["action", "what it does", "needs", "disruptive"]);
+    for action in actions {
+        let roles = format!("{}: {}", text_of(action, "api"), list_of(action, "roles"));
+        let disruptive = if action.get("disruptive") == Some(&true.into()) { "yes" } else { "no" };
+        table.add_row([text_of(action, "name"), text_of(action, "summary"), roles, disruptive.to_owned()]);
+    }
+    table.to_string()
+}
+
+/// One action.
+pub(super) fn action(action: &serde_json::Value) -> String {
+    let line = |name: &str, value: String| format!("{name:<12}{value}\n");
+    [
+        line("action", text_of(action, "name")),
+        line("", text_of(action, "summary")),
+        line("aimed at", text_of(action, "target")),
+        line("API", format!("{} ({})", text_of(action, "api"), text_of(action, "endpoint"))),
+        line("needs", list_of(action, "roles")),
+        line("undone by", text_of(action, "undo")),
+        line("ends", text_of(action, "ends")),
+    ]
+    .concat()
+}
+
+fn text_of(value: &serde_json::Value, key: &str) -> String {
+    value.get(key).and_then(serde_json::Value::as_str).unwrap_or("–").to_owned()
+}
+
+fn list_of(value: &serde_json::Value, key: &str) -> String {
+    let list = value.get(key).and_then(serde_json::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,169 @@
+//! Reads the directories of playbooks and lists, as they are at one moment.
+//!
+//! What editors and tools leave beside the real files (`.a.yaml.swp`, `a.yaml~`, `#a.yaml#`, `..data`) is
+//! passed over. Symbolic links are followed, because Kubernetes mounts are made of them.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::plan::SourceFile;
+
+/// Most files read from one directory tree.
+const FILES_MAX: usize = 20_000;
+/// Most bytes read in all.
+const BYTES_MAX: u64 = 256 << 20;
+/// Most bytes of one file; more is cut, and what is cut off does not validate.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+/// Deepest folder below the directory.
+const DEPTH_MAX: usize = 8;
+
+/// Why a directory could not be read. What is in force stays in force.
+#[derive(Debug, thiserror::Error)]
+#[error("reading `{}`", path.display())]
+pub struct ScanError {
+    path: PathBuf,
+    #[source]
+    source: io::Error,
+}
+
+/// Everything found at one moment, sorted by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scan {
+    /// Playbooks: `*.yaml` and `*.yml`, but not `*.test.yaml`.
+    pub playbooks: Vec<SourceFile>,
+    /// Lists: `*.txt`, `*.csv`, `*.yaml`, `*.yml`.
+    pub lists: Vec<SourceFile>,
+}
+
+/// Reads both directories. A list directory that is not there has no lists.
+///
+/// # Errors
+///
+/// [`ScanError`] if something could not be read: half a directory would look like deleted playbooks.
+pub fn scan(playbooks: &Path, lists: &Path) -> Result<Scan, ScanError> {
+    let lists_at = lists.canonicalize().ok();
+    let is_playbook = |name: &str| ends_in(name, &["yaml", "yml"]) && !name.contains(".test.");
+    let is_list = |name: &str| ends_in(name, &["txt", "csv", "yaml", "yml"]);
+    let found_lists = if lists_at.is_some() { walk(lists, &is_list, None)? } else { Vec::new() };
+    Ok(Scan { playbooks: walk(playbooks, &is_playbook, lists_at.as_deref())?, lists: found_lists })
+}
+
+/// Reads files by name: single files and whole directories.
+///
+/// # Errors
+///
+/// [`ScanError`] for the first that cannot be read.
+pub fn read_paths(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            files.extend(scan(path, lists)?.playbooks);
+        } else {
+            files.push(read(path)?);
+        }
+    }
+    Ok(files)
+}
+
+fn walk(
+    root: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+    except: Option<&Path>,
+) -> Result<Vec<SourceFile>, ScanError> {
+    let mut files = Vec::new();
+    let mut bytes = 0;
+    let mut seen = BTreeSet::new();
+    let mut folders = vec![(root.to_path_buf(), 0)];
+    while let Some((folder, depth)) = folders.pop() {
+        let failed = |source| ScanError { path: folder.clone(), source };
+        let real = folder.canonicalize().map_err(failed)?;
+        // A link that leads back up would go on for ever; the lists have their own reader.
+        if !seen.insert(real.clone()) || except == Some(real.as_path()) {
+            continue;
+        }
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+            if is_leftover(name) {
+                continue;
+            }
+            if path.is_dir() {
+                if depth < DEPTH_MAX {
+                    folders.push((path, depth + 1));
+                }
+            } else if wanted(name) {
+                let file = match read(&path) {
+                    // Between listing and reading it went: the next look will see what became of it.
+                    Err(error) if error.source.kind() == io::ErrorKind::NotFound => continue,
+                    read => read?,
+                };
+                bytes += file.bytes.len() as u64;
+                if files.len() == FILES_MAX || BYTES_MAX < bytes {
+                    let source = io::Error::other("there are too many files, or they are too large");
+                    return Err(failed(source));
+                }
+                files.push(file);
+            }
+        }
+    }
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(files)
+}
+
+/// Whether a file name has one of these endings, whatever their case.
+fn ends_in(name: &str, endings: &[&str]) -> bool {
+    let ending = Path::new(name).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    endings.iter().any(|wanted| ending.eq_ignore_ascii_case(wanted))
+}
+
+/// Whether a name is what an editor or a mount leaves beside the real files.
+fn is_leftover(name: &str) -> bool {
+    name.starts_with('.') || name.starts_with('#') || name.ends_with('~') || ends_in(name, &["tmp"])
+}
+
+fn read(path: &Path) -> Result<SourceFile, ScanError> {
+    let failed = |source| ScanError { path: path.to_path_buf(), source };
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(SourceFile { name: path.display().to_string(), bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_links_and_lists_are_told_from_playbooks() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        std::fs::create_dir_all(at("lists")).unwrap();
+        std::fs::create_dir_all(at("..2026/deep")).unwrap();
+        std::fs::create_dir_all(at("team")).unwrap();
+        for name in
+            ["a.yaml", "b.yml", "a.yaml~", ".a.yaml.swp", "#a.yaml#", "a.test.yaml", "note.md", "team/c.yaml"]
+        {
+            std::fs::write(at(name), name).unwrap();
+        }
+        std::fs::write(at("lists/hosts.txt"), "x").unwrap();
+        std::fs::write(at("lists/more.yaml"), "[]").unwrap();
+        std::fs::write(at("..2026/d.yaml"), "d").unwrap();
+        std::os::unix::fs::symlink(at("..2026/d.yaml"), at("d.yaml")).unwrap();
+        std::os::unix::fs::symlink(dir.path(), at("team/up")).unwrap();
+        let scan = scan(dir.path(), &at("lists")).unwrap();
+        let names = |files: &[SourceFile]| -> Vec<String> {
+            let short =
+                |file: &SourceFile| file.name.trim_start_matches(&*dir.path().to_string_lossy()).to_owned();
+            files.iter().map(short).collect()
+        };
+        assert_eq!(names(&scan.playbooks), ["/a.yaml", "/b.yml", "/d.yaml", "/team/c.yaml"]);
+        assert_eq!(names(&scan.lists), ["/lists/hosts.txt", "/lists/more.yaml"]);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_an_error() {
+        let error = scan(Path::new("/nonexistent/playbooks"), Path::new("/nonexistent/lists")).unwrap_err();
+        assert_eq!(error.to_string(), "reading `/nonexistent/playbooks`");
+    }
+}

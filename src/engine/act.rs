@@ -1,0 +1,282 @@
+//! Doing it, with the journal around every effect.
+//!
+//! The intent is on disk before a call is sent and its result after. A call whose fate is unknown is
+//! parked for a person and never sent again; a call that provably did nothing is reported as failed.
+
+use serde_json::Value;
+
+use super::context::{Context, Work};
+use super::decide::{Decision, Fate, bare};
+use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState};
+use super::{Engine, EngineError};
+use crate::action::{Call, Impact, Remote, Step};
+use crate::diag::Chain;
+use crate::fault::crash_point;
+use crate::http::Applied;
+use crate::playbook::OnError;
+use crate::store::{
+    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, Recorded, Settlement,
+};
+use crate::tenant::{Receipt, RemoteState, TenantError};
+
+impl Engine {
+    /// Deals with every item of a run, and ends the run.
+    pub(super) async fn settle(
+        &self,
+        context: &Context<'_>,
+        counts: Counts,
+        items: Vec<Work>,
+    ) -> Result<Report, EngineError> {
+        let fates = self.decide(context, &items).await?;
+        crash_point("c07_plan_built");
+        let mut reports = Vec::with_capacity(items.len());
+        let mut unsent = Vec::new();
+        for (item, fate) in items.into_iter().zip(fates) {
+            let sends = fate.sends() && context.acts();
+            let (report, settlement) = self.settle_item(context, item, fate).await?;
+            if sends {
+                self.store.settle(context.run, &settlement).await?;
+            } else {
+                unsent.push(settlement);
+            }
+            reports.push(report);
+        }
+        // Items nothing was sent for are settled together: one sync instead of thousands.
+        self.store.settle_all(context.run, &unsent).await?;
+        let mut report = context.report(counts, reports, self.clock.now());
+        let messages = self.tell(context, &mut report);
+        self.finish(context, report, messages).await
+    }
+
+    /// Carries out an item's steps in order.
+    async fn settle_item(
+        &self,
+        context: &Context<'_>,
+        item: Work,
+        fate: Fate<'_>,
+    ) -> Result<(ItemReport, Settlement), EngineError> {
+        let (decisions, suppress) = match fate {
+            Fate::Suppressed { reason } => {
+                let report = item_report(item, ItemOutcome::Suppressed, Some(reason), Vec::new());
+                let settlement = settlement(&report);
+                return Ok((report, settlement));
+            }
+            Fate::Steps { decisions, suppress } => (decisions, suppress),
+        };
+        let mut steps: Vec<StepReport> = Vec::new();
+        let mut stopped = false;
+        for decision in decisions {
+            let (step, report) = match decision {
+                Decision::Report { step, report } => (step, report),
+                Decision::Call { step, call } if stopped => {
+                    (step, not_sent(step, &call, StepState::Skipped, "an earlier step failed"))
+                }
+                Decision::Call { step, call } => {
+                    let report = self.call(context, (item.seq, steps.len()), step, &call).await?;
+                    (step, report)
+                }
+            };
+            let failed = matches!(report.state, StepState::Failed | StepState::Parked | StepState::Halted);
+            stopped |= failed && step.on_error == OnError::Stop;
+            steps.push(report);
+        }
+        let outcome = ItemOutcome::of(&steps);
+        let report = item_report(item, outcome, None, steps);
+        let mut settlement = settlement(&report);
+        // What was halted or failed must come up again, not be kept quiet about.
+        let handled = !matches!(outcome, ItemOutcome::Halted | ItemOutcome::Failed);
+        settlement.suppress =
+            suppress.filter(|_suppress| handled && context.remembers()).into_iter().collect();
+        Ok((report, settlement))
+    }
+
+    /// Makes one call, or says why not.
+    async fn call(
+        &self,
+        context: &Context<'_>,
+        (seq, place): (u32, usize),
+        step: &Step,
+        call: &Call,
+    ) -> Result<StepReport, EngineError> {
+        if !context.acts() {
+            let why = if context.remembers() { "the playbook only observes" } else { "dry run" };
+            return Ok(not_sent(step, call, StepState::Planned, why));
+        }
+        let Ok(limits) = context.plan().guards.limits(&context.order.lists) else {
+            return Ok(not_sent(step, call, StepState::Halted, "a list that protects targets is not there"));
+        };
+        let effect = new_effect(context, (seq, place), (step, call), limits.action_limits());
+        crash_point("c08_before_intent");
+        let attempt = match self.store.intend(&effect).await? {
+            Intended::Go { attempt } => attempt,
+            other => return Ok(refused(step, call, &other)),
+        };
+        crash_point("c10_before_send");
+        let answer = context.tenant.apply(&call.operation).await;
+        crash_point("c14_response_parsed");
+        let (recorded, report) = judge(step, call, &answer);
+        self.store.record(&effect.key, attempt, &recorded).await?;
+        if recorded.state == EffectState::Unknown {
+            let parked = Recorded { state: EffectState::Parked, remote_id: None, detail: None };
+            self.store.record(&effect.key, attempt, &parked).await?;
+            tracing::error!(run = %context.run, action = %call.kind, target = %call.target, "nobody knows whether an action was taken: it is parked for a person");
+        }
+        Ok(report)
+    }
+}
+
+impl Fate<'_> {
+    /// Whether anything is to be sent.
+    fn sends(&self) -> bool {
+        match self {
+            Self::Suppressed { .. } => false,
+            Self::Steps { decisions, .. } => {
+                decisions.iter().any(|decision| matches!(decision, Decision::Call { .. }))
+            }
+        }
+    }
+}
+
+/// What is written down before a call. Its key names the matched item, so the same item can never cause
+/// the same call twice, whatever crashes in between.
+fn new_effect(
+    context: &Context<'_>,
+    (seq, place): (u32, usize),
+    (step, call): (&Step, &Call),
+    limits: ActionLimits,
+) -> NewEffect {
+    let operation = serde_json::to_value(&call.operation).unwrap_or(Value::Null).to_string();
+    let key = EffectKey::of(&[
+        context.order.tenant.as_bytes(),
+        context.plan().about.id.0.as_bytes(),
+        context.run.0.as_bytes(),
+        &seq.to_be_bytes(),
+        step.id.as_bytes(),
+        &u32::try_from(place).unwrap_or(u32::MAX).to_be_bytes(),
+        call.kind.as_str().as_bytes(),
+        call.target.as_bytes(),
+    ]);
+    let destructive = call.kind.spec().impact == Impact::Disruptive;
+    NewEffect {
+        key,
+        run: context.run,
+        seq,
+        step: step.id.clone(),
+        action: call.kind.as_str().to_owned(),
+        tenant: context.order.tenant.clone(),
+        playbook: context.plan().about.id,
+        target: bare(call).key(),
+        params_digest: ContentHash::of(operation.as_bytes()),
+        limits: Some(limits),
+        destructive,
+    }
+}
+
+/// What the answer to a call means, for the journal and for people.
+fn judge(step: &Step, call: &Call, answer: &Result<Receipt, TenantError>) -> (Recorded, StepReport) {
+    let (effect, state, remote_id, detail) = match answer {
+        Ok(receipt) => {
+            let remote_id = receipt.remote_id.as_ref().map(ToString::to_string);
+            match (receipt.state, call.kind.spec().remote) {
+                (RemoteState::Pending, Remote::Later) => {
+                    (EffectState::Pending, StepState::Accepted, remote_id, None)
+                }
+                (RemoteState::Pending | RemoteState::Done, _) => {
+                    (EffectState::Done, StepState::Done, remote_id, None)
+                }
+                (RemoteState::AlreadyInForce, _) => (
+                    EffectState::Done,
+                    StepState::AlreadyInForce,
+                    remote_id,
+                    Some("it was under way or in force already".to_owned()),
+                ),
+            }
+        }
+        Err(error) => {
+            let why = Some(Chain(error).to_string());
+            match error.applied() {
+                Applied::No => (EffectState::NotApplied, StepState::Failed, None, why),
+                Applied::Unknown => (EffectState::Unknown, StepState::Parked, None, why),
+            }
+        }
+    };
+    let recorded = Recorded { state: effect, remote_id: remote_id.clone(), detail: detail.clone() };
+    let report = StepReport { reason: detail, remote_id, ..not_sent(step, call, state, "") };
+    (recorded, report)
+}
+
+/// What is reported when the journal does not let a call go.
+fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
+    match intended {
+        Intended::Go { .. } => not_sent(step, call, StepState::Planned, "not sent"),
+        Intended::AlreadySettled { state, remote_id } => {
+            let shown = match state {
+                EffectState::Pending => StepState::Accepted,
+                EffectState::Done => StepState::Done,
+                EffectState::Failed
+                | EffectState::NotApplied
+                | EffectState::Intended
+                | EffectState::Unknown
+                | EffectState::Parked => StepState::Failed,
+            };
+            let report = not_sent(step, call, shown, "sent before a restart");
+            StepReport { remote_id: remote_id.clone(), ..report }
+        }
+        Intended::InDoubt { since, .. } => {
+            let why = format!("it may have been sent at {since:.0}, before a restart: a person must look");
+            not_sent(step, call, StepState::Parked, &why)
+        }
+        Intended::Elsewhere { run, state, .. } => {
+            let why = format!("run {run} has the same action on the same target ({state})");
+            not_sent(step, call, StepState::Skipped, &why)
+        }
+        Intended::OverBudget { budget, limit, used } => {
+            let why = format!("{}: {used} of {limit} used", budget_name(*budget));
+            not_sent(step, call, StepState::Halted, &why)
+        }
+    }
+}
+
+const fn budget_name(budget: crate::store::Budget) -> &'static str {
+    use crate::store::Budget;
+    match budget {
+        Budget::RunActions => "the limit of actions per run is reached",
+        Budget::DayActions => "the limit of actions in 24 hours is reached",
+        Budget::RunTargets => "the limit of targets per run is reached",
+        Budget::DayTargets => "the limit of targets in 24 hours is reached",
+        Budget::TenantTargets => "the tenant's limit of targets in 24 hours is reached",
+    }
+}
+
+/// A report about a call.
+pub(super) fn not_sent(step: &Step, call: &Call, state: StepState, why: &str) -> StepReport {
+    StepReport {
+        id: step.id.clone(),
+        action: call.kind.as_str().to_owned(),
+        target: call.target.clone(),
+        state,
+        reason: Some(why.to_owned()).filter(|why| !why.is_empty()),
+        remote_id: None,
+    }
+}
+
+fn item_report(
+    item: Work,
+    outcome: ItemOutcome,
+    reason: Option<String>,
+    steps: Vec<StepReport>,
+) -> ItemReport {
+    ItemReport { seq: item.seq, key: item.key, outcome, reason, steps, data: item.data }
+}
+
+fn settlement(report: &ItemReport) -> Settlement {
+    let step_reason = || report.steps.iter().find_map(|step| step.reason.clone());
+    // `matched` is the journal's word for an item nobody has dealt with yet.
+    let outcome = if report.outcome == ItemOutcome::Matched { "told" } else { report.outcome.as_str() };
+    Settlement {
+        seq: report.seq,
+        outcome: outcome.to_owned(),
+        reason: report.reason.clone().or_else(step_reason),
+        ..Settlement::default()
+    }
+}

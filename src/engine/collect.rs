@@ -1,0 +1,248 @@
+//! From the input to the journal: hunt or fetch, tell new items from known ones, `when`, `where`.
+//!
+//! Rows are judged by `where` while they stream past, so only matches cost memory. Which of them are new
+//! is asked of the journal afterwards; the order of the two makes no difference to the outcome.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::context::{Context, Work};
+use super::report::Counts;
+use super::{Engine, RunError};
+use crate::expr::{Condition, Env};
+use crate::fault::crash_point;
+use crate::hunt::{self, Around, Identity, Keep, Kept, Matches};
+use crate::incident::{self, Filter};
+use crate::model::{Incident, Projection, Row};
+use crate::plan::{HuntInput, Input, Plan};
+use crate::store::NewItem;
+
+/// What the input brought in.
+#[derive(Debug)]
+pub(super) enum Gathered {
+    /// Items, in the journal, to be dealt with.
+    Items(Vec<Work>),
+    /// Nothing to do, and why.
+    Nothing {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An item that matches and is new.
+struct Fresh {
+    identity: Option<Identity>,
+    key: String,
+    data: Value,
+}
+
+impl Engine {
+    /// Brings the run's items in and writes them down.
+    pub(super) async fn gather(
+        &self,
+        context: &Context<'_>,
+        counts: &mut Counts,
+    ) -> Result<Gathered, RunError> {
+        let fresh = match &context.plan().input {
+            Input::Hunt(input) => self.hunt(context, input, counts).await?,
+            Input::Incidents(filter) => self.incidents(context, filter, counts).await?,
+        };
+        let fresh = match fresh {
+            Ok(fresh) => fresh,
+            Err(reason) => return Ok(Gathered::Nothing { reason }),
+        };
+        crash_point("c05_batch_fetched");
+        let numbered = (0_u32..).zip(fresh);
+        let items: Vec<NewItem> = numbered
+            .map(|(seq, fresh)| NewItem {
+                seq,
+                identity: fresh.identity.filter(|_identity| context.remembers()),
+                key: fresh.key,
+                data: fresh.data,
+            })
+            .collect();
+        counts.matched = items.len() as u64;
+        let tallied = serde_json::to_value(*counts).unwrap_or_default();
+        self.store.commit_batch(context.run, &items, &tallied).await?;
+        let work = |item: NewItem| Work { seq: item.seq, key: item.key, data: item.data };
+        Ok(Gathered::Items(items.into_iter().map(work).collect()))
+    }
+
+    async fn hunt(
+        &self,
+        context: &Context<'_>,
+        input: &HuntInput,
+        counts: &mut Counts,
+    ) -> Result<Result<Vec<Fresh>, String>, RunError> {
+        let plan = context.plan();
+        let env = Env { now: context.started, run: &context.run_json, outcome: None };
+        let around = Around { lists: &context.order.lists, env: &env };
+        let catch =
+            hunt::collect(&*context.tenant, &input.hunt, plan.condition.as_ref(), input.keep, around).await?;
+        counts.hunted = catch.answer.rows;
+        counts.quarantined = catch.answer.quarantined;
+        if catch.answer.truncated {
+            tracing::warn!(run = %context.run, rows = counts.hunted, "the answer was cut off by the service: narrow the query");
+        }
+        if !input.hunt.threshold.reached(counts.hunted) {
+            return Ok(Err(format!(
+                "the hunt returned {} rows: the threshold was not reached",
+                counts.hunted
+            )));
+        }
+        let seen = self.known(context, &catch.kept, &catch.identities).await?;
+        let new = |identity: Option<Identity>| identity.is_none_or(|identity| !seen.contains(&identity));
+        counts.duplicates =
+            count(catch.kept.iter().filter(|kept| kept.matches == Matches::Yes && !new(kept.identity)));
+        if let Some(when) = &plan.when {
+            let rows: Vec<Row> = match input.keep {
+                Keep::Everything => {
+                    catch.kept.iter().filter(|kept| new(kept.identity)).map(|kept| kept.row.clone()).collect()
+                }
+                Keep::Matches | Keep::Identities => Vec::new(),
+            };
+            let new_rows = match input.keep {
+                Keep::Matches => counts.hunted,
+                Keep::Identities => count(catch.identities.iter().filter(|identity| new(**identity))),
+                Keep::Everything => count(rows.iter()),
+            };
+            if !holds(when, context, |bound| bound.test_rows(new_rows, &rows, &env))? {
+                return Ok(Err(format!("`when` does not hold: {new_rows} new rows")));
+            }
+        }
+        let mut once = BTreeSet::new();
+        let matches = catch.kept.into_iter().filter(|kept| kept.matches == Matches::Yes);
+        let fresh = matches
+            .filter(|kept| new(kept.identity) && kept.identity.is_none_or(|identity| once.insert(identity)))
+            .map(|kept| Fresh {
+                identity: kept.identity,
+                key: row_key(plan, &kept.row),
+                data: json!(kept.row),
+            });
+        Ok(Ok(fresh.collect()))
+    }
+
+    /// The identities among these that an earlier run has dealt with.
+    async fn known(
+        &self,
+        context: &Context<'_>,
+        kept: &[Kept],
+        all: &[Option<Identity>],
+    ) -> Result<BTreeSet<Identity>, RunError> {
+        let asked: BTreeSet<Identity> =
+            kept.iter().map(|kept| kept.identity).chain(all.iter().copied()).flatten().collect();
+        self.seen(context, asked).await
+    }
+
+    /// Asks the journal which identities are known, and notes that they still turn up.
+    async fn seen(
+        &self,
+        context: &Context<'_>,
+        asked: BTreeSet<Identity>,
+    ) -> Result<BTreeSet<Identity>, RunError> {
+        let (tenant, playbook) = (&context.order.tenant, context.plan().about.id);
+        let list: Vec<Identity> = asked.iter().copied().collect();
+        let unseen: BTreeSet<Identity> =
+            self.store.unseen(tenant, playbook, &list).await?.into_iter().collect();
+        let known: BTreeSet<Identity> = asked.difference(&unseen).copied().collect();
+        if context.remembers() && !known.is_empty() {
+            let still: Vec<Identity> = known.iter().copied().collect();
+            self.store.renew_seen(tenant, playbook, &still).await?;
+        }
+        Ok(known)
+    }
+
+    async fn incidents(
+        &self,
+        context: &Context<'_>,
+        filter: &Filter,
+        counts: &mut Counts,
+    ) -> Result<Result<Vec<Fresh>, String>, RunError> {
+        let plan = context.plan();
+        let page = incident::collect(&*context.tenant, filter, context.started)
+            .await
+            .map_err(RunError::Incidents)?;
+        counts.hunted = count(page.incidents.iter());
+        counts.quarantined = count(page.quarantined.iter());
+        let identities: Vec<(Identity, Incident)> =
+            page.incidents.into_iter().map(|incident| (incident_identity(&incident), incident)).collect();
+        let seen = self.seen(context, identities.iter().map(|(identity, _)| *identity).collect()).await?;
+        let new: Vec<(Identity, Incident)> =
+            identities.into_iter().filter(|(identity, _)| !seen.contains(identity)).collect();
+        counts.duplicates = counts.hunted.saturating_sub(count(new.iter()));
+        let env = Env { now: context.started, run: &context.run_json, outcome: None };
+        let values: Vec<Value> = new.iter().map(|(_, incident)| json!(incident)).collect();
+        if let Some(when) = &plan.when
+            && !holds(when, context, |bound| bound.test_values(&values, &env))?
+        {
+            return Ok(Err(format!("`when` does not hold: {} new incidents", values.len())));
+        }
+        let mut bound = plan
+            .condition
+            .as_ref()
+            .map(|condition| condition.bind(&Projection::default(), &context.order.lists));
+        let mut fresh = Vec::new();
+        for ((identity, incident), data) in new.into_iter().zip(values) {
+            let matches = bound.as_mut().map_or(Ok(true), |bound| bound.test_value(&data, &env));
+            let item = || format!("incident {}", incident.id);
+            if matches.map_err(|source| RunError::Item { item: item(), source })? {
+                fresh.push(Fresh { identity: Some(identity), key: incident.id.to_string(), data });
+            }
+        }
+        Ok(Ok(fresh))
+    }
+}
+
+/// Binds a condition that reads no single row, and tests it.
+fn holds(
+    when: &Condition,
+    context: &Context<'_>,
+    test: impl FnOnce(&mut crate::expr::Bound) -> Result<bool, crate::expr::EvalError>,
+) -> Result<bool, RunError> {
+    let mut bound = when.bind(&Projection::default(), &context.order.lists);
+    test(&mut bound).map_err(|source| RunError::Condition { what: "when", source })
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> u64 {
+    u64::try_from(items.count()).unwrap_or(u64::MAX)
+}
+
+/// An incident is the same incident as long as its id is.
+fn incident_identity(incident: &Incident) -> Identity {
+    let digest = crate::store::ContentHash::of(incident.id.as_str().as_bytes()).0;
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+/// Columns by which people name a row, best first.
+const NAMES: [&str; 12] = [
+    "DeviceName",
+    "AccountUpn",
+    "UserPrincipalName",
+    "AccountDisplayName",
+    "RecipientEmailAddress",
+    "AccountName",
+    "SenderFromAddress",
+    "RemoteUrl",
+    "SHA256",
+    "SHA1",
+    "AccountObjectId",
+    "DeviceId",
+];
+
+/// What people call a row: its name if it has one, else its first identity column.
+fn row_key(plan: &Plan, row: &Row) -> String {
+    let identity = match &plan.input {
+        Input::Hunt(input) => input.hunt.identity.as_slice(),
+        Input::Incidents(_) => &[],
+    };
+    let names =
+        NAMES.iter().copied().chain(identity.iter().map(String::as_str)).chain(row.projection.names());
+    let texts = names.filter_map(|name| row.get(name)).map(crate::model::Cell::to_json);
+    let mut texts = texts.filter_map(|value| match value {
+        Value::String(text) if !text.is_empty() => Some(text),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    });
+    texts.next().map_or_else(|| "row".to_owned(), |text| text.chars().take(200).collect())
+}

@@ -1,0 +1,341 @@
+//! What is to be done about each item, before anything is done.
+//!
+//! Everything here reads: the journal for suppression, the tenant for what guards protect. The outcome
+//! is a list of decisions for each item, each either a call to be made or a report of why not. Guards
+//! see the calls of the whole run at once, so that a run over its limits takes none of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::act::not_sent;
+use super::context::{Context, Work};
+use super::report::{StepReport, StepState};
+use super::{Engine, EngineError};
+use crate::action::{self, Call, Impact, Step};
+use crate::diag::Chain;
+use crate::expr::Env;
+use crate::guard::{self, Candidate, Exclusions, GuardLimits, Reason, Target, TargetKind, Verdict};
+use crate::model::{CellRef, Projection, RowView, Wanted};
+use crate::plan::{Input, Suppress};
+use crate::rows::Flow;
+use crate::store::NewSuppression;
+use crate::tenant::{HuntLimits, HuntQuery, TenantError};
+
+/// What is to be done about an item.
+#[derive(Debug)]
+pub(super) enum Fate<'a> {
+    /// Leave it alone: the same was handled a short while ago.
+    Suppressed {
+        /// Why, for people.
+        reason: String,
+    },
+    /// These steps, in order.
+    Steps {
+        /// One entry for each call, or for each step that makes none.
+        decisions: Vec<Decision<'a>>,
+        /// What to keep quiet about once it is settled.
+        suppress: Option<NewSuppression>,
+    },
+}
+
+/// One call to be made, or why there is none.
+#[derive(Debug)]
+pub(super) enum Decision<'a> {
+    /// Make it.
+    Call {
+        /// The step it belongs to.
+        step: &'a Step,
+        /// What to send.
+        call: Call,
+    },
+    /// Nothing to make; this is reported.
+    Report {
+        /// The step it belongs to.
+        step: &'a Step,
+        /// What is reported.
+        report: StepReport,
+    },
+}
+
+impl Engine {
+    /// Decides about every item of a run.
+    pub(super) async fn decide<'a>(
+        &self,
+        context: &Context<'a>,
+        items: &[Work],
+    ) -> Result<Vec<Fate<'a>>, EngineError> {
+        let now = self.clock.now();
+        let mut quiet = self.quiet(context, items).await?;
+        let mut fates = Vec::with_capacity(items.len());
+        for item in items {
+            let key = context
+                .plan()
+                .suppress
+                .as_ref()
+                .map(|suppress| (suppress_key(suppress, &item.data), suppress));
+            if let Some((key, suppress)) = &key {
+                let until = now.checked_add(suppress.length).unwrap_or(Timestamp::MAX);
+                if let Some(since) = quiet.insert(key.clone(), until) {
+                    quiet.insert(key.clone(), since);
+                    fates.push(Fate::Suppressed {
+                        reason: format!("the same was handled: quiet until {since:.0}"),
+                    });
+                    continue;
+                }
+            }
+            let mut decisions = Vec::new();
+            for step in &context.plan().steps {
+                decisions.extend(step_decisions(context, step, item));
+            }
+            let suppress = key.map(|(key, suppress)| NewSuppression {
+                key,
+                until: now.checked_add(suppress.length).unwrap_or(Timestamp::MAX),
+            });
+            fates.push(Fate::Steps { decisions, suppress });
+        }
+        self.guard(context, &mut fates).await?;
+        Ok(fates)
+    }
+
+    /// The suppressions in force for these items.
+    async fn quiet(
+        &self,
+        context: &Context<'_>,
+        items: &[Work],
+    ) -> Result<BTreeMap<String, Timestamp>, EngineError> {
+        let Some(suppress) = &context.plan().suppress else { return Ok(BTreeMap::new()) };
+        let keys: BTreeSet<String> = items.iter().map(|item| suppress_key(suppress, &item.data)).collect();
+        let keys: Vec<String> = keys.into_iter().collect();
+        Ok(self.store.suppressed(&context.order.tenant, context.plan().about.id, &keys).await?)
+    }
+}
+
+impl Engine {
+    /// Shows the guards every call of the run at once, and takes out what they refuse.
+    async fn guard(&self, context: &Context<'_>, fates: &mut [Fate<'_>]) -> Result<(), EngineError> {
+        let plan = context.plan();
+        if calls(fates).next().is_none() {
+            return Ok(());
+        }
+        let limits = match plan.guards.limits(&context.order.lists) {
+            Ok(limits) => limits,
+            Err(error) => {
+                replace(fates, |_call| Some((StepState::Halted, error.to_string())));
+                return Ok(());
+            }
+        };
+        let mut lookup = Lookup::default();
+        for call in calls(fates) {
+            lookup.look_up(context, call, &limits.exclude).await;
+        }
+        replace(fates, |call| lookup.problem(call).map(|why| (StepState::Failed, why)));
+        let candidates: Vec<Candidate> =
+            numbered_calls(fates).map(|(seq, call)| lookup.candidate(seq, call)).collect();
+        let keys: Vec<String> = candidates.iter().map(|candidate| candidate.target.key()).collect();
+        let now = self.clock.now();
+        let since = now.checked_sub(guard::OPPOSITE_WITHIN).unwrap_or(Timestamp::MIN);
+        let (tenant, id) = (&context.order.tenant, plan.about.id);
+        let counts = guard::Counts {
+            used: self.store.used(tenant, id, context.run).await?,
+            fleet: fleet(context, &limits).await,
+            recent: self.store.recent(tenant, &keys, since).await?,
+        };
+        let verdicts = guard::admit(&limits, &counts, &candidates, now);
+        if let Some(halted) = &verdicts.halted {
+            tracing::warn!(run = %context.run, playbook = %plan.about.name, %halted, "a guard has halted a run");
+        }
+        let mut each = verdicts.each.into_iter();
+        replace(fates, |_call| match each.next() {
+            Some(Verdict::Refused(reason @ Reason::Halted(_))) => {
+                Some((StepState::Halted, reason.to_string()))
+            }
+            Some(Verdict::Refused(reason)) => Some((StepState::Skipped, reason.to_string())),
+            Some(Verdict::Admitted) | None => None,
+        });
+        Ok(())
+    }
+}
+
+/// Counts the devices that have reported within a week.
+const FLEET_QUERY: &str = "DeviceInfo | where Timestamp > ago(7d) | summarize Devices = dcount(DeviceId)";
+
+/// How many devices the tenant has, if a guard needs to know; `None` if nobody can say.
+async fn fleet(context: &Context<'_>, limits: &GuardLimits) -> Option<u64> {
+    limits.percent_of_devices?;
+    let wanted = Wanted::Only(Arc::new(Projection::new(["Devices"])));
+    let query = HuntQuery { query: FLEET_QUERY.to_owned(), timespan: None };
+    let mut devices = None;
+    let mut on_row = |row: &RowView<'_>| {
+        if let Some(CellRef::Int(count)) = row.cells.first() {
+            devices = u64::try_from(*count).ok();
+        }
+        Flow::Continue
+    };
+    match context.tenant.hunt(&query, &wanted, &HuntLimits::default(), &mut on_row).await {
+        Ok(_answer) => devices,
+        Err(error) => {
+            tracing::warn!(run = %context.run, error = %Chain(&error), "the number of devices is not known");
+            None
+        }
+    }
+}
+
+/// Replaces every call for which there is something to report instead.
+fn replace(fates: &mut [Fate<'_>], mut instead: impl FnMut(&Call) -> Option<(StepState, String)>) {
+    for decision in fates.iter_mut().filter_map(Fate::decisions_mut).flatten() {
+        if let Decision::Call { step, call } = decision
+            && let Some((state, why)) = instead(call)
+        {
+            let report = not_sent(step, call, state, &why);
+            *decision = Decision::Report { step, report };
+        }
+    }
+}
+
+/// Decides about one step for one item.
+fn step_decisions<'a>(context: &Context<'a>, step: &'a Step, item: &Work) -> Vec<Decision<'a>> {
+    let report = |state, reason: String| {
+        let report = StepReport {
+            id: step.id.clone(),
+            action: step.params.kind().as_str().to_owned(),
+            target: String::new(),
+            state,
+            reason: Some(reason),
+            remote_id: None,
+        };
+        vec![Decision::Report { step, report }]
+    };
+    match wanted(context, step, item) {
+        Ok(true) => {}
+        Ok(false) => return report(StepState::Skipped, "its `if` does not hold".to_owned()),
+        Err(reason) => return report(StepState::Failed, reason),
+    }
+    match step.params.render(&context.item_texts(&item.data), context.started) {
+        Ok(calls) => calls.into_iter().map(|call| Decision::Call { step, call }).collect(),
+        Err(error) => report(StepState::Failed, Chain(&error).to_string()),
+    }
+}
+
+impl<'a> Fate<'a> {
+    fn decisions_mut(&mut self) -> Option<&mut Vec<Decision<'a>>> {
+        match self {
+            Self::Suppressed { .. } => None,
+            Self::Steps { decisions, .. } => Some(decisions),
+        }
+    }
+}
+
+/// Every call of a run.
+fn calls<'f>(fates: &'f [Fate<'_>]) -> impl Iterator<Item = &'f Call> {
+    let decisions = fates.iter().flat_map(|fate| match fate {
+        Fate::Suppressed { .. } => [].iter(),
+        Fate::Steps { decisions, .. } => decisions.iter(),
+    });
+    decisions.filter_map(|decision| match decision {
+        Decision::Call { call, .. } => Some(call),
+        Decision::Report { .. } => None,
+    })
+}
+
+/// Every call of a run with the place of its item.
+fn numbered_calls<'f>(fates: &'f [Fate<'_>]) -> impl Iterator<Item = (u32, &'f Call)> {
+    (0_u32..)
+        .zip(fates)
+        .flat_map(|(seq, fate)| calls(std::slice::from_ref(fate)).map(move |call| (seq, call)))
+}
+
+/// Whether a step's `if` holds for an item.
+fn wanted(context: &Context<'_>, step: &Step, item: &Work) -> Result<bool, String> {
+    let Some(condition) = &step.condition else { return Ok(true) };
+    let env = Env { now: context.started, run: &context.run_json, outcome: None };
+    let tested = match context.plan().input {
+        Input::Hunt(_) => {
+            let row = Context::row(&item.data);
+            let cells: Vec<CellRef<'_>> = row.cells.iter().map(crate::model::Cell::as_ref).collect();
+            let mut bound = condition.bind(&row.projection, &context.order.lists);
+            bound.test_row(&RowView { projection: &row.projection, cells: &cells }, &env)
+        }
+        Input::Incidents(_) => {
+            let bound = condition.bind(&Projection::default(), &context.order.lists);
+            bound.test_value(&item.data, &env)
+        }
+    };
+    tested.map_err(|error| format!("its `if` failed: {}", Chain(&error)))
+}
+
+/// What makes two items alike for suppression.
+fn suppress_key(suppress: &Suppress, data: &Value) -> String {
+    let value = |name: &String| data.get(name).cloned().unwrap_or(Value::Null);
+    Value::Array(suppress.by.iter().map(value).collect()).to_string()
+}
+
+/// What the tenant says of targets, asked once in a run, by the key of the target.
+#[derive(Debug, Default)]
+struct Lookup(BTreeMap<String, Result<Target, String>>);
+
+impl Lookup {
+    /// Asks for what exclusions need to know of a call's target.
+    async fn look_up(&mut self, context: &Context<'_>, call: &Call, exclude: &Exclusions) {
+        let bare = bare(call);
+        let key = bare.key();
+        if self.0.contains_key(&key) {
+            return;
+        }
+        let found = match (call.device(), call.user()) {
+            (Some(device), _) if exclude.needs_tags() || exclude.needs_names(TargetKind::Device) => {
+                let machine = context.tenant.machine(device).await.map_err(|error| unknown("device", &error));
+                machine.map(|machine| {
+                    let name = machine.computer_dns_name.unwrap_or_default();
+                    bare.named(&name).tagged(&machine.machine_tags)
+                })
+            }
+            (_, Some(user)) if exclude.needs_names(TargetKind::User) => {
+                let user = context.tenant.user(user).await.map_err(|error| unknown("user", &error));
+                user.map(|user| {
+                    let name = |name: Option<String>| name.unwrap_or_default();
+                    bare.named(&name(user.user_principal_name)).named(&user.id).named(&name(user.mail))
+                })
+            }
+            _ => Ok(bare),
+        };
+        self.0.insert(key, found);
+    }
+
+    /// Why a target could not be looked up.
+    fn problem(&self, call: &Call) -> Option<String> {
+        self.0.get(&bare(call).key())?.as_ref().err().cloned()
+    }
+
+    fn candidate(&self, seq: u32, call: &Call) -> Candidate {
+        let bare = bare(call);
+        let target = self.0.get(&bare.key()).and_then(|found| found.clone().ok()).unwrap_or(bare);
+        let destructive = call.kind.spec().impact == Impact::Disruptive;
+        Candidate { seq, action: call.kind.as_str().to_owned(), target, destructive }
+    }
+}
+
+/// A call's target, as far as the call itself tells.
+pub(super) fn bare(call: &Call) -> Target {
+    match (call.device(), call.user()) {
+        (Some(device), _) => Target::device(device),
+        (_, Some(user)) => Target::user(user),
+        _ => Target::of(target_kind(call.kind.spec().target), &call.target),
+    }
+}
+
+const fn target_kind(kind: action::TargetKind) -> TargetKind {
+    match kind {
+        action::TargetKind::Device => TargetKind::Device,
+        action::TargetKind::User => TargetKind::User,
+        action::TargetKind::Indicator => TargetKind::Indicator,
+        action::TargetKind::Incident => TargetKind::Incident,
+        action::TargetKind::Alert => TargetKind::Alert,
+    }
+}
+
+fn unknown(what: &str, error: &TenantError) -> String {
+    format!("the {what} could not be looked up, so nobody knows whether it is protected: {}", Chain(error))
+}

@@ -1,0 +1,105 @@
+//! After a restart: what a dead process matched is dealt with, and what it may have sent is parked.
+
+use std::sync::Arc;
+
+use super::context::{Context, Work};
+use super::{Counts, Engine, EngineError, Order, Report};
+use crate::model::Lists;
+use crate::plan::Plan;
+use crate::store::{Effect, RunEnd, RunState, Unfinished};
+
+/// Compiles the stored bytes of a version, given the playbook's name; says why if it cannot.
+pub type PlanOf<'a> = &'a (dyn Fn(&str, &[u8]) -> Result<Plan, String> + Sync);
+
+/// What a restart found and did.
+#[derive(Debug, Default)]
+pub struct Resumed {
+    /// Effects that may or may not have been applied; they wait for a person.
+    pub parked: Vec<Effect>,
+    /// Runs taken to their end.
+    pub reports: Vec<Report>,
+    /// Runs that could not be, each with the reason.
+    pub abandoned: Vec<(Unfinished, String)>,
+}
+
+impl Engine {
+    /// Parks what is in doubt and takes every unfinished run to its end, with the version of the playbook
+    /// it began with. Call it once, before the first run.
+    ///
+    /// `plan_of` compiles the stored bytes of a version; it says why if it cannot.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails; then nothing may run.
+    pub async fn resume(&self, lists: &Arc<Lists>, plan_of: PlanOf<'_>) -> Result<Resumed, EngineError> {
+        let mut resumed = Resumed { parked: self.store.park_in_doubt().await?, ..Resumed::default() };
+        for effect in &resumed.parked {
+            tracing::error!(action = %effect.action, target = %effect.target, run = %effect.run, "an action may or may not have been taken before the restart: it is parked for a person");
+        }
+        for unfinished in self.store.unfinished().await? {
+            match self.order_of(&unfinished, lists, plan_of).await? {
+                Ok(order) => resumed.reports.push(self.take_up(&order, unfinished).await?),
+                Err(reason) => {
+                    self.abandon(&unfinished, &reason).await?;
+                    resumed.abandoned.push((unfinished, reason));
+                }
+            }
+        }
+        Ok(resumed)
+    }
+
+    /// The order a dead process was carrying out.
+    async fn order_of(
+        &self,
+        unfinished: &Unfinished,
+        lists: &Arc<Lists>,
+        plan_of: PlanOf<'_>,
+    ) -> Result<Result<Order, String>, EngineError> {
+        let run = &unfinished.run;
+        if !self.tenants.contains_key(&run.tenant) {
+            return Ok(Err(format!("there is no tenant `{}` any more", run.tenant)));
+        }
+        let Some(bytes) = self.store.version_bytes(run.version).await? else {
+            return Ok(Err("the version of the playbook it used is not kept any more".to_owned()));
+        };
+        Ok(plan_of(&run.playbook_name, &bytes).map(|plan| Order {
+            plan: Arc::new(plan),
+            lists: Arc::clone(lists),
+            tenant: run.tenant.clone(),
+            trigger: run.trigger,
+            slot: run.scheduled_for,
+            effects: run.effects,
+        }))
+    }
+
+    /// Takes an unfinished run to its end.
+    async fn take_up(&self, order: &Order, unfinished: Unfinished) -> Result<Report, EngineError> {
+        let Unfinished { run, items } = unfinished;
+        let tenant =
+            self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
+        let context = Context::new(order, Arc::clone(tenant), run.id, run.started);
+        tracing::warn!(run = %run.id, playbook = %run.playbook_name, items = items.len(), "a run that was cut off is taken up again");
+        if !run.batched {
+            return self.carry_out(&context).await;
+        }
+        let counts: Counts = serde_json::from_value(run.counts).unwrap_or_default();
+        let work = items.into_iter().map(|item| Work { seq: item.seq, key: item.key, data: item.data });
+        self.settle(&context, counts, work.collect()).await
+    }
+
+    /// Ends a run that cannot be taken up; its items stay visible, settled as failed.
+    async fn abandon(&self, unfinished: &Unfinished, reason: &str) -> Result<(), EngineError> {
+        let run = unfinished.run.id;
+        tracing::error!(%run, reason, "a run that was cut off cannot be taken up again");
+        for item in &unfinished.items {
+            self.store.item_outcome(run, item.seq, "failed", Some(reason)).await?;
+        }
+        let end = RunEnd {
+            state: RunState::Failed,
+            error: Some(reason.to_owned()),
+            counts: unfinished.run.counts.clone(),
+            report: unfinished.run.report.clone(),
+        };
+        Ok(self.store.finish_run(run, &end, &[]).await?)
+    }
+}

@@ -1,0 +1,294 @@
+//! From a document to a plan.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::names::{Lowering, Text};
+use super::{
+    About, Exclusions, Guards, HuntInput, Input, Mode, Plan, Selector, Suppress, Telling, World, cadence,
+    params,
+};
+use crate::action::{Impact, Step};
+use crate::diag::{Code, Sink};
+use crate::expr::{Condition, Place, Reads, RowsUse};
+use crate::guard::{self, Caps, Ceilings, OnExceed, Percent, Written};
+use crate::hunt::{Hunt, Keep, Threshold};
+use crate::incident::{Alerts, Filter, Owner};
+use crate::model::{Projection, Wanted};
+use crate::playbook::{self, Document, Entries, Group, Tenants};
+use crate::store::ContentHash;
+
+/// Longest look-back of a hunt: the service keeps 30 days.
+const PERIOD_MAX: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// Columns by which people name a row; the first three are read in addition when the playbook reads none.
+const NAME_COLUMNS: [&str; 3] = ["DeviceName", "AccountUpn", "RecipientEmailAddress"];
+
+/// Title of a message that has none of its own.
+const DEFAULT_TITLE: &str =
+    "[{{playbook.severity}}] {{playbook.name}}: {{outcome.matched}} matched, {{outcome.acted}} acted on";
+/// The same for a message about one item.
+const DEFAULT_ITEM_TITLE: &str = "[{{playbook.severity}}] {{playbook.name}}: {{item.key}} {{item.outcome}}";
+
+/// Gives a document its meaning. Reports every problem, and returns a plan only if there was no error.
+pub(super) fn lower(
+    document: &Document,
+    version: ContentHash,
+    world: &World,
+    sink: &mut Sink,
+) -> Option<Plan> {
+    let mut lowering = Lowering::new(document, world, sink);
+    let before = lowering.errors();
+    let playbook = &document.playbook;
+    let rule = cadence::rule(&mut lowering);
+    let when = playbook.when.as_ref().and_then(|source| lowering.condition("/when", source, Place::When));
+    let condition =
+        playbook.filter.as_ref().and_then(|source| lowering.condition("/where", source, Place::Where));
+    let suppress = suppress(&mut lowering);
+    let steps = params::steps(&mut lowering);
+    let tellings = tellings(&mut lowering);
+    let guards = guards(&mut lowering, &steps);
+    let tenants = tenants(&mut lowering);
+    let expires = expires(&mut lowering);
+    let filter = filter(&mut lowering);
+    let input = input(&mut lowering, when.as_ref(), filter)?;
+    (lowering.errors() == before).then(|| Plan {
+        about: about(playbook),
+        file: document.tree.source().name.clone(),
+        version,
+        mode: match playbook.mode {
+            playbook::Mode::Observe => Mode::Observe,
+            playbook::Mode::Enforce => Mode::Enforce,
+        },
+        tenants,
+        expires,
+        input,
+        rule,
+        when,
+        condition,
+        suppress,
+        guards,
+        steps,
+        tellings,
+    })
+}
+
+fn about(playbook: &playbook::Playbook) -> About {
+    About {
+        id: playbook.id,
+        name: playbook.name.clone(),
+        description: playbook.description.clone(),
+        severity: playbook.severity,
+        tactics: playbook.tactics.iter().map(|tactic| format!("{tactic:?}")).collect(),
+        relevant_techniques: playbook.relevant_techniques.clone(),
+        author: playbook.author.clone(),
+    }
+}
+
+fn input(lowering: &mut Lowering<'_>, when: Option<&Condition>, filter: Option<Filter>) -> Option<Input> {
+    let Some(hunt) = &lowering.document.playbook.hunt else { return filter.map(Input::Incidents) };
+    for (index, name) in hunt.identity.iter().enumerate() {
+        lowering.column(&format!("/hunt/identity/{index}"), name);
+    }
+    for (outer, mapping) in hunt.entity_mappings.iter().enumerate() {
+        for (inner, field) in mapping.field_mappings.iter().enumerate() {
+            let pointer = format!("/hunt/entityMappings/{outer}/fieldMappings/{inner}/columnName");
+            lowering.column(&pointer, &field.column_name);
+        }
+    }
+    let period = match &hunt.query_period {
+        None => None,
+        Some(text) => Some(lowering.duration("/hunt/queryPeriod", text)?),
+    };
+    if period.is_some_and(|period| PERIOD_MAX < period) {
+        let message = "`queryPeriod` is longer than 30 days, which is all the service keeps";
+        lowering.error(Code::WrongValue, "/hunt/queryPeriod", message, "write `30d` or less");
+    }
+    if hunt.query.contains("{{") {
+        let message = "nothing is interpolated into a query";
+        let help = "a query is sent as it stands; filter the rows with `where` instead";
+        lowering.error(Code::ForbiddenTemplate, "/hunt/query", message, help);
+    }
+    let uses = when.map_or(&RowsUse::None, Condition::rows_use);
+    let keep = match uses {
+        RowsUse::Columns(_) => Keep::Everything,
+        RowsUse::Count if !hunt.identity.is_empty() => Keep::Identities,
+        RowsUse::Count | RowsUse::None => Keep::Matches,
+    };
+    let wanted = match std::mem::replace(&mut lowering.reads, Reads::All) {
+        Reads::All => Wanted::All,
+        Reads::Only(columns) => Wanted::Only(Arc::new(projection(columns))),
+    };
+    let threshold = Threshold { operator: hunt.trigger_operator, value: hunt.trigger_threshold };
+    let (query, identity) = (hunt.query.clone(), hunt.identity.clone());
+    Some(Input::Hunt(Box::new(HuntInput { hunt: Hunt { query, period, threshold, identity, wanted }, keep })))
+}
+
+/// The columns read, and one to call a row by if none of them is a name.
+fn projection(columns: BTreeSet<String>) -> Projection {
+    let named = ["DeviceName", "AccountUpn", "AccountName", "RecipientEmailAddress", "UserPrincipalName"];
+    let has_name = columns.iter().any(|column| named.contains(&column.as_str()));
+    let extra = NAME_COLUMNS.iter().filter(|_name| !has_name).map(|name| (*name).to_owned());
+    Projection::new(columns.into_iter().chain(extra))
+}
+
+fn filter(lowering: &mut Lowering<'_>) -> Option<Filter> {
+    let incidents = lowering.document.playbook.incidents.as_ref()?;
+    let filter = &incidents.filter;
+    let updated_within = match &filter.updated_within {
+        // Without a bound every poll would list the whole history.
+        None => Some(SignedDuration::from_hours(24)),
+        Some(text) => Some(lowering.duration("/incidents/filter/updatedWithin", text)?),
+    };
+    Some(Filter {
+        status: filter.status.clone(),
+        severity: filter.severity.clone(),
+        updated_within,
+        service_source: filter.service_source.clone(),
+        assigned_to: filter.assigned_to.as_ref().map(|owner| match owner.as_str() {
+            "none" => Owner::Nobody,
+            "any" => Owner::Anybody,
+            person => Owner::Person(person.to_owned()),
+        }),
+        tags_any: filter.tags.any.clone(),
+        tags_none: filter.tags.none.clone(),
+        alerts: if incidents.expand_alerts { Alerts::Expanded } else { Alerts::Left },
+    })
+}
+
+fn suppress(lowering: &mut Lowering<'_>) -> Option<Suppress> {
+    let suppress = lowering.document.playbook.suppress.as_ref()?;
+    let hunts = lowering.hunts();
+    for (index, name) in suppress.by.iter().enumerate() {
+        let pointer = format!("/suppress/by/{index}");
+        if hunts {
+            lowering.column(&pointer, name);
+        } else if !crate::model::incident_fields().contains(&name.as_str()) {
+            let diagnostic = lowering.document.tree.error(
+                Code::UnknownName,
+                &pointer,
+                format!("an incident has no `{name}`"),
+            );
+            lowering.push(diagnostic.nearest(name, crate::model::incident_fields().iter().copied()));
+        }
+    }
+    let length = lowering.duration("/suppress/for", &suppress.length)?;
+    Some(Suppress { by: suppress.by.clone(), length })
+}
+
+fn tellings(lowering: &mut Lowering<'_>) -> Vec<Telling> {
+    let mut tellings = Vec::new();
+    for (index, notify) in lowering.document.playbook.notify.iter().enumerate() {
+        let at = format!("/notify/{index}");
+        let known = lowering.channel(&format!("{at}/channel"), &notify.channel);
+        let condition = match &notify.condition {
+            None => Some(None),
+            Some(source) => lowering.condition(&format!("{at}/if"), source, Place::Notify).map(Some),
+        };
+        let (place, default) = match notify.group {
+            Group::Run => (Text::Run, DEFAULT_TITLE),
+            Group::Item => (Text::Item, DEFAULT_ITEM_TITLE),
+        };
+        let title = notify.title.as_deref().unwrap_or(default);
+        let title = lowering.template(&format!("{at}/title"), title, place);
+        let text = match &notify.text {
+            None => Some(None),
+            Some(source) => lowering.template(&format!("{at}/text"), source, place).map(Some),
+        };
+        if let (true, Some(condition), Some(title), Some(text)) = (known, condition, title, text) {
+            let channel = notify.channel.clone();
+            tellings.push(Telling { channel, condition, group: notify.group, title, text });
+        }
+    }
+    tellings
+}
+
+fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
+    let own = &lowering.document.playbook.guards;
+    let (mut device_lists, mut devices) =
+        entries(lowering, "/guards/exclude/devices", own.exclude.devices.as_ref());
+    let (mut user_lists, mut users) = entries(lowering, "/guards/exclude/users", own.exclude.users.as_ref());
+    let above = &lowering.world.exclusions;
+    device_lists.extend(above.device_lists.iter().cloned());
+    devices.extend(above.devices.iter().cloned());
+    user_lists.extend(above.user_lists.iter().cloned());
+    users.extend(above.users.iter().cloned());
+    let device_tags = own.exclude.device_tags.iter().chain(&above.device_tags).cloned().collect();
+    let written = Written {
+        actions: Caps { per_run: own.max_actions.per_run, per_day: own.max_actions.per_day },
+        percent_of_devices: own.max_percent_of_devices.and_then(Percent::new),
+        on_exceed: match own.on_exceed {
+            playbook::OnExceed::Halt => OnExceed::Halt,
+        },
+        exclude: guard::Exclusions::default(),
+    };
+    let ceilings = lowering.world.ceilings.clone();
+    // The ceilings count targets, a playbook's limits count actions: so many actions fit on a target.
+    let disruptive =
+        steps.iter().filter(|step| step.params.kind().spec().impact == Impact::Disruptive).count();
+    if let Some(each) = u32::try_from(disruptive).ok().filter(|each| 0 < *each) {
+        let times = |limit: Option<u32>| limit.map(|limit| limit.saturating_mul(each));
+        let targets =
+            Caps { per_run: times(ceilings.targets.per_run), per_day: times(ceilings.targets.per_day) };
+        for looser in guard::looser(&Ceilings { targets, ..ceilings.clone() }, &written) {
+            let help = "a playbook may only tighten the guards of the settings";
+            lowering.error(Code::Guard, looser.pointer, looser.message, help);
+        }
+    }
+    let exclusions = Exclusions { device_lists, devices, device_tags, user_lists, users };
+    Guards { ceilings, written, exclusions }
+}
+
+/// A list by its name, or entries written out.
+fn entries(
+    lowering: &mut Lowering<'_>,
+    pointer: &str,
+    entries: Option<&Entries>,
+) -> (Vec<String>, Vec<String>) {
+    match entries {
+        None => (Vec::new(), Vec::new()),
+        Some(Entries::Items(items)) => (Vec::new(), items.clone()),
+        Some(Entries::List(name)) => {
+            lowering.list(pointer, name);
+            (vec![name.clone()], Vec::new())
+        }
+    }
+}
+
+fn tenants(lowering: &mut Lowering<'_>) -> Selector {
+    match &lowering.document.playbook.tenants {
+        None => Selector::All,
+        Some(Tenants::Named(names)) => {
+            for (index, name) in names.iter().enumerate() {
+                lowering.tenant(&format!("/tenants/{index}"), name);
+            }
+            Selector::Names(names.iter().cloned().collect())
+        }
+        Some(Tenants::Tagged(wanted)) => {
+            let fits = |tags: &BTreeSet<String>| wanted.tags.iter().all(|tag| tags.contains(tag));
+            let world = &lowering.world.tenants;
+            let names: BTreeSet<String> =
+                world.iter().filter(|(_, tags)| fits(tags)).map(|(name, _)| name.clone()).collect();
+            if names.is_empty() {
+                let message = format!("no tenant has the tags {}", wanted.tags.join(", "));
+                let help = "tenants get their tags in the settings";
+                lowering.error(Code::UnknownReference, "/tenants/tags", message, help);
+            }
+            Selector::Names(names)
+        }
+    }
+}
+
+fn expires(lowering: &mut Lowering<'_>) -> Option<Timestamp> {
+    let text = lowering.document.playbook.expires.as_ref()?;
+    match text.parse() {
+        Ok(instant) => Some(instant),
+        Err(_not_an_instant) => {
+            let help = "an instant with a zone is written `2027-03-31T22:00:00Z`";
+            lowering.error(Code::WrongValue, "/expires", format!("`{text}` is not an instant"), help);
+            None
+        }
+    }
+}

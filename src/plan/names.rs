@@ -1,0 +1,258 @@
+//! The parts lowering is made of: lengths of time, names, conditions, templates, each with its problems
+//! put at their place, and the columns they read collected.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+
+use super::World;
+use crate::diag::{Code, Diagnostic, Problem, Sink};
+use crate::expr::{Condition, Names, Place, Reads, Subject};
+use crate::playbook::{Document, DurationText};
+use crate::text::{Reference, Template};
+
+/// A playbook on its way to a plan.
+#[derive(Debug)]
+pub(super) struct Lowering<'a> {
+    /// As written.
+    pub(super) document: &'a Document,
+    /// What it refers to.
+    pub(super) world: &'a World,
+    sink: &'a mut Sink,
+    /// Columns somebody reads.
+    pub(super) reads: Reads,
+    /// Columns the query gives, if the playbook declares them.
+    columns: Option<Vec<String>>,
+}
+
+/// Where a text stands, and so what it may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Text {
+    /// A parameter of an action.
+    Action,
+    /// A message about the run.
+    Run,
+    /// A message about an item.
+    Item,
+}
+
+/// Members of `playbook` in texts.
+pub(super) const PLAYBOOK: [&str; 7] =
+    ["author", "description", "id", "name", "relevantTechniques", "severity", "tactics"];
+/// Members of `run` in texts and conditions.
+pub(super) const RUN: [&str; 7] = ["effects", "id", "mode", "scheduledFor", "startedAt", "tenant", "trigger"];
+/// Members of `outcome` in messages and their conditions.
+pub(super) const OUTCOME: [&str; 12] = [
+    "acted",
+    "duplicates",
+    "failed",
+    "halted",
+    "haltedItems",
+    "hunted",
+    "matched",
+    "parked",
+    "planned",
+    "quarantined",
+    "skipped",
+    "suppressed",
+];
+/// Members of an item in messages, besides `row` or `incident`.
+const ITEM: [&str; 4] = ["key", "outcome", "reason", "steps"];
+
+impl<'a> Lowering<'a> {
+    pub(super) fn new(document: &'a Document, world: &'a World, sink: &'a mut Sink) -> Self {
+        let declared = document.playbook.hunt.as_ref().map(|hunt| &hunt.columns);
+        let columns = declared.filter(|columns| !columns.is_empty());
+        let columns = columns.map(|columns| columns.keys().cloned().collect());
+        Self { document, world, sink, reads: Reads::Only(BTreeSet::new()), columns }
+    }
+
+    pub(super) fn push(&mut self, diagnostic: Diagnostic) {
+        self.sink.push(diagnostic);
+    }
+
+    pub(super) fn errors(&self) -> usize {
+        self.sink.errors()
+    }
+
+    /// Reports an error at a value, with what to do next.
+    pub(super) fn error(&mut self, code: Code, pointer: &str, message: impl Into<String>, help: &str) {
+        self.sink.push(self.document.tree.error(code, pointer, message).help(help));
+    }
+
+    /// Whether the items are rows.
+    pub(super) fn hunts(&self) -> bool {
+        self.document.playbook.hunt.is_some()
+    }
+
+    /// `row` or `incident`.
+    fn subject(&self) -> &'static str {
+        if self.hunts() { "row" } else { "incident" }
+    }
+
+    /// Reads a length of time.
+    pub(super) fn duration(&mut self, pointer: &str, text: &DurationText) -> Option<SignedDuration> {
+        match text.read() {
+            Ok(length) => Some(length),
+            Err(error) => {
+                let help = "a length of time is written `90s`, `5m`, `1h30m`, `24h`, `7d` or `P1DT2H`";
+                self.error(Code::Duration, pointer, error.to_string(), help);
+                None
+            }
+        }
+    }
+
+    /// Checks a column that is named outside expressions and texts, and notes that it is read.
+    pub(super) fn column(&mut self, pointer: &str, name: &str) {
+        if let Some(columns) = &self.columns
+            && !columns.iter().any(|column| column == name)
+        {
+            let message = format!("`{name}` is not a column of this query");
+            let diagnostic = self.document.tree.error(Code::UnknownName, pointer, message);
+            self.sink.push(diagnostic.nearest(name, columns.iter().map(String::as_str)));
+        }
+        self.read(name);
+    }
+
+    fn read(&mut self, name: &str) {
+        if let Reads::Only(columns) = &mut self.reads {
+            columns.insert(name.to_owned());
+        }
+    }
+
+    /// Compiles a condition.
+    pub(super) fn condition(&mut self, pointer: &str, source: &str, place: Place) -> Option<Condition> {
+        let subject =
+            if self.hunts() { Subject::Rows { columns: self.columns.clone() } } else { Subject::Incidents };
+        let lists = self.world.lists.names().map(str::to_owned).collect();
+        let names = Names { subject, lists, place };
+        match Condition::compile(&self.world.language, source, &names) {
+            Ok(condition) => {
+                self.reads = std::mem::replace(&mut self.reads, Reads::All).union(condition.columns());
+                Some(condition)
+            }
+            Err(problems) => {
+                self.problems(pointer, problems);
+                None
+            }
+        }
+    }
+
+    /// Compiles a text and checks what it names.
+    pub(super) fn template(&mut self, pointer: &str, source: &str, text: Text) -> Option<Template> {
+        let template = match Template::compile(source) {
+            Ok(template) => template,
+            Err(problems) => {
+                self.problems(pointer, problems);
+                return None;
+            }
+        };
+        let before = self.sink.errors();
+        for reference in template.references() {
+            if let Some(problem) = self.reference(reference, text) {
+                self.problems(pointer, vec![problem]);
+            }
+        }
+        (self.sink.errors() == before).then_some(template)
+    }
+
+    fn problems(&mut self, pointer: &str, problems: Vec<Problem>) {
+        let tree = &self.document.tree;
+        for problem in problems {
+            self.sink.push(problem.at(|range| tree.inner(pointer, range)));
+        }
+    }
+
+    /// Checks one variable of a text; notes the column it reads.
+    fn reference(&mut self, reference: &Reference, text: Text) -> Option<Problem> {
+        let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
+        let subject = self.subject();
+        let unknown = |name: &str, known: &[&str]| {
+            let message = format!("there is no `{name}` here");
+            let problem = Problem::new(Code::UnknownVariable, reference.range.clone(), message);
+            Some(
+                problem
+                    .nearest(name, known.iter().copied())
+                    .help(format!("known here: {}", known.join(", "))),
+            )
+        };
+        let roots: &[&str] = match text {
+            Text::Action => &["playbook", "run", subject],
+            Text::Run => &["items", "outcome", "playbook", "run"],
+            Text::Item => &["item", "outcome", "playbook", "run", subject],
+        };
+        let member =
+            |name: &str, known: &[&str]| if known.contains(&name) { None } else { unknown(name, known) };
+        match path.as_slice() {
+            [root, ..] if !roots.contains(root) => unknown(root, roots),
+            ["playbook", name, ..] => member(name, &PLAYBOOK),
+            ["run", name, ..] => member(name, &RUN),
+            ["outcome", name, ..] => member(name, &OUTCOME),
+            ["items", "[]", name, rest @ ..] | ["item", name, rest @ ..] if *name == subject => {
+                self.subject_member(reference, rest)
+            }
+            ["items", "[]", name, ..] | ["item", name, ..] => {
+                let known: Vec<&str> = ITEM.iter().copied().chain([subject]).collect();
+                member(name, &known)
+            }
+            ["row" | "incident", rest @ ..] => self.subject_member(reference, rest),
+            _ => None,
+        }
+    }
+
+    /// Checks what a text reads of a row or an incident.
+    fn subject_member(&mut self, reference: &Reference, rest: &[&str]) -> Option<Problem> {
+        let known: Vec<String> = if self.hunts() {
+            match rest.first() {
+                None => self.reads = Reads::All,
+                Some(name) => self.read(name),
+            }
+            self.columns.clone()?
+        } else {
+            crate::model::incident_fields().iter().map(|field| (*field).to_owned()).collect()
+        };
+        let name = rest.first().filter(|name| !known.iter().any(|known| known == *name))?;
+        let message = if self.hunts() {
+            format!("`{name}` is not a column of this query")
+        } else {
+            format!("an incident has no `{name}`")
+        };
+        // The name is the last part of the marked path unless something of it is read in turn.
+        let end = reference.range.end;
+        let start = if rest.len() == 1 { end.saturating_sub(name.len()) } else { reference.range.start };
+        let problem = Problem::new(Code::UnknownVariable, start..end, message);
+        Some(problem.nearest(name, known.iter().map(String::as_str)))
+    }
+
+    /// Checks that a list exists.
+    pub(super) fn list(&mut self, pointer: &str, name: &str) -> bool {
+        let known: Vec<&str> = self.world.lists.names().collect();
+        self.known(pointer, name, "list", &known)
+    }
+
+    /// Checks that a channel exists.
+    pub(super) fn channel(&mut self, pointer: &str, name: &str) -> bool {
+        let known: Vec<&str> = self.world.channels.iter().map(String::as_str).collect();
+        self.known(pointer, name, "channel", &known)
+    }
+
+    /// Checks that a tenant exists.
+    pub(super) fn tenant(&mut self, pointer: &str, name: &str) -> bool {
+        let known: Vec<&str> = self.world.tenants.keys().map(String::as_str).collect();
+        self.known(pointer, name, "tenant", &known)
+    }
+
+    fn known(&mut self, pointer: &str, name: &str, what: &str, known: &[&str]) -> bool {
+        if known.contains(&name) {
+            return true;
+        }
+        let diagnostic =
+            self.document.tree.error(Code::UnknownReference, pointer, format!("there is no {what} `{name}`"));
+        let help = match known {
+            [] => format!("no {what} is defined"),
+            known => format!("known {what}s: {}", known.join(", ")),
+        };
+        self.sink.push(diagnostic.nearest(name, known.iter().copied()).help(help));
+        false
+    }
+}

@@ -1,0 +1,213 @@
+//! The parameters of actions, with their texts compiled.
+
+use super::names::{Lowering, Text};
+use crate::action::{IncidentParams, IndicatorParams, Params, Step, Tags};
+use crate::diag::Code;
+use crate::expr::Place;
+use crate::model::{Classification, Determination};
+use crate::playbook::{self, ActionBody, IndicatorEffect, IndicatorKind, IsolationKind, ScanKind};
+use crate::tenant::{IndicatorAction, IndicatorType, IsolationType, ScanType};
+use crate::text::Template;
+
+/// Understands the actions of a playbook.
+pub(super) fn steps(lowering: &mut Lowering<'_>) -> Vec<Step> {
+    let actions = &lowering.document.playbook.actions;
+    let mut steps: Vec<Step> = Vec::new();
+    for (index, action) in actions.iter().enumerate() {
+        let at = format!("/actions/{index}");
+        let id = action.id.clone().unwrap_or_else(|| action.body.key().to_owned());
+        if steps.iter().any(|step| step.id == id) {
+            let pointer = if action.id.is_some() { format!("{at}/id") } else { at.clone() };
+            let message = format!("two actions are called `{id}`");
+            lowering.error(Code::Action, &pointer, message, "give each an `id` of its own");
+        }
+        let condition = action
+            .condition
+            .as_ref()
+            .map(|source| lowering.condition(&format!("{at}/if"), source, Place::Action));
+        let params = params(lowering, &format!("{at}/{}", action.body.key()), &action.body);
+        let (Some(params), condition) = (params, condition) else { continue };
+        let Some(condition) = condition.map_or(Some(None), |condition| condition.map(Some)) else { continue };
+        steps.push(Step { id, condition, on_error: action.on_error, params });
+    }
+    steps
+}
+
+/// A text has problems; they are in the sink.
+#[derive(Debug, Clone, Copy)]
+struct Refused;
+
+/// Compiles the texts of one action.
+struct Texts<'l, 'd> {
+    lowering: &'l mut Lowering<'d>,
+    at: String,
+}
+
+impl Texts<'_, '_> {
+    fn text(&mut self, name: &str, source: &str) -> Option<Template> {
+        self.lowering.template(&format!("{}/{name}", self.at), source, Text::Action)
+    }
+
+    /// A text that may be left out.
+    fn optional(&mut self, name: &str, source: Option<&String>) -> Result<Option<Template>, Refused> {
+        source.map(|source| self.text(name, source).ok_or(Refused)).transpose()
+    }
+
+    fn all(&mut self, name: &str, sources: &[String]) -> Option<Vec<Template>> {
+        let compiled: Vec<Option<Template>> = sources
+            .iter()
+            .enumerate()
+            .map(|(index, source)| self.text(&format!("{name}/{index}"), source))
+            .collect();
+        compiled.into_iter().collect()
+    }
+}
+
+fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Params> {
+    let mut texts = Texts { lowering, at: at.to_owned() };
+    match body {
+        ActionBody::IsolateDevice(body) => {
+            let (device, comment) =
+                (texts.text("device", &body.device), texts.text("comment", &body.comment));
+            let isolation_type = match body.isolation_type {
+                IsolationKind::Full => IsolationType::Full,
+                IsolationKind::Selective => IsolationType::Selective,
+            };
+            Some(Params::IsolateDevice { device: device?, isolation_type, comment: comment? })
+        }
+        ActionBody::ReleaseDevice(body) => {
+            let (device, comment) =
+                (texts.text("device", &body.device), texts.text("comment", &body.comment));
+            Some(Params::ReleaseDevice { device: device?, comment: comment? })
+        }
+        ActionBody::RunAntivirusScan(body) => {
+            let (device, comment) =
+                (texts.text("device", &body.device), texts.text("comment", &body.comment));
+            let scan_type = match body.scan_type {
+                ScanKind::Quick => ScanType::Quick,
+                ScanKind::Full => ScanType::Full,
+            };
+            Some(Params::RunAntivirusScan { device: device?, scan_type, comment: comment? })
+        }
+        ActionBody::TagDevice(body) => {
+            let (device, tag) = (texts.text("device", &body.device), texts.text("tag", &body.tag));
+            Some(Params::TagDevice { device: device?, tag: tag? })
+        }
+        ActionBody::UntagDevice(body) => {
+            let (device, tag) = (texts.text("device", &body.device), texts.text("tag", &body.tag));
+            Some(Params::UntagDevice { device: device?, tag: tag? })
+        }
+        ActionBody::AddIndicator(body) => indicator(&mut texts, body),
+        ActionBody::DisableUser(body) => Some(Params::DisableUser { user: texts.text("user", &body.user)? }),
+        ActionBody::RevokeSessions(body) => {
+            Some(Params::RevokeSessions { user: texts.text("user", &body.user)? })
+        }
+        ActionBody::UpdateIncident(body) => incident(&mut texts, body),
+        ActionBody::CommentIncident(body) => {
+            let (incident, comment) =
+                (texts.text("incident", &body.incident), texts.text("comment", &body.comment));
+            Some(Params::CommentIncident { incident: incident?, comment: comment? })
+        }
+        ActionBody::UpdateAlert(body) => {
+            determined(&mut texts, body.classification, body.determination);
+            let alert = texts.text("alert", &body.alert);
+            let assigned_to = texts.optional("assignedTo", body.assigned_to.as_ref());
+            Some(Params::UpdateAlert {
+                alert: alert?,
+                status: body.status,
+                classification: body.classification,
+                determination: body.determination,
+                assigned_to: assigned_to.ok()?,
+            })
+        }
+    }
+}
+
+fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option<Params> {
+    if body.action == IndicatorEffect::Audit && !body.generate_alert {
+        let at = format!("{}/action", texts.at);
+        texts.lowering.error(Code::Action, &at, "`audit` needs an alert", "add `generateAlert: true`");
+    }
+    let file = matches!(
+        body.indicator_type,
+        IndicatorKind::FileSha1 | IndicatorKind::FileSha256 | IndicatorKind::FileMd5
+    );
+    if body.action == IndicatorEffect::BlockAndRemediate && !file {
+        let at = format!("{}/action", texts.at);
+        texts.lowering.error(Code::Action, &at, "`blockAndRemediate` is for files only", "use `block`");
+    }
+    let value = texts.text("indicatorValue", &body.indicator_value);
+    let title = texts.text("title", &body.title);
+    let description = texts.text("description", &body.description);
+    let recommended_actions = texts.optional("recommendedActions", body.recommended_actions.as_ref());
+    let at = format!("{}/expiresIn", texts.at);
+    let expires_in = match &body.expires_in {
+        Some(length) => Some(texts.lowering.duration(&at, length)?),
+        None => None,
+    };
+    Some(Params::AddIndicator(Box::new(IndicatorParams {
+        value: value?,
+        kind: kind(body.indicator_type),
+        action: effect(body.action),
+        title: title?,
+        description: description?,
+        severity: body.severity,
+        expires_in,
+        recommended_actions: recommended_actions.ok()?,
+        rbac_group_names: body.rbac_group_names.clone(),
+        generate_alert: body.generate_alert,
+    })))
+}
+
+fn incident(texts: &mut Texts<'_, '_>, body: &playbook::UpdateIncident) -> Option<Params> {
+    determined(texts, body.classification, body.determination);
+    let incident = texts.text("incident", &body.incident);
+    let assigned_to = texts.optional("assignedTo", body.assigned_to.as_ref());
+    let add = texts.all("tags/add", &body.tags.add);
+    let remove = texts.all("tags/remove", &body.tags.remove);
+    let comment = texts.optional("comment", body.comment.as_ref());
+    Some(Params::UpdateIncident(Box::new(IncidentParams {
+        incident: incident?,
+        status: body.status,
+        classification: body.classification,
+        determination: body.determination,
+        assigned_to: assigned_to.ok()?,
+        tags: Tags { add: add?, remove: remove? },
+        comment: comment.ok()?,
+    })))
+}
+
+/// A determination says what a classification means, so it needs one.
+fn determined(
+    texts: &mut Texts<'_, '_>,
+    classification: Option<Classification>,
+    determination: Option<Determination>,
+) {
+    if determination.is_some() && classification.is_none() {
+        let at = format!("{}/determination", texts.at);
+        let message = "`determination` says nothing without `classification`";
+        texts.lowering.error(Code::KeyCombination, &at, message, "add `classification`");
+    }
+}
+
+const fn kind(kind: IndicatorKind) -> IndicatorType {
+    match kind {
+        IndicatorKind::FileSha1 => IndicatorType::FileSha1,
+        IndicatorKind::FileSha256 => IndicatorType::FileSha256,
+        IndicatorKind::FileMd5 => IndicatorType::FileMd5,
+        IndicatorKind::CertificateThumbprint => IndicatorType::CertificateThumbprint,
+        IndicatorKind::IpAddress => IndicatorType::IpAddress,
+        IndicatorKind::DomainName => IndicatorType::DomainName,
+        IndicatorKind::Url => IndicatorType::Url,
+    }
+}
+
+const fn effect(effect: IndicatorEffect) -> IndicatorAction {
+    match effect {
+        IndicatorEffect::Allowed => IndicatorAction::Allowed,
+        IndicatorEffect::Audit => IndicatorAction::Audit,
+        IndicatorEffect::Warn => IndicatorAction::Warn,
+        IndicatorEffect::Block => IndicatorAction::Block,
+        IndicatorEffect::BlockAndRemediate => IndicatorAction::BlockAndRemediate,
+    }
+}

@@ -1,0 +1,21 @@
+//! Users, as Microsoft Graph tells of them.
+
+use serde::{Deserialize, Serialize};
+
+/// A user of the directory.
+#[expect(clippy::struct_field_names, reason = "the API's own field names")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// Object id.
+    pub id: String,
+    /// Sign-in name.
+    #[serde(default)]
+    pub user_principal_name: Option<String>,
+    /// Mail address.
+    #[serde(default)]
+    pub mail: Option<String>,
+    /// Whether the account may sign in.
+    #[serde(default)]
+    pub account_enabled: Option<bool>,
+}
