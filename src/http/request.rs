@@ -73,7 +73,7 @@ impl Request {
     ///
     /// [`HttpError::Header`] if the token cannot be a header.
     pub fn bearer(mut self, token: &Secret) -> Result<Self, HttpError> {
-        let text = zeroed_bearer(token);
+        let text = bearer_text(token);
         let mut value = HeaderValue::try_from(text).map_err(|_invalid| HttpError::Header)?;
         value.set_sensitive(true);
         self.headers.insert(AUTHORIZATION, value);
@@ -127,8 +127,9 @@ impl Request {
     }
 }
 
-/// `Bearer` and the token in one buffer, which becomes the header without a copy left behind.
-fn zeroed_bearer(token: &Secret) -> String {
+/// `Bearer` and the token in one buffer of the right size, which becomes the header: growing it would
+/// leave copies behind.
+fn bearer_text(token: &Secret) -> String {
     let mut text = String::with_capacity("Bearer ".len() + token.expose().len());
     text.push_str("Bearer ");
     text.push_str(token.expose());

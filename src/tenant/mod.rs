@@ -7,7 +7,7 @@
 //! The door does not decide whether something should be done, and keeps no record of it.
 //!
 //! To add an operation: a variant of [`Operation`]; its name, role and kind in `operation.rs`; its
-//! request in `client/`; a case in `tests/tenant_operations.rs`.
+//! request in `client/`; a case in `tests/tenant/operations.rs` and in `simulated.rs` beside it.
 
 mod case;
 mod client;
