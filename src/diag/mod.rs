@@ -144,6 +144,10 @@ impl Diagnostic {
 /// away, or the only one that begins or ends so.
 #[must_use]
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Longer than any word of ours: no typing error, and the comparison would take its time.
+    if written.len() > 128 {
+        return None;
+    }
     let lower = written.to_lowercase();
     let known: Vec<(&str, String)> = known.into_iter().map(|word| (word, word.to_lowercase())).collect();
     let near = known

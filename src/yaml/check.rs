@@ -7,14 +7,17 @@ use serde_json::Value;
 
 use super::Tree;
 use super::shape::{
-    boolean, constants, escape, fits, home_of, is_secret, keys, kind_of, misspelt, repeated,
-    required_alternatives, types,
+    boolean, escape, fits, home_of, is_secret, keys, kind_of, misspelt, repeated, required_alternatives,
+    types,
 };
 use super::wording::{as_yaml, list, name, one_line, sentence, shown, type_name, value_name};
 use crate::diag::{Code, Diagnostic, Sink, Suggestion};
 
 /// Most keys or values listed in a help line.
 const LISTED_MAX: usize = 18;
+
+/// Most problems of shape looked for in one file: ten screens. A file with more was not written by hand.
+const PROBLEMS_MAX: usize = 200;
 
 /// A schema, ready to check documents against.
 #[derive(Debug)]
@@ -30,7 +33,8 @@ impl Checker {
     ///
     /// If it is not a valid schema: schemas are our own, and a test compiles each.
     #[must_use]
-    pub fn new(schema: Value) -> Self {
+    pub fn new(mut schema: Value) -> Self {
+        super::schema::compact(&mut schema);
         let validator = jsonschema::draft7::new(&schema).expect("our own schema is valid");
         Self { schema, validator }
     }
@@ -44,10 +48,9 @@ impl Checker {
     pub fn check(&self, tree: &Tree, sink: &mut Sink) -> bool {
         let before = sink.errors();
         let pass = Pass { checker: self, tree };
-        let errors: Vec<_> = self.validator.iter_errors(tree.value()).collect();
         let mut found = Vec::new();
-        for error in &errors {
-            pass.explain(error, &mut found);
+        for error in self.validator.iter_errors(tree.value()).take(PROBLEMS_MAX) {
+            pass.explain(&error, &mut found);
         }
         for diagnostic in found {
             sink.push(diagnostic);
@@ -88,7 +91,7 @@ impl Pass<'_> {
         let schema = self.schema_of(error);
         match error.kind() {
             Kind::AdditionalProperties { unexpected } => {
-                for key in unexpected {
+                for key in unexpected.iter().take(PROBLEMS_MAX) {
                     out.push(self.unknown_key(at, key, schema));
                 }
             }
@@ -168,11 +171,6 @@ impl Pass<'_> {
     ) {
         let at = error.instance_path().as_str();
         let branches = self.branches(error);
-        let consts: Vec<&Value> = branches.iter().flat_map(|branch| constants(branch)).collect();
-        if !consts.is_empty() {
-            out.push(self.wrong_value(at, error.instance(), &consts));
-            return;
-        }
         let alternatives = required_alternatives(&branches);
         if !alternatives.is_empty() {
             out.extend(self.none_of(error, &alternatives));

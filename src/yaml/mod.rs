@@ -163,3 +163,40 @@ impl Tree {
         (node, key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pointer_leads_to_a_value_its_key_or_the_nearest_there_is() {
+        let text = "a:\n  - b: one\n    c/d: two\n";
+        let tree = parse("x.yaml", text.as_bytes(), &mut Sink::new()).unwrap();
+        let value = |pointer: &str| tree.span(pointer).line_column();
+        let key = |pointer: &str| tree.key_span(pointer).line_column();
+        assert_eq!((value("/a/0/b"), key("/a/0/b")), ((2, 8), (2, 5)));
+        assert_eq!((value("/a/0/c~1d"), key("/a/0/c~1d")), ((3, 10), (3, 5)));
+        assert_eq!((value("/a/0"), key("/a/0")), ((2, 5), (2, 5)));
+        assert_eq!((value("/a/0/b/none"), key("/a/7/b")), ((2, 8), (1, 1)));
+        assert_eq!((value(""), key("")), ((1, 1), (1, 1)));
+    }
+
+    #[test]
+    fn only_the_strict_reading_of_yaml_counts() {
+        let text = "a: yes\nb: true\nc: ~\nd: 0x1F\ne: 1_0\nf: 1e3\ng: 2026-01-01\nh: .5\ni: \"1\"\nj: 010\n";
+        let tree = parse("x.yaml", text.as_bytes(), &mut Sink::new()).unwrap();
+        let expect = serde_json::json!({
+            "a": "yes", "b": true, "c": null, "d": 31, "e": 10, "f": 1000.0, "g": "2026-01-01", "h": 0.5,
+            "i": "1", "j": 10.0
+        });
+        assert_eq!(tree.value(), &expect);
+    }
+
+    #[test]
+    fn a_few_aliases_are_allowed() {
+        let text = "x: &list [a, b]\ny: *list\n";
+        let tree = parse("x.yaml", text.as_bytes(), &mut Sink::new()).unwrap();
+        assert_eq!(tree.value()["y"], serde_json::json!(["a", "b"]));
+        assert_eq!(tree.span("/y/1").line_column(), (2, 4));
+    }
+}

@@ -43,6 +43,26 @@ fn visit(schema: &mut Value) {
     }
 }
 
+/// Makes closed sets cheap to check: `oneOf` of constants, which editors want for its descriptions, becomes
+/// `enum`. A wrong value is then one error and not one for each constant.
+pub(super) fn compact(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            let branches = map.get("oneOf").and_then(Value::as_array);
+            let words = branches
+                .and_then(|all| all.iter().map(|branch| branch.get("const")).collect::<Option<Vec<_>>>());
+            if let Some(words) = words {
+                let words = words.into_iter().cloned().collect::<Vec<_>>();
+                map.remove("oneOf");
+                map.insert("enum".to_owned(), words.into());
+            }
+            map.values_mut().for_each(compact);
+        }
+        Value::Array(list) => list.iter_mut().for_each(compact),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 /// Removes the `null` that an optional field brings.
 fn drop_null(map: &mut Map<String, Value>) {
     if map.get("default").is_some_and(Value::is_null) {

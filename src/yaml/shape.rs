@@ -51,12 +51,6 @@ pub(super) fn types(schema: &Value) -> Vec<&str> {
     }
 }
 
-/// The constants a branch stands for.
-pub(super) fn constants(branch: &Value) -> Vec<&Value> {
-    let listed = branch.get("enum").and_then(Value::as_array).into_iter().flatten();
-    branch.get("const").into_iter().chain(listed).collect()
-}
-
 /// The keys of branches that are nothing but `required: [key]`.
 pub(super) fn required_alternatives<'a>(branches: &[&'a Value]) -> Vec<&'a str> {
     let only = |branch: &'a Value| {
@@ -90,8 +84,8 @@ pub(super) fn boolean(text: &str) -> Option<&'static str> {
 
 /// Index of the first entry that was there before.
 pub(super) fn repeated(value: &Value) -> Option<usize> {
-    let items = value.as_array()?;
-    (1..items.len()).find(|at| items.iter().take(*at).any(|item| Some(item) == items.get(*at)))
+    let mut seen = std::collections::BTreeSet::new();
+    value.as_array()?.iter().position(|item| !seen.insert(item.to_string()))
 }
 
 /// Escapes a key for a pointer.

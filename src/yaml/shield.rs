@@ -81,7 +81,7 @@ fn alternatives(schema: &Value) -> Vec<&Value> {
 /// Whether a scalar can stand here: only then was it meant to be read.
 fn is_plain(branch: &Value) -> bool {
     let kind = branch.get("type").and_then(Value::as_str);
-    branch.get("const").is_some() || kind.is_some_and(|kind| !matches!(kind, "object" | "array"))
+    branch.get("enum").is_some() || kind.is_some_and(|kind| !matches!(kind, "object" | "array"))
 }
 
 /// Whether a reference to a secret can stand here or below.
