@@ -346,7 +346,7 @@ async fn elsewhere(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Option<I
     }
     let row = sqlx::query(
         "SELECT effect_key, run, state FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
-         AND effect_key <> $4 AND intended_at > $5 \
+         AND effect_key <> $4 AND intended_at > $5 AND destructive = 1 \
          AND state IN ('intended', 'pending', 'unknown', 'parked') ORDER BY intended_at LIMIT 1",
     )
     .bind(&effect.tenant)

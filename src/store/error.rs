@@ -184,6 +184,14 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     /// Sorts a failure of the database by SQLite's primary result code.
     fn from(error: sqlx::Error) -> Self {
+        let error = match error {
+            // Our own, from a look at the settings of a new connection.
+            sqlx::Error::Configuration(inner) => match inner.downcast::<Self>() {
+                Ok(own) => return *own,
+                Err(other) => sqlx::Error::Configuration(other),
+            },
+            other => other,
+        };
         let code = match &error {
             sqlx::Error::Database(inner) => inner.code().and_then(|code| code.parse::<i32>().ok()),
             sqlx::Error::PoolTimedOut => return Self::Busy(error),

@@ -142,7 +142,7 @@ impl Store {
     /// `commit` it leaves nothing.
     async fn write(&self) -> Result<Tx, StoreError> {
         let writer = self.writer()?;
-        let mut tx = writer.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let mut tx = open::begin(&writer.pool).await?;
         let epoch: i64 =
             sqlx::query_scalar("SELECT value FROM facts WHERE name = 'epoch'").fetch_one(&mut *tx).await?;
         if epoch == writer.epoch { Ok(tx) } else { Err(StoreError::Fenced) }
@@ -171,3 +171,6 @@ fn count(number: i64) -> Result<u32, StoreError> {
     u32::try_from(number)
         .map_err(|_range| StoreError::Unreadable { what: "a number", text: number.to_string() })
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 
 use super::network::network_file_system;
-use super::{EffectState, Inner, Store, StoreError, Writer};
+use super::{EffectState, Inner, Store, StoreError, Tx, Writer};
 use crate::clock::SharedClock;
 use crate::fault::crash_point;
 
@@ -47,8 +47,13 @@ pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<Store, Store
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true);
-    let pool = pool(1).connect_with(options).await?;
-    check_settings(&pool).await?;
+    let pool = pool(1)
+        .after_connect(|connection, _pool| {
+            let checked = check_settings(connection);
+            Box::pin(async { checked.await.map_err(|error| sqlx::Error::Configuration(error.into())) })
+        })
+        .connect_with(options)
+        .await?;
     quick_check(&pool).await?;
     MIGRATIONS.run(&pool).await?;
     crash_point("c02_after_migrations");
@@ -79,6 +84,19 @@ pub(super) async fn open_reader(path: &Path) -> Result<Store, StoreError> {
             Ok(Store(Arc::new(Inner { path: path.to_owned(), readers, writer: None })))
         }
         std::cmp::Ordering::Greater => Err(StoreError::Newer { migration: theirs }),
+    }
+}
+
+/// Begins a writing transaction.
+pub(super) async fn begin(pool: &SqlitePool) -> Result<Tx, StoreError> {
+    match pool.begin_with("BEGIN IMMEDIATE").await {
+        // SQLite ends a transaction by itself when the disk is full, and sqlx goes on counting it. Such a
+        // connection never begins another one; a new one does.
+        Err(sqlx::Error::InvalidSavePointStatement) => {
+            pool.acquire().await?.close().await?;
+            Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
+        }
+        begun => Ok(begun?),
     }
 }
 
@@ -198,7 +216,7 @@ async fn pool_of_readers(path: &Path) -> Result<SqlitePool, StoreError> {
 }
 
 /// Reads every setting back: SQLite ignores the ones it does not understand.
-async fn check_settings(pool: &SqlitePool) -> Result<(), StoreError> {
+async fn check_settings(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let settings = [
         ("synchronous", "PRAGMA synchronous", "2"),
         ("foreign_keys", "PRAGMA foreign_keys", "1"),
@@ -208,7 +226,7 @@ async fn check_settings(pool: &SqlitePool) -> Result<(), StoreError> {
     ];
     for (pragma, query, wanted) in settings {
         // Unchecked, because some of these answer with numbers and some with words.
-        let found: String = sqlx::query(query).fetch_one(pool).await?.try_get_unchecked(0)?;
+        let found: String = sqlx::query(query).fetch_one(&mut *connection).await?.try_get_unchecked(0)?;
         if found != wanted {
             return Err(StoreError::Pragma { pragma, found, wanted });
         }
@@ -224,7 +242,7 @@ async fn quick_check(pool: &SqlitePool) -> Result<(), StoreError> {
 
 /// Writes the legal transitions down for the trigger, and makes every earlier owner a stranger.
 async fn begin_epoch(pool: &SqlitePool) -> Result<i64, StoreError> {
-    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+    let mut tx = begin(pool).await?;
     tx.execute("DELETE FROM effect_transitions").await?;
     for from in EffectState::ALL {
         for to in EffectState::ALL.iter().filter(|to| EffectState::follows(Some(*from), **to)) {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::run::playbook_of;
+use super::run::{playbook_of, read_playbook_id};
 use super::{Store, StoreError, Tx, at};
 use crate::model::{PlaybookId, RunId};
 
@@ -89,6 +89,20 @@ impl Store {
                 .fetch_optional(&self.0.readers)
                 .await?;
         slot.map(at).transpose()
+    }
+
+    /// The last slot of every schedule, by playbook and tenant; what a reload gives to the scheduler.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn slots(&self) -> Result<Vec<(PlaybookId, String, Timestamp)>, StoreError> {
+        sqlx::query("SELECT playbook, tenant, slot FROM slots ORDER BY playbook, tenant")
+            .fetch_all(&self.0.readers)
+            .await?
+            .iter()
+            .map(|row| Ok((read_playbook_id(row.try_get(0)?)?, row.try_get(1)?, at(row.try_get(2)?)?)))
+            .collect()
     }
 
     /// Marks a slot without a run: it was let go, or the schedule begins here. Never goes back.

@@ -1,0 +1,144 @@
+//! What only the inside of the journal can stage: a disk that is full, settings that did not take.
+
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Executor as _};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::*;
+use crate::clock::{Clock as _, ManualClock};
+use crate::model::{PlaybookId, RunId};
+
+struct Bench {
+    store: Store,
+    run: RunId,
+    _folder: TempDir,
+}
+
+/// A journal with a run that matched one item.
+async fn bench() -> Bench {
+    let folder = TempDir::new().unwrap();
+    let clock = ManualClock::new("2026-01-10T12:00:00Z".parse().unwrap());
+    let store = Store::open(&folder.path().join("huntbook.db"), Arc::new(clock.clone())).await.unwrap();
+    let run = RunId::at(clock.now());
+    let new = NewRun {
+        id: run,
+        playbook: PlaybookId(Uuid::nil()),
+        playbook_name: "a".to_owned(),
+        version: ContentHash::of(b"a"),
+        tenant: "contoso".to_owned(),
+        trigger: Trigger::Manual,
+        scheduled_for: None,
+        mode: RunMode::Enforce,
+        effects: Effects::Apply,
+        started: clock.now(),
+    };
+    store.begin_run(&new).await.unwrap();
+    let item = NewItem { seq: 0, identity: None, key: "host-0".to_owned(), data: json!({}) };
+    store.commit_batch(run, &[item], &json!({})).await.unwrap();
+    Bench { store, run, _folder: folder }
+}
+
+fn effect(run: RunId, number: u32) -> NewEffect {
+    NewEffect {
+        key: EffectKey::of(&[&number.to_be_bytes()]),
+        run,
+        seq: 0,
+        step: "isolate".to_owned(),
+        action: "isolateDevice".to_owned(),
+        tenant: "contoso".to_owned(),
+        playbook: PlaybookId(Uuid::nil()),
+        target: format!("device:{number}"),
+        params_digest: ContentHash::of(b"{}"),
+        limits: None,
+        destructive: true,
+    }
+}
+
+/// Lets the file grow by `pages` from here.
+async fn room(store: &Store, pages: i64) {
+    let pool = &store.writer().unwrap().pool;
+    let present: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(pool).await.unwrap();
+    let limit = AssertSqlSafe(format!("PRAGMA max_page_count = {}", present + pages));
+    pool.execute(limit).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_and_nothing_is_half_done() {
+    let Bench { store, run, _folder } = bench().await;
+    room(&store, 8).await;
+    let mut sent = 0;
+    let refused = loop {
+        match store.intend(&effect(run, sent)).await {
+            Ok(Intended::Go { .. }) => sent += 1,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+        assert!(sent < 10_000, "the disk never fills");
+    };
+    assert!(matches!(refused, StoreError::Full(_)), "{refused}");
+    assert_eq!(refused.remedy(), Remedy::Wait);
+    assert_eq!(store.facts().await.unwrap().effects, sent, "what was refused was not written");
+
+    let message = OutboxMessage {
+        id: "m".to_owned(),
+        run: Some(run),
+        channel: "soc".to_owned(),
+        body: json!("x".repeat(1_000_000)),
+        dedup: None,
+    };
+    let settlement =
+        Settlement { outcome: "acted".to_owned(), messages: vec![message], ..Settlement::default() };
+    assert!(matches!(store.settle(run, &settlement).await, Err(StoreError::Full(_))));
+    assert_eq!(
+        store.unfinished().await.unwrap()[0].items.len(),
+        1,
+        "the item is not settled without its message"
+    );
+
+    // Room again, and it goes on by itself.
+    room(&store, 10_000).await;
+    assert_eq!(store.intend(&effect(run, sent)).await.unwrap(), Intended::Go { attempt: 1 });
+    store.settle(run, &settlement).await.unwrap();
+    let Chain::Intact { events, .. } = store.verify_chain().await.unwrap() else { panic!("broken") };
+    assert_eq!(events, u64::from(sent) + 1);
+}
+
+#[tokio::test]
+async fn a_writer_dropped_half_way_leaves_nothing() {
+    let Bench { store, run, _folder } = bench().await;
+    let mut tx = store.write().await.unwrap();
+    sqlx::query("UPDATE items SET outcome = 'acted'").execute(&mut *tx).await.unwrap();
+    drop(tx);
+    assert_eq!(store.unfinished().await.unwrap()[0].items.len(), 1);
+    store.item_outcome(run, 0, "acted", None).await.unwrap();
+    assert_eq!(store.unfinished().await.unwrap()[0].items.len(), 0);
+}
+
+#[tokio::test]
+async fn a_wait_that_is_given_up_leaves_the_journal_usable() {
+    let Bench { store, run, _folder } = bench().await;
+    for number in 0..50 {
+        let effect = effect(run, number);
+        tokio::select! {
+            biased;
+            _ = store.intend(&effect) => {}
+            () = async { for _turn in 0..number { tokio::task::yield_now().await; } } => {}
+        }
+    }
+    // Waits for whatever still goes on.
+    assert!(matches!(store.intend(&effect(run, 99)).await.unwrap(), Intended::Go { .. }));
+    // Each of them is there whole, or not at all.
+    let Chain::Intact { events, .. } = store.verify_chain().await.unwrap() else { panic!("broken") };
+    assert_eq!(events, u64::from(store.facts().await.unwrap().effects));
+}
+
+#[tokio::test]
+async fn a_connection_made_anew_has_its_settings() {
+    let Bench { store, run, _folder } = bench().await;
+    let pool = &store.writer().unwrap().pool;
+    pool.acquire().await.unwrap().close().await.unwrap();
+    assert!(matches!(store.intend(&effect(run, 1)).await.unwrap(), Intended::Go { .. }));
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(pool).await.unwrap();
+    assert_eq!(synchronous, 2);
+}

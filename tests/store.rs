@@ -1,0 +1,16 @@
+//! The journal through its public door, on a real file.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::string_slice, reason = "a test may fail loudly")]
+
+#[path = "store/bench.rs"]
+mod bench;
+#[path = "store/effects.rs"]
+mod effects;
+#[path = "store/keeping.rs"]
+mod keeping;
+#[path = "store/killed.rs"]
+mod killed;
+#[path = "store/opening.rs"]
+mod opening;
+#[path = "store/runs.rs"]
+mod runs;

@@ -1,0 +1,149 @@
+//! A journal in a folder of its own, and things to put into it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use huntbook::clock::{Clock as _, ManualClock};
+use huntbook::model::{PlaybookId, RunId};
+use huntbook::store::{
+    ActionLimits, Begun, ContentHash, EffectKey, EffectState, Effects, Identity, NewEffect, NewItem, NewRun,
+    OutboxMessage, Recorded, RunEnd, RunMode, RunState, Store, StoreError, Trigger,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+pub(crate) const HOUR: SignedDuration = SignedDuration::from_hours(1);
+pub(crate) const TENANT: &str = "contoso";
+pub(crate) const PLAYBOOK: PlaybookId = PlaybookId(Uuid::from_u128(0x2f6c));
+
+/// A journal and the clock it goes by.
+pub(crate) struct Bench {
+    folder: PathBuf,
+    /// Removes the folder in the end.
+    _guard: Option<TempDir>,
+    pub(crate) clock: ManualClock,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let guard = TempDir::new().unwrap();
+        let bench = Self::at(guard.path().to_owned());
+        Self { _guard: Some(guard), ..bench }
+    }
+
+    /// A bench in a folder that somebody else removes.
+    pub(crate) fn at(folder: PathBuf) -> Self {
+        let noon = "2026-01-10T12:00:00Z".parse().unwrap();
+        Self { folder, _guard: None, clock: ManualClock::new(noon) }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.join("state/huntbook.db")
+    }
+
+    pub(crate) async fn open(&self) -> Store {
+        self.try_open().await.expect("the journal opens")
+    }
+
+    pub(crate) async fn try_open(&self) -> Result<Store, StoreError> {
+        Store::open(&self.path(), Arc::new(self.clock.clone())).await
+    }
+
+    /// Ends a process: the connections go, the lock goes, nothing else happens.
+    pub(crate) async fn end(&self, store: Store) {
+        store.close().await;
+        drop(store);
+    }
+
+    /// Opens the file beside the journal, as somebody would who tampers with it.
+    pub(crate) async fn raw(&self) -> SqliteConnection {
+        let options = SqliteConnectOptions::new().filename(self.path());
+        SqliteConnection::connect_with(&options).await.unwrap()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// An instant in `hours`.
+    pub(crate) fn in_hours(&self, hours: i64) -> Timestamp {
+        self.now().checked_add(SignedDuration::from_hours(hours)).unwrap()
+    }
+
+    pub(crate) fn run(&self, scheduled_for: Option<Timestamp>) -> NewRun {
+        NewRun {
+            id: RunId::at(self.now()),
+            playbook: PLAYBOOK,
+            playbook_name: "PsExec fan-out".to_owned(),
+            version: ContentHash::of(b"playbook"),
+            tenant: TENANT.to_owned(),
+            trigger: if scheduled_for.is_some() { Trigger::Schedule } else { Trigger::Manual },
+            scheduled_for,
+            mode: RunMode::Enforce,
+            effects: Effects::Apply,
+            started: self.now(),
+        }
+    }
+
+    /// Begins a run that matched items 0 up to `items`.
+    pub(crate) async fn begin(&self, store: &Store, items: u32) -> RunId {
+        let run = self.run(None);
+        assert_eq!(store.begin_run(&run).await.unwrap(), Begun::New);
+        let items: Vec<NewItem> = (0..items).map(item).collect();
+        store.commit_batch(run.id, &items, &json!({"matched": items.len()})).await.unwrap();
+        run.id
+    }
+}
+
+pub(crate) fn item(seq: u32) -> NewItem {
+    let (identity, key) = (Some(identity(seq)), format!("host-{seq}"));
+    NewItem { seq, identity, key, data: json!({"Files": seq}) }
+}
+
+pub(crate) fn identity(number: u32) -> Identity {
+    let mut identity = [0; 16];
+    identity[..4].copy_from_slice(&number.to_be_bytes());
+    identity
+}
+
+/// A disruptive action of a run on a target.
+pub(crate) fn effect(run: RunId, target: &str) -> NewEffect {
+    NewEffect {
+        key: EffectKey::of(&[run.0.as_bytes(), b"isolate", target.as_bytes()]),
+        run,
+        seq: 0,
+        step: "isolate".to_owned(),
+        action: "isolateDevice".to_owned(),
+        tenant: TENANT.to_owned(),
+        playbook: PLAYBOOK,
+        target: target.to_owned(),
+        params_digest: ContentHash::of(b"{}"),
+        limits: None,
+        destructive: true,
+    }
+}
+
+pub(crate) fn limited(run: RunId, target: &str, limits: ActionLimits) -> NewEffect {
+    NewEffect { limits: Some(limits), ..effect(run, target) }
+}
+
+pub(crate) fn result(state: EffectState) -> Recorded {
+    Recorded { state, remote_id: None, detail: None }
+}
+
+pub(crate) fn end(state: RunState) -> RunEnd {
+    RunEnd { state, error: None, counts: json!({}), report: json!({}) }
+}
+
+pub(crate) fn message(id: &str, run: Option<RunId>) -> OutboxMessage {
+    let (id, channel) = (id.to_owned(), "soc-teams".to_owned());
+    OutboxMessage { id, run, channel, body: json!({"title": "found"}), dedup: None }
+}

@@ -1,0 +1,345 @@
+//! Effects: transitions, budgets, the chain, and what a crash leaves.
+
+use std::collections::BTreeSet;
+
+use huntbook::store::{
+    ActionLimits, Budget, Chain, ContentHash, EffectState, Intended, NewEffect, Recorded, StoreError,
+};
+use jiff::SignedDuration;
+use sqlx::{AssertSqlSafe, Executor as _};
+
+use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, limited, result};
+
+const GO: Intended = Intended::Go { attempt: 1 };
+
+#[tokio::test]
+async fn an_effect_is_sent_once() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    let effect = effect(run, "device:a");
+    assert_eq!(store.intend(&effect).await.unwrap(), GO);
+    let again = store.intend(&effect).await.unwrap();
+    let since = bench.now();
+    assert_eq!(again, Intended::InDoubt { state: EffectState::Intended, attempt: 1, since });
+    let done = Recorded { remote_id: Some("4d6c".to_owned()), ..result(EffectState::Done) };
+    store.record(&effect.key, 1, &done).await.unwrap();
+    let again = store.intend(&effect).await.unwrap();
+    let remote_id = Some("4d6c".to_owned());
+    assert_eq!(again, Intended::AlreadySettled { state: EffectState::Done, remote_id });
+    let other = NewEffect { params_digest: ContentHash::of(b"other"), ..effect };
+    assert!(matches!(store.intend(&other).await, Err(StoreError::KeyReused { .. })));
+}
+
+#[tokio::test]
+async fn what_provably_did_nothing_is_tried_three_times() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    let effect = effect(run, "device:a");
+    for attempt in 1..=3 {
+        assert_eq!(store.intend(&effect).await.unwrap(), Intended::Go { attempt });
+        let stale = store.record(&effect.key, attempt + 1, &result(EffectState::Done)).await.unwrap_err();
+        assert!(matches!(stale, StoreError::Attempt { .. }), "{stale}");
+        store.record(&effect.key, attempt, &result(EffectState::NotApplied)).await.unwrap();
+    }
+    let settled = Intended::AlreadySettled { state: EffectState::NotApplied, remote_id: None };
+    assert_eq!(store.intend(&effect).await.unwrap(), settled);
+}
+
+/// The legal transitions, as the Rust type says.
+fn legal(from: EffectState, to: EffectState) -> bool {
+    EffectState::follows(Some(from), to)
+}
+
+#[tokio::test]
+async fn the_type_and_the_trigger_know_the_same_transitions() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    store.intend(&effect(run, "device:a")).await.unwrap();
+    bench.end(store).await;
+    let mut raw = bench.raw().await;
+    let trigger: String = sqlx::query_scalar("SELECT sql FROM sqlite_master WHERE name = 'effects_step'")
+        .fetch_one(&mut raw)
+        .await
+        .unwrap();
+    let mut found = 0;
+    for (from, to) in
+        EffectState::ALL.iter().flat_map(|from| EffectState::ALL.iter().map(move |to| (from, to)))
+    {
+        // Puts the effect where the step begins, past the trigger.
+        raw.execute("BEGIN; DROP TRIGGER effects_step").await.unwrap();
+        raw.execute(AssertSqlSafe(format!("UPDATE effects SET state = '{from}'"))).await.unwrap();
+        raw.execute(AssertSqlSafe(trigger.clone())).await.unwrap();
+        let attempt = i32::from(*to == EffectState::Intended);
+        let update = format!("UPDATE effects SET state = '{to}', attempt = attempt + {attempt}");
+        let taken = raw.execute(AssertSqlSafe(update)).await;
+        assert_eq!(taken.is_ok(), legal(*from, *to), "{from} to {to}");
+        found += i32::from(taken.is_ok());
+        raw.execute("ROLLBACK").await.unwrap();
+    }
+    assert_eq!(found, 13);
+}
+
+#[tokio::test]
+async fn the_file_holds_exactly_the_transitions_of_the_type() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    bench.end(store).await;
+    let rows: Vec<(String, String)> = sqlx::query_as("SELECT from_state, to_state FROM effect_transitions")
+        .fetch_all(&mut bench.raw().await)
+        .await
+        .unwrap();
+    let found: BTreeSet<_> = rows.into_iter().collect();
+    let expect: BTreeSet<_> = EffectState::ALL
+        .iter()
+        .flat_map(|from| EffectState::ALL.iter().map(move |to| (*from, *to)))
+        .filter(|(from, to)| legal(*from, *to))
+        .map(|(from, to)| (from.to_string(), to.to_string()))
+        .collect();
+    assert_eq!(found, expect);
+}
+
+#[tokio::test]
+async fn an_effect_cannot_be_rewritten() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    store.intend(&effect(run, "device:a")).await.unwrap();
+    bench.end(store).await;
+    let mut raw = bench.raw().await;
+    for forbidden in [
+        "UPDATE effects SET target = 'device:b'",
+        "UPDATE effects SET state = 'failed'",
+        "UPDATE effects SET state = 'done', attempt = 2",
+        "UPDATE effect_events SET state = 'done'",
+        "DELETE FROM effect_events",
+        "INSERT INTO effects SELECT 'other', tenant, playbook, run, seq, step, action, target, destructive, \
+         params_digest, 'done', 1, NULL, NULL, epoch, intended_at, changed_at FROM effects",
+    ] {
+        let refused = raw.execute(forbidden).await.unwrap_err().to_string();
+        assert!(refused.contains("effect"), "{forbidden}: {refused}");
+    }
+}
+
+#[tokio::test]
+async fn illegal_results_are_refused_and_leave_no_trace() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    let effect = effect(run, "device:a");
+    store.intend(&effect).await.unwrap();
+    for state in [EffectState::Intended, EffectState::Failed, EffectState::Parked] {
+        let refused = store.record(&effect.key, 1, &result(state)).await.unwrap_err();
+        assert!(matches!(refused, StoreError::Transition { .. }), "{refused}");
+    }
+    store.record(&effect.key, 1, &result(EffectState::Pending)).await.unwrap();
+    store.record(&effect.key, 1, &result(EffectState::Failed)).await.unwrap();
+    assert!(store.record(&effect.key, 1, &result(EffectState::Done)).await.is_err());
+    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 3, .. }));
+    let unknown = "nobody".parse().unwrap();
+    let refused = store.record(&unknown, 1, &result(EffectState::Done)).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unknown { what: "effect", .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn what_a_dead_process_intended_is_parked() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    for target in ["device:a", "device:b", "device:c", "device:d"] {
+        store.intend(&effect(run, target)).await.unwrap();
+    }
+    store.record(&effect(run, "device:b").key, 1, &result(EffectState::Done)).await.unwrap();
+    store.record(&effect(run, "device:c").key, 1, &result(EffectState::Pending)).await.unwrap();
+    store.record(&effect(run, "device:d").key, 1, &result(EffectState::Unknown)).await.unwrap();
+    bench.end(store).await;
+
+    let store = bench.open().await;
+    let targets = |effects: Vec<huntbook::store::Effect>| -> BTreeSet<String> {
+        effects.into_iter().map(|effect| effect.target).collect()
+    };
+    let doubtful = BTreeSet::from(["device:a".to_owned(), "device:d".to_owned()]);
+    assert_eq!(targets(store.park_in_doubt().await.unwrap()), doubtful);
+    assert_eq!(store.park_in_doubt().await.unwrap(), []);
+    assert_eq!(targets(store.parked().await.unwrap()), doubtful);
+    assert_eq!(targets(store.effects_in(EffectState::Pending).await.unwrap()).len(), 1);
+    assert_eq!(store.facts().await.unwrap().parked, 2);
+    let again = store.intend(&effect(run, "device:a")).await.unwrap();
+    assert!(matches!(again, Intended::InDoubt { state: EffectState::Parked, .. }), "{again:?}");
+
+    // A person says that it never happened; then it may be tried again.
+    store.record(&effect(run, "device:a").key, 1, &result(EffectState::NotApplied)).await.unwrap();
+    assert_eq!(store.intend(&effect(run, "device:a")).await.unwrap(), Intended::Go { attempt: 2 });
+    // What this process intends is not in doubt.
+    assert_eq!(store.park_in_doubt().await.unwrap(), []);
+    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { .. }));
+}
+
+#[tokio::test]
+async fn another_runs_action_under_way_keeps_this_one_out() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let (one, two) = (bench.begin(&store, 1).await, bench.begin(&store, 1).await);
+    store.intend(&effect(one, "device:a")).await.unwrap();
+    store.record(&effect(one, "device:a").key, 1, &result(EffectState::Pending)).await.unwrap();
+    let found = store.intend(&effect(two, "device:a")).await.unwrap();
+    let key = effect(one, "device:a").key;
+    assert_eq!(found, Intended::Elsewhere { key, run: one, state: EffectState::Pending });
+    let harmless = NewEffect { destructive: false, ..effect(two, "device:a") };
+    assert_eq!(store.intend(&harmless).await.unwrap(), GO);
+    let elsewhere =
+        NewEffect { tenant: "fabrikam".to_owned(), key: "k2".parse().unwrap(), ..effect(two, "device:a") };
+    assert_eq!(store.intend(&elsewhere).await.unwrap(), GO, "another tenant's device is another device");
+    store.record(&effect(one, "device:a").key, 1, &result(EffectState::Done)).await.unwrap();
+    let third = bench.begin(&store, 1).await;
+    assert_eq!(store.intend(&effect(third, "device:a")).await.unwrap(), GO);
+}
+
+#[track_caller]
+fn over(found: &Intended, expect: Budget) {
+    assert!(matches!(found, Intended::OverBudget { budget, .. } if *budget == expect), "{found:?}");
+}
+
+#[tokio::test]
+async fn budgets_are_counted_with_the_intent() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    let limits = ActionLimits { per_run: Some(4), targets_per_run: Some(2), ..ActionLimits::default() };
+    assert_eq!(store.intend(&limited(run, "device:a", limits)).await.unwrap(), GO);
+    assert_eq!(store.intend(&limited(run, "device:b", limits)).await.unwrap(), GO);
+    let third = store.intend(&limited(run, "device:c", limits)).await.unwrap();
+    assert_eq!(third, Intended::OverBudget { budget: Budget::RunTargets, limit: 2, used: 2 });
+    // A second action on a known target, and a harmless one, fit.
+    let scan = NewEffect {
+        key: "scan".parse().unwrap(),
+        action: "runAntivirusScan".to_owned(),
+        ..limited(run, "device:a", limits)
+    };
+    assert_eq!(store.intend(&scan).await.unwrap(), GO);
+    let tag =
+        NewEffect { key: "tag".parse().unwrap(), destructive: false, ..limited(run, "device:c", limits) };
+    assert_eq!(store.intend(&tag).await.unwrap(), GO);
+    let tag = NewEffect { key: "tag2".parse().unwrap(), ..tag };
+    over(&store.intend(&tag).await.unwrap(), Budget::RunActions);
+    // What is refused was not written, and what did nothing gives its place back.
+    assert_eq!(store.facts().await.unwrap().effects, 4);
+    store.record(&limited(run, "device:b", limits).key, 1, &result(EffectState::NotApplied)).await.unwrap();
+    assert_eq!(store.intend(&limited(run, "device:c", limits)).await.unwrap(), GO);
+    let used = store.used(TENANT, PLAYBOOK, run).await.unwrap();
+    assert_eq!((used.run_actions, used.day_actions), (4, 4));
+    let targets = BTreeSet::from(["device:a".to_owned(), "device:c".to_owned()]);
+    assert_eq!((&used.run_targets, &used.day_targets), (&targets, &targets));
+    assert_eq!((&used.tenant_targets, &used.day_devices), (&targets, &targets));
+}
+
+#[tokio::test]
+async fn a_days_budget_slides_and_turning_the_clock_back_refills_nothing() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let limits = ActionLimits { per_day: Some(2), ..ActionLimits::default() };
+    let mut number = 0;
+    let mut next = async || {
+        number += 1;
+        let run = bench.begin(&store, 1).await;
+        store.intend(&limited(run, &format!("device:{number}"), limits)).await.unwrap()
+    };
+    assert_eq!(next().await, GO);
+    bench.clock.advance(HOUR * 12);
+    assert_eq!(next().await, GO);
+    over(&next().await, Budget::DayActions);
+    // Back by two days: the latest time ever seen still counts.
+    bench.clock.advance(HOUR * -48);
+    over(&next().await, Budget::DayActions);
+    bench.clock.advance(HOUR * 48 + HOUR * 12 - SignedDuration::from_millis(1));
+    over(&next().await, Budget::DayActions);
+    bench.clock.advance(SignedDuration::from_millis(1));
+    assert_eq!(next().await, GO);
+    over(&next().await, Budget::DayActions);
+}
+
+#[tokio::test]
+async fn budgets_of_playbook_and_tenant_are_kept_apart() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    let limits =
+        ActionLimits { targets_per_day: Some(1), tenant_targets_per_day: Some(2), ..ActionLimits::default() };
+    assert_eq!(store.intend(&limited(run, "device:a", limits)).await.unwrap(), GO);
+    over(&store.intend(&limited(run, "device:b", limits)).await.unwrap(), Budget::DayTargets);
+    let other = huntbook::model::PlaybookId(uuid::Uuid::from_u128(9));
+    let of_other = |target: &str| NewEffect { playbook: other, ..limited(run, target, limits) };
+    assert_eq!(store.intend(&of_other("device:b")).await.unwrap(), GO);
+    let third = huntbook::model::PlaybookId(uuid::Uuid::from_u128(10));
+    let of_third = |target: &str| NewEffect { playbook: third, ..limited(run, target, limits) };
+    over(&store.intend(&of_third("device:c")).await.unwrap(), Budget::TenantTargets);
+    let elsewhere = NewEffect { tenant: "fabrikam".to_owned(), ..limited(run, "device:c", limits) };
+    assert_eq!(store.intend(&elsewhere).await.unwrap(), GO);
+}
+
+#[tokio::test]
+async fn many_at_once_cannot_overdraw_a_budget() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    let limits = ActionLimits { targets_per_run: Some(5), ..ActionLimits::default() };
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let (store, effect) = (store.clone(), limited(run, &format!("device:{number}"), limits));
+        tasks.spawn(async move { store.intend(&effect).await.unwrap() });
+    }
+    let found = tasks.join_all().await;
+    assert_eq!(found.iter().filter(|one| **one == GO).count(), 5);
+    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 5, .. }));
+}
+
+#[tokio::test]
+async fn recent_actions_of_a_target_are_told() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    store.intend(&effect(run, "device:a")).await.unwrap();
+    bench.clock.advance(HOUR);
+    store.intend(&effect(run, "device:b")).await.unwrap();
+    let targets = ["device:a".to_owned(), "device:b".to_owned()];
+    let found = store.recent(TENANT, &targets, bench.in_hours(-2)).await.unwrap();
+    assert_eq!(found.iter().map(|one| one.target.as_str()).collect::<Vec<_>>(), ["device:a", "device:b"]);
+    assert_eq!(store.recent(TENANT, &targets, bench.now()).await.unwrap().len(), 1);
+    assert_eq!(store.recent("fabrikam", &targets, bench.in_hours(-2)).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_changed_journal_is_noticed() {
+    let free = "DROP TRIGGER effect_events_kept; DROP TRIGGER effect_events_cut; DROP TRIGGER effects_fixed; \
+                DROP TRIGGER effects_step; PRAGMA foreign_keys = OFF;";
+    for tampering in [
+        "UPDATE effect_events SET state = 'notApplied' WHERE n = 2",
+        "UPDATE effect_events SET at = at - 1 WHERE n = 1",
+        "UPDATE effect_events SET detail = 'by another' WHERE n = 2",
+        "UPDATE effects SET target = 'device:z' WHERE target = 'device:a'",
+        "UPDATE effects SET run = (SELECT id FROM runs ORDER BY id DESC LIMIT 1) WHERE target = 'device:a'",
+        "UPDATE effects SET state = 'notApplied' WHERE target = 'device:a'",
+        "DELETE FROM effect_events WHERE n = 1",
+        "DELETE FROM effect_events WHERE n = 3",
+        "DELETE FROM effect_events WHERE n = (SELECT max(n) FROM effect_events)",
+        "DELETE FROM effects WHERE target = 'device:a'",
+        "UPDATE effect_events SET prev_hash = hash WHERE n = 2",
+    ] {
+        let bench = Bench::new();
+        let store = bench.open().await;
+        let run = bench.begin(&store, 1).await;
+        bench.begin(&store, 1).await;
+        for target in ["device:a", "device:b"] {
+            store.intend(&effect(run, target)).await.unwrap();
+            store.record(&effect(run, target).key, 1, &result(EffectState::Done)).await.unwrap();
+        }
+        assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 4, .. }));
+        let mut raw = bench.raw().await;
+        raw.execute(free).await.unwrap();
+        raw.execute(tampering).await.unwrap();
+        let found = store.verify_chain().await.unwrap();
+        assert!(matches!(found, Chain::Broken { .. }), "{tampering}");
+    }
+}

@@ -1,0 +1,211 @@
+//! Versions, messages, retention, and a disk that is full.
+
+use huntbook::model::PlaybookId;
+use huntbook::store::{
+    Accepted, Chain, ContentHash, EffectState, Publication, Refusal, RunFilter, RunState, StoreError,
+};
+use jiff::SignedDuration;
+use serde_json::json;
+use sqlx::Executor as _;
+
+use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, message, result};
+
+fn accepted(file: &str, text: &str) -> Accepted<PlaybookId> {
+    Accepted { name: PLAYBOOK, file: file.to_owned(), bytes: text.as_bytes().to_vec() }
+}
+
+fn list(name: &str, text: &str) -> Accepted<String> {
+    Accepted { name: name.to_owned(), file: format!("lists/{name}.txt"), bytes: text.as_bytes().to_vec() }
+}
+
+fn refusal(file: &str, text: &str, bench: &Bench) -> Refusal {
+    let (hash, at) = (ContentHash::of(text.as_bytes()), bench.now());
+    Refusal { file: file.to_owned(), hash, diagnostics: json!([{"code": "HB0101"}]), at }
+}
+
+#[tokio::test]
+async fn the_last_good_version_outlives_a_bad_edit_and_the_process() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let good = Publication {
+        playbooks: vec![accepted("a.yaml", "good")],
+        lists: vec![list("admins", "dana")],
+        ..Publication::default()
+    };
+    store.publish(&good).await.unwrap();
+    let bad = Publication { refusals: vec![refusal("a.yaml", "bad", &bench)], ..Publication::default() };
+    store.publish(&bad).await.unwrap();
+    bench.end(store).await;
+
+    let store = bench.open().await;
+    let live = store.live_versions().await.unwrap();
+    assert_eq!(live.len(), 1);
+    assert_eq!((live[0].file.as_str(), live[0].bytes.as_slice()), ("a.yaml", b"good".as_slice()));
+    assert_eq!(live[0].hash, ContentHash::of(b"good"));
+    assert_eq!(store.live_lists().await.unwrap()[0].bytes, b"dana");
+    assert_eq!(store.refusals().await.unwrap(), bad.refusals);
+    // The same bad bytes again keep their time; good ones end the refusal.
+    bench.clock.advance(HOUR);
+    store.publish(&bad).await.unwrap();
+    assert_eq!(store.refusals().await.unwrap(), bad.refusals);
+    store
+        .publish(&Publication { playbooks: vec![accepted("b.yaml", "better")], ..Publication::default() })
+        .await
+        .unwrap();
+    assert_eq!(store.refusals().await.unwrap(), []);
+    let live = store.live_versions().await.unwrap();
+    assert_eq!((live.len(), live[0].file.as_str()), (1, "b.yaml"), "one id, one version, whatever its file");
+    assert_eq!(
+        store.version_bytes(ContentHash::of(b"good")).await.unwrap().as_deref(),
+        Some(b"good".as_slice())
+    );
+
+    let gone = Publication {
+        retired_playbooks: vec![PLAYBOOK],
+        retired_lists: vec!["admins".to_owned()],
+        ..Publication::default()
+    };
+    store.publish(&gone).await.unwrap();
+    assert_eq!(store.live_versions().await.unwrap(), []);
+    assert_eq!(store.live_lists().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn one_playbook_is_accepted_and_retired() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let bad = Publication { refusals: vec![refusal("a.yaml", "bad", &bench)], ..Publication::default() };
+    store.publish(&bad).await.unwrap();
+    let hash = store.accept_version(&accepted("a.yaml", "good")).await.unwrap();
+    assert_eq!(hash, ContentHash::of(b"good"));
+    assert_eq!(store.refusals().await.unwrap(), []);
+    store.retire_version(PLAYBOOK).await.unwrap();
+    assert_eq!(store.live_versions().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn stored_bytes_that_changed_are_not_run() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    store.accept_version(&accepted("a.yaml", "good")).await.unwrap();
+    bench.raw().await.execute("UPDATE contents SET bytes = x'6576696c'").await.unwrap();
+    assert!(matches!(store.live_versions().await, Err(StoreError::Corrupt { .. })));
+}
+
+#[tokio::test]
+async fn a_message_waits_until_it_is_delivered_or_dead() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    store.enqueue(&message("a", Some(run))).await.unwrap();
+    store.enqueue(&message("a", None)).await.unwrap();
+    bench.clock.advance(HOUR);
+    store.enqueue(&message("b", None)).await.unwrap();
+    let due = |hours: i64| {
+        let (store, now) = (store.clone(), bench.in_hours(hours));
+        async move { store.due(now, 10).await.unwrap().into_iter().map(|one| one.id).collect::<Vec<_>>() }
+    };
+    assert_eq!(due(-1).await, ["a"]);
+    assert_eq!(due(0).await, ["a", "b"]);
+    store.failed("a", bench.in_hours(2), "503").await.unwrap();
+    assert_eq!(due(1).await, ["b"]);
+    assert_eq!(store.next_due().await.unwrap(), Some(bench.now()));
+    store.delivered("b").await.unwrap();
+    assert_eq!(store.next_due().await.unwrap(), Some(bench.in_hours(2)));
+    let waiting = store.due(bench.in_hours(2), 10).await.unwrap();
+    assert_eq!((waiting[0].attempts, waiting[0].reason.as_deref()), (1, Some("503")));
+    assert_eq!((waiting[0].run, &waiting[0].body), (Some(run), &json!({"title": "found"})));
+    store.dead("a", "410").await.unwrap();
+    assert_eq!(store.pending().await.unwrap(), 0);
+    assert!(matches!(store.delivered("a").await, Err(StoreError::Unknown { .. })));
+    // A message that ended does not come back.
+    store.enqueue(&message("a", Some(run))).await.unwrap();
+    assert_eq!(store.pending().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn messages_that_say_the_same_are_enqueued_once() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    for id in ["a", "b"] {
+        let mut message = message(id, None);
+        message.dedup = Some("refused a.yaml".to_owned());
+        store.enqueue(&message).await.unwrap();
+    }
+    let mut elsewhere = message("c", None);
+    elsewhere.dedup = Some("refused a.yaml".to_owned());
+    elsewhere.channel = "soc-mail".to_owned();
+    store.enqueue(&elsewhere).await.unwrap();
+    assert_eq!(store.pending().await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn retention_forgets_what_is_over_and_keeps_what_is_open() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let old = bench.begin(&store, 2).await;
+    for target in ["device:a", "device:b"] {
+        store.intend(&effect(old, target)).await.unwrap();
+        store.record(&effect(old, target).key, 1, &result(EffectState::Done)).await.unwrap();
+    }
+    for seq in [0, 1] {
+        store.item_outcome(old, seq, "acted", None).await.unwrap();
+    }
+    store.finish_run(old, &end(RunState::Ok), &[]).await.unwrap();
+    let waiting = bench.begin(&store, 0).await;
+    store.finish_run(waiting, &end(RunState::Ok), &[message("m", Some(waiting))]).await.unwrap();
+    let open = bench.begin(&store, 1).await;
+
+    let week = SignedDuration::from_hours(24 * 7);
+    bench.clock.advance(week - HOUR);
+    let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+    assert_eq!(swept, huntbook::store::Swept::default(), "a week is kept whatever is asked");
+    store.renew_seen(TENANT, PLAYBOOK, &[identity(0)]).await.unwrap();
+    let newest = bench.begin(&store, 0).await;
+    store.intend(&effect(newest, "device:c")).await.unwrap();
+    bench.clock.advance(HOUR * 2);
+
+    let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+    assert_eq!((swept.runs, swept.events, swept.identities), (1, 4, 1));
+    let left: Vec<_> =
+        store.runs(&RunFilter::default()).await.unwrap().iter().map(|one| one.run.id).collect();
+    assert_eq!(left.len(), 3);
+    assert!([newest, open, waiting].iter().all(|run| left.contains(run)));
+    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 1, .. }));
+    assert_eq!(store.unseen(TENANT, PLAYBOOK, &[identity(0), identity(1)]).await.unwrap(), [identity(1)]);
+    // The chain goes on over the cut.
+    store.record(&effect(newest, "device:c").key, 1, &result(EffectState::Done)).await.unwrap();
+    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 2, .. }));
+}
+
+#[tokio::test]
+async fn retention_does_not_cut_past_an_effect_in_doubt() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 0).await;
+    store.intend(&effect(run, "device:a")).await.unwrap();
+    store.intend(&effect(run, "device:b")).await.unwrap();
+    store.record(&effect(run, "device:b").key, 1, &result(EffectState::Done)).await.unwrap();
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    bench.clock.advance(SignedDuration::from_hours(24 * 400));
+    let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+    assert_eq!((swept.runs, swept.events), (0, 0));
+    assert!(store.run(run).await.unwrap().is_some());
+    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 3, .. }));
+}
+
+#[tokio::test]
+async fn versions_nobody_uses_are_forgotten() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    store.accept_version(&accepted("a.yaml", "first")).await.unwrap();
+    store.accept_version(&accepted("a.yaml", "playbook")).await.unwrap();
+    bench.begin(&store, 0).await;
+    store.accept_version(&accepted("a.yaml", "third")).await.unwrap();
+    bench.clock.advance(SignedDuration::from_hours(24 * 30));
+    assert_eq!(store.retention(bench.now(), SignedDuration::ZERO).await.unwrap().versions, 1);
+    let there = async |text: &[u8]| store.version_bytes(ContentHash::of(text)).await.unwrap().is_some();
+    assert!(!there(b"first").await, "no run, not in force");
+    assert!(there(b"playbook").await, "a run used it");
+    assert!(there(b"third").await, "in force");
+}

@@ -1,0 +1,191 @@
+//! Who may open a journal, and which.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use huntbook::diag::Chain as ErrorChain;
+use huntbook::store::{EffectState, Intended, Remedy, Store, StoreError};
+use sqlx::Executor as _;
+
+use crate::bench::{Bench, effect, result};
+
+#[tokio::test]
+async fn a_second_engine_is_told_who_has_the_journal() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let refused = bench.try_open().await.unwrap_err();
+    assert!(refused.to_string().contains(&format!("(process {})", std::process::id())), "{refused}");
+    assert_eq!(refused.remedy(), Remedy::Stop);
+    bench.end(store).await;
+    bench.open().await;
+}
+
+#[tokio::test]
+async fn a_journal_is_its_owners_alone() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let folder = bench.folder().join("state");
+    assert_eq!(mode(&folder), 0o700);
+    for file in fs::read_dir(&folder).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+    bench.end(store).await;
+    fs::set_permissions(bench.path(), fs::Permissions::from_mode(0o644)).unwrap();
+    let store = bench.open().await;
+    assert_eq!(mode(&bench.path()), 0o600);
+    assert!(store.run(run).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_reader_sees_what_the_owner_writes_and_writes_nothing() {
+    let bench = Bench::new();
+    let missing = Store::open_reader(&bench.path()).await.unwrap_err();
+    assert!(matches!(missing, StoreError::Missing { .. }), "{missing}");
+    let store = bench.open().await;
+    let reader = Store::open_reader(&bench.path()).await.unwrap();
+    let run = bench.begin(&store, 2).await;
+    assert_eq!(reader.run(run).await.unwrap().unwrap().items.len(), 2);
+    assert!(matches!(reader.item_outcome(run, 0, "acted", None).await, Err(StoreError::Reader)));
+    bench.end(store).await;
+    // Nobody owns it, and it is still readable.
+    let reader = Store::open_reader(&bench.path()).await.unwrap();
+    assert_eq!(reader.facts().await.unwrap().runs, 1);
+}
+
+#[tokio::test]
+async fn an_owner_that_lost_the_journal_does_not_write() {
+    let bench = Bench::new();
+    let old = bench.open().await;
+    let run = bench.begin(&old, 1).await;
+    assert_eq!(old.intend(&effect(run, "device:a")).await.unwrap(), Intended::Go { attempt: 1 });
+    // Somebody removes the lock file, and with it the lock.
+    fs::remove_file(bench.folder().join("state/huntbook.db.lock")).unwrap();
+    let new = bench.open().await;
+    for refused in [
+        old.intend(&effect(run, "device:b")).await.unwrap_err(),
+        old.record(&effect(run, "device:a").key, 1, &result(EffectState::Done)).await.unwrap_err(),
+    ] {
+        assert!(matches!(refused, StoreError::Fenced), "{refused}");
+    }
+    assert_eq!(new.park_in_doubt().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_newer_journal_is_refused() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    bench.end(store).await;
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (9999, 'later', 1, x'00', 0)";
+    bench.raw().await.execute(newer).await.unwrap();
+    let refused = bench.try_open().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Newer { migration: 9999 }), "{refused}");
+    let refused = Store::open_reader(&bench.path()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Newer { migration: 9999 }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_journal_is_refused_and_left_alone() {
+    let bench = Bench::new();
+    fs::create_dir(bench.folder().join("state")).unwrap();
+    let text = "schema: 1\nname: not a journal\n".repeat(200);
+    fs::write(bench.path(), &text).unwrap();
+    let refused = bench.try_open().await.unwrap_err();
+    assert!(matches!(refused, StoreError::Corrupt { .. }), "{}", ErrorChain(&refused));
+    assert_eq!(fs::read_to_string(bench.path()).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_damaged_journal_is_refused() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    for _run in 0..40 {
+        bench.begin(&store, 30).await;
+    }
+    bench.end(store).await;
+    let whole = fs::read(bench.path()).unwrap();
+    let mut refused = 0;
+    // The head of every page after the first, one at a time.
+    for page in 1..whole.len() / 4096 {
+        let mut damaged = whole.clone();
+        for byte in &mut damaged[page * 4096..page * 4096 + 12] {
+            *byte ^= 0xff;
+        }
+        fs::write(bench.path(), &damaged).unwrap();
+        match bench.try_open().await {
+            Err(StoreError::Corrupt { .. }) => refused += 1,
+            Err(other) => panic!("page {page}: {}", ErrorChain(&other)),
+            Ok(store) => bench.end(store).await,
+        }
+    }
+    // A page of the free list may be damaged without harm; there is hardly any here.
+    assert!(whole.len() / 4096 * 9 / 10 <= refused, "{refused} of {}", whole.len() / 4096);
+}
+
+#[tokio::test]
+async fn a_torn_log_gives_a_prefix_of_what_was_written() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let mut runs = Vec::new();
+    for _run in 0..6 {
+        runs.push(bench.begin(&store, 3).await);
+    }
+    // The files as a power cut leaves them: the log is not yet in the journal.
+    let log = bench.folder().join("state/huntbook.db-wal");
+    let (base, frames) = (fs::read(bench.path()).unwrap(), fs::read(&log).unwrap());
+    bench.end(store).await;
+    let mut lengths = Vec::new();
+    for cut in (0..=frames.len()).step_by(frames.len() / 24) {
+        fs::write(bench.path(), &base).unwrap();
+        fs::write(&log, &frames[..cut]).unwrap();
+        drop(fs::remove_file(bench.folder().join("state/huntbook.db-shm")));
+        let store = bench.open().await;
+        let mut there = Vec::new();
+        for run in &runs {
+            there.push(store.run(*run).await.unwrap().is_some());
+        }
+        assert!(there.is_sorted_by(|one, other| one >= other), "{there:?} is a prefix");
+        lengths.push(there.iter().filter(|one| **one).count());
+        bench.end(store).await;
+    }
+    assert!(lengths.is_sorted());
+    assert_eq!((lengths.first(), lengths.last()), (Some(&0), Some(&6)));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_an_error_with_its_name() {
+    let bench = Bench::new();
+    fs::write(bench.folder().join("state"), "a file where a folder should be").unwrap();
+    let refused = bench.try_open().await.unwrap_err();
+    assert!(matches!(&refused, StoreError::File { .. }), "{refused}");
+    assert!(refused.to_string().contains("state"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_folder_that_may_not_be_written_is_an_error() {
+    let bench = Bench::new();
+    let folder = bench.folder().join("state");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).unwrap();
+    // The superuser may write everywhere, so there is nothing to see as root.
+    if fs::write(folder.join("probe"), "").is_err() {
+        let refused = bench.try_open().await.unwrap_err();
+        assert!(matches!(&refused, StoreError::File { .. }), "{refused}");
+    }
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+}
+
+#[tokio::test]
+async fn the_facts_are_told() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    bench.begin(&store, 1).await;
+    let facts = store.facts().await.unwrap();
+    assert_eq!((facts.runs, facts.effects, facts.parked, facts.messages), (1, 0, 0, 0));
+    assert_eq!((facts.epoch, facts.migration), (1, 1));
+    assert!(facts.sqlite.starts_with("3.") && 0 < facts.bytes && 0 < facts.log_bytes);
+    bench.end(store).await;
+    assert_eq!(bench.open().await.facts().await.unwrap().epoch, 2);
+}

@@ -1,0 +1,200 @@
+//! Runs, items, identities, suppression, slots, history.
+
+use huntbook::model::PlaybookId;
+use huntbook::store::{Begun, EffectState, NewSuppression, RunFilter, RunState, Settlement, StoreError};
+use jiff::SignedDuration;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, item, message, result};
+
+#[tokio::test]
+async fn a_matched_item_outlives_the_process() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 2).await;
+    store.item_outcome(run, 0, "acted", None).await.unwrap();
+    bench.end(store).await;
+
+    let store = bench.open().await;
+    let unfinished = store.unfinished().await.unwrap();
+    assert_eq!(unfinished.len(), 1);
+    assert_eq!(unfinished[0].run.id, run);
+    assert!(unfinished[0].run.batched);
+    assert_eq!(unfinished[0].run.counts, json!({"matched": 2}));
+    let left: Vec<_> = unfinished[0].items.iter().map(|item| (item.seq, &item.data)).collect();
+    assert_eq!(left, [(1, &json!({"Files": 1}))]);
+    store.item_outcome(run, 1, "acted", None).await.unwrap();
+    assert_eq!(store.unfinished().await.unwrap().len(), 1, "the run itself has not ended");
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    assert_eq!(store.unfinished().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_run_that_ended_with_an_open_item_is_unfinished() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    store.finish_run(run, &end(RunState::Failed), &[]).await.unwrap();
+    assert_eq!(store.unfinished().await.unwrap()[0].items.len(), 1);
+}
+
+#[tokio::test]
+async fn a_run_that_died_before_its_batch_says_so() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.run(Some(bench.now()));
+    store.begin_run(&run).await.unwrap();
+    let unfinished = store.unfinished().await.unwrap();
+    assert!(!unfinished[0].run.batched);
+    assert_eq!(unfinished[0].items, []);
+}
+
+#[tokio::test]
+async fn an_identity_is_new_once_in_its_tenant_and_playbook() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    bench.begin(&store, 2).await;
+    let asked = [identity(7), identity(1), identity(7), identity(8)];
+    assert_eq!(store.unseen(TENANT, PLAYBOOK, &asked).await.unwrap(), [identity(7), identity(8)]);
+    assert_eq!(store.unseen("fabrikam", PLAYBOOK, &[identity(1)]).await.unwrap(), [identity(1)]);
+    let other = PlaybookId(Uuid::from_u128(9));
+    assert_eq!(store.unseen(TENANT, other, &[identity(1)]).await.unwrap(), [identity(1)]);
+    let many: Vec<_> = (0..1234).map(identity).collect();
+    assert_eq!(store.unseen(TENANT, PLAYBOOK, &many).await.unwrap(), many[2..]);
+    assert_eq!(store.unseen(TENANT, PLAYBOOK, &[]).await.unwrap(), [] as [[u8; 16]; 0]);
+}
+
+#[tokio::test]
+async fn a_batch_is_stored_whole_or_not_at_all() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.run(None);
+    store.begin_run(&run).await.unwrap();
+    let twice = [item(0), item(1), item(1)];
+    assert!(store.commit_batch(run.id, &twice, &json!({})).await.is_err());
+    assert_eq!(store.run(run.id).await.unwrap().unwrap().items, []);
+    assert_eq!(store.unseen(TENANT, PLAYBOOK, &[identity(0)]).await.unwrap(), [identity(0)]);
+    // Batch by batch is fine.
+    store.commit_batch(run.id, &[item(0)], &json!({})).await.unwrap();
+    store.commit_batch(run.id, &[item(1)], &json!({"matched": 2})).await.unwrap();
+    assert_eq!(store.run(run.id).await.unwrap().unwrap().items.len(), 2);
+    store.finish_run(run.id, &end(RunState::Ok), &[]).await.unwrap();
+    let late = store.commit_batch(run.id, &[item(2)], &json!({})).await.unwrap_err();
+    assert!(matches!(late, StoreError::Unknown { what: "running run", .. }), "{late}");
+}
+
+#[tokio::test]
+async fn a_slot_has_one_run_and_its_mark_is_in_the_same_transaction() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    assert_eq!(store.last_slot(PLAYBOOK, TENANT).await.unwrap(), None);
+    let slot = bench.now();
+    assert_eq!(store.begin_run(&bench.run(Some(slot))).await.unwrap(), Begun::New);
+    assert_eq!(store.begin_run(&bench.run(Some(slot))).await.unwrap(), Begun::SlotTaken);
+    assert_eq!(store.last_slot(PLAYBOOK, TENANT).await.unwrap(), Some(slot));
+    assert_eq!(store.last_slot(PLAYBOOK, "fabrikam").await.unwrap(), None);
+    // Runs by hand have no slot, and a mark never goes back.
+    assert_eq!(store.begin_run(&bench.run(None)).await.unwrap(), Begun::New);
+    store.mark_slot(PLAYBOOK, TENANT, bench.in_hours(-1)).await.unwrap();
+    assert_eq!(store.last_slot(PLAYBOOK, TENANT).await.unwrap(), Some(slot));
+    store.mark_slot(PLAYBOOK, TENANT, bench.in_hours(1)).await.unwrap();
+    assert_eq!(store.last_slot(PLAYBOOK, TENANT).await.unwrap(), Some(bench.in_hours(1)));
+    let marks = store.slots().await.unwrap();
+    assert_eq!(marks, [(PLAYBOOK, TENANT.to_owned(), bench.in_hours(1))]);
+    assert_eq!(store.runs(&RunFilter::default()).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn suppression_outlives_the_process_and_ends() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    let until = |hours| NewSuppression { key: "host-0".to_owned(), until: bench.in_hours(hours) };
+    let (long, short) = (until(24), until(1));
+    store.suppress(run, 0, &long).await.unwrap();
+    store.suppress(run, 0, &short).await.unwrap();
+    bench.end(store).await;
+
+    let store = bench.open().await;
+    let keys = ["host-0".to_owned(), "host-1".to_owned()];
+    let found = store.suppressed(TENANT, PLAYBOOK, &keys).await.unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [("host-0".to_owned(), long.until)]);
+    assert!(store.suppressed("fabrikam", PLAYBOOK, &keys).await.unwrap().is_empty());
+    bench.clock.advance(SignedDuration::from_hours(24));
+    assert!(store.suppressed(TENANT, PLAYBOOK, &keys).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_item_is_settled_with_its_messages_or_not_at_all() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 2).await;
+    let good = Settlement {
+        seq: 0,
+        outcome: "acted".to_owned(),
+        messages: vec![message("m0", Some(run))],
+        suppress: vec![NewSuppression { key: "host-0".to_owned(), until: bench.in_hours(1) }],
+        ..Settlement::default()
+    };
+    let bad = Settlement { seq: 9, messages: vec![message("m9", Some(run))], ..good.clone() };
+    let refused = store.settle_all(run, &[good.clone(), bad]).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unknown { what: "item", .. }), "{refused}");
+    assert_eq!(store.pending().await.unwrap(), 0);
+    assert_eq!(store.unfinished().await.unwrap()[0].items.len(), 2);
+
+    store.settle(run, &good).await.unwrap();
+    store.finish_run(run, &end(RunState::Partial), &[message("r", Some(run))]).await.unwrap();
+    assert_eq!(store.pending().await.unwrap(), 2);
+    let suppressed = store.suppressed(TENANT, PLAYBOOK, &["host-0".to_owned()]).await.unwrap();
+    assert_eq!(suppressed.len(), 1);
+}
+
+#[tokio::test]
+async fn history_is_told_latest_first_and_in_full() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let mut ids = Vec::new();
+    for _run in 0..3 {
+        ids.push(bench.begin(&store, 1).await);
+        bench.clock.advance(HOUR);
+    }
+    let effect = effect(ids[2], "device:a");
+    store.intend(&effect).await.unwrap();
+    let done = huntbook::store::Recorded {
+        remote_id: Some("4d6c".to_owned()),
+        detail: Some("accepted".to_owned()),
+        ..result(EffectState::Done)
+    };
+    store.record(&effect.key, 1, &done).await.unwrap();
+    store.enqueue(&message("m", Some(ids[2]))).await.unwrap();
+    store.finish_run(ids[0], &end(RunState::Failed), &[]).await.unwrap();
+
+    let list = |filter: RunFilter| {
+        let store = store.clone();
+        async move { store.runs(&filter).await.unwrap().iter().map(|one| one.run.id).collect::<Vec<_>>() }
+    };
+    assert_eq!(list(RunFilter::default()).await, [ids[2], ids[1], ids[0]]);
+    assert_eq!(list(RunFilter { limit: 1, ..RunFilter::default() }).await, [ids[2]]);
+    let failed = RunFilter { state: Some(RunState::Failed), ..RunFilter::default() };
+    assert_eq!(list(failed).await, [ids[0]]);
+    let before = RunFilter { before: Some(bench.in_hours(-2)), ..RunFilter::default() };
+    assert_eq!(list(before).await, [ids[0]]);
+    let other = RunFilter { tenant: Some("fabrikam".to_owned()), ..RunFilter::default() };
+    assert_eq!(list(other).await, []);
+    let own = RunFilter { playbook: Some(PLAYBOOK), ..RunFilter::default() };
+    assert_eq!(list(own).await.len(), 3);
+
+    let detail = store.run(ids[2]).await.unwrap().unwrap();
+    assert_eq!((detail.items.len(), detail.messages.len()), (1, 1));
+    let (known, events) = &detail.effects[0];
+    assert_eq!((known.state, known.remote_id.as_deref()), (EffectState::Done, Some("4d6c")));
+    let states: Vec<_> = events.iter().map(|event| event.state).collect();
+    assert_eq!(states, [EffectState::Intended, EffectState::Done]);
+    assert!(serde_json::to_string(&detail).unwrap().contains("isolateDevice"));
+
+    let text = ids[2].to_string();
+    assert_eq!(store.find_runs(&text[..18]).await.unwrap().last(), Some(&ids[2]));
+    assert_eq!(store.find_runs("zz").await.unwrap(), []);
+    assert!(store.run(huntbook::model::RunId(Uuid::nil())).await.unwrap().is_none());
+}
