@@ -30,8 +30,10 @@ pub(super) struct Parts {
 
 /// Opens tenants and channels. Connects to nothing.
 pub(super) fn open(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
-    let http =
-        Http::open(http_options(settings)?, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
+    let options = http_options(settings)?;
+    // A house that signs its own certificates signs those of its mail server too.
+    let extra_ca = options.extra_ca.clone();
+    let http = Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
     let mut tenants: BTreeMap<String, Arc<dyn Tenant>> = BTreeMap::new();
     for (name, tenant) in &settings.tenants {
         let options = tenant_options(name, tenant)?;
@@ -40,7 +42,7 @@ pub(super) fn open(settings: &Settings, clock: &SharedClock) -> anyhow::Result<P
     }
     let mut channels = Channels::new();
     for (name, channel) in &settings.channels {
-        let options = channel_options(name, channel)?;
+        let options = channel_options(name, channel, &extra_ca)?;
         channels.insert(name.clone(), Channel::open(name, &options, http.clone(), Arc::clone(clock))?);
     }
     Ok(Parts { tenants, channels })
@@ -136,10 +138,10 @@ fn tenant_options(name: &str, tenant: &TenantSettings) -> anyhow::Result<ClientO
     })
 }
 
-fn channel_options(name: &str, channel: &ChannelSettings) -> anyhow::Result<ChannelOptions> {
+fn channel_options(name: &str, channel: &ChannelSettings, extra_ca: &[u8]) -> anyhow::Result<ChannelOptions> {
     let what = format!("the address of channel `{name}`");
     Ok(match channel {
-        ChannelSettings::Email(email) => ChannelOptions::Email(email_options(name, email)?),
+        ChannelSettings::Email(email) => ChannelOptions::Email(email_options(name, email, extra_ca)?),
         ChannelSettings::Teams(hook) => ChannelOptions::Teams { url: secret(&what, &hook.url)? },
         ChannelSettings::Slack(hook) => ChannelOptions::Slack { url: secret(&what, &hook.url)? },
         ChannelSettings::Webhook(hook) => {
@@ -153,7 +155,7 @@ fn channel_options(name: &str, channel: &ChannelSettings) -> anyhow::Result<Chan
     })
 }
 
-fn email_options(name: &str, email: &EmailSettings) -> anyhow::Result<EmailOptions> {
+fn email_options(name: &str, email: &EmailSettings, extra_ca: &[u8]) -> anyhow::Result<EmailOptions> {
     let login = match (&email.username, &email.password) {
         (Some(username), Some(password)) => Some(MailLogin {
             user: username.clone(),
@@ -173,6 +175,6 @@ fn email_options(name: &str, email: &EmailSettings) -> anyhow::Result<EmailOptio
         login,
         from: email.from.clone(),
         to: email.to.clone(),
-        extra_ca: None,
+        extra_ca: (!extra_ca.is_empty()).then(|| extra_ca.to_vec()),
     })
 }
