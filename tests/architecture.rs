@@ -443,6 +443,7 @@ fn a_dependency_outside_its_home_is_named() {
 #[test]
 fn a_room_may_be_called_like_a_crate() {
     check("engine/mod.rs", "use crate::notify;\nfn f() { notify::send(); let notify = 1; }", &[]);
+    check("engine/mod.rs", "use crate::notify::{self, Stage};\nfn f() { notify::send(); }", &[]);
     check("engine/mod.rs", "mod notify;\nuse notify::Stage;", &[]);
     check(
         "engine/mod.rs",

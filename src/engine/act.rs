@@ -20,16 +20,18 @@ use crate::store::{
 use crate::tenant::{Receipt, RemoteState, TenantError};
 
 impl Engine {
-    /// Deals with every item of a run, and ends the run.
+    /// Deals with every item of a run, and ends the run. `earlier` tells of the items that were dealt with
+    /// before a crash.
     pub(super) async fn settle(
         &self,
         context: &Context<'_>,
         counts: Counts,
+        earlier: Vec<ItemReport>,
         items: Vec<Work>,
     ) -> Result<Report, EngineError> {
         let fates = self.decide(context, &items).await?;
         crash_point("c07_plan_built");
-        let mut reports = Vec::with_capacity(items.len());
+        let mut reports = earlier;
         let mut unsent = Vec::new();
         for (item, fate) in items.into_iter().zip(fates) {
             let sends = fate.sends() && context.acts();
@@ -43,6 +45,7 @@ impl Engine {
         }
         // Items nothing was sent for are settled together: one sync instead of thousands.
         self.store.settle_all(context.run, &unsent).await?;
+        reports.sort_by_key(|report| report.seq);
         let mut report = context.report(counts, reports, self.clock.now());
         let messages = self.tell(context, &mut report);
         self.finish(context, report, messages).await
@@ -271,11 +274,9 @@ fn item_report(
 
 fn settlement(report: &ItemReport) -> Settlement {
     let step_reason = || report.steps.iter().find_map(|step| step.reason.clone());
-    // `matched` is the journal's word for an item nobody has dealt with yet.
-    let outcome = if report.outcome == ItemOutcome::Matched { "told" } else { report.outcome.as_str() };
     Settlement {
         seq: report.seq,
-        outcome: outcome.to_owned(),
+        outcome: report.outcome.in_journal().to_owned(),
         reason: report.reason.clone().or_else(step_reason),
         ..Settlement::default()
     }

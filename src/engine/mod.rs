@@ -134,7 +134,7 @@ impl Engine {
     async fn carry_out(&self, context: &Context<'_>) -> Result<Report, EngineError> {
         let mut counts = Counts::default();
         match self.gather(context, &mut counts).await {
-            Ok(Gathered::Items(items)) => self.settle(context, counts, items).await,
+            Ok(Gathered::Items(items)) => self.settle(context, counts, Vec::new(), items).await,
             Ok(Gathered::Nothing { reason }) => {
                 self.close(context, counts, (RunState::Idle, Some(reason))).await
             }

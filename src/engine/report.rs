@@ -70,6 +70,38 @@ impl ItemOutcome {
         }
     }
 
+    /// The word in the journal for an item that was dealt with. `matched` is the journal's word for one
+    /// that was not.
+    #[must_use]
+    pub const fn in_journal(self) -> &'static str {
+        match self {
+            Self::Matched => "told",
+            Self::Acted
+            | Self::Planned
+            | Self::Skipped
+            | Self::Suppressed
+            | Self::Halted
+            | Self::Failed
+            | Self::Parked => self.as_str(),
+        }
+    }
+
+    /// Reads back [`ItemOutcome::in_journal`]; `None` for an item that was not dealt with.
+    #[must_use]
+    pub fn journalled(word: &str) -> Option<Self> {
+        const ALL: [ItemOutcome; 8] = [
+            ItemOutcome::Matched,
+            ItemOutcome::Acted,
+            ItemOutcome::Planned,
+            ItemOutcome::Skipped,
+            ItemOutcome::Suppressed,
+            ItemOutcome::Halted,
+            ItemOutcome::Failed,
+            ItemOutcome::Parked,
+        ];
+        ALL.into_iter().find(|outcome| outcome.in_journal() == word)
+    }
+
     /// The outcome of an item from its steps: the worst thing that happened names it.
     #[must_use]
     pub fn of(steps: &[StepReport]) -> Self {

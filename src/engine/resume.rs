@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::context::{Context, Work};
-use super::{Counts, Engine, EngineError, Order, Report};
+use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report, StepReport, StepState};
 use crate::model::Lists;
 use crate::plan::Plan;
-use crate::store::{Effect, RunEnd, RunState, Unfinished};
+use crate::store::{Effect, EffectState, Item, RunDetail, RunEnd, RunState, Unfinished};
 
 /// Compiles the stored bytes of a version, given the playbook's name; says why if it cannot.
 pub type PlanOf<'a> = &'a (dyn Fn(&str, &[u8]) -> Result<Plan, String> + Sync);
@@ -83,8 +83,10 @@ impl Engine {
             return self.carry_out(&context).await;
         }
         let counts: Counts = serde_json::from_value(run.counts).unwrap_or_default();
+        // Items dealt with before the crash are told about all the same: messages go out with the run's end.
+        let earlier = self.store.run(run.id).await?.map(dealt_with).unwrap_or_default();
         let work = items.into_iter().map(|item| Work { seq: item.seq, key: item.key, data: item.data });
-        self.settle(&context, counts, work.collect()).await
+        self.settle(&context, counts, earlier, work.collect()).await
     }
 
     /// Ends a run that cannot be taken up; its items stay visible, settled as failed.
@@ -101,5 +103,41 @@ impl Engine {
             report: unfinished.run.report.clone(),
         };
         Ok(self.store.finish_run(run, &end, &[]).await?)
+    }
+}
+
+/// The reports of the items that were dealt with before a crash, as the journal tells them.
+fn dealt_with(detail: RunDetail) -> Vec<ItemReport> {
+    let RunDetail { items, effects, .. } = detail;
+    let effects: Vec<Effect> = effects.into_iter().map(|(effect, _history)| effect).collect();
+    let report = |item: Item| {
+        let outcome = ItemOutcome::journalled(&item.outcome)?;
+        let steps = effects.iter().filter(|effect| effect.seq == item.seq).map(step_report).collect();
+        Some(ItemReport {
+            seq: item.seq,
+            key: item.key,
+            outcome,
+            reason: item.reason,
+            steps,
+            data: item.data,
+        })
+    };
+    items.into_iter().filter_map(report).collect()
+}
+
+fn step_report(effect: &Effect) -> StepReport {
+    let state = match effect.state {
+        EffectState::Done => StepState::Done,
+        EffectState::Pending => StepState::Accepted,
+        EffectState::NotApplied | EffectState::Failed => StepState::Failed,
+        EffectState::Intended | EffectState::Unknown | EffectState::Parked => StepState::Parked,
+    };
+    StepReport {
+        id: effect.step.clone(),
+        action: effect.action.clone(),
+        target: effect.target.clone(),
+        state,
+        reason: effect.detail.clone(),
+        remote_id: effect.remote_id.clone(),
     }
 }

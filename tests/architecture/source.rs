@@ -197,7 +197,9 @@ fn collect_paths(tokens: &[(Token, usize)], source: &mut Source) {
     let ours = source.paths.iter().filter(|path| {
         path.form == Form::Import && matches!(path.segments[0].as_str(), "crate" | "super" | "self")
     });
-    source.own_names.extend(ours.filter_map(|path| path.segments.last().cloned()));
+    // `use crate::notify::{self, X}` binds `notify`.
+    let bound = |path: &Named| path.segments.iter().rev().find(|segment| *segment != "self").cloned();
+    source.own_names.extend(ours.filter_map(bound));
 }
 
 fn module_before(tokens: &[(Token, usize)], brace: usize) -> Option<String> {
