@@ -1,0 +1,300 @@
+//! The crash suite: the real binary is killed again and again, at random instants and at named crash
+//! points, while it works on a simulated tenant that stays alive. At the end the tenant's own log is
+//! held against what huntbook promises: nothing that matched is lost, nothing is done twice, people are
+//! told, and the journal is sound.
+//!
+//! It counts what each kill hit, so that a suite that killed nothing in flight does not pass.
+
+#![cfg(feature = "crash-points")]
+#![expect(clippy::panic, reason = "a helper fails the test")]
+#![expect(clippy::indexing_slicing, reason = "test helpers; an index out of bounds fails the test")]
+
+#[path = "kill/world.rs"]
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, ExitStatus};
+use std::time::Duration;
+
+use huntbook::clock::SystemClock;
+use huntbook::store::{Chain, EffectState, Store};
+use tokio::time::{Instant, sleep, timeout};
+use world::{FLEET, World, device, matches};
+
+/// Kills at random instants of `huntbook run`.
+const RANDOM_KILLS: u32 = 150;
+/// Kills at random instants of `huntbook serve`.
+const SERVE_KILLS: u32 = 20;
+/// Devices that turn up before each start.
+const NEW_DEVICES: usize = 4;
+/// Named points that a run passes, and at which of its passages the process dies.
+const POINTS: &[(&str, &[u32])] = &[
+    ("c01_start", &[1]),
+    ("c02_after_migrations", &[1]),
+    ("c03_lock_taken", &[1]),
+    ("c05_batch_fetched", &[1, 1, 1]),
+    ("c06_batch_journalled", &[1]),
+    ("c07_plan_built", &[1]),
+    ("c08_before_intent", &[1, 2, 5]),
+    ("c09_after_intent_commit", &[1, 2, 3, 5]),
+    ("c10_before_send", &[1, 2, 3, 5]),
+    ("c14_response_parsed", &[1, 2, 3, 5]),
+    ("c15_after_result_commit", &[1, 2, 5]),
+    ("c16_before_outbox", &[1]),
+    ("c17_after_outbox", &[1, 2]),
+    ("c18_run_ended", &[1]),
+    ("c27_notify_sent", &[1, 2, 3]),
+    ("c28_notify_marked", &[1, 2, 3]),
+];
+/// How often the list of points is gone through.
+const ROUNDS: u32 = 2;
+/// Longest a process may take when nobody kills it.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// What the kills hit.
+#[derive(Debug, Default)]
+struct Toll {
+    /// Processes killed.
+    kills: u32,
+    /// Processes that were done before they could be killed.
+    survivors: u32,
+    /// Kills that left an intent without a result: the heart of the matter.
+    in_flight: u32,
+    /// Kills that left a run whose matches were not on disk yet.
+    before_batch: u32,
+    /// Kills that left matched items that nobody had dealt with.
+    undecided: u32,
+    /// Kills that left messages unsent.
+    untold: u32,
+    /// Deaths by named point.
+    points: BTreeMap<&'static str, u32>,
+}
+
+impl Toll {
+    /// Looks at what a dead process left behind.
+    async fn count(&mut self, world: &World) {
+        self.kills += 1;
+        let path = world.path("huntbook.db");
+        if !path.exists() {
+            return;
+        }
+        let Ok(store) = Store::open_reader(&path).await else { return };
+        let intended = store.effects_in(EffectState::Intended).await.expect("the journal can be read");
+        let unfinished = store.unfinished().await.expect("the journal can be read");
+        let pending = store.pending().await.expect("the journal can be read");
+        store.close().await;
+        self.in_flight += u32::from(!intended.is_empty());
+        self.before_batch += u32::from(unfinished.iter().any(|left| !left.run.batched));
+        self.undecided += u32::from(unfinished.iter().any(|left| !left.items.is_empty()));
+        self.untold += u32::from(0 < pending);
+    }
+}
+
+/// Numbers between 0 and 1 that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> f64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        f64::from(u32::try_from(self.0 >> 32).expect("half of it fits")) / f64::from(u32::MAX)
+    }
+}
+
+/// Says something to the reader of the test's output.
+fn tell(text: &str) {
+    use std::io::Write as _;
+    // A closed output is no reason to fail.
+    drop(writeln!(std::io::stdout(), "{text}"));
+}
+
+/// Waits until a process ends; fails the test if it does not.
+async fn wait(mut child: Child, world: &World) -> ExitStatus {
+    let ended = async {
+        loop {
+            if let Some(status) = child.try_wait().expect("it is our child") {
+                return status;
+            }
+            sleep(Duration::from_millis(2)).await;
+        }
+    };
+    match timeout(PATIENCE, ended).await {
+        Ok(status) => status,
+        Err(_elapsed) => {
+            child.kill().expect("it is our child");
+            panic!("huntbook hangs\n{}", world.log_tail());
+        }
+    }
+}
+
+/// Kills with SIGKILL after `delay`, unless the process has ended by then. Says whether it was killed.
+async fn kill_after(mut child: Child, delay: Duration) -> bool {
+    sleep(delay).await;
+    let alive = child.try_wait().expect("it is our child").is_none();
+    child.kill().expect("it is our child");
+    child.wait().expect("it is our child");
+    alive
+}
+
+/// Runs the playbook until huntbook says that all is well, and returns how long the last run took.
+async fn settle(world: &World) -> Duration {
+    let started = Instant::now();
+    let status = wait(world.spawn(&["run", "Contain"], None), world).await;
+    assert!(status.success(), "an undisturbed run ended with {status}\n{}", world.log_tail());
+    started.elapsed()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_kill_loses_or_doubles_anything() {
+    let world = World::start().await;
+    let mut toll = Toll::default();
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+
+    world.fleet.grow(NEW_DEVICES);
+    let length = settle(&world).await;
+    random_kills(&world, &mut toll, &mut dice, length).await;
+    named_kills(&world, &mut toll).await;
+    serve_kills(&world, &mut toll, &mut dice).await;
+    settle(&world).await;
+    settle(&world).await;
+
+    tell(&format!("{toll:#?}"));
+    assert!(200 <= toll.kills, "{toll:?}");
+    assert!(20 <= toll.in_flight, "too few kills hit an effect in flight: {toll:?}");
+    assert!(5 <= toll.before_batch, "too few kills hit a hunt: {toll:?}");
+    assert!(20 <= toll.undecided, "too few kills hit items in the making: {toll:?}");
+    assert!(10 <= toll.untold, "too few kills hit messages: {toll:?}");
+    for (point, _) in POINTS {
+        assert!(toll.points.contains_key(point), "nobody died at {point}: {toll:?}");
+    }
+    check_tenant(&world, &toll).await;
+    check_journal(&world).await;
+}
+
+/// Kills `huntbook run` anywhere between its start and a little after its usual end.
+async fn random_kills(world: &World, toll: &mut Toll, dice: &mut Dice, length: Duration) {
+    while toll.kills < RANDOM_KILLS {
+        assert!(toll.survivors < 10 * RANDOM_KILLS, "the kills come too late: {toll:?}");
+        world.fleet.grow(NEW_DEVICES);
+        let child = world.spawn(&["run", "Contain"], None);
+        if kill_after(child, length.mul_f64(1.1 * dice.roll())).await {
+            toll.count(world).await;
+        } else {
+            toll.survivors += 1;
+        }
+    }
+}
+
+/// Lets huntbook die at each of the named points.
+async fn named_kills(world: &World, toll: &mut Toll) {
+    for _ in 0..ROUNDS {
+        for (point, passages) in POINTS {
+            for passage in *passages {
+                world.fleet.grow(NEW_DEVICES);
+                let armed = format!("{point}:{passage}");
+                let status = wait(world.spawn(&["run", "Contain"], Some(&armed)), world).await;
+                if status.signal().is_some() {
+                    *toll.points.entry(point).or_default() += 1;
+                    toll.count(world).await;
+                } else {
+                    toll.survivors += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Kills the daemon while it resumes, delivers and runs what is due.
+async fn serve_kills(world: &World, toll: &mut Toll, dice: &mut Dice) {
+    let goal = toll.kills + SERVE_KILLS;
+    while toll.kills < goal {
+        world.fleet.grow(NEW_DEVICES);
+        let child = world.spawn(&["serve"], None);
+        let alive = kill_after(child, Duration::from_secs(1).mul_f64(dice.roll())).await;
+        assert!(alive, "the daemon ended by itself\n{}", world.log_tail());
+        toll.count(world).await;
+    }
+}
+
+/// Holds the tenant's log against the promises.
+async fn check_tenant(world: &World, toll: &Toll) {
+    let mut isolated: BTreeMap<String, u32> = BTreeMap::new();
+    for effect in world.sim.effects().into_iter().filter(|effect| effect.effect == "isolate") {
+        *isolated.entry(effect.target).or_default() += 1;
+    }
+    let store = Store::open_reader(&world.path("huntbook.db")).await.expect("the journal opens");
+    let parked = store.parked().await.expect("the journal can be read");
+    store.close().await;
+    let parked: BTreeSet<String> = parked.into_iter().map(|effect| effect.target).collect();
+    let told: String = world.sim.messages().into_iter().map(|message| message.body).collect();
+
+    let shown = world.fleet.shown();
+    assert!(shown < FLEET, "the fleet was too small to tell one start from the next");
+    let mut wrong = Vec::new();
+    for number in 0..shown {
+        let id = device(number);
+        let times = isolated.get(&id).copied().unwrap_or_default();
+        let visible = parked.iter().any(|target| target.contains(&id));
+        let broken = match (matches(number), times) {
+            (false, 0) => None,
+            (false, _) => Some("did not match and was isolated"),
+            (true, 0) if !visible => Some("matched, and nothing was done or parked"),
+            (true, 0 | 1) if !told.contains(&id) => Some("was dealt with, and nobody was told"),
+            (true, 0 | 1) => None,
+            (true, _) => Some("was isolated more than once"),
+        };
+        if let Some(broken) = broken {
+            wrong.push(format!("{id} {broken}\n{}", journal_of(world, &id).await));
+        }
+    }
+    let some: Vec<String> = wrong.iter().take(5).cloned().collect();
+    assert!(wrong.is_empty(), "{} devices, among them:\n{}", wrong.len(), some.join("\n"));
+    let done = isolated.len();
+    tell(&format!("{shown} devices shown, {done} isolated, {} parked", parked.len()));
+    assert!(
+        parked.len() <= usize::try_from(toll.in_flight).expect("a small number") + 10,
+        "{} parked",
+        parked.len()
+    );
+    assert!(shown / 4 < done, "most of the work is done in spite of everything");
+}
+
+/// What the journal says of a device, for a failure message.
+async fn journal_of(world: &World, id: &str) -> String {
+    let url = format!("sqlite://{}?mode=ro", world.path("huntbook.db").display());
+    let pool = sqlx::SqlitePool::connect(&url).await.expect("the file opens");
+    let lines: Vec<String> = sqlx::query_scalar(
+        "SELECT printf('  run %s (%s, batched %d) item %d %s (%s), effects %s, messages %s', r.id, r.state, r.batched, \
+         i.seq, i.outcome, coalesce(i.reason, ''), \
+         (SELECT group_concat(e.action || ' ' || e.state) FROM effects e WHERE e.run = r.id AND e.seq = i.seq), \
+         (SELECT group_concat(o.state) FROM outbox o WHERE o.run = r.id)) \
+         FROM items i JOIN runs r ON r.id = i.run WHERE i.data LIKE '%' || $1 || '%'",
+    )
+    .bind(id)
+    .fetch_all(&pool)
+    .await
+    .expect("it answers");
+    pool.close().await;
+    lines.join("\n")
+}
+
+/// Opens the journal as its owner would, and looks through all of it.
+async fn check_journal(world: &World) {
+    let path = world.path("huntbook.db");
+    let store = Store::open(&path, std::sync::Arc::new(SystemClock)).await.expect("the journal opens");
+    let chain = store.verify_chain().await.expect("the journal can be read");
+    assert!(matches!(chain, Chain::Intact { events, .. } if 0 < events), "{chain:?}");
+    assert!(store.unfinished().await.expect("the journal can be read").is_empty(), "a run is left over");
+    assert_eq!(store.pending().await.expect("the journal can be read"), 0, "messages are left over");
+    assert!(store.effects_in(EffectState::Intended).await.expect("the journal can be read").is_empty());
+    store.close().await;
+
+    let url = format!("sqlite://{}?mode=ro", path.display());
+    let pool = sqlx::SqlitePool::connect(&url).await.expect("the file opens");
+    let sound: String =
+        sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&pool).await.expect("it answers");
+    assert_eq!(sound, "ok");
+    pool.close().await;
+}
