@@ -1,0 +1,164 @@
+//! The README keeps its word: every command line it shows parses, its settings and playbooks validate,
+//! its permissions are those of the catalogue, and its links lead somewhere.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use huntbook::action::ActionKind;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).expect("there is a README")
+}
+
+/// The fenced blocks of a language, each with the number of the line it starts after.
+fn blocks(language: &str) -> Vec<(usize, String)> {
+    let text = readme();
+    let mut found: Vec<(usize, String)> = Vec::new();
+    let mut inside = None;
+    for (number, line) in (1..).zip(text.lines()) {
+        match (line.strip_prefix("```"), inside) {
+            (Some(opened), None) => {
+                inside = Some(opened == language);
+                if opened == language {
+                    found.push((number, String::new()));
+                }
+            }
+            (Some(_), Some(_)) => inside = None,
+            (None, Some(true)) => {
+                let (_, block) = found.last_mut().expect("a block is open");
+                block.push_str(line);
+                block.push('\n');
+            }
+            (None, _) => {}
+        }
+    }
+    found
+}
+
+/// The words of a shell line; knows double quotes and comments.
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quoted = false;
+    for character in line.split(" # ").next().unwrap_or_default().chars() {
+        match character {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(std::mem::take(&mut word)),
+            _ => word.push(character),
+        }
+    }
+    words.push(word);
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The arguments of every call of huntbook that the README shows, in blocks and in the running text.
+fn calls() -> Vec<Vec<String>> {
+    let blocks = blocks("sh");
+    let lines = blocks.iter().flat_map(|(_, block)| block.lines().map(str::to_owned));
+    let text = readme();
+    let spans = text.split('`').skip(1).step_by(2).map(str::to_owned);
+    lines
+        .chain(spans)
+        .filter_map(|line| {
+            let rest =
+                line.strip_prefix("huntbook ").or_else(|| line.strip_prefix("cargo run --release -- "))?;
+            Some(words(rest))
+        })
+        .collect()
+}
+
+fn huntbook(arguments: &[String], folder: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_huntbook"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .output()
+        .expect("the binary starts")
+}
+
+#[test]
+fn every_call_it_shows_parses() {
+    let calls = calls();
+    assert!(8 <= calls.len(), "found only {calls:?}");
+    for mut call in calls {
+        call.push("--help".to_owned());
+        let output = huntbook(&call, root());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "huntbook {}: {error}", call.join(" "));
+        assert!(!output.stdout.is_empty(), "huntbook {} says nothing", call.join(" "));
+    }
+}
+
+#[test]
+fn every_script_it_shows_is_there() {
+    let mut seen = 0;
+    for (line, block) in blocks("sh") {
+        for call in block.lines().filter(|call| call.starts_with("tests/")) {
+            let script = call.split(' ').next().unwrap_or_default();
+            assert!(root().join(script).is_file(), "README.md:{line}: {script}");
+            seen += 1;
+        }
+    }
+    assert!(0 < seen, "it shows how to run the tests");
+}
+
+#[test]
+fn its_settings_and_playbooks_validate() {
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    fs::create_dir(folder.path().join("playbooks")).expect("a new folder");
+    let (mut settings, mut playbooks) = (0, 0);
+    for (line, block) in blocks("yaml") {
+        let name = if block.starts_with("# huntbook.yaml") {
+            settings += 1;
+            "huntbook.yaml".to_owned()
+        } else {
+            playbooks += 1;
+            format!("playbooks/line-{line}.yaml")
+        };
+        fs::write(folder.path().join(name), block).expect("the folder is ours");
+    }
+    assert!(settings == 1 && 0 < playbooks, "{settings} settings, {playbooks} playbooks");
+    let output = huntbook(&["validate".to_owned()], folder.path());
+    let text = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}{error}");
+}
+
+#[test]
+fn its_permissions_are_those_of_the_catalogue() {
+    let text = readme();
+    let rows: Vec<&str> = text.lines().filter(|line| line.starts_with("| `")).collect();
+    for kind in ActionKind::ALL {
+        let name = format!("`{kind}`");
+        let row = rows.iter().find(|row| row.contains(&name)).unwrap_or(&"");
+        let spec = kind.spec();
+        for role in spec.roles {
+            assert!(row.contains(&format!("`{role}`")), "{name} needs {role}: {row}");
+        }
+        assert!(row.contains(spec.api.portal_name()), "{name} is of {}: {row}", spec.api.portal_name());
+    }
+}
+
+#[test]
+fn its_links_and_paths_lead_somewhere() {
+    let text = readme();
+    let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let local: Vec<&str> = links.filter(|link| !link.starts_with("http")).collect();
+    let folders = text.split('`').skip(1).step_by(2).filter(|span| span.ends_with('/'));
+    let mut missing: Vec<PathBuf> = Vec::new();
+    for name in local.iter().copied().chain(folders) {
+        // `lists/` is a folder of the reader's own project, not of ours.
+        let path = root().join(name.split('#').next().unwrap_or_default());
+        if name != "lists/" && !path.exists() {
+            missing.push(path);
+        }
+    }
+    assert!(2 < local.len(), "it has links");
+    assert!(missing.is_empty(), "{missing:?}");
+}
