@@ -15,7 +15,7 @@ use super::args::{Demo, Output};
 use super::exit::Exit;
 use super::output::{say, say_json, tell};
 use super::run::{Scratch, deliver, spinner};
-use super::{serve, setup, shipped, tables, validate};
+use super::{overview, serve, setup, shipped, validate};
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailSecurity};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Daemon, DaemonOptions};
@@ -160,13 +160,17 @@ impl Stage {
 
     /// Prints what happened, and what the tenant itself says happened.
     fn curtain(&self, reports: &[Report]) {
-        say(&tables::overview(reports));
-        let effects = self.sim.effects();
-        let isolated = effects.iter().filter(|effect| effect.effect == "Isolate").count();
+        say(&overview::of(reports));
+        let mut changes: BTreeMap<String, usize> = BTreeMap::new();
+        for effect in self.sim.effects() {
+            *changes.entry(effect.effect).or_default() += 1;
+        }
+        let changes: Vec<String> =
+            changes.into_iter().map(|(effect, count)| format!("{count} {effect}")).collect();
         say(&format!(
-            "The simulated tenant's own log: {} requests, {} changes ({isolated} isolations), {} messages to its sinks; {} mails in the mailbox.",
+            "The tenant's own log: {} requests; changes: {}; {} messages at its sinks, {} mails in the mailbox.",
             self.sim.requests().len(),
-            effects.len(),
+            changes.join(", "),
             self.sim.messages().len(),
             self.mailbox.mails().len(),
         ));

@@ -6,6 +6,7 @@ mod demo;
 mod exit;
 mod history;
 mod output;
+mod overview;
 mod reference;
 mod run;
 mod serve;

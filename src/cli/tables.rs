@@ -5,16 +5,15 @@ use std::fmt::Write as _;
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::output::clean;
-use crate::engine::{ItemOutcome, ItemReport, Report, RunState, StepReport, StepState, Told, ToldState};
+use super::overview;
+use crate::engine::{ItemReport, Report};
 use crate::store::{Effect, LivePlaybook, Refusal, RunDetail, RunSummary};
 
-/// Most items of a run a table shows; the rest is counted.
-const ITEMS_SHOWN: usize = 20;
 /// Widest text of the tenant in a cell, in characters.
 const CELL_WIDTH: usize = 60;
 
 /// A table in the house style: no outer frame, rows as wide as the terminal allows.
-fn table(head: &[&str]) -> Table {
+pub(super) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
@@ -24,132 +23,6 @@ fn table(head: &[&str]) -> Table {
         table.set_width(120);
     }
     table
-}
-
-/// One line for each run: what was hunted, kept, done and told.
-pub(super) fn overview(reports: &[Report]) -> String {
-    let mut table = table(&["playbook", "hunted", "known", "matched", "done", "not done, and why", "told"]);
-    for report in reports {
-        let counts = &report.counts;
-        table.add_row([
-            format!("{}\n{} · {}", clean(&report.name, CELL_WIDTH), report.mode, state(report.state)),
-            counts.hunted.to_string(),
-            counts.duplicates.to_string(),
-            counts.matched.to_string(),
-            lines(done(report)),
-            lines(not_done(report)),
-            lines(told(&report.told)),
-        ]);
-    }
-    table.to_string()
-}
-
-fn lines(mut lines: Vec<String>) -> String {
-    let rest = lines.len().saturating_sub(ITEMS_SHOWN);
-    lines.truncate(ITEMS_SHOWN);
-    if rest > 0 {
-        lines.push(format!("… and {rest} more"));
-    }
-    if lines.is_empty() { "–".to_owned() } else { lines.join("\n") }
-}
-
-/// The word for how a run ended.
-pub(super) const fn state(state: RunState) -> &'static str {
-    state.as_str()
-}
-
-/// What was done, or would be: one line a step.
-fn done(report: &Report) -> Vec<String> {
-    let steps = report.items.iter().flat_map(|item| item.steps.iter().map(move |step| (item, step)));
-    steps
-        .filter_map(|(item, step)| {
-            let how = match step.state {
-                StepState::Done => "",
-                StepState::Accepted => " (accepted)",
-                StepState::AlreadyInForce => " (was in force)",
-                StepState::Planned => " (would)",
-                StepState::Skipped | StepState::Halted | StepState::Failed | StepState::Parked => {
-                    return None;
-                }
-            };
-            Some(format!("{} {}{how}", step.action, clean(&named(item, step), CELL_WIDTH)))
-        })
-        .collect()
-}
-
-/// The target as people know it: the item's name when the step is aimed at it, else the id.
-fn named(item: &ItemReport, step: &StepReport) -> String {
-    if step.target.is_empty() || item.key.is_empty() {
-        item.key.clone()
-    } else {
-        short(&item.key, &step.target)
-    }
-}
-
-fn short(key: &str, target: &str) -> String {
-    let id: String = if target.len() > 16 && !target.contains('@') {
-        target.chars().take(8).chain(['…']).collect()
-    } else {
-        target.to_owned()
-    };
-    if key == target { id } else { format!("{key} [{id}]") }
-}
-
-/// What was not done, each with its reason; the same reason is counted, not repeated.
-fn not_done(report: &Report) -> Vec<String> {
-    let mut reasons: Vec<String> = Vec::new();
-    if let Some(reason) = &report.reason {
-        reasons.push(clean(reason, 200));
-    }
-    for item in &report.items {
-        match item.outcome {
-            ItemOutcome::Suppressed => {
-                reasons.push(reason_of("suppressed", &item.key, item.reason.as_deref()));
-            }
-            ItemOutcome::Matched
-            | ItemOutcome::Acted
-            | ItemOutcome::Planned
-            | ItemOutcome::Skipped
-            | ItemOutcome::Halted
-            | ItemOutcome::Failed
-            | ItemOutcome::Parked => {}
-        }
-        for step in &item.steps {
-            let word = match step.state {
-                StepState::Skipped => "skipped",
-                StepState::Halted => "halted",
-                StepState::Failed => "failed",
-                StepState::Parked => "parked",
-                StepState::Done | StepState::Accepted | StepState::AlreadyInForce | StepState::Planned => {
-                    continue;
-                }
-            };
-            reasons.push(reason_of(&format!("{} {word}", step.action), &item.key, step.reason.as_deref()));
-        }
-    }
-    reasons
-}
-
-fn reason_of(what: &str, key: &str, why: Option<&str>) -> String {
-    let why = why.map(|why| format!(": {}", clean(why, 200))).unwrap_or_default();
-    format!("{what} {}{why}", clean(key, CELL_WIDTH))
-}
-
-/// What was told where.
-fn told(told: &[Told]) -> Vec<String> {
-    told.iter()
-        .map(|told| {
-            let how = match told.state {
-                ToldState::Delivered => "delivered".to_owned(),
-                ToldState::Queued => "queued".to_owned(),
-                ToldState::Planned => "would tell".to_owned(),
-                ToldState::Skipped => "not told".to_owned(),
-                ToldState::Failed => "failed".to_owned(),
-            };
-            let why = told.reason.as_deref().map(|why| format!(": {}", clean(why, 120))).unwrap_or_default();
-            format!("{} {how}{why}", told.channel)
-        })
-        .collect()
 }
 
 /// One run in full.
@@ -162,7 +35,7 @@ pub(super) fn report(report: &Report) -> String {
         format!("version  {}", report.playbook_version),
         format!("tenant   {}", clean(&report.tenant, 120)),
         format!("started  {} by {}", report.started, report.trigger),
-        format!("ended    {} {}", report.finished, state(report.state)),
+        format!("ended    {} {}", report.finished, report.state.as_str()),
         format!(
             "counts   {} hunted, {} known, {} matched, {} suppressed, {} acted, {} planned, {} skipped, {} halted, {} failed, {} in doubt, {} unreadable",
             counts.hunted,
@@ -187,7 +60,7 @@ pub(super) fn report(report: &Report) -> String {
     if !report.items.is_empty() {
         let _infallible = write!(text, "\n{}\n", items(&report.items));
     }
-    for line in told(&report.told) {
+    for line in overview::told(&report.told) {
         let _infallible = writeln!(text, "told {line}");
     }
     text

@@ -1,0 +1,369 @@
+//! One run after another against the simulated tenant: what is matched, left alone, done and told, over
+//! restarts, edits and failures. The tenant's own log says what was really done.
+
+#![expect(clippy::expect_used, reason = "test helpers")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use huntbook::clock::{ManualClock, SharedClock};
+use huntbook::diag::Sink;
+use huntbook::engine::{Engine, ItemOutcome, Order, Ran, Report, RunState, StepState, ToldState};
+use huntbook::expr::Language;
+use huntbook::guard::Ceilings;
+use huntbook::http::{Http, HttpOptions};
+use huntbook::model::{List, Lists, Secret};
+use huntbook::plan::{Exclusions, Plan, World, compile};
+use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
+use huntbook::store::{Accepted, Effects, Store, Trigger};
+use huntbook::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+const NOW: &str = "2026-03-01T12:00:00Z";
+const QUERY: &str = "DeviceEvents | take 10";
+
+/// A tenant, a journal and a clock.
+struct House {
+    sim: Sim,
+    clock: ManualClock,
+    dir: tempfile::TempDir,
+    engine: Engine,
+    lists: Arc<Lists>,
+    devices: Vec<String>,
+}
+
+impl House {
+    /// A tenant whose hunt returns one row for each of its first three machines.
+    async fn build() -> Self {
+        let clock = ManualClock::new(NOW.parse().expect("an instant"));
+        let mut options = SimOptions::sample().expect("the sample tenant");
+        let devices: Vec<String> =
+            options.data.machines.iter().take(3).map(|machine| machine.id.to_string()).collect();
+        let rows: Vec<_> = devices
+            .iter()
+            .enumerate()
+            .map(|(n, id)| json!({"DeviceId": id, "DeviceName": format!("host{n}"), "Files": n * 10, "Note": null}))
+            .collect();
+        let columns =
+            [("DeviceId", "String"), ("DeviceName", "String"), ("Files", "Int64"), ("Note", "String")];
+        let columns = columns.into_iter().map(|(name, kind)| HuntColumn::new(name, kind)).collect();
+        let rows = rows.iter().filter_map(|row| row.as_object().cloned()).collect();
+        options.hunter =
+            Arc::new(CannedHunter::new().when("DeviceEvents", Ok(HuntTable::new(columns, rows))));
+        let shared: SharedClock = Arc::new(clock.clone());
+        let sim = Sim::start(options, Arc::clone(&shared)).await.expect("the simulated tenant starts");
+        let dir = tempfile::tempdir().expect("a folder");
+        let engine = open(&sim, &clock, dir.path().join("journal.db")).await;
+        let lists = Arc::new([List::new("packagers", ["host2"])].into_iter().collect());
+        Self { sim, clock, dir, engine, lists, devices }
+    }
+
+    /// Ends the process's part and opens the journal again, as after a restart.
+    async fn restart(mut self) -> Self {
+        self.engine.store.close().await;
+        let path = self.journal();
+        drop(self.engine);
+        self.engine = open(&self.sim, &self.clock, path).await;
+        self
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.dir.path().join("journal.db")
+    }
+
+    fn world(&self) -> World {
+        World {
+            language: Language::new(),
+            lists: (*self.lists).clone(),
+            channels: BTreeSet::from(["soc".to_owned()]),
+            tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::new())]),
+            ceilings: Ceilings::default(),
+            exclusions: Exclusions::default(),
+        }
+    }
+
+    fn plan(&self, text: &str) -> Arc<Plan> {
+        let mut sink = Sink::new();
+        let plan = compile("test.yaml", text.as_bytes(), &self.world(), &mut sink);
+        Arc::new(plan.unwrap_or_else(|| panic!("{:#?}", sink.into_sorted())))
+    }
+
+    async fn run(&self, text: &str) -> Report {
+        self.run_with(text, Effects::Apply).await
+    }
+
+    async fn run_with(&self, text: &str, effects: Effects) -> Report {
+        let plan = self.plan(text);
+        let accepted =
+            Accepted { name: plan.about.id, file: "test.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
+        self.engine.store.accept_version(&accepted).await.expect("the version is kept");
+        let order = Order {
+            plan,
+            lists: Arc::clone(&self.lists),
+            tenant: "contoso".to_owned(),
+            trigger: Trigger::Manual,
+            slot: None,
+            effects,
+        };
+        match self.engine.run(&order).await.expect("the run is recorded") {
+            Ran::Report(report) => *report,
+            Ran::SlotTaken => panic!("there is no slot"),
+        }
+    }
+
+    /// What the tenant says was done, as `effect target-number`, in order.
+    fn applied(&self) -> Vec<String> {
+        let number = |target: &str| self.devices.iter().position(|device| device == target);
+        let effects = self.sim.effects().into_iter();
+        effects
+            .map(|effect| match number(&effect.target) {
+                Some(number) => format!("{} {number}", effect.effect),
+                None => format!("{} {}", effect.effect, effect.target),
+            })
+            .collect()
+    }
+}
+
+async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
+    let clock: SharedClock = Arc::new(clock.clone());
+    let http = Http::open(HttpOptions::default(), Arc::clone(&clock)).expect("the HTTP client");
+    let endpoints = sim.endpoints();
+    let options = ClientOptions {
+        name: "contoso".to_owned(),
+        tenant_id: SimOptions::TENANT_ID.parse().expect("a tenant id"),
+        cloud: Cloud::Commercial,
+        endpoints: EndpointOverrides {
+            login: Some(endpoints.login),
+            graph: Some(endpoints.graph),
+            mde: Some(endpoints.mde),
+            xdr: Some(endpoints.xdr),
+        },
+        credential: Credential::ClientSecret {
+            client_id: SimApp::CLIENT_ID.to_owned(),
+            secret: Secret::new(SimApp::SECRET.to_owned()),
+        },
+        hunting: HuntingApi::Graph,
+    };
+    let client: Arc<dyn Tenant> =
+        Arc::new(Client::open(options, http, Arc::clone(&clock)).expect("the client"));
+    let store = Store::open(&path, Arc::clone(&clock)).await.expect("the journal");
+    Engine { store, clock, tenants: BTreeMap::from([("contoso".to_owned(), client)]) }
+}
+
+/// A playbook over the canned query; `rest` is added at its end.
+fn playbook(rest: &str) -> String {
+    format!(
+        "schema: 1\nid: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77\nname: Test\nmode: enforce\nseverity: High\n\
+         hunt:\n  query: {QUERY}\n  identity: [DeviceId]\n{rest}"
+    )
+}
+
+const TAG: &str = "actions:\n  - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n";
+const ISOLATE: &str = "actions:\n  - isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}\n";
+
+fn outcomes(report: &Report) -> Vec<ItemOutcome> {
+    report.items.iter().map(|item| item.outcome).collect()
+}
+
+fn states(report: &Report) -> Vec<StepState> {
+    report.items.iter().flat_map(|item| item.steps.iter().map(|step| step.state)).collect()
+}
+
+#[tokio::test]
+async fn a_row_is_acted_on_once_over_runs_restarts_and_edits() {
+    let house = House::build().await;
+    let first = house.run(&playbook(TAG)).await;
+    assert_eq!((first.counts.hunted, first.counts.matched, first.counts.acted), (3, 3, 3));
+    let second = house.run(&playbook(TAG)).await;
+    assert_eq!((second.counts.hunted, second.counts.duplicates, second.counts.matched), (3, 3, 0));
+    let house = house.restart().await;
+    let third = house.run(&playbook(&format!("description: edited\n{TAG}"))).await;
+    assert_eq!((third.counts.duplicates, third.counts.matched), (3, 0));
+    assert_eq!(house.applied(), ["addTag 0", "addTag 1", "addTag 2"]);
+}
+
+#[tokio::test]
+async fn conditions_decide_what_goes_on_and_what_each_step_does() {
+    let house = House::build().await;
+    let text = playbook(
+        "where: row.Files >= 10\nactions:\n  - if: \"!(row.DeviceName in lists.packagers)\"\n    \
+         tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n",
+    );
+    let report = house.run(&text).await;
+    assert_eq!(outcomes(&report), [ItemOutcome::Acted, ItemOutcome::Skipped]);
+    assert_eq!(house.applied(), ["addTag 1"]);
+}
+
+#[tokio::test]
+async fn when_counts_new_rows_only() {
+    let house = House::build().await;
+    let text = playbook(&format!("where: row.Files == 0\nwhen: rows.len() == 3\n{TAG}"));
+    assert_eq!(house.run(&text).await.counts.matched, 1);
+    let again = house.run(&text).await;
+    assert_eq!(
+        (again.state, again.reason.as_deref()),
+        (RunState::Idle, Some("`when` does not hold: 2 new rows"))
+    );
+}
+
+#[tokio::test]
+async fn a_condition_without_a_value_fails_the_run_and_touches_nothing() {
+    let house = House::build().await;
+    let report = house.run(&playbook(&format!("where: row.DeviceName > 3\n{TAG}"))).await;
+    assert_eq!(report.state, RunState::Failed);
+    assert!(
+        report.reason.as_deref().is_some_and(|reason| reason.contains("`where` failed on row 1")),
+        "{report:?}"
+    );
+    assert_eq!(house.applied(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn suppression_outlives_a_restart_and_ends() {
+    let house = House::build().await;
+    let text = playbook(&format!("suppress: {{by: [Note], for: 24h}}\n{TAG}"))
+        .replace("  identity: [DeviceId]\n", "");
+    let first = house.run(&text).await;
+    use ItemOutcome::{Acted, Suppressed};
+    assert_eq!(outcomes(&first), [Acted, Suppressed, Suppressed]);
+    let house = house.restart().await;
+    house.clock.advance(SignedDuration::from_hours(23));
+    assert_eq!(outcomes(&house.run(&text).await), [Suppressed, Suppressed, Suppressed]);
+    house.clock.advance(SignedDuration::from_hours(2));
+    assert_eq!(outcomes(&house.run(&text).await), [Acted, Suppressed, Suppressed]);
+}
+
+#[tokio::test]
+async fn a_guard_halts_the_whole_run() {
+    let house = House::build().await;
+    let report = house.run(&playbook(&format!("guards: {{maxActions: {{perRun: 2}}}}\n{ISOLATE}"))).await;
+    assert_eq!(report.state, RunState::Halted);
+    assert_eq!(states(&report), [StepState::Halted; 3]);
+    assert_eq!(house.applied(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_daily_limit_counts_over_restarts_and_a_clock_turned_back() {
+    let house = House::build().await;
+    let text = |id: u32| {
+        let one =
+            format!("where: row.Files == {}\nguards: {{maxActions: {{perDay: 2}}}}\n{ISOLATE}", id * 10);
+        playbook(&one)
+    };
+    assert_eq!(house.run(&text(0)).await.counts.acted, 1);
+    let house = house.restart().await;
+    assert_eq!(house.run(&text(1)).await.counts.acted, 1);
+    house.clock.advance(SignedDuration::from_hours(-30));
+    let report = house.run(&text(2)).await;
+    assert_eq!(states(&report), [StepState::Halted], "{report:?}");
+    assert_eq!(house.applied(), ["isolate 0", "isolate 1"]);
+}
+
+#[tokio::test]
+async fn observing_and_dry_runs_change_nothing_and_a_dry_run_remembers_nothing() {
+    let house = House::build().await;
+    let told = "notify:\n  - channel: soc\n";
+    let dry = house.run_with(&playbook(&format!("{ISOLATE}{told}")), Effects::DryRun).await;
+    assert_eq!(states(&dry), [StepState::Planned; 3]);
+    assert_eq!(dry.told[0].state, ToldState::Planned);
+    let observed = house.run(&playbook(&format!("{ISOLATE}{told}")).replace("enforce", "observe")).await;
+    assert_eq!(observed.counts.planned, 3, "the dry run remembered something");
+    assert_eq!(observed.told[0].state, ToldState::Queued);
+    assert_eq!(house.applied(), Vec::<String>::new());
+    assert_eq!(house.engine.store.pending().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_answer_parks_the_action_and_never_repeats_it() {
+    let house = House::build().await;
+    let fault =
+        json!([{"match": "POST /mde/api/machines/*/isolate", "reset": true, "apply": "before", "times": 1}]);
+    house.sim.set_faults(Fault::script(fault).unwrap()).unwrap();
+    let text = playbook(&format!("where: row.Files == 0\n{ISOLATE}"));
+    let report = house.run(&text).await;
+    assert_eq!((report.state, states(&report)), (RunState::Partial, vec![StepState::Parked]));
+    assert_eq!(house.engine.store.parked().await.unwrap().len(), 1);
+    house.run(&text).await;
+    assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn a_refusal_fails_the_item_and_stops_its_later_steps() {
+    let house = House::build().await;
+    let fault = json!([{"match": "POST /mde/api/machines/*/isolate", "status": 403}]);
+    house.sim.set_faults(Fault::script(fault).unwrap()).unwrap();
+    let later = "  - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n";
+    let stop = playbook(&format!("where: row.Files == 0\n{ISOLATE}{later}"));
+    let report = house.run(&stop).await;
+    assert_eq!(states(&report), [StepState::Failed, StepState::Skipped]);
+    let reason = report.items[0].steps[0].reason.clone().unwrap_or_default();
+    assert!(reason.contains("Machine.Isolate"), "{reason}");
+    let on = playbook(&format!("where: row.Files == 10\n{ISOLATE}    onError: continue\n{later}"));
+    assert_eq!(states(&house.run(&on).await), [StepState::Failed, StepState::Done]);
+    assert_eq!(house.applied(), ["addTag 1"]);
+}
+
+#[tokio::test]
+async fn excluded_devices_are_known_by_the_tenants_own_name_for_them() {
+    let house = House::build().await;
+    let name = {
+        let id: huntbook::model::DeviceId = house.devices[1].parse().unwrap();
+        let machine = house.engine.tenants["contoso"].machine(&id).await.unwrap();
+        machine.computer_dns_name.expect("a name")
+    };
+    let text = playbook(&format!("guards: {{exclude: {{devices: [{name}]}}}}\n{ISOLATE}"));
+    let report = house.run(&text).await;
+    assert_eq!(states(&report), [StepState::Accepted, StepState::Skipped, StepState::Accepted]);
+    assert_eq!(house.applied(), ["isolate 0", "isolate 2"]);
+}
+
+#[tokio::test]
+async fn a_target_that_is_no_id_never_reaches_the_tenant() {
+    let house = House::build().await;
+    let report = house
+        .run(&playbook("actions:\n  - isolateDevice: {device: \"../{{row.DeviceId}}\", comment: x}\n"))
+        .await;
+    assert_eq!(states(&report), [StepState::Failed; 3]);
+    assert_eq!(house.applied(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_tenant_that_cannot_hunt_fails_the_run_and_the_next_one_makes_up_for_it() {
+    let house = House::build().await;
+    let fault = json!([{"match": "POST /graph/*/security/runHuntingQuery", "status": 400}]);
+    house.sim.set_faults(Fault::script(fault).unwrap()).unwrap();
+    assert_eq!(house.run(&playbook(TAG)).await.state, RunState::Failed);
+    house.sim.set_faults(Vec::new()).unwrap();
+    assert_eq!(house.run(&playbook(TAG)).await.counts.acted, 3);
+}
+
+#[tokio::test]
+async fn messages_name_what_happened_and_wait_in_the_outbox() {
+    let house = House::build().await;
+    let text = playbook(&format!(
+        "{TAG}notify:\n  - channel: soc\n    if: outcome.acted == 3\n    title: \"{{{{outcome.acted}}}} of {{{{outcome.hunted}}}}\"\n    \
+         text: \"{{{{#each items}}}}{{{{row.DeviceName}}}} {{{{/each}}}}\"\n  - channel: soc\n    if: outcome.halted\n"
+    ));
+    let report = house.run(&text).await;
+    let told: Vec<(ToldState, &str)> =
+        report.told.iter().map(|told| (told.state, told.title.as_str())).collect();
+    assert_eq!(told, [(ToldState::Queued, "3 of 3"), (ToldState::Skipped, "")]);
+    let due = house.engine.store.due(Timestamp::MAX, 10).await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].body.pointer("/message/text"), Some(&json!("host0 host1 host2 ")));
+}
+
+#[tokio::test]
+async fn incidents_are_triaged_once() {
+    let house = House::build().await;
+    let text = "schema: 1\nid: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e78\nname: Triage\nmode: enforce\nseverity: Low\n\
+                incidents:\n  filter: {status: [active], updatedWithin: 30d}\n  expandAlerts: true\n\
+                where: incident.alerts.len() > 0\nactions:\n  - updateIncident: {incident: \"{{incident.id}}\", \
+                tags: {add: [triaged]}, comment: seen}\n";
+    let report = house.run(text).await;
+    assert!(report.counts.matched > 0, "{report:?}");
+    assert_eq!(report.counts.acted, report.counts.matched);
+    assert_eq!(house.run(text).await.counts.matched, 0);
+}
