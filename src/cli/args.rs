@@ -29,8 +29,9 @@ pub(super) struct Arguments {
     pub(super) format: Output,
 
     /// Which log lines go to standard error, as tracing filters write it: `warn`, `huntbook=debug`
-    #[arg(long, global = true, env = "HUNTBOOK_LOG", default_value = "warn", value_name = "FILTER")]
-    pub(super) log: String,
+    /// [default: warn; error for the demo]
+    #[arg(long, global = true, env = "HUNTBOOK_LOG", value_name = "FILTER")]
+    pub(super) log: Option<String>,
 
     /// How log lines are written
     #[arg(long, global = true, env = "HUNTBOOK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]

@@ -89,7 +89,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
 
 /// Sends log lines to standard error.
 fn start_log(arguments: &Arguments) -> Result<(), String> {
-    let filter: EnvFilter = arguments.log.parse().map_err(|error| format!("{error}"))?;
+    let default = if matches!(arguments.command, Command::Demo(_)) { "error" } else { "warn" };
+    let filter: EnvFilter =
+        arguments.log.as_deref().unwrap_or(default).parse().map_err(|error| format!("{error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match arguments.log_format {
         LogFormat::Text => builder.with_ansi(false).try_init().map_err(|error| error.to_string()),

@@ -1,10 +1,11 @@
 //! Many runs at a glance: one row for each, then what was done and told, and what was not, and why.
 
+use comfy_table::{ContentArrangement, presets};
 use indexmap::IndexMap;
 
 use super::output::clean;
 use super::tables::table;
-use crate::engine::{ItemOutcome, ItemReport, Report, StepReport, StepState, Told, ToldState};
+use crate::engine::{ItemOutcome, Report, StepReport, StepState, Told, ToldState};
 
 /// Most lines of one kind shown under a playbook; the rest is counted.
 const LINES_MAX: usize = 12;
@@ -12,6 +13,8 @@ const LINES_MAX: usize = 12;
 const NAMES_MAX: usize = 6;
 /// Widest text of the tenant, in characters.
 const NAME_WIDTH: usize = 60;
+/// Widest name of a playbook in the table, in characters.
+const TITLE_WIDTH: usize = 44;
 /// Widest reason, in characters.
 const REASON_WIDTH: usize = 160;
 
@@ -20,6 +23,8 @@ pub(super) fn of(reports: &[Report]) -> String {
     let head =
         ["playbook", "mode", "hunted", "known", "matched", "quiet", "acted", "not acted", "told", "ended"];
     let mut overview = table(&head);
+    overview.load_style(presets::ASCII_MARKDOWN);
+    overview.set_content_arrangement(ContentArrangement::Disabled);
     for report in reports {
         let counts = &report.counts;
         let not_acted = counts.skipped + counts.halted_items + counts.failed + counts.parked;
@@ -27,7 +32,7 @@ pub(super) fn of(reports: &[Report]) -> String {
         let acted =
             if counts.planned > 0 { format!("({} would)", counts.planned) } else { counts.acted.to_string() };
         overview.add_row([
-            clean(&report.name, NAME_WIDTH),
+            clean(&report.name, TITLE_WIDTH),
             report.mode.clone(),
             counts.hunted.to_string(),
             counts.duplicates.to_string(),
@@ -69,23 +74,17 @@ fn grouped(report: &Report) -> IndexMap<(&'static str, String), Vec<String>> {
             groups.entry(("suppressed", why)).or_default().push(clean(&item.key, NAME_WIDTH));
         }
         for step in &item.steps {
-            groups
-                .entry((word(step.state), said(item, step)))
-                .or_default()
-                .push(clean(&item.key, NAME_WIDTH));
+            groups.entry((word(step.state), said(step))).or_default().push(clean(&item.key, NAME_WIDTH));
         }
     }
     groups
 }
 
-/// The action, and why it ended so if the word alone does not say. A reason names its target, which the
-/// line names too.
-fn said(item: &ItemReport, step: &StepReport) -> String {
+/// The action, and why it ended so if the word alone does not say.
+fn said(step: &StepReport) -> String {
     let why = step.reason.as_deref().filter(|_why| step.state != StepState::Planned);
-    match why.map(|why| clean(why, REASON_WIDTH)) {
-        Some(why) => format!("{}: {}", step.action, why.replace(&clean(&item.key, NAME_WIDTH), "it")),
-        None => step.action.clone(),
-    }
+    let why = why.map(|why| format!(": {}", clean(why, REASON_WIDTH))).unwrap_or_default();
+    format!("{}{why}", step.action)
 }
 
 fn line(word: &str, what: &str, names: &[String]) -> String {

@@ -2,6 +2,7 @@
 //! put at their place, and the columns they read collected.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use jiff::SignedDuration;
 
@@ -149,7 +150,7 @@ impl<'a> Lowering<'a> {
         };
         let before = self.sink.errors();
         for reference in template.references() {
-            if let Some(problem) = self.reference(reference, text) {
+            if let Some(problem) = self.reference(template.source(), reference, text) {
                 self.problems(pointer, vec![problem]);
             }
         }
@@ -164,7 +165,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Checks one variable of a text; notes the column it reads.
-    fn reference(&mut self, reference: &Reference, text: Text) -> Option<Problem> {
+    fn reference(&mut self, source: &str, reference: &Reference, text: Text) -> Option<Problem> {
         let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
         let subject = self.subject();
         let unknown = |name: &str, known: &[&str]| {
@@ -189,19 +190,19 @@ impl<'a> Lowering<'a> {
             ["run", name, ..] => member(name, &RUN),
             ["outcome", name, ..] => member(name, &OUTCOME),
             ["items", "[]", name, rest @ ..] | ["item", name, rest @ ..] if *name == subject => {
-                self.subject_member(reference, rest)
+                self.subject_member(source, reference, rest)
             }
             ["items", "[]", name, ..] | ["item", name, ..] => {
                 let known: Vec<&str> = ITEM.iter().copied().chain([subject]).collect();
                 member(name, &known)
             }
-            ["row" | "incident", rest @ ..] => self.subject_member(reference, rest),
+            ["row" | "incident", rest @ ..] => self.subject_member(source, reference, rest),
             _ => None,
         }
     }
 
     /// Checks what a text reads of a row or an incident.
-    fn subject_member(&mut self, reference: &Reference, rest: &[&str]) -> Option<Problem> {
+    fn subject_member(&mut self, source: &str, reference: &Reference, rest: &[&str]) -> Option<Problem> {
         let known: Vec<String> = if self.hunts() {
             match rest.first() {
                 None => self.reads = Reads::All,
@@ -217,10 +218,7 @@ impl<'a> Lowering<'a> {
         } else {
             format!("an incident has no `{name}`")
         };
-        // The name is the last part of the marked path unless something of it is read in turn.
-        let end = reference.range.end;
-        let start = if rest.len() == 1 { end.saturating_sub(name.len()) } else { reference.range.start };
-        let problem = Problem::new(Code::UnknownVariable, start..end, message);
+        let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
         Some(problem.nearest(name, known.iter().map(String::as_str)))
     }
 
@@ -254,5 +252,14 @@ impl<'a> Lowering<'a> {
         };
         self.sink.push(diagnostic.nearest(name, known.iter().copied()).help(help));
         false
+    }
+}
+
+/// Where in a template the last mention of a name within a reference stands.
+fn part(source: &str, reference: &Reference, name: &str) -> Range<usize> {
+    let written = source.get(reference.range.clone()).unwrap_or_default();
+    match written.rfind(name) {
+        Some(at) => reference.range.start + at..reference.range.start + at + name.len(),
+        None => reference.range.clone(),
     }
 }

@@ -1,0 +1,231 @@
+//! The binary as people use it: what it prints, and how it ends.
+
+#![expect(clippy::expect_used, reason = "test helpers")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use huntbook::clock::{SharedClock, SystemClock};
+use huntbook::sim::{Sim, SimApp, SimOptions};
+
+const SECRET_NAME: &str = "HUNTBOOK_TEST_SECRET";
+
+fn huntbook(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_huntbook"))
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .env(SECRET_NAME, SimApp::SECRET)
+        .output()
+        .expect("the binary starts")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[track_caller]
+fn ends(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}\n{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// A folder with settings for a simulated tenant and one playbook.
+fn project(sim: &Sim, playbook: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (at, tenant) = (sim.endpoints(), SimOptions::TENANT_ID);
+    let settings = format!(
+        "tenants:\n  contoso:\n    tenantId: {tenant}\n    auth:\n      clientSecret: {{clientId: {}, secret: {{env: {SECRET_NAME}}}}}\n    \
+         endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\", xdr: \"{}\"}}\n\
+         channels:\n  siem: {{webhook: {{url: \"{}/webhook/siem\"}}}}\n",
+        SimApp::CLIENT_ID,
+        at.login,
+        at.graph,
+        at.mde,
+        at.xdr,
+        at.hooks
+    );
+    std::fs::write(dir.path().join("huntbook.yaml"), settings).expect("settings are written");
+    std::fs::create_dir(dir.path().join("playbooks")).expect("a folder");
+    std::fs::write(dir.path().join("playbooks/tag.yaml"), playbook).expect("a playbook is written");
+    dir
+}
+
+const PLAYBOOK: &str = "schema: 1
+id: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77
+name: Tag servers
+mode: enforce
+severity: Low
+hunt:
+  query: DeviceInfo | where DeviceName startswith 'dc01' | summarize arg_max(Timestamp, DeviceName) by DeviceId
+  identity: [DeviceId]
+actions:
+  - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}
+notify:
+  - channel: siem
+    title: \"{{outcome.acted}} tagged\"
+";
+
+async fn tenant() -> Sim {
+    let clock: SharedClock = std::sync::Arc::new(SystemClock);
+    let options = SimOptions::story(clock.now()).expect("the story");
+    Sim::start(options, clock).await.expect("the simulated tenant starts")
+}
+
+/// Runs the binary without holding up the tenant, which lives on this runtime.
+async fn ask(dir: &tempfile::TempDir, arguments: &[&str]) -> Output {
+    let (dir, arguments) =
+        (dir.path().to_owned(), arguments.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+    tokio::task::spawn_blocking(move || {
+        huntbook(&dir, &arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    })
+    .await
+    .expect("the task ends")
+}
+
+#[test]
+fn help_teaches_and_wrong_usage_is_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let help = huntbook(dir.path(), &["--help"]);
+    ends(&help, 0);
+    for word in [
+        "demo",
+        "validate",
+        "run",
+        "runs",
+        "show",
+        "status",
+        "serve",
+        "sim",
+        "actions",
+        "schema",
+        "Exit codes",
+    ] {
+        assert!(text(&help.stdout).contains(word), "{word}");
+    }
+    ends(&huntbook(dir.path(), &["runn"]), 2);
+    ends(&huntbook(dir.path(), &["run"]), 2);
+    ends(&huntbook(dir.path(), &["completions", "bash"]), 0);
+}
+
+#[test]
+fn what_is_not_there_is_said_with_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let validate = huntbook(dir.path(), &["validate"]);
+    ends(&validate, 78);
+    assert!(text(&validate.stderr).contains("huntbook.yaml"), "{}", text(&validate.stderr));
+    let action = huntbook(dir.path(), &["actions", "isolatDevice"]);
+    ends(&action, 1);
+    assert!(text(&action.stderr).contains("did you mean `isolateDevice`?"));
+}
+
+#[test]
+fn the_demo_needs_nothing_and_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = huntbook(dir.path(), &["demo"]);
+    ends(&demo, 0);
+    let shown = text(&demo.stdout);
+    for line in [
+        "accepted   isolateDevice wks-014.contoso.example",
+        "skipped    isolateDevice dc01.contoso.example",
+        "suppressed omar.haddad@contoso.example",
+        "halted     runAntivirusScan",
+        "would      revokeSessions",
+        "told       soc-mail delivered",
+        "told       soc-slack delivered",
+        "told       soc-teams delivered",
+        "told       siem-webhook delivered",
+        "3 isolate,",
+    ] {
+        assert!(shown.contains(line), "{line}\n{shown}");
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    let json = huntbook(dir.path(), &["demo", "--format", "json"]);
+    ends(&json, 0);
+    let reports: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(reports.as_array().map(Vec::len), Some(14));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_changes_nothing_a_run_acts_and_history_tells() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    ends(&ask(&dir, &["validate"]).await, 0);
+    let dry = ask(&dir, &["run", "tag", "--dry-run"]).await;
+    ends(&dry, 0);
+    assert!(text(&dry.stdout).contains("dry run"), "{}", text(&dry.stdout));
+    assert!(!dir.path().join("huntbook.db").exists(), "a dry run leaves no journal");
+    assert_eq!((sim.effects().len(), sim.messages().len()), (0, 0));
+
+    let run = ask(&dir, &["run", "Tag servers", "--format", "json"]).await;
+    ends(&run, 0);
+    let reports: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert_eq!(reports[0]["counts"]["acted"], 1);
+    assert_eq!(reports[0]["told"][0]["state"], "delivered");
+    assert_eq!((sim.effects().len(), sim.messages().len()), (1, 1));
+    let again = ask(&dir, &["run", "tag"]).await;
+    ends(&again, 0);
+    assert_eq!(sim.effects().len(), 1, "the same device is tagged once");
+
+    let runs: serde_json::Value =
+        serde_json::from_slice(&ask(&dir, &["runs", "--format", "json"]).await.stdout).unwrap();
+    assert_eq!(runs.as_array().map(Vec::len), Some(2));
+    let id = runs[1]["id"].as_str().unwrap().to_owned();
+    let shown = ask(&dir, &["show", &id]).await;
+    ends(&shown, 0);
+    for word in ["tagDevice", "dc01.contoso.example", "intended", "done", "message to siem delivered"] {
+        assert!(text(&shown.stdout).contains(word), "{word}\n{}", text(&shown.stdout));
+    }
+    ends(&ask(&dir, &["status"]).await, 0);
+    ends(&ask(&dir, &["show", "ffff"]).await, 1);
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_playbook_is_refused_with_its_places() {
+    let sim = tenant().await;
+    let bad = PLAYBOOK
+        .replace("identity: [DeviceId]", "identity: [DeviceId]\nwhere: rwo.DeviceName == 'x'\nsuppres: 1");
+    let dir = project(
+        &sim,
+        &bad.replace("channel: siem", "channel: sieem").replace("outcome.acted", "outcome.actd"),
+    );
+    let validate = ask(&dir, &["validate"]).await;
+    ends(&validate, 78);
+    let shown = text(&validate.stdout);
+    assert!(shown.contains("unknown key") && shown.contains("suppress"), "{shown}");
+    let dir = project(
+        &sim,
+        &PLAYBOOK.replace("channel: siem", "channel: sieem").replace("outcome.acted", "outcome.actd"),
+    );
+    let shown = text(&ask(&dir, &["validate"]).await.stdout);
+    for word in ["tag.yaml:12:14", "`siem`", "tag.yaml:13:23", "{{outcome.acted}} tagged", "HB0402", "HB0501"]
+    {
+        assert!(shown.contains(word), "{word}\n{shown}");
+    }
+    ends(&ask(&dir, &["run", "tag"]).await, 78);
+    assert_eq!(sim.requests().len(), 0, "nothing is asked of the tenant");
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_secret_is_explained_and_never_shown() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    let settings = std::fs::read_to_string(dir.path().join("huntbook.yaml")).unwrap();
+    std::fs::write(dir.path().join("wrong"), "canary-secret-7f3a").unwrap();
+    let settings = settings
+        .replace(&format!("{{env: {SECRET_NAME}}}"), &format!("{{file: {}/wrong}}", dir.path().display()));
+    std::fs::write(dir.path().join("huntbook.yaml"), settings).unwrap();
+    let run = ask(&dir, &["run", "tag", "--log", "trace"]).await;
+    ends(&run, 1);
+    let all = format!("{}{}", text(&run.stdout), text(&run.stderr));
+    assert!(all.contains("AADSTS7000215"), "{all}");
+    assert!(!all.contains("canary-secret-7f3a") && !all.contains(SimApp::SECRET));
+    let files =
+        std::fs::read_dir(dir.path()).unwrap().filter_map(Result::ok).filter(|entry| entry.path().is_file());
+    for file in files.filter(|entry| entry.file_name() != "wrong") {
+        let bytes = std::fs::read(file.path()).unwrap();
+        assert!(!text(&bytes).contains("canary-secret-7f3a"), "{}", file.path().display());
+    }
+    sim.stop().await;
+}
