@@ -1,7 +1,5 @@
 //! The binary as people use it: what it prints, and how it ends.
 
-#![expect(clippy::expect_used, reason = "test helpers")]
-
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,7 +1,7 @@
 //! One run after another against the simulated tenant: what is matched, left alone, done and told, over
 //! restarts, edits and failures. The tenant's own log says what was really done.
 
-#![expect(clippy::expect_used, reason = "test helpers")]
+#![expect(clippy::panic, reason = "test helpers")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use huntbook::clock::{ManualClock, SharedClock};
 use huntbook::diag::Sink;
+use huntbook::engine::ItemOutcome::{Acted, Skipped, Suppressed};
 use huntbook::engine::{Engine, ItemOutcome, Order, Ran, Report, RunState, StepState, ToldState};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
@@ -40,7 +41,7 @@ impl House {
         let clock = ManualClock::new(NOW.parse().expect("an instant"));
         let mut options = SimOptions::sample().expect("the sample tenant");
         let devices: Vec<String> =
-            options.data.machines.iter().take(3).map(|machine| machine.id.to_string()).collect();
+            options.data.machines.iter().take(3).map(|machine| machine.id.clone()).collect();
         let rows: Vec<_> = devices
             .iter()
             .enumerate()
@@ -192,7 +193,7 @@ async fn conditions_decide_what_goes_on_and_what_each_step_does() {
          tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n",
     );
     let report = house.run(&text).await;
-    assert_eq!(outcomes(&report), [ItemOutcome::Acted, ItemOutcome::Skipped]);
+    assert_eq!(outcomes(&report), [Acted, Skipped]);
     assert_eq!(house.applied(), ["addTag 1"]);
 }
 
@@ -226,7 +227,6 @@ async fn suppression_outlives_a_restart_and_ends() {
     let text = playbook(&format!("suppress: {{by: [Note], for: 24h}}\n{TAG}"))
         .replace("  identity: [DeviceId]\n", "");
     let first = house.run(&text).await;
-    use ItemOutcome::{Acted, Suppressed};
     assert_eq!(outcomes(&first), [Acted, Suppressed, Suppressed]);
     let house = house.restart().await;
     house.clock.advance(SignedDuration::from_hours(23));
