@@ -16,7 +16,7 @@ use crate::daemon;
 use crate::diag::{Format, render};
 use crate::engine::{Engine, Order, Ran, Report, RunState, ToldState};
 use crate::model::Lists;
-use crate::notify::{self, Channels};
+use crate::notify::{Channels, deliver_due};
 use crate::plan::{Plan, SourceFile, World, compile_set};
 use crate::settings::{self, Settings};
 use crate::store::{Accepted, Effects, Store, Trigger};
@@ -210,7 +210,7 @@ pub(super) async fn deliver(
     channels: &Channels,
     mut reports: Vec<Report>,
 ) -> anyhow::Result<Vec<Report>> {
-    let done = notify::deliver_due(&engine.store, channels, &engine.clock, DELIVERIES_MAX).await?;
+    let done = deliver_due(&engine.store, channels, &engine.clock, DELIVERIES_MAX).await?;
     for report in &mut reports {
         let detail = engine.store.run(report.run).await?;
         let messages = detail.map(|detail| detail.messages).unwrap_or_default();

@@ -14,7 +14,7 @@ use super::report::{ItemOutcome, ItemReport, Report, Told, ToldState};
 use crate::diag::Chain;
 use crate::expr::Env;
 use crate::model::{AlertSeverity, Projection};
-use crate::notify::{self, Draft, Origin};
+use crate::notify::{Draft, Origin, outbox_message};
 use crate::plan::Telling;
 use crate::playbook::{Group, Severity};
 use crate::store::OutboxMessage;
@@ -61,7 +61,7 @@ impl Engine {
                 let entry = match draft(context, (index, telling), (group, &texts)) {
                     Ok(draft) => {
                         let title = draft.title.clone();
-                        messages.push(notify::outbox_message(&origin, draft, now));
+                        messages.push(outbox_message(&origin, draft, now));
                         let state = if context.remembers() { ToldState::Queued } else { ToldState::Planned };
                         Told { title, ..told(state, None) }
                     }
