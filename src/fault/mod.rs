@@ -5,35 +5,35 @@
 //! Without the cargo feature `crash-points` they compile to nothing. With it, and after [`arm`], the
 //! process aborts at the n-th passage of the named point: at once, without unwinding, without a flush.
 //!
-//! The names, in the order a run passes them:
-//!
-//! | name | where |
-//! |---|---|
-//! | `c01_start` | the process has begun |
-//! | `c02_after_migrations` | the journal has its present form |
-//! | `c03_lock_taken` | this process owns the journal |
-//! | `c04_version_loaded` | the last good playbooks are in force |
-//! | `c05_batch_fetched` | the tenant answered, nothing is written yet |
-//! | `c06_batch_journalled` | the matches are on disk |
-//! | `c07_plan_built` | the actions are known |
-//! | `c08_before_intent` | the guards have passed |
-//! | `c09_after_intent_commit` | the intent is on disk, nothing is sent |
-//! | `c13_before_response_read` | the tenant may have acted, nobody has read its answer |
-//! | `c14_response_parsed` | the answer is known, not written |
-//! | `c15_after_result_commit` | the result is on disk |
-//! | `c16_before_outbox` | the item is not settled |
-//! | `c17_after_outbox` | the item is settled, its messages wait |
-//! | `c27_notify_sent` | a message left, not marked |
-//! | `c28_notify_marked` | a message left and is marked |
-//! | `c29_reload_read` | an edit was read |
-//! | `c31_reload_swapped` | an edit is in force, not on disk |
-//! | `c32_reload_persisted` | an edit is in force and on disk |
-//! | `c35_retention_delete` | a batch of old rows is gone |
-//! | `c39_shutdown_begun` | the drain has begun |
-//! | `c40_shutdown_done` | the drain is done |
+//! [`POINTS`] lists the names, in the order a run passes them. To add one: a line there, and the call.
 
 /// Whether this build has crash points. If not, [`arm`] refuses and [`crash_point`] is nothing.
 pub const COMPILED: bool = cfg!(feature = "crash-points");
+
+/// Every crash point and where it is.
+pub const POINTS: &[(&str, &str)] = &[
+    ("c01_start", "the process has begun"),
+    ("c03_lock_taken", "this process owns the journal"),
+    ("c02_after_migrations", "the journal has its present form"),
+    ("c05_batch_fetched", "the tenant answered, nothing is written yet"),
+    ("c06_batch_journalled", "the matches are on disk"),
+    ("c07_plan_built", "the actions are decided"),
+    ("c08_before_intent", "the guards have passed"),
+    ("c09_after_intent_commit", "the intent is on disk, nothing is sent"),
+    ("c10_before_send", "the call is about to be sent"),
+    ("c14_response_parsed", "the answer is known, not written"),
+    ("c15_after_result_commit", "the result is on disk"),
+    ("c16_before_outbox", "the item is not settled"),
+    ("c17_after_outbox", "the item is settled, its messages wait"),
+    ("c18_run_ended", "the run has ended on disk"),
+    ("c27_notify_sent", "a message left, not marked"),
+    ("c28_notify_marked", "a message left and is marked"),
+    ("c29_reload_read", "an edit was read"),
+    ("c30_reload_validated", "an edit was checked"),
+    ("c31_reload_swapped", "an edit is in force, not on disk"),
+    ("c32_reload_persisted", "an edit is in force and on disk"),
+    ("c35_retention_delete", "a batch of old rows is gone"),
+];
 
 /// A crash point that cannot be armed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,9 @@ pub enum ArmError {
     /// The text is not `name` or `name:passage`.
     #[error("`{0}` is not a crash point: write `name` or `name:passage`, passages counted from 1")]
     Malformed(String),
+    /// There is no such crash point; a test that arms it would test nothing.
+    #[error("there is no crash point `{0}`")]
+    Unknown(String),
     /// A crash point is armed already.
     #[error("a crash point is armed already")]
     Armed,
@@ -53,9 +56,13 @@ pub enum ArmError {
 ///
 /// # Errors
 ///
-/// [`ArmError`], when the build has no crash points, the text is malformed, or one is armed already.
+/// [`ArmError`], when the build has no crash points, the text is malformed, there is no such point, or one is armed
+/// already.
 pub fn arm(spec: &str) -> Result<(), ArmError> {
     let (name, passage) = parse(spec).ok_or_else(|| ArmError::Malformed(spec.to_owned()))?;
+    if !POINTS.iter().any(|(known, _place)| *known == name) {
+        return Err(ArmError::Unknown(name.to_owned()));
+    }
     armed::arm(name, passage)
 }
 
@@ -129,6 +136,32 @@ mod tests {
             assert_eq!(arm("c01_start"), Err(ArmError::NotCompiled));
         }
         assert_eq!(arm("?"), Err(ArmError::Malformed("?".to_owned())));
+        assert_eq!(arm("c99_nowhere"), Err(ArmError::Unknown("c99_nowhere".to_owned())));
         crash_point("c01_start");
+    }
+
+    /// Collects the names in calls of `crash_point` below a folder.
+    fn passed(folder: &std::path::Path, found: &mut std::collections::BTreeSet<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                passed(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let calls = text.split("crash_point(\"").skip(1);
+                found.extend(
+                    calls.filter_map(|call| call.split_once('"')).map(|(name, _rest)| name.to_owned()),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_point_is_listed_and_every_listed_point_is_passed() {
+        let mut found = std::collections::BTreeSet::new();
+        passed(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        let listed: std::collections::BTreeSet<String> =
+            POINTS.iter().map(|(name, _place)| (*name).to_owned()).collect();
+        assert_eq!(found, listed);
     }
 }

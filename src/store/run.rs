@@ -1,10 +1,12 @@
 //! Runs and what they matched.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::seen::{Identity, mark_seen};
 use super::word::{ContentHash, Effects, RunMode, RunState, Trigger};
@@ -14,6 +16,10 @@ use crate::model::{PlaybookId, RunId};
 
 /// The outcome of an item nobody has dealt with yet.
 pub(super) const MATCHED: &str = "matched";
+
+/// Rows written by one statement: each statement is a trip to the writer's thread and back, and each row up
+/// to seven of SQLite's 32,766 variables.
+pub(super) const ROWS_PER_INSERT: usize = 250;
 
 /// A run about to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,24 +224,19 @@ impl Store {
         .await?
         .ok_or_else(|| StoreError::Unknown { what: "running run", id: id.clone() })?;
         let (tenant, playbook): (String, String) = (owner.try_get(0)?, owner.try_get(1)?);
-        for item in items {
-            sqlx::query(
-                "INSERT INTO items (run, seq, identity, item_key, data, outcome, at) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            )
-            .bind(&id)
-            .bind(i64::from(item.seq))
-            .bind(item.identity.as_ref().map(<[u8; 16]>::as_slice))
-            .bind(&item.key)
-            .bind(item.data.to_string())
-            .bind(MATCHED)
-            .bind(now)
-            .execute(&mut *tx)
-            .await?;
-            if let Some(identity) = &item.identity {
-                mark_seen(&mut tx, (&tenant, &playbook, &id), identity, now).await?;
-            }
+        for chunk in items.chunks(ROWS_PER_INSERT) {
+            let mut query = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO items (run, seq, identity, item_key, data, outcome, at) ",
+            );
+            query.push_values(chunk, |mut row, item| {
+                row.push_bind(&id).push_bind(i64::from(item.seq));
+                row.push_bind(item.identity.as_ref().map(<[u8; 16]>::as_slice));
+                row.push_bind(&item.key).push_bind(item.data.to_string()).push_bind(MATCHED).push_bind(now);
+            });
+            query.build().execute(&mut *tx).await?;
         }
+        let identities: BTreeSet<Identity> = items.iter().filter_map(|item| item.identity).collect();
+        mark_seen(&mut tx, (&tenant, &playbook, &id), &identities, now).await?;
         tx.commit().await?;
         crash_point("c06_batch_journalled");
         Ok(())
@@ -266,7 +267,7 @@ impl Store {
         self.settle_all(run, std::slice::from_ref(settlement)).await
     }
 
-    /// Settles many items in one transaction: all or none.
+    /// Settles many items in one transaction, each once: all or none.
     ///
     /// # Errors
     ///
@@ -275,28 +276,16 @@ impl Store {
         let now = self.now_ms()?;
         let id = run.to_string();
         let mut tx = self.write().await?;
-        for settlement in settlements {
-            let changed = sqlx::query(
-                "UPDATE items SET outcome = $3, reason = $4, at = $5 WHERE run = $1 AND seq = $2",
-            )
-            .bind(&id)
-            .bind(i64::from(settlement.seq))
-            .bind(&settlement.outcome)
-            .bind(&settlement.reason)
-            .bind(now)
-            .execute(&mut *tx)
-            .await?
-            .rows_affected();
-            if changed == 0 {
-                let id = format!("{id}/{}", settlement.seq);
-                return Err(StoreError::Unknown { what: "item", id });
-            }
-            for suppression in &settlement.suppress {
-                suppress::write(&mut tx, suppression, (run, settlement.seq), now).await?;
-            }
-            for message in &settlement.messages {
-                outbox::write(&mut tx, message, now).await?;
-            }
+        for ((outcome, reason), items) in alike(settlements) {
+            settle_alike(&mut tx, (&id, outcome, reason), &items, now).await?;
+        }
+        let suppressions: Vec<(u32, &NewSuppression)> = settlements
+            .iter()
+            .flat_map(|settlement| settlement.suppress.iter().map(|one| (settlement.seq, one)))
+            .collect();
+        suppress::write(&mut tx, run, &suppressions, now).await?;
+        for message in settlements.iter().flat_map(|settlement| &settlement.messages) {
+            outbox::write(&mut tx, message, now).await?;
         }
         tx.commit().await?;
         crash_point("c17_after_outbox");
@@ -363,6 +352,45 @@ impl Store {
         }
         Ok(unfinished)
     }
+}
+
+/// Items by what became of them: most of a large run share a few outcomes and reasons.
+fn alike(settlements: &[Settlement]) -> BTreeMap<(&str, Option<&str>), BTreeSet<u32>> {
+    let mut alike: BTreeMap<_, BTreeSet<u32>> = BTreeMap::new();
+    for settlement in settlements {
+        let key = (settlement.outcome.as_str(), settlement.reason.as_deref());
+        alike.entry(key).or_default().insert(settlement.seq);
+    }
+    alike
+}
+
+/// Settles items that share an outcome and a reason.
+async fn settle_alike(
+    tx: &mut Tx,
+    (run, outcome, reason): (&str, &str, Option<&str>),
+    items: &BTreeSet<u32>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let items: Vec<u32> = items.iter().copied().collect();
+    for chunk in items.chunks(ROWS_PER_INSERT) {
+        let mut query = QueryBuilder::<Sqlite>::new("UPDATE items SET outcome = ");
+        query.push_bind(outcome).push(", reason = ").push_bind(reason).push(", at = ").push_bind(now);
+        query.push(" WHERE run = ").push_bind(run).push(" AND seq IN (");
+        let mut list = query.separated(", ");
+        for seq in chunk {
+            list.push_bind(i64::from(*seq));
+        }
+        query.push(") RETURNING seq");
+        let rows = query.build().fetch_all(&mut **tx).await?;
+        let mut known = BTreeSet::new();
+        for row in rows {
+            known.insert(super::count(row.try_get(0)?)?);
+        }
+        if let Some(missing) = chunk.iter().find(|seq| !known.contains(seq)) {
+            return Err(StoreError::Unknown { what: "item", id: format!("{run}/{missing}") });
+        }
+    }
+    Ok(())
 }
 
 /// Reads a row of `runs`.

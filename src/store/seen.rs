@@ -1,7 +1,10 @@
 //! What a playbook has seen in a tenant, so that the same thing is not news twice.
 
+use std::collections::BTreeSet;
+
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
+use super::run::ROWS_PER_INSERT;
 use super::{Store, StoreError, Tx};
 use crate::model::PlaybookId;
 
@@ -27,7 +30,7 @@ impl Store {
         playbook: PlaybookId,
         identities: &[Identity],
     ) -> Result<Vec<Identity>, StoreError> {
-        let mut known: std::collections::BTreeSet<Identity> = std::collections::BTreeSet::new();
+        let mut known: BTreeSet<Identity> = BTreeSet::new();
         for chunk in identities.chunks(IDENTITIES_PER_QUERY) {
             let mut query = QueryBuilder::<Sqlite>::new("SELECT identity FROM seen WHERE tenant = ");
             query.push_bind(tenant).push(" AND playbook = ").push_bind(playbook.to_string());
@@ -75,24 +78,24 @@ impl Store {
     }
 }
 
-/// Marks an identity as seen inside a transaction.
+/// Marks identities as seen inside a transaction.
 pub(super) async fn mark_seen(
     tx: &mut Tx,
     (tenant, playbook, run): (&str, &str, &str),
-    identity: &Identity,
+    identities: &BTreeSet<Identity>,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO seen (tenant, playbook, identity, run, first_at, last_at) \
-         VALUES ($1, $2, $3, $4, $5, $5) \
-         ON CONFLICT (tenant, playbook, identity) DO UPDATE SET last_at = excluded.last_at",
-    )
-    .bind(tenant)
-    .bind(playbook)
-    .bind(identity.as_slice())
-    .bind(run)
-    .bind(now)
-    .execute(&mut **tx)
-    .await?;
+    let identities: Vec<&Identity> = identities.iter().collect();
+    for chunk in identities.chunks(ROWS_PER_INSERT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO seen (tenant, playbook, identity, run, first_at, last_at) ",
+        );
+        query.push_values(chunk, |mut row, identity| {
+            row.push_bind(tenant).push_bind(playbook).push_bind(identity.as_slice());
+            row.push_bind(run).push_bind(now).push_bind(now);
+        });
+        query.push(" ON CONFLICT (tenant, playbook, identity) DO UPDATE SET last_at = excluded.last_at");
+        query.build().execute(&mut **tx).await?;
+    }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::run::{playbook_of, read_playbook_id};
+use super::run::{ROWS_PER_INSERT, playbook_of, read_playbook_id};
 use super::{Store, StoreError, Tx, at};
 use crate::model::{PlaybookId, RunId};
 
@@ -68,7 +68,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let now = self.now_ms()?;
         let mut tx = self.write().await?;
-        write(&mut tx, suppression, (run, seq), now).await?;
+        write(&mut tx, run, &[(seq, suppression)], now).await?;
         Ok(tx.commit().await?)
     }
 
@@ -122,29 +122,37 @@ impl Store {
     }
 }
 
-/// Writes a suppression inside a transaction.
+/// Writes suppressions of a run's items inside a transaction. Of two of one key the longer counts.
 pub(super) async fn write(
     tx: &mut Tx,
-    suppression: &NewSuppression,
-    (run, seq): (RunId, u32),
+    run: RunId,
+    suppressions: &[(u32, &NewSuppression)],
     now: i64,
 ) -> Result<(), StoreError> {
+    let mut longest: BTreeMap<&str, (Timestamp, u32)> = BTreeMap::new();
+    for (seq, suppression) in suppressions {
+        let known = longest.entry(&suppression.key).or_insert((suppression.until, *seq));
+        *known = (*known).max((suppression.until, *seq));
+    }
+    let Some(_first) = longest.first_key_value() else { return Ok(()) };
     let (tenant, playbook) = playbook_of(tx, run).await?;
-    sqlx::query(
-        "INSERT INTO suppressions (tenant, playbook, item_key, until, run, seq, at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (tenant, playbook, item_key) DO UPDATE \
-         SET until = excluded.until, run = excluded.run, seq = excluded.seq, at = excluded.at \
-         WHERE suppressions.until < excluded.until",
-    )
-    .bind(tenant)
-    .bind(playbook.to_string())
-    .bind(&suppression.key)
-    .bind(suppression.until.as_millisecond())
-    .bind(run.to_string())
-    .bind(i64::from(seq))
-    .bind(now)
-    .execute(&mut **tx)
-    .await?;
+    let (playbook, run) = (playbook.to_string(), run.to_string());
+    let rows: Vec<_> = longest.into_iter().collect();
+    for chunk in rows.chunks(ROWS_PER_INSERT) {
+        let mut query = QueryBuilder::<Sqlite>::new(
+            "INSERT INTO suppressions (tenant, playbook, item_key, until, run, seq, at) ",
+        );
+        query.push_values(chunk, |mut row, (key, (until, seq))| {
+            row.push_bind(&tenant).push_bind(&playbook).push_bind(*key).push_bind(until.as_millisecond());
+            row.push_bind(&run).push_bind(i64::from(*seq)).push_bind(now);
+        });
+        query.push(
+            " ON CONFLICT (tenant, playbook, item_key) DO UPDATE SET until = excluded.until, \
+             run = excluded.run, seq = excluded.seq, at = excluded.at \
+             WHERE suppressions.until < excluded.until",
+        );
+        query.build().execute(&mut **tx).await?;
+    }
     Ok(())
 }
 
