@@ -114,4 +114,26 @@ x-owner: {team: blue}
         assert_eq!(playbook.guards.exclude.devices, Some(Entries::List("crownJewels".to_owned())));
         assert_eq!(playbook.hunt.unwrap().columns.get_index(1).unwrap().1, &ColumnType::Long);
     }
+
+    #[test]
+    fn whatever_the_schema_accepts_can_be_read() {
+        let good = yaml::parse("p.yaml", HUNT.as_bytes(), &mut Sink::new()).unwrap();
+        let input = (
+            "incidents",
+            serde_json::json!({"filter": {"status": ["active"], "updatedWithin": "1h", "tags": {"any": ["a"]}}}),
+        );
+        let mut other = good.value().clone();
+        other.as_object_mut().unwrap().remove("hunt");
+        other[input.0] = input.1;
+        for (good, below) in [(good.value(), ""), (&other, "/incidents")] {
+            yaml::odd::for_each_oddity(good, below, |text| {
+                let mut sink = Sink::new();
+                let document = parse("p.yaml", text.as_bytes(), &mut sink);
+                let unread =
+                    sink.as_slice().iter().find(|problem| problem.message.contains("cannot be read"));
+                assert_eq!(unread, None, "{text}");
+                assert_eq!(document.is_some(), sink.errors() == 0, "{text}");
+            });
+        }
+    }
 }

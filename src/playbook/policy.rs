@@ -94,8 +94,10 @@ pub struct Guards {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct MaxActions {
     /// In one run.
+    #[schemars(range(max = 100_000))]
     pub per_run: Option<u32>,
     /// In 24 hours.
+    #[schemars(range(max = 100_000))]
     pub per_day: Option<u32>,
 }
 

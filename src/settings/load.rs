@@ -284,4 +284,16 @@ x-note: anything
             "huntbook.yaml:3:3 HB0104 `con/toso` is not a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64",
         );
     }
+
+    #[test]
+    fn whatever_the_schema_accepts_can_be_read() {
+        let good = yaml::parse("huntbook.yaml", GOOD.as_bytes(), &mut Sink::new()).unwrap();
+        yaml::odd::for_each_oddity(good.value(), "", |text| {
+            let mut sink = Sink::new();
+            let settings = parse("huntbook.yaml", text.as_bytes(), &mut sink);
+            let unread = sink.as_slice().iter().find(|problem| problem.message.contains("cannot be read"));
+            assert_eq!(unread, None, "{text}");
+            assert_eq!(settings.is_some(), sink.errors() == 0, "{text}");
+        });
+    }
 }

@@ -90,10 +90,10 @@ pub struct GuardSettings {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CeilingSettings {
     /// In one run; 5 by default.
-    #[schemars(example = 5)]
+    #[schemars(range(max = 100_000), example = 5)]
     pub per_run: Option<u32>,
     /// In 24 hours; 20 by default.
-    #[schemars(example = 20)]
+    #[schemars(range(max = 100_000), example = 20)]
     pub per_day: Option<u32>,
 }
 

@@ -71,7 +71,10 @@ impl Checker {
         match serde_json::from_value(value) {
             Ok(document) => Some(document),
             Err(error) => {
-                sink.push(tree.error(Code::WrongValue, "", format!("the document cannot be read: {error}")));
+                let problem = tree.error(Code::WrongValue, "", "the document cannot be read");
+                // The reason quotes what is written, and that may be a secret.
+                let private = self.schema.get("x-private").is_some();
+                sink.push(if private { problem } else { problem.help(error.to_string()) });
                 None
             }
         }

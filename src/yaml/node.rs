@@ -115,6 +115,9 @@ impl<'de> Deserialize<'de> for Raw {
     }
 }
 
+/// Largest number that a float holds without gaps below it.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+
 struct RawVisitor;
 
 impl<'de> Visitor<'de> for RawVisitor {
@@ -137,6 +140,11 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Raw, E> {
+        // `5.0` is the whole number five, as it is in a JSON schema.
+        if value.fract() == 0.0 && value.abs() <= WHOLE_MAX {
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole and within 2^53")]
+            return Ok(Raw::Leaf((value as i64).into()));
+        }
         let number = Number::from_f64(value).ok_or_else(|| E::custom("the number is not finite"))?;
         Ok(Raw::Leaf(Value::Number(number)))
     }
