@@ -1,7 +1,10 @@
-//! The shipped playbooks: each is read, its query runs on the story of the simulated tenant, and what
-//! comes out is exactly what the table says.
+//! The shipped playbooks: each is read, and runs from end to end against the simulated tenant in the
+//! middle of its story. What is found, kept, done and told is exactly what the tables say.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
+
+#[path = "shipped/stage.rs"]
+mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,7 +13,9 @@ use huntbook::diag::Sink;
 use huntbook::model::List;
 use huntbook::playbook::{self, ColumnType, Document};
 use huntbook::sim::{HuntRows, HuntTable, HuntWindow, Hunter, SimOptions};
-use jiff::Timestamp;
+use huntbook::store::Effects;
+use jiff::{SignedDuration, Timestamp};
+use stage::{Played, Stage};
 
 /// The instant at which the story is told.
 const NOW: &str = "2026-01-10T12:00:00Z";
@@ -169,4 +174,25 @@ fn every_list_is_used_and_every_used_list_is_there() {
         }
     }
     assert_eq!(used, lists);
+}
+
+/// All transcripts, one line for each playbook.
+fn transcripts(played: &BTreeMap<String, Played>) -> String {
+    let lines: Vec<String> =
+        played.iter().map(|(name, played)| format!("{name}\n  {}", played.transcript())).collect();
+    lines.join("\n")
+}
+
+#[tokio::test]
+async fn each_playbook_does_its_part_and_nothing_twice() {
+    let stage = Stage::set().await;
+    let dry = stage.play(Effects::DryRun).await;
+    assert_eq!(stage.sim.effects(), [], "a dry run changes nothing");
+    insta::assert_snapshot!("shipped_dry_run", transcripts(&dry));
+    insta::assert_snapshot!("shipped_first_run", transcripts(&stage.play(Effects::Apply).await));
+    let done = stage.sim.effects().len();
+    stage.wait(SignedDuration::from_mins(15));
+    insta::assert_snapshot!("shipped_second_run", transcripts(&stage.play(Effects::Apply).await));
+    assert_eq!(stage.sim.effects().len(), done, "nothing is done twice");
+    stage.sim.stop().await;
 }
