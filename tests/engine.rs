@@ -222,6 +222,15 @@ async fn a_condition_without_a_value_fails_the_run_and_touches_nothing() {
 }
 
 #[tokio::test]
+async fn a_column_the_answer_lacks_fails_the_run_and_names_the_one_meant() {
+    let house = House::build().await;
+    let report = house.run(&playbook(&format!("where: row.Flies > 3\n{TAG}"))).await;
+    assert_eq!(report.state, RunState::Failed);
+    assert_eq!(report.reason.as_deref(), Some("the answer has no column `Flies`; did you mean `Files`?"));
+    assert_eq!(house.applied(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn suppression_outlives_a_restart_and_ends() {
     let house = House::build().await;
     let text = playbook(&format!("suppress: {{by: [Note], for: 24h}}\n{TAG}"))

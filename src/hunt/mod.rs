@@ -4,11 +4,13 @@
 //! match are copied out. What a row's identity is, which columns are decoded and how many rows may
 //! match is decided when the playbook is lowered.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 
+use crate::diag::nearest;
 use crate::expr::{Bound, Condition, Env, EvalError};
 use crate::model::{CellRef, Lists, Projection, Row, RowView, Wanted};
 use crate::playbook::TriggerOperator;
@@ -52,6 +54,9 @@ pub struct Hunt {
     pub identity: Vec<String>,
     /// Columns decoded.
     pub wanted: Wanted,
+    /// Columns the playbook names: an answer without one of them fails the run, because a condition on
+    /// what is not there would never hold and nobody would know.
+    pub named: BTreeSet<String>,
 }
 
 /// What is kept besides the rows that match.
@@ -111,6 +116,14 @@ pub enum HuntError {
         #[source]
         source: EvalError,
     },
+    /// The playbook names a column the answer does not have.
+    #[error("the answer has no column `{name}`{}", near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default())]
+    Column {
+        /// The column.
+        name: String,
+        /// A column with a similar name.
+        near: Option<String>,
+    },
     /// More rows match than anybody could respond to.
     #[error("more than {MATCHES_MAX} rows match: narrow the query or `where`")]
     TooMany,
@@ -142,9 +155,26 @@ pub async fn collect(
     let query = HuntQuery { query: hunt.query.clone(), timespan: hunt.period };
     let mut on_row = |view: &RowView<'_>| sieve.take(view);
     let answer = tenant.hunt(&query, &hunt.wanted, &HuntLimits::default(), &mut on_row).await;
-    match sieve.error.take() {
-        Some(error) => Err(error),
-        None => Ok(Catch { answer: answer?, kept: sieve.kept, identities: sieve.identities }),
+    if let Some(error) = sieve.error.take() {
+        return Err(error);
+    }
+    let answer = answer?;
+    check_columns(hunt, &answer)?;
+    Ok(Catch { answer, kept: sieve.kept, identities: sieve.identities })
+}
+
+/// Checks that every column the playbook names is there. An answer that declares no columns cannot be
+/// checked.
+fn check_columns(hunt: &Hunt, answer: &HuntAnswer) -> Result<(), HuntError> {
+    let declared: Vec<&str> = answer.columns.iter().map(|column| column.name.as_str()).collect();
+    let missing =
+        hunt.named.iter().find(|name| !declared.iter().any(|column| column.eq_ignore_ascii_case(name)));
+    match missing {
+        Some(name) if !declared.is_empty() => {
+            let near = nearest(name, declared).map(str::to_owned);
+            Err(HuntError::Column { name: name.clone(), near })
+        }
+        Some(_) | None => Ok(()),
     }
 }
 

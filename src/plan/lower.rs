@@ -117,13 +117,16 @@ fn input(lowering: &mut Lowering<'_>, when: Option<&Condition>, filter: Option<F
         RowsUse::Count if !hunt.identity.is_empty() => Keep::Identities,
         RowsUse::Count | RowsUse::None => Keep::Matches,
     };
-    let wanted = match std::mem::replace(&mut lowering.reads, Reads::All) {
-        Reads::All => Wanted::All,
-        Reads::Only(columns) => Wanted::Only(Arc::new(projection(columns))),
+    let (wanted, named) = match std::mem::replace(&mut lowering.reads, Reads::All) {
+        Reads::All => (Wanted::All, hunt.identity.iter().cloned().collect()),
+        Reads::Only(columns) => (Wanted::Only(Arc::new(projection(columns.clone()))), columns),
     };
     let threshold = Threshold { operator: hunt.trigger_operator, value: hunt.trigger_threshold };
     let (query, identity) = (hunt.query.clone(), hunt.identity.clone());
-    Some(Input::Hunt(Box::new(HuntInput { hunt: Hunt { query, period, threshold, identity, wanted }, keep })))
+    Some(Input::Hunt(Box::new(HuntInput {
+        hunt: Hunt { query, period, threshold, identity, wanted, named },
+        keep,
+    })))
 }
 
 /// The columns read, and one to call a row by if none of them is a name.
