@@ -92,7 +92,8 @@ pub(super) enum Command {
     /// Run all playbooks on their schedules until stopped
     ///
     /// Reloads playbooks and lists when they change; a file that does not validate leaves its last
-    /// good version running. SIGTERM finishes what runs and exits.
+    /// good version running. SIGTERM finishes what runs and exits. When most playbooks vanish at once
+    /// they are held in force; SIGHUP says that they were removed on purpose.
     Serve(Serve),
     /// Start the simulated tenant alone, for trying clients and writing playbooks
     Sim(Sim),

@@ -194,7 +194,7 @@ impl Stage {
             playbooks.display()
         ));
         let daemon = Daemon::open(self.engine, options).await?;
-        let exit = serve::until_stopped(&daemon).await;
+        let exit = serve::until_stopped(&daemon, serve::Hangup::Stops).await;
         self.sim.stop().await;
         exit
     }

@@ -15,8 +15,10 @@ use super::output::tell;
 use super::{setup, validate};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Daemon, DaemonOptions};
+use crate::diag::{Chain, Sink};
 use crate::engine::Engine;
 use crate::model::Lists;
+use crate::playbook::list;
 use crate::settings::{self, Settings};
 use crate::store::Store;
 
@@ -27,14 +29,29 @@ const RUNNING_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero")
 pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
     let found = daemon::scan(&settings.playbooks, &settings.lists).map(|scan| scan.lists).unwrap_or_default();
-    let lists = validate::lists(&found, &mut Vec::new());
-    validate::settings_names(&settings, &setup::world(&settings, lists))?;
+    let mut lists = validate::lists(&found, &mut Vec::new());
     let store = Store::open(&settings.store.path, Arc::clone(&clock)).await?;
+    for stored in store.live_lists().await? {
+        // A broken or missing file does not keep the last good list from its work.
+        if lists.get(&stored.name).is_none() {
+            lists.extend_with(list::parse(&stored.file, &stored.bytes, &mut Sink::new()));
+        }
+    }
+    validate::settings_names(&settings, &setup::world(&settings, lists))?;
     let parts = setup::open(&settings, &clock)?;
     let engine = Engine { store, clock, tenants: parts.tenants };
     let options = options(&settings, parts.channels, arguments.drain);
     let daemon = Daemon::open(engine, options).await?;
-    until_stopped(&daemon).await
+    until_stopped(&daemon, Hangup::Releases).await
+}
+
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hangup {
+    /// The files that are missing were removed on purpose: look again, and let go of what is held.
+    Releases,
+    /// The terminal is gone, and nobody is there any more: stop.
+    Stops,
 }
 
 fn options(settings: &Settings, channels: crate::notify::Channels, drain: u32) -> DaemonOptions {
@@ -50,7 +67,12 @@ fn options(settings: &Settings, channels: crate::notify::Channels, drain: u32) -
 }
 
 /// Runs a daemon until SIGTERM or SIGINT; the second signal ends it at once.
-pub(super) async fn until_stopped(daemon: &Daemon) -> anyhow::Result<Exit> {
+pub(super) async fn until_stopped(daemon: &Daemon, hangup: Hangup) -> anyhow::Result<Exit> {
+    let listen = |kind, name| signal(kind).with_context(|| format!("{name} cannot be watched for"));
+    let mut terminate = listen(SignalKind::terminate(), "SIGTERM")?;
+    let mut interrupt = listen(SignalKind::interrupt(), "SIGINT")?;
+    let mut hung_up = listen(SignalKind::hangup(), "SIGHUP")?;
+    // Said only now: whoever reads it may send a signal.
     let status = daemon.status();
     tell(&format!(
         "huntbook serves {} playbooks ({} files refused); stop it with Ctrl-C or SIGTERM",
@@ -58,8 +80,6 @@ pub(super) async fn until_stopped(daemon: &Daemon) -> anyhow::Result<Exit> {
         status.refused.len()
     ));
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched for")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be watched for")?;
     let serving = daemon.run(stop.clone());
     tokio::pin!(serving);
     let mut asked = false;
@@ -71,6 +91,12 @@ pub(super) async fn until_stopped(daemon: &Daemon) -> anyhow::Result<Exit> {
             }
             _signal = terminate.recv() => {}
             _signal = interrupt.recv() => {}
+            _signal = hung_up.recv() => if hangup == Hangup::Releases {
+                if let Err(error) = daemon.release().await {
+                    tracing::error!(error = %Chain(&error), "what is held could not be let go");
+                }
+                continue;
+            }
         }
         if asked {
             tell("stopped at once; what was cut off is taken up at the next start");

@@ -2,15 +2,16 @@
 //!
 //! Everything that can fail happens before anything is replaced. A file that does not validate leaves its
 //! last good version in force; a directory that cannot be read, or most of which vanishes at once, leaves
-//! everything in force.
+//! everything in force. A list that vanishes stays as long as something in force may need it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::scan::Scan;
 use crate::diag::{self, Diagnostic, Format};
 use crate::model::{List, Lists, PlaybookId};
-use crate::plan::{Plan, SourceFile, World, compile_set, parse_lists};
+use crate::plan::{Plan, SourceFile, World, compile_changed, compile_set, parse_lists};
 use crate::store::{Accepted, ContentHash, LiveList, LivePlaybook, Publication, Refusal};
 
 /// Fewest playbooks for "most of them vanished" to mean anything.
@@ -44,8 +45,17 @@ pub struct Refused {
     pub hash: ContentHash,
     /// Why.
     pub diagnostics: Vec<Diagnostic>,
-    /// The playbook whose earlier version goes on in its place, if there is one.
-    pub still_runs: Option<PlaybookId>,
+    /// What is in force in its place.
+    pub instead: Instead,
+}
+
+/// What is in force in place of a refused file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// Its last good version.
+    LastGood,
+    /// Nothing: there never was a good one.
+    Nothing,
 }
 
 /// Everything in force at one moment. Runs keep the generation they started with.
@@ -61,6 +71,10 @@ pub struct Generation {
     pub refused: Vec<Refused>,
     /// Playbooks whose files are gone all at once, and which are held in force until a person looks.
     pub held: BTreeSet<PlaybookId>,
+    /// Lists whose files are gone, and which are held because something in force may need them.
+    pub held_lists: BTreeSet<String>,
+    /// What the journal has in force and does not compile any more: the next publication retires it.
+    unusable: BTreeSet<PlaybookId>,
     list_files: BTreeMap<String, LiveListFile>,
 }
 
@@ -85,11 +99,14 @@ impl Generation {
             .map(|live| SourceFile { name: live.file.clone(), bytes: live.bytes.clone() })
             .collect();
         let mut generation = Self { lists, list_files, ..Self::default() };
-        for (compiled, file) in compile_set(&files, &world).into_iter().zip(files) {
-            match compiled.plan {
-                Some(plan) => generation.take(plan, file),
-                None => generation.refused.push(refused(&file, compiled.diagnostics, None)),
+        let compiled = compile_set(&files, &world);
+        for ((compiled, file), stored) in compiled.into_iter().zip(files).zip(playbooks) {
+            if let Some(plan) = compiled.plan {
+                generation.take(plan, file);
+                continue;
             }
+            generation.unusable.insert(stored.playbook);
+            generation.refused.push(refused(&file, compiled.diagnostics, Instead::Nothing));
         }
         generation
     }
@@ -103,9 +120,19 @@ impl Generation {
     #[must_use]
     pub fn next(&self, scan: Scan, base: &World) -> Self {
         let mut next = Self { number: self.number + 1, ..Self::default() };
+        let by_file: BTreeMap<&str, &Live> =
+            self.playbooks.values().map(|live| (live.file.as_str(), live)).collect();
         next.take_lists(self, scan.lists);
         let world = World { lists: (*next.lists).clone(), ..base.clone() };
-        let compiled = compile_set(&scan.playbooks, &world);
+        // Besides its bytes a plan depends on the names of lists, and on settings, which do not change.
+        let same_names = self.lists.names().eq(next.lists.names());
+        let unchanged = |file: &SourceFile| {
+            let live =
+                by_file.get(file.name.as_str()).filter(|live| same_names && *live.bytes == *file.bytes);
+            live.map(|live| (*live.plan).clone())
+        };
+        let compiled = compile_changed(&scan.playbooks, &world, &unchanged);
+        let files: BTreeSet<String> = scan.playbooks.iter().map(|file| file.name.clone()).collect();
         let mut broken = Vec::new();
         for (compiled, file) in compiled.into_iter().zip(scan.playbooks) {
             match compiled.plan {
@@ -114,36 +141,84 @@ impl Generation {
             }
         }
         for (file, diagnostics) in broken {
-            let still = self.earlier(&file, &next);
-            if let Some(live) = still {
-                next.playbooks.insert(live.plan.about.id, live.clone());
+            let earlier = self.earlier(&file, &files, &next).cloned();
+            let instead = if earlier.is_some() { Instead::LastGood } else { Instead::Nothing };
+            if let Some(live) = earlier {
+                next.playbooks.insert(live.plan.about.id, live);
             }
-            next.refused.push(refused(&file, diagnostics, still.map(|live| live.plan.about.id)));
+            next.refused.push(refused(&file, diagnostics, instead));
         }
         next.hold_vanished(self);
+        next.hold_lists(self, &files, base);
         next
     }
 
-    /// The version of a refused file that is in force: that of the same file, unless its playbook has moved.
-    fn earlier(&self, file: &SourceFile, next: &Self) -> Option<&Live> {
-        let mut same = self.playbooks.values().filter(|live| live.file == file.name);
-        same.find(|live| !next.playbooks.contains_key(&live.plan.about.id))
+    /// The version in force of a refused file: that of the same file, or, if the file was renamed as well,
+    /// that of the playbook it says it is.
+    fn earlier(&self, file: &SourceFile, files: &BTreeSet<String>, next: &Self) -> Option<&Live> {
+        let is_free = |live: &&Live| !next.playbooks.contains_key(&live.plan.about.id);
+        let same_file = self.playbooks.values().filter(is_free).find(|live| live.file == file.name);
+        same_file.or_else(|| {
+            let tree = crate::yaml::parse(&file.name, &file.bytes, &mut diag::Sink::new())?;
+            let id = tree.value().get("id")?.as_str()?.parse().ok().map(PlaybookId)?;
+            self.playbooks.get(&id).filter(is_free).filter(|live| !files.contains(&live.file))
+        })
     }
 
     fn take_lists(&mut self, before: &Self, files: Vec<SourceFile>) {
+        let mut broken = Vec::new();
         for ((list, diagnostics), file) in parse_lists(&files).into_iter().zip(files) {
-            if let Some(list) = list {
-                let live = LiveListFile { bytes: file.bytes.into(), file: file.name, list };
-                self.list_files.insert(live.list.name().to_owned(), live);
-                continue;
+            match list {
+                Some(list) => {
+                    let live = LiveListFile { bytes: file.bytes.into(), file: file.name, list };
+                    self.list_files.insert(live.list.name().to_owned(), live);
+                }
+                None => broken.push((file, diagnostics)),
             }
-            self.refused.push(refused(&file, diagnostics, None));
-            let earlier = before.list_files.values().find(|live| live.file == file.name);
+        }
+        for (file, diagnostics) in broken {
+            // A list is called by its file's name, whatever its ending.
+            let name = Path::new(&file.name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+            let earlier = before.list_files.get(name).filter(|_live| !self.list_files.contains_key(name));
+            let instead = if earlier.is_some() { Instead::LastGood } else { Instead::Nothing };
             if let Some(live) = earlier {
-                self.list_files.insert(live.list.name().to_owned(), live.clone());
+                self.list_files.insert(name.to_owned(), live.clone());
+            }
+            self.refused.push(refused(&file, diagnostics, instead));
+        }
+        self.lists = lists_of(&self.list_files);
+    }
+
+    /// Keeps lists whose files are gone while something in force may need them: a playbook that is refused
+    /// (for want of the list, perhaps) or held, or the settings. A protecting list that vanishes must not
+    /// take its protection along.
+    fn hold_lists(&mut self, before: &Self, playbooks: &BTreeSet<String>, base: &World) {
+        let fell_back =
+            |refused: &Refused| refused.instead == Instead::LastGood && playbooks.contains(&refused.file);
+        let needed = !self.held.is_empty() || self.refused.iter().any(fell_back);
+        let settings = &base.exclusions;
+        for (name, live) in &before.list_files {
+            let protects = settings.device_lists.contains(name) || settings.user_lists.contains(name);
+            if !self.list_files.contains_key(name) && (needed || protects) {
+                self.held_lists.insert(name.clone());
+                self.list_files.insert(name.clone(), live.clone());
             }
         }
         self.lists = lists_of(&self.list_files);
+    }
+
+    /// The same without what is held: a person says that the files are gone on purpose.
+    #[must_use]
+    pub(super) fn released(&self) -> Self {
+        let mut released = Self { number: self.number + 1, ..self.clone() };
+        for id in std::mem::take(&mut released.held) {
+            released.playbooks.remove(&id);
+        }
+        for name in std::mem::take(&mut released.held_lists) {
+            released.list_files.remove(&name);
+        }
+        released.lists = lists_of(&released.list_files);
+        released
     }
 
     /// When half of the playbooks or more vanish at once, a mount is more likely gone than everybody's
@@ -175,6 +250,7 @@ impl Generation {
             && self.lists == other.lists
             && self.refused == other.refused
             && self.held == other.held
+            && self.held_lists == other.held_lists
     }
 
     /// What the journal is told when this generation follows `before`.
@@ -190,7 +266,8 @@ impl Generation {
         let lists = self.list_files.iter().filter(|(name, live)| {
             before.list_files.get(*name).is_none_or(|old| old.bytes != live.bytes || old.file != live.file)
         });
-        let gone = before.playbooks.keys().filter(|id| !self.playbooks.contains_key(id));
+        let gone = before.playbooks.keys().chain(&before.unusable);
+        let gone = gone.filter(|id| !self.playbooks.contains_key(id));
         let lists_gone = before.list_files.keys().filter(|name| !self.list_files.contains_key(*name));
         Publication {
             playbooks: playbooks
@@ -205,18 +282,39 @@ impl Generation {
                 })
                 .collect(),
             retired_lists: lists_gone.cloned().collect(),
-            refusals: self
-                .refused
-                .iter()
-                .map(|refused| Refusal {
-                    file: refused.file.clone(),
-                    hash: refused.hash,
-                    diagnostics: serde_json::from_str(&diag::render(&refused.diagnostics, Format::Json))
-                        .unwrap_or_default(),
-                    at: now,
-                })
-                .collect(),
+            refusals: self.refusals(now),
         }
+    }
+
+    /// What status shows as needing a person: refused files, and what is held without one.
+    fn refusals(&self, at: jiff::Timestamp) -> Vec<Refusal> {
+        let json = |diagnostics: &[Diagnostic]| {
+            serde_json::from_str(&diag::render(diagnostics, Format::Json)).unwrap_or_default()
+        };
+        let refused = self.refused.iter().map(|refused| Refusal {
+            file: refused.file.clone(),
+            hash: refused.hash,
+            diagnostics: json(&refused.diagnostics),
+            at,
+        });
+        let held =
+            self.held.iter().filter_map(|id| self.playbooks.get(id)).map(|live| (&live.file, &live.bytes));
+        let lists = self.held_lists.iter().filter_map(|name| self.list_files.get(name));
+        let held = held.chain(lists.map(|live| (&live.file, &live.bytes))).map(|(file, bytes)| Refusal {
+            file: file.clone(),
+            hash: ContentHash::of(bytes),
+            diagnostics: serde_json::json!([{
+                "code": "gone", "level": "warning", "file": file, "line": 0, "column": 0,
+                "message": "the file is gone; its last version is held in force",
+            }]),
+            at,
+        });
+        // A held list may have been replaced by a refused file of the same name.
+        let mut all: BTreeMap<String, Refusal> = BTreeMap::new();
+        for refusal in held.chain(refused) {
+            all.insert(refusal.file.clone(), refusal);
+        }
+        all.into_values().collect()
     }
 }
 
@@ -224,6 +322,6 @@ fn lists_of(files: &BTreeMap<String, LiveListFile>) -> Arc<Lists> {
     Arc::new(files.values().map(|live| live.list.clone()).collect())
 }
 
-fn refused(file: &SourceFile, diagnostics: Vec<Diagnostic>, still_runs: Option<PlaybookId>) -> Refused {
-    Refused { file: file.name.clone(), hash: ContentHash::of(&file.bytes), diagnostics, still_runs }
+fn refused(file: &SourceFile, diagnostics: Vec<Diagnostic>, instead: Instead) -> Refused {
+    Refused { file: file.name.clone(), hash: ContentHash::of(&file.bytes), diagnostics, instead }
 }

@@ -4,11 +4,12 @@
 //! one pointer. Runs keep the generation they started with; a due tick belongs to the scheduler and is
 //! neither dropped nor repeated by a reload.
 
+mod alarm;
 mod generation;
 mod run;
 mod scan;
 mod watch;
 
-pub use generation::{Generation, Live, Refused};
+pub use generation::{Generation, Instead, Live, Refused};
 pub use run::{Daemon, DaemonError, DaemonOptions, Status, plan_of};
 pub use scan::{Scan, ScanError, read_paths, scan};

@@ -3,28 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use super::generation::{Generation, Refused};
-use super::scan::scan;
-use super::watch::Watch;
-use crate::channel::Message;
-use crate::diag::{self, Chain, Format};
+use super::alarm;
+use super::generation::{Generation, Instead, Refused};
+use super::scan::{Seen, look};
+use super::watch::{BURST_MAX, QUIET, Watch, identities, is_fresh};
+use crate::diag::{self, Chain};
 use crate::engine::{Engine, EngineError, Order, Ran};
 use crate::fault::crash_point;
-use crate::model::AlertSeverity;
 use crate::notify::{self, Channels};
 use crate::plan::{Plan, World, compile};
 use crate::playbook;
 use crate::schedule::{Entry, Key, Overlap, Scheduler, Start};
-use crate::store::{Effects, OutboxMessage, StoreError};
+use crate::store::{ContentHash, Effects, OutboxMessage, StoreError};
 
 /// Messages sent in one pass.
 const DELIVERIES_MAX: u32 = 100;
@@ -89,6 +87,27 @@ struct Inner {
     scheduler: Scheduler,
     /// Told when something went into the outbox.
     outbox: Notify,
+    /// What reloads remember.
+    known: Mutex<Known>,
+    /// Held by a reload: there is one at a time.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+/// What one reload leaves for the next.
+#[derive(Debug, Default)]
+struct Known {
+    /// What was on disk when it was last taken over; the same again is no news.
+    taken: Option<ContentHash>,
+    /// Who is in the timetable: the journal need not be asked for their last slots.
+    scheduled: BTreeSet<Key>,
+    /// Why the directories could not be read the last time, if they could not. Said once.
+    unreadable: Option<String>,
+}
+
+/// Who runs when, ready to be put into the scheduler.
+struct Plans {
+    entries: Vec<Entry>,
+    marks: BTreeMap<Key, Timestamp>,
 }
 
 impl Daemon {
@@ -108,11 +127,14 @@ impl Daemon {
             live: ArcSwap::from_pointee(restored),
             scheduler,
             outbox: Notify::new(),
+            known: Mutex::default(),
+            reloading: tokio::sync::Mutex::default(),
         }));
         daemon.reload().await?;
         daemon.resume().await?;
-        // Also when the reload changed nothing: the timetable is empty at first.
-        daemon.schedule(&daemon.0.live.load_full()).await?;
+        // Also when nothing could be read: the timetable is empty at first.
+        let plans = daemon.plans(&daemon.0.live.load()).await?;
+        daemon.schedule(plans);
         Ok(daemon)
     }
 
@@ -200,75 +222,128 @@ impl Daemon {
     ///
     /// If the journal fails; then the old generation stays.
     pub async fn reload(&self) -> Result<(), DaemonError> {
-        let options = &self.0.options;
-        let (playbooks, lists) = (options.playbooks.clone(), options.lists.clone());
-        let found = tokio::task::spawn_blocking(move || scan(&playbooks, &lists)).await;
+        let _one_at_a_time = self.0.reloading.lock().await;
+        self.take_over().await
+    }
+
+    async fn take_over(&self) -> Result<(), DaemonError> {
+        let Some(seen) = self.look().await? else { return Ok(()) };
         crash_point("c29_reload_read");
-        let found = match found {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => {
-                tracing::error!(error = %Chain(&error), "the playbooks cannot be read: what is in force stays in force");
-                return Ok(());
-            }
-            Err(_panicked) => return Ok(()),
-        };
-        let before = self.0.live.load_full();
-        let next = before.next(found, &options.world);
-        if next.same_as(&before) && 0 < before.number {
+        let hash = seen.hash();
+        if self.known().taken == Some(hash) {
             return Ok(());
         }
+        let before = self.0.live.load_full();
+        let (from, base) = (Arc::clone(&before), self.0.options.world.clone());
+        // Thousands of playbooks take a while to compile; runs go on meanwhile.
+        let next = tokio::task::spawn_blocking(move || from.next(seen.scan, &base)).await;
+        let next = match next {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(%error, "a reload has crashed: what is in force stays in force");
+                return Ok(());
+            }
+        };
+        if !next.same_as(&before) || before.number == 0 {
+            self.put_in_force(&before, next).await?;
+        }
+        self.known().taken = Some(hash);
+        Ok(())
+    }
+
+    /// Lets go of what is held in force without its files: a person says that they were removed on purpose.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails; then everything stays held.
+    pub async fn release(&self) -> Result<(), DaemonError> {
+        let _one_at_a_time = self.0.reloading.lock().await;
+        self.take_over().await?;
+        let before = self.0.live.load_full();
+        if before.held.is_empty() && before.held_lists.is_empty() {
+            return Ok(());
+        }
+        self.put_in_force(&before, before.released()).await
+    }
+
+    /// Journal first, then the swap.
+    async fn put_in_force(&self, before: &Generation, next: Generation) -> Result<(), DaemonError> {
         crash_point("c30_reload_validated");
         let now = self.0.engine.clock.now();
-        self.0.engine.store.publish(&next.publication(&before, now)).await?;
+        let plans = self.plans(&next).await?;
+        if let Some(channel) = &self.0.options.alerts {
+            self.tell(alarm::messages(channel, before, &next, now)).await?;
+        }
+        self.0.engine.store.publish(&next.publication(before, now)).await?;
         // From here on nothing can fail.
         let next = Arc::new(next);
         self.0.live.store(Arc::clone(&next));
         crash_point("c31_reload_swapped");
-        self.say(&before, &next, now).await?;
-        self.schedule(&next).await
+        self.schedule(plans);
+        say(before, &next);
+        Ok(())
     }
 
-    /// Tells log and people what a reload did.
-    async fn say(&self, before: &Generation, next: &Generation, now: Timestamp) -> Result<(), DaemonError> {
-        tracing::info!(
-            generation = next.number,
-            playbooks = next.playbooks.len(),
-            "a generation is in force"
-        );
-        for held in next.held.difference(&before.held) {
-            tracing::error!(playbook = %held, "its file is gone together with most others: it is held in force");
-        }
-        let news = next.refused.iter().filter(|refused| {
-            !before.refused.iter().any(|old| (&old.file, old.hash) == (&refused.file, refused.hash))
-        });
-        for refused in news {
-            let problems = diag::render(&refused.diagnostics, Format::Text);
-            let still = refused.still_runs.is_some();
-            tracing::error!(file = %refused.file, still_running = still, "a file is refused\n{problems}");
-            if let Some(channel) = &self.0.options.alerts {
-                self.0.engine.store.enqueue(&alert(channel, refused, &problems, now)).await?;
-                self.0.outbox.notify_one();
+    /// Reads the directories, again and again while something in them is changing. `None` if they cannot
+    /// be read.
+    async fn look(&self) -> Result<Option<Seen>, DaemonError> {
+        let clock = &self.0.engine.clock;
+        let give_up = clock.now().checked_add(BURST_MAX).unwrap_or(Timestamp::MAX);
+        loop {
+            let (playbooks, lists) = (self.0.options.playbooks.clone(), self.0.options.lists.clone());
+            let looked = tokio::task::spawn_blocking(move || look(&playbooks, &lists)).await;
+            let now = clock.now();
+            let reason = match looked {
+                Ok(Ok(seen)) => {
+                    let changing = seen.changed.is_some_and(|at| is_fresh(at, now, QUIET))
+                        || seen.emptied.is_some_and(|at| is_fresh(at, now, BURST_MAX));
+                    if changing && now < give_up {
+                        clock.sleep(QUIET).await;
+                        continue;
+                    }
+                    if self.known().unreadable.take().is_some() {
+                        tracing::info!("the playbooks can be read again");
+                    }
+                    return Ok(Some(seen));
+                }
+                Ok(Err(error)) => Chain(&error).to_string(),
+                Err(error) => error.to_string(),
+            };
+            if self.known().unreadable.replace(reason.clone()).as_ref() != Some(&reason) {
+                tracing::error!(%reason, "the playbooks cannot be read: what is in force stays in force");
+                if let Some(channel) = &self.0.options.alerts {
+                    self.tell(vec![alarm::about_unreadable(channel, &reason, now)]).await?;
+                }
             }
+            return Ok(None);
         }
-        for mended in before.refused.iter().filter(|old| !next.refused.iter().any(|new| new.file == old.file))
-        {
-            tracing::info!(file = %mended.file, "a refused file is good again, or gone");
+    }
+
+    /// Puts messages to people into the outbox.
+    async fn tell(&self, messages: Vec<OutboxMessage>) -> Result<(), DaemonError> {
+        for message in &messages {
+            self.0.engine.store.enqueue(message).await?;
+        }
+        if !messages.is_empty() {
+            self.0.outbox.notify_one();
         }
         Ok(())
     }
 
-    /// Gives the scheduler the entries of a generation.
-    async fn schedule(&self, generation: &Generation) -> Result<(), DaemonError> {
-        let mut entries = Vec::new();
-        let mut marks = BTreeMap::new();
+    /// Makes the timetable of a generation.
+    async fn plans(&self, generation: &Generation) -> Result<Plans, DaemonError> {
+        let scheduled = self.known().scheduled.clone();
+        let mut plans = Plans { entries: Vec::new(), marks: BTreeMap::new() };
         for live in generation.playbooks.values() {
             let Some(rule) = &live.plan.rule else { continue };
             for tenant in self.0.engine.tenants.keys().filter(|tenant| live.plan.is_for(tenant)) {
                 let key = Key { playbook: live.plan.about.id, tenant: tenant.as_str().into() };
-                if let Some(last) = self.0.engine.store.last_slot(key.playbook, tenant).await? {
-                    marks.insert(key.clone(), last);
+                if !scheduled.contains(&key)
+                    && let Some(last) = self.0.engine.store.last_slot(key.playbook, tenant).await?
+                {
+                    plans.marks.insert(key.clone(), last);
                 }
-                entries.push(Entry {
+                plans.entries.push(Entry {
                     key,
                     cadence: rule.cadence.clone(),
                     jitter: rule.jitter,
@@ -280,8 +355,18 @@ impl Daemon {
                 });
             }
         }
-        self.0.scheduler.set(entries, &marks);
-        Ok(())
+        Ok(plans)
+    }
+
+    /// Gives the scheduler its entries.
+    fn schedule(&self, plans: Plans) {
+        self.known().scheduled = plans.entries.iter().map(|entry| entry.key.clone()).collect();
+        self.0.scheduler.set(plans.entries, &plans.marks);
+    }
+
+    // No lock is held over an `await`, and nothing panics half-way.
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes up what a dead process left.
@@ -303,17 +388,20 @@ impl Daemon {
     async fn watch(&self) {
         let options = &self.0.options;
         let directories = vec![options.playbooks.clone(), options.lists.clone()];
+        // Their identity first: a replacement in between is then noticed.
+        let mut watched = identities(&directories);
         let mut watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
-        let mut watched = real(&directories);
         loop {
-            watch.changed().await;
-            // A directory that was replaced has another identity, and the old watch sees nothing of it.
-            if real(&directories) != watched {
-                watched = real(&directories);
-                watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
-            }
+            // At first too: something may have changed before there was a watch.
             if let Err(error) = self.reload().await {
                 tracing::error!(error = %Chain(&error), "a reload could not be recorded: what is in force stays in force");
+            }
+            watch.changed().await;
+            // A directory that was replaced has another identity, and the old watch sees nothing of it.
+            let found = identities(&directories);
+            if found != watched {
+                watched = found;
+                watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
             }
         }
     }
@@ -374,13 +462,6 @@ pub fn plan_of(name: &str, bytes: &[u8], world: &World) -> Result<Plan, String> 
     })
 }
 
-/// What directories really are, so that a replaced one is noticed.
-fn real(directories: &[PathBuf]) -> BTreeSet<(PathBuf, u64)> {
-    use std::os::unix::fs::MetadataExt as _;
-    let identity = |path: &PathBuf| Some((path.canonicalize().ok()?, std::fs::metadata(path).ok()?.ino()));
-    directories.iter().filter_map(identity).collect()
-}
-
 /// Notes how a run's task ended. A panic ends one run, never the process; the run is taken up at the next
 /// start.
 fn note(ended: Result<(), tokio::task::JoinError>) {
@@ -389,24 +470,31 @@ fn note(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-/// The message about a refused file. Told once for the same bytes, over restarts too.
-fn alert(channel: &str, refused: &Refused, problems: &str, now: Timestamp) -> OutboxMessage {
-    let about = format!("{}/{}", refused.file, refused.hash);
-    let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("refused/{about}").as_bytes()).to_string();
-    let still = match refused.still_runs {
-        Some(_) => "Its last good version goes on running.",
-        None => "There is no earlier version of it: it does not run.",
-    };
-    let message = Message {
-        id: id.clone(),
-        severity: AlertSeverity::Medium,
-        title: format!("huntbook refused {}", refused.file),
-        text: format!("{still}\n\n{problems}"),
-        facts: vec![("File".to_owned(), refused.file.clone()), ("Version".to_owned(), refused.hash.short())],
-        playbook: refused.file.clone(),
-        run: String::new(),
-        tenant: String::new(),
-        at: now,
-    };
-    notify::standing_message(id, channel, message, Some(about))
+/// Tells the log what a reload did.
+fn say(before: &Generation, next: &Generation) {
+    let (generation, playbooks) = (next.number, next.playbooks.len());
+    tracing::info!(generation, playbooks, "a generation is in force");
+    for (id, live) in &next.playbooks {
+        let version = live.plan.version;
+        if before.playbooks.get(id).is_none_or(|old| old.plan.version != version) {
+            let name = &live.plan.about.name;
+            tracing::info!(playbook = %id, name, file = %live.file, %version, "a version is in force");
+        }
+    }
+    for (id, gone) in before.playbooks.iter().filter(|(id, _gone)| !next.playbooks.contains_key(id)) {
+        tracing::info!(playbook = %id, file = %gone.file, "a playbook is retired");
+    }
+    for held in next.held.difference(&before.held) {
+        tracing::error!(playbook = %held, "its file is gone together with most others: it is held in force");
+    }
+    for list in next.held_lists.difference(&before.held_lists) {
+        tracing::error!(list, "its file is gone and it may be needed: it is held in force");
+    }
+    for refused in alarm::news(before, next) {
+        let (problems, last_good) = (alarm::problems(refused), refused.instead == Instead::LastGood);
+        tracing::error!(file = %refused.file, version = %refused.hash, last_good, "a file is refused\n{problems}");
+    }
+    for mended in before.refused.iter().filter(|old| !next.refused.iter().any(|new| new.file == old.file)) {
+        tracing::info!(file = %mended.file, "a refused file is good again, or gone");
+    }
 }

@@ -4,10 +4,14 @@
 //! passed over. Symbolic links are followed, because Kubernetes mounts are made of them.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read as _};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
 
 use crate::plan::SourceFile;
+use crate::store::ContentHash;
 
 /// Most files read from one directory tree.
 const FILES_MAX: usize = 20_000;
@@ -42,11 +46,46 @@ pub struct Scan {
 ///
 /// [`ScanError`] if something could not be read: half a directory would look like deleted playbooks.
 pub fn scan(playbooks: &Path, lists: &Path) -> Result<Scan, ScanError> {
+    look(playbooks, lists).map(|seen| seen.scan)
+}
+
+/// What a look found, and how fresh it is.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) scan: Scan,
+    /// When the file changed last that changed last.
+    pub(super) changed: Option<Timestamp>,
+    /// The same for files in which there is nothing: they are about to be written more often than not.
+    pub(super) emptied: Option<Timestamp>,
+}
+
+impl Seen {
+    /// Tells what was seen from anything else that could be seen.
+    pub(super) fn hash(&self) -> ContentHash {
+        let mut all = Vec::new();
+        for file in self.scan.playbooks.iter().chain(&self.scan.lists) {
+            // Lengths and a fixed order of fields, so that no two sets of files look the same.
+            all.extend_from_slice(&file.name.len().to_be_bytes());
+            all.extend_from_slice(file.name.as_bytes());
+            all.extend_from_slice(ContentHash::of(&file.bytes).to_string().as_bytes());
+        }
+        all.extend_from_slice(&self.scan.playbooks.len().to_be_bytes());
+        ContentHash::of(&all)
+    }
+}
+
+/// Reads both directories, like [`scan`].
+pub(super) fn look(playbooks: &Path, lists: &Path) -> Result<Seen, ScanError> {
     let lists_at = lists.canonicalize().ok();
     let is_playbook = |name: &str| ends_in(name, &["yaml", "yml"]) && !name.contains(".test.");
     let is_list = |name: &str| ends_in(name, &["txt", "csv", "yaml", "yml"]);
-    let found_lists = if lists_at.is_some() { walk(lists, &is_list, None)? } else { Vec::new() };
-    Ok(Scan { playbooks: walk(playbooks, &is_playbook, lists_at.as_deref())?, lists: found_lists })
+    let lists = if lists_at.is_some() { walk(lists, &is_list, None)? } else { Vec::new() };
+    let playbooks = walk(playbooks, &is_playbook, lists_at.as_deref())?;
+    let all = || playbooks.iter().chain(&lists);
+    let changed = all().filter_map(|found| found.changed).max();
+    let emptied = all().filter(|found| found.file.bytes.is_empty()).filter_map(|found| found.changed).max();
+    let files = |found: Vec<Found>| found.into_iter().map(|found| found.file).collect();
+    Ok(Seen { scan: Scan { playbooks: files(playbooks), lists: files(lists) }, changed, emptied })
 }
 
 /// Reads files by name: single files and whole directories.
@@ -60,17 +99,19 @@ pub fn read_paths(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, Sc
         if path.is_dir() {
             files.extend(scan(path, lists)?.playbooks);
         } else {
-            files.push(read(path)?);
+            files.push(read(path)?.file);
         }
     }
     Ok(files)
 }
 
-fn walk(
-    root: &Path,
-    wanted: &dyn Fn(&str) -> bool,
-    except: Option<&Path>,
-) -> Result<Vec<SourceFile>, ScanError> {
+/// A file that was read.
+struct Found {
+    file: SourceFile,
+    changed: Option<Timestamp>,
+}
+
+fn walk(root: &Path, wanted: &dyn Fn(&str) -> bool, except: Option<&Path>) -> Result<Vec<Found>, ScanError> {
     let mut files = Vec::new();
     let mut bytes = 0;
     let mut seen = BTreeSet::new();
@@ -92,22 +133,22 @@ fn walk(
                 if depth < DEPTH_MAX {
                     folders.push((path, depth + 1));
                 }
-            } else if wanted(name) {
-                let file = match read(&path) {
+            } else if wanted(name) && !is_special(&path) {
+                let found = match read(&path) {
                     // Between listing and reading it went: the next look will see what became of it.
                     Err(error) if error.source.kind() == io::ErrorKind::NotFound => continue,
                     read => read?,
                 };
-                bytes += file.bytes.len() as u64;
+                bytes += found.file.bytes.len() as u64;
                 if files.len() == FILES_MAX || BYTES_MAX < bytes {
                     let source = io::Error::other("there are too many files, or they are too large");
                     return Err(failed(source));
                 }
-                files.push(file);
+                files.push(found);
             }
         }
     }
-    files.sort_by(|one, other| one.name.cmp(&other.name));
+    files.sort_by(|one, other| one.file.name.cmp(&other.file.name));
     Ok(files)
 }
 
@@ -122,12 +163,23 @@ fn is_leftover(name: &str) -> bool {
     name.starts_with('.') || name.starts_with('#') || name.ends_with('~') || ends_in(name, &["tmp"])
 }
 
-fn read(path: &Path) -> Result<SourceFile, ScanError> {
+/// Whether something is there that is no file: reading a pipe would wait for ever.
+fn is_special(path: &Path) -> bool {
+    path.metadata().is_ok_and(|about| !about.is_file())
+}
+
+fn read(path: &Path) -> Result<Found, ScanError> {
     let failed = |source| ScanError { path: path.to_path_buf(), source };
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(SourceFile { name: path.display().to_string(), bytes })
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    Read::take(&mut file, FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
+    // Asked for after reading, so that a change meanwhile shows.
+    let changed = file.metadata().and_then(|about| about.modified()).ok().and_then(instant);
+    Ok(Found { file: SourceFile { name: path.display().to_string(), bytes }, changed })
+}
+
+fn instant(time: SystemTime) -> Option<Timestamp> {
+    Timestamp::try_from(time).ok()
 }
 
 #[cfg(test)]
@@ -151,6 +203,7 @@ mod tests {
         std::fs::write(at("..2026/d.yaml"), "d").unwrap();
         std::os::unix::fs::symlink(at("..2026/d.yaml"), at("d.yaml")).unwrap();
         std::os::unix::fs::symlink(dir.path(), at("team/up")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", at("zero.yaml")).unwrap();
         let scan = scan(dir.path(), &at("lists")).unwrap();
         let names = |files: &[SourceFile]| -> Vec<String> {
             let short =

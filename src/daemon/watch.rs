@@ -1,89 +1,183 @@
 //! Says when a directory may have changed.
 //!
 //! Events are only a hint: they get lost on some mounts and when a directory is replaced, and editors
-//! make many of them for one save. So the parents are watched too, a burst is waited out, and everything
-//! is looked at again every half minute anyway. What has changed is told by the bytes, never by events.
+//! make many of them for one save. So the places where a directory can be replaced are watched too, a
+//! burst is waited out, a file somebody is writing is waited for, and everything is looked at again every
+//! half minute anyway. What has changed is told by the bytes, never by events.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::SignedDuration;
-use notify::event::{AccessKind, AccessMode, EventKind};
-use notify::{RecursiveMode, Watcher as _};
+use jiff::{SignedDuration, Timestamp};
+use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
+use notify::{Event, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
 use crate::clock::SharedClock;
 
 /// How long it must be quiet before a look: longer than an editor takes between truncating a file and
 /// writing it, shorter than a person waits.
-const QUIET: SignedDuration = SignedDuration::from_millis(100);
+pub(super) const QUIET: SignedDuration = SignedDuration::from_millis(100);
 /// Longest wait for quiet.
-const BURST_MAX: SignedDuration = SignedDuration::from_secs(2);
+pub(super) const BURST_MAX: SignedDuration = SignedDuration::from_secs(2);
+/// Longest wait for somebody who has written to a file to close it.
+const WRITING_MAX: SignedDuration = SignedDuration::from_secs(5);
 /// How often everything is looked at without a hint.
 const POLL: SignedDuration = SignedDuration::from_secs(30);
+/// Most files remembered as being written; with more, only quiet is waited for.
+const WRITTEN_MAX: usize = 1_000;
 
 /// Watches directories. Dropping it ends the watch.
 pub(super) struct Watch {
     hints: mpsc::Receiver<()>,
+    written: Written,
     clock: SharedClock,
-    // Dropping it ends the watch; `None` where the system has no watches left, and polling must do.
+    // Dropping it ends the watch; `None` where the system has none, and polling must do.
     _watcher: Option<notify::RecommendedWatcher>,
 }
 
+/// Files that were written to and not closed since.
+#[derive(Debug, Clone, Default)]
+struct Written(Arc<Mutex<BTreeSet<PathBuf>>>);
+
 impl Watch {
-    /// Starts to watch directories and their parents. Where that is not possible, polling does it.
+    /// Starts to watch directories and the places where they can be replaced. What cannot be watched is
+    /// looked at every half minute.
     pub(super) fn start(directories: &[PathBuf], clock: SharedClock) -> Self {
         let (hint, hints) = mpsc::channel(1);
-        let on_event = move |event: notify::Result<notify::Event>| {
-            if event.map_or(true, |event| event.need_rescan() || is_change(event.kind)) {
+        let written = Written::default();
+        let (noted, roots) = (written.clone(), roots(directories));
+        let on_event = move |event: notify::Result<Event>| {
+            let may_matter = event.map_or(true, |event| {
+                // First of all: the journal and the log are often beside the directories, and open for ever.
+                concerns(&roots, &event.paths) && {
+                    noted.note(&event);
+                    event.need_rescan() || is_change(event.kind)
+                }
+            });
+            if may_matter {
                 // A hint that waits already is as good as two.
                 let _full_or_closed = hint.try_send(());
             }
         };
-        let watcher = notify::recommended_watcher(on_event);
-        let watcher = watcher.and_then(|mut watcher| {
-            for directory in directories {
-                watch(&mut watcher, directory)?;
+        let watcher = match notify::recommended_watcher(on_event) {
+            Ok(mut watcher) => {
+                for (place, mode) in places(directories) {
+                    if let Err(error) = watcher.watch(&place, mode) {
+                        let place = place.display();
+                        tracing::warn!(%place, %error, "a directory cannot be watched; it is looked at every {POLL:#}");
+                    }
+                }
+                Some(watcher)
             }
-            Ok(watcher)
-        });
-        if let Err(error) = &watcher {
-            tracing::warn!(%error, "directories cannot be watched; they are looked at every {POLL:#}");
-        }
-        Self { hints, clock, _watcher: watcher.ok() }
+            Err(error) => {
+                tracing::warn!(%error, "directories cannot be watched; they are looked at every {POLL:#}");
+                None
+            }
+        };
+        Self { hints, written, clock, _watcher: watcher }
     }
 
-    /// Waits until something may have changed and it has been quiet since.
+    /// Waits until something may have changed, it has been quiet since, and nobody is in the middle of
+    /// writing.
     pub(super) async fn changed(&mut self) {
         let poll = self.clock.sleep(POLL);
         tokio::select! {
-            () = poll => return,
-            hint = self.hints.recv() => {
-                if hint.is_none() {
-                    self.clock.sleep(POLL).await;
-                    return;
-                }
-            }
+            () = poll => {}
+            () = hint(&mut self.hints) => {}
         }
-        let give_up = self.clock.now().checked_add(BURST_MAX).unwrap_or(jiff::Timestamp::MAX);
-        while self.clock.now() < give_up {
+        let began = self.clock.now();
+        loop {
+            let longest = if self.written.is_empty() { BURST_MAX } else { WRITING_MAX };
+            if longest <= self.clock.now().duration_since(began) {
+                // Whoever holds a file open for so long is not about to finish it.
+                self.written.clear();
+                return;
+            }
             let quiet = self.clock.sleep(QUIET);
             tokio::select! {
-                () = quiet => return,
-                _hint = self.hints.recv() => {}
+                () = quiet => if self.written.is_empty() { return },
+                () = hint(&mut self.hints) => {}
             }
         }
     }
 }
 
-/// Watches a directory and, so that its replacement is seen, its parent.
-fn watch(watcher: &mut notify::RecommendedWatcher, directory: &Path) -> notify::Result<()> {
-    if let Some(parent) = directory.canonicalize().ok().as_deref().and_then(Path::parent) {
-        watcher.watch(parent, RecursiveMode::NonRecursive)?;
+/// Waits for a hint; for ever if there is no watch that could give one.
+async fn hint(hints: &mut mpsc::Receiver<()>) {
+    if hints.recv().await.is_none() {
+        std::future::pending::<()>().await;
     }
-    if directory.is_dir() {
-        watcher.watch(directory, RecursiveMode::Recursive)?;
+}
+
+impl Written {
+    fn note(&self, event: &Event) {
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if event.need_rescan() {
+            // What was closed in the meantime is not known.
+            written.clear();
+        }
+        for path in &event.paths {
+            match event.kind {
+                EventKind::Modify(ModifyKind::Data(_)) if written.len() < WRITTEN_MAX => {
+                    written.insert(path.clone());
+                }
+                EventKind::Access(AccessKind::Close(AccessMode::Write))
+                | EventKind::Remove(_)
+                | EventKind::Modify(ModifyKind::Name(_)) => {
+                    written.remove(path);
+                }
+                _ => {}
+            }
+        }
     }
-    Ok(())
+
+    fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// The directories by the names they are watched under, and by their real names.
+fn roots(directories: &[PathBuf]) -> Vec<PathBuf> {
+    let names = directories.iter().flat_map(|directory| [whole(directory), directory.canonicalize().ok()]);
+    names.flatten().collect()
+}
+
+fn whole(path: &Path) -> Option<PathBuf> {
+    std::path::absolute(path).ok()
+}
+
+/// Whether an event is about something in the directories, or about a directory that leads to them. The
+/// journal often lies beside them and is written to all the time.
+fn concerns(roots: &[PathBuf], paths: &[PathBuf]) -> bool {
+    paths.is_empty()
+        || paths.iter().any(|path| roots.iter().any(|root| path.starts_with(root) || root.starts_with(path)))
+}
+
+/// What must be watched: the directories with everything in them, and every folder in which one of them,
+/// or a link that leads to one, can be replaced. No place is named twice: the second watch of a folder
+/// would take the place of the first.
+fn places(directories: &[PathBuf]) -> Vec<(PathBuf, RecursiveMode)> {
+    let whole: BTreeSet<PathBuf> = directories.iter().filter_map(|directory| whole(directory)).collect();
+    let inside = |path: &Path| whole.iter().any(|root| path != root && path.starts_with(root));
+    let roots = whole.iter().filter(|root| !inside(root) && root.is_dir());
+    let roots = roots.map(|root| (root.clone(), RecursiveMode::Recursive));
+    let mut doors = BTreeSet::new();
+    for root in &whole {
+        // The nearest folder there is, so that the directory is seen when it comes.
+        doors.extend(root.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_path_buf));
+        let links = root.ancestors().filter(|path| path.is_symlink()).filter_map(Path::parent);
+        doors.extend(links.map(Path::to_path_buf));
+        doors.extend(root.canonicalize().ok().as_deref().and_then(Path::parent).map(Path::to_path_buf));
+    }
+    let covered = |door: &Path| whole.iter().any(|root| door.starts_with(root) && root.is_dir());
+    let doors = doors.into_iter().filter(|door| !covered(door));
+    roots.chain(doors.map(|door| (door, RecursiveMode::NonRecursive))).collect()
 }
 
 /// Whether an event can mean a change. Opening and reading does not, or our own look would be one.
@@ -96,5 +190,55 @@ const fn is_change(kind: EventKind) -> bool {
         | EventKind::Modify(_)
         | EventKind::Remove(_)
         | EventKind::Other => true,
+    }
+}
+
+/// What directories really are, so that a replaced one is noticed.
+pub(super) fn identities(directories: &[PathBuf]) -> BTreeSet<(PathBuf, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |path: &PathBuf| Some((path.canonicalize().ok()?, std::fs::metadata(path).ok()?.ino()));
+    directories.iter().filter_map(identity).collect()
+}
+
+/// Whether something that changed at `changed` may still be changing.
+pub(super) fn is_fresh(changed: Timestamp, now: Timestamp, within: SignedDuration) -> bool {
+    now.duration_since(changed).abs() < within
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_where_a_directory_can_be_replaced_is_watched_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let top = dir.path().canonicalize().unwrap();
+        let at = |name: &str| top.join(name);
+        std::fs::create_dir_all(at("releases/5/playbooks/lists")).unwrap();
+        std::os::unix::fs::symlink("releases/5", at("current")).unwrap();
+        let found = places(&[at("current/playbooks"), at("current/playbooks/lists")]);
+        let (wide, narrow) = (RecursiveMode::Recursive, RecursiveMode::NonRecursive);
+        assert_eq!(
+            found,
+            [
+                (at("current/playbooks"), wide),
+                (top.clone(), narrow),
+                (at("current"), narrow),
+                (at("releases/5"), narrow),
+            ]
+        );
+        let missing = places(&[at("gone/playbooks")]);
+        assert_eq!(missing, [(top, narrow)]);
+    }
+
+    #[test]
+    fn what_lies_beside_a_directory_does_not_concern_it() {
+        let roots = [PathBuf::from("/etc/huntbook/playbooks")];
+        let concerns = |path: &str| concerns(&roots, &[PathBuf::from(path)]);
+        assert!(!concerns("/etc/huntbook/huntbook.db-wal"));
+        assert!(!concerns("/etc/huntbook/playbooks.old/a.yaml"));
+        assert!(concerns("/etc/huntbook/playbooks"));
+        assert!(concerns("/etc/huntbook/playbooks/team/a.yaml"));
+        assert!(concerns("/etc/huntbook"));
     }
 }

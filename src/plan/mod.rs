@@ -27,7 +27,7 @@ use crate::store::ContentHash;
 use crate::text::Template;
 
 pub use cadence::Rule;
-pub use set::{Compiled, SourceFile, compile_set, parse_lists};
+pub use set::{Compiled, SourceFile, compile_changed, compile_set, parse_lists};
 
 /// Whether a playbook acts or only says what it would do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

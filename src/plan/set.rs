@@ -30,8 +30,22 @@ pub struct Compiled {
 /// `id` are both refused: nobody can tell which one is meant.
 #[must_use]
 pub fn compile_set(files: &[SourceFile], world: &World) -> Vec<Compiled> {
-    let mut all: Vec<Compiled> =
-        files.iter().enumerate().map(|(index, file)| one(index, file, world)).collect();
+    compile_changed(files, world, &|_file| None)
+}
+
+/// Compiles files together, like [`compile_set`], but takes the plan of a file from `known` where there is
+/// one: it must be what compiling the file in this world would make. Its warnings are not repeated.
+#[must_use]
+pub fn compile_changed(
+    files: &[SourceFile],
+    world: &World,
+    known: &dyn Fn(&SourceFile) -> Option<Plan>,
+) -> Vec<Compiled> {
+    let compiled = |(index, file)| match known(file) {
+        Some(plan) => Compiled { index, plan: Some(plan), diagnostics: Vec::new() },
+        None => one(index, file, world),
+    };
+    let mut all: Vec<Compiled> = files.iter().enumerate().map(compiled).collect();
     let mut by_id: BTreeMap<PlaybookId, Vec<usize>> = BTreeMap::new();
     for compiled in &all {
         if let Some(plan) = &compiled.plan {

@@ -1,0 +1,98 @@
+//! What the daemon tells people about itself: a refused edit, files that are gone, a directory that cannot
+//! be read.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::generation::{Generation, Instead, Refused};
+use crate::channel::Message;
+use crate::diag::{self, Format};
+use crate::model::AlertSeverity;
+use crate::notify;
+use crate::store::OutboxMessage;
+
+/// The refusals of `next` that `before` did not have.
+pub(super) fn news<'a>(before: &'a Generation, next: &'a Generation) -> impl Iterator<Item = &'a Refused> {
+    next.refused.iter().filter(|refused| {
+        !before.refused.iter().any(|old| (&old.file, old.hash) == (&refused.file, refused.hash))
+    })
+}
+
+/// The problems of a refused file as people read them.
+pub(super) fn problems(refused: &Refused) -> String {
+    diag::render(&refused.diagnostics, Format::Text)
+}
+
+/// What people are told when `next` follows `before`.
+pub(super) fn messages(
+    channel: &str,
+    before: &Generation,
+    next: &Generation,
+    now: Timestamp,
+) -> Vec<OutboxMessage> {
+    let mut messages: Vec<OutboxMessage> =
+        news(before, next).map(|refused| about_refused(channel, refused, now)).collect();
+    let mut gone: Vec<String> = next
+        .held
+        .difference(&before.held)
+        .filter_map(|id| next.playbooks.get(id))
+        .map(|live| live.file.clone())
+        .collect();
+    gone.extend(next.held_lists.difference(&before.held_lists).map(|name| format!("list `{name}`")));
+    if !gone.is_empty() {
+        messages.push(about_gone(channel, &gone, now));
+    }
+    messages
+}
+
+/// The message about a refused file. Told once for the same bytes, over restarts too.
+fn about_refused(channel: &str, refused: &Refused, now: Timestamp) -> OutboxMessage {
+    let still = match refused.instead {
+        Instead::LastGood => "Its last good version stays in force.",
+        Instead::Nothing => "There is no earlier version of it: nothing of it is in force.",
+    };
+    let text = format!("{still}\n\n{}", problems(refused));
+    let message = message(format!("huntbook refused {}", refused.file), text, now);
+    let facts = vec![("File".to_owned(), refused.file.clone()), ("Version".to_owned(), refused.hash.short())];
+    let message = Message { facts, playbook: refused.file.clone(), ..message };
+    standing(channel, message, format!("refused/{}/{}", refused.file, refused.hash))
+}
+
+/// The message about files that are gone. Told once a day for the same files.
+fn about_gone(channel: &str, gone: &[String], now: Timestamp) -> OutboxMessage {
+    let text = format!(
+        "They stay in force as they were, because a mount is more likely gone than the work of everybody. \
+         If they were removed on purpose, send the process SIGHUP.\n\n{}",
+        gone.join("\n")
+    );
+    let about = format!("gone/{:.10}/{}", now.to_string(), gone.join("/"));
+    standing(channel, message(format!("huntbook misses {} files", gone.len()), text, now), about)
+}
+
+/// The message about directories that cannot be read. Told once a day for the same reason.
+pub(super) fn about_unreadable(channel: &str, reason: &str, now: Timestamp) -> OutboxMessage {
+    let text = format!("What is in force stays in force; edits do not take effect.\n\n{reason}");
+    let about = format!("unreadable/{:.10}/{reason}", now.to_string());
+    standing(channel, message("huntbook cannot read its playbooks".to_owned(), text, now), about)
+}
+
+fn message(title: String, text: String, at: Timestamp) -> Message {
+    Message {
+        id: String::new(),
+        severity: AlertSeverity::Medium,
+        title,
+        text,
+        facts: Vec::new(),
+        playbook: String::new(),
+        run: String::new(),
+        tenant: String::new(),
+        at,
+    }
+}
+
+/// The same thing has the same id, so that it is told once, over crashes and restarts.
+fn standing(channel: &str, message: Message, about: String) -> OutboxMessage {
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, about.as_bytes()).to_string();
+    let message = Message { id: id.clone(), ..message };
+    notify::standing_message(id, channel, message, Some(about))
+}

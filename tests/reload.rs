@@ -1,0 +1,631 @@
+//! Hot reload as it happens: the binary serves, real files change under inotify, and what is in force and
+//! what has run is asked for with `status` and `runs`, against a simulated tenant.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers; what is missing fails the test"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+
+use huntbook::clock::{Clock as _, SystemClock};
+use huntbook::sim::{CannedHunter, Fault, GeneratedHunter, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
+use huntbook::store::ContentHash;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How often something is looked for, and how long that is at least: ten looks a second, twenty seconds.
+const LOOKS_MAX: u32 = 200;
+const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(100);
+
+/// The hunting call of the tenant's API.
+const HUNTING: &str = "POST /graph/v1.0/security/runHuntingQuery";
+const EVERY_SECOND: &str = "schedule: {every: 1s, catchUp: all, overlap: queue}\n";
+const NEVER: &str = "schedule: {cron: \"0 0 29 2 *\"}\n";
+
+/// A folder with settings, playbooks and lists, and the tenant they speak of.
+struct Place {
+    top: TempDir,
+    sim: Sim,
+}
+
+/// A `huntbook serve`. Dropping it kills it.
+struct Served {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Place {
+    async fn new() -> Self {
+        Self::with("playbooks").await
+    }
+
+    /// A place whose settings name this directory of playbooks.
+    async fn with(playbooks: &str) -> Self {
+        let table = HuntTable::new(
+            vec![HuntColumn::new("DeviceId", "String"), HuntColumn::new("ReportId", "Int64")],
+            vec![json!({"DeviceId": "one", "ReportId": 1}).as_object().unwrap().clone()],
+        );
+        let canned = CannedHunter::new().when("DeviceProcessEvents", Ok(table));
+        let mut options = SimOptions::sample().unwrap();
+        options.hunter = Arc::new(GeneratedHunter::before(Arc::new(canned)));
+        let sim = Sim::start(options, Arc::new(SystemClock)).await.unwrap();
+        let place = Self { top: tempfile::tempdir().unwrap(), sim };
+        let ends = place.sim.endpoints();
+        let settings = json!({
+            "tenants": {"contoso": {
+                "tenantId": SimOptions::TENANT_ID,
+                "auth": {"clientSecret": {
+                    "clientId": SimApp::CLIENT_ID, "secret": {"env": "RELOAD_TEST_SECRET"},
+                }},
+                "endpoints": {"login": ends.login, "graph": ends.graph, "mde": ends.mde},
+            }},
+            "channels": {"watch": {"webhook": {"url": format!("{}/webhook/watch", ends.hooks)}}},
+            "alerts": {"channel": "watch"},
+            "playbooks": playbooks,
+        });
+        place.put("huntbook.yaml", settings.to_string());
+        if playbooks == "playbooks" {
+            fs::create_dir(place.at("playbooks")).unwrap();
+        }
+        fs::create_dir(place.at("lists")).unwrap();
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.top.path().join(name)
+    }
+
+    /// Writes a file in place.
+    fn put(&self, name: &str, text: impl AsRef<[u8]>) {
+        fs::create_dir_all(self.at(name).parent().unwrap()).unwrap();
+        fs::write(self.at(name), text).unwrap();
+    }
+
+    /// Writes a file beside its place and moves it there: nobody sees half of it.
+    fn replace(&self, name: &str, text: &str) {
+        let beside = self.at(&format!("{name}.tmp"));
+        fs::write(&beside, text).unwrap();
+        fs::rename(beside, self.at(name)).unwrap();
+    }
+
+    fn huntbook(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
+        command.env("RELOAD_TEST_SECRET", SimApp::SECRET).arg("--config").arg(self.at("huntbook.yaml"));
+        command
+    }
+
+    /// Asks the journal through the command line.
+    fn ask(&self, arguments: &[&str]) -> Value {
+        let output = self.huntbook().args(["--format", "json"]).args(arguments).output().unwrap();
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_no_json| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// Runs, the latest first.
+    fn runs(&self) -> Vec<Value> {
+        self.ask(&["runs", "--limit", "1000"]).as_array().unwrap().clone()
+    }
+
+    /// The versions in force, by file name.
+    fn live(&self) -> BTreeMap<String, String> {
+        let status = self.ask(&["status"]);
+        let live = status["playbooks"].as_array().unwrap().iter().map(|live| {
+            let file = Path::new(live["file"].as_str().unwrap()).file_name().unwrap();
+            (file.to_str().unwrap().to_owned(), live["version"].as_str().unwrap().to_owned())
+        });
+        live.collect()
+    }
+
+    /// The problems of refused files, by file name.
+    fn refused(&self) -> BTreeMap<String, Value> {
+        let status = self.ask(&["status"]);
+        let refused = status["refused"].as_array().unwrap().iter().map(|refused| {
+            let file = Path::new(refused["file"].as_str().unwrap()).file_name().unwrap();
+            (file.to_str().unwrap().to_owned(), refused["diagnostics"][0].clone())
+        });
+        refused.collect()
+    }
+
+    /// Messages to people that contain a text.
+    fn told(&self, needle: &str) -> usize {
+        self.sim.messages().iter().filter(|message| message.body.contains(needle)).count()
+    }
+
+    async fn serve(&self) -> Served {
+        self.serve_within(LOOKS_MAX).await
+    }
+
+    async fn serve_within(&self, looks_max: u32) -> Served {
+        let log = self.at(&format!("log-{}", fs::read_dir(self.top.path()).unwrap().count()));
+        let child = self
+            .huntbook()
+            .args(["--log", "huntbook=info", "--log-format", "json", "serve"])
+            .stderr(File::create(&log).unwrap())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let served = Served { child, log };
+        look("huntbook serves", looks_max, || served.text().contains("huntbook serves").then_some(())).await;
+        served
+    }
+
+    /// Waits until a text is the version in force of a file.
+    #[track_caller]
+    fn until_live(&self, file: &str, text: &str) -> impl Future<Output = ()> {
+        let version = ContentHash::of(text.as_bytes()).to_string();
+        let what = format!("{version} in force as {file}");
+        async move {
+            until(&what, || (self.live().get(file) == Some(&version)).then_some(())).await;
+        }
+    }
+
+    /// Waits until a run that began after this call has ended, and returns it.
+    async fn next_run(&self) -> Value {
+        let since = SystemClock.now();
+        let began = |run: &Value| run["started"].as_str().unwrap().parse::<Timestamp>().unwrap();
+        let ended = |run: &Value| run["finished"].is_string() && since < began(run);
+        until("a run ends", || self.runs().into_iter().find(ended)).await
+    }
+}
+
+impl Served {
+    fn text(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// The fields of the log lines with this message.
+    fn logged(&self, message: &str) -> Vec<Value> {
+        let text = self.text();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let fields = lines.map(|mut line| line["fields"].take());
+        fields
+            .filter(|fields| fields["message"].as_str().is_some_and(|text| text.starts_with(message)))
+            .collect()
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        until("the process ends", || self.child.try_wait().unwrap()).await
+    }
+
+    async fn stop(mut self) {
+        self.signal("TERM");
+        let status = self.ended().await;
+        assert_eq!(status.code(), Some(0), "{}", self.text());
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+async fn pause(length_ms: i64) {
+    SystemClock.sleep(SignedDuration::from_millis(length_ms)).await;
+}
+
+async fn until<T>(what: &str, find: impl FnMut() -> Option<T>) -> T {
+    look(what, LOOKS_MAX, find).await
+}
+
+async fn look<T>(what: &str, looks_max: u32, mut find: impl FnMut() -> Option<T>) -> T {
+    for _look in 0..looks_max {
+        if let Some(found) = find() {
+            return found;
+        }
+        SystemClock.sleep(LOOK_EVERY).await;
+    }
+    panic!("waited for: {what}");
+}
+
+/// A playbook by its number, with more keys at its end.
+fn playbook(number: u32, more: &str) -> String {
+    format!(
+        "schema: 1\nid: 0f3e8a10-5b7c-4d21-9e64-{number:012}\nname: watched {number}\nseverity: Low\n\
+         hunt:\n  query: DeviceProcessEvents | take 1\n  queryPeriod: 1h\n  \
+         columns: {{DeviceId: string, ReportId: long}}\n{more}"
+    )
+}
+
+/// A version of a playbook whose first part is a playbook as well.
+fn version(number: u32) -> String {
+    playbook(1, &format!("{EVERY_SECOND}falsePositives:\n  - first of {number}\n  - second of {number}\n"))
+}
+
+/// Splits a version where its first part is a playbook, too.
+fn halves(text: &str) -> (&str, &str) {
+    text.split_at(text.find("  - second").unwrap())
+}
+
+/// How editors and tools save.
+#[derive(Debug, Clone, Copy)]
+enum Save {
+    InPlace,
+    RenameOver,
+    TruncateAndWriteTwice,
+    EmptyThenAppend,
+    Vim,
+    GitCheckout,
+    LinkSwapped,
+}
+
+impl Save {
+    const ALL: [Self; 7] = [
+        Self::InPlace,
+        Self::RenameOver,
+        Self::TruncateAndWriteTwice,
+        Self::EmptyThenAppend,
+        Self::Vim,
+        Self::GitCheckout,
+        Self::LinkSwapped,
+    ];
+
+    async fn save(self, place: &Place, text: &str) {
+        let folder = place.at("playbooks");
+        let (file, beside) = (folder.join("a.yaml"), |name: &str| folder.join(name));
+        match self {
+            Self::InPlace => fs::write(file, text).unwrap(),
+            Self::RenameOver => place.replace("playbooks/a.yaml", text),
+            Self::TruncateAndWriteTwice => {
+                let (first, second) = halves(text);
+                let mut open = File::create(file).unwrap();
+                open.write_all(first.as_bytes()).unwrap();
+                pause(600).await;
+                open.write_all(second.as_bytes()).unwrap();
+            }
+            Self::EmptyThenAppend => {
+                drop(File::create(&file).unwrap());
+                pause(300).await;
+                OpenOptions::new().append(true).open(file).unwrap().write_all(text.as_bytes()).unwrap();
+            }
+            Self::Vim => {
+                fs::write(beside(".a.yaml.swp"), "b0VIM 9.1").unwrap();
+                fs::write(beside("4913"), "").unwrap();
+                fs::remove_file(beside("4913")).unwrap();
+                fs::rename(&file, beside("a.yaml~")).unwrap();
+                fs::write(file, text).unwrap();
+                fs::remove_file(beside("a.yaml~")).unwrap();
+                fs::remove_file(beside(".a.yaml.swp")).unwrap();
+            }
+            Self::GitCheckout => {
+                fs::remove_file(&file).unwrap();
+                fs::write(file, text).unwrap();
+            }
+            Self::LinkSwapped => {
+                place.put("elsewhere/a", text);
+                symlink(place.at("elsewhere/a"), beside("link.tmp")).unwrap();
+                fs::rename(beside("link.tmp"), file).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_of_save_takes_effect_and_never_by_halves() {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", version(0));
+    let served = place.serve().await;
+    place.until_live("a.yaml", &version(0)).await;
+    let mut saved = BTreeSet::from([ContentHash::of(version(0).as_bytes()).to_string()]);
+    for (number, save) in (1..).zip(Save::ALL) {
+        let text = version(number);
+        saved.insert(ContentHash::of(text.as_bytes()).to_string());
+        save.save(&place, &text).await;
+        place.until_live("a.yaml", &text).await;
+        assert_eq!(place.next_run().await["version"], json!(ContentHash::of(text.as_bytes()).to_string()));
+    }
+    for run in place.runs() {
+        assert!(saved.contains(run["version"].as_str().unwrap()), "{run}");
+        assert_ne!(run["state"], "failed", "{run}");
+    }
+    let in_force = served.logged("a version is in force");
+    assert!(Save::ALL.len() < in_force.len());
+    for version in in_force {
+        assert!(saved.contains(version["version"].as_str().unwrap()), "{version}");
+    }
+    assert_eq!(served.logged("a file is refused"), Vec::<Value>::new());
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kubernetes_mount_is_followed() {
+    let place = Place::new().await;
+    let mount = |name: &str, text: &str| {
+        place.put(&format!("playbooks/..{name}/a.yaml"), text);
+        symlink(format!("..{name}"), place.at("playbooks/..data_tmp")).unwrap();
+        fs::rename(place.at("playbooks/..data_tmp"), place.at("playbooks/..data")).unwrap();
+    };
+    mount("2026_01", &version(1));
+    symlink("..data/a.yaml", place.at("playbooks/a.yaml")).unwrap();
+    let served = place.serve().await;
+    place.until_live("a.yaml", &version(1)).await;
+    for number in 2..5 {
+        mount(&format!("2026_{number:02}"), &version(number));
+        fs::remove_dir_all(place.at(&format!("playbooks/..2026_{:02}", number - 1))).unwrap();
+        place.until_live("a.yaml", &version(number)).await;
+    }
+    assert_eq!(served.logged("a file is refused"), Vec::<Value>::new());
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replaced_directory_is_followed() {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", version(1));
+    let served = place.serve().await;
+    place.until_live("a.yaml", &version(1)).await;
+
+    place.put("next/a.yaml", version(2));
+    fs::remove_dir_all(place.at("playbooks")).unwrap();
+    fs::rename(place.at("next"), place.at("playbooks")).unwrap();
+    place.until_live("a.yaml", &version(2)).await;
+
+    place.put("next/a.yaml", version(3));
+    fs::rename(place.at("playbooks"), place.at("last")).unwrap();
+    // Long enough for a look at nothing.
+    pause(400).await;
+    assert_eq!(place.live().len(), 1);
+    fs::rename(place.at("next"), place.at("playbooks")).unwrap();
+    place.until_live("a.yaml", &version(3)).await;
+
+    // The new directory is watched, and so is what comes into it.
+    place.put("playbooks/team/b.yaml", playbook(2, NEVER));
+    place.until_live("b.yaml", &playbook(2, NEVER)).await;
+    place.put("playbooks/a.yaml", version(4));
+    place.until_live("a.yaml", &version(4)).await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_release_link_is_followed() {
+    let place = Place::with("current/playbooks").await;
+    place.put("releases/1/playbooks/a.yaml", version(1));
+    place.put("releases/2/playbooks/a.yaml", version(2));
+    symlink("releases/1", place.at("current")).unwrap();
+    let served = place.serve().await;
+    place.until_live("a.yaml", &version(1)).await;
+    symlink("releases/2", place.at("current.tmp")).unwrap();
+    fs::rename(place.at("current.tmp"), place.at("current")).unwrap();
+    place.until_live("a.yaml", &version(2)).await;
+    place.put("releases/2/playbooks/a.yaml", version(3));
+    place.until_live("a.yaml", &version(3)).await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_edit_leaves_the_last_good_version_running() {
+    let place = Place::new().await;
+    let mut good = version(0);
+    place.put("playbooks/a.yaml", &good);
+    let mut served = place.serve().await;
+    place.until_live("a.yaml", &good).await;
+    let bad_edits = [
+        ("broken YAML", good.replace("severity: Low", "severity: [Low"), 4..=6),
+        ("broken Rhai", format!("{good}where: row.DeviceId ==\n"), 13..=13),
+        ("unknown channel", format!("{good}notify:\n  - {{channel: nowhere, title: x}}\n"), 14..=14),
+    ];
+    for (number, (name, bad, lines)) in (1..).zip(bad_edits) {
+        let hash = ContentHash::of(bad.as_bytes());
+        place.replace("playbooks/a.yaml", &bad);
+        let found = until(name, || place.refused().remove("a.yaml")).await;
+        let line = found["line"].as_u64().unwrap();
+        assert!(
+            lines.contains(&line) && found["column"].as_u64().is_some_and(|at| 0 < at),
+            "{name}: {found}"
+        );
+        assert!(found["code"].as_str().unwrap().starts_with("HB"), "{name}: {found}");
+        let whole_hash = hash.to_string();
+        let is_this = |fields: &&Value| fields["version"] == whole_hash;
+        let logged = || served.logged("a file is refused").iter().filter(is_this).count();
+        until(name, || (logged() == 1).then_some(())).await;
+        until(name, || (place.told(&hash.short()) == 1).then_some(())).await;
+        let last_good = json!(ContentHash::of(good.as_bytes()).to_string());
+        assert_eq!(place.next_run().await["version"], last_good, "{name}");
+
+        served.stop().await;
+        served = place.serve().await;
+        place.until_live("a.yaml", &good).await;
+        assert_eq!(place.refused().len(), 1, "{name}");
+        assert_eq!(place.next_run().await["version"], last_good, "{name}");
+
+        good = version(number);
+        place.put("playbooks/a.yaml", &good);
+        place.until_live("a.yaml", &good).await;
+        assert_eq!(place.refused(), BTreeMap::new(), "{name}");
+        assert_eq!(place.told(&hash.short()), 1, "{name}");
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_edit_that_is_renamed_as_well_has_a_last_good_version_too() {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", version(1));
+    let served = place.serve().await;
+    place.until_live("a.yaml", &version(1)).await;
+    place.put("beside.yaml", format!("{}where: row.Nothing ==\n", version(2)));
+    fs::remove_file(place.at("playbooks/a.yaml")).unwrap();
+    fs::rename(place.at("beside.yaml"), place.at("playbooks/b.yaml")).unwrap();
+    until("refused", || place.refused().remove("b.yaml")).await;
+    place.until_live("a.yaml", &version(1)).await;
+    place.put("playbooks/b.yaml", version(3));
+    place.until_live("b.yaml", &version(3)).await;
+    assert_eq!(place.live().len(), 1);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_takes_effect_when_it_is_good() {
+    let place = Place::new().await;
+    place.put("lists/hosts.txt", "two\n");
+    place
+        .put("playbooks/a.yaml", playbook(1, &format!("{EVERY_SECOND}where: row.DeviceId in lists.hosts\n")));
+    let mut served = place.serve().await;
+    let matched = async |count: u64| {
+        let mut last = Value::Null;
+        for _run in 0..20 {
+            last = place.next_run().await;
+            assert_ne!(last["state"], "failed", "{last}");
+            if last["counts"]["matched"] == count {
+                return;
+            }
+        }
+        panic!("not {count} matches: {last}");
+    };
+    matched(0).await;
+    place.put("lists/hosts.txt", "one\n");
+    matched(1).await;
+
+    place.put("lists/hosts.txt", b"two\xff\n");
+    until("the list is refused", || place.refused().remove("hosts.txt")).await;
+    assert_eq!(place.next_run().await["counts"]["matched"], 1);
+    served.stop().await;
+    served = place.serve().await;
+    assert_eq!(place.next_run().await["counts"]["matched"], 1);
+
+    // Without the list the playbook is refused; its last good version goes on with the last good list.
+    fs::remove_file(place.at("lists/hosts.txt")).unwrap();
+    until("the playbook is refused", || place.refused().remove("a.yaml")).await;
+    assert_eq!(place.next_run().await["counts"]["matched"], 1);
+
+    place.put("lists/hosts.csv", "host\ntwo\n");
+    matched(0).await;
+    assert_eq!(place.refused(), BTreeMap::new());
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reloads_neither_lose_nor_double_a_due_run() {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", version(0));
+    let served = place.serve().await;
+    place.next_run().await;
+    for number in 1..=25 {
+        place.replace("playbooks/a.yaml", &version(number));
+        place.put("playbooks/b.yaml", playbook(2, &format!("{NEVER}description: {number}\n")));
+        // Longer than the quiet a look waits for, so that most of them are reloads of their own.
+        pause(400).await;
+    }
+    place.until_live("a.yaml", &version(25)).await;
+    let reloads = served.logged("a generation is in force").len();
+    assert!(2 < reloads, "{reloads} reloads");
+    let instant = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap().as_second();
+    let dropped: BTreeSet<i64> =
+        served.logged("a due run was dropped").iter().map(|fields| instant(&fields["slot"])).collect();
+    served.stop().await;
+    let mut slots = BTreeMap::<i64, u32>::new();
+    for run in place.runs() {
+        *slots.entry(instant(&run["scheduled_for"])).or_default() += 1;
+    }
+    let (first, last) = (*slots.keys().next().unwrap(), *slots.keys().next_back().unwrap());
+    assert!(first + 6 <= last, "{slots:?}");
+    for slot in first..=last {
+        // A slow machine may let a run last over the next; then the log says so.
+        let expected = u32::from(!dropped.contains(&slot));
+        assert_eq!(
+            slots.get(&slot).copied().unwrap_or(0),
+            expected,
+            "{slot} of {slots:?}, dropped {dropped:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_vanishes_at_once_is_held_and_what_is_deleted_is_retired() {
+    let place = Place::new().await;
+    let name = |number: u32| format!("playbooks/{number}.yaml");
+    for number in 1..=4 {
+        place.put(&name(number), playbook(number, NEVER));
+    }
+    let mut served = place.serve().await;
+    assert_eq!(place.live().len(), 4);
+
+    // The mount is gone, and the folder it was on is empty.
+    fs::rename(place.at("playbooks"), place.at("mounted")).unwrap();
+    fs::create_dir(place.at("playbooks")).unwrap();
+    until("people are told", || (place.told("huntbook misses 4 files") == 1).then_some(())).await;
+    assert_eq!((place.live().len(), place.refused().len()), (4, 4));
+
+    fs::remove_dir(place.at("playbooks")).unwrap();
+    fs::rename(place.at("mounted"), place.at("playbooks")).unwrap();
+    until("nothing is held", || place.refused().is_empty().then_some(())).await;
+    assert_eq!(place.live().len(), 4);
+
+    fs::remove_file(place.at(&name(1))).unwrap();
+    until("one is retired", || (place.live().len() == 3).then_some(())).await;
+
+    // Also while nobody was there.
+    served.stop().await;
+    for number in 2..=4 {
+        fs::remove_file(place.at(&name(number))).unwrap();
+    }
+    served = place.serve().await;
+    assert_eq!((place.live().len(), place.refused().len()), (3, 3));
+    served.signal("HUP");
+    until("they are let go", || place.live().is_empty().then_some(())).await;
+    assert_eq!(place.refused(), BTreeMap::new());
+    served.stop().await;
+}
+
+/// A daemon whose run waits so long for the tenant.
+async fn in_flight(delay_ms: u64) -> (Place, Served) {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", version(1));
+    place.sim.set_faults(vec![Fault { delay_ms, ..Fault::on(HUNTING) }]).unwrap();
+    let served = place.serve().await;
+    until("a run is in flight", || place.runs().iter().any(|run| run["state"] == "running").then_some(()))
+        .await;
+    (place, served)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_in_flight_is_finished_before_the_end() {
+    let (place, served) = in_flight(3_000).await;
+    served.stop().await;
+    let runs = place.runs();
+    assert!(!runs.is_empty() && runs.iter().all(|run| run["state"] == "ok"), "{runs:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_signal_ends_at_once() {
+    let (place, mut served) = in_flight(600_000).await;
+    served.signal("TERM");
+    until("it stops", || served.text().contains("stopping").then_some(())).await;
+    served.signal("INT");
+    assert_eq!(served.ended().await.code(), Some(1), "{}", served.text());
+    assert!(place.runs().iter().any(|run| run["state"] == "running"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_playbooks_are_served() {
+    let place = Place::new().await;
+    for number in 1..=2_000 {
+        place.put(&format!("playbooks/{number}.yaml"), playbook(number, NEVER));
+    }
+    let served = place.serve_within(10 * LOOKS_MAX).await;
+    assert_eq!(place.live().len(), 2_000);
+    place.replace("playbooks/7.yaml", &playbook(7, &format!("{NEVER}description: new\n")));
+    look("one of many takes effect", 10 * LOOKS_MAX, || {
+        let version = ContentHash::of(playbook(7, &format!("{NEVER}description: new\n")).as_bytes());
+        (place.live().get("7.yaml") == Some(&version.to_string())).then_some(())
+    })
+    .await;
+    assert_eq!(place.runs(), Vec::<Value>::new());
+    served.stop().await;
+}
