@@ -1,7 +1,7 @@
 //! The catalogue of response actions, and what a step of a playbook becomes when it is carried out.
 //!
 //! A [`Step`] is one entry of a playbook's `actions`, understood: its templates are compiled. Rendered
-//! for one item it gives [`Call`]s, each one [`Operation`] on one target with checked ids. What an
+//! for one item it gives [`Call`]s, each one [`Operation`](crate::tenant::Operation) on one target with checked ids. What an
 //! action needs, changes and can undo is written down once, in [`ActionKind::spec`].
 //!
 //! To add one: a variant of [`ActionKind`] and its [`Spec`] in `catalogue.rs`; its parameters in

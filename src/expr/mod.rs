@@ -61,8 +61,8 @@
 //!
 //! # How it runs
 //!
-//! Rhai parses; [`lower`] resolves every name and checks every type it can; [`native`] evaluates on the
-//! borrowed cells of a streaming row. Only `switch` goes through the script engine ([`script`]), which
+//! Rhai parses; `lower` resolves every name and checks every type it can; `native` evaluates on the
+//! borrowed cells of a streaming row. Only `switch` goes through the script engine (`script`), which
 //! has nothing in it but the above: no I/O, no `eval`, no clock. A property test holds both ways to the
 //! same answers. One evaluation is cut off after a second.
 

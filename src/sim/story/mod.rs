@@ -7,7 +7,7 @@
 //! derived. Some rows hold what an attacker would write to break a reader: markup, mentions,
 //! terminal sequences, template braces.
 //!
-//! To add a happening: a file in `data/story`, a line in [`SCRIPTS`], and a playbook that finds it.
+//! To add a happening: a file in `data/story`, a line in `SCRIPTS`, and a playbook that finds it.
 
 mod background;
 mod cast;
