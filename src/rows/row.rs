@@ -120,11 +120,7 @@ impl RowReader {
             at = skip_space(bytes, at + 1);
             at = match purpose {
                 Use::Skip => value::skip(bytes, at)?,
-                Use::Exact(column) | Use::Folded(column) => {
-                    let (cell, end) = value::read(bytes, at, self.depth_max)?;
-                    self.place(purpose, column, cell, cells)?;
-                    end
-                }
+                Use::Exact(column) | Use::Folded(column) => self.cell(bytes, at, (purpose, column), cells)?,
             };
             at = skip_space(bytes, at);
             match bytes.get(at) {
@@ -185,33 +181,36 @@ impl RowReader {
         Ok(folded.map_or(Use::Skip, Use::Folded))
     }
 
-    /// Puts a value where it belongs, or refuses a column that comes twice.
-    fn place<'a>(
+    /// Reads a value to where it belongs, or refuses a column that comes twice.
+    fn cell<'a>(
         &mut self,
-        purpose: Use,
-        column: usize,
-        cell: CellRef<'a>,
+        bytes: &'a [u8],
+        at: usize,
+        (purpose, column): (Use, usize),
         cells: &mut Vec<CellRef<'a>>,
-    ) -> Result<(), Miss> {
+    ) -> Result<usize, Miss> {
         if cells.len() <= column {
             cells.resize(column + 1, CellRef::Null);
         }
-        let (Some(seen), Some(slot)) = (self.seen.get_mut(column), cells.get_mut(column)) else {
-            return Ok(());
+        let (Some(seen), Some(cell)) = (self.seen.get_mut(column), cells.get_mut(column)) else {
+            return value::skip(bytes, at);
         };
         *seen = match (purpose, *seen) {
             (Use::Exact(_), Seen::Exact) => return Err(RowError::DuplicateColumn.into()),
             (Use::Exact(_), _) => Seen::Exact,
-            (_, Seen::Exact) => return Ok(()),
+            (_, Seen::Exact) => return value::skip(bytes, at),
             (_, Seen::Absent) => Seen::Folded,
             (_, Seen::Folded | Seen::Ambiguous) => Seen::Ambiguous,
         };
-        *slot = match (cell, self.truth.get(column)) {
-            (CellRef::Int(0), Some(true)) => CellRef::Bool(false),
-            (CellRef::Int(1), Some(true)) => CellRef::Bool(true),
-            (cell, _) => cell,
-        };
-        Ok(())
+        let end = value::read(bytes, at, self.depth_max, cell)?;
+        if self.truth.get(column) == Some(&true) {
+            match cell {
+                CellRef::Int(0) => *cell = CellRef::Bool(false),
+                CellRef::Int(1) => *cell = CellRef::Bool(true),
+                _ => {}
+            }
+        }
+        Ok(end)
     }
 }
 

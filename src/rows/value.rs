@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use super::RowError;
-use super::scan::{Scanner, closing_quote};
+use super::scan::{Scanner, closing_quote, contents};
 use crate::model::CellRef;
 
 /// Why a value could not be read.
@@ -51,18 +51,36 @@ pub(super) fn skip(bytes: &[u8], at: usize) -> Result<usize, Miss> {
     }
 }
 
-/// Reads the value at `at`, which may nest `depth_max` levels.
-pub(super) fn read(bytes: &[u8], at: usize, depth_max: usize) -> Read<CellRef<'_>> {
-    match bytes.get(at) {
-        None => Err(Miss::Incomplete),
-        Some(b'"') => text(bytes, at).map(|(text, end)| (CellRef::Text(text), end)),
-        Some(b'{' | b'[') => nested(bytes, at, depth_max),
-        Some(b't') => Ok((CellRef::Bool(true), word(bytes, at, b"true")?)),
-        Some(b'f') => Ok((CellRef::Bool(false), word(bytes, at, b"false")?)),
-        Some(b'n') => Ok((CellRef::Null, word(bytes, at, b"null")?)),
-        Some(b'-' | b'0'..=b'9') => number(bytes, at),
-        Some(_) => Err(RowError::Syntax.into()),
-    }
+/// Reads the value at `at`, which may nest `depth_max` levels, into `cell`; returns the index after it.
+pub(super) fn read<'a>(
+    bytes: &'a [u8],
+    at: usize,
+    depth_max: usize,
+    cell: &mut CellRef<'a>,
+) -> Result<usize, Miss> {
+    // Written in place: a cell is four words, and passing it through results costs more than reading it.
+    let (value, end) = match bytes.get(at) {
+        None => return Err(Miss::Incomplete),
+        Some(b'"') => {
+            let (text, end) = text(bytes, at)?;
+            *cell = CellRef::Text(text);
+            return Ok(end);
+        }
+        Some(b'-' | b'0'..=b'9') => match short_integer(bytes, at) {
+            Some((value, end)) => {
+                *cell = CellRef::Int(value);
+                return Ok(end);
+            }
+            None => number(bytes, at)?,
+        },
+        Some(b'{' | b'[') => nested(bytes, at, depth_max)?,
+        Some(b't') => (CellRef::Bool(true), word(bytes, at, b"true")?),
+        Some(b'f') => (CellRef::Bool(false), word(bytes, at, b"false")?),
+        Some(b'n') => (CellRef::Null, word(bytes, at, b"null")?),
+        Some(_) => return Err(RowError::Syntax.into()),
+    };
+    *cell = value;
+    Ok(end)
 }
 
 /// Checks a bare word; returns the index after it.
@@ -101,12 +119,12 @@ fn nested(bytes: &[u8], at: usize, depth_max: usize) -> Read<CellRef<'_>> {
 pub(super) fn text(bytes: &[u8], at: usize) -> Read<Cow<'_, str>> {
     let quote = closing_quote(bytes, at + 1).ok_or(Miss::Incomplete)?;
     let raw = bytes.get(at + 1..quote).unwrap_or_default();
-    // Written as a minimum so that it runs over many bytes at a time.
-    if raw.iter().fold(u8::MAX, |least, byte| least.min(*byte)) < 0x20 {
+    let contents = contents(raw);
+    if contents.controls {
         return Err(RowError::Syntax.into());
     }
     let text = utf8(raw)?;
-    let text = if memchr(b'\\', raw).is_some() { Cow::Owned(unescape(text)?) } else { Cow::Borrowed(text) };
+    let text = if contents.escapes { Cow::Owned(unescape(text)?) } else { Cow::Borrowed(text) };
     Ok((text, quote + 1))
 }
 
@@ -114,27 +132,30 @@ fn utf8(bytes: &[u8]) -> Result<&str, Miss> {
     std::str::from_utf8(bytes).map_err(|_error| RowError::Utf8.into())
 }
 
-/// Resolves the escapes of a string's inside.
+/// Resolves the escapes of a string's inside, of which there is at least one.
 fn unescape(text: &str) -> Result<String, Miss> {
+    let bytes = text.as_bytes();
     let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let mut characters = after.chars();
-        let (value, used) = match characters.next() {
-            Some(same @ ('"' | '\\' | '/')) => (same, 1),
-            Some('n') => ('\n', 1),
-            Some('t') => ('\t', 1),
-            Some('r') => ('\r', 1),
-            Some('b') => ('\u{8}', 1),
-            Some('f') => ('\u{c}', 1),
-            Some('u') => unicode(after)?,
+    let mut from = 0;
+    while let Some(length) = memchr(b'\\', bytes.get(from..).unwrap_or_default()) {
+        let slash = from + length;
+        plain.push_str(text.get(from..slash).unwrap_or_default());
+        let (value, used) = match bytes.get(slash + 1) {
+            Some(b'\\') => ('\\', 1),
+            Some(b'"') => ('"', 1),
+            Some(b'/') => ('/', 1),
+            Some(b'n') => ('\n', 1),
+            Some(b't') => ('\t', 1),
+            Some(b'r') => ('\r', 1),
+            Some(b'b') => ('\u{8}', 1),
+            Some(b'f') => ('\u{c}', 1),
+            Some(b'u') => unicode(text.get(slash + 1..).unwrap_or_default())?,
             _ => return Err(RowError::Syntax.into()),
         };
         plain.push(value);
-        rest = after.get(used..).unwrap_or_default();
+        from = slash + 1 + used;
     }
-    plain.push_str(rest);
+    plain.push_str(text.get(from..).unwrap_or_default());
     Ok(plain)
 }
 
@@ -161,11 +182,8 @@ fn hex4(digits: Option<&str>) -> Result<u32, Miss> {
     digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()).ok_or(Miss::Bad(RowError::Syntax))
 }
 
-/// Reads a number.
+/// Reads a number that is not a [`short_integer`].
 fn number(bytes: &[u8], at: usize) -> Read<CellRef<'_>> {
-    if let Some((value, end)) = short_integer(bytes, at) {
-        return Ok((CellRef::Int(value), end));
-    }
     let end = number_end(bytes, at)?;
     let text = utf8(bytes.get(at..end).unwrap_or_default())?;
     let whole = !text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
@@ -234,7 +252,8 @@ mod tests {
     #[track_caller]
     fn check(text: &str, expected: Result<CellRef<'_>, RowError>) {
         let padded = format!("{text},");
-        let got = read(padded.as_bytes(), 0, 8);
+        let mut cell = CellRef::Null;
+        let got = read(padded.as_bytes(), 0, 8, &mut cell).map(|end| (cell, end));
         let expected = expected.map(|cell| (cell, text.len())).map_err(Miss::Bad);
         assert_eq!(got, expected, "{text}");
     }
@@ -261,7 +280,7 @@ mod tests {
     fn what_is_no_json_number_is_refused() {
         for text in ["01", "-", "1.", ".5", "1e", "1e+", "+1", "NaN", "Infinity", "-Infinity", "-01"] {
             let padded = format!("{text},");
-            assert!(matches!(read(padded.as_bytes(), 0, 8), Err(Miss::Bad(_))), "{text}");
+            assert!(matches!(read(padded.as_bytes(), 0, 8, &mut CellRef::Null), Err(Miss::Bad(_))), "{text}");
             assert!(matches!(skip(padded.as_bytes(), 0), Err(Miss::Bad(_))), "skip {text}");
         }
     }
@@ -285,7 +304,7 @@ mod tests {
         check(r#""\u12g4""#, Err(RowError::Syntax));
         check(r#""\u+123""#, Err(RowError::Syntax));
         check("\"a\nb\"", Err(RowError::Syntax));
-        assert_eq!(read(b"\"\xff\",", 0, 8), Err(Miss::Bad(RowError::Utf8)));
+        assert_eq!(read(b"\"\xff\",", 0, 8, &mut CellRef::Null), Err(Miss::Bad(RowError::Utf8)));
     }
 
     #[test]
@@ -300,7 +319,7 @@ mod tests {
     #[test]
     fn an_open_value_waits_for_more() {
         for text in ["", "\"a", "\"a\\", "[1", "tru", "12", "-", "1.", "1e", "n"] {
-            assert_eq!(read(text.as_bytes(), 0, 8).map(|_| ()), Err(Miss::Incomplete), "{text}");
+            assert_eq!(read(text.as_bytes(), 0, 8, &mut CellRef::Null), Err(Miss::Incomplete), "{text}");
         }
     }
 }
