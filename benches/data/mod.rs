@@ -21,14 +21,9 @@ const COLUMNS: [(&str, &str); 14] = [
     ("ReportId", "Int64"),
 ];
 
-/// The columns a note about a row shows, in the order of the condition below and the template.
-pub const WANTED: [&str; 7] =
+/// The columns a note about a row shows, seven of fourteen.
+pub(crate) const WANTED: [&str; 7] =
     ["Timestamp", "DeviceName", "FileName", "FileSize", "ProcessId", "ProcessCommandLine", "AccountName"];
-
-/// Finds the rows of interest: one in a hundred.
-pub const CONDITION: &str = r#"row.FileSize > 250000
-    && row.FileName in ["powershell.exe", "pwsh.exe", "cmd.exe", "mshta.exe", "wscript.exe", "rundll32.exe"]
-    && row.ProcessCommandLine.to_lower().contains("-enc")"#;
 
 /// Interpreters that are started with encoded commands now and then.
 const INTERPRETERS: [&str; 6] =
@@ -39,7 +34,11 @@ const EVERYDAY: [(&str, &str, &str); 6] = [
     ("svchost.exe", r"C:\Windows\System32", "-k LocalServiceNetworkRestricted -p -s EventLog"),
     ("msedge.exe", r"C:\Program Files (x86)\Microsoft\Edge\Application", "--type=gpu-process --lang=sv"),
     ("MsSense.exe", r"C:\Program Files\Windows Defender Advanced Threat Protection", ""),
-    ("EXCEL.EXE", r"C:\Program Files\Microsoft Office\root\Office16", r#"/dde "\\files.contoso.example\q3.xlsx""#),
+    (
+        "EXCEL.EXE",
+        r"C:\Program Files\Microsoft Office\root\Office16",
+        r#"/dde "\\files.contoso.example\q3.xlsx""#,
+    ),
     ("taskhostw.exe", r"C:\Windows\System32", "SYSTEM --encoding utf-8"),
     ("dllhost.exe", r"C:\Windows\System32", "/Processid:{AB8902B4-09CA-4BB6-B78D-A8F59079A8D5}"),
 ];
@@ -75,12 +74,13 @@ impl Numbers {
 }
 
 /// Writes an answer of `rows` rows.
-pub fn answer(rows: u64) -> String {
+pub(crate) fn answer(rows: u64) -> String {
     let mut numbers = Numbers(0x5eed_1e55_0dd5_eed5);
     let schema: Vec<_> =
         COLUMNS.iter().map(|(name, kind)| serde_json::json!({"Name": name, "Type": kind})).collect();
     let schema = serde_json::Value::from(schema);
-    let mut body = format!(r#"{{"Stats":{{"ExecutionTime":0.31,"rows":[{rows}]}},"Schema":{schema},"Results":["#);
+    let mut body =
+        format!(r#"{{"Stats":{{"ExecutionTime":0.31,"rows":[{rows}]}},"Schema":{schema},"Results":["#);
     for row in 0..rows {
         if row > 0 {
             body.push(',');
@@ -100,7 +100,12 @@ fn write_row(body: &mut String, row: u64, numbers: &mut Numbers) {
         if wanted {
             let flag = *numbers.pick(&["-enc", "-EncodedCommand", "-eNC"]);
             let payload = numbers.hex(160);
-            (file, folder.clone(), format!("\"{folder}\" -NoLogo -w 1 {flag} {payload}"), 250_001 + numbers.below(300_000))
+            (
+                file,
+                folder.clone(),
+                format!("\"{folder}\" -NoLogo -w 1 {flag} {payload}"),
+                250_001 + numbers.below(300_000),
+            )
         } else {
             let log = numbers.hex(8);
             let command = format!(
@@ -111,7 +116,12 @@ fn write_row(body: &mut String, row: u64, numbers: &mut Numbers) {
     } else {
         let (file, folder, arguments) = *numbers.pick(&EVERYDAY);
         let handle = numbers.hex(48);
-        (file, format!(r"{folder}\{file}"), format!("\"{folder}\\{file}\" {arguments} /handle:{handle}"), numbers.below(4_000_000))
+        (
+            file,
+            format!(r"{folder}\{file}"),
+            format!("\"{folder}\\{file}\" {arguments} /handle:{handle}"),
+            numbers.below(4_000_000),
+        )
     };
     let parent = *numbers.pick(&["explorer.exe", "services.exe", "svchost.exe", "OUTLOOK.EXE"]);
     let quoted = |text: &str| serde_json::Value::from(text).to_string();

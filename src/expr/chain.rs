@@ -54,10 +54,12 @@ impl Lowering<'_> {
             };
             base =
                 if dot { self.member(base, part, lenient, at) } else { self.index(base, part, lenient, at) };
-            match next {
-                Some(next) => link = next,
-                None => return base,
+            let Some(next) = next else { return base };
+            if lenient == Link::Lenient {
+                // The script engine ends the whole chain where `?.` meets nothing.
+                self.differs = Some((base.range.clone(), "beside `switch`, `?.` comes last in its chain"));
             }
+            link = next;
         }
     }
 

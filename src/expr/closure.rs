@@ -60,7 +60,9 @@ impl Lowering<'_> {
             return None;
         };
         if captured > 0 {
-            self.capture = Some(self.places.token(position));
+            // The script engine locks what a closure captures while the closure runs.
+            let message = "beside `switch`, a closure may use only its own value";
+            self.differs = Some((self.places.token(position), message));
         }
         let body = self.body(&name);
         self.locals.push((parameter, item));

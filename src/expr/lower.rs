@@ -43,8 +43,8 @@ pub(super) struct Lowering<'a> {
     pub(super) lists: Vec<Box<str>>,
     /// Whether all of it can be evaluated without the script engine.
     pub(super) native: bool,
-    /// A closure that uses more than its own value.
-    pub(super) capture: Option<Range<usize>>,
+    /// What the script engine would not evaluate as the native way does, and what to say of it.
+    pub(super) differs: Option<(Range<usize>, &'static str)>,
 }
 
 impl<'a> Lowering<'a> {
@@ -61,7 +61,7 @@ impl<'a> Lowering<'a> {
             rows: RowsUse::None,
             lists: Vec::new(),
             native: true,
-            capture: None,
+            differs: None,
         }
     }
 
@@ -80,9 +80,7 @@ impl<'a> Lowering<'a> {
                 format!("a condition must be true or false, this is {kind}"),
             );
         }
-        if let (false, Some(range)) = (self.native, self.capture.clone()) {
-            // The script engine locks what a closure captures while the closure runs.
-            let message = "beside `switch`, a closure may use only its own value";
+        if let (false, Some((range, message))) = (self.native, self.differs.take()) {
             self.problem(Code::Expression, range, message);
         }
         whole.node

@@ -138,4 +138,6 @@ pub struct EvalError {
 }
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod tests;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::function::Function;
-use super::meaning::{call, compare, contains, mismatch, negate, reckon};
+use super::meaning::{call, compare, contains, negate, reckon};
 use super::node::{Absent, Each, Link, Node};
 use super::value::{AnyRow, Compare, Kind, Reason, Value, unfit};
 use super::{Env, EvalError};
@@ -103,7 +103,15 @@ impl<'v> Scene<'v> {
             Node::InTexts(item, texts, range) => match self.eval(item)? {
                 Value::Text(text) => Ok(texts.contains(&text)),
                 Value::Nothing => Ok(false),
-                other => fail(mismatch(Compare::Equal, other.kind(), Kind::Text), range),
+                // Instants compare with texts; everything else does not.
+                other => {
+                    for text in texts.written() {
+                        if compare(Compare::Equal, &other, &Value::Text(text.into())).at(range)? {
+                            return Ok(true);
+                        }
+                    }
+                    Ok(false)
+                }
             },
             Node::InConstants(item, constants, range) => {
                 let item = self.eval(item)?;

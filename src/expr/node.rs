@@ -1,6 +1,7 @@
 //! A condition as it is understood: a tree whose names are resolved.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::fold::Needle;
 use super::function::Function;
@@ -49,21 +50,32 @@ pub(super) enum Link {
 
 /// A set of literal texts.
 #[derive(Debug, Clone)]
-pub(super) struct Texts(Vec<Box<str>>);
+pub(super) struct Texts {
+    /// By length, then by content: most texts are told apart by their length.
+    sorted: Vec<Arc<str>>,
+    written: Vec<Arc<str>>,
+}
 
 impl Texts {
-    /// Sorts by length first: most texts are told apart by it.
-    pub(super) fn new(mut texts: Vec<Box<str>>) -> Self {
-        texts.sort_by(|left, right| left.len().cmp(&right.len()).then_with(|| left.cmp(right)));
-        texts.dedup();
-        Self(texts)
+    /// Takes the texts in the order in which they are written.
+    pub(super) fn new(texts: &[Box<str>]) -> Self {
+        let written: Vec<Arc<str>> = texts.iter().map(|text| Arc::from(&**text)).collect();
+        let mut sorted = written.clone();
+        sorted.sort_by(|left, right| left.len().cmp(&right.len()).then_with(|| left.cmp(right)));
+        sorted.dedup();
+        Self { sorted, written }
     }
 
     /// Whether the text is one of them.
     pub(super) fn contains(&self, text: &str) -> bool {
         let order =
             |each: &str| each.len().cmp(&text.len()).then_with(|| each.as_bytes().cmp(text.as_bytes()));
-        self.0.binary_search_by(|each| order(each)).is_ok()
+        self.sorted.binary_search_by(|each| order(each)).is_ok()
+    }
+
+    /// The texts in the order in which they are written.
+    pub(super) fn written(&self) -> impl Iterator<Item = &str> {
+        self.written.iter().map(AsRef::as_ref)
     }
 }
 
@@ -193,7 +205,7 @@ fn in_constants(item: Node, constants: Vec<Constant>, range: Range<usize>) -> No
     };
     let texts: Option<Vec<_>> = constants.iter().map(text).collect();
     match texts {
-        Some(texts) if !texts.is_empty() => Node::InTexts(Box::new(item), Texts::new(texts), range),
+        Some(texts) if !texts.is_empty() => Node::InTexts(Box::new(item), Texts::new(&texts), range),
         _ => Node::InConstants(Box::new(item), constants, range),
     }
 }

@@ -5,11 +5,11 @@ use serde_json::{Value as Json, json};
 use super::*;
 use crate::model::{Cell, List, Lists, Projection, Row};
 
-fn names(place: Place, subject: Subject) -> Names {
+pub(super) fn names(place: Place, subject: Subject) -> Names {
     Names { subject, lists: BTreeSet::from(["servers".to_owned()]), place }
 }
 
-fn lists() -> Lists {
+pub(super) fn lists() -> Lists {
     Lists::from_iter([List::new("servers", ["dc01", "Web"])])
 }
 
