@@ -9,35 +9,37 @@
 #![expect(clippy::disallowed_methods, reason = "the switch that writes the texts is an environment variable")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use huntbook::diag::{Code, Diagnostic, Format, Sink, render};
+use huntbook::expr::Language;
+use huntbook::guard::Ceilings;
+use huntbook::model::List;
+use huntbook::plan::{self, Exclusions, SourceFile, World};
 use huntbook::{playbook, settings};
 
-/// Codes no file here raises yet, because the check that raises them is not part of these rooms.
-const RAISED_ELSEWHERE: &[Code] = &[
-    Code::DuplicateId,
-    Code::Cron,
-    Code::TimeZone,
-    Code::Expression,
-    Code::UnknownName,
-    Code::UnknownFunction,
-    Code::ExpressionType,
-    Code::Template,
-    Code::UnknownVariable,
-    Code::UnknownHelper,
-    Code::ForbiddenTemplate,
-    Code::Query,
-    Code::Action,
-    Code::Guard,
-];
+/// Codes that need more than one file to be raised; `two_playbooks_with_one_id` and
+/// `a_file_beyond_the_limits` raise them.
+const RAISED_ELSEWHERE: &[Code] = &[Code::DuplicateId];
+
+/// What the playbooks here may refer to.
+fn world() -> World {
+    World {
+        language: Language::new(),
+        lists: [List::new("packagers", ["host1"]), List::new("crownJewels", ["dc01"])].into_iter().collect(),
+        channels: ["soc", "soc-teams"].map(str::to_owned).into(),
+        tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::from(["production".to_owned()]))]),
+        ceilings: Ceilings::default(),
+        exclusions: Exclusions::default(),
+    }
+}
 
 /// Everything that is said about a file of a kind.
 fn problems(kind: &str, name: &str, bytes: &[u8]) -> Vec<Diagnostic> {
     let mut sink = Sink::new();
     let accepted = match kind {
-        "playbook" => playbook::parse(name, bytes, &mut sink).is_some(),
+        "playbook" => plan::compile(name, bytes, &world(), &mut sink).is_some(),
         "settings" => settings::parse(name, bytes, &mut sink).is_some(),
         _ => playbook::list::parse(name, bytes, &mut sink).is_some(),
     };
@@ -117,6 +119,24 @@ fn every_code_is_raised_by_some_file() {
     raised.insert(Code::YamlLimit);
     let missing: Vec<&Code> = Code::ALL.iter().filter(|code| !raised.contains(code)).collect();
     assert!(missing.is_empty(), "no file raises {missing:?}");
+}
+
+#[test]
+fn two_playbooks_with_one_id() {
+    let file = |name: &str| SourceFile { name: name.to_owned(), bytes: HEAD.as_bytes().to_vec() };
+    let compiled = plan::compile_set(&[file("a.yaml"), file("b.yaml")], &world());
+    let shown: Vec<String> = compiled
+        .iter()
+        .flat_map(|compiled| &compiled.diagnostics)
+        .map(|found| format!("{} {} {}", found.span, found.code, found.message))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "a.yaml:2:5 HB0106 the same `id` stands in b.yaml",
+            "b.yaml:2:5 HB0106 the same `id` stands in a.yaml",
+        ]
+    );
 }
 
 #[test]

@@ -58,10 +58,10 @@ pub(super) fn schema(of: SchemaOf) -> Exit {
 
 /// Explains a diagnostic code.
 pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
-    let Some(known) = Code::ALL.iter().find(|known| known.as_str().eq_ignore_ascii_case(code)) else {
+    let Some(known) = Code::parse(code) else {
         bail!("there is no code `{}`; codes are HB0001 to HB0999", code.escape_debug());
     };
-    say(&format!("{known}: {}", known.title()));
+    say(&format!("{known}: {}\n\n{}", known.title(), known.about()));
     Ok(Exit::Fine)
 }
 

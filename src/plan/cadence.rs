@@ -46,10 +46,7 @@ fn scheduled(lowering: &mut Lowering<'_>, schedule: &playbook::Schedule) -> Opti
     let lateness =
         schedule.max_lateness.as_ref().map(|text| lowering.duration("/schedule/maxLateness", text));
     let cadence = match (&schedule.cron, &schedule.every) {
-        (Some(cron), _) => {
-            let zone = schedule.timezone.as_deref().unwrap_or("UTC");
-            Cadence::cron(cron, zone).map_err(|problem| report(lowering, problem)).ok()
-        }
+        (Some(cron), _) => check_cron(lowering, cron, schedule.timezone.as_deref()),
         (None, Some(every)) => {
             if schedule.timezone.is_some() {
                 let message = "`timezone` says nothing about `every`";
@@ -76,6 +73,11 @@ fn scheduled(lowering: &mut Lowering<'_>, schedule: &playbook::Schedule) -> Opti
         },
         overlap: schedule.overlap,
     })
+}
+
+/// Reads a cron expression in its zone, or reports what is wrong with it.
+pub(super) fn check_cron(lowering: &mut Lowering<'_>, cron: &str, zone: Option<&str>) -> Option<Cadence> {
+    Cadence::cron(cron, zone.unwrap_or("UTC")).map_err(|problem| report(lowering, problem)).ok()
 }
 
 fn fixed(lowering: &mut Lowering<'_>, pointer: &str, every: SignedDuration) -> Option<Cadence> {

@@ -106,6 +106,9 @@ fn input(lowering: &mut Lowering<'_>, when: Option<&Condition>, filter: Option<F
         let message = "`queryPeriod` is longer than 30 days, which is all the service keeps";
         lowering.error(Code::WrongValue, "/hunt/queryPeriod", message, "write `30d` or less");
     }
+    if hunt.query.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("//")) {
+        lowering.error(Code::Query, "/hunt/query", "the query is empty", "write a query in KQL");
+    }
     if hunt.query.contains("{{") {
         let message = "nothing is interpolated into a query";
         let help = "a query is sent as it stands; filter the rows with `where` instead";

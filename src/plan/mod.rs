@@ -8,6 +8,7 @@ mod cadence;
 mod lower;
 mod names;
 mod params;
+mod salvage;
 mod set;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -256,6 +257,9 @@ impl Guards {
 /// Reports every problem, and returns a plan only if none of them is an error.
 #[must_use]
 pub fn compile(name: &str, bytes: &[u8], world: &World, sink: &mut Sink) -> Option<Plan> {
-    let document = crate::playbook::parse(name, bytes, sink)?;
+    let Some(document) = crate::playbook::parse(name, bytes, sink) else {
+        salvage::salvage(name, bytes, world, sink);
+        return None;
+    };
     lower::lower(&document, ContentHash::of(bytes), world, sink)
 }

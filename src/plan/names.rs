@@ -170,7 +170,7 @@ impl<'a> Lowering<'a> {
         let subject = self.subject();
         let unknown = |name: &str, known: &[&str]| {
             let message = format!("there is no `{name}` here");
-            let problem = Problem::new(Code::UnknownVariable, reference.range.clone(), message);
+            let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
             Some(
                 problem
                     .nearest(name, known.iter().copied())
