@@ -175,7 +175,11 @@ fn places(directories: &[PathBuf]) -> Vec<(PathBuf, RecursiveMode)> {
         doors.extend(links.map(Path::to_path_buf));
         doors.extend(root.canonicalize().ok().as_deref().and_then(Path::parent).map(Path::to_path_buf));
     }
-    let covered = |door: &Path| whole.iter().any(|root| door.starts_with(root) && root.is_dir());
+    // By its real name too: one folder under two names is one watch, and the second name would win.
+    let real: Vec<PathBuf> = whole.iter().filter_map(|root| root.canonicalize().ok()).collect();
+    let covered = |door: &Path| {
+        whole.iter().filter(|root| root.is_dir()).chain(&real).any(|root| door.starts_with(root))
+    };
     let doors = doors.into_iter().filter(|door| !covered(door));
     roots.chain(doors.map(|door| (door, RecursiveMode::NonRecursive))).collect()
 }
