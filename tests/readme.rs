@@ -4,8 +4,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 use huntbook::action::ActionKind;
+use huntbook::clock::{SharedClock, SystemClock};
+use huntbook::sim::{Sim, SimApp, SimOptions};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -128,6 +131,64 @@ fn its_settings_and_playbooks_validate() {
     let text = String::from_utf8_lossy(&output.stdout);
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}{error}");
+}
+
+/// The settings and the playbook of the README, and the simulated tenant in place of the real one.
+async fn follow(folder: &Path) -> Sim {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let options = SimOptions::story(clock.now()).expect("the story is sound");
+    let sim = Sim::start(options, clock).await.expect("the tenant starts");
+    let ends = sim.endpoints();
+    let endpoints =
+        format!("endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\"}}", ends.login, ends.graph, ends.mde);
+    fs::create_dir(folder.join("playbooks")).expect("a new folder");
+    for (_, block) in blocks("yaml") {
+        if block.starts_with("# huntbook.yaml") {
+            let settings = block
+                .replace("11111111-2222-4333-8444-555555555555", SimOptions::TENANT_ID)
+                .replace("66666666-7777-4888-8999-000000000000", SimApp::CLIENT_ID)
+                .replace("tags: [production]", &endpoints);
+            fs::write(folder.join("huntbook.yaml"), settings).expect("the folder is ours");
+        } else {
+            fs::write(folder.join("playbooks/psexec.yaml"), block).expect("the folder is ours");
+        }
+    }
+    sim
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_five_minutes_work() {
+    let folder = tempfile::tempdir().expect("a folder of our own");
+    let sim = follow(folder.path()).await;
+    let teams = format!("{}/teams/soc", sim.endpoints().hooks);
+    let mut seen = 0;
+    let calls = blocks("sh").into_iter().flat_map(|(_, block)| block.lines().map(words).collect::<Vec<_>>());
+    for call in calls.filter(|call| call.first().is_some_and(|word| word == "huntbook")) {
+        let arguments = &call[1..];
+        if arguments.first().is_some_and(|word| word == "serve") {
+            continue; // Does not end; its own tests run it.
+        }
+        let output = Command::new(env!("CARGO_BIN_EXE_huntbook"))
+            .args(arguments)
+            .current_dir(folder.path())
+            .env_clear()
+            .env("CONTOSO_SECRET", SimApp::SECRET)
+            .env("SOC_TEAMS_URL", &teams)
+            .output()
+            .expect("the binary starts");
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "huntbook {}: {text}", arguments.join(" "));
+        assert!(!text.contains(SimApp::SECRET), "huntbook {} shows a secret", arguments.join(" "));
+        seen += 1;
+    }
+    assert!(4 <= seen, "it shows only {seen} calls");
+    assert!(
+        sim.requests().iter().any(|request| request.path.ends_with("/runHuntingQuery")),
+        "nothing was hunted"
+    );
+    assert!(sim.effects().is_empty(), "a playbook that observes has changed {:?}", sim.effects());
+    sim.stop().await;
 }
 
 #[test]
