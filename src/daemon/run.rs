@@ -334,14 +334,13 @@ impl Daemon {
     async fn plans(&self, generation: &Generation) -> Result<Plans, DaemonError> {
         let scheduled = self.known().scheduled.clone();
         let mut plans = Plans { entries: Vec::new(), marks: BTreeMap::new() };
+        let mut new = Vec::new();
         for live in generation.playbooks.values() {
             let Some(rule) = &live.plan.rule else { continue };
             for tenant in self.0.engine.tenants.keys().filter(|tenant| live.plan.is_for(tenant)) {
                 let key = Key { playbook: live.plan.about.id, tenant: tenant.as_str().into() };
-                if !scheduled.contains(&key)
-                    && let Some(last) = self.0.engine.store.last_slot(key.playbook, tenant).await?
-                {
-                    plans.marks.insert(key.clone(), last);
+                if !scheduled.contains(&key) {
+                    new.push((key.playbook, tenant.clone()));
                 }
                 plans.entries.push(Entry {
                     key,
@@ -354,6 +353,10 @@ impl Daemon {
                     },
                 });
             }
+        }
+        let engine = &self.0.engine;
+        for ((playbook, tenant), last) in engine.store.schedule_marks(&new, engine.clock.now()).await? {
+            plans.marks.insert(Key { playbook, tenant: tenant.into() }, last);
         }
         Ok(plans)
     }

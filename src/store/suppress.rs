@@ -91,18 +91,38 @@ impl Store {
         slot.map(at).transpose()
     }
 
-    /// The last slot of every schedule, by playbook and tenant; what a reload gives to the scheduler.
+    /// The last slots of `schedules`, for the scheduler. A schedule seen for the first time begins `now`, and
+    /// that is written down: a slot that passes while nobody is there is then missed and not unheard of.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn slots(&self) -> Result<Vec<(PlaybookId, String, Timestamp)>, StoreError> {
-        sqlx::query("SELECT playbook, tenant, slot FROM slots ORDER BY playbook, tenant")
-            .fetch_all(&self.0.readers)
-            .await?
-            .iter()
-            .map(|row| Ok((read_playbook_id(row.try_get(0)?)?, row.try_get(1)?, at(row.try_get(2)?)?)))
-            .collect()
+    pub async fn schedule_marks(
+        &self,
+        schedules: &[(PlaybookId, String)],
+        now: Timestamp,
+    ) -> Result<BTreeMap<(PlaybookId, String), Timestamp>, StoreError> {
+        if schedules.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut tx = self.write().await?;
+        let rows = sqlx::query("SELECT playbook, tenant, slot FROM slots").fetch_all(&mut *tx).await?;
+        let mut known = BTreeMap::new();
+        for row in rows {
+            known.insert((read_playbook_id(row.try_get(0)?)?, row.try_get(1)?), at(row.try_get(2)?)?);
+        }
+        let new: Vec<_> = schedules.iter().filter(|schedule| !known.contains_key(schedule)).collect();
+        for chunk in new.chunks(ROWS_PER_INSERT) {
+            let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO slots (tenant, playbook, slot) ");
+            query.push_values(chunk, |mut row, (playbook, tenant)| {
+                row.push_bind(tenant).push_bind(playbook.to_string()).push_bind(now.as_millisecond());
+            });
+            query.push(" ON CONFLICT (tenant, playbook) DO NOTHING");
+            query.build().execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        let mark = |schedule: &(PlaybookId, String)| known.get(schedule).copied().unwrap_or(now);
+        Ok(schedules.iter().map(|schedule| (schedule.clone(), mark(schedule))).collect())
     }
 
     /// Marks a slot without a run: it was let go, or the schedule begins here. Never goes back.

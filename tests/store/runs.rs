@@ -100,8 +100,6 @@ async fn a_slot_has_one_run_and_its_mark_is_in_the_same_transaction() {
     assert_eq!(store.last_slot(PLAYBOOK, TENANT).await.unwrap(), Some(slot));
     store.mark_slot(PLAYBOOK, TENANT, bench.in_hours(1)).await.unwrap();
     assert_eq!(store.last_slot(PLAYBOOK, TENANT).await.unwrap(), Some(bench.in_hours(1)));
-    let marks = store.slots().await.unwrap();
-    assert_eq!(marks, [(PLAYBOOK, TENANT.to_owned(), bench.in_hours(1))]);
     assert_eq!(store.runs(&RunFilter::default()).await.unwrap().len(), 2);
 }
 
@@ -197,4 +195,26 @@ async fn history_is_told_latest_first_and_in_full() {
     assert_eq!(store.find_runs(&text[..18]).await.unwrap().last(), Some(&ids[2]));
     assert_eq!(store.find_runs("zz").await.unwrap(), []);
     assert!(store.run(huntbook::model::RunId(Uuid::nil())).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_schedule_begins_when_it_is_first_seen_and_goes_on_from_its_mark() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let own = (PLAYBOOK, TENANT.to_owned());
+    let new = (PlaybookId(Uuid::from_u128(9)), TENANT.to_owned());
+    store.mark_slot(PLAYBOOK, TENANT, bench.in_hours(-5)).await.unwrap();
+    let asked = [own.clone(), new.clone()];
+    let first = bench.now();
+    let marks = store.schedule_marks(&asked, first).await.unwrap();
+    assert_eq!((marks[&own], marks[&new]), (bench.in_hours(-5), first));
+    bench.end(store).await;
+    // The process was away; the new schedule is known by now, so what passed is missed.
+    bench.clock.advance(HOUR * 30);
+    let store = bench.open().await;
+    let marks = store.schedule_marks(&asked, bench.now()).await.unwrap();
+    assert_eq!((marks[&new], marks.len()), (first, 2));
+    let many: Vec<_> =
+        (0..1000_u128).map(|number| (PlaybookId(Uuid::from_u128(number)), "x".to_owned())).collect();
+    assert_eq!(store.schedule_marks(&many, bench.now()).await.unwrap().len(), 1000);
 }
