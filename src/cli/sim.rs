@@ -1,5 +1,7 @@
 //! `huntbook sim`.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -8,12 +10,13 @@ use super::exit::Exit;
 use super::output::{say, tell};
 use crate::clock::SharedClock;
 use crate::diag::{Format, Sink, render};
-use crate::sim::{Fault, Sim, SimApp, SimOptions};
+use crate::sim::{Fault, GeneratedHunter, Sim, SimApp, SimOptions};
 use crate::yaml;
 
 /// Starts the simulated tenant and keeps it until interrupted.
 pub(super) async fn run(arguments: &Arguments, clock: SharedClock) -> anyhow::Result<Exit> {
-    let mut options = SimOptions::sample()?;
+    let mut options = SimOptions::story(clock.now())?;
+    options.hunter = Arc::new(GeneratedHunter::before(options.hunter));
     options.port = arguments.port;
     if let Some(path) = &arguments.faults {
         options.faults = faults(path)?;
