@@ -338,10 +338,8 @@ impl Daemon {
         for live in generation.playbooks.values() {
             let Some(rule) = &live.plan.rule else { continue };
             for tenant in self.0.engine.tenants.keys().filter(|tenant| live.plan.is_for(tenant)) {
-                let key = Key { playbook: live.plan.about.id, tenant: tenant.as_str().into() };
-                if !scheduled.contains(&key) {
-                    new.push((key.playbook, tenant.clone()));
-                }
+                let key = Key::from((live.plan.about.id, tenant.clone()));
+                new.extend((!scheduled.contains(&key)).then(|| (key.playbook, tenant.clone())));
                 plans.entries.push(Entry {
                     key,
                     cadence: rule.cadence.clone(),
@@ -354,10 +352,8 @@ impl Daemon {
                 });
             }
         }
-        let engine = &self.0.engine;
-        for ((playbook, tenant), last) in engine.store.schedule_marks(&new, engine.clock.now()).await? {
-            plans.marks.insert(Key { playbook, tenant: tenant.into() }, last);
-        }
+        let marks = self.0.engine.store.schedule_marks(&new, self.0.engine.clock.now()).await?;
+        plans.marks = marks.into_iter().map(|(key, last)| (key.into(), last)).collect();
         Ok(plans)
     }
 

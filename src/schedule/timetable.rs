@@ -20,6 +20,12 @@ pub struct Key {
     pub tenant: Arc<str>,
 }
 
+impl From<(PlaybookId, String)> for Key {
+    fn from((playbook, tenant): (PlaybookId, String)) -> Self {
+        Self { playbook, tenant: tenant.into() }
+    }
+}
+
 /// What happens when a run is due while the one before goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overlap {
