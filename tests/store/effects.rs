@@ -319,7 +319,7 @@ async fn a_changed_journal_is_noticed() {
         "UPDATE effect_events SET at = at - 1 WHERE n = 1",
         "UPDATE effect_events SET detail = 'by another' WHERE n = 2",
         "UPDATE effects SET target = 'device:z' WHERE target = 'device:a'",
-        "UPDATE effects SET run = (SELECT id FROM runs ORDER BY id DESC LIMIT 1) WHERE target = 'device:a'",
+        "UPDATE effects SET run = (SELECT id FROM runs WHERE id <> effects.run) WHERE target = 'device:a'",
         "UPDATE effects SET state = 'notApplied' WHERE target = 'device:a'",
         "DELETE FROM effect_events WHERE n = 1",
         "DELETE FROM effect_events WHERE n = 3",
