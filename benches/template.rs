@@ -9,9 +9,6 @@ use divan::counter::{BytesCount, ItemsCount};
 use huntbook::text::{Template, encode};
 use serde_json::{Value, json};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const NOTE: &str = "[{{playbook.severity}}] {{len items}} rows\n{{#each items}}- {{row.Timestamp}} {{row.DeviceName}} \
     {{row.AccountName}} {{row.FileName}} pid={{row.ProcessId}}: {{row.ProcessCommandLine}}\n{{/each}}";
 
