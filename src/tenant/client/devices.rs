@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 
 use super::pages::{End, More};
 use super::users::DONE;
-use super::{Asked, Call, Client, Kind, asked, odata_text, with_json};
+use super::{Asked, Call, Client, Kind, asked, with_json};
 use crate::http::Request;
 use crate::model::{AlertSeverity, DeviceId, MachineActionId, Term};
 use crate::tenant::{
     ActionStatus, Audience, Indicator, IsolationType, Machine, MachineAction, Operation, Receipt, Refused,
     RemoteState, ScanType, TenantError,
 };
+use crate::text::encode::odata;
 
 /// Looking at devices and actions.
 const READ_ROLES: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
@@ -116,8 +117,7 @@ impl Client {
         device: &DeviceId,
         since: Timestamp,
     ) -> Result<Vec<MachineAction>, TenantError> {
-        let filter =
-            format!("machineId eq {} and creationDateTimeUtc ge {since}", odata_text(device.as_str()));
+        let filter = format!("machineId eq {} and creationDateTimeUtc ge {since}", odata(device.as_str()));
         let address = self.at(Audience::Mde, ACTIONS, "api/machineactions", &[])?.query("$filter", &filter);
         let call = Call::read(Audience::Mde, ACTIONS, Request::get(address));
         let mut actions = Vec::new();

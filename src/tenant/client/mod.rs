@@ -242,11 +242,6 @@ fn with_json(asked: Asked, request: Request, body: &serde_json::Value) -> Result
     request.json(body).map_err(|source| TenantError::Http { operation: asked.operation, source })
 }
 
-/// Writes a text as an `OData` literal.
-fn odata_text(text: &str) -> String {
-    ["'", &text.replace('\'', "''"), "'"].concat()
-}
-
 #[async_trait]
 impl Tenant for Client {
     fn name(&self) -> &str {
