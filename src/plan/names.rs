@@ -189,10 +189,15 @@ impl<'a> Lowering<'a> {
             ["playbook", name, ..] => member(name, &PLAYBOOK),
             ["run", name, ..] => member(name, &RUN),
             ["outcome", name, ..] => member(name, &OUTCOME),
-            ["items", "[]", name, rest @ ..] | ["item", name, rest @ ..] if *name == subject => {
+            ["items", name, ..] if *name != "[]" && name.parse::<usize>().is_err() => {
+                let message = format!("`items` is a list and has no `{name}`");
+                let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
+                Some(problem.help("`{{len items}}` counts them, `{{#each items}}` goes through them"))
+            }
+            ["items", _, name, rest @ ..] | ["item", name, rest @ ..] if *name == subject => {
                 self.subject_member(source, reference, rest)
             }
-            ["items", "[]", name, ..] | ["item", name, ..] => {
+            ["items", _, name, ..] | ["item", name, ..] => {
                 let known: Vec<&str> = ITEM.iter().copied().chain([subject]).collect();
                 member(name, &known)
             }
