@@ -50,9 +50,16 @@ pub(super) fn report(report: &Report) -> String {
             counts.parked,
             counts.quarantined
         ),
+        if counts.truncated {
+            "warning  the answer was cut off: narrow the input".to_owned()
+        } else {
+            String::new()
+        },
     ];
-    for line in
-        head.iter().chain(report.reason.as_ref().map(|why| format!("reason   {}", clean(why, 400))).as_ref())
+    let head: Vec<&String> = head.iter().filter(|line| !line.is_empty()).collect();
+    for line in head
+        .into_iter()
+        .chain(report.reason.as_ref().map(|why| format!("reason   {}", clean(why, 400))).as_ref())
     {
         text.push_str(line);
         text.push('\n');

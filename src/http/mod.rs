@@ -139,7 +139,10 @@ impl Http {
             };
             match tried {
                 Ok(answer) => return Ok(answer),
-                Err(error) => self.wait_or_give_up(error, &mut patience).await?,
+                Err(error) => {
+                    let given_up = self.wait_or_give_up(error, &mut patience).await;
+                    given_up.map_err(|last| if request.is_read() { last } else { patience.verdict(last) })?;
+                }
             }
         }
     }

@@ -43,7 +43,7 @@ pub(super) const PLAYBOOK: [&str; 7] =
 /// Members of `run` in texts and conditions.
 pub(super) const RUN: [&str; 7] = ["effects", "id", "mode", "scheduledFor", "startedAt", "tenant", "trigger"];
 /// Members of `outcome` in messages and their conditions.
-pub(super) const OUTCOME: [&str; 12] = [
+pub(super) const OUTCOME: [&str; 13] = [
     "acted",
     "duplicates",
     "failed",
@@ -54,6 +54,7 @@ pub(super) const OUTCOME: [&str; 12] = [
     "parked",
     "planned",
     "quarantined",
+    "truncated",
     "skipped",
     "suppressed",
 ];

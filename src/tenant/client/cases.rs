@@ -153,7 +153,11 @@ impl Client {
         patch: &IncidentPatch,
         body: &Map<String, Value>,
     ) -> Result<Merge, TenantError> {
-        let current = self.get_incident(id).await?;
+        let before = self.get_incident(id).await;
+        let current = before.map_err(|error| TenantError::NotBegun {
+            operation: operation.name(),
+            source: Box::new(error),
+        })?;
         let merged = merge(&current.custom_tags, patch);
         if merged == current.custom_tags && body.is_empty() {
             return Ok(Merge::Needless);

@@ -24,7 +24,7 @@ use super::{
     Operation, Receipt, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
-use crate::http::{Address, Answer, Chunks, Http, HttpError, Limits, Repeat, Request};
+use crate::http::{Address, Answer, Applied, Chunks, Http, HttpError, Limits, Repeat, Request};
 use crate::model::{
     Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, TenantId, UserId, Wanted,
 };
@@ -66,6 +66,7 @@ pub struct Client {
     endpoints: Endpoints,
     tokens: Tokens,
     http: Http,
+    clock: SharedClock,
 }
 
 /// One call: for whom, how it is named when it fails, and what it does.
@@ -141,9 +142,9 @@ impl Client {
                 credential,
             },
             http.clone(),
-            clock,
+            clock.clone(),
         );
-        Ok(Self { name, tenant_id, hunting, endpoints, tokens, http })
+        Ok(Self { name, tenant_id, hunting, endpoints, tokens, http, clock })
     }
 
     /// Sends a call and reads its answer.
@@ -191,7 +192,8 @@ impl Client {
         rejected: &Arc<Token>,
         error: HttpError,
     ) -> Result<Request, TenantError> {
-        if error.refusal().is_none_or(|refusal| refusal.status != 401) {
+        let rejected_now = error.refusal().is_some_and(|refusal| refusal.status == 401);
+        if !rejected_now || (call.effect == Effect::Write && error.applied() != Applied::No) {
             return Err(call.asked.failed(error));
         }
         tracing::debug!(
