@@ -3,6 +3,9 @@
 
 #![expect(clippy::panic, reason = "test helpers")]
 
+#[path = "engine/cut_off.rs"]
+mod cut_off;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,21 +104,25 @@ impl House {
     }
 
     async fn run_with(&self, text: &str, effects: Effects) -> Report {
+        let order = self.order(text, effects).await;
+        match self.engine.run(&order).await.expect("the run is recorded") {
+            Ran::Report(report) => *report,
+            Ran::SlotTaken => panic!("there is no slot"),
+        }
+    }
+
+    async fn order(&self, text: &str, effects: Effects) -> Order {
         let plan = self.plan(text);
         let accepted =
             Accepted { name: plan.about.id, file: "test.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
         self.engine.store.accept_version(&accepted).await.expect("the version is kept");
-        let order = Order {
+        Order {
             plan,
             lists: Arc::clone(&self.lists),
             tenant: "contoso".to_owned(),
             trigger: Trigger::Manual,
             slot: None,
             effects,
-        };
-        match self.engine.run(&order).await.expect("the run is recorded") {
-            Ran::Report(report) => *report,
-            Ran::SlotTaken => panic!("there is no slot"),
         }
     }
 

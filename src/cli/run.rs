@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Output, Run};
 use super::exit::Exit;
-use super::output::{say, show, tell};
+use super::output::{clean, say, show, tell};
 use super::validate;
 use super::{Refusal, setup, tables};
 use crate::clock::SharedClock;
@@ -149,6 +149,13 @@ async fn take_up(engine: &Engine, lists: &Lists, world: &World) -> anyhow::Resul
         tell(&format!(
             "warning: {} of {} may or may not have been done before the last process ended: look, and decide",
             effect.action, effect.target
+        ));
+    }
+    for (unfinished, reason) in &resumed.abandoned {
+        tell(&format!(
+            "warning: run {} could not be taken to its end: {}",
+            unfinished.run.id,
+            clean(reason, 400)
         ));
     }
     Ok(())

@@ -158,8 +158,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::KeyReused`] if the key was used with other parameters; [`StoreError::Fenced`] if
-    /// another process took over; any other [`StoreError`]. The effect must then not be sent.
+    /// [`StoreError::KeyReused`] if a further attempt comes with other parameters, or the key is another
+    /// call's; [`StoreError::Fenced`] if another process took over; any other [`StoreError`]. The effect
+    /// must then not be sent.
     pub async fn intend(&self, effect: &NewEffect) -> Result<Intended, StoreError> {
         let epoch = self.writer()?.epoch;
         let wall = self.now_ms()?;
@@ -310,16 +311,19 @@ enum Again {
     Stop(Intended),
 }
 
-/// Decides about an effect that comes a second time.
+/// Decides about an effect that comes a second time. Other parameters do not make it another effect: what
+/// was or may have been sent stays as it is, and only a further attempt has to say the same as the first.
 fn again(known: &Effect, effect: &NewEffect) -> Result<Again, StoreError> {
-    let same = known.params_digest == effect.params_digest
-        && (&known.tenant, &known.action, &known.target) == (&effect.tenant, &effect.action, &effect.target);
-    if !same {
+    let same_call =
+        (&known.tenant, &known.action, &known.target) == (&effect.tenant, &effect.action, &effect.target);
+    let same_words = known.params_digest == effect.params_digest;
+    let &Effect { state, attempt, intended: since, .. } = known;
+    let retried = state == EffectState::NotApplied && attempt < ATTEMPTS_MAX;
+    if !same_call || (retried && !same_words) {
         return Err(StoreError::KeyReused { key: effect.key.clone() });
     }
-    let &Effect { state, attempt, intended: since, .. } = known;
     Ok(match state {
-        EffectState::NotApplied if attempt < ATTEMPTS_MAX => Again::Attempt(attempt + 1),
+        EffectState::NotApplied if retried => Again::Attempt(attempt + 1),
         EffectState::Done | EffectState::Failed | EffectState::Pending | EffectState::NotApplied => {
             Again::Stop(Intended::AlreadySettled { state, remote_id: known.remote_id.clone() })
         }

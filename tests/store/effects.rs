@@ -27,8 +27,27 @@ async fn an_effect_is_sent_once() {
     let again = store.intend(&effect).await.unwrap();
     let remote_id = Some("4d6c".to_owned());
     assert_eq!(again, Intended::AlreadySettled { state: EffectState::Done, remote_id });
-    let other = NewEffect { params_digest: ContentHash::of(b"other"), ..effect };
+    let other = NewEffect { action: "releaseDevice".to_owned(), ..effect };
     assert!(matches!(store.intend(&other).await, Err(StoreError::KeyReused { .. })));
+}
+
+#[tokio::test]
+async fn other_words_do_not_make_another_effect() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    let effect = effect(run, "device:a");
+    let reworded = NewEffect { params_digest: ContentHash::of(b"other"), ..effect.clone() };
+    store.intend(&effect).await.unwrap();
+    let again = store.intend(&reworded).await.unwrap();
+    assert!(matches!(again, Intended::InDoubt { state: EffectState::Intended, .. }), "{again:?}");
+    // A further attempt has to say what the first one said.
+    store.record(&effect.key, 1, &result(EffectState::NotApplied)).await.unwrap();
+    assert!(matches!(store.intend(&reworded).await, Err(StoreError::KeyReused { .. })));
+    assert_eq!(store.intend(&effect).await.unwrap(), Intended::Go { attempt: 2 });
+    store.record(&effect.key, 2, &result(EffectState::Pending)).await.unwrap();
+    let settled = Intended::AlreadySettled { state: EffectState::Pending, remote_id: None };
+    assert_eq!(store.intend(&reworded).await.unwrap(), settled);
 }
 
 #[tokio::test]
