@@ -21,7 +21,7 @@ use huntbook::model::{List, Lists, Secret};
 use huntbook::plan::{Exclusions, Plan, World, compile};
 use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
 use huntbook::store::{Accepted, Effects, Store, Trigger, Waiting};
-use huntbook::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
+use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -142,22 +142,11 @@ impl House {
 async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
     let clock: SharedClock = Arc::new(clock.clone());
     let http = Http::open(HttpOptions::default(), Arc::clone(&clock)).expect("the HTTP client");
-    let endpoints = sim.endpoints();
+    let tenant_id = SimOptions::TENANT_ID.parse().expect("a tenant id");
+    let secret = Secret::new(SimApp::SECRET.to_owned());
     let options = ClientOptions {
-        name: "contoso".to_owned(),
-        tenant_id: SimOptions::TENANT_ID.parse().expect("a tenant id"),
-        cloud: Cloud::Commercial,
-        endpoints: EndpointOverrides {
-            login: Some(endpoints.login),
-            graph: Some(endpoints.graph),
-            mde: Some(endpoints.mde),
-            xdr: Some(endpoints.xdr),
-        },
-        credential: Credential::ClientSecret {
-            client_id: SimApp::CLIENT_ID.to_owned(),
-            secret: Secret::new(SimApp::SECRET.to_owned()),
-        },
-        hunting: HuntingApi::Graph,
+        endpoints: EndpointOverrides::under(sim.url()),
+        ..ClientOptions::with_secret("contoso", tenant_id, SimApp::CLIENT_ID, secret)
     };
     let client: Arc<dyn Tenant> =
         Arc::new(Client::open(options, http, Arc::clone(&clock)).expect("the client"));

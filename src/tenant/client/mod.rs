@@ -26,7 +26,7 @@ use super::{
 use crate::clock::SharedClock;
 use crate::http::{Address, Answer, Applied, Chunks, Http, HttpError, Limits, Repeat, Request};
 use crate::model::{
-    Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, TenantId, UserId, Wanted,
+    Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, Secret, TenantId, UserId, Wanted,
 };
 
 /// The endpoint that runs hunting queries.
@@ -55,6 +55,21 @@ pub struct ClientOptions {
     pub credential: Credential,
     /// Where hunting queries go.
     pub hunting: HuntingApi,
+}
+
+impl ClientOptions {
+    /// A tenant of the public cloud, hunted through Graph, for an app that proves itself with a secret.
+    #[must_use]
+    pub fn with_secret(name: &str, tenant_id: TenantId, client_id: &str, secret: Secret) -> Self {
+        Self {
+            name: name.to_owned(),
+            tenant_id,
+            cloud: Cloud::default(),
+            endpoints: EndpointOverrides::default(),
+            credential: Credential::ClientSecret { client_id: client_id.to_owned(), secret },
+            hunting: HuntingApi::default(),
+        }
+    }
 }
 
 /// The tenant over HTTP.
