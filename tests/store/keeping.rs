@@ -94,9 +94,7 @@ async fn stored_bytes_that_changed_are_not_run() {
 
 #[tokio::test]
 async fn a_message_waits_until_it_is_delivered_or_dead() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (bench, store, run) = Bench::running().await;
     store.enqueue(&message("a", Some(run))).await.unwrap();
     store.enqueue(&message("a", None)).await.unwrap();
     bench.clock.advance(HOUR);
