@@ -75,8 +75,8 @@ struct Writer {
     clock: SharedClock,
     /// Which opening of the journal this is; a higher one in the file means that somebody took over.
     epoch: i64,
-    /// Held open for its lock.
-    _lock: std::fs::File,
+    /// Keeps other processes out.
+    _lock: open::Lock,
 }
 
 /// A writing transaction.

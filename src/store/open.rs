@@ -149,7 +149,7 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
 /// Takes the lock that keeps a second process out, and leaves our process number in it.
 ///
 /// The file stays when the lock goes: removing it would let two processes lock two files of one name.
-fn take_lock(path: &Path) -> Result<File, StoreError> {
+fn take_lock(path: &Path) -> Result<Lock, StoreError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let lock_path = PathBuf::from(name);
@@ -169,7 +169,20 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
         writeln!(lock, "{}", std::process::id())
     };
     write(&mut lock).map_err(|source| StoreError::file(&lock_path, source))?;
-    Ok(lock)
+    Ok(Lock(lock))
+}
+
+/// The lock on a journal. Given back when dropped: closing the file would not do while this process starts
+/// another one, which has a copy of every open file until it is on its own feet.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the journal's lock could not be given back");
+        }
+    }
 }
 
 /// Refuses a linked SQLite that can corrupt the journal, before it touches the file.
