@@ -27,7 +27,13 @@ const RAISED_ELSEWHERE: &[Code] = &[Code::DuplicateId];
 fn world() -> World {
     World {
         language: Language::new(),
-        lists: [List::new("packagers", ["host1"]), List::new("crownJewels", ["dc01"])].into_iter().collect(),
+        lists: [
+            List::new("packagers", ["host1"]),
+            List::new("crownJewels", ["dc01"]),
+            List::new("nobody", [""; 0]),
+        ]
+        .into_iter()
+        .collect(),
         channels: ["soc", "soc-teams"].map(str::to_owned).into(),
         tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::from(["production".to_owned()]))]),
         ceilings: Ceilings::default(),

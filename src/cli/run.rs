@@ -63,8 +63,7 @@ fn choose(wanted: &str, files: Vec<SourceFile>, world: &World) -> anyhow::Result
     let extra = as_file.is_file() && !files.iter().any(|file| same_file(&file.name, as_file));
     let mut files = files;
     if extra {
-        let bytes = std::fs::read(as_file).with_context(|| format!("reading `{wanted}`"))?;
-        files.push(SourceFile { name: wanted.to_owned(), bytes });
+        files.extend(daemon::read_paths(&[as_file.to_owned()], as_file)?);
     }
     let compiled = compile_set(&files, world);
     for (compiled, file) in compiled.into_iter().zip(files) {

@@ -17,8 +17,9 @@ use crate::store::ContentHash;
 const FILES_MAX: usize = 20_000;
 /// Most bytes read in all.
 const BYTES_MAX: u64 = 256 << 20;
-/// Most bytes of one file; more is cut, and what is cut off does not validate.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+/// Most bytes read of one file: one more than the largest list, so that a larger file is seen to be one and
+/// is refused. What is cut off must not validate.
+const FILE_BYTES_MAX: u64 = crate::playbook::list::BYTES_MAX as u64 + 1;
 /// Deepest folder below the directory.
 const DEPTH_MAX: usize = 8;
 
@@ -98,6 +99,9 @@ pub fn read_paths(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, Sc
     for path in paths {
         if path.is_dir() {
             files.extend(scan(path, lists)?.playbooks);
+        } else if is_special(path) {
+            let source = io::Error::other("this is no file: it may never end");
+            return Err(ScanError { path: path.clone(), source });
         } else {
             files.push(read(path)?.file);
         }
@@ -212,6 +216,24 @@ mod tests {
         };
         assert_eq!(names(&scan.playbooks), ["/a.yaml", "/b.yml", "/d.yaml", "/team/c.yaml"]);
         assert_eq!(names(&scan.lists), ["/lists/hosts.txt", "/lists/more.yaml"]);
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_cut_to_one_that_validates() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = b"workstation-0001\n".as_slice();
+        let max = crate::playbook::list::BYTES_MAX;
+        let entries = |bytes: usize| {
+            let mut text = line.repeat(bytes / line.len());
+            text.resize(bytes, b'x');
+            std::fs::write(dir.path().join("vip.txt"), text).unwrap();
+            let found = scan(dir.path(), dir.path()).unwrap().lists.remove(0);
+            let mut sink = crate::diag::Sink::new();
+            crate::playbook::list::parse(&found.name, &found.bytes, &mut sink).map(|list| list.len())
+        };
+        assert_eq!(entries(max), Some(2));
+        assert_eq!(entries(max + 1), None);
+        assert_eq!(entries(max * 2), None);
     }
 
     #[test]

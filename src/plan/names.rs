@@ -234,6 +234,15 @@ impl<'a> Lowering<'a> {
         self.known(pointer, name, "list", &known)
     }
 
+    /// Checks that a list exists and protects something: a list cut to nothing is the commonest broken save.
+    pub(super) fn protecting_list(&mut self, pointer: &str, name: &str) {
+        if self.list(pointer, name) && self.world.lists.get(name).is_some_and(|list| list.is_empty()) {
+            let message = format!("the list `{name}` has no entries: it would protect nothing");
+            let help = "give it an entry, or leave the exclusion out";
+            self.error(Code::List, pointer, message, help);
+        }
+    }
+
     /// Checks that a channel exists.
     pub(super) fn channel(&mut self, pointer: &str, name: &str) -> bool {
         let known: Vec<&str> = self.world.channels.iter().map(String::as_str).collect();

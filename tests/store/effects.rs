@@ -266,6 +266,21 @@ async fn a_days_budget_slides_and_turning_the_clock_back_refills_nothing() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_ten_years_ahead_is_not_believed_for_ten_years() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let years = HOUR * (24 * 3652);
+    bench.clock.advance(years);
+    let wild = bench.begin(&store, 1).await;
+    assert_eq!(store.intend(&effect(wild, "device:1")).await.unwrap(), GO);
+    bench.clock.advance(-years);
+    let run = bench.begin(&store, 1).await;
+    assert_eq!(store.intend(&effect(run, "device:2")).await.unwrap(), GO);
+    let effects = store.run(run).await.unwrap().unwrap().effects;
+    assert_eq!(effects.first().unwrap().0.intended, bench.now());
+}
+
+#[tokio::test]
 async fn budgets_of_playbook_and_tenant_are_kept_apart() {
     let (_bench, store, run) = Bench::running().await;
     let limits =
