@@ -633,6 +633,10 @@ async fn a_second_signal_ends_at_once() {
     served.signal("INT");
     assert_eq!(served.ended().await.code(), Some(1), "{}", served.text());
     assert!(place.runs().iter().any(|run| run["state"] == "running"));
+    let status = place.huntbook().arg("status").output().unwrap();
+    let shown = String::from_utf8_lossy(&status.stdout);
+    assert_eq!(status.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("none works with this journal") && shown.contains("cut off"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -87,8 +87,17 @@ pub(super) enum Command {
     Runs(Runs),
     /// Show one run: every item, what was done to it, and why or why not
     Show(Show),
-    /// Say what is in force, which files were refused, and what waits for a person
-    Status,
+    /// Say what is in force, what goes on, which files were refused, and what waits for a person
+    ///
+    /// Checks the chain of the journal, too. Exit code 1 if somebody has to look: a file was refused, an
+    /// action is parked or was cut off, or the journal was changed.
+    Status(Status),
+    /// Say whether a parked action was done, after a look at the tenant
+    ///
+    /// An action is parked when nobody knows whether the tenant took it: huntbook was killed during the
+    /// call, or the answer was lost. It is never sent again by itself. Your word goes into the journal,
+    /// also while `serve` runs.
+    Resolve(Resolve),
     /// Run all playbooks on their schedules until stopped
     ///
     /// Reloads playbooks and lists when they change; a file that does not validate leaves its last
@@ -169,6 +178,39 @@ pub(super) struct Runs {
 pub(super) struct Show {
     /// Id of the run, as `runs` prints it; its beginning is enough while it is unique
     pub(super) run: String,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Check the whole history of actions, not only its last 20,000 events
+    #[arg(long)]
+    pub(super) whole: bool,
+}
+
+/// Arguments of `resolve`.
+#[derive(Debug, Args)]
+pub(super) struct Resolve {
+    /// The effect, as `status` and `show` print it; its beginning is enough while it is unique
+    pub(super) effect: String,
+    /// What a person says.
+    #[command(flatten)]
+    pub(super) word: Said,
+    /// What you saw, and where; it stays in the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Option<String>,
+}
+
+/// What a person says of an action.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Said {
+    /// The action was done
+    #[arg(long)]
+    pub(super) done: bool,
+    /// The action was not done
+    #[arg(long)]
+    pub(super) not_applied: bool,
 }
 
 /// Arguments of `serve`.

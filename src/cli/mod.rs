@@ -8,11 +8,13 @@ mod history;
 mod output;
 mod overview;
 mod reference;
+mod resolve;
 mod run;
 mod serve;
 mod setup;
 mod shipped;
 mod sim;
+mod status;
 mod tables;
 mod validate;
 
@@ -77,7 +79,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Run(run) => run::run(&run, &config, format, clock).await,
         Command::Runs(runs) => history::list(&runs, &config, format).await,
         Command::Show(show) => history::show(&show, &config, format).await,
-        Command::Status => history::status(&config, format).await,
+        Command::Status(status) => status::run(&status, &config, format, clock).await,
+        Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Sim(sim) => sim::run(&sim, clock).await,
         Command::Actions { name } => reference::actions(name.as_deref(), format),
