@@ -50,6 +50,23 @@ pub fn scan(playbooks: &Path, lists: &Path) -> Result<Scan, ScanError> {
     look(playbooks, lists).map(|seen| seen.scan)
 }
 
+/// Reads the lists alone. A directory that is not there has none.
+///
+/// # Errors
+///
+/// [`ScanError`] if something could not be read.
+pub fn scan_lists(lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
+    if lists.canonicalize().is_err() {
+        return Ok(Vec::new());
+    }
+    Ok(walk(lists, &is_list, None)?.into_iter().map(|found| found.file).collect())
+}
+
+/// Whether a file of this name holds a list.
+fn is_list(name: &str) -> bool {
+    ends_in(name, &["txt", "csv", "yaml", "yml"])
+}
+
 /// What a look found, and how fresh it is.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -78,8 +95,7 @@ impl Seen {
 /// Reads both directories, like [`scan`].
 pub(super) fn look(playbooks: &Path, lists: &Path) -> Result<Seen, ScanError> {
     let lists_at = lists.canonicalize().ok();
-    let is_playbook = |name: &str| ends_in(name, &["yaml", "yml"]) && !name.contains(".test.");
-    let is_list = |name: &str| ends_in(name, &["txt", "csv", "yaml", "yml"]);
+    let is_playbook = |name: &str| ends_in(name, &["yaml", "yml"]) && !is_test(name);
     let lists = if lists_at.is_some() { walk(lists, &is_list, None)? } else { Vec::new() };
     let playbooks = walk(playbooks, &is_playbook, lists_at.as_deref())?;
     let all = || playbooks.iter().chain(&lists);
@@ -107,6 +123,38 @@ pub fn read_paths(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, Sc
         }
     }
     Ok(files)
+}
+
+/// Reads the files of tests among these paths: `*.test.yaml` and `*.test.yml` in directories, files of tests
+/// by name, and what stands beside a playbook named here.
+///
+/// # Errors
+///
+/// [`ScanError`] for the first that cannot be read.
+pub fn read_tests(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
+    let lists_at = lists.canonicalize().ok();
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let found = walk(path, &is_test, lists_at.as_deref())?;
+            files.extend(found.into_iter().map(|found| found.file));
+        } else if path.file_name().and_then(|name| name.to_str()).is_some_and(is_test) {
+            files.push(read(path)?.file);
+        } else {
+            for ending in ["test.yaml", "test.yml"] {
+                let beside = path.with_extension(ending);
+                if beside.is_file() {
+                    files.push(read(&beside)?.file);
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Whether a file of this name holds tests and no playbook.
+fn is_test(name: &str) -> bool {
+    ends_in(name, &["yaml", "yml"]) && name.contains(".test.")
 }
 
 /// A file that was read.

@@ -80,7 +80,7 @@ struct Writer {
     clock: SharedClock,
     /// Which opening of the journal this is; a higher one in the file means that somebody took over.
     epoch: i64,
-    /// Keeps other processes out; `None` for one word written beside the owner.
+    /// Keeps other processes out; `None` for one word written beside the owner, and in memory.
     _lock: Option<open::Lock>,
 }
 
@@ -112,7 +112,17 @@ impl Store {
         open::open_reader(path).await
     }
 
-    /// Where the journal is.
+    /// Makes a journal in memory that ends with the store: for trying a playbook out. Its form, its
+    /// transactions and its triggers are those of a file; only what a crash would leave is missing.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn scratch(clock: SharedClock) -> Result<Self, StoreError> {
+        open::scratch(clock).await
+    }
+
+    /// Where the journal is; empty for one in memory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path

@@ -106,6 +106,17 @@ pub(super) async fn open_reader(path: &Path) -> Result<Store, StoreError> {
     }
 }
 
+/// See [`Store::scratch`].
+pub(super) async fn scratch(clock: SharedClock) -> Result<Store, StoreError> {
+    let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true).disable_statement_logging();
+    // One connection for everything: another one would see another, empty memory.
+    let pool = pool(1).connect_with(options).await?;
+    MIGRATIONS.run(&pool).await?;
+    let epoch = begin_epoch(&pool).await?;
+    let writer = Writer { pool: pool.clone(), clock, epoch, _lock: None };
+    Ok(Store(Arc::new(Inner { path: PathBuf::new(), readers: pool, writer: Some(writer) })))
+}
+
 /// Begins a writing transaction.
 pub(super) async fn begin(pool: &SqlitePool) -> Result<Tx, StoreError> {
     match pool.begin_with("BEGIN IMMEDIATE").await {
