@@ -5,6 +5,8 @@
 
 #[path = "engine/cut_off.rs"]
 mod cut_off;
+#[path = "engine/undone.rs"]
+mod undone;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -35,6 +37,7 @@ struct House {
     dir: tempfile::TempDir,
     engine: Engine,
     lists: Arc<Lists>,
+    ceilings: Ceilings,
     devices: Vec<String>,
 }
 
@@ -48,16 +51,22 @@ impl House {
     async fn with_rows(count: usize) -> Self {
         let clock = ManualClock::new(NOW.parse().expect("an instant"));
         let mut options = SimOptions::sample().expect("the sample tenant");
+        for user in &mut options.data.users {
+            user.privileged = false;
+        }
         let known = options.data.machines.iter().map(|machine| machine.id.clone());
         let devices: Vec<String> = known.chain((0..).map(|n| format!("{n:040x}"))).take(count).collect();
         let rows: Vec<_> = devices
             .iter()
             .enumerate()
-            .map(|(n, id)| json!({"DeviceId": id, "DeviceName": format!("host{n}"), "Files": n * 10, "Note": null}))
+            .map(|(n, id)| {
+                let name = if n.is_multiple_of(2) { "maja.berg" } else { "admin.t0" };
+                let user = format!("{name}@contoso.example");
+                json!({"DeviceId": id, "DeviceName": format!("host{n}"), "Files": n * 10, "Note": null, "User": user})
+            })
             .collect();
-        let columns =
-            [("DeviceId", "String"), ("DeviceName", "String"), ("Files", "Int64"), ("Note", "String")];
-        let columns = columns.into_iter().map(|(name, kind)| HuntColumn::new(name, kind)).collect();
+        let columns = ["DeviceId", "DeviceName", "Note", "User"].map(|name| HuntColumn::new(name, "String"));
+        let columns = columns.into_iter().chain([HuntColumn::new("Files", "Int64")]).collect();
         let rows = rows.iter().filter_map(|row| row.as_object().cloned()).collect();
         options.hunter =
             Arc::new(CannedHunter::new().when("DeviceEvents", Ok(HuntTable::new(columns, rows))));
@@ -66,7 +75,7 @@ impl House {
         let dir = tempfile::tempdir().expect("a folder");
         let engine = open(&sim, &clock, dir.path().join("journal.db")).await;
         let lists = Arc::new([List::new("packagers", ["host2"])].into_iter().collect());
-        Self { sim, clock, dir, engine, lists, devices }
+        Self { sim, clock, dir, engine, lists, ceilings: Ceilings::default(), devices }
     }
 
     /// Ends the process's part and opens the journal again, as after a restart.
@@ -88,7 +97,7 @@ impl House {
             lists: (*self.lists).clone(),
             channels: BTreeSet::from(["soc".to_owned()]),
             tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::new())]),
-            ceilings: Ceilings::default(),
+            ceilings: self.ceilings.clone(),
             exclusions: Exclusions::default(),
         }
     }

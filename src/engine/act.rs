@@ -3,11 +3,14 @@
 //! The intent is on disk before a call is sent and its result after. A call whose fate is unknown is
 //! parked for a person and never sent again; a call that provably did nothing is reported as failed.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::context::{Context, Work};
 use super::decide::{Decision, Fate, bare};
 use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState};
+use super::undone::{is_undone, next_time};
 use super::{Engine, EngineError};
 use crate::action::{Call, Impact, Remote, Step};
 use crate::diag::Chain;
@@ -15,7 +18,8 @@ use crate::fault::crash_point;
 use crate::http::Applied;
 use crate::playbook::OnError;
 use crate::store::{
-    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, Recorded, Settlement, StoreError,
+    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, NextTime, Recorded, Settlement,
+    StoreError,
 };
 use crate::tenant::{Receipt, RemoteState, TenantError};
 
@@ -33,9 +37,13 @@ impl Engine {
         crash_point("c07_plan_built");
         let mut reports = earlier;
         let mut unsent = Vec::new();
+        let mut undone = BTreeSet::new();
         for (item, fate) in items.into_iter().zip(fates) {
             let sends = fate.sends() && context.acts();
-            let (report, settlement) = self.settle_item(context, item, fate).await?;
+            let (report, settlement) = self.settle_item(context, item, fate, &undone).await?;
+            if settlement.next_time == NextTime::New {
+                undone.insert(report.seq);
+            }
             if sends {
                 self.store.settle(context.run, &settlement).await?;
             } else {
@@ -47,21 +55,29 @@ impl Engine {
         self.store.settle_all(context.run, &unsent).await?;
         reports.sort_by_key(|report| report.seq);
         let mut report = context.report(counts, reports, self.clock.now());
-        let messages = self.tell(context, &mut report);
-        self.finish(context, report, messages).await
+        let known = self.known_to_people(context, &report.items).await?;
+        let messages = self.tell(context, &mut report, &known);
+        let undone = known.news.filter(|_situation| !messages.is_empty());
+        self.finish(context, report, (messages, undone)).await
     }
 
-    /// Carries out an item's steps in order.
+    /// Carries out an item's steps in order. `undone` are the items before it that nothing was done about.
     async fn settle_item(
         &self,
         context: &Context<'_>,
         item: Work,
         fate: Fate<'_>,
+        undone: &BTreeSet<u32>,
     ) -> Result<(ItemReport, Settlement), EngineError> {
         let (decisions, suppress) = match fate {
-            Fate::Suppressed { reason } => {
+            Fate::Suppressed { reason, behind } => {
+                // What it would have been a repetition of did not happen.
+                let left = behind.is_some_and(|first| undone.contains(&first));
+                let again = "the same comes earlier in this run, and nothing was done about it";
+                let reason = if left { again.to_owned() } else { reason };
                 let report = item_report(item, ItemOutcome::Suppressed, Some(reason), Vec::new());
-                let settlement = settlement(&report);
+                let next_time = if left { NextTime::New } else { NextTime::Duplicate };
+                let settlement = Settlement { next_time, ..settlement(&report) };
                 return Ok((report, settlement));
             }
             Fate::Steps { decisions, suppress } => (decisions, suppress),
@@ -87,9 +103,9 @@ impl Engine {
         let report = item_report(item, outcome, None, steps);
         let mut settlement = settlement(&report);
         // What was halted or failed must come up again, not be kept quiet about.
-        let handled = !matches!(outcome, ItemOutcome::Halted | ItemOutcome::Failed);
+        settlement.next_time = next_time(outcome, &report.steps);
         settlement.suppress =
-            suppress.filter(|_suppress| handled && context.remembers()).into_iter().collect();
+            suppress.filter(|_suppress| !is_undone(outcome) && context.remembers()).into_iter().collect();
         Ok((report, settlement))
     }
 

@@ -4,6 +4,7 @@
 //! is a list of decisions for each item, each either a call to be made or a report of why not. Guards
 //! see the calls of the whole run at once, so that a run over its limits takes none of them.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub(super) enum Fate<'a> {
     Suppressed {
         /// Why, for people.
         reason: String,
+        /// The item of the same run it is a repetition of, if it is not one of an earlier run's.
+        behind: Option<u32>,
     },
     /// These steps, in order.
     Steps {
@@ -78,12 +81,14 @@ impl Engine {
                 .map(|suppress| (suppress_key(suppress, &item.data), suppress));
             if let Some((key, suppress)) = &key {
                 let until = now.checked_add(suppress.length).unwrap_or(Timestamp::MAX);
-                if let Some(since) = quiet.insert(key.clone(), until) {
-                    quiet.insert(key.clone(), since);
-                    fates.push(Fate::Suppressed {
-                        reason: format!("the same was handled: quiet until {since:.0}"),
-                    });
-                    continue;
+                match quiet.entry(key.clone()) {
+                    Entry::Occupied(entry) => {
+                        let (until, behind) = *entry.get();
+                        let reason = format!("the same was handled: quiet until {until:.0}");
+                        fates.push(Fate::Suppressed { reason, behind });
+                        continue;
+                    }
+                    Entry::Vacant(entry) => _ = entry.insert((until, Some(item.seq))),
                 }
             }
             let mut decisions = Vec::new();
@@ -100,16 +105,18 @@ impl Engine {
         Ok(fates)
     }
 
-    /// The suppressions in force for these items.
+    /// The suppressions in force for these items, and of which item of this run, of which there are none yet.
     async fn quiet(
         &self,
         context: &Context<'_>,
         items: &[Work],
-    ) -> Result<BTreeMap<String, Timestamp>, EngineError> {
+    ) -> Result<BTreeMap<String, (Timestamp, Option<u32>)>, EngineError> {
         let Some(suppress) = &context.plan().suppress else { return Ok(BTreeMap::new()) };
         let keys: BTreeSet<String> = items.iter().map(|item| suppress_key(suppress, &item.data)).collect();
         let keys: Vec<String> = keys.into_iter().collect();
-        Ok(self.store.suppressed(&context.order.tenant, context.plan().about.id, &keys).await?)
+        let (tenant, playbook) = (&context.order.tenant, context.plan().about.id);
+        let quiet = self.store.suppressed(tenant, playbook, &keys).await?;
+        Ok(quiet.into_iter().map(|(key, until)| (key, (until, None))).collect())
     }
 }
 

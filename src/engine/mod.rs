@@ -11,6 +11,7 @@ mod decide;
 mod report;
 mod resume;
 mod tell;
+mod undone;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +24,9 @@ use crate::fault::crash_point;
 use crate::hunt::HuntError;
 use crate::model::{Lists, RunId};
 use crate::plan::{Mode, Plan};
-use crate::store::{Begun, Effects, NewRun, RunEnd, RunMode, Store, StoreError, Trigger};
+use crate::store::{
+    Begun, ContentHash, Effects, NewRun, OutboxMessage, RunEnd, RunMode, Store, StoreError, Trigger,
+};
 use crate::tenant::{Tenant, TenantError};
 
 pub use report::{
@@ -33,6 +36,7 @@ pub use resume::{PlanOf, Resumed};
 
 use collect::Gathered;
 use context::Context;
+use undone::Known;
 
 /// Everything a run needs besides its order. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -156,8 +160,8 @@ impl Engine {
     ) -> Result<Report, EngineError> {
         let mut report = context.report(counts, Vec::new(), self.clock.now());
         (report.state, report.reason) = (state, reason);
-        let messages = self.tell(context, &mut report);
-        self.finish(context, report, messages).await
+        let messages = self.tell(context, &mut report, &Known::default());
+        self.finish(context, report, (messages, None)).await
     }
 
     /// Writes the end of a run together with what people are told.
@@ -165,7 +169,7 @@ impl Engine {
         &self,
         context: &Context<'_>,
         report: Report,
-        messages: Vec<crate::store::OutboxMessage>,
+        (messages, undone): (Vec<OutboxMessage>, Option<ContentHash>),
     ) -> Result<Report, EngineError> {
         crash_point("c16_before_outbox");
         let json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
@@ -178,6 +182,7 @@ impl Engine {
             error: (report.state == RunState::Failed).then(|| report.reason.clone()).flatten(),
             counts: json(serde_json::to_value(report.counts)),
             report: json(serde_json::to_value(&report)),
+            undone,
         };
         self.store.finish_run(context.run, &end, &messages).await?;
         crash_point("c18_run_ended");

@@ -7,7 +7,9 @@ use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report,
 use crate::diag::Chain;
 use crate::model::Lists;
 use crate::plan::Plan;
-use crate::store::{Effect, EffectState, Item, Remedy, RunDetail, RunEnd, RunState, Unfinished};
+use crate::store::{
+    Effect, EffectState, Item, NextTime, Remedy, RunDetail, RunEnd, RunState, Settlement, Unfinished,
+};
 
 /// Compiles the stored bytes of a version, given the playbook's name; says why if it cannot.
 pub type PlanOf<'a> = &'a (dyn Fn(&str, &[u8]) -> Result<Plan, String> + Sync);
@@ -96,19 +98,27 @@ impl Engine {
         self.settle(&context, counts, earlier, work.collect()).await
     }
 
-    /// Ends a run that cannot be taken up; its items stay visible, settled as failed.
+    /// Ends a run that cannot be taken up; its items stay visible, settled as failed, and are news to the
+    /// next run.
     async fn abandon(&self, unfinished: &Unfinished, reason: &str) -> Result<(), EngineError> {
         let run = unfinished.run.id;
         tracing::error!(%run, reason, "a run that was cut off cannot be taken up again");
         // Some of its items may have been dealt with before it failed again.
-        for item in self.store.unsettled(run).await? {
-            self.store.item_outcome(run, item.seq, "failed", Some(reason)).await?;
-        }
+        let settlement = |item: Item| Settlement {
+            seq: item.seq,
+            outcome: ItemOutcome::Failed.in_journal().to_owned(),
+            reason: Some(reason.to_owned()),
+            next_time: NextTime::New,
+            ..Settlement::default()
+        };
+        let left: Vec<Settlement> = self.store.unsettled(run).await?.into_iter().map(settlement).collect();
+        self.store.settle_all(run, &left).await?;
         let end = RunEnd {
             state: RunState::Failed,
             error: Some(reason.to_owned()),
             counts: unfinished.run.counts.clone(),
             report: unfinished.run.report.clone(),
+            undone: None,
         };
         Ok(self.store.finish_run(run, &end, &[]).await?)
     }

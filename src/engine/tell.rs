@@ -4,11 +4,13 @@
 //! delivered at least once, over any number of restarts. A text that cannot be rendered does not keep
 //! the others from being sent, and the report says so.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::Engine;
 use super::context::Context;
 use super::report::{ItemOutcome, ItemReport, Report, Told, ToldState};
+use super::undone::Known;
 use crate::diag::Chain;
 use crate::expr::Env;
 use crate::model::{AlertSeverity, Projection};
@@ -26,10 +28,17 @@ const ITEM_MESSAGES_MAX: usize = 50;
 const REST: &str = "rest";
 
 impl Engine {
-    /// Renders what people are told, and notes it in the report. Gives nothing to send in a dry run.
-    pub(super) fn tell(&self, context: &Context<'_>, report: &mut Report) -> Vec<OutboxMessage> {
+    /// Renders what people are told, and notes it in the report. Gives nothing to send in a dry run. What
+    /// they know already is told again only along with something else.
+    pub(super) fn tell(
+        &self,
+        context: &Context<'_>,
+        report: &mut Report,
+        known: &Known,
+    ) -> Vec<OutboxMessage> {
         let now = self.clock.now();
         let outcome = json!(report.counts);
+        let rest = known.rest(&report.counts, &report.items).map(|(since, rest)| (since, json!(rest)));
         let items = report.items.iter().filter(|item| worth_telling(item));
         let items: Vec<Item> = items.map(|item| Item::new(context, item)).collect();
         let plan = context.plan();
@@ -41,25 +50,17 @@ impl Engine {
         };
         let mut messages = Vec::new();
         for (index, telling) in plan.tellings.iter().enumerate() {
-            let wanted = wanted(context, telling, &outcome);
             let told = |state, reason| Told {
                 channel: telling.channel.clone(),
                 title: String::new(),
                 state,
                 reason,
             };
-            match wanted {
-                Ok(true) => {}
-                Ok(false) => {
-                    report.told.push(told(ToldState::Skipped, Some("its `if` does not hold".to_owned())));
-                    continue;
-                }
-                Err(reason) => {
-                    report.told.push(told(ToldState::Failed, Some(reason)));
-                    continue;
-                }
+            if let Some((state, reason)) = unwanted(context, telling, &outcome, rest.as_ref()) {
+                report.told.push(told(state, Some(reason)));
+                continue;
             }
-            for draft in drafts(context, (index, telling), (&outcome, &items)) {
+            for draft in drafts(context, (index, telling), (&outcome, &items), known) {
                 let entry = match draft {
                     Ok(draft) => {
                         let title = draft.title.clone();
@@ -101,6 +102,27 @@ impl Item {
     }
 }
 
+/// Why a telling is not made, if it is not. `rest` is since when people know of all that was left undone, and
+/// the outcome without it.
+fn unwanted(
+    context: &Context<'_>,
+    telling: &Telling,
+    outcome: &Value,
+    rest: Option<&(Timestamp, Value)>,
+) -> Option<(ToldState, String)> {
+    match wanted(context, telling, outcome) {
+        Ok(true) => {
+            let (since, rest) = rest?;
+            let known = wanted(context, telling, rest) == Ok(false);
+            known.then(|| {
+                (ToldState::Skipped, format!("it was told at {since:.0}, and there is no more of it"))
+            })
+        }
+        Ok(false) => Some((ToldState::Skipped, "its `if` does not hold".to_owned())),
+        Err(reason) => Some((ToldState::Failed, reason)),
+    }
+}
+
 /// Decides whether a telling is wanted.
 fn wanted(context: &Context<'_>, telling: &Telling, outcome: &Value) -> Result<bool, String> {
     let Some(condition) = &telling.condition else { return Ok(true) };
@@ -114,10 +136,11 @@ fn drafts(
     context: &Context<'_>,
     (index, telling): (usize, &Telling),
     (outcome, items): (&Value, &[Item]),
+    known: &Known,
 ) -> Vec<Result<Draft, String>> {
     let mut texts = context.texts();
     texts.insert("outcome".to_owned(), outcome.clone());
-    let about = |group: String, items: &[Item], texts: Map<String, Value>| {
+    let about = |group: String, items: &[&Item], texts: Map<String, Value>| {
         let (title, text) = render(telling, &Value::Object(texts))?;
         let mut facts = facts(context, outcome);
         if telling.text.is_none() {
@@ -127,18 +150,20 @@ fn drafts(
     };
     match telling.group {
         Group::Run => {
+            let items: Vec<&Item> = items.iter().collect();
             let shown = items.iter().map(|item| item.shown.clone()).collect();
             texts.insert("items".to_owned(), Value::Array(shown));
-            vec![about(String::new(), items, texts)]
+            vec![about(String::new(), &items, texts)]
         }
         Group::Item => {
+            let items: Vec<&Item> = items.iter().filter(|item| !known.items.contains(&item.seq)).collect();
             let (told, rest) = items.split_at(items.len().min(ITEM_MESSAGES_MAX));
             let told = told.iter().map(|item| {
                 let mut texts = texts.clone();
                 let subject = context.subject();
                 texts.insert(subject.to_owned(), item.shown.get(subject).cloned().unwrap_or_default());
                 texts.insert("item".to_owned(), item.shown.clone());
-                about(format!("{:08}", item.seq), std::slice::from_ref(item), texts)
+                about(format!("{:08}", item.seq), &[*item], texts)
             });
             told.chain((!rest.is_empty()).then(|| Ok(rest_draft(context, (index, telling), (outcome, rest)))))
                 .collect()
@@ -161,7 +186,7 @@ fn render(telling: &Telling, texts: &Value) -> Result<(String, String), String> 
 fn rest_draft(
     context: &Context<'_>,
     (index, telling): (usize, &Telling),
-    (outcome, rest): (&Value, &[Item]),
+    (outcome, rest): (&Value, &[&Item]),
 ) -> Draft {
     let about = &context.plan().about;
     let (count, subject) = (rest.len(), context.subject());
@@ -202,7 +227,7 @@ fn facts(context: &Context<'_>, outcome: &Value) -> Vec<(String, String)> {
 }
 
 /// What was done to whom: one line a step.
-fn steps(items: &[Item]) -> Vec<(String, String)> {
+fn steps(items: &[&Item]) -> Vec<(String, String)> {
     let text =
         |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut lines = Vec::new();

@@ -81,7 +81,8 @@ pub struct Guards {
     /// Most devices touched in a day, in percent of all devices.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100), example = 1)]
     pub max_percent_of_devices: Option<f64>,
-    /// What happens when a limit would be passed; `halt` by default.
+    /// What happens when a limit would be passed; `halt` by default: none of the run's actions is taken, and
+    /// the next run meets the same rows again.
     #[serde(default)]
     pub on_exceed: OnExceed,
     /// What is never touched.

@@ -7,7 +7,8 @@
 //! - an effect is on disk before it is sent ([`Store::intend`]), in the transaction that counts it against
 //!   the budget, and its result after ([`Store::record`]); what is left without a result after a crash is
 //!   parked for a person ([`Store::park_in_doubt`]);
-//! - an item is settled together with the messages about it ([`Store::settle`]);
+//! - an item is settled together with the messages about it ([`Store::settle`]), and one nothing was done
+//!   about is news to the next run ([`NextTime`]);
 //! - a due slot is marked together with its run ([`Store::begin_run`]), so it is neither lost nor doubled;
 //! - accepted playbooks and lists outlive a bad edit ([`Store::publish`]).
 //!
@@ -35,6 +36,7 @@ mod retention;
 mod run;
 mod seen;
 mod suppress;
+mod undone;
 mod word;
 
 use std::path::{Path, PathBuf};
@@ -59,6 +61,7 @@ pub use retention::Swept;
 pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement, Unfinished};
 pub use seen::Identity;
 pub use suppress::NewSuppression;
+pub use undone::{NextTime, ToldUndone};
 pub use word::{ContentHash, EffectKey, EffectState, Effects, MessageState, RunMode, RunState, Trigger};
 
 /// The journal. Cheap to clone; the last clone that goes gives the lock back.

@@ -10,7 +10,9 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::seen::{Identity, mark_seen};
 use super::word::{ContentHash, Effects, RunMode, RunState, Trigger};
-use super::{NewSuppression, OutboxMessage, Store, StoreError, Tx, at, json, outbox, suppress};
+use super::{
+    NewSuppression, NextTime, OutboxMessage, Store, StoreError, Tx, at, json, outbox, suppress, undone,
+};
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
 
@@ -133,6 +135,9 @@ pub struct RunEnd {
     pub counts: Value,
     /// The engine's report.
     pub report: Value,
+    /// If the messages tell of items that were left undone: a digest of what was in force, so that the same
+    /// in another situation is news.
+    pub undone: Option<ContentHash>,
 }
 
 /// A run whose process died, and its items that nobody has dealt with.
@@ -154,6 +159,8 @@ pub struct Settlement {
     pub outcome: String,
     /// Why.
     pub reason: Option<String>,
+    /// What it is when a later run meets it.
+    pub next_time: NextTime,
     /// What to keep quiet about from now on.
     pub suppress: Vec<NewSuppression>,
     /// What people are to be told.
@@ -284,6 +291,9 @@ impl Store {
             .flat_map(|settlement| settlement.suppress.iter().map(|one| (settlement.seq, one)))
             .collect();
         suppress::write(&mut tx, run, &suppressions, now).await?;
+        let news = settlements.iter().filter(|settlement| settlement.next_time == NextTime::New);
+        let news: Vec<u32> = news.map(|settlement| settlement.seq).collect();
+        undone::forget(&mut tx, &id, &news).await?;
         for message in settlements.iter().flat_map(|settlement| &settlement.messages) {
             outbox::write(&mut tx, message, now).await?;
         }
@@ -292,7 +302,7 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a run together with the messages about it, in one transaction.
+    /// Ends a run together with the messages about it and the note of what they tell, in one transaction.
     ///
     /// # Errors
     ///
@@ -322,6 +332,9 @@ impl Store {
         }
         for message in messages {
             outbox::write(&mut tx, message, now).await?;
+        }
+        if let Some(situation) = end.undone {
+            undone::told(&mut tx, run, situation, now).await?;
         }
         Ok(tx.commit().await?)
     }

@@ -148,7 +148,7 @@ pub(crate) fn result(state: EffectState) -> Recorded {
 }
 
 pub(crate) fn end(state: RunState) -> RunEnd {
-    RunEnd { state, error: None, counts: json!({}), report: json!({}) }
+    RunEnd { state, error: None, counts: json!({}), report: json!({}), undone: None }
 }
 
 pub(crate) fn message(id: &str, run: Option<RunId>) -> OutboxMessage {

@@ -85,6 +85,21 @@ async fn a_newer_journal_is_refused() {
 }
 
 #[tokio::test]
+async fn an_older_journal_is_brought_up_to_date_by_a_writer_only() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    bench.end(store).await;
+    let first = "DROP TABLE undone_told; DELETE FROM _sqlx_migrations WHERE 1 < version";
+    bench.raw().await.execute(first).await.unwrap();
+    let refused = Store::open_reader(&bench.path()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Older), "{refused}");
+    let store = bench.open().await;
+    assert_eq!(store.told_undone(run).await.unwrap(), None);
+    assert_eq!(store.unfinished().await.unwrap()[0].items.len(), 1);
+}
+
+#[tokio::test]
 async fn a_file_that_is_no_journal_is_refused_and_left_alone() {
     let bench = Bench::new();
     fs::create_dir(bench.folder().join("state")).unwrap();
@@ -182,7 +197,7 @@ async fn the_facts_are_told() {
     bench.begin(&store, 1).await;
     let facts = store.facts().await.unwrap();
     assert_eq!((facts.runs, facts.effects, facts.parked, facts.messages), (1, 0, 0, 0));
-    assert_eq!((facts.epoch, facts.migration), (1, 1));
+    assert_eq!((facts.epoch, facts.migration), (1, 2));
     assert!(facts.sqlite.starts_with("3.") && 0 < facts.bytes && 0 < facts.log_bytes);
     bench.end(store).await;
     assert_eq!(bench.open().await.facts().await.unwrap().epoch, 2);

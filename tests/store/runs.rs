@@ -1,7 +1,12 @@
 //! Runs, items, identities, suppression, slots, history.
 
+use std::collections::BTreeSet;
+
 use huntbook::model::PlaybookId;
-use huntbook::store::{Begun, EffectState, NewSuppression, RunFilter, RunState, Settlement, StoreError};
+use huntbook::store::{
+    Begun, ContentHash, EffectState, NewEffect, NewSuppression, NextTime, RunEnd, RunFilter, RunState,
+    Settlement, StoreError,
+};
 use jiff::SignedDuration;
 use serde_json::json;
 use uuid::Uuid;
@@ -142,6 +147,63 @@ async fn an_item_is_settled_with_its_messages_or_not_at_all() {
     assert_eq!(store.pending().await.unwrap(), 2);
     let suppressed = store.suppressed(TENANT, PLAYBOOK, &["host-0".to_owned()]).await.unwrap();
     assert_eq!(suppressed.len(), 1);
+}
+
+#[tokio::test]
+async fn what_nothing_was_done_about_is_news_again_unless_it_may_be_in_force() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 5).await;
+    for (seq, state) in [(1, EffectState::NotApplied), (2, EffectState::Unknown), (3, EffectState::Pending)] {
+        let effect = NewEffect { seq, ..effect(run, &format!("device:{seq}")) };
+        store.intend(&effect).await.unwrap();
+        store.record(&effect.key, 1, &result(state)).await.unwrap();
+    }
+    let left = |seq| Settlement {
+        seq,
+        outcome: "halted".to_owned(),
+        next_time: NextTime::New,
+        ..Settlement::default()
+    };
+    store.settle_all(run, &[0, 1, 2, 3].map(left)).await.unwrap();
+    store.item_outcome(run, 4, "skipped", None).await.unwrap();
+    let all: Vec<_> = (0..5).map(identity).collect();
+    assert_eq!(store.unseen(TENANT, PLAYBOOK, &all).await.unwrap(), all[..2]);
+    store.finish_run(run, &end(RunState::Partial), &[]).await.unwrap();
+    // What a later run has seen, an earlier one does not make news.
+    let later = bench.run(None);
+    store.begin_run(&later).await.unwrap();
+    store.commit_batch(later.id, &[item(0)], &json!({})).await.unwrap();
+    store.settle(run, &left(0)).await.unwrap();
+    assert_eq!(store.unseen(TENANT, PLAYBOOK, &all).await.unwrap(), all[1..2]);
+}
+
+#[tokio::test]
+async fn what_people_were_told_of_is_known_by_item_and_outcome() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let situation = ContentHash::of(b"limits");
+    let told = RunEnd { undone: Some(situation), ..end(RunState::Partial) };
+    let mut runs = Vec::new();
+    for outcomes in [["halted", "halted", "failed"], ["failed", "halted", "failed"]] {
+        let run = bench.begin(&store, 3).await;
+        assert_eq!(
+            store.told_undone(run).await.unwrap().map(|told| told.at),
+            runs.first().map(|_| bench.now())
+        );
+        for (seq, outcome) in (0..).zip(outcomes) {
+            store.item_outcome(run, seq, outcome, None).await.unwrap();
+        }
+        runs.push(run);
+        if runs.len() == 1 {
+            store.finish_run(run, &told, &[]).await.unwrap();
+        }
+    }
+    let known = store.told_undone(runs[1]).await.unwrap().unwrap();
+    assert_eq!((known.situation, known.items), (situation, BTreeSet::from([1, 2])));
+    // A run that tells nobody changes nothing about it.
+    store.finish_run(runs[1], &end(RunState::Partial), &[]).await.unwrap();
+    assert_eq!(store.told_undone(runs[1]).await.unwrap().unwrap().items, BTreeSet::from([1, 2]));
 }
 
 #[tokio::test]
