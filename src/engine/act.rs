@@ -162,16 +162,14 @@ impl Fate<'_> {
     }
 }
 
-/// What is written down before a call. Its key names the matched item, so the same item can never cause
-/// the same call twice, whatever crashes in between.
-fn new_effect(
+/// The key of a call. It names the matched item and the call's place among its decisions, so the same item
+/// can never cause the same call twice, whatever crashes in between.
+pub(super) fn effect_key(
     context: &Context<'_>,
     (seq, place): (u32, usize),
     (step, call): (&Step, &Call),
-    limits: ActionLimits,
-) -> NewEffect {
-    let operation = serde_json::to_value(&call.operation).unwrap_or(Value::Null).to_string();
-    let key = EffectKey::of(&[
+) -> EffectKey {
+    EffectKey::of(&[
         context.order.tenant.as_bytes(),
         context.plan().about.id.0.as_bytes(),
         context.run.0.as_bytes(),
@@ -180,7 +178,18 @@ fn new_effect(
         &u32::try_from(place).unwrap_or(u32::MAX).to_be_bytes(),
         call.kind.as_str().as_bytes(),
         call.target.as_bytes(),
-    ]);
+    ])
+}
+
+/// What is written down before a call.
+fn new_effect(
+    context: &Context<'_>,
+    (seq, place): (u32, usize),
+    (step, call): (&Step, &Call),
+    limits: ActionLimits,
+) -> NewEffect {
+    let operation = serde_json::to_value(&call.operation).unwrap_or(Value::Null).to_string();
+    let key = effect_key(context, (seq, place), (step, call));
     let destructive = call.kind.spec().impact == Impact::Disruptive;
     NewEffect {
         key,

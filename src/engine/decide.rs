@@ -11,9 +11,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::act::not_sent;
+use super::act::{effect_key, not_sent};
 use super::context::{Context, Work};
 use super::report::{StepReport, StepState};
+use super::resume::step_report;
 use super::{Engine, EngineError};
 use crate::action::{self, Call, Impact, Step};
 use crate::diag::Chain;
@@ -22,7 +23,7 @@ use crate::guard::{self, Candidate, Exclusions, GuardLimits, Reason, Target, Tar
 use crate::model::{CellRef, Projection, RowView, Wanted};
 use crate::plan::{Input, Suppress};
 use crate::rows::Flow;
-use crate::store::NewSuppression;
+use crate::store::{Effect, EffectKey, EffectState, NewSuppression};
 use crate::tenant::{HuntLimits, HuntQuery, TenantError};
 
 /// What is to be done about an item.
@@ -72,6 +73,7 @@ impl Engine {
     ) -> Result<Vec<Fate<'a>>, EngineError> {
         let now = self.clock.now();
         let mut quiet = self.quiet(context, items).await?;
+        let begun = Begun::of(self.store.effects_of(context.run).await?);
         let mut fates = Vec::with_capacity(items.len());
         for item in items {
             let key = context
@@ -95,13 +97,16 @@ impl Engine {
             for step in &context.plan().steps {
                 decisions.extend(step_decisions(context, step, item));
             }
+            for (place, decision) in decisions.iter_mut().enumerate() {
+                begun.settle(context, (item.seq, place), decision);
+            }
             let suppress = key.map(|(key, suppress)| NewSuppression {
                 key,
                 until: now.checked_add(suppress.length).unwrap_or(Timestamp::MAX),
             });
             fates.push(Fate::Steps { decisions, suppress });
         }
-        self.guard(context, &mut fates).await?;
+        self.guard(context, &mut fates, begun.taken()).await?;
         Ok(fates)
     }
 
@@ -122,7 +127,12 @@ impl Engine {
 
 impl Engine {
     /// Shows the guards every call of the run at once, and takes out what they refuse.
-    async fn guard(&self, context: &Context<'_>, fates: &mut [Fate<'_>]) -> Result<(), EngineError> {
+    async fn guard(
+        &self,
+        context: &Context<'_>,
+        fates: &mut [Fate<'_>],
+        taken: BTreeSet<(String, String)>,
+    ) -> Result<(), EngineError> {
         let plan = context.plan();
         if calls(fates).next().is_none() {
             return Ok(());
@@ -149,6 +159,7 @@ impl Engine {
             used: self.store.used(tenant, id, context.run).await?,
             fleet: fleet(context, &limits).await,
             recent: self.store.recent(tenant, &keys, since).await?,
+            taken,
         };
         let verdicts = guard::admit(&limits, &counts, &candidates, now);
         if let Some(halted) = &verdicts.halted {
@@ -163,6 +174,31 @@ impl Engine {
             Some(Verdict::Admitted) | None => None,
         });
         Ok(())
+    }
+}
+
+/// What a run did before its process died. The journal counts it as used, so it is not decided about again.
+struct Begun(BTreeMap<EffectKey, Effect>);
+
+impl Begun {
+    /// What provably did nothing is left out: it may be tried again.
+    fn of(effects: Vec<Effect>) -> Self {
+        let sent = effects.into_iter().filter(|effect| effect.state != EffectState::NotApplied);
+        Self(sent.map(|effect| (effect.key.clone(), effect)).collect())
+    }
+
+    /// Puts what came of a call in its place, if it was made.
+    fn settle(&self, context: &Context<'_>, place: (u32, usize), decision: &mut Decision<'_>) {
+        let Decision::Call { step, call } = decision else { return };
+        if let Some(effect) = self.0.get(&effect_key(context, place, (step, call))) {
+            *decision = Decision::Report { step, report: step_report(effect) };
+        }
+    }
+
+    /// The disruptive actions among it, and on what.
+    fn taken(self) -> BTreeSet<(String, String)> {
+        let disruptive = self.0.into_values().filter(|effect| effect.destructive);
+        disruptive.map(|effect| (effect.action, effect.target)).collect()
     }
 }
 

@@ -152,7 +152,8 @@ fn dealt_with(detail: RunDetail) -> Vec<ItemReport> {
     items.into_iter().filter_map(report).collect()
 }
 
-fn step_report(effect: &Effect) -> StepReport {
+/// How an effect that was sent before a restart ended.
+pub(super) fn step_report(effect: &Effect) -> StepReport {
     let state = match effect.state {
         EffectState::Done => StepState::Done,
         EffectState::Pending => StepState::Accepted,

@@ -68,12 +68,14 @@ pub struct Counts {
     pub fleet: Option<u64>,
     /// What the candidates' targets had done to them lately.
     pub recent: Vec<Recent>,
+    /// Disruptive actions the run took before a restart, and on which target.
+    pub taken: BTreeSet<(String, String)>,
 }
 
 /// Decides about every action of a run, at `now`. The verdicts are in the order of the candidates.
 #[must_use]
 pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], now: Timestamp) -> Verdicts {
-    let mut taken = BTreeSet::new();
+    let mut taken = counts.taken.clone();
     let planned = planned(candidates);
     let mut each: Vec<Verdict> = candidates
         .iter()

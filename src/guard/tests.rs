@@ -252,6 +252,9 @@ fn the_same_disruption_twice_in_a_run_is_refused_once() {
     check(&limits(), &Counts::default(), &isolate([1, 1, 2]), &["ok", "repeated", "ok"]);
     let tag = on("tagDevice", device(1));
     check(&limits(), &Counts::default(), &[tag.clone(), tag], &["ok", "ok"]);
+    let taken = BTreeSet::from([("isolateDevice".to_owned(), device(1).key())]);
+    let before = Counts { taken, ..Counts::default() };
+    check(&limits(), &before, &isolate([1, 2]), &["repeated", "ok"]);
 }
 
 #[test]

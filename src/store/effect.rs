@@ -232,6 +232,21 @@ impl Store {
             .collect()
     }
 
+    /// Lists the effects of a run, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn effects_of(&self, run: RunId) -> Result<Vec<Effect>, StoreError> {
+        sqlx::query("SELECT * FROM effects WHERE run = $1 ORDER BY intended_at, effect_key")
+            .bind(run.to_string())
+            .fetch_all(&self.0.readers)
+            .await?
+            .iter()
+            .map(read_effect)
+            .collect()
+    }
+
     /// Lists what `targets` had done to them since `since`, without what provably did nothing.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::daemon::plan_of;
-use huntbook::engine::ItemOutcome::{Acted, Failed, Parked};
+use huntbook::engine::ItemOutcome::{Acted, Failed, Parked, Skipped};
 use huntbook::engine::{Report, Resumed, StepState};
 use huntbook::sim::Fault;
 use huntbook::store::Effects;
@@ -115,4 +115,25 @@ async fn a_call_is_not_repeated_in_other_words_and_the_rest_goes_on() {
     assert_eq!(states(&report)[..2], [StepState::Failed, StepState::Parked]);
     assert!(!outcomes(&report).contains(&Failed));
     assert_eq!(house.applied(), ["isolate 0", "addTag 1", "isolate 1", "addTag 2", "isolate 2"]);
+}
+
+#[tokio::test]
+async fn a_run_is_not_halted_by_what_it_did_itself() {
+    let house = House::build().await;
+    house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 1)]).unwrap();
+    let text = playbook(&format!("guards: {{maxActions: {{perRun: 3}}}}\n{ISOLATE}"));
+    let house = house.cut_off(&text, 2).await;
+    assert_eq!(outcomes(&house.resume_one().await), [Acted, Parked, Acted]);
+    assert_eq!(house.applied(), ["isolate 0", "isolate 1", "isolate 2"]);
+    assert_eq!(house.run(&text).await.counts.matched, 0);
+}
+
+#[tokio::test]
+async fn a_run_does_not_act_twice_on_one_target() {
+    let house = House::build().await;
+    house.sim.set_faults(vec![hangs("PATCH /graph/v1.0/users/*", 1)]).unwrap();
+    // The first and the last row are about the same person.
+    let house = house.cut_off(&playbook("actions:\n  - disableUser: {user: \"{{row.User}}\"}\n"), 2).await;
+    assert_eq!(outcomes(&house.resume_one().await), [Acted, Parked, Skipped]);
+    assert_eq!(house.applied().len(), 2, "{:?}", house.applied());
 }
