@@ -97,8 +97,8 @@ impl CellRef<'_> {
 /// A row that streams past. Lives as long as the chunk it was read from.
 #[derive(Debug, Clone, Copy)]
 pub struct RowView<'a> {
-    /// The columns decoded.
-    pub projection: &'a Projection,
+    /// The columns decoded; the same allocation for every row of an answer, unless a row widens it.
+    pub projection: &'a Arc<Projection>,
     /// One value for each column of the projection, in its order.
     pub cells: &'a [CellRef<'a>],
 }
@@ -106,8 +106,9 @@ pub struct RowView<'a> {
 impl RowView<'_> {
     /// Copies the row out of the buffer.
     #[must_use]
-    pub fn to_row(self, projection: &Arc<Projection>) -> Row {
-        Row { projection: Arc::clone(projection), cells: self.cells.iter().map(CellRef::to_cell).collect() }
+    pub fn to_row(self) -> Row {
+        let cells = self.cells.iter().map(CellRef::to_cell).collect();
+        Row { projection: Arc::clone(self.projection), cells }
     }
 }
 

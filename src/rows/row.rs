@@ -72,7 +72,7 @@ impl RowReader {
     }
 
     /// The columns the cells stand for.
-    pub(super) fn projection(&self) -> &Projection {
+    pub(super) const fn projection(&self) -> &Arc<Projection> {
         &self.projection
     }
 

@@ -24,7 +24,7 @@ fn decode_in(
         let (chunk, after) = rest.split_at((*size).clamp(1, rest.len().max(1)).min(rest.len()));
         decoder.feed(chunk, &mut |view| {
             assert_eq!(view.projection.len(), view.cells.len());
-            rows.push(view.to_row(&Arc::new(view.projection.clone())));
+            rows.push(view.to_row());
             Flow::Continue
         })?;
         rest = after;

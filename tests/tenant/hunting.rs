@@ -26,7 +26,7 @@ async fn hunt(
     let mut rows = Vec::new();
     let answer = tenant
         .hunt(&query(), &Wanted::Only(Arc::clone(&wanted)), &limits, &mut |row| {
-            rows.push(serde_json::to_value(row.to_row(&wanted)).unwrap());
+            rows.push(serde_json::to_value(row.to_row()).unwrap());
             if rows.len() >= stop_after { Flow::Stop } else { Flow::Continue }
         })
         .await;
