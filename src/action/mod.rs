@@ -4,12 +4,14 @@
 //! for one item it gives [`Call`]s, each one [`Operation`](crate::tenant::Operation) on one target with checked ids. What an
 //! action needs, changes and can undo is written down once, in [`ActionKind::spec`].
 //!
-//! To add one: a variant of [`ActionKind`] and its [`Spec`] in `catalogue.rs`; its parameters in
-//! [`Params`] and their rendering in `step.rs`; the YAML form in `playbook`; the lowering in `plan`; the
-//! call in `tenant`; the endpoint in `sim`; a row in the README's permissions table.
+//! To add one: the [`ActionKind`] and the call in `tenant`; its [`Spec`] in `catalogue.rs`; its parameters
+//! in [`Params`] and their rendering in `step.rs`; the YAML form in `playbook`; the lowering in `plan`; the
+//! endpoint in `sim`; a row in the README's permissions table.
 
 mod catalogue;
 mod step;
 
-pub use catalogue::{ActionKind, Api, Impact, Remote, Spec, TargetKind};
+pub use catalogue::{Impact, Remote, Spec, TargetKind};
 pub use step::{ActionError, Call, IncidentParams, IndicatorParams, Params, Step, Tags};
+
+pub use crate::tenant::ActionKind;

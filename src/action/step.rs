@@ -3,14 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::catalogue::ActionKind;
 use crate::expr::Condition;
 use crate::model::{
     AlertSeverity, AlertStatus, Classification, Determination, DeviceId, IdError, IncidentStatus,
 };
 use crate::playbook::OnError;
 use crate::tenant::{
-    AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType, Operation, ScanType,
+    ActionKind, AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
+    Operation, ScanType,
 };
 use crate::text::{Template, TextError};
 
@@ -353,24 +353,22 @@ impl IncidentParams {
 
 impl Call {
     fn new(operation: Operation) -> Self {
-        let (kind, target) = match &operation {
-            Operation::IsolateDevice { device, .. } => (ActionKind::IsolateDevice, device.to_string()),
-            Operation::ReleaseDevice { device, .. } => (ActionKind::ReleaseDevice, device.to_string()),
-            Operation::RunAntivirusScan { device, .. } => (ActionKind::RunAntivirusScan, device.to_string()),
-            Operation::TagDevice { device, .. } => (ActionKind::TagDevice, device.to_string()),
-            Operation::UntagDevice { device, .. } => (ActionKind::UntagDevice, device.to_string()),
-            Operation::AddIndicator(indicator) => {
-                (ActionKind::AddIndicator, indicator.indicator_value.clone())
+        let target = match &operation {
+            Operation::IsolateDevice { device, .. }
+            | Operation::ReleaseDevice { device, .. }
+            | Operation::RunAntivirusScan { device, .. }
+            | Operation::TagDevice { device, .. }
+            | Operation::UntagDevice { device, .. } => device.to_string(),
+            Operation::AddIndicator(indicator) => indicator.indicator_value.clone(),
+            Operation::DisableUser { user } | Operation::RevokeSessions { user } => {
+                user.as_str().to_lowercase()
             }
-            Operation::DisableUser { user } => (ActionKind::DisableUser, user.as_str().to_lowercase()),
-            Operation::RevokeSessions { user } => (ActionKind::RevokeSessions, user.as_str().to_lowercase()),
-            Operation::UpdateIncident { incident, .. } => (ActionKind::UpdateIncident, incident.to_string()),
-            Operation::CommentIncident { incident, .. } => {
-                (ActionKind::CommentIncident, incident.to_string())
+            Operation::UpdateIncident { incident, .. } | Operation::CommentIncident { incident, .. } => {
+                incident.to_string()
             }
-            Operation::UpdateAlert { alert, .. } => (ActionKind::UpdateAlert, alert.to_string()),
+            Operation::UpdateAlert { alert, .. } => alert.to_string(),
         };
-        Self { kind, target, operation }
+        Self { kind: operation.kind(), target, operation }
     }
 
     /// The device the call is aimed at, if it is a device.

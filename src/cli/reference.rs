@@ -34,9 +34,9 @@ fn action(kind: ActionKind) -> serde_json::Value {
     json!({
         "name": kind.as_str(),
         "summary": spec.summary,
-        "api": spec.api.portal_name(),
+        "api": kind.audience().portal_name(),
         "endpoint": spec.endpoint,
-        "roles": spec.roles,
+        "roles": kind.permissions().collect::<Vec<_>>(),
         "target": format!("{:?}", spec.target).to_lowercase(),
         "disruptive": spec.impact == Impact::Disruptive,
         "undo": spec.undo.map(ActionKind::as_str),

@@ -6,7 +6,7 @@
 //!
 //! The door does not decide whether something should be done, and keeps no record of it.
 //!
-//! To add an operation: a variant of [`Operation`]; its name, role and kind in `operation.rs`; its
+//! To add an operation: a variant of [`Operation`] and of [`ActionKind`], with its role; its
 //! request in `client/`; a case in `tests/tenant/operations.rs` and in `simulated.rs` beside it.
 
 mod case;
@@ -29,8 +29,8 @@ pub use cloud::{Cloud, EndpointOverrides};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use machine::{ActionStatus, Machine, MachineAction};
 pub use operation::{
-    AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType, Operation, Receipt,
-    RemoteState, ScanType,
+    ActionKind, AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
+    Operation, Receipt, RemoteState, ScanType,
 };
 pub use query::{HuntAnswer, HuntLimits, HuntQuery, IncidentPage, IncidentQuery, OnRow, Quarantined};
 pub use token::{Audience, Credential, TokenFacts};

@@ -125,6 +125,111 @@ pub struct AlertPatch {
     pub assigned_to: Option<String>,
 }
 
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal),+ $(,)?) => {
+        /// A kind of response action. Names are those of the Graph detection-rule vocabulary where it has one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ActionKind { $($(#[$doc])+ $variant),+ }
+
+        impl ActionKind {
+            /// Every kind, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The key a playbook uses.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Cuts a device off the network.
+    IsolateDevice = "isolateDevice",
+    /// Lets an isolated device back on.
+    ReleaseDevice = "releaseDevice",
+    /// Scans a device for malware.
+    RunAntivirusScan = "runAntivirusScan",
+    /// Puts a tag on a device.
+    TagDevice = "tagDevice",
+    /// Takes a tag off a device.
+    UntagDevice = "untagDevice",
+    /// Adds an indicator of compromise.
+    AddIndicator = "addIndicator",
+    /// Disables a user's account.
+    DisableUser = "disableUser",
+    /// Ends a user's sessions.
+    RevokeSessions = "revokeSessions",
+    /// Changes an incident.
+    UpdateIncident = "updateIncident",
+    /// Comments on an incident.
+    CommentIncident = "commentIncident",
+    /// Changes an alert.
+    UpdateAlert = "updateAlert",
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl ActionKind {
+    /// The API it goes through.
+    #[must_use]
+    pub const fn audience(self) -> Audience {
+        match self {
+            Self::IsolateDevice
+            | Self::ReleaseDevice
+            | Self::RunAntivirusScan
+            | Self::TagDevice
+            | Self::UntagDevice
+            | Self::AddIndicator => Audience::Mde,
+            Self::DisableUser
+            | Self::RevokeSessions
+            | Self::UpdateIncident
+            | Self::CommentIncident
+            | Self::UpdateAlert => Audience::Graph,
+        }
+    }
+
+    /// The application roles that allow it, the least one first; any one of them does.
+    ///
+    /// Source: the permission tables of the API pages.
+    #[must_use]
+    pub const fn roles(self) -> &'static [&'static str] {
+        match self {
+            Self::IsolateDevice | Self::ReleaseDevice => &["Machine.Isolate"],
+            Self::RunAntivirusScan => &["Machine.Scan"],
+            Self::TagDevice | Self::UntagDevice => &["Machine.ReadWrite.All"],
+            Self::AddIndicator => &["Ti.ReadWrite", "Ti.ReadWrite.All"],
+            Self::DisableUser => &["User.EnableDisableAccount.All", "User.ReadWrite.All"],
+            Self::RevokeSessions => &["User.RevokeSessions.All", "User.ReadWrite.All"],
+            Self::UpdateIncident | Self::CommentIncident => &["SecurityIncident.ReadWrite.All"],
+            Self::UpdateAlert => &["SecurityAlert.ReadWrite.All"],
+        }
+    }
+
+    /// Whether sending it twice ends where sending it once does. If not, it is repeated only when it
+    /// provably did not arrive.
+    #[must_use]
+    pub const fn is_repeatable(self) -> bool {
+        match self {
+            Self::IsolateDevice | Self::ReleaseDevice | Self::RunAntivirusScan | Self::CommentIncident => {
+                false
+            }
+            Self::TagDevice
+            | Self::UntagDevice
+            | Self::AddIndicator
+            | Self::DisableUser
+            | Self::RevokeSessions
+            | Self::UpdateIncident
+            | Self::UpdateAlert => true,
+        }
+    }
+}
+
 /// One change, on one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -205,82 +310,28 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// What it is called in a playbook.
+    /// Which action it is.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn kind(&self) -> ActionKind {
         match self {
-            Self::IsolateDevice { .. } => "isolateDevice",
-            Self::ReleaseDevice { .. } => "releaseDevice",
-            Self::RunAntivirusScan { .. } => "runAntivirusScan",
-            Self::TagDevice { .. } => "tagDevice",
-            Self::UntagDevice { .. } => "untagDevice",
-            Self::AddIndicator(_) => "addIndicator",
-            Self::DisableUser { .. } => "disableUser",
-            Self::RevokeSessions { .. } => "revokeSessions",
-            Self::UpdateIncident { .. } => "updateIncident",
-            Self::CommentIncident { .. } => "commentIncident",
-            Self::UpdateAlert { .. } => "updateAlert",
-        }
-    }
-
-    /// The API it goes to.
-    #[must_use]
-    pub const fn audience(&self) -> Audience {
-        match self {
-            Self::IsolateDevice { .. }
-            | Self::ReleaseDevice { .. }
-            | Self::RunAntivirusScan { .. }
-            | Self::TagDevice { .. }
-            | Self::UntagDevice { .. }
-            | Self::AddIndicator(_) => Audience::Mde,
-            Self::DisableUser { .. }
-            | Self::RevokeSessions { .. }
-            | Self::UpdateIncident { .. }
-            | Self::CommentIncident { .. }
-            | Self::UpdateAlert { .. } => Audience::Graph,
-        }
-    }
-
-    /// The application roles that allow it, the least one first; any one of them does.
-    ///
-    /// Source: the permission tables of the API pages.
-    #[must_use]
-    pub const fn roles(&self) -> &'static [&'static str] {
-        match self {
-            Self::IsolateDevice { .. } | Self::ReleaseDevice { .. } => &["Machine.Isolate"],
-            Self::RunAntivirusScan { .. } => &["Machine.Scan"],
-            Self::TagDevice { .. } | Self::UntagDevice { .. } => &["Machine.ReadWrite.All"],
-            Self::AddIndicator(_) => &["Ti.ReadWrite", "Ti.ReadWrite.All"],
-            Self::DisableUser { .. } => &["User.EnableDisableAccount.All", "User.ReadWrite.All"],
-            Self::RevokeSessions { .. } => &["User.RevokeSessions.All", "User.ReadWrite.All"],
-            Self::UpdateIncident { .. } | Self::CommentIncident { .. } => &["SecurityIncident.ReadWrite.All"],
-            Self::UpdateAlert { .. } => &["SecurityAlert.ReadWrite.All"],
-        }
-    }
-
-    /// Whether sending it twice ends where sending it once does. If not, it is repeated only when it
-    /// provably did not arrive.
-    #[must_use]
-    pub const fn is_repeatable(&self) -> bool {
-        match self {
-            Self::IsolateDevice { .. }
-            | Self::ReleaseDevice { .. }
-            | Self::RunAntivirusScan { .. }
-            | Self::CommentIncident { .. } => false,
-            Self::TagDevice { .. }
-            | Self::UntagDevice { .. }
-            | Self::AddIndicator(_)
-            | Self::DisableUser { .. }
-            | Self::RevokeSessions { .. }
-            | Self::UpdateIncident { .. }
-            | Self::UpdateAlert { .. } => true,
+            Self::IsolateDevice { .. } => ActionKind::IsolateDevice,
+            Self::ReleaseDevice { .. } => ActionKind::ReleaseDevice,
+            Self::RunAntivirusScan { .. } => ActionKind::RunAntivirusScan,
+            Self::TagDevice { .. } => ActionKind::TagDevice,
+            Self::UntagDevice { .. } => ActionKind::UntagDevice,
+            Self::AddIndicator(_) => ActionKind::AddIndicator,
+            Self::DisableUser { .. } => ActionKind::DisableUser,
+            Self::RevokeSessions { .. } => ActionKind::RevokeSessions,
+            Self::UpdateIncident { .. } => ActionKind::UpdateIncident,
+            Self::CommentIncident { .. } => ActionKind::CommentIncident,
+            Self::UpdateAlert { .. } => ActionKind::UpdateAlert,
         }
     }
 }
 
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        self.kind().fmt(f)
     }
 }
 

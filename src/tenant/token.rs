@@ -46,6 +46,16 @@ pub enum Audience {
 impl Audience {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Graph, Self::Mde, Self::Xdr];
+
+    /// The name under which the portal's permission page lists the API.
+    #[must_use]
+    pub const fn portal_name(self) -> &'static str {
+        match self {
+            Self::Graph => "Microsoft Graph",
+            Self::Mde => "WindowsDefenderATP",
+            Self::Xdr => "Microsoft Threat Protection",
+        }
+    }
 }
 
 impl fmt::Display for Audience {

@@ -137,12 +137,12 @@ impl Client {
                 Err(error) if error.refused().is_some_and(|refused| matches!(refused.status, 409 | 412)) => {}
                 Err(error) if wrote => {
                     let source = Box::new(error);
-                    return Err(TenantError::Unfinished { operation: operation.name(), source });
+                    return Err(TenantError::Unfinished { operation: operation.kind().as_str(), source });
                 }
                 Err(error) => return Err(error),
             }
         }
-        Err(TenantError::Overwritten { operation: operation.name() })
+        Err(TenantError::Overwritten { operation: operation.kind().as_str() })
     }
 
     /// Reads the tags, merges, writes, and looks at what came of it.
@@ -155,7 +155,7 @@ impl Client {
     ) -> Result<Merge, TenantError> {
         let before = self.get_incident(id).await;
         let current = before.map_err(|error| TenantError::NotBegun {
-            operation: operation.name(),
+            operation: operation.kind().as_str(),
             source: Box::new(error),
         })?;
         let merged = merge(&current.custom_tags, patch);

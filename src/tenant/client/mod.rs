@@ -119,10 +119,10 @@ impl Call {
     /// The call of an operation.
     fn write(operation: &Operation, request: Request) -> Self {
         Self {
-            audience: operation.audience(),
+            audience: operation.kind().audience(),
             asked: asked(operation),
             effect: Effect::Write,
-            repeat: if operation.is_repeatable() { Repeat::Safe } else { Repeat::Unsafe },
+            repeat: if operation.kind().is_repeatable() { Repeat::Safe } else { Repeat::Unsafe },
             limits: Limits::default(),
             request,
         }
@@ -130,7 +130,8 @@ impl Call {
 }
 
 const fn asked(operation: &Operation) -> Asked {
-    Asked { operation: operation.name(), roles: operation.roles(), kind: Kind::Plain }
+    let kind = operation.kind();
+    Asked { operation: kind.as_str(), roles: kind.roles(), kind: Kind::Plain }
 }
 
 impl Client {
@@ -235,7 +236,7 @@ impl Client {
 
     /// The address of an operation.
     fn address(&self, operation: &Operation, route: &str, ids: &[&str]) -> Result<Address, TenantError> {
-        self.at(operation.audience(), asked(operation), route, ids)
+        self.at(operation.kind().audience(), asked(operation), route, ids)
     }
 }
 
