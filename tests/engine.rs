@@ -237,6 +237,20 @@ async fn a_column_the_answer_lacks_fails_the_run_and_names_the_one_meant() {
     let report = house.run(&playbook(&format!("where: row.Flies > 3\n{TAG}"))).await;
     assert_eq!(report.state, RunState::Failed);
     assert_eq!(report.reason.as_deref(), Some("the answer has no column `Flies`; did you mean `Files`?"));
+    // A name in another case is another name, wherever it is written.
+    let base = playbook(TAG);
+    for (text, written) in [
+        (playbook(&format!("where: row.files > 3\n{TAG}")), "files"),
+        (base.replace("identity: [DeviceId]", "identity: [deviceid]"), "deviceid"),
+        (playbook(&format!("suppress: {{by: [deviceid], for: 24h}}\n{TAG}")), "deviceid"),
+        (base.replace("{{row.DeviceId}}", "{{row.deviceId}}"), "deviceId"),
+    ] {
+        let report = house.run(&text).await;
+        assert_eq!(report.state, RunState::Failed, "{written}");
+        let right = if written == "files" { "Files" } else { "DeviceId" };
+        let expect = format!("the answer has no column `{written}`; did you mean `{right}`?");
+        assert_eq!(report.reason.as_deref(), Some(&*expect));
+    }
     assert_eq!(house.applied(), Vec::<String>::new());
 }
 

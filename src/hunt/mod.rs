@@ -179,12 +179,12 @@ pub async fn collect(
     Ok(Catch { answer, kept: sieve.kept, identities: sieve.identities })
 }
 
-/// Checks that every column the playbook names is there. An answer that declares no columns cannot be
+/// Checks that every column the playbook names is there, in the same case: a table may have two columns that
+/// differ in nothing else. An answer that declares no columns cannot be
 /// checked.
 fn check_columns(hunt: &Hunt, answer: &HuntAnswer) -> Result<(), HuntError> {
     let declared: Vec<&str> = answer.columns.iter().map(|column| column.name.as_str()).collect();
-    let missing =
-        hunt.named.iter().find(|name| !declared.iter().any(|column| column.eq_ignore_ascii_case(name)));
+    let missing = hunt.named.iter().find(|name| !declared.contains(&name.as_str()));
     match missing {
         Some(name) if !declared.is_empty() => {
             let near = nearest(name, declared).map(str::to_owned);

@@ -65,7 +65,7 @@ pub(super) fn lower(
         tenants,
         expires,
         input,
-        rule,
+        rule: rule.filter(|_rule| playbook.enabled),
         when,
         condition,
         suppress,

@@ -40,6 +40,10 @@ pub struct Playbook {
     /// Whether actions are carried out; `observe` by default.
     #[serde(default)]
     pub mode: Mode,
+    /// Whether it runs by its schedule; `true` by default. A playbook that is switched off can still be run on
+    /// demand.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
     /// How bad a match is.
     pub severity: Severity,
     /// MITRE ATT&CK tactics, as Microsoft Sentinel spells them.
@@ -100,6 +104,10 @@ pub struct Playbook {
     /// Tests of this playbook, for `huntbook test`; they may stand in `NAME.test.yaml` beside it instead.
     #[serde(default)]
     pub tests: Vec<Test>,
+}
+
+const fn enabled() -> bool {
+    true
 }
 
 /// How mature a playbook is, in Sigma's words.
