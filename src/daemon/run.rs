@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::alarm;
-use super::generation::{Generation, Instead, Refused};
+use super::generation::{Generation, Refused};
 use super::scan::{Seen, look};
 use super::watch::{BURST_MAX, QUIET, Watch, identities, is_fresh};
 use crate::diag::{self, Chain};
@@ -174,6 +174,7 @@ impl Daemon {
             }
         }
         tracing::info!(running = runs.len(), "the daemon ends: it starts nothing new and finishes what runs");
+        crash_point("c39_shutdown_begun");
         let finished = async {
             while let Some(ended) = runs.join_next().await {
                 note(ended);
@@ -187,6 +188,7 @@ impl Daemon {
         }
         loops.shutdown().await;
         self.deliver_once().await;
+        crash_point("c40_shutdown_done");
         Ok(())
     }
 
@@ -280,7 +282,7 @@ impl Daemon {
         self.0.live.store(Arc::clone(&next));
         crash_point("c31_reload_swapped");
         self.schedule(plans);
-        say(before, &next);
+        alarm::say(before, &next);
         Ok(())
     }
 
@@ -466,34 +468,5 @@ pub fn plan_of(name: &str, bytes: &[u8], world: &World) -> Result<Plan, String> 
 fn note(ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(%error, "a run has crashed: it is taken up at the next start");
-    }
-}
-
-/// Tells the log what a reload did.
-fn say(before: &Generation, next: &Generation) {
-    let (generation, playbooks) = (next.number, next.playbooks.len());
-    tracing::info!(generation, playbooks, "a generation is in force");
-    for (id, live) in &next.playbooks {
-        let version = live.plan.version;
-        if before.playbooks.get(id).is_none_or(|old| old.plan.version != version) {
-            let name = &live.plan.about.name;
-            tracing::info!(playbook = %id, name, file = %live.file, %version, "a version is in force");
-        }
-    }
-    for (id, gone) in before.playbooks.iter().filter(|(id, _gone)| !next.playbooks.contains_key(id)) {
-        tracing::info!(playbook = %id, file = %gone.file, "a playbook is retired");
-    }
-    for held in next.held.difference(&before.held) {
-        tracing::error!(playbook = %held, "its file is gone together with most others: it is held in force");
-    }
-    for list in next.held_lists.difference(&before.held_lists) {
-        tracing::error!(list, "its file is gone and it may be needed: it is held in force");
-    }
-    for refused in alarm::news(before, next) {
-        let (problems, last_good) = (alarm::problems(refused), refused.instead == Instead::LastGood);
-        tracing::error!(file = %refused.file, version = %refused.hash, last_good, "a file is refused\n{problems}");
-    }
-    for mended in before.refused.iter().filter(|old| !next.refused.iter().any(|new| new.file == old.file)) {
-        tracing::info!(file = %mended.file, "a refused file is good again, or gone");
     }
 }
