@@ -98,6 +98,16 @@ pub(super) enum Command {
     /// name only what is beside them, no settings.
     #[command(after_help = TEST_HELP)]
     Test(Test),
+    /// Save what a playbook sees in the tenant as fixtures of a test, scrubbed
+    ///
+    /// Asks the tenant for the answer to the playbook's query (or with --tables for the tables it looks at),
+    /// or for its incidents, and for the devices and users its actions would be aimed at. Reads only. Every
+    /// person, device, address, domain and secret is replaced by another of the same form, the same one
+    /// wherever it occurs. Read what was saved before you share it.
+    ///
+    /// Writes `fixtures/NAME.*` beside the playbook, and `NAME.test.yaml` with what happens on them today,
+    /// unless there is one.
+    Record(Record),
     /// Run one playbook now
     ///
     /// The same code path as the schedule takes. With --dry-run the tenant is read and nothing is
@@ -208,6 +218,31 @@ pub(super) struct Test {
     /// Also say which playbooks, actions and branches no test reaches
     #[arg(long)]
     pub(super) coverage: bool,
+}
+
+/// Arguments of `record`.
+#[derive(Debug, Args)]
+pub(super) struct Record {
+    /// A playbook: its file, its name or its id
+    pub(super) playbook: String,
+    /// The tenant, if the playbook is for several
+    #[arg(long, value_name = "NAME")]
+    pub(super) tenant: Option<String>,
+    /// Save the tables that the query looks at, so that the query itself can be changed and tried
+    #[arg(long)]
+    pub(super) tables: bool,
+    /// How far back, such as `2h` or `7d` [default: as far as the playbook looks]
+    #[arg(long, value_name = "LENGTH")]
+    pub(super) since: Option<String>,
+    /// Most rows of an answer or a table
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) rows: u32,
+    /// The folder for fixtures [default: `fixtures` beside the playbook]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    /// Overwrite fixtures that are there
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 /// Arguments of `run`.

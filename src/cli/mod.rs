@@ -8,6 +8,7 @@ mod history;
 mod junit;
 mod output;
 mod overview;
+mod record;
 mod reference;
 mod resolve;
 mod run;
@@ -85,6 +86,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Demo(demo) => demo::run(&demo, format, clock).await,
         Command::Validate(validate) => validate::run(&validate, &config, format),
         Command::Test(test) => test::run(&test, &config, form).await,
+        Command::Record(record) => record::run(&record, &config, format, clock).await,
         Command::Run(run) => run::run(&run, &config, format, clock).await,
         Command::Runs(runs) => history::list(&runs, &config, format).await,
         Command::Show(show) => history::show(&show, &config, format).await,

@@ -58,7 +58,7 @@ pub(super) struct Chosen {
 }
 
 /// Finds the playbook a person means: by file, by name or by id.
-fn choose(wanted: &str, files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
+pub(super) fn choose(wanted: &str, files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
     let as_file = Path::new(wanted);
     let extra = as_file.is_file() && !files.iter().any(|file| same_file(&file.name, as_file));
     let mut files = files;

@@ -93,7 +93,7 @@ fn lists_beside(paths: &[PathBuf]) -> PathBuf {
 }
 
 /// What the channels of the settings are.
-fn sinks(settings: &Settings) -> BTreeMap<String, Sink> {
+pub(super) fn sinks(settings: &Settings) -> BTreeMap<String, Sink> {
     let sink = |channel: &ChannelSettings| match channel {
         ChannelSettings::Teams(_) => Sink::Teams,
         ChannelSettings::Slack(_) => Sink::Slack,

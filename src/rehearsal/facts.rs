@@ -111,6 +111,25 @@ impl Seen {
         ids
     }
 
+    /// How many of what there were.
+    pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
+        const ALL: [Heading; 8] = [
+            Heading::Matched,
+            Heading::Acted,
+            Heading::Planned,
+            Heading::Skipped,
+            Heading::Suppressed,
+            Heading::Halted,
+            Heading::Failed,
+            Heading::Parked,
+        ];
+        let count = |heading: &Heading| (heading.as_str(), self.facts(*heading).len() as u64);
+        let mut counts: Vec<(&'static str, u64)> = ALL.iter().map(count).collect();
+        counts.push(("duplicates", self.report.counts.duplicates));
+        counts.push(("notified", self.arrived().count() as u64));
+        counts
+    }
+
     /// Messages that arrived.
     pub(super) fn arrived(&self) -> impl Iterator<Item = &Told> {
         self.told.iter().filter(|told| told.undelivered.is_none())

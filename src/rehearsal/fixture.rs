@@ -362,7 +362,7 @@ fn inferred(rows: &Rows, named: &[&str]) -> Vec<HuntColumn> {
         }
     }
     for name in named {
-        if !columns.iter().any(|column| column.name.eq_ignore_ascii_case(name)) {
+        if !columns.iter().any(|column| column.name == **name) {
             columns.push(HuntColumn::new(*name, "String"));
         }
     }

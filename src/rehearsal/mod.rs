@@ -13,6 +13,9 @@ mod coverage;
 mod facts;
 mod fixture;
 mod judge;
+mod record;
+mod save;
+mod scrub;
 mod stage;
 mod suite;
 
@@ -23,6 +26,9 @@ use tokio::time::Instant;
 
 pub use coverage::{Coverage, Gap, Share, cover};
 pub use judge::{Failure, Line, LineState};
+pub use record::{RecordOptions, Recording, Subject, record};
+pub use save::{Saved, skeleton};
+pub use scrub::scrub;
 pub use suite::{Case, Naming, ReadFile, Script, Sink, Sources, Suite, load};
 
 use crate::diag::Span;
@@ -62,6 +68,10 @@ pub struct Scene {
     pub failures: Vec<Failure>,
     /// Ids of the actions that were taken, planned, or tried.
     pub reached: Vec<String>,
+    /// How the run ended.
+    pub ended: &'static str,
+    /// How many of what there were, by the keys of `expect`.
+    pub counts: Vec<(&'static str, u64)>,
 }
 
 /// Plays a test.
@@ -78,7 +88,8 @@ async fn act(case: &Case, scenes: &mut Vec<Scene>) -> Result<(), String> {
         let seen = stage.run(case, step).await?;
         let (lines, failures) = judge::judge(case, step, &seen);
         let place = case.tree.key_span(&step.pointer);
-        scenes.push(Scene { at: step.at, place, lines, failures, reached: seen.reached() });
+        let (reached, ended, counts) = (seen.reached(), seen.report.state.as_str(), seen.counts());
+        scenes.push(Scene { at: step.at, place, lines, failures, reached, ended, counts });
     }
     Ok(())
 }

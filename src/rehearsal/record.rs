@@ -1,0 +1,367 @@
+//! What a tenant answers, kept for tests and for replays.
+//!
+//! Reads only: hunts, incidents, and the devices and users that a playbook's actions would be aimed at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::fixture::Tables;
+use crate::action::TargetKind;
+use crate::diag::Chain;
+use crate::hunt::Hunt;
+use crate::incident;
+use crate::model::{Incident, RowView, Wanted};
+use crate::plan::{Input, Plan};
+use crate::rows::{ColumnKind, Flow};
+use crate::sim::story;
+use crate::tenant::{HuntLimits, HuntQuery, Tenant, TenantError};
+
+/// Most devices, and most users, looked up for one recording. A playbook that acts on more is halted by its
+/// guards anyway.
+const LOOKED_UP_MAX: usize = 200;
+
+/// Columns that hold the id of a device, and of a user.
+const DEVICE_COLUMNS: [&str; 2] = ["DeviceId", "MachineId"];
+const USER_COLUMNS: [&str; 6] = [
+    "AccountObjectId",
+    "AccountUpn",
+    "UserPrincipalName",
+    "InitiatingProcessAccountObjectId",
+    "InitiatingProcessAccountUpn",
+    "RecipientObjectId",
+];
+
+/// What is recorded of a hunt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The answer to the playbook's query.
+    Answer,
+    /// The tables it looks at, so that the query itself can be changed and tried.
+    Tables,
+}
+
+/// What to record.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordOptions {
+    /// Answer or tables.
+    pub subject: Subject,
+    /// Most rows of each.
+    pub rows_max: u64,
+    /// How far back, if not as far as the playbook looks.
+    pub period: Option<SignedDuration>,
+}
+
+/// Objects, in order.
+pub(super) type Objects = Vec<Map<String, Value>>;
+
+/// What a tenant answered. As it was, with all personal data: see [`scrub`](super::scrub()).
+#[derive(Debug, Clone, Default)]
+pub struct Recording {
+    /// The answer to the playbook's query: columns as the API names them, and rows.
+    pub(super) answer: Option<(Vec<Value>, Objects)>,
+    pub(super) tables: Tables,
+    pub(super) machines: Objects,
+    pub(super) users: Objects,
+    pub(super) incidents: Objects,
+    pub(super) alerts: Objects,
+    /// What is missing from it, for people.
+    pub warnings: Vec<String>,
+}
+
+/// Asks a tenant for what a playbook would see at `now`.
+///
+/// # Errors
+///
+/// That of the hunt or of the incidents. A device or user that cannot be looked up is a warning.
+pub async fn record(
+    plan: &Plan,
+    tenant: &dyn Tenant,
+    options: RecordOptions,
+    now: Timestamp,
+) -> Result<Recording, TenantError> {
+    let mut recording = Recording::default();
+    match &plan.input {
+        Input::Hunt(input) => match options.subject {
+            Subject::Answer => recording.hunt(&input.hunt, tenant, options).await?,
+            Subject::Tables => recording.tables(&input.hunt, tenant, options).await?,
+        },
+        Input::Incidents(filter) => {
+            let page = incident::collect(tenant, filter, now).await?;
+            recording.cases(&page.incidents);
+        }
+    }
+    recording.targets(plan, tenant).await;
+    Ok(recording)
+}
+
+impl Recording {
+    async fn hunt(
+        &mut self,
+        hunt: &Hunt,
+        tenant: &dyn Tenant,
+        options: RecordOptions,
+    ) -> Result<(), TenantError> {
+        let query = HuntQuery { query: hunt.query.clone(), timespan: options.period.or(hunt.period) };
+        let (columns, rows) = self.ask("the answer", &query, tenant, options).await?;
+        self.answer = Some((columns, rows));
+        Ok(())
+    }
+
+    async fn tables(
+        &mut self,
+        hunt: &Hunt,
+        tenant: &dyn Tenant,
+        options: RecordOptions,
+    ) -> Result<(), TenantError> {
+        for (table, query) in tables_of(&hunt.query) {
+            let query = HuntQuery { query, timespan: options.period.or(hunt.period) };
+            let (_, mut rows) = self.ask(&format!("table `{table}`"), &query, tenant, options).await?;
+            for row in &mut rows {
+                row.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+            }
+            self.tables.insert(table, rows);
+        }
+        Ok(())
+    }
+
+    /// Runs one query and takes every column.
+    async fn ask(
+        &mut self,
+        what: &str,
+        query: &HuntQuery,
+        tenant: &dyn Tenant,
+        options: RecordOptions,
+    ) -> Result<(Vec<Value>, Objects), TenantError> {
+        let mut rows = Objects::new();
+        let mut on_row = |row: &RowView<'_>| {
+            let cells = row.cells.iter().map(|cell| cell.to_cell().to_json());
+            rows.push(row.projection.names().map(str::to_owned).zip(cells).collect());
+            Flow::Continue
+        };
+        let limits = HuntLimits { rows_max: options.rows_max, ..HuntLimits::default() };
+        let answer = tenant.hunt(query, &Wanted::All, &limits, &mut on_row).await?;
+        if answer.truncated {
+            self.warnings.push(format!("{what} was cut off at {} rows", rows.len()));
+        }
+        if answer.quarantined > 0 {
+            self.warnings.push(format!("{what} had {} rows that could not be read", answer.quarantined));
+        }
+        let column =
+            |column: &crate::rows::Column| json!({"name": column.name, "type": api_name(column.kind)});
+        Ok((answer.columns.iter().map(column).collect(), rows))
+    }
+
+    fn cases(&mut self, incidents: &[Incident]) {
+        for incident in incidents {
+            self.alerts.extend(incident.alerts.iter().filter_map(|alert| {
+                let drop = ["alertWebUrl", "devices", "users"];
+                Some(kept(serde_json::to_value(alert).ok()?, &drop))
+            }));
+            let Ok(value) = serde_json::to_value(incident) else { continue };
+            let mut object = kept(value, &["incidentWebUrl", "alerts", "redirectIncidentId"]);
+            if let Some(Value::Array(comments)) = object.get_mut("comments") {
+                for comment in comments.iter_mut().filter_map(Value::as_object_mut) {
+                    let by = comment.remove("createdBy").unwrap_or_else(|| "".into());
+                    comment.insert("createdByDisplayName".to_owned(), by);
+                }
+            }
+            self.incidents.push(object);
+        }
+    }
+
+    /// Looks up what the playbook's actions would be aimed at.
+    async fn targets(&mut self, plan: &Plan, tenant: &dyn Tenant) {
+        let targets: Vec<TargetKind> =
+            plan.steps.iter().map(|step| step.params.kind().spec().target).collect();
+        if targets.contains(&TargetKind::Device) {
+            for id in self.ids(&DEVICE_COLUMNS, "mdeDeviceId") {
+                let Ok(device) = id.parse() else { continue };
+                let found = tenant.machine(&device).await.map(|machine| json!(machine));
+                let (kept, warning) = looked_up("device", &id, found);
+                self.machines.extend(kept);
+                self.warnings.extend(warning);
+            }
+        }
+        if targets.contains(&TargetKind::User) {
+            let mut known = BTreeSet::new();
+            for id in self.ids(&USER_COLUMNS, "azureAdUserId") {
+                let Ok(user) = id.parse() else { continue };
+                let found = tenant.user(&user).await.map(|user| json!(user));
+                let (kept, warning) = looked_up("user", &id, found);
+                self.users.extend(
+                    kept.map(named)
+                        .filter(|user| known.insert(user.get("id").cloned().map(|id| id.to_string()))),
+                );
+                self.warnings.extend(warning);
+            }
+        }
+    }
+
+    /// The distinct texts in some columns, and under a key of evidence.
+    fn ids(&mut self, columns: &[&str], evidence: &str) -> Vec<String> {
+        let mut ids = BTreeSet::new();
+        let answer = self.answer.iter().flat_map(|(_, rows)| rows);
+        for row in answer.chain(self.tables.values().flatten()) {
+            let texts = columns.iter().filter_map(|column| row.get(*column)?.as_str());
+            ids.extend(texts.filter(|text| !text.is_empty()).map(str::to_owned));
+        }
+        for alert in &self.alerts {
+            find(alert.get("evidence").unwrap_or(&Value::Null), evidence, &mut ids);
+        }
+        if LOOKED_UP_MAX < ids.len() {
+            self.warnings.push(format!("of {} devices or users {LOOKED_UP_MAX} were looked up", ids.len()));
+        }
+        ids.into_iter().take(LOOKED_UP_MAX).collect()
+    }
+}
+
+/// An object without its nulls and without some of its keys.
+fn kept(value: Value, drop: &[&str]) -> Map<String, Value> {
+    let Value::Object(mut object) = value else { return Map::new() };
+    object.retain(|key, value| !value.is_null() && !drop.contains(&key.as_str()));
+    object
+}
+
+/// What became of a look-up. That there is no such thing any more is nothing to warn of.
+fn looked_up(
+    what: &str,
+    id: &str,
+    found: Result<Value, TenantError>,
+) -> (Option<Map<String, Value>>, Option<String>) {
+    match found {
+        Ok(value) => (Some(kept(value, &["onPremisesSamAccountName"])), None),
+        Err(TenantError::Refused(refused)) if refused.status == 404 => (None, None),
+        Err(error) => (None, Some(format!("{what} {id} could not be looked up: {}", Chain(&error)))),
+    }
+}
+
+/// A user with the names that every user of a fixture has.
+fn named(mut user: Map<String, Value>) -> Map<String, Value> {
+    let name = user.get("userPrincipalName").cloned().unwrap_or_else(|| "".into());
+    user.entry("userPrincipalName").or_insert_with(|| name.clone());
+    user.entry("displayName").or_insert(name);
+    user
+}
+
+/// Every text under a key, however deep.
+fn find(value: &Value, key: &str, out: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object {
+                match value.as_str() {
+                    Some(text) if name == key => drop(out.insert(text.to_owned())),
+                    _ => find(value, key, out),
+                }
+            }
+        }
+        Value::Array(list) => list.iter().for_each(|value| find(value, key, out)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The API's word for what a column holds.
+const fn api_name(kind: ColumnKind) -> &'static str {
+    match kind {
+        ColumnKind::Text | ColumnKind::Other => "String",
+        ColumnKind::DateTime => "DateTime",
+        ColumnKind::Integer => "Int64",
+        ColumnKind::Real => "Double",
+        ColumnKind::Bool => "SByte",
+        ColumnKind::Json => "Object",
+    }
+}
+
+/// The tables a query looks at, each with the query that fetches what it needs of it: for the first one only
+/// the rows that the query's leading filters keep.
+pub(super) fn tables_of(query: &str) -> BTreeMap<String, String> {
+    let known = story::empty_tables().unwrap_or_default();
+    let known: BTreeSet<&str> = known.sizes().map(|(name, _)| name).collect();
+    let stages = stages(query);
+    let mut tables = BTreeMap::new();
+    for word in query.split(|char: char| !char.is_ascii_alphanumeric() && char != '_') {
+        if let Some(table) = known.get(word) {
+            tables.insert((*table).to_owned(), (*table).to_owned());
+        }
+    }
+    if let Some((first, rest)) = stages.split_first()
+        && let Some(whole) = tables.get_mut(first.trim())
+        && query
+            .split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
+            .filter(|word| *word == first.trim())
+            .count()
+            == 1
+    {
+        let filters = rest.iter().take_while(|stage| stage.trim_start().starts_with("where "));
+        for filter in filters {
+            whole.push_str("\n| ");
+            whole.push_str(filter.trim());
+        }
+    }
+    tables
+}
+
+/// A query cut at its pipes, but for those in texts and brackets.
+fn stages(query: &str) -> Vec<&str> {
+    let (mut stages, mut from, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
+    let mut chars = query.char_indices().peekable();
+    let mut verbatim = false;
+    let mut before = ' ';
+    while let Some((at, char)) = chars.next() {
+        match (quote, char) {
+            (Some(_), '\\') if !verbatim => drop(chars.next()),
+            (Some(open), close) if open == close => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '\'') => (quote, verbatim) = (Some(char), before == '@'),
+            (None, '/') if chars.peek().is_some_and(|(_, next)| *next == '/') => {
+                while chars.peek().is_some_and(|(_, next)| *next != '\n') {
+                    chars.next();
+                }
+            }
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            (None, '|') if depth == 0 => {
+                stages.push(query.get(from..at).unwrap_or_default());
+                from = at + 1;
+            }
+            (None, _) => {}
+        }
+        before = char;
+    }
+    stages.push(query.get(from..).unwrap_or_default());
+    stages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(query: &str, expect: &[(&str, &str)]) {
+        let tables = tables_of(query);
+        let found: Vec<(&str, &str)> =
+            tables.iter().map(|(name, query)| (name.as_str(), query.as_str())).collect();
+        assert_eq!(found, expect);
+    }
+
+    #[test]
+    fn the_leading_filters_go_along_and_other_tables_come_whole() {
+        check(
+            "DeviceEvents\n| where A has \"a|b\" // not | here\n| where B in ('x', @\"\\\")\n| summarize count() by C",
+            &[(
+                "DeviceEvents",
+                "DeviceEvents\n| where A has \"a|b\" // not | here\n| where B in ('x', @\"\\\")",
+            )],
+        );
+        check(
+            "DeviceEvents | where A == 1 | join (DeviceInfo | where B == 2) on DeviceId",
+            &[("DeviceEvents", "DeviceEvents\n| where A == 1"), ("DeviceInfo", "DeviceInfo")],
+        );
+        check(
+            "let x = DeviceEvents | where A == 1; DeviceEvents | where B == 2 | union x",
+            &[("DeviceEvents", "DeviceEvents")],
+        );
+        check("print 1", &[]);
+    }
+}
