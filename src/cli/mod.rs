@@ -106,7 +106,7 @@ fn start_log(arguments: &Arguments) -> Result<(), String> {
     let default = match arguments.command {
         Command::Demo(_) => "error",
         // A test provokes trouble and tells of it in its own way.
-        Command::Test(_) => "off",
+        Command::Test(_) | Command::Record(_) => "off",
         _ => "warn",
     };
     let filter: EnvFilter =

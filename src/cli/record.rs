@@ -1,5 +1,6 @@
 //! `huntbook record`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,7 +18,8 @@ use crate::daemon;
 use crate::model::duration;
 use crate::plan::{SourceFile, World};
 use crate::rehearsal::{
-    Naming, RecordOptions, Recording, Saved, Scene, Sources, Subject, load, play, record, scrub, skeleton,
+    Draft, Naming, RecordOptions, Recording, Saved, Scene, Sources, Subject, load, play, record, scrub,
+    skeleton,
 };
 use crate::settings::{self, Settings};
 use crate::tenant::Tenant;
@@ -39,7 +41,7 @@ pub(super) async fn run(
     let now = clock.now();
     let progress = spinner();
     progress.set_message(format!("{}: recording", chosen.plan.about.name));
-    let recorded = record(&chosen.plan, &*tenant, options(arguments)?, now).await;
+    let recorded = record(&chosen.plan, &*tenant, options(arguments)?, (&world.lists, now)).await;
     progress.finish_and_clear();
     let mut recording = recorded.context("nothing was recorded")?;
     scrub(&mut recording);
@@ -48,7 +50,8 @@ pub(super) async fn run(
     }
     let place = Place::of(&chosen.file, arguments.out.as_deref());
     let files = place.write(&recording, arguments)?;
-    let test = place.write_test(&files, now, &chosen.file, (&settings, world)).await?;
+    let lists = recording.used_lists();
+    let test = place.write_test((&files, lists, now), &chosen.file, (&settings, world)).await?;
     report(&place, &files, test.as_deref(), format);
     Ok(Exit::Fine)
 }
@@ -57,7 +60,7 @@ pub(super) async fn run(
 pub(super) fn pick(
     chosen: &Chosen,
     wanted: Option<&str>,
-    tenants: std::collections::BTreeMap<String, Arc<dyn Tenant>>,
+    tenants: BTreeMap<String, Arc<dyn Tenant>>,
 ) -> anyhow::Result<Arc<dyn Tenant>> {
     let fits = |name: &String| chosen.plan.is_for(name) && wanted.is_none_or(|wanted| wanted == name);
     let mut found: Vec<(String, Arc<dyn Tenant>)> =
@@ -127,8 +130,7 @@ impl Place {
     /// Writes a test over the fixtures, unless there is one. What it expects is what happens today.
     async fn write_test(
         &self,
-        files: &[Saved],
-        now: Timestamp,
+        (files, lists, now): (&[Saved], &BTreeMap<String, Vec<String>>, Timestamp),
         playbook: &SourceFile,
         (settings, world): (&Settings, World),
     ) -> anyhow::Result<Option<PathBuf>> {
@@ -137,10 +139,13 @@ impl Place {
             return Ok(None);
         }
         let name = Path::new(&playbook.name).file_name().unwrap_or_default().to_string_lossy();
-        let draft = skeleton(&name, &self.written, files, now, None);
+        let draft = Draft { playbook: &name, folder: &self.written, files, lists, now };
         let suite = load(&Sources {
             playbooks: vec![playbook.clone()],
-            tests: vec![SourceFile { name: path.display().to_string(), bytes: draft.into_bytes() }],
+            tests: vec![SourceFile {
+                name: path.display().to_string(),
+                bytes: skeleton(&draft, None).into_bytes(),
+            }],
             world,
             naming: Naming::Settings,
             sinks: test::sinks(settings),
@@ -150,7 +155,7 @@ impl Place {
         for case in suite.cases.iter().filter(|case| case.place.source.name == path.display().to_string()) {
             scene = play(case).await.scenes.pop();
         }
-        let text = skeleton(&name, &self.written, files, now, scene.as_ref());
+        let text = skeleton(&draft, scene.as_ref());
         std::fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))?;
         Ok(Some(path))
     }

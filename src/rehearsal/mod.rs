@@ -2,6 +2,7 @@
 //!
 //! [`load`] reads tests and the playbooks they are for, and reports every problem; [`play`] plays one test
 //! and says line by line what was expected and what happened; [`cover`] says what no test reaches.
+//! [`record()`] asks a tenant for what a playbook sees, [`scrub()`] takes the people out of it.
 //!
 //! What plays is the engine itself with a journal, the real client of the tenant, the real channels and the
 //! simulated tenant's server. Only two things differ from `run`: the clock leaps over waits, and requests
@@ -27,7 +28,7 @@ use tokio::time::Instant;
 pub use coverage::{Coverage, Gap, Share, cover};
 pub use judge::{Failure, Line, LineState};
 pub use record::{RecordOptions, Recording, Subject, record};
-pub use save::{Saved, skeleton};
+pub use save::{Draft, Saved, skeleton};
 pub use scrub::scrub;
 pub use suite::{Case, Naming, ReadFile, Script, Sink, Sources, Suite, load};
 

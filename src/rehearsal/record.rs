@@ -12,7 +12,7 @@ use crate::action::TargetKind;
 use crate::diag::Chain;
 use crate::hunt::Hunt;
 use crate::incident;
-use crate::model::{Incident, RowView, Wanted};
+use crate::model::{Alert, Incident, Lists, RowView, Wanted};
 use crate::plan::{Input, Plan};
 use crate::rows::{ColumnKind, Flow};
 use crate::sim::story;
@@ -21,6 +21,10 @@ use crate::tenant::{HuntLimits, HuntQuery, Tenant, TenantError};
 /// Most devices, and most users, looked up for one recording. A playbook that acts on more is halted by its
 /// guards anyway.
 const LOOKED_UP_MAX: usize = 200;
+
+/// Every device that has reported within a week, once.
+const FLEET_QUERY: &str =
+    "DeviceInfo | where Timestamp > ago(7d) | summarize Timestamp = max(Timestamp) by DeviceId";
 
 /// Columns that hold the id of a device, and of a user.
 const DEVICE_COLUMNS: [&str; 2] = ["DeviceId", "MachineId"];
@@ -66,6 +70,8 @@ pub struct Recording {
     pub(super) users: Objects,
     pub(super) incidents: Objects,
     pub(super) alerts: Objects,
+    /// The entries of the playbook's lists that occur in all this.
+    pub(super) lists: BTreeMap<String, Vec<String>>,
     /// What is missing from it, for people.
     pub warnings: Vec<String>,
 }
@@ -79,7 +85,7 @@ pub async fn record(
     plan: &Plan,
     tenant: &dyn Tenant,
     options: RecordOptions,
-    now: Timestamp,
+    (lists, now): (&Lists, Timestamp),
 ) -> Result<Recording, TenantError> {
     let mut recording = Recording::default();
     match &plan.input {
@@ -93,6 +99,10 @@ pub async fn record(
         }
     }
     recording.targets(plan, tenant).await;
+    if plan.guards.written.percent_of_devices.or(plan.guards.ceilings.percent_of_devices).is_some() {
+        recording.fleet(tenant, options).await?;
+    }
+    recording.lists(plan, lists);
     Ok(recording)
 }
 
@@ -153,12 +163,16 @@ impl Recording {
         Ok((answer.columns.iter().map(column).collect(), rows))
     }
 
+    fn alert(&mut self, alert: &Alert) {
+        let Ok(value) = serde_json::to_value(alert) else { return };
+        self.alerts.push(kept(value, &["alertWebUrl", "devices", "users"]));
+    }
+
     fn cases(&mut self, incidents: &[Incident]) {
         for incident in incidents {
-            self.alerts.extend(incident.alerts.iter().filter_map(|alert| {
-                let drop = ["alertWebUrl", "devices", "users"];
-                Some(kept(serde_json::to_value(alert).ok()?, &drop))
-            }));
+            for alert in &incident.alerts {
+                self.alert(alert);
+            }
             let Ok(value) = serde_json::to_value(incident) else { continue };
             let mut object = kept(value, &["incidentWebUrl", "alerts", "redirectIncidentId"]);
             if let Some(Value::Array(comments)) = object.get_mut("comments") {
@@ -168,6 +182,30 @@ impl Recording {
                 }
             }
             self.incidents.push(object);
+        }
+    }
+
+    /// The devices that have reported within a week: a guard counts them.
+    async fn fleet(&mut self, tenant: &dyn Tenant, options: RecordOptions) -> Result<(), TenantError> {
+        let query = HuntQuery { query: FLEET_QUERY.to_owned(), timespan: None };
+        let (_, rows) = self.ask("the list of devices", &query, tenant, options).await?;
+        self.tables.entry("DeviceInfo".to_owned()).or_insert(rows);
+        Ok(())
+    }
+
+    /// Keeps of the playbook's lists what can make a difference here: names will be others afterwards.
+    fn lists(&mut self, plan: &Plan, lists: &Lists) {
+        let mut texts = BTreeSet::new();
+        let answer = self.answer.iter().flat_map(|(_, rows)| rows);
+        let rows = answer.chain(self.tables.values().flatten());
+        let items = [&self.machines, &self.users, &self.incidents, &self.alerts].into_iter().flatten();
+        for value in rows.chain(items).flat_map(Map::values) {
+            collect(value, &mut texts);
+        }
+        for name in lists_of(plan) {
+            let Some(list) = lists.get(&name) else { continue };
+            let met = list.iter().filter(|entry| texts.contains(&entry.to_lowercase()));
+            self.lists.insert(name, met.map(str::to_owned).collect());
         }
     }
 
@@ -197,6 +235,29 @@ impl Recording {
                 self.warnings.extend(warning);
             }
         }
+        self.named_cases(&targets, tenant).await;
+    }
+
+    /// Looks up the alerts and incidents that rows name.
+    async fn named_cases(&mut self, targets: &[TargetKind], tenant: &dyn Tenant) {
+        if self.incidents.is_empty() && targets.contains(&TargetKind::Incident) {
+            for id in self.ids(&["IncidentId"], "") {
+                let Ok(id) = id.parse() else { continue };
+                match tenant.incident(&id).await {
+                    Ok(incident) => self.cases(&[incident]),
+                    Err(error) => self.warnings.extend(missing("incident", id.as_str(), &error)),
+                }
+            }
+        }
+        if self.alerts.is_empty() && targets.contains(&TargetKind::Alert) {
+            for id in self.ids(&["AlertId"], "") {
+                let Ok(id) = id.parse() else { continue };
+                match tenant.alert(&id).await {
+                    Ok(alert) => self.alert(&alert),
+                    Err(error) => self.warnings.extend(missing("alert", id.as_str(), &error)),
+                }
+            }
+        }
     }
 
     /// The distinct texts in some columns, and under a key of evidence.
@@ -217,6 +278,26 @@ impl Recording {
     }
 }
 
+/// Names of the lists a playbook uses.
+fn lists_of(plan: &Plan) -> BTreeSet<String> {
+    let steps = plan.steps.iter().filter_map(|step| step.condition.as_ref());
+    let tellings = plan.tellings.iter().filter_map(|telling| telling.condition.as_ref());
+    let conditions = plan.when.iter().chain(&plan.condition).chain(steps).chain(tellings);
+    let named = conditions.flat_map(|condition| condition.lists().map(str::to_owned).collect::<Vec<_>>());
+    let excluded = &plan.guards.exclusions;
+    named.chain(excluded.device_lists.iter().chain(&excluded.user_lists).cloned()).collect()
+}
+
+/// Every text in a value, in lower case.
+fn collect(value: &Value, out: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => drop(out.insert(text.to_lowercase())),
+        Value::Array(list) => list.iter().for_each(|value| collect(value, out)),
+        Value::Object(object) => object.values().for_each(|value| collect(value, out)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 /// An object without its nulls and without some of its keys.
 fn kept(value: Value, drop: &[&str]) -> Map<String, Value> {
     let Value::Object(mut object) = value else { return Map::new() };
@@ -224,7 +305,7 @@ fn kept(value: Value, drop: &[&str]) -> Map<String, Value> {
     object
 }
 
-/// What became of a look-up. That there is no such thing any more is nothing to warn of.
+/// What became of a look-up.
 fn looked_up(
     what: &str,
     id: &str,
@@ -232,9 +313,14 @@ fn looked_up(
 ) -> (Option<Map<String, Value>>, Option<String>) {
     match found {
         Ok(value) => (Some(kept(value, &["onPremisesSamAccountName"])), None),
-        Err(TenantError::Refused(refused)) if refused.status == 404 => (None, None),
-        Err(error) => (None, Some(format!("{what} {id} could not be looked up: {}", Chain(&error)))),
+        Err(error) => (None, missing(what, id, &error)),
     }
+}
+
+/// Why something could not be looked up. That there is no such thing any more is nothing to warn of.
+fn missing(what: &str, id: &str, error: &TenantError) -> Option<String> {
+    let is_gone = error.refused().is_some_and(|refused| refused.status == 404);
+    (!is_gone).then(|| format!("{what} {id} could not be looked up: {}", Chain(error)))
 }
 
 /// A user with the names that every user of a fixture has.

@@ -1,5 +1,6 @@
 //! A recording as files, and as a test that holds it to what happens today.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
@@ -24,6 +25,12 @@ pub struct Saved {
 }
 
 impl Recording {
+    /// The playbook's lists, as far as they matter for what was recorded.
+    #[must_use]
+    pub const fn used_lists(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.lists
+    }
+
     /// The files of the recording; their names begin with `stem`. What is empty has none, but for the answer
     /// and the tables: that there was nothing is an answer too.
     #[must_use]
@@ -83,15 +90,25 @@ fn list(indent: &str, objects: &[Map<String, Value>]) -> String {
     if lines.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n{indent}]\n", lines.join(",\n")) }
 }
 
+/// What a file of tests over a recording is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft<'a> {
+    /// The playbook, as the tests name it.
+    pub playbook: &'a str,
+    /// The folder of the files, as the tests name it.
+    pub folder: &'a str,
+    /// The files.
+    pub files: &'a [Saved],
+    /// Lists in place of those of the house.
+    pub lists: &'a BTreeMap<String, Vec<String>>,
+    /// When it was recorded.
+    pub now: Timestamp,
+}
+
 /// A file of tests over a recording. With a run that was played, the test expects what happened in it.
 #[must_use]
-pub fn skeleton(
-    playbook: &str,
-    folder: &str,
-    files: &[Saved],
-    now: Timestamp,
-    played: Option<&Scene>,
-) -> String {
+pub fn skeleton(draft: &Draft<'_>, played: Option<&Scene>) -> String {
+    let Draft { playbook, folder, files, lists, now } = draft;
     let mut out = String::from("# yaml-language-server: $schema=../schemas/test.schema.json\n");
     let quoted = |text: &str| Value::from(text).to_string();
     // Writing to a string cannot fail, here and below.
@@ -102,7 +119,7 @@ pub fn skeleton(
         now.strftime("%F"),
     );
     let mut in_tables = false;
-    for file in files {
+    for file in *files {
         let path = quoted(&format!("{folder}/{}", file.name));
         let _infallible = match &file.table {
             Some(table) => {
@@ -114,6 +131,9 @@ pub fn skeleton(
             }
             None => writeln!(out, "      {}: {path}", file.key),
         };
+    }
+    if !lists.is_empty() {
+        let _infallible = writeln!(out, "      lists: {}", json!(lists));
     }
     out.push_str("    expect:\n");
     match played {

@@ -161,6 +161,15 @@ impl Names {
         }
     }
 
+    /// The short name of a domain: the first part of a known long one, or one of its own.
+    fn netbios(&mut self, name: &str) -> String {
+        let long = self.domains.keys().find(|domain| first_part(domain).eq_ignore_ascii_case(name)).cloned();
+        let new = self.domain(long.as_deref().unwrap_or(name));
+        let new = first_part(&new).to_owned();
+        self.learn(name, &new);
+        new
+    }
+
     fn person(&mut self, local: &str) -> String {
         format!("user-{:03}", number(&mut self.people, local.to_lowercase()))
     }
@@ -172,7 +181,10 @@ impl Names {
         let flat = |local: &str, domain: &str| format!("{local}_{domain}").replace(['.', '-', '+'], "_");
         self.known.insert(flat(local, domain).to_lowercase(), flat(&new.0, &new.1));
         self.known.insert(domain.to_lowercase(), new.1.clone());
-        self.learn(local, &new.0);
+        // `info` and `security` are words; `nils.holm` is a name.
+        if local.contains(|char: char| !char.is_alphabetic()) {
+            self.learn(local, &new.0);
+        }
         format!("{}@{}", new.0, new.1)
     }
 
@@ -257,6 +269,10 @@ impl Names {
     }
 }
 
+fn first_part(domain: &str) -> &str {
+    domain.split('.').next().unwrap_or_default()
+}
+
 /// The four bytes of a number.
 fn spread(number: usize) -> [u8; 4] {
     u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes()
@@ -290,6 +306,9 @@ pub fn scrub(recording: &mut Recording) {
             *text = free(&mut names, &search, class, text);
         }
     });
+    for entry in recording.lists.values_mut().flatten() {
+        *entry = free(&mut names, &search, Class::Text, entry);
+    }
 }
 
 /// What a text becomes whose column says what it is. `None` for a free text.
@@ -319,7 +338,7 @@ fn named(names: &mut Names, class: Class, text: &str) -> Option<String> {
             names.known.insert(text.to_lowercase(), new.clone());
             Some(new)
         }
-        Class::Domain => Some("contoso".to_owned()),
+        Class::Domain => Some(names.netbios(text)),
         Class::PersonName => {
             let new = format!("Person {:03}", number(&mut names.people, text.to_lowercase()));
             names.learn(text, &new);
@@ -408,7 +427,7 @@ impl<'n> Search<'n> {
 
 /// Visits every text of a recording with the key it stands under; the texts of a list have the list's.
 fn each(recording: &mut Recording, visit: &mut dyn FnMut(&str, &mut String)) {
-    let Recording { answer, tables, machines, users, incidents, alerts, warnings: _ } = recording;
+    let Recording { answer, tables, machines, users, incidents, alerts, lists: _, warnings: _ } = recording;
     // An item's own id has a plain name; these say whose it is.
     let own_ids = [(machines, "DeviceId"), (users, "ObjectId")];
     for (objects, id) in own_ids {
@@ -502,7 +521,7 @@ mod tests {
                     "SenderFromAddress": "a.b@evil.example",
                     "SenderIPv4": "198.51.7.7",
                     "SenderIPv6": "2a02:1234:5::1",
-                    "Subject": "for wks-014, nilsson and eyJhbGciOi.eyJzdWIiOi.c2lnbmF0dXJl",
+                    "Subject": "for wks-014, nilsson and eyJhbGciOiJub25lIn0.eyJzdWIiOiJ4In0.c2lnbmF0dXJl",
                     "Urls": ["https://fabrikam-my.sharepoint.example/personal/nils_holm_fabrikam_example", "https://u:p@h.example/"],
                     "IPAddress": "127.0.0.1",
                 }]),
@@ -550,7 +569,39 @@ mod tests {
         assert_eq!(process["AccountObjectId"], recording.users[0]["id"]);
         assert_eq!(process["DeviceId"], recording.machines[0]["id"]);
         assert_eq!(process["DeviceName"], recording.machines[0]["computerDnsName"]);
-        insta::assert_json_snapshot!((process, mail), @r#""#);
+        insta::assert_json_snapshot!((process, mail), @r#"
+        [
+          {
+            "Timestamp": "2026-01-10T12:00:00Z",
+            "DeviceId": "de1ce00000000000000000000000000000000001",
+            "DeviceName": "device-001.contoso.example",
+            "AccountName": "user-001",
+            "AccountDomain": "contoso",
+            "AccountUpn": "user-001@contoso.example",
+            "AccountSid": "S-1-5-21-1000000000-1000000000-1000000000-1001",
+            "AccountObjectId": "42c444cf-cfc7-5185-a8ea-40411d840271",
+            "InitiatingProcessAccountName": "system",
+            "FileName": "net.exe",
+            "ProcessVersionInfoProductVersion": "10.0.1.1",
+            "SHA1": "356a192b7913b04c54574d18c28d46e6395428ab",
+            "ProcessCommandLine": "net use \\\\device-001\\c$ /user:contoso\\user-001 --password=*** 10.0.0.1 203.0.113.1 C:\\Users\\user-001\\a.txt",
+            "AdditionalFields": "{\"by\":\"user-001@contoso.example\",\"ip\":\"10.0.0.1\"}"
+          },
+          {
+            "RecipientEmailAddress": "user-001@contoso.example",
+            "RecipientObjectId": "42c444cf-cfc7-5185-a8ea-40411d840271",
+            "SenderFromAddress": "user-003@domain-2.example",
+            "SenderIPv4": "203.0.113.1",
+            "SenderIPv6": "2001:db8::2",
+            "Subject": "for device-001, nilsson and ***",
+            "Urls": [
+              "https://contoso-my.sharepoint.example/personal/user_001_contoso_example",
+              "https://***@domain-3.example/"
+            ],
+            "IPAddress": "127.0.0.1"
+          }
+        ]
+        "#);
     }
 
     #[test]

@@ -1,0 +1,134 @@
+//! `huntbook record` and `huntbook backtest`, through the binary, against the simulated tenant.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use huntbook::clock::{SharedClock, SystemClock};
+use huntbook::sim::{Sim, SimApp, SimOptions};
+
+const SECRET_NAME: &str = "HUNTBOOK_TEST_SECRET";
+
+/// A project with the shipped playbooks and lists, and a simulated tenant in the middle of its story.
+struct Project {
+    sim: Sim,
+    dir: tempfile::TempDir,
+}
+
+impl Project {
+    async fn open() -> Self {
+        let clock: SharedClock = Arc::new(SystemClock);
+        let options = SimOptions::story(clock.now()).unwrap();
+        let sim = Sim::start(options, clock).await.unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let (at, tenant) = (sim.endpoints(), SimOptions::TENANT_ID);
+        let mut settings = format!(
+            "tenants:\n  contoso:\n    tenantId: {tenant}\n    auth:\n      clientSecret: {{clientId: {}, secret: {{env: {SECRET_NAME}}}}}\n    \
+             endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\", xdr: \"{}\"}}\nlists: playbooks/lists\nchannels:\n",
+            SimApp::CLIENT_ID,
+            at.login,
+            at.graph,
+            at.mde,
+            at.xdr,
+        );
+        for channel in ["soc-teams", "soc-slack", "soc-mail", "siem-webhook"] {
+            settings.push_str("  ");
+            settings.push_str(channel);
+            settings.push_str(": {webhook: {url: \"https://hooks.example/x\"}}\n");
+        }
+        fs::write(dir.path().join("huntbook.yaml"), settings).unwrap();
+        fs::create_dir_all(dir.path().join("playbooks/lists")).unwrap();
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks");
+        for folder in ["", "lists"] {
+            for entry in fs::read_dir(shipped.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                if path.is_file() && !name.contains(".test.") {
+                    fs::copy(&path, dir.path().join("playbooks").join(folder).join(name)).unwrap();
+                }
+            }
+        }
+        Self { sim, dir }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Runs the binary without holding up the tenant, which lives on this runtime.
+    async fn huntbook(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
+        command.args(arguments).current_dir(self.dir.path()).env_clear().env(SECRET_NAME, SimApp::SECRET);
+        tokio::task::spawn_blocking(move || command.output().expect("the binary starts"))
+            .await
+            .expect("the task ends")
+    }
+
+    /// Runs the binary; it must end with `code`. Gives what it says.
+    async fn says(&self, arguments: &[&str], code: i32) -> String {
+        let output = self.huntbook(arguments).await;
+        let out = String::from_utf8_lossy(&output.stdout).into_owned();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{}: {out}\n{err}", arguments.join(" "));
+        [out, err].concat()
+    }
+}
+
+/// Everything written below a folder.
+fn written(folder: &Path) -> String {
+    let mut names: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    names.iter().map(|name| fs::read_to_string(name).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_recorded_is_scrubbed_and_tests_the_playbook() {
+    let project = Project::open().await;
+    project.says(&["record", "psexec-fanout", "--tables"], 0).await;
+    project.says(&["record", "password-spray"], 0).await;
+    project.says(&["record", "reported-mail"], 0).await;
+    project.says(&["record", "Close incidents of the exercise"], 0).await;
+    let fixtures = written(&project.at("playbooks/fixtures"));
+    // People, devices and addresses of the story, and what the sample tenant's ids begin with.
+    for trace in [
+        "nils.holm",
+        "Nils",
+        "wks-0",
+        "srv-deploy",
+        "pki-jump",
+        "10.20.4",
+        "0b5bdebc",
+        "0385f1f2",
+        "1004336348",
+    ] {
+        assert!(!fixtures.contains(trace), "{trace} is in {fixtures}");
+    }
+    let test = fs::read_to_string(project.at("playbooks/psexec-fanout.test.yaml")).unwrap();
+    // The test holds what happened: one isolated, the packager and the crown jewel left alone.
+    for line in ["acted: 1", "skipped: 2", "DeviceFileEvents: ", "lists: {\"crownJewels\":[\"device-"] {
+        assert!(test.contains(line), "{line}: {test}");
+    }
+    let said = project.says(&["test"], 0).await;
+    assert!(said.contains("4 tests: 4 passed"), "{said}");
+    // Nothing was changed in the tenant.
+    assert_eq!(project.sim.effects(), []);
+    project.sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fixtures_are_overwritten_only_when_told_and_come_out_the_same() {
+    let project = Project::open().await;
+    project.says(&["record", "lsass-dump"], 0).await;
+    let machines = || fs::read_to_string(project.at("playbooks/fixtures/lsass-dump.machines.json")).unwrap();
+    let first = machines();
+    let said = project.says(&["record", "lsass-dump"], 78).await;
+    assert!(said.contains("--force"), "{said}");
+    project.says(&["record", "lsass-dump", "--force"], 0).await;
+    assert_eq!(machines(), first);
+    project.says(&["record", "no such playbook"], 78).await;
+    project.says(&["record", "lsass-dump", "--rows", "0"], 2).await;
+    project.sim.stop().await;
+}
