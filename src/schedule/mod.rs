@@ -103,7 +103,8 @@ impl Scheduler {
     }
 
     /// Takes the right to run a playbook in a tenant now, out of turn; `None` while it is running there.
-    /// Does not count against the number of runs at once: a person waits for it.
+    /// Does not count against the number of runs at once. What comes due meanwhile waits, whatever its
+    /// [`Overlap`]: it is not the schedule that is too dense.
     #[must_use]
     pub fn claim(&self, key: &Key) -> Option<Ticket> {
         self.0.table().claim(key).then(|| Ticket { shared: Arc::clone(&self.0), key: key.clone() })

@@ -206,6 +206,17 @@ fn a_claim_keeps_the_schedule_out_and_is_kept_out_by_a_run() {
 }
 
 #[test]
+fn what_comes_due_during_a_claim_waits_whatever_its_rule() {
+    let mut table = table(vec![every(1, HOUR)]);
+    assert!(table.claim(&key(1)));
+    assert_eq!(table.advance(after(60)), []);
+    let late: Vec<Timestamp> = table.advance(after(120)).iter().map(|skipped| skipped.slot).collect();
+    assert_eq!(late, [after(60)], "only the latest waits");
+    table.ended(&key(1));
+    assert_eq!(takes(&mut table), [(1, 120, Now)]);
+}
+
+#[test]
 fn ten_thousand_entries_each_have_every_slot_once() {
     let entries: Vec<Entry> = (0..10_000_u32)
         .map(|number| {

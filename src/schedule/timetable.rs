@@ -106,7 +106,7 @@ enum Running {
     No,
     /// In its turn.
     Turn,
-    /// Out of turn, because a person asked.
+    /// Out of turn.
     Claimed,
 }
 
@@ -186,8 +186,9 @@ impl Timetable {
                 skipped.push(Skipped { key: key.clone(), slot: track.last, why: "it was too late" });
             }
             let idle = track.running == Running::No && track.waiting.is_empty();
+            let rule = if track.running == Running::Claimed { Overlap::Queue } else { entry.overlap };
             for slot in found.slots {
-                let dropped = if idle { None } else { overlap(entry.overlap, &mut track.waiting, slot.at) };
+                let dropped = if idle { None } else { overlap(rule, &mut track.waiting, slot.at) };
                 let why = "the run before it goes on";
                 skipped.extend(dropped.map(|slot| Skipped { key: key.clone(), slot, why }));
                 if dropped != Some(slot.at) {
