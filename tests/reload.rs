@@ -8,6 +8,9 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
+#[path = "reload/left.rs"]
+mod left;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
@@ -55,8 +58,12 @@ impl Place {
             vec![HuntColumn::new("DeviceId", "String"), HuntColumn::new("ReportId", "Int64")],
             vec![json!({"DeviceId": "one", "ReportId": 1}).as_object().unwrap().clone()],
         );
-        let canned = CannedHunter::new().when("DeviceProcessEvents", Ok(table));
         let mut options = SimOptions::sample().unwrap();
+        let machines = options.data.machines.iter().take(3);
+        let rows = machines.map(|machine| json!({"DeviceId": machine.id}).as_object().unwrap().clone());
+        let devices = HuntTable::new(vec![HuntColumn::new("DeviceId", "String")], rows.collect());
+        let canned =
+            CannedHunter::new().when("DeviceProcessEvents", Ok(table)).when("DeviceEvents", Ok(devices));
         options.hunter = Arc::new(GeneratedHunter::before(Arc::new(canned)));
         let sim = Sim::start(options, Arc::new(SystemClock)).await.unwrap();
         let place = Self { top: tempfile::tempdir().unwrap(), sim };

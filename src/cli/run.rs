@@ -1,5 +1,6 @@
 //! `huntbook run`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,10 +13,10 @@ use super::output::{clean, say, show, tell};
 use super::validate;
 use super::{Refusal, setup, tables};
 use crate::clock::SharedClock;
-use crate::daemon;
+use crate::daemon::{self, Generation};
 use crate::diag::{Format, render};
-use crate::engine::{Engine, Order, Ran, Report, RunState, ToldState};
-use crate::model::Lists;
+use crate::engine::{Engine, Order, Present, Ran, Report, RunState, Standing, TakenUp, ToldState};
+use crate::model::{Lists, PlaybookId};
 use crate::notify::{Channels, deliver_due};
 use crate::plan::{Plan, SourceFile, World, compile_set};
 use crate::settings::{self, Settings};
@@ -42,7 +43,7 @@ pub(super) async fn run(
     let journal = Journal::open(&settings, arguments, &clock).await?;
     let engine = Engine { store: journal.store.clone(), clock, tenants: parts.tenants };
     if !arguments.dry_run {
-        take_up(&engine, &lists, &world).await?;
+        take_up(&engine, &settings, &world, &chosen).await?;
     }
     let reports = run_in_tenants(&engine, arguments, &chosen, &lists).await?;
     let reports =
@@ -141,23 +142,84 @@ impl Drop for Scratch {
 }
 
 /// Deals with what an earlier process left, before anything new is done.
-async fn take_up(engine: &Engine, lists: &Lists, world: &World) -> anyhow::Result<()> {
-    let plan_of = |name: &str, bytes: &[u8]| daemon::plan_of(name, bytes, world);
-    let resumed = engine.resume(&Arc::new(lists.clone()), &plan_of).await?;
+async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &Chosen) -> anyhow::Result<()> {
+    let in_force = InForce::read(engine, settings, chosen).await?;
+    let present = Present {
+        lists: Arc::new(world.lists.clone()),
+        standing: &|playbook| in_force.standing(playbook, world),
+        plan_of: &|name, bytes| daemon::plan_of(name, bytes, world),
+    };
+    let resumed = engine.resume(&present).await?;
     for effect in &resumed.parked {
         tell(&format!(
             "warning: {} of {} may or may not have been done before the last process ended: look, and decide",
             effect.action, effect.target
         ));
     }
-    for (unfinished, reason) in &resumed.abandoned {
-        tell(&format!(
-            "warning: run {} could not be taken to its end: {}",
-            unfinished.run.id,
-            clean(reason, 400)
-        ));
+    for taken in &resumed.runs {
+        let (run, what) = match taken {
+            TakenUp::Finished(_report) => continue,
+            TakenUp::Stopped { report, reason } => (report.run, format!("is stopped: {reason}")),
+            TakenUp::Abandoned { unfinished, reason } => {
+                (unfinished.run.id, format!("could not be taken to its end: {reason}"))
+            }
+            TakenUp::Waits { unfinished } => {
+                let why = "waits: most playbooks are gone, and nobody knows whether on purpose";
+                (unfinished.run.id, why.to_owned())
+            }
+        };
+        tell(&format!("warning: run {run}, which was cut off, {}", clean(&what, 400)));
     }
     Ok(())
+}
+
+/// What is in force for runs that were cut off: what `serve` would hold in force, and files given by hand.
+struct InForce {
+    generation: Generation,
+    chosen: Arc<Plan>,
+    /// Where playbooks were read from the last time.
+    files: BTreeMap<PlaybookId, String>,
+}
+
+impl InForce {
+    async fn read(engine: &Engine, settings: &Settings, chosen: &Chosen) -> anyhow::Result<Self> {
+        let mut in_force = Self {
+            generation: Generation::default(),
+            chosen: Arc::clone(&chosen.plan),
+            files: BTreeMap::new(),
+        };
+        // Compiling everything is worth it only if somebody asks.
+        if engine.store.unfinished_keys().await?.is_empty() {
+            return Ok(in_force);
+        }
+        let live = engine.store.live_versions().await?;
+        let scan = daemon::scan(&settings.playbooks, &settings.lists)?;
+        let base = setup::world(settings, Lists::default());
+        let before = Generation::restore(&live, engine.store.live_lists().await?, &base);
+        in_force.generation = before.next(scan, &base);
+        in_force.files = live.into_iter().map(|live| (live.playbook, live.file)).collect();
+        Ok(in_force)
+    }
+
+    fn standing(&self, playbook: PlaybookId, world: &World) -> Standing {
+        if self.chosen.about.id == playbook {
+            return Standing::InForce(Arc::clone(&self.chosen));
+        }
+        match self.generation.standing(playbook) {
+            gone @ (Standing::Gone | Standing::Held) => {
+                self.by_hand(playbook, world).map_or(gone, Standing::InForce)
+            }
+            in_force @ Standing::InForce(_) => in_force,
+        }
+    }
+
+    /// A playbook outside the folder that was run by its file, if it is still there.
+    fn by_hand(&self, playbook: PlaybookId, world: &World) -> Option<Arc<Plan>> {
+        let file = Path::new(self.files.get(&playbook)?);
+        let source = daemon::read_paths(&[file.to_owned()], file).ok()?.pop()?;
+        let plan = daemon::plan_of(&source.name, &source.bytes, world).ok()?;
+        (plan.about.id == playbook).then(|| Arc::new(plan))
+    }
 }
 
 async fn run_in_tenants(

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::scan::Scan;
 use crate::diag::{self, Diagnostic, Format};
+use crate::engine::Standing;
 use crate::model::{List, Lists, PlaybookId};
 use crate::plan::{Plan, SourceFile, World, compile_changed, compile_set, parse_lists};
 use crate::store::{Accepted, ContentHash, LiveList, LivePlaybook, Publication, Refusal};
@@ -109,6 +110,16 @@ impl Generation {
             generation.refused.push(refused(&file, compiled.diagnostics, Instead::Nothing));
         }
         generation
+    }
+
+    /// How a playbook stands, for a run of it that was cut off.
+    #[must_use]
+    pub fn standing(&self, playbook: PlaybookId) -> Standing {
+        match self.playbooks.get(&playbook) {
+            None => Standing::Gone,
+            Some(_live) if self.held.contains(&playbook) => Standing::Held,
+            Some(live) => Standing::InForce(Arc::clone(&live.plan)),
+        }
     }
 
     fn take(&mut self, plan: Plan, file: SourceFile) {

@@ -6,6 +6,8 @@
 
 mod alarm;
 mod generation;
+mod left;
+mod reload;
 mod run;
 mod scan;
 mod watch;

@@ -1,28 +1,23 @@
 //! The daemon itself: what it starts with, its loops, and how it ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Notify;
-use tokio::task::JoinSet;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::alarm;
 use super::generation::{Generation, Refused};
-use super::scan::{Seen, look};
-use super::watch::{BURST_MAX, QUIET, Watch, identities, is_fresh};
 use crate::diag::{self, Chain};
 use crate::engine::{Engine, EngineError, Order, Ran};
-use crate::fault::crash_point;
 use crate::notify::{self, Channels};
 use crate::plan::{Plan, World, compile};
-use crate::playbook;
-use crate::schedule::{Entry, Key, Overlap, Scheduler, Start};
-use crate::store::{ContentHash, Effects, OutboxMessage, StoreError};
+use crate::schedule::{Key, Scheduler, Start};
+use crate::store::{ContentHash, Effects, Remedy, StoreError};
 
 /// Messages sent in one pass.
 const DELIVERIES_MAX: u32 = 100;
@@ -33,6 +28,10 @@ const HOUSEKEEPING: SignedDuration = SignedDuration::from_hours(6);
 
 /// How long history is kept.
 const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 90);
+
+/// How long runs that the journal failed under are left alone before it is tried again. Short, because what
+/// they matched waits; long enough that a full disk is not asked all the time.
+const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
 /// What a daemon needs besides the engine.
 #[derive(Debug)]
@@ -59,9 +58,9 @@ pub enum DaemonError {
     /// The journal failed.
     #[error("the journal cannot be used")]
     Store(#[from] StoreError),
-    /// What was cut off could not be taken up.
-    #[error("what was cut off could not be taken up again")]
-    Resume(#[source] EngineError),
+    /// The journal failed under a run, and waiting does not help.
+    #[error("a run could not go on")]
+    Run(#[source] EngineError),
 }
 
 /// What the daemon is doing, for people.
@@ -77,41 +76,48 @@ pub struct Status {
 
 /// The process that keeps running. Cheap to clone; all clones are one daemon.
 #[derive(Debug, Clone)]
-pub struct Daemon(Arc<Inner>);
+pub struct Daemon(pub(super) Arc<Inner>);
 
 #[derive(Debug)]
-struct Inner {
-    engine: Engine,
-    options: DaemonOptions,
-    live: ArcSwap<Generation>,
-    scheduler: Scheduler,
+pub(super) struct Inner {
+    pub(super) engine: Engine,
+    pub(super) options: DaemonOptions,
+    pub(super) live: ArcSwap<Generation>,
+    pub(super) scheduler: Scheduler,
     /// Told when something went into the outbox.
-    outbox: Notify,
+    pub(super) outbox: Notify,
+    /// Told when runs that nobody carries out may be taken up.
+    pub(super) left: Notify,
+    /// Turns of runs that are taken up: as many at once as run in their time.
+    pub(super) turns: Semaphore,
     /// What reloads remember.
     known: Mutex<Known>,
     /// Held by a reload: there is one at a time.
-    reloading: tokio::sync::Mutex<()>,
+    pub(super) reloading: tokio::sync::Mutex<()>,
 }
 
 /// What one reload leaves for the next.
 #[derive(Debug, Default)]
-struct Known {
+pub(super) struct Known {
     /// What was on disk when it was last taken over; the same again is no news.
-    taken: Option<ContentHash>,
+    pub(super) taken: Option<ContentHash>,
     /// Who is in the timetable: the journal need not be asked for their last slots.
-    scheduled: BTreeSet<Key>,
+    pub(super) scheduled: BTreeSet<Key>,
     /// Why the directories could not be read the last time, if they could not. Said once.
-    unreadable: Option<String>,
+    pub(super) unreadable: Option<String>,
 }
 
-/// Who runs when, ready to be put into the scheduler.
-struct Plans {
-    entries: Vec<Entry>,
-    marks: BTreeMap<Key, Timestamp>,
+/// Runs that go on.
+#[derive(Debug, Default)]
+struct Runs {
+    tasks: JoinSet<Result<(), EngineError>>,
+    /// When to look again for runs that the journal failed under.
+    try_again: Option<Timestamp>,
 }
 
 impl Daemon {
-    /// Takes up what the journal holds and what is on disk. Starts nothing yet.
+    /// Takes up what the journal holds and what is on disk, and parks what a dead process may have sent.
+    /// Starts nothing yet.
     ///
     /// # Errors
     ///
@@ -121,17 +127,20 @@ impl Daemon {
         let restored =
             Generation::restore(&store.live_versions().await?, store.live_lists().await?, &options.world);
         let scheduler = Scheduler::new(Arc::clone(&engine.clock), options.running_max);
+        let turns = Semaphore::new(options.running_max.get().min(Semaphore::MAX_PERMITS));
         let daemon = Self(Arc::new(Inner {
             engine,
             options,
             live: ArcSwap::from_pointee(restored),
             scheduler,
             outbox: Notify::new(),
+            left: Notify::new(),
+            turns,
             known: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
         }));
+        daemon.0.engine.park_in_doubt().await?;
         daemon.reload().await?;
-        daemon.resume().await?;
         // Also when nothing could be read: the timetable is empty at first.
         let plans = daemon.plans(&daemon.0.live.load()).await?;
         daemon.schedule(plans);
@@ -155,29 +164,39 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// [`DaemonError`] if the journal fails for good.
+    /// [`DaemonError`] if the journal fails for good. Whoever started the process starts it anew: what was
+    /// cut off is then parked or taken up.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), DaemonError> {
         let mut loops = JoinSet::new();
         let (watching, delivering, cleaning) = (self.clone(), self.clone(), self.clone());
         loops.spawn(async move { watching.watch().await });
         loops.spawn(async move { delivering.deliver().await });
         loops.spawn(async move { cleaning.keep_house().await });
-        let mut runs = JoinSet::new();
-        loop {
-            tokio::select! {
+        let mut runs = Runs::default();
+        // Before anything new: what is cut off keeps its playbook's turn.
+        let mut ended = self.take_up_left(&mut runs).await;
+        while ended.is_ok() {
+            ended = tokio::select! {
                 () = stop.cancelled() => break,
-                Some(ended) = runs.join_next(), if !runs.is_empty() => note(ended),
+                Some(ended) = runs.tasks.join_next(), if !runs.tasks.is_empty() => self.note(&mut runs, ended),
                 start = self.0.scheduler.next() => {
                     let daemon = self.clone();
-                    runs.spawn(async move { daemon.start(start).await });
+                    runs.tasks.spawn(async move { daemon.start(start).await });
+                    Ok(())
                 }
-            }
+                () = self.0.left.notified() => self.take_up_left(&mut runs).await,
+                () = self.until(runs.try_again) => {
+                    runs.try_again = None;
+                    self.take_up_left(&mut runs).await
+                }
+            };
         }
-        tracing::info!(running = runs.len(), "the daemon ends: it starts nothing new and finishes what runs");
-        crash_point("c39_shutdown_begun");
+        let running = runs.tasks.len();
+        tracing::info!(running, "the daemon ends: it starts nothing new and finishes what runs");
         let finished = async {
-            while let Some(ended) = runs.join_next().await {
-                note(ended);
+            while let Some(task) = runs.tasks.join_next().await {
+                let late = self.note(&mut runs, task);
+                ended = std::mem::replace(&mut ended, Ok(())).and(late);
             }
         };
         tokio::select! {
@@ -188,18 +207,67 @@ impl Daemon {
         }
         loops.shutdown().await;
         self.deliver_once().await;
-        crash_point("c40_shutdown_done");
-        Ok(())
+        ended
+    }
+
+    /// Begins to take up the runs that nobody carries out.
+    async fn take_up_left(&self, runs: &mut Runs) -> Result<(), DaemonError> {
+        match self.claim_left().await {
+            Ok(claims) => {
+                for claim in claims {
+                    let daemon = self.clone();
+                    runs.tasks.spawn(async move { daemon.take_up(claim).await });
+                }
+                Ok(())
+            }
+            Err(error) => self.failed(runs, error.into()),
+        }
+    }
+
+    async fn until(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => self.0.engine.clock.sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Notes how a run's task ended. A panic ends one run, never the process.
+    fn note(
+        &self,
+        runs: &mut Runs,
+        ended: Result<Result<(), EngineError>, JoinError>,
+    ) -> Result<(), DaemonError> {
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => self.failed(runs, error),
+            Err(error) => {
+                tracing::error!(%error, "a run has crashed: it is taken up at the next start");
+                Ok(())
+            }
+        }
+    }
+
+    /// Decides what becomes of the process when the journal failed under a run.
+    fn failed(&self, runs: &mut Runs, error: EngineError) -> Result<(), DaemonError> {
+        match error.remedy() {
+            Remedy::Wait => {
+                let again = self.0.engine.clock.now().checked_add(TRY_AGAIN);
+                runs.try_again = Some(again.unwrap_or(Timestamp::MAX));
+                Ok(())
+            }
+            Remedy::Stop => Err(DaemonError::Run(error)),
+            Remedy::Refuse => Ok(()),
+        }
     }
 
     /// Runs what is due, with the generation of this moment.
-    async fn start(&self, start: Start) {
+    async fn start(&self, start: Start) -> Result<(), EngineError> {
         let live = self.0.live.load_full();
-        let Some(playbook) = live.playbooks.get(&start.due.key.playbook) else { return };
+        let Some(playbook) = live.playbooks.get(&start.due.key.playbook) else { return Ok(()) };
         let plan = &playbook.plan;
         if plan.expires.is_some_and(|expires| expires <= self.0.engine.clock.now()) {
             tracing::info!(playbook = %plan.about.name, "an expired playbook was due; it does not run");
-            return;
+            return Ok(());
         }
         let order = Order {
             plan: Arc::clone(plan),
@@ -209,202 +277,20 @@ impl Daemon {
             slot: Some(start.due.slot),
             effects: Effects::Apply,
         };
-        match self.0.engine.run(&order).await {
-            Ok(Ran::Report(_) | Ran::SlotTaken) => {}
-            Err(error) => {
-                tracing::error!(playbook = %plan.about.name, error = %Chain(&error), "a run could not be recorded: nothing was done");
-            }
-        }
+        let ran = self.0.engine.run(&order).await;
         self.0.outbox.notify_one();
-    }
-
-    /// Looks at the directories and puts what is new in force.
-    ///
-    /// # Errors
-    ///
-    /// If the journal fails; then the old generation stays.
-    pub async fn reload(&self) -> Result<(), DaemonError> {
-        let _one_at_a_time = self.0.reloading.lock().await;
-        self.take_over().await
-    }
-
-    async fn take_over(&self) -> Result<(), DaemonError> {
-        let Some(seen) = self.look().await? else { return Ok(()) };
-        crash_point("c29_reload_read");
-        let hash = seen.hash();
-        if self.known().taken == Some(hash) {
-            return Ok(());
-        }
-        let before = self.0.live.load_full();
-        let (from, base) = (Arc::clone(&before), self.0.options.world.clone());
-        // Thousands of playbooks take a while to compile; runs go on meanwhile.
-        let next = tokio::task::spawn_blocking(move || from.next(seen.scan, &base)).await;
-        let next = match next {
-            Ok(next) => next,
+        match ran {
+            Ok(Ran::Report(_) | Ran::SlotTaken) => Ok(()),
             Err(error) => {
-                tracing::error!(%error, "a reload has crashed: what is in force stays in force");
-                return Ok(());
-            }
-        };
-        if !next.same_as(&before) || before.number == 0 {
-            self.put_in_force(&before, next).await?;
-        }
-        self.known().taken = Some(hash);
-        Ok(())
-    }
-
-    /// Lets go of what is held in force without its files: a person says that they were removed on purpose.
-    ///
-    /// # Errors
-    ///
-    /// If the journal fails; then everything stays held.
-    pub async fn release(&self) -> Result<(), DaemonError> {
-        let _one_at_a_time = self.0.reloading.lock().await;
-        self.take_over().await?;
-        let before = self.0.live.load_full();
-        if before.held.is_empty() && before.held_lists.is_empty() {
-            return Ok(());
-        }
-        self.put_in_force(&before, before.released()).await
-    }
-
-    /// Journal first, then the swap.
-    async fn put_in_force(&self, before: &Generation, next: Generation) -> Result<(), DaemonError> {
-        crash_point("c30_reload_validated");
-        let now = self.0.engine.clock.now();
-        let plans = self.plans(&next).await?;
-        if let Some(channel) = &self.0.options.alerts {
-            self.tell(alarm::messages(channel, before, &next, now)).await?;
-        }
-        self.0.engine.store.publish(&next.publication(before, now)).await?;
-        // From here on nothing can fail.
-        let next = Arc::new(next);
-        self.0.live.store(Arc::clone(&next));
-        crash_point("c31_reload_swapped");
-        self.schedule(plans);
-        alarm::say(before, &next);
-        Ok(())
-    }
-
-    /// Reads the directories, again and again while something in them is changing. `None` if they cannot
-    /// be read.
-    async fn look(&self) -> Result<Option<Seen>, DaemonError> {
-        let clock = &self.0.engine.clock;
-        let give_up = clock.now().checked_add(BURST_MAX).unwrap_or(Timestamp::MAX);
-        loop {
-            let (playbooks, lists) = (self.0.options.playbooks.clone(), self.0.options.lists.clone());
-            let looked = tokio::task::spawn_blocking(move || look(&playbooks, &lists)).await;
-            let now = clock.now();
-            let reason = match looked {
-                Ok(Ok(seen)) => {
-                    let changing = seen.changed.is_some_and(|at| is_fresh(at, now, QUIET))
-                        || seen.emptied.is_some_and(|at| is_fresh(at, now, BURST_MAX));
-                    if changing && now < give_up {
-                        clock.sleep(QUIET).await;
-                        continue;
-                    }
-                    if self.known().unreadable.take().is_some() {
-                        tracing::info!("the playbooks can be read again");
-                    }
-                    return Ok(Some(seen));
-                }
-                Ok(Err(error)) => Chain(&error).to_string(),
-                Err(error) => error.to_string(),
-            };
-            if self.known().unreadable.replace(reason.clone()).as_ref() != Some(&reason) {
-                tracing::error!(%reason, "the playbooks cannot be read: what is in force stays in force");
-                if let Some(channel) = &self.0.options.alerts {
-                    self.tell(vec![alarm::about_unreadable(channel, &reason, now)]).await?;
-                }
-            }
-            return Ok(None);
-        }
-    }
-
-    /// Puts messages to people into the outbox.
-    async fn tell(&self, messages: Vec<OutboxMessage>) -> Result<(), DaemonError> {
-        for message in &messages {
-            self.0.engine.store.enqueue(message).await?;
-        }
-        if !messages.is_empty() {
-            self.0.outbox.notify_one();
-        }
-        Ok(())
-    }
-
-    /// Makes the timetable of a generation.
-    async fn plans(&self, generation: &Generation) -> Result<Plans, DaemonError> {
-        let scheduled = self.known().scheduled.clone();
-        let mut plans = Plans { entries: Vec::new(), marks: BTreeMap::new() };
-        let mut new = Vec::new();
-        for live in generation.playbooks.values() {
-            let Some(rule) = &live.plan.rule else { continue };
-            for tenant in self.0.engine.tenants.keys().filter(|tenant| live.plan.is_for(tenant)) {
-                let key = Key::from((live.plan.about.id, tenant.clone()));
-                new.extend((!scheduled.contains(&key)).then(|| (key.playbook, tenant.clone())));
-                plans.entries.push(Entry {
-                    key,
-                    cadence: rule.cadence.clone(),
-                    jitter: rule.jitter,
-                    policy: rule.catch_up,
-                    overlap: match rule.overlap {
-                        playbook::Overlap::Skip => Overlap::Skip,
-                        playbook::Overlap::Queue => Overlap::Queue,
-                    },
-                });
+                tracing::error!(playbook = %plan.about.name, error = %Chain(&error), "the journal failed under a run");
+                Err(error)
             }
         }
-        let marks = self.0.engine.store.schedule_marks(&new, self.0.engine.clock.now()).await?;
-        plans.marks = marks.into_iter().map(|(key, last)| (key.into(), last)).collect();
-        Ok(plans)
-    }
-
-    /// Gives the scheduler its entries.
-    fn schedule(&self, plans: Plans) {
-        self.known().scheduled = plans.entries.iter().map(|entry| entry.key.clone()).collect();
-        self.0.scheduler.set(plans.entries, &plans.marks);
     }
 
     // No lock is held over an `await`, and nothing panics half-way.
-    fn known(&self) -> MutexGuard<'_, Known> {
+    pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes up what a dead process left.
-    async fn resume(&self) -> Result<(), DaemonError> {
-        let live = self.0.live.load_full();
-        let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
-        let plan_of = |name: &str, bytes: &[u8]| plan_of(name, bytes, &world);
-        let resumed = self.0.engine.resume(&live.lists, &plan_of).await.map_err(DaemonError::Resume)?;
-        tracing::info!(
-            parked = resumed.parked.len(),
-            finished = resumed.reports.len(),
-            abandoned = resumed.abandoned.len(),
-            "what was cut off is dealt with"
-        );
-        Ok(())
-    }
-
-    /// Reloads whenever something may have changed.
-    async fn watch(&self) {
-        let options = &self.0.options;
-        let directories = vec![options.playbooks.clone(), options.lists.clone()];
-        // Their identity first: a replacement in between is then noticed.
-        let mut watched = identities(&directories);
-        let mut watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
-        loop {
-            // At first too: something may have changed before there was a watch.
-            if let Err(error) = self.reload().await {
-                tracing::error!(error = %Chain(&error), "a reload could not be recorded: what is in force stays in force");
-            }
-            watch.changed().await;
-            // A directory that was replaced has another identity, and the old watch sees nothing of it.
-            let found = identities(&directories);
-            if found != watched {
-                watched = found;
-                watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
-            }
-        }
     }
 
     /// Works the outbox off for as long as the daemon lives.
@@ -461,12 +347,4 @@ pub fn plan_of(name: &str, bytes: &[u8], world: &World) -> Result<Plan, String> 
         let why = first.map_or_else(String::new, |found| format!(": {} {}", found.code, found.message));
         format!("the version it began with no longer compiles{why}")
     })
-}
-
-/// Notes how a run's task ended. A panic ends one run, never the process; the run is taken up at the next
-/// start.
-fn note(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!(%error, "a run has crashed: it is taken up at the next start");
-    }
 }

@@ -140,7 +140,10 @@ impl Engine {
         let answer = context.tenant.apply(&call.operation).await;
         crash_point("c14_response_parsed");
         let (recorded, report) = judge(step, call, &answer);
-        self.store.record(&effect.key, attempt, &recorded).await?;
+        if let Err(error) = self.store.record(&effect.key, attempt, &recorded).await {
+            tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");
+            return Err(error.into());
+        }
         if recorded.state == EffectState::Unknown {
             let parked = Recorded { state: EffectState::Parked, remote_id: None, detail: None };
             self.store.record(&effect.key, attempt, &parked).await?;

@@ -1,8 +1,9 @@
 //! One run of one plan: input → dedup → when → where → suppress → guards → act → notify → record.
 //!
 //! The engine does no I/O of its own: it calls the tenant, the journal and the clock it was given. A run
-//! keeps the plan and the lists it started with. Nothing is sent before its intent is in the journal; a
-//! dry run and a playbook that only observes take the same path up to the last call.
+//! keeps the plan and the lists it started with; one that was cut off is taken up with its plan and the lists
+//! of that moment, if its playbook may still act. Nothing is sent before its intent is in the journal; a dry
+//! run and a playbook that only observes take the same path up to the last call.
 
 mod act;
 mod collect;
@@ -10,6 +11,7 @@ mod context;
 mod decide;
 mod report;
 mod resume;
+mod stopped;
 mod tell;
 mod undone;
 
@@ -25,14 +27,14 @@ use crate::hunt::HuntError;
 use crate::model::{Lists, RunId};
 use crate::plan::{Mode, Plan};
 use crate::store::{
-    Begun, ContentHash, Effects, NewRun, OutboxMessage, RunEnd, RunMode, Store, StoreError, Trigger,
+    Begun, ContentHash, Effects, NewRun, OutboxMessage, Remedy, RunEnd, RunMode, Store, StoreError, Trigger,
 };
 use crate::tenant::{Tenant, TenantError};
 
 pub use report::{
     Counts, ItemOutcome, ItemReport, REPORT_VERSION, Report, RunState, StepReport, StepState, Told, ToldState,
 };
-pub use resume::{PlanOf, Resumed};
+pub use resume::{PlanOf, Present, Resumed, Standing, TakenUp};
 
 use collect::Gathered;
 use context::Context;
@@ -66,15 +68,44 @@ pub struct Order {
     pub effects: Effects,
 }
 
-/// Why a run could not even be recorded. What goes wrong inside a run is in its [`Report`].
+/// Why a run could not be recorded to its end. What goes wrong inside a run is in its [`Report`].
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// No such tenant.
     #[error("there is no tenant `{0}` in the settings")]
     NoTenant(String),
-    /// The journal failed: nothing more is done, because nothing more could be proven.
+    /// The journal failed before anything was done.
     #[error("the journal could not be written")]
     Store(#[from] StoreError),
+    /// The journal failed in the middle of a run: nothing more is done, because nothing more could be
+    /// proven. What was done before stands, and the rest can be taken up when the journal can be written.
+    #[error("the journal could not be written in the middle of run `{run}`: the rest of it waits")]
+    CutOff {
+        /// The run.
+        run: RunId,
+        /// How it failed.
+        #[source]
+        source: StoreError,
+    },
+}
+
+impl EngineError {
+    /// Says what can be done.
+    #[must_use]
+    pub const fn remedy(&self) -> Remedy {
+        match self {
+            Self::NoTenant(_) => Remedy::Refuse,
+            Self::Store(error) | Self::CutOff { source: error, .. } => error.remedy(),
+        }
+    }
+
+    /// The same failure, of a run that had begun.
+    fn in_the_middle_of(self, run: RunId) -> Self {
+        match self {
+            Self::Store(source) => Self::CutOff { run, source },
+            Self::NoTenant(_) | Self::CutOff { .. } => self,
+        }
+    }
 }
 
 /// Why a run ended without doing its work.
@@ -114,7 +145,8 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// [`EngineError`] if the run could not be recorded. A run that failed is a [`Report`].
+    /// [`EngineError`] if the run could not be recorded, or not to its end. A run that failed is a
+    /// [`Report`].
     ///
     /// # Cancellation
     ///
@@ -130,7 +162,7 @@ impl Engine {
         }
         tracing::info!(run = %run, playbook = %order.plan.about.name, tenant = %order.tenant, "a run has begun");
         let context = Context::new(order, Arc::clone(tenant), run, started);
-        let report = self.carry_out(&context).await?;
+        let report = self.carry_out(&context).await.map_err(|error| error.in_the_middle_of(run))?;
         Ok(Ran::Report(Box::new(report)))
     }
 

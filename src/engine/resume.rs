@@ -1,140 +1,252 @@
-//! After a restart: what a dead process matched is dealt with, and what it may have sent is parked.
+//! Runs that were cut off: what they matched is dealt with, and what they may have sent is parked.
 
 use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use super::context::{Context, Work};
 use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report, StepReport, StepState};
 use crate::diag::Chain;
-use crate::model::Lists;
-use crate::plan::Plan;
-use crate::store::{
-    Effect, EffectState, Item, NextTime, Remedy, RunDetail, RunEnd, RunState, Settlement, Unfinished,
-};
+use crate::model::{Lists, PlaybookId};
+use crate::plan::{Mode, Plan};
+use crate::store::{Effect, EffectState, Item, Remedy, RunDetail, StoreError, Unfinished};
 
 /// Compiles the stored bytes of a version, given the playbook's name; says why if it cannot.
 pub type PlanOf<'a> = &'a (dyn Fn(&str, &[u8]) -> Result<Plan, String> + Sync);
+
+/// How a playbook stands at the moment.
+#[derive(Debug, Clone)]
+pub enum Standing {
+    /// This is in force.
+    InForce(Arc<Plan>),
+    /// Its file is gone together with most others, and nobody knows yet whether on purpose.
+    Held,
+    /// It is not in force.
+    Gone,
+}
+
+/// What runs that were cut off go by besides their own version.
+pub struct Present<'a> {
+    /// The lists in force.
+    pub lists: Arc<Lists>,
+    /// How playbooks stand.
+    pub standing: &'a (dyn Fn(PlaybookId) -> Standing + Sync),
+    /// Compiles a version.
+    pub plan_of: PlanOf<'a>,
+}
+
+/// What came of a run that was cut off.
+#[derive(Debug)]
+pub enum TakenUp {
+    /// It was taken to its end.
+    Finished(Box<Report>),
+    /// It does not act any more: its playbook is gone, only observes or has expired. Its items come up again
+    /// if the playbook does.
+    Stopped {
+        /// What it did before, and what was left.
+        report: Box<Report>,
+        /// Why.
+        reason: String,
+    },
+    /// It cannot be taken up. It is ended.
+    Abandoned {
+        /// The run.
+        unfinished: Box<Unfinished>,
+        /// Why.
+        reason: String,
+    },
+    /// It is left as it is until somebody knows how its playbook stands.
+    Waits {
+        /// The run.
+        unfinished: Box<Unfinished>,
+    },
+}
 
 /// What a restart found and did.
 #[derive(Debug, Default)]
 pub struct Resumed {
     /// Effects that may or may not have been applied; they wait for a person.
     pub parked: Vec<Effect>,
-    /// Runs taken to their end.
-    pub reports: Vec<Report>,
-    /// Runs that could not be, each with the reason.
-    pub abandoned: Vec<(Unfinished, String)>,
+    /// What came of each run that was cut off.
+    pub runs: Vec<TakenUp>,
 }
 
 impl Engine {
-    /// Parks what is in doubt and takes every unfinished run to its end, with the version of the playbook
-    /// it began with. Call it once, before the first run.
-    ///
-    /// `plan_of` compiles the stored bytes of a version; it says why if it cannot.
+    /// Parks what a dead process may have sent. Call it once, before the first run.
     ///
     /// # Errors
     ///
     /// If the journal fails; then nothing may run.
-    pub async fn resume(&self, lists: &Arc<Lists>, plan_of: PlanOf<'_>) -> Result<Resumed, EngineError> {
-        let mut resumed = Resumed { parked: self.store.park_in_doubt().await?, ..Resumed::default() };
-        for effect in &resumed.parked {
-            tracing::error!(action = %effect.action, target = %effect.target, run = %effect.run, "an action may or may not have been taken before the restart: it is parked for a person");
-        }
+    pub async fn park_in_doubt(&self) -> Result<Vec<Effect>, StoreError> {
+        let parked = self.store.park_in_doubt().await?;
+        parked.iter().for_each(say_parked);
+        Ok(parked)
+    }
+
+    /// Parks what is in doubt and takes up every unfinished run, one after the other. Call it before the
+    /// first run, where nothing else goes on.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails; then nothing may run.
+    pub async fn resume(&self, present: &Present<'_>) -> Result<Resumed, EngineError> {
+        let mut resumed = Resumed { parked: self.park_in_doubt().await?, ..Resumed::default() };
         for unfinished in self.store.unfinished().await? {
-            let reason = match self.order_of(&unfinished, lists, plan_of).await? {
-                Ok(order) => match self.take_up(&order, &unfinished).await {
-                    Ok(report) => {
-                        resumed.reports.push(report);
-                        continue;
-                    }
-                    Err(error) => its_own_fault(error)?,
-                },
-                Err(reason) => reason,
-            };
-            self.abandon(&unfinished, &reason).await?;
-            resumed.abandoned.push((unfinished, reason));
+            resumed.runs.push(self.take_up(unfinished, present).await?);
         }
         Ok(resumed)
     }
 
-    /// The order a dead process was carrying out.
+    /// Takes an unfinished run to its end with the version of the playbook it began with, if that may still
+    /// act. Nobody else may carry it out meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails. What is wrong with this one run alone is no error: it is abandoned.
+    pub async fn take_up(
+        &self,
+        unfinished: Unfinished,
+        present: &Present<'_>,
+    ) -> Result<TakenUp, EngineError> {
+        let run = unfinished.run.id;
+        let taken = self.try_to_take_up(&unfinished, present).await;
+        let taken = taken.map_err(|error| error.in_the_middle_of(run)).or_else(its_own_fault)?;
+        Ok(match taken {
+            Tried::Finished(report) => TakenUp::Finished(Box::new(report)),
+            Tried::Stopped(report, reason) => TakenUp::Stopped { report: Box::new(report), reason },
+            Tried::Waits => {
+                tracing::warn!(%run, playbook = %unfinished.run.playbook_name, "a run that was cut off waits: nobody knows whether its playbook was removed on purpose");
+                TakenUp::Waits { unfinished: Box::new(unfinished) }
+            }
+            Tried::Impossible(reason) => {
+                let abandoned = self.abandon(&unfinished, &reason).await;
+                abandoned.map_err(|error| error.in_the_middle_of(run)).or_else(|error| {
+                    // What even its end fails on is left for a person to find.
+                    its_own_fault(error).map(|_still| ())
+                })?;
+                TakenUp::Abandoned { unfinished: Box::new(unfinished), reason }
+            }
+        })
+    }
+
+    async fn try_to_take_up(
+        &self,
+        unfinished: &Unfinished,
+        present: &Present<'_>,
+    ) -> Result<Tried, EngineError> {
+        let Unfinished { run, items } = unfinished;
+        // Of a dead process's effects none is left by now; this one's may be.
+        self.store.park_run(run.id).await?.iter().for_each(say_parked);
+        let standing = (present.standing)(run.playbook);
+        if matches!(standing, Standing::Held) {
+            return Ok(Tried::Waits);
+        }
+        let Some(tenant) = self.tenants.get(&run.tenant) else {
+            return Ok(Tried::Impossible(format!("there is no tenant `{}` any more", run.tenant)));
+        };
+        let order = match self.order_of(unfinished, present).await? {
+            Ok(order) => order,
+            Err(reason) => return Ok(Tried::Impossible(reason)),
+        };
+        let context = Context::new(&order, Arc::clone(tenant), run.id, run.started);
+        tracing::warn!(run = %run.id, playbook = %run.playbook_name, items = items.len(), "a run that was cut off is taken up again");
+        let earlier = self.store.run(run.id).await?;
+        // What is over needs no leave: only its end is written, and people are told of it.
+        let is_over = run.batched && items.is_empty();
+        let stopped = stop(&order, &standing, self.clock.now()).filter(|_reason| !is_over);
+        if let Some(reason) = stopped {
+            if !run.batched {
+                let state = (super::RunState::Idle, Some(reason));
+                let report = self.close(&context, counts_of(unfinished), state).await?;
+                return Ok(Tried::Finished(report));
+            }
+            let report = self.stop(&context, unfinished, earlier, &reason).await?;
+            return Ok(Tried::Stopped(report, reason));
+        }
+        if !run.batched {
+            return Ok(Tried::Finished(self.carry_out(&context).await?));
+        }
+        // Items dealt with before the crash are told about all the same: messages go out with the run's end.
+        let earlier = earlier.map(dealt_with).unwrap_or_default();
+        let work = items.iter().cloned();
+        let work = work.map(|item| Work { seq: item.seq, key: item.key, data: item.data });
+        let report = self.settle(&context, counts_of(unfinished), earlier, work.collect()).await?;
+        Ok(Tried::Finished(report))
+    }
+
+    /// The order that was being carried out.
     async fn order_of(
         &self,
         unfinished: &Unfinished,
-        lists: &Arc<Lists>,
-        plan_of: PlanOf<'_>,
+        present: &Present<'_>,
     ) -> Result<Result<Order, String>, EngineError> {
         let run = &unfinished.run;
-        if !self.tenants.contains_key(&run.tenant) {
-            return Ok(Err(format!("there is no tenant `{}` any more", run.tenant)));
-        }
         let Some(bytes) = self.store.version_bytes(run.version).await? else {
             return Ok(Err("the version of the playbook it used is not kept any more".to_owned()));
         };
-        Ok(plan_of(&run.playbook_name, &bytes).map(|plan| Order {
+        Ok((present.plan_of)(&run.playbook_name, &bytes).map(|plan| Order {
             plan: Arc::new(plan),
-            lists: Arc::clone(lists),
+            lists: Arc::clone(&present.lists),
             tenant: run.tenant.clone(),
             trigger: run.trigger,
             slot: run.scheduled_for,
             effects: run.effects,
         }))
     }
+}
 
-    /// Takes an unfinished run to its end.
-    async fn take_up(&self, order: &Order, unfinished: &Unfinished) -> Result<Report, EngineError> {
-        let Unfinished { run, items } = unfinished;
-        let tenant =
-            self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
-        let context = Context::new(order, Arc::clone(tenant), run.id, run.started);
-        tracing::warn!(run = %run.id, playbook = %run.playbook_name, items = items.len(), "a run that was cut off is taken up again");
-        if !run.batched {
-            return self.carry_out(&context).await;
-        }
-        let counts: Counts = serde_json::from_value(run.counts.clone()).unwrap_or_default();
-        // Items dealt with before the crash are told about all the same: messages go out with the run's end.
-        let earlier = self.store.run(run.id).await?.map(dealt_with).unwrap_or_default();
-        let work = items.iter().cloned();
-        let work = work.map(|item| Work { seq: item.seq, key: item.key, data: item.data });
-        self.settle(&context, counts, earlier, work.collect()).await
-    }
+/// What came of the first try, before a run is given up.
+enum Tried {
+    Finished(Report),
+    Stopped(Report, String),
+    Waits,
+    Impossible(String),
+}
 
-    /// Ends a run that cannot be taken up; its items stay visible, settled as failed, and are news to the
-    /// next run.
-    async fn abandon(&self, unfinished: &Unfinished, reason: &str) -> Result<(), EngineError> {
-        let run = unfinished.run.id;
-        tracing::error!(%run, reason, "a run that was cut off cannot be taken up again");
-        // Some of its items may have been dealt with before it failed again.
-        let settlement = |item: Item| Settlement {
-            seq: item.seq,
-            outcome: ItemOutcome::Failed.in_journal().to_owned(),
-            reason: Some(reason.to_owned()),
-            next_time: NextTime::New,
-            ..Settlement::default()
-        };
-        let left: Vec<Settlement> = self.store.unsettled(run).await?.into_iter().map(settlement).collect();
-        self.store.settle_all(run, &left).await?;
-        let end = RunEnd {
-            state: RunState::Failed,
-            error: Some(reason.to_owned()),
-            counts: unfinished.run.counts.clone(),
-            report: unfinished.run.report.clone(),
-            undone: None,
-        };
-        Ok(self.store.finish_run(run, &end, &[]).await?)
+/// Why a run must not act any more, if it must not. Who wants to stop huntbook in the middle ends the
+/// process and takes the playbook away, switches it off or lets it only observe; the version the run began with does not
+/// know of that.
+fn stop(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
+    let Standing::InForce(present) = standing else {
+        return Some("its playbook is not in force any more".to_owned());
+    };
+    if present.expires.is_some_and(|expires| expires <= now) {
+        Some("its playbook has expired".to_owned())
+    } else if present.mode == Mode::Observe && order.plan.mode == Mode::Enforce {
+        Some("its playbook only observes by now".to_owned())
+    } else if present.rule.is_none() && order.plan.rule.is_some() {
+        Some("its schedule is switched off".to_owned())
+    } else if !present.is_for(&order.tenant) {
+        Some("its playbook is not for the tenant any more".to_owned())
+    } else {
+        None
     }
+}
+
+fn say_parked(effect: &Effect) {
+    tracing::error!(action = %effect.action, target = %effect.target, run = %effect.run, "an action may or may not have been taken before its run was cut off: it is parked for a person");
 }
 
 /// Why a run cannot be taken up, if that says nothing about the journal and the other runs in it.
-fn its_own_fault(error: EngineError) -> Result<String, EngineError> {
-    let alone = match &error {
-        EngineError::NoTenant(_) => true,
-        EngineError::Store(error) => error.remedy() == Remedy::Refuse,
-    };
-    if alone { Ok(Chain(&error).to_string()) } else { Err(error) }
+fn its_own_fault(error: EngineError) -> Result<Tried, EngineError> {
+    match &error {
+        EngineError::Store(own) | EngineError::CutOff { source: own, .. }
+            if own.remedy() == Remedy::Refuse =>
+        {
+            Ok(Tried::Impossible(Chain(own).to_string()))
+        }
+        EngineError::NoTenant(_) => Ok(Tried::Impossible(Chain(&error).to_string())),
+        EngineError::Store(_) | EngineError::CutOff { .. } => Err(error),
+    }
+}
+
+/// What was counted when the items were written down.
+pub(super) fn counts_of(unfinished: &Unfinished) -> Counts {
+    serde_json::from_value(unfinished.run.counts.clone()).unwrap_or_default()
 }
 
 /// The reports of the items that were dealt with before a crash, as the journal tells them.
-fn dealt_with(detail: RunDetail) -> Vec<ItemReport> {
+pub(super) fn dealt_with(detail: RunDetail) -> Vec<ItemReport> {
     let RunDetail { items, effects, .. } = detail;
     let effects: Vec<Effect> = effects.into_iter().map(|(effect, _history)| effect).collect();
     let report = |item: Item| {

@@ -42,12 +42,7 @@ impl Engine {
         let items = report.items.iter().filter(|item| worth_telling(item));
         let items: Vec<Item> = items.map(|item| Item::new(context, item)).collect();
         let plan = context.plan();
-        let origin = Origin {
-            run: context.run,
-            playbook: &plan.about.name,
-            tenant: &context.order.tenant,
-            severity: severity(plan.about.severity),
-        };
+        let origin = origin(context);
         let mut messages = Vec::new();
         for (index, telling) in plan.tellings.iter().enumerate() {
             let told = |state, reason| Told {
@@ -76,6 +71,13 @@ impl Engine {
         messages.retain(|_message| context.remembers());
         messages
     }
+}
+
+/// Where the messages of a run come from.
+pub(super) fn origin<'a>(context: &Context<'a>) -> Origin<'a> {
+    let about = &context.plan().about;
+    let (playbook, tenant) = (about.name.as_str(), context.order.tenant.as_str());
+    Origin { run: context.run, playbook, tenant, severity: severity(about.severity) }
 }
 
 /// Whether an item is one people may want to read about.

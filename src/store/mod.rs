@@ -37,6 +37,7 @@ mod run;
 mod seen;
 mod suppress;
 mod undone;
+mod unfinished;
 mod word;
 
 use std::path::{Path, PathBuf};
@@ -58,10 +59,11 @@ pub use fact::Facts;
 pub use history::{EffectEvent, Message, RunDetail, RunFilter, RunSummary};
 pub use outbox::{OutboxMessage, Waiting};
 pub use retention::Swept;
-pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement, Unfinished};
+pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement};
 pub use seen::Identity;
 pub use suppress::NewSuppression;
 pub use undone::{NextTime, ToldUndone};
+pub use unfinished::Unfinished;
 pub use word::{ContentHash, EffectKey, EffectState, Effects, MessageState, RunMode, RunState, Trigger};
 
 /// The journal. Cheap to clone; the last clone that goes gives the lock back.

@@ -140,16 +140,6 @@ pub struct RunEnd {
     pub undone: Option<ContentHash>,
 }
 
-/// A run whose process died, and its items that nobody has dealt with.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Unfinished {
-    /// The run. If it is not [`Run::batched`], it died before its matches were on disk: ask the tenant
-    /// again, under the same run.
-    pub run: Run,
-    /// Its unsettled items, by their place.
-    pub items: Vec<Item>,
-}
-
 /// What became of an item, and what else becomes true with it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settlement {
@@ -337,43 +327,6 @@ impl Store {
             undone::told(&mut tx, run, situation, now).await?;
         }
         Ok(tx.commit().await?)
-    }
-
-    /// Lists the runs a dead process left: still `running`, or ended with items nobody settled. Oldest
-    /// first.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM runs WHERE state = 'running' \
-             OR id IN (SELECT run FROM items WHERE outcome = 'matched') ORDER BY started, id",
-        )
-        .fetch_all(&self.0.readers)
-        .await?;
-        let mut unfinished = Vec::with_capacity(rows.len());
-        for row in rows {
-            let run = read_run(&row)?;
-            let items = self.unsettled(run.id).await?;
-            unfinished.push(Unfinished { run, items });
-        }
-        Ok(unfinished)
-    }
-
-    /// Lists the items of a run that nobody has dealt with, by their place.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn unsettled(&self, run: RunId) -> Result<Vec<Item>, StoreError> {
-        sqlx::query("SELECT * FROM items WHERE run = $1 AND outcome = 'matched' ORDER BY seq")
-            .bind(run.to_string())
-            .fetch_all(&self.0.readers)
-            .await?
-            .iter()
-            .map(read_item)
-            .collect()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Runs that are cut off in the middle of a call, and what becomes of them after a restart.
 
+use std::sync::Arc;
+
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::daemon::plan_of;
 use huntbook::engine::ItemOutcome::{Acted, Failed, Parked, Skipped};
-use huntbook::engine::{Report, Resumed, StepState};
+use huntbook::engine::{Present, Report, Resumed, RunState, Standing, StepState, TakenUp};
 use huntbook::sim::Fault;
 use huntbook::store::Effects;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
 
@@ -38,18 +40,28 @@ impl House {
         house
     }
 
-    /// Takes up what was cut off.
-    pub(crate) async fn resume(&self) -> Resumed {
+    /// Takes up what was cut off, while the playbooks stand like this.
+    pub(crate) async fn resume_while(&self, standing: &Standing) -> Resumed {
         let world = self.world();
-        let compile = |name: &str, bytes: &[u8]| plan_of(name, bytes, &world);
-        self.engine.resume(&self.lists, &compile).await.expect("the journal is fine")
+        let present = Present {
+            lists: Arc::clone(&self.lists),
+            standing: &|_playbook| standing.clone(),
+            plan_of: &|name, bytes| plan_of(name, bytes, &world),
+        };
+        self.engine.resume(&present).await.expect("the journal is fine")
+    }
+
+    /// Takes up what was cut off, while this is in force.
+    pub(crate) async fn resume(&self, text: &str) -> Resumed {
+        self.resume_while(&Standing::InForce(self.plan(text))).await
     }
 
     /// Takes up the one run that was cut off.
-    pub(crate) async fn resume_one(&self) -> Report {
-        let mut resumed = self.resume().await;
-        assert_eq!((resumed.reports.len(), resumed.abandoned.len()), (1, 0), "{resumed:?}");
-        resumed.reports.remove(0)
+    pub(crate) async fn resume_one(&self, text: &str) -> Report {
+        match self.resume(text).await.runs.pop() {
+            Some(TakenUp::Finished(report)) => *report,
+            other => panic!("it was to be finished: {other:?}"),
+        }
     }
 
     /// Opens the journal as somebody would who tampers with it.
@@ -71,7 +83,7 @@ async fn a_run_that_is_taken_up_says_what_it_said_before() {
     let refused = Fault { status: Some(403), times: Some(1), ..Fault::on("POST /mde/api/machines/*/tags") };
     house.sim.set_faults(vec![refused, hangs("POST /mde/api/indicators", 0)]).unwrap();
     let house = house.cut_off(&playbook(INDICATOR), 1).await;
-    let report = house.resume_one().await;
+    let report = house.resume_one(&playbook(INDICATOR)).await;
     assert_eq!(outcomes(&report), [Parked, Acted, Acted]);
     assert_eq!(states(&report)[..2], [StepState::Done, StepState::Parked], "tried again in the same words");
     assert_eq!(house.applied().iter().filter(|effect| effect.starts_with("putIndicator")).count(), 3);
@@ -85,16 +97,18 @@ async fn a_run_that_cannot_be_read_keeps_no_other_from_its_end() {
     let bad = playbook(&format!("where: row.Files < 20\n{ISOLATE}"));
     let good = playbook(&format!("where: row.Files == 20\n{ISOLATE}")).replace("8e77", "8e78");
     let house = house.cut_off(&bad, 2).await;
+    house.clock.advance(SignedDuration::from_secs(1));
     house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 0)]).unwrap();
     let house = house.cut_off(&good, 3).await;
     let tamper = "DROP TRIGGER effects_fixed; UPDATE effects SET playbook = 'nonsense' WHERE state = 'done' OR state = 'pending'";
     house.raw().await.execute(tamper).await.unwrap();
-    let resumed = house.resume().await;
-    assert_eq!(resumed.reports.iter().map(outcomes).collect::<Vec<_>>(), [[Parked]]);
-    let (run, why) = &resumed.abandoned[0];
-    assert!(why.contains("nonsense"), "{why}");
-    let left = house.engine.store.unfinished().await.unwrap();
-    assert_eq!(left, [], "{:?} is ended, too", run.run.id);
+    let resumed = house.resume(&good).await;
+    let [TakenUp::Abandoned { reason, .. }, TakenUp::Finished(report)] = resumed.runs.as_slice() else {
+        panic!("one is abandoned: {resumed:?}");
+    };
+    assert!(reason.contains("nonsense"), "{reason}");
+    assert_eq!(outcomes(report), [Parked]);
+    assert_eq!(house.engine.store.unfinished().await.unwrap(), [], "both are ended");
 }
 
 #[tokio::test]
@@ -110,7 +124,7 @@ async fn a_call_is_not_repeated_in_other_words_and_the_rest_goes_on() {
     let house = house.cut_off(&text, 1).await;
     let tamper = "DROP TRIGGER effects_fixed; UPDATE effects SET params_digest = zeroblob(32)";
     house.raw().await.execute(tamper).await.unwrap();
-    let report = house.resume_one().await;
+    let report = house.resume_one(&text).await;
     assert_eq!(outcomes(&report), [Parked, Acted, Acted]);
     assert_eq!(states(&report)[..2], [StepState::Failed, StepState::Parked]);
     assert!(!outcomes(&report).contains(&Failed));
@@ -123,7 +137,7 @@ async fn a_run_is_not_halted_by_what_it_did_itself() {
     house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 1)]).unwrap();
     let text = playbook(&format!("guards: {{maxActions: {{perRun: 3}}}}\n{ISOLATE}"));
     let house = house.cut_off(&text, 2).await;
-    assert_eq!(outcomes(&house.resume_one().await), [Acted, Parked, Acted]);
+    assert_eq!(outcomes(&house.resume_one(&text).await), [Acted, Parked, Acted]);
     assert_eq!(house.applied(), ["isolate 0", "isolate 1", "isolate 2"]);
     assert_eq!(house.run(&text).await.counts.matched, 0);
 }
@@ -133,7 +147,94 @@ async fn a_run_does_not_act_twice_on_one_target() {
     let house = House::build().await;
     house.sim.set_faults(vec![hangs("PATCH /graph/v1.0/users/*", 1)]).unwrap();
     // The first and the last row are about the same person.
-    let house = house.cut_off(&playbook("actions:\n  - disableUser: {user: \"{{row.User}}\"}\n"), 2).await;
-    assert_eq!(outcomes(&house.resume_one().await), [Acted, Parked, Skipped]);
+    let text = playbook("actions:\n  - disableUser: {user: \"{{row.User}}\"}\n");
+    let house = house.cut_off(&text, 2).await;
+    assert_eq!(outcomes(&house.resume_one(&text).await), [Acted, Parked, Skipped]);
     assert_eq!(house.applied().len(), 2, "{:?}", house.applied());
+}
+
+/// A run that was cut off while it isolated the first of three devices.
+async fn cut_off_at_the_first() -> (House, String) {
+    let house = House::build().await;
+    house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 0)]).expect("a sound fault");
+    let text = playbook(&format!(
+        "{ISOLATE}schedule: {{every: 1h}}\nnotify:\n  - channel: soc\n    if: outcome.acted > 100\n"
+    ));
+    (house.cut_off(&text, 1).await, text)
+}
+
+/// Takes the run up, finds that it is stopped for this reason, and that the rest comes back later.
+async fn check_stopped(standing: impl Fn(&House, &str) -> Standing, expect: &str) {
+    let (house, text) = cut_off_at_the_first().await;
+    let standing = standing(&house, &text);
+    let resumed = house.resume_while(&standing).await;
+    let [TakenUp::Stopped { report, reason }] = resumed.runs.as_slice() else {
+        panic!("it was to be stopped: {resumed:?}");
+    };
+    assert_eq!(reason, expect);
+    assert_eq!((report.state, outcomes(report)), (RunState::Halted, vec![Parked, Skipped, Skipped]));
+    assert_eq!(house.applied(), ["isolate 0"], "{expect}");
+    let due = house.engine.store.due(Timestamp::MAX, 10).await.expect("it can be read");
+    let [notice] = due.as_slice() else { panic!("the one channel is told, whatever its `if` says: {due:?}") };
+    let message = notice.body.to_string();
+    for word in ["Test: stopped with 3 items unfinished", expect, "host0", "host2"] {
+        assert!(message.contains(word), "{word}: {message}");
+    }
+    assert_eq!(house.engine.store.unfinished_keys().await.expect("it can be read"), []);
+    // What was put back finds what was left, and not what may have been done.
+    let next = house.run(&text).await;
+    assert_eq!((next.counts.duplicates, next.counts.acted), (1, 2));
+}
+
+#[tokio::test]
+async fn what_was_taken_away_or_told_to_observe_acts_no_more() {
+    check_stopped(|_, _| Standing::Gone, "its playbook is not in force any more").await;
+    let observing = |house: &House, text: &str| house.plan(&text.replace("enforce", "observe"));
+    check_stopped(
+        |house, text| Standing::InForce(observing(house, text)),
+        "its playbook only observes by now",
+    )
+    .await;
+    let off = |house: &House, text: &str| house.plan(&format!("{text}enabled: false\n"));
+    check_stopped(|house, text| Standing::InForce(off(house, text)), "its schedule is switched off").await;
+    let expired = |house: &House, text: &str| house.plan(&format!("{text}expires: 2026-03-01T12:00:00Z\n"));
+    check_stopped(|house, text| Standing::InForce(expired(house, text)), "its playbook has expired").await;
+}
+
+#[tokio::test]
+async fn an_edit_does_not_keep_the_version_that_began_from_its_end() {
+    let (house, text) = cut_off_at_the_first().await;
+    let report = house.resume_one(&text.replace("name: Test", "name: Edited")).await;
+    assert_eq!((report.name.as_str(), outcomes(&report)), ("Test", vec![Parked, Acted, Acted]));
+}
+
+#[tokio::test]
+async fn a_run_waits_while_nobody_knows_how_its_playbook_stands() {
+    let (house, text) = cut_off_at_the_first().await;
+    let resumed = house.resume_while(&Standing::Held).await;
+    assert!(matches!(resumed.runs.as_slice(), [TakenUp::Waits { .. }]), "{resumed:?}");
+    assert_eq!(house.applied(), ["isolate 0"]);
+    assert_eq!(outcomes(&house.resume_one(&text).await), [Parked, Acted, Acted]);
+}
+
+#[tokio::test]
+async fn a_run_without_items_needs_no_leave_to_end() {
+    let house = House::build().await;
+    house.sim.set_faults(vec![hangs("POST /graph/*/security/runHuntingQuery", 0)]).unwrap();
+    let order = house.order(&playbook(ISOLATE), Effects::Apply).await;
+    let begun = async {
+        while house.engine.store.unfinished_keys().await.expect("it can be read").is_empty() {
+            SystemClock.sleep(SignedDuration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ran = house.engine.run(&order) => panic!("it was to be cut off: {ran:?}"),
+        () = begun => {}
+    }
+    let house = house.restart().await;
+    house.sim.set_faults(Vec::new()).unwrap();
+    let resumed = house.resume_while(&Standing::Gone).await;
+    let [TakenUp::Finished(report)] = resumed.runs.as_slice() else { panic!("{resumed:?}") };
+    assert_eq!((report.state, report.counts.hunted), (RunState::Idle, 0));
+    assert_eq!(house.applied(), Vec::<String>::new());
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use huntbook::engine::ItemOutcome::{Acted, Failed, Halted, Suppressed};
-use huntbook::engine::{Report, RunState, ToldState};
+use huntbook::engine::{Present, Report, RunState, Standing, TakenUp, ToldState};
 use huntbook::guard::{Caps, Ceilings};
 use huntbook::model::{List, RunId};
 use huntbook::sim::Fault;
@@ -156,9 +156,13 @@ async fn what_a_run_that_cannot_be_taken_up_did_not_touch_comes_back() {
     let house = House::build().await;
     house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 1)]).unwrap();
     let house = house.cut_off(&playbook(ISOLATE), 2).await;
-    let nothing = |_: &str, _: &[u8]| Err("it no longer compiles".to_owned());
-    let resumed = house.engine.resume(&house.lists, &nothing).await.expect("it is given up");
-    assert_eq!(resumed.abandoned.len(), 1);
+    let present = Present {
+        lists: Arc::clone(&house.lists),
+        standing: &|_playbook| Standing::InForce(house.plan(&playbook(ISOLATE))),
+        plan_of: &|_name, _bytes| Err("it no longer compiles".to_owned()),
+    };
+    let resumed = house.engine.resume(&present).await.expect("it is given up");
+    assert!(matches!(resumed.runs.as_slice(), [TakenUp::Abandoned { .. }]), "{resumed:?}");
     let next = house.run(&playbook(ISOLATE)).await;
     assert_eq!((next.counts.duplicates, outcomes(&next)), (2, vec![Acted]));
     assert_eq!(house.applied(), ["isolate 0", "isolate 1", "isolate 2"]);
@@ -200,7 +204,7 @@ async fn a_halt_is_told_by_the_process_that_finds_it_untold() {
     store.settle_all(run, &[0, 1, 2].map(halted)).await.unwrap();
 
     let house = house.restart().await;
-    let report = house.resume_one().await;
+    let report = house.resume_one(&text).await;
     assert_eq!((outcomes(&report), told(&report)), (vec![Halted; 3], vec![ToldState::Queued]));
     let next = house.run(&text).await;
     assert_eq!((next.counts.duplicates, outcomes(&next)), (0, vec![Halted; 3]));

@@ -1,0 +1,75 @@
+//! Runs that nobody carries out: those of a dead process, and those the journal failed under.
+//!
+//! Each is taken up as a task beside the schedule, with the turn of its playbook in its tenant, so that a
+//! tenant that does not answer holds up nobody else.
+
+use std::sync::Arc;
+
+use super::alarm;
+use super::run::{Daemon, plan_of};
+use crate::diag::Chain;
+use crate::engine::{EngineError, Present, TakenUp};
+use crate::plan::World;
+use crate::schedule::{Key, Ticket};
+use crate::store::StoreError;
+
+/// The turn of a playbook in a tenant, where runs are left.
+#[derive(Debug)]
+pub(super) struct Claim {
+    key: Key,
+    // Given back when the runs are dealt with.
+    _ticket: Ticket,
+}
+
+impl Daemon {
+    /// Takes the turns of all who have runs left that nobody carries out. While a run of theirs goes on,
+    /// theirs is not free, and its own runs are not left.
+    pub(super) async fn claim_left(&self) -> Result<Vec<Claim>, StoreError> {
+        let left = self.0.engine.store.unfinished_keys().await?;
+        let claim = |key| {
+            let key = Key::from(key);
+            Some(Claim { _ticket: self.0.scheduler.claim(&key)?, key })
+        };
+        Ok(left.into_iter().filter_map(claim).collect())
+    }
+
+    /// Takes up every run of one playbook in one tenant, the oldest first.
+    pub(super) async fn take_up(&self, claim: Claim) -> Result<(), EngineError> {
+        // Nobody closes it; without a turn it would only be one more at once.
+        let _turn = self.0.turns.acquire().await;
+        let (engine, key) = (&self.0.engine, &claim.key);
+        // Asked for again: what ended before the turn was taken is not left any more.
+        for unfinished in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
+            let run = unfinished.run.id;
+            let live = self.0.live.load_full();
+            let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
+            let present = Present {
+                lists: Arc::clone(&live.lists),
+                standing: &|playbook| live.standing(playbook),
+                plan_of: &|name, bytes| plan_of(name, bytes, &world),
+            };
+            let taken = engine.take_up(unfinished, &present).await;
+            self.0.outbox.notify_one();
+            let (title, reason) = match taken {
+                Ok(TakenUp::Finished(_) | TakenUp::Waits { .. }) => continue,
+                Ok(TakenUp::Stopped { report, reason }) => {
+                    (format!("{}: a run was cut off and is stopped", report.name), reason)
+                }
+                Ok(TakenUp::Abandoned { unfinished, reason }) => {
+                    let name = unfinished.run.playbook_name;
+                    (format!("{name}: a run was cut off and cannot be taken up"), reason)
+                }
+                Err(error) => {
+                    tracing::error!(%run, error = %Chain(&error), "the journal failed under a run that was cut off");
+                    return Err(error);
+                }
+            };
+            if let Some(channel) = &self.0.options.alerts {
+                let message = alarm::about_run(channel, (run, title), &reason, engine.clock.now());
+                engine.store.enqueue(&message).await?;
+            }
+        }
+        self.0.outbox.notify_one();
+        Ok(())
+    }
+}

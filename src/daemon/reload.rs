@@ -1,0 +1,225 @@
+//! Reload: what is on disk is looked at, compiled, written to the journal, and put in force.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::alarm;
+use super::generation::{Generation, Instead};
+use super::run::{Daemon, DaemonError};
+use super::scan::{Seen, look};
+use super::watch::{BURST_MAX, QUIET, Watch, identities, is_fresh};
+use crate::diag::Chain;
+use crate::fault::crash_point;
+use crate::playbook;
+use crate::schedule::{Entry, Key, Overlap};
+use crate::store::OutboxMessage;
+
+/// Who runs when, ready to be put into the scheduler.
+pub(super) struct Plans {
+    entries: Vec<Entry>,
+    marks: BTreeMap<Key, Timestamp>,
+}
+
+impl Daemon {
+    /// Looks at the directories and puts what is new in force.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails; then the old generation stays.
+    pub async fn reload(&self) -> Result<(), DaemonError> {
+        let _one_at_a_time = self.0.reloading.lock().await;
+        self.take_over().await
+    }
+
+    async fn take_over(&self) -> Result<(), DaemonError> {
+        let Some(seen) = self.look().await? else { return Ok(()) };
+        crash_point("c29_reload_read");
+        let hash = seen.hash();
+        if self.known().taken == Some(hash) {
+            return Ok(());
+        }
+        let before = self.0.live.load_full();
+        let (from, base) = (Arc::clone(&before), self.0.options.world.clone());
+        // Thousands of playbooks take a while to compile; runs go on meanwhile.
+        let next = tokio::task::spawn_blocking(move || from.next(seen.scan, &base)).await;
+        let next = match next {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::error!(%error, "a reload has crashed: what is in force stays in force");
+                return Ok(());
+            }
+        };
+        if !next.same_as(&before) || before.number == 0 {
+            self.put_in_force(&before, next).await?;
+        }
+        self.known().taken = Some(hash);
+        Ok(())
+    }
+
+    /// Lets go of what is held in force without its files: a person says that they were removed on purpose.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails; then everything stays held.
+    pub async fn release(&self) -> Result<(), DaemonError> {
+        let _one_at_a_time = self.0.reloading.lock().await;
+        self.take_over().await?;
+        let before = self.0.live.load_full();
+        if before.held.is_empty() && before.held_lists.is_empty() {
+            return Ok(());
+        }
+        self.put_in_force(&before, before.released()).await
+    }
+
+    /// Journal first, then the swap.
+    async fn put_in_force(&self, before: &Generation, next: Generation) -> Result<(), DaemonError> {
+        crash_point("c30_reload_validated");
+        let now = self.0.engine.clock.now();
+        let plans = self.plans(&next).await?;
+        if let Some(channel) = &self.0.options.alerts {
+            self.tell(alarm::messages(channel, before, &next, now)).await?;
+        }
+        self.0.engine.store.publish(&next.publication(before, now)).await?;
+        // From here on nothing can fail.
+        let next = Arc::new(next);
+        self.0.live.store(Arc::clone(&next));
+        crash_point("c31_reload_swapped");
+        self.schedule(plans);
+        // A run may have waited for what became of its playbook.
+        self.0.left.notify_one();
+        say(before, &next);
+        Ok(())
+    }
+
+    /// Reads the directories, again and again while something in them is changing. `None` if they cannot
+    /// be read.
+    async fn look(&self) -> Result<Option<Seen>, DaemonError> {
+        let clock = &self.0.engine.clock;
+        let give_up = clock.now().checked_add(BURST_MAX).unwrap_or(Timestamp::MAX);
+        loop {
+            let (playbooks, lists) = (self.0.options.playbooks.clone(), self.0.options.lists.clone());
+            let looked = tokio::task::spawn_blocking(move || look(&playbooks, &lists)).await;
+            let now = clock.now();
+            let reason = match looked {
+                Ok(Ok(seen)) => {
+                    let changing = seen.changed.is_some_and(|at| is_fresh(at, now, QUIET))
+                        || seen.emptied.is_some_and(|at| is_fresh(at, now, BURST_MAX));
+                    if changing && now < give_up {
+                        clock.sleep(QUIET).await;
+                        continue;
+                    }
+                    if self.known().unreadable.take().is_some() {
+                        tracing::info!("the playbooks can be read again");
+                    }
+                    return Ok(Some(seen));
+                }
+                Ok(Err(error)) => Chain(&error).to_string(),
+                Err(error) => error.to_string(),
+            };
+            if self.known().unreadable.replace(reason.clone()).as_ref() != Some(&reason) {
+                tracing::error!(%reason, "the playbooks cannot be read: what is in force stays in force");
+                if let Some(channel) = &self.0.options.alerts {
+                    self.tell(vec![alarm::about_unreadable(channel, &reason, now)]).await?;
+                }
+            }
+            return Ok(None);
+        }
+    }
+
+    /// Puts messages to people into the outbox.
+    pub(super) async fn tell(&self, messages: Vec<OutboxMessage>) -> Result<(), DaemonError> {
+        for message in &messages {
+            self.0.engine.store.enqueue(message).await?;
+        }
+        if !messages.is_empty() {
+            self.0.outbox.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Makes the timetable of a generation.
+    pub(super) async fn plans(&self, generation: &Generation) -> Result<Plans, DaemonError> {
+        let scheduled = self.known().scheduled.clone();
+        let mut plans = Plans { entries: Vec::new(), marks: BTreeMap::new() };
+        let mut new = Vec::new();
+        for live in generation.playbooks.values() {
+            let Some(rule) = &live.plan.rule else { continue };
+            for tenant in self.0.engine.tenants.keys().filter(|tenant| live.plan.is_for(tenant)) {
+                let key = Key::from((live.plan.about.id, tenant.clone()));
+                new.extend((!scheduled.contains(&key)).then(|| (key.playbook, tenant.clone())));
+                plans.entries.push(Entry {
+                    key,
+                    cadence: rule.cadence.clone(),
+                    jitter: rule.jitter,
+                    policy: rule.catch_up,
+                    overlap: match rule.overlap {
+                        playbook::Overlap::Skip => Overlap::Skip,
+                        playbook::Overlap::Queue => Overlap::Queue,
+                    },
+                });
+            }
+        }
+        let marks = self.0.engine.store.schedule_marks(&new, self.0.engine.clock.now()).await?;
+        plans.marks = marks.into_iter().map(|(key, last)| (key.into(), last)).collect();
+        Ok(plans)
+    }
+
+    /// Gives the scheduler its entries.
+    pub(super) fn schedule(&self, plans: Plans) {
+        self.known().scheduled = plans.entries.iter().map(|entry| entry.key.clone()).collect();
+        self.0.scheduler.set(plans.entries, &plans.marks);
+    }
+
+    /// Reloads whenever something may have changed.
+    pub(super) async fn watch(&self) {
+        let options = &self.0.options;
+        let directories = vec![options.playbooks.clone(), options.lists.clone()];
+        // Their identity first: a replacement in between is then noticed.
+        let mut watched = identities(&directories);
+        let mut watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
+        loop {
+            // At first too: something may have changed before there was a watch.
+            if let Err(error) = self.reload().await {
+                tracing::error!(error = %Chain(&error), "a reload could not be recorded: what is in force stays in force");
+            }
+            watch.changed().await;
+            // A directory that was replaced has another identity, and the old watch sees nothing of it.
+            let found = identities(&directories);
+            if found != watched {
+                watched = found;
+                watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
+            }
+        }
+    }
+}
+
+/// Tells the log what a reload did.
+fn say(before: &Generation, next: &Generation) {
+    let (generation, playbooks) = (next.number, next.playbooks.len());
+    tracing::info!(generation, playbooks, "a generation is in force");
+    for (id, live) in &next.playbooks {
+        let version = live.plan.version;
+        if before.playbooks.get(id).is_none_or(|old| old.plan.version != version) {
+            let name = &live.plan.about.name;
+            tracing::info!(playbook = %id, name, file = %live.file, %version, "a version is in force");
+        }
+    }
+    for (id, gone) in before.playbooks.iter().filter(|(id, _gone)| !next.playbooks.contains_key(id)) {
+        tracing::info!(playbook = %id, file = %gone.file, "a playbook is retired");
+    }
+    for held in next.held.difference(&before.held) {
+        tracing::error!(playbook = %held, "its file is gone together with most others: it is held in force");
+    }
+    for list in next.held_lists.difference(&before.held_lists) {
+        tracing::error!(list, "its file is gone and it may be needed: it is held in force");
+    }
+    for refused in alarm::news(before, next) {
+        let (problems, last_good) = (alarm::problems(refused), refused.instead == Instead::LastGood);
+        tracing::error!(file = %refused.file, version = %refused.hash, last_good, "a file is refused\n{problems}");
+    }
+    for mended in before.refused.iter().filter(|old| !next.refused.iter().any(|new| new.file == old.file)) {
+        tracing::info!(file = %mended.file, "a refused file is good again, or gone");
+    }
+}
