@@ -26,6 +26,7 @@ pub mod tenant;
 pub mod action;
 pub mod guard;
 pub mod hunt;
+pub mod import;
 pub mod incident;
 pub mod notify;
 

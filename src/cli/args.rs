@@ -134,6 +134,13 @@ pub(super) enum Command {
     /// good version running. SIGTERM finishes what runs and exits. When most playbooks vanish at once
     /// they are held in force; SIGHUP says that they were removed on purpose.
     Serve(Serve),
+    /// Make playbooks of what you have: Sentinel rules, custom detections, Sigma rules, queries
+    ///
+    /// Reads YAML, JSON, KQL and Markdown with fenced KQL, files and whole folders. Each playbook is written
+    /// switched off (`enabled: false`) and as `mode: observe`, and every field that is not carried over is
+    /// named, here and at the head of the playbook. Sigma rules need `sigma` with its Kusto backend
+    /// installed. Exit code 1 if something was not imported or does not validate.
+    Import(Import),
     /// Start the simulated tenant alone, for trying clients and writing playbooks
     Sim(Sim),
     /// List the response actions, or explain one
@@ -241,6 +248,20 @@ pub(super) struct Record {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Overwrite fixtures that are there
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// Files or folders
+    #[arg(required = true, value_name = "SOURCE")]
+    pub(super) sources: Vec<PathBuf>,
+    /// Folder the playbooks are written to; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "imported")]
+    pub(super) to: PathBuf,
+    /// Write over files that are there
     #[arg(long)]
     pub(super) force: bool,
 }

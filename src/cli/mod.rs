@@ -5,6 +5,7 @@ mod args;
 mod demo;
 mod exit;
 mod history;
+mod import;
 mod junit;
 mod output;
 mod overview;
@@ -93,6 +94,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Status(status) => status::run(&status, &config, format, clock).await,
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
+        Command::Import(arguments) => import::run(&arguments, format),
         Command::Sim(sim) => sim::run(&sim, clock).await,
         Command::Actions { name } => reference::actions(name.as_deref(), format),
         Command::Schema { of } => Ok(reference::schema(of)),

@@ -1,0 +1,178 @@
+//! What people have becomes playbooks, and every field of it is accounted for.
+//!
+//! The sources are in `tests/import/`; what they become and what is said about them is in `tests/snapshots/`.
+
+#![expect(clippy::panic, reason = "helpers of tests")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import")
+}
+
+/// The folder of the Sigma converter, which `tests/setup` installs.
+fn tools() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
+    target.join("test-env/python/bin")
+}
+
+/// Imports in a folder; `path` is where programs are found.
+fn import(dir: &Path, path: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_huntbook"))
+        .arg("import")
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .env("PATH", path)
+        .output()
+        .expect("the binary starts")
+}
+
+fn report(output: &Output) -> Vec<Value> {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The sources, copied to where their names are short, and what became of them.
+struct Imported {
+    dir: tempfile::TempDir,
+    lines: Vec<Value>,
+}
+
+fn imported(names: &[&str]) -> Imported {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("have")).expect("a folder");
+    for name in names {
+        std::fs::copy(sources().join(name), dir.path().join("have").join(name)).expect("a source is copied");
+    }
+    let output = import(dir.path(), &tools(), &["have", "--to", "made", "--format", "json"]);
+    let lines = report(&output);
+    let bad = lines.iter().any(|line| line["error"].is_string() || line["problems"] != Value::Array(vec![]));
+    assert_eq!(output.status.code(), Some(i32::from(bad)));
+    Imported { dir, lines }
+}
+
+impl Imported {
+    /// The playbooks made, by file name.
+    fn playbooks(&self) -> BTreeMap<String, String> {
+        let files = self.lines.iter().filter_map(|line| line["file"].as_str());
+        let read = |file: &str| {
+            let text = std::fs::read_to_string(self.dir.path().join(file)).expect("the playbook is there");
+            (file.trim_start_matches("made/").to_owned(), text)
+        };
+        files.map(read).collect()
+    }
+
+    /// Everything made, as one text.
+    fn text(&self) -> String {
+        let files = self.playbooks();
+        files.iter().map(|(name, text)| format!("=== {name}\n{text}")).collect::<Vec<_>>().join("\n")
+    }
+
+    #[track_caller]
+    fn all_validate(&self) {
+        for line in &self.lines {
+            assert_eq!(line["problems"], Value::Array(vec![]), "{line:#}");
+            assert!(line["error"].is_null(), "{line:#}");
+        }
+    }
+}
+
+#[test]
+fn a_sentinel_rule_becomes_a_playbook() {
+    let made = imported(&["analytics.yaml"]);
+    made.all_validate();
+    insta::assert_snapshot!("import_sentinel", made.text());
+}
+
+#[test]
+fn a_template_gives_a_playbook_for_each_rule_and_names_the_rest() {
+    let made = imported(&["template.json"]);
+    assert_eq!(made.lines.len(), 2);
+    assert!(made.lines[1]["error"].as_str().is_some_and(|why| why.starts_with("it is neither")));
+    insta::assert_snapshot!("import_template", made.text());
+}
+
+#[test]
+fn a_custom_detection_brings_its_cadence_and_its_actions() {
+    let made = imported(&["detections.json"]);
+    made.all_validate();
+    insta::assert_snapshot!("import_detection", made.text());
+}
+
+#[test]
+fn queries_and_notes_become_playbooks() {
+    let made = imported(&["lateral.kql", "notes.md"]);
+    made.all_validate();
+    assert_eq!(made.playbooks().len(), 3);
+    insta::assert_snapshot!("import_queries", made.text());
+}
+
+#[test]
+fn a_sigma_rule_is_converted_by_its_own_tool() {
+    let made = imported(&["sigma.yml"]);
+    made.all_validate();
+    insta::assert_snapshot!("import_sigma", made.text());
+}
+
+#[test]
+fn without_the_converter_people_are_told_how_to_get_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = sources().join("sigma.yml");
+    let output = import(dir.path(), dir.path(), &[&source.display().to_string(), "--format", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let lines = report(&output);
+    let error = lines[0]["error"].as_str().unwrap();
+    assert!(error.contains("`sigma` is not installed: `pipx install sigma-cli`"), "{error}");
+}
+
+#[test]
+fn what_is_no_source_is_named_and_the_others_go_on() {
+    let made = imported(&["broken.yaml", "lateral.kql", "unknown.json"]);
+    let errors: Vec<Option<&str>> = made.lines.iter().map(|line| line["error"].as_str()).collect();
+    assert_eq!(
+        errors,
+        [
+            Some("it is not YAML that can be read"),
+            None,
+            Some(
+                "it is neither a Sentinel rule, a custom detection, a Sigma rule, Markdown with KQL, nor a query"
+            ),
+        ]
+    );
+    let place = made.lines[0]["problems"][0].as_str().unwrap();
+    assert!(place.starts_with("have/broken.yaml:"), "{place}");
+}
+
+#[test]
+fn what_a_source_says_stays_where_it_was_said() {
+    let made = imported(&["hostile.yaml"]);
+    let playbooks = made.playbooks();
+    let text = playbooks.values().next().unwrap();
+    assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    for line in text.lines().filter(|line| !line.starts_with([' ', '#'])) {
+        assert!(
+            !line.starts_with("actions") && !line.contains("enforce") || line.starts_with("description: \""),
+            "{line}"
+        );
+    }
+    assert!(text.contains("\nmode: observe\nenabled: false\n"), "{text}");
+}
+
+#[test]
+fn nothing_is_written_over_unless_asked() {
+    let made = imported(&["lateral.kql"]);
+    let file = made.dir.path().join(made.lines[0]["file"].as_str().unwrap());
+    std::fs::write(&file, "mine").unwrap();
+    let again = import(made.dir.path(), &tools(), &["have", "--to", "made"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stdout).contains("is there already"));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    let forced = import(made.dir.path(), &tools(), &["have", "--to", "made", "--force"]);
+    assert_eq!(forced.status.code(), Some(0));
+    assert!(std::fs::read_to_string(&file).unwrap().contains("DeviceNetworkEvents"));
+}
