@@ -12,14 +12,14 @@ use crate::notify;
 use crate::store::OutboxMessage;
 
 /// The refusals of `next` that `before` did not have.
-pub(super) fn news<'a>(before: &'a Generation, next: &'a Generation) -> impl Iterator<Item = &'a Refused> {
+fn news<'a>(before: &'a Generation, next: &'a Generation) -> impl Iterator<Item = &'a Refused> {
     next.refused.iter().filter(|refused| {
         !before.refused.iter().any(|old| (&old.file, old.hash) == (&refused.file, refused.hash))
     })
 }
 
 /// The problems of a refused file as people read them.
-pub(super) fn problems(refused: &Refused) -> String {
+fn problems(refused: &Refused) -> String {
     diag::render(&refused.diagnostics, Format::Text)
 }
 
@@ -43,6 +43,35 @@ pub(super) fn messages(
         messages.push(about_gone(channel, &gone, now));
     }
     messages
+}
+
+/// Tells the log what a reload did.
+pub(super) fn say(before: &Generation, next: &Generation) {
+    let (generation, playbooks) = (next.number, next.playbooks.len());
+    tracing::info!(generation, playbooks, "a generation is in force");
+    for (id, live) in &next.playbooks {
+        let version = live.plan.version;
+        if before.playbooks.get(id).is_none_or(|old| old.plan.version != version) {
+            let name = &live.plan.about.name;
+            tracing::info!(playbook = %id, name, file = %live.file, %version, "a version is in force");
+        }
+    }
+    for (id, gone) in before.playbooks.iter().filter(|(id, _gone)| !next.playbooks.contains_key(id)) {
+        tracing::info!(playbook = %id, file = %gone.file, "a playbook is retired");
+    }
+    for held in next.held.difference(&before.held) {
+        tracing::error!(playbook = %held, "its file is gone together with most others: it is held in force");
+    }
+    for list in next.held_lists.difference(&before.held_lists) {
+        tracing::error!(list, "its file is gone and it may be needed: it is held in force");
+    }
+    for refused in news(before, next) {
+        let (problems, last_good) = (problems(refused), refused.instead == Instead::LastGood);
+        tracing::error!(file = %refused.file, version = %refused.hash, last_good, "a file is refused\n{problems}");
+    }
+    for mended in before.refused.iter().filter(|old| !next.refused.iter().any(|new| new.file == old.file)) {
+        tracing::info!(file = %mended.file, "a refused file is good again, or gone");
+    }
 }
 
 /// The message about a refused file. Told once for the same bytes, over restarts too.

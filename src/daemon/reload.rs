@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::alarm;
-use super::generation::{Generation, Instead};
+use super::generation::Generation;
 use super::run::{Daemon, DaemonError};
 use super::scan::{Seen, look};
 use super::watch::{BURST_MAX, QUIET, Watch, identities, is_fresh};
@@ -89,7 +89,7 @@ impl Daemon {
         self.schedule(plans);
         // A run may have waited for what became of its playbook.
         self.0.left.notify_one();
-        say(before, &next);
+        alarm::say(before, &next);
         Ok(())
     }
 
@@ -192,34 +192,5 @@ impl Daemon {
                 watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
             }
         }
-    }
-}
-
-/// Tells the log what a reload did.
-fn say(before: &Generation, next: &Generation) {
-    let (generation, playbooks) = (next.number, next.playbooks.len());
-    tracing::info!(generation, playbooks, "a generation is in force");
-    for (id, live) in &next.playbooks {
-        let version = live.plan.version;
-        if before.playbooks.get(id).is_none_or(|old| old.plan.version != version) {
-            let name = &live.plan.about.name;
-            tracing::info!(playbook = %id, name, file = %live.file, %version, "a version is in force");
-        }
-    }
-    for (id, gone) in before.playbooks.iter().filter(|(id, _gone)| !next.playbooks.contains_key(id)) {
-        tracing::info!(playbook = %id, file = %gone.file, "a playbook is retired");
-    }
-    for held in next.held.difference(&before.held) {
-        tracing::error!(playbook = %held, "its file is gone together with most others: it is held in force");
-    }
-    for list in next.held_lists.difference(&before.held_lists) {
-        tracing::error!(list, "its file is gone and it may be needed: it is held in force");
-    }
-    for refused in alarm::news(before, next) {
-        let (problems, last_good) = (alarm::problems(refused), refused.instead == Instead::LastGood);
-        tracing::error!(file = %refused.file, version = %refused.hash, last_good, "a file is refused\n{problems}");
-    }
-    for mended in before.refused.iter().filter(|old| !next.refused.iter().any(|new| new.file == old.file)) {
-        tracing::info!(file = %mended.file, "a refused file is good again, or gone");
     }
 }
