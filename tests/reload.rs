@@ -143,6 +143,16 @@ impl Place {
         refused.collect()
     }
 
+    /// The files held, by name.
+    fn held(&self) -> BTreeSet<String> {
+        let status = self.ask(&["status"]);
+        let held = status["held"].as_array().unwrap().iter().map(|held| {
+            let file = Path::new(held["file"].as_str().unwrap()).file_name().unwrap();
+            file.to_str().unwrap().to_owned()
+        });
+        held.collect()
+    }
+
     /// Messages to people that contain a text.
     fn told(&self, needle: &str) -> usize {
         self.sim.messages().iter().filter(|message| message.body.contains(needle)).count()
@@ -590,11 +600,18 @@ async fn what_vanishes_at_once_is_held_and_what_is_deleted_is_retired() {
     fs::rename(place.at("playbooks"), place.at("mounted")).unwrap();
     fs::create_dir(place.at("playbooks")).unwrap();
     until("people are told", || (place.told("huntbook misses 4 files") == 1).then_some(())).await;
-    assert_eq!((place.live().len(), place.refused().len()), (4, 4));
+    assert_eq!((place.live().len(), place.held().len()), (4, 4));
+    assert_eq!(place.refused(), BTreeMap::new());
+    let status = place.huntbook().arg("status").output().unwrap();
+    let text = String::from_utf8(status.stdout).unwrap();
+    let held: Vec<&str> = text.lines().filter(|line| line.starts_with("held ")).collect();
+    assert_eq!(held.len(), 4, "{text}");
+    assert!(held[0].ends_with(": it is gone or empty; what it said stays in force"), "{text}");
+    assert_eq!(status.status.code(), Some(1), "somebody has to look");
 
     fs::remove_dir(place.at("playbooks")).unwrap();
     fs::rename(place.at("mounted"), place.at("playbooks")).unwrap();
-    until("nothing is held", || place.refused().is_empty().then_some(())).await;
+    until("nothing is held", || place.held().is_empty().then_some(())).await;
     assert_eq!(place.live().len(), 4);
 
     fs::remove_file(place.at(&name(1))).unwrap();
@@ -606,10 +623,10 @@ async fn what_vanishes_at_once_is_held_and_what_is_deleted_is_retired() {
         fs::remove_file(place.at(&name(number))).unwrap();
     }
     served = place.serve().await;
-    assert_eq!((place.live().len(), place.refused().len()), (3, 3));
+    assert_eq!((place.live().len(), place.held().len()), (3, 3));
     served.signal("HUP");
     until("they are let go", || place.live().is_empty().then_some(())).await;
-    assert_eq!(place.refused(), BTreeMap::new());
+    assert_eq!(place.held(), BTreeSet::new());
     served.stop().await;
 }
 

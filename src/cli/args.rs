@@ -132,7 +132,7 @@ pub(super) enum Command {
     ///
     /// Reloads playbooks and lists when they change; a file that does not validate leaves its last
     /// good version running. SIGTERM finishes what runs and exits. When most playbooks vanish at once
-    /// they are held in force; SIGHUP says that they were removed on purpose.
+    /// they are held in force; SIGHUP says that they were removed on purpose, and lets them go.
     Serve(Serve),
     /// Make playbooks of what you have: Sentinel rules, custom detections, Sigma rules, queries
     ///

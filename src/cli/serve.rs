@@ -75,9 +75,10 @@ pub(super) async fn until_stopped(daemon: &Daemon, hangup: Hangup) -> anyhow::Re
     // Said only now: whoever reads it may send a signal.
     let status = daemon.status();
     tell(&format!(
-        "huntbook serves {} playbooks ({} files refused); stop it with Ctrl-C or SIGTERM",
+        "huntbook serves {} playbooks ({} files refused, {} held); stop it with Ctrl-C or SIGTERM",
         status.playbooks,
-        status.refused.len()
+        status.refused.len(),
+        status.held.len()
     ));
     let stop = CancellationToken::new();
     let serving = daemon.run(stop.clone());

@@ -13,7 +13,7 @@ use super::output::{clean, say, say_json};
 use super::tables::{CELL_WIDTH, table};
 use crate::clock::SharedClock;
 use crate::store::{
-    Chain, ContentHash, Effect, EffectState, LivePlaybook, Refusal, Run, RunFilter, RunState, Store,
+    Chain, ContentHash, Effect, EffectState, Held, LivePlaybook, Refusal, Run, RunFilter, RunState, Store,
 };
 
 /// Events of the journal that are checked each time: a fraction of a second. More than a busy day writes,
@@ -33,6 +33,7 @@ struct Moment {
     owner: Option<u32>,
     playbooks: Vec<LivePlaybook>,
     refusals: Vec<Refusal>,
+    held: Vec<Held>,
     parked: Vec<Effect>,
     /// Actions without a result.
     intended: Vec<Effect>,
@@ -72,6 +73,7 @@ impl Moment {
             owner,
             playbooks: store.live_versions().await?,
             refusals: store.refusals().await?,
+            held: store.held().await?,
             parked: store.parked().await?,
             intended,
             running: store.runs(&open).await?.into_iter().map(|summary| summary.run).collect(),
@@ -84,6 +86,7 @@ impl Moment {
     fn needs_somebody(&self) -> bool {
         let alone = self.owner.is_none() && !(self.running.is_empty() && self.intended.is_empty());
         !self.refusals.is_empty()
+            || !self.held.is_empty()
             || !self.parked.is_empty()
             || alone
             || self.intended.iter().any(|effect| self.is_stuck(effect))
@@ -101,6 +104,8 @@ impl Moment {
             .iter()
             .map(|live| json!({"id": live.playbook, "file": live.file, "version": live.hash, "since": live.at}))
             .collect();
+        let held: Vec<_> =
+            self.held.iter().map(|held| json!({"file": held.file, "since": held.at})).collect();
         let running: Vec<_> = self
             .running
             .iter()
@@ -113,7 +118,7 @@ impl Moment {
             Chain::Broken { event, why } => json!({"intact": false, "event": event, "why": why}),
         };
         json!({
-            "playbooks": live, "refused": self.refusals, "parked": self.parked, "messagesWaiting": self.waiting,
+            "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting,
             "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
         })
     }
@@ -123,6 +128,19 @@ impl Moment {
         let mut line = |word: &str, rest: String| {
             let _infallible = writeln!(text, "{word:<9}{rest}");
         };
+        for held in &self.held {
+            let file = clean(&held.file, 200);
+            line(
+                "held",
+                format!("{file} since {:.0}: it is gone or empty; what it said stays in force", held.at),
+            );
+        }
+        if !self.held.is_empty() {
+            line(
+                "",
+                "bring the files back, or say that this was meant: send `huntbook serve` SIGHUP".to_owned(),
+            );
+        }
         match self.owner {
             Some(pid) => line("process", format!("{pid} works with this journal")),
             None => line("process", "none works with this journal".to_owned()),

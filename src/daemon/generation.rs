@@ -79,7 +79,30 @@ pub struct Generation {
     list_files: BTreeMap<String, LiveListFile>,
 }
 
+/// What is in force and what is not, for people.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// Number of the generation in force.
+    pub generation: u64,
+    /// Playbooks in force.
+    pub playbooks: usize,
+    /// Files refused.
+    pub refused: Vec<Refused>,
+    /// Files that are gone and whose last version stays in force.
+    pub held: Vec<String>,
+}
+
 impl Generation {
+    /// Says what is in force.
+    pub(super) fn status(&self) -> Status {
+        Status {
+            generation: self.number,
+            playbooks: self.playbooks.len(),
+            refused: self.refused.clone(),
+            held: self.held_files(),
+        }
+    }
+
     /// What the journal says was in force before a restart. Versions that no longer compile (a channel is
     /// gone from the settings) are left out and reported as refused.
     #[must_use]
@@ -302,38 +325,29 @@ impl Generation {
                 .collect(),
             retired_lists: lists_gone.cloned().collect(),
             refusals: self.refusals(now),
+            held: self.held_files(),
         }
     }
 
-    /// What status shows as needing a person: refused files, and what is held without one.
+    /// The refused files, as the journal keeps them.
     fn refusals(&self, at: jiff::Timestamp) -> Vec<Refusal> {
         let json = |diagnostics: &[Diagnostic]| {
             serde_json::from_str(&diag::render(diagnostics, Format::Json)).unwrap_or_default()
         };
-        let refused = self.refused.iter().map(|refused| Refusal {
+        let refusal = |refused: &Refused| Refusal {
             file: refused.file.clone(),
             hash: refused.hash,
             diagnostics: json(&refused.diagnostics),
             at,
-        });
-        let held =
-            self.held.iter().filter_map(|id| self.playbooks.get(id)).map(|live| (&live.file, &live.bytes));
+        };
+        self.refused.iter().map(refusal).collect()
+    }
+
+    /// The files of what is held.
+    fn held_files(&self) -> Vec<String> {
+        let playbooks = self.held.iter().filter_map(|id| self.playbooks.get(id)).map(|live| &live.file);
         let lists = self.held_lists.iter().filter_map(|name| self.list_files.get(name));
-        let held = held.chain(lists.map(|live| (&live.file, &live.bytes))).map(|(file, bytes)| Refusal {
-            file: file.clone(),
-            hash: ContentHash::of(bytes),
-            diagnostics: serde_json::json!([{
-                "code": "gone", "level": "warning", "file": file, "line": 0, "column": 0,
-                "message": "the file is gone; its last version is held in force",
-            }]),
-            at,
-        });
-        // A held list may have been replaced by a refused file of the same name.
-        let mut all: BTreeMap<String, Refusal> = BTreeMap::new();
-        for refusal in held.chain(refused) {
-            all.insert(refusal.file.clone(), refusal);
-        }
-        all.into_values().collect()
+        playbooks.chain(lists.map(|live| &live.file)).cloned().collect()
     }
 }
 

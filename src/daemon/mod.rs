@@ -12,6 +12,6 @@ mod run;
 mod scan;
 mod watch;
 
-pub use generation::{Generation, Instead, Live, Refused};
-pub use run::{Daemon, DaemonError, DaemonOptions, Status, plan_of};
+pub use generation::{Generation, Instead, Live, Refused, Status};
+pub use run::{Daemon, DaemonError, DaemonOptions, plan_of};
 pub use scan::{Scan, ScanError, read_paths, read_tests, scan, scan_lists};

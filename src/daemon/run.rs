@@ -11,7 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::generation::{Generation, Refused};
+use super::generation::{Generation, Status};
 use crate::diag::{self, Chain};
 use crate::engine::{Engine, EngineError, Order, Ran};
 use crate::fault::crash_point;
@@ -62,17 +62,6 @@ pub enum DaemonError {
     /// The journal failed under a run, and waiting does not help.
     #[error("a run could not go on")]
     Run(#[source] EngineError),
-}
-
-/// What the daemon is doing, for people.
-#[derive(Debug, Clone)]
-pub struct Status {
-    /// Number of the generation in force.
-    pub generation: u64,
-    /// Playbooks in force.
-    pub playbooks: usize,
-    /// Files refused.
-    pub refused: Vec<Refused>,
 }
 
 /// The process that keeps running. Cheap to clone; all clones are one daemon.
@@ -151,8 +140,7 @@ impl Daemon {
     /// What it is doing.
     #[must_use]
     pub fn status(&self) -> Status {
-        let live = self.0.live.load();
-        Status { generation: live.number, playbooks: live.playbooks.len(), refused: live.refused.clone() }
+        self.0.live.load().status()
     }
 
     /// The generation in force.

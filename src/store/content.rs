@@ -37,6 +37,16 @@ pub struct Refusal {
     pub at: Timestamp,
 }
 
+/// A file that is gone, or a list that is empty, and whose last version stays in force until a person says
+/// that this was meant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// The file.
+    pub file: String,
+    /// Since when.
+    pub at: Timestamp,
+}
+
 /// What a reload changes. Everything becomes true in one transaction.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Publication {
@@ -50,6 +60,8 @@ pub struct Publication {
     pub retired_lists: Vec<String>,
     /// Every file refused at the moment. Refusals of files that are not among them are forgotten.
     pub refusals: Vec<Refusal>,
+    /// Every file held at the moment. Others are forgotten.
+    pub held: Vec<String>,
 }
 
 /// A playbook in force.
@@ -104,12 +116,13 @@ impl Store {
             sqlx::query("DELETE FROM live_lists WHERE name = $1").bind(name).execute(&mut *tx).await?;
         }
         refuse(&mut tx, &publication.refusals, now).await?;
+        hold(&mut tx, &publication.held, now).await?;
         tx.commit().await?;
         crash_point("c32_reload_persisted");
         Ok(())
     }
 
-    /// Puts one playbook in force, and forgets that its file was refused.
+    /// Puts one playbook in force, and forgets that its file was refused or held.
     ///
     /// # Errors
     ///
@@ -118,7 +131,9 @@ impl Store {
         let now = self.now_ms()?;
         let mut tx = self.write().await?;
         let hash = accept_playbook(&mut tx, accepted, now).await?;
-        sqlx::query("DELETE FROM refusals WHERE file = $1").bind(&accepted.file).execute(&mut *tx).await?;
+        for statement in ["DELETE FROM refusals WHERE file = $1", "DELETE FROM held WHERE file = $1"] {
+            sqlx::query(statement).bind(&accepted.file).execute(&mut *tx).await?;
+        }
         tx.commit().await?;
         Ok(hash)
     }
@@ -207,6 +222,16 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// The files held at the moment, by name.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn held(&self) -> Result<Vec<Held>, StoreError> {
+        let rows = sqlx::query("SELECT file, at FROM held ORDER BY file").fetch_all(&self.0.readers).await?;
+        rows.iter().map(|row| Ok(Held { file: row.try_get(0)?, at: at(row.try_get(1)?)? })).collect()
     }
 }
 
@@ -297,6 +322,22 @@ async fn refuse(tx: &mut Tx, refusals: &[Refusal], now: i64) -> Result<(), Store
         .bind(now)
         .execute(&mut **tx)
         .await?;
+    }
+    Ok(())
+}
+
+/// Makes `files` those that are held. One that stays keeps its time.
+async fn hold(tx: &mut Tx, files: &[String], now: i64) -> Result<(), StoreError> {
+    let known: Vec<String> = sqlx::query_scalar("SELECT file FROM held").fetch_all(&mut **tx).await?;
+    for file in known.iter().filter(|file| !files.contains(file)) {
+        sqlx::query("DELETE FROM held WHERE file = $1").bind(file).execute(&mut **tx).await?;
+    }
+    for file in files {
+        sqlx::query("INSERT INTO held (file, at) VALUES ($1, $2) ON CONFLICT (file) DO NOTHING")
+            .bind(file)
+            .bind(now)
+            .execute(&mut **tx)
+            .await?;
     }
     Ok(())
 }

@@ -51,7 +51,7 @@ use crate::clock::SharedClock;
 
 pub use budget::{ActionLimits, Budget, Used};
 pub use chain::Chain;
-pub use content::{Accepted, LiveList, LivePlaybook, Publication, Refusal};
+pub use content::{Accepted, Held, LiveList, LivePlaybook, Publication, Refusal};
 pub use doubt::Word;
 pub use effect::{Effect, Intended, NewEffect, Recent, Recorded};
 pub use error::{Remedy, StoreError};

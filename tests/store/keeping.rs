@@ -2,7 +2,7 @@
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    Accepted, Chain, ContentHash, EffectState, Publication, Refusal, RunFilter, RunState, StoreError,
+    Accepted, Chain, ContentHash, EffectState, Held, Publication, Refusal, RunFilter, RunState, StoreError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -68,6 +68,27 @@ async fn the_last_good_version_outlives_a_bad_edit_and_the_process() {
     store.publish(&gone).await.unwrap();
     assert_eq!(store.live_versions().await.unwrap(), []);
     assert_eq!(store.live_lists().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_held_keeps_its_time_until_it_is_let_go() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let held = |files: &[&str]| Publication {
+        held: files.iter().map(|file| (*file).to_owned()).collect(),
+        ..Publication::default()
+    };
+    let since = |file: &str, at| Held { file: file.to_owned(), at };
+    let noon = bench.now();
+    store.publish(&held(&["b.yaml", "a.yaml"])).await.unwrap();
+    bench.clock.advance(HOUR);
+    store.publish(&held(&["a.yaml", "c.yaml"])).await.unwrap();
+    let expected = [since("a.yaml", noon), since("c.yaml", bench.now())];
+    assert_eq!(store.held().await.unwrap(), expected);
+    store.accept_version(&accepted("a.yaml", "back")).await.unwrap();
+    assert_eq!(store.held().await.unwrap(), expected[1..]);
+    store.publish(&Publication::default()).await.unwrap();
+    assert_eq!(store.held().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -90,12 +90,17 @@ async fn an_older_journal_is_brought_up_to_date_by_a_writer_only() {
     let store = bench.open().await;
     let run = bench.begin(&store, 1).await;
     bench.end(store).await;
-    let first = "DROP TABLE undone_told; DELETE FROM _sqlx_migrations WHERE 1 < version";
+    let first = "INSERT INTO refusals VALUES ('a.yaml', x'00', '[{\"code\":\"gone\",\"level\":\"warning\"}]', 1), \
+                 ('b.yaml', zeroblob(32), '[{\"code\":\"HB0101\"}]', 1); \
+                 DROP TABLE held; DROP TABLE undone_told; DELETE FROM _sqlx_migrations WHERE 1 < version";
     bench.raw().await.execute(first).await.unwrap();
     let refused = Store::open_reader(&bench.path()).await.unwrap_err();
     assert!(matches!(refused, StoreError::Older), "{refused}");
     let store = bench.open().await;
     assert_eq!(store.told_undone(run).await.unwrap(), None);
+    // What was held stood among the refusals once.
+    let refused = store.refusals().await.unwrap();
+    assert_eq!(refused.iter().map(|refused| refused.file.as_str()).collect::<Vec<_>>(), ["b.yaml"]);
     assert_eq!(store.unfinished().await.unwrap()[0].items.len(), 1);
 }
 
@@ -197,7 +202,7 @@ async fn the_facts_are_told() {
     bench.begin(&store, 1).await;
     let facts = store.facts().await.unwrap();
     assert_eq!((facts.runs, facts.effects, facts.parked, facts.messages), (1, 0, 0, 0));
-    assert_eq!((facts.epoch, facts.migration), (1, 2));
+    assert_eq!((facts.epoch, facts.migration), (1, 3));
     assert!(facts.sqlite.starts_with("3.") && 0 < facts.bytes && 0 < facts.log_bytes);
     bench.end(store).await;
     assert_eq!(bench.open().await.facts().await.unwrap().epoch, 2);
