@@ -1,5 +1,5 @@
 //! The README keeps its word: every command line it shows parses, its settings and playbooks validate,
-//! its permissions are those of the catalogue, and its links lead somewhere.
+//! its permissions are those of the catalogue, its table of nulls is true, and its links lead somewhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use huntbook::action::ActionKind;
 use huntbook::clock::{SharedClock, SystemClock};
+use huntbook::expr::{Condition, Env, Language, Names, Place, Subject};
+use huntbook::model::{CellRef, List, Projection, RowView};
 use huntbook::sim::{Sim, SimApp, SimOptions};
 
 fn root() -> &'static Path {
@@ -213,6 +215,47 @@ fn its_permissions_are_those_of_the_catalogue() {
         let api = kind.audience().portal_name();
         assert!(row.contains(api), "{name} is of {api}: {row}");
     }
+}
+
+/// What a condition says of a row in which `X` is null; `None` for an error, when it is read or met.
+fn says(source: &str) -> Option<bool> {
+    let columns = Some(vec!["X".to_owned()]);
+    let names = Names {
+        subject: Subject::Rows { columns },
+        lists: ["servers".to_owned()].into(),
+        place: Place::Where,
+    };
+    let condition = Condition::compile(&Language::new(), source, &names).ok()?;
+    let projection = Arc::new(Projection::new(["X"]));
+    let lists = [List::new("servers", ["srv01"])].into_iter().collect();
+    let run = serde_json::Value::Null;
+    let env = Env { now: jiff::Timestamp::UNIX_EPOCH, run: &run, outcome: None };
+    let row = RowView { projection: &projection, cells: &[CellRef::Null] };
+    condition.bind(&projection, &lists).test_row(&row, &env).ok()
+}
+
+#[test]
+fn its_conditions_about_null_are_what_it_says() {
+    let text = readme();
+    let rows: Vec<&str> =
+        text.lines().filter(|line| line.starts_with("| `") && line.contains("row.X")).collect();
+    assert_eq!(rows.len(), 8);
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [conditions, meaning] = cells.as_slice() else { panic!("{row}") };
+        let expected = match meaning {
+            meaning if meaning.starts_with("true") => Some(true),
+            meaning if meaning.starts_with("false") => Some(false),
+            meaning => {
+                assert!(meaning.starts_with("an error"), "{row}");
+                None
+            }
+        };
+        for condition in conditions.split('`').skip(1).step_by(2) {
+            assert_eq!(says(condition), expected, "`{condition}`");
+        }
+    }
+    assert_eq!(says("row.X <= 3"), Some(false));
 }
 
 #[test]

@@ -117,10 +117,10 @@ pub(super) enum Command {
     Runs(Runs),
     /// Show one run: every item, what was done to it, and why or why not
     Show(Show),
-    /// Say what is in force, what goes on, which files were refused, and what waits for a person
+    /// Say what is in force, what goes on, which files were refused or are held, and what waits for a person
     ///
-    /// Checks the chain of the journal, too. Exit code 1 if somebody has to look: a file was refused, an
-    /// action is parked or was cut off, or the journal was changed.
+    /// Checks the chain of the journal, too. Exit code 1 if somebody has to look: a file was refused or is
+    /// held without being there, an action is parked or was cut off, or the journal was changed.
     Status(Status),
     /// Say whether a parked action was done, after a look at the tenant
     ///
