@@ -201,15 +201,15 @@ impl Bench<'_> {
                     && text_contains.as_ref().is_none_or(|part| told.text.contains(part.as_str()))
             })
         };
-        let actual = arrived.iter().map(|told| told_shown(told)).collect();
-        let sides = Sides {
-            heading: "notified",
-            expected,
-            actual,
-            fits: &fits,
-            shown: &message_shown,
-            instead: &|_| None,
+        let instead = |message: &ExpectMessage| {
+            let same =
+                |told: &&&Told| message.channel.as_ref().is_none_or(|channel| *channel == told.channel);
+            let told = arrived.iter().find(same)?;
+            Some(format!("{}, text `{}`", told_shown(told), cut(&told.text)))
         };
+        let actual = arrived.iter().map(|told| told_shown(told)).collect();
+        let (heading, shown) = ("notified", &message_shown);
+        let sides = Sides { heading, expected, actual, fits: &fits, shown, instead: &instead };
         self.compare(&sides);
         for told in self.seen.told.iter().filter(|told| told.undelivered.is_some()) {
             let why = told.undelivered.as_deref().unwrap_or_default();
