@@ -1,5 +1,8 @@
 //! The binary as people use it: what it prints, and how it ends.
 
+#[path = "cli/history.rs"]
+mod history;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -20,6 +23,13 @@ fn huntbook(dir: &Path, arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The JSON document a command printed.
+#[track_caller]
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}{}", text(&output.stdout), text(&output.stderr)))
 }
 
 #[track_caller]
@@ -171,7 +181,7 @@ async fn a_dry_run_changes_nothing_a_run_acts_and_history_tells() {
     let id = runs[1]["id"].as_str().unwrap().to_owned();
     let shown = ask(&dir, &["show", &id]).await;
     ends(&shown, 0);
-    for word in ["tagDevice", "dc01.contoso.example", "intended", "done", "message to siem delivered"] {
+    for word in ["tagDevice", "dc01.contoso.example", "intended", "done", "told siem delivered"] {
         assert!(text(&shown.stdout).contains(word), "{word}\n{}", text(&shown.stdout));
     }
     ends(&ask(&dir, &["status"]).await, 0);
@@ -237,7 +247,10 @@ async fn a_person_answers_for_a_parked_action_while_huntbook_serves() {
     let run = ask(&dir, &["runs", "--format", "json"]).await;
     let run: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
     let shown = ask(&dir, &["show", run[0]["id"].as_str().unwrap()]).await;
-    assert!(text(&shown.stdout).contains(&id), "{}", text(&shown.stdout));
+    let shown = text(&shown.stdout);
+    for word in [&id, "succeeded", "1 acted", "0 in doubt"] {
+        assert!(shown.contains(word), "{word}\n{shown}");
+    }
     served.kill().unwrap();
     served.wait().unwrap();
     sim.stop().await;

@@ -11,7 +11,7 @@ use super::tables;
 use crate::engine::Report;
 use crate::model::PlaybookId;
 use crate::settings;
-use crate::store::{RunFilter, Store};
+use crate::store::{Effect, Run, RunDetail, RunFilter, Store};
 
 /// Opens the journal of the settings for reading.
 pub(super) async fn reader(config: &Path) -> anyhow::Result<Store> {
@@ -31,8 +31,31 @@ pub(super) async fn list(arguments: &Runs, config: &Path, format: Output) -> any
         runs.retain(|summary| summary.run.playbook_name == *name);
         runs.truncate(usize::try_from(arguments.limit)?);
     }
+    for summary in &mut runs {
+        bring_up_to_date(&store, &mut summary.run).await?;
+    }
     print(format, &runs, |runs| tables::runs(runs));
     Ok(Exit::Fine)
+}
+
+/// Puts into a run's stored report what the journal has learnt since.
+async fn bring_up_to_date(store: &Store, run: &mut Run) -> anyhow::Result<()> {
+    let Ok(mut report) = serde_json::from_value::<Report>(run.report.clone()) else { return Ok(()) };
+    if report.is_settled() {
+        return Ok(());
+    }
+    if let Some(detail) = store.run(run.id).await? {
+        update(&mut report, &detail);
+        run.report = serde_json::to_value(&report)?;
+        run.counts = serde_json::to_value(report.counts)?;
+    }
+    Ok(())
+}
+
+/// Puts into a report what the journal has learnt since.
+pub(super) fn update(report: &mut Report, detail: &RunDetail) {
+    let effects: Vec<Effect> = detail.effects.iter().map(|(effect, _events)| effect.clone()).collect();
+    report.bring_up_to_date(&effects, &detail.messages);
 }
 
 /// Shows one run.
@@ -44,7 +67,8 @@ pub(super) async fn show(arguments: &Show, config: &Path, format: Output) -> any
         [] => bail!("there is no run `{}`: `huntbook runs` lists them", text.escape_debug()),
         _ => bail!("`{}` is the beginning of several runs: give more of it", text.escape_debug()),
     };
-    let detail = store.run(run).await?.context("the run has just been removed")?;
+    let mut detail = store.run(run).await?.context("the run has just been removed")?;
+    bring_up_to_date(&store, &mut detail.run).await?;
     match format {
         Output::Json => say_json(&detail),
         Output::Text => match serde_json::from_value::<Report>(detail.run.report.clone()) {

@@ -10,12 +10,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::args::{Output, Run};
 use super::exit::Exit;
 use super::output::{clean, say, show, tell};
-use super::validate;
-use super::{Refusal, setup, tables};
+use super::{Refusal, history, setup, tables, validate};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Generation};
 use crate::diag::{Format, render};
-use crate::engine::{Engine, Order, Present, Ran, Report, RunState, Standing, TakenUp, ToldState};
+use crate::engine::{Engine, Order, Present, Ran, Report, RunState, Standing, TakenUp};
 use crate::model::{Lists, PlaybookId};
 use crate::notify::{Channels, deliver_due};
 use crate::plan::{Plan, SourceFile, World, compile_set};
@@ -278,28 +277,13 @@ pub(super) async fn deliver(
     channels: &Channels,
     mut reports: Vec<Report>,
 ) -> anyhow::Result<Vec<Report>> {
-    let done = deliver_due(&engine.store, channels, &engine.clock, DELIVERIES_MAX).await?;
-    for report in &mut reports {
-        let detail = engine.store.run(report.run).await?;
-        let messages = detail.map(|detail| detail.messages).unwrap_or_default();
-        for told in report.told.iter_mut().filter(|told| told.state == ToldState::Queued) {
-            let mine = messages.iter().find(|message| {
-                message.channel == told.channel
-                    && message.ended.is_some()
-                    && title(&message.body) == told.title
-            });
-            if mine.is_some() {
-                told.state = ToldState::Delivered;
-            } else if let Some(failed) = done.undelivered.iter().find(|one| one.channel == told.channel) {
-                told.reason = Some(failed.reason.clone());
-            }
+    deliver_due(&engine.store, channels, &engine.clock, DELIVERIES_MAX).await?;
+    for report in reports.iter_mut().filter(|report| !report.is_settled()) {
+        if let Some(detail) = engine.store.run(report.run).await? {
+            history::update(report, &detail);
         }
     }
     Ok(reports)
-}
-
-fn title(body: &serde_json::Value) -> &str {
-    body.pointer("/message/title").and_then(serde_json::Value::as_str).unwrap_or_default()
 }
 
 /// Zero if everything went as planned.

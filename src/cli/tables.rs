@@ -142,13 +142,15 @@ pub(super) fn journal(detail: &RunDetail) -> String {
         }
         let _infallible = write!(text, "\n{table}\n");
     }
+    text
+}
+
+/// Where messages stand that no report tells of.
+fn messages(detail: &RunDetail) -> String {
+    let mut text = String::new();
     for message in &detail.messages {
         let why = message.reason.as_deref().map(|why| format!(": {}", clean(why, 200))).unwrap_or_default();
-        let _infallible = writeln!(
-            text,
-            "message to {} {} after {} attempts{why}",
-            message.channel, message.state, message.attempts
-        );
+        let _infallible = writeln!(text, "told {} {}{why}", message.channel, message.state);
     }
     text
 }
@@ -170,6 +172,7 @@ pub(super) fn unfinished(detail: &RunDetail) -> String {
         let _infallible =
             writeln!(text, "item     {} {}{why}", clean(&item.key, 120), clean(&item.outcome, 40));
     }
+    text.push_str(&messages(detail));
     text.push_str(&journal(detail));
     text
 }

@@ -6,6 +6,7 @@
 //! run and a playbook that only observes take the same path up to the last call.
 
 mod act;
+mod afterwards;
 mod collect;
 mod context;
 mod decide;
