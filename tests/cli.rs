@@ -2,6 +2,8 @@
 
 #[path = "cli/history.rs"]
 mod history;
+#[path = "cli/output.rs"]
+mod output;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use super::args::{Demo, Output};
 use super::exit::Exit;
-use super::output::{say, say_json, tell};
+use super::output::{Unsaid, say, say_json, tell};
 use super::run::{Scratch, deliver, spinner};
 use super::{overview, serve, setup, shipped, validate};
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailSecurity};
@@ -53,15 +53,15 @@ pub(super) async fn run(arguments: &Demo, format: Output, clock: SharedClock) ->
     let plans = compile_set(&found.playbooks, &world);
     problems.extend(plans.iter().flat_map(|compiled| compiled.diagnostics.iter().cloned()));
     if !problems.is_empty() {
-        say(&crate::diag::render(&problems, crate::diag::Format::Text));
+        say(&crate::diag::render(&problems, crate::diag::Format::Text))?;
         return Ok(Exit::Refused);
     }
     let plans = plans.into_iter().filter_map(|compiled| compiled.plan).map(Arc::new).collect();
     let reports = stage.play(plans, Arc::new(in_force)).await?;
     let reports = deliver(&stage.engine, &stage.channels, reports).await?;
     match format {
-        Output::Json => say_json(&reports),
-        Output::Text => stage.curtain(&reports),
+        Output::Json => say_json(&reports)?,
+        Output::Text => stage.curtain(&reports)?,
     }
     if arguments.serve {
         return stage.keep_on(&playbooks, &lists).await;
@@ -144,8 +144,8 @@ impl Stage {
     }
 
     /// Prints what happened, and what the tenant itself says happened.
-    fn curtain(&self, reports: &[Report]) {
-        say(&overview::of(reports));
+    fn curtain(&self, reports: &[Report]) -> Result<(), Unsaid> {
+        say(&overview::of(reports))?;
         let mut changes: BTreeMap<String, usize> = BTreeMap::new();
         for effect in self.sim.effects() {
             *changes.entry(effect.effect).or_default() += 1;
@@ -158,8 +158,9 @@ impl Stage {
             changes.join(", "),
             self.sim.messages().len(),
             self.mailbox.mails().len(),
-        ));
+        ))?;
         tell("Next: `huntbook demo --serve` keeps it running; the README leads to a real tenant.");
+        Ok(())
     }
 
     /// Keeps the tenant and the schedules running.

@@ -13,6 +13,9 @@ pub(super) enum Exit {
     Usage,
     /// Settings or playbooks were refused (`EX_CONFIG`).
     Refused,
+    /// Whoever read the output went away (`| head`): nothing to say, and nobody to say it to. The code is what
+    /// a shell gives a program that the closed pipe has ended (128 + SIGPIPE).
+    ReaderGone,
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +25,7 @@ impl From<Exit> for ExitCode {
             Exit::Findings => 1,
             Exit::Usage => 2,
             Exit::Refused => 78,
+            Exit::ReaderGone => 141,
         })
     }
 }

@@ -34,7 +34,7 @@ pub(super) async fn list(arguments: &Runs, config: &Path, format: Output) -> any
     for summary in &mut runs {
         bring_up_to_date(&store, &mut summary.run).await?;
     }
-    print(format, &runs, |runs| tables::runs(runs));
+    print(format, &runs, |runs| tables::runs(runs))?;
     Ok(Exit::Fine)
 }
 
@@ -70,11 +70,11 @@ pub(super) async fn show(arguments: &Show, config: &Path, format: Output) -> any
     let mut detail = store.run(run).await?.context("the run has just been removed")?;
     bring_up_to_date(&store, &mut detail.run).await?;
     match format {
-        Output::Json => say_json(&detail),
+        Output::Json => say_json(&detail)?,
         Output::Text => match serde_json::from_value::<Report>(detail.run.report.clone()) {
-            Ok(report) => say(&format!("{}{}", tables::report(&report), tables::journal(&detail))),
+            Ok(report) => say(&format!("{}{}", tables::report(&report), tables::journal(&detail)))?,
             // A run that is still going on, or was cut off, has no report yet.
-            Err(_no_report) => say(&tables::unfinished(&detail)),
+            Err(_no_report) => say(&tables::unfinished(&detail))?,
         },
     }
     Ok(Exit::Fine)

@@ -32,7 +32,7 @@ use tracing_subscriber::EnvFilter;
 
 use args::{Arguments, Command, Form, LogFormat, Output};
 use exit::Exit;
-use output::tell;
+use output::{Unsaid, tell};
 
 use crate::clock::{SharedClock, SystemClock};
 use crate::diag::{Chain, Format, render};
@@ -43,12 +43,7 @@ use crate::settings::SettingsError;
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Clap prints help to standard output and mistakes to standard error.
-            let failed = error.print().is_err();
-            let wrong = failed || error.use_stderr();
-            return if wrong { Exit::Usage.into() } else { Exit::Fine.into() };
-        }
+        Err(error) => return teach(&error).into(),
     };
     if let Err(problem) = start_log(&arguments) {
         tell(&format!("error: `--log` cannot be understood: {problem}"));
@@ -97,9 +92,18 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Import(arguments) => import::run(&arguments, format),
         Command::Sim(sim) => sim::run(&sim, clock).await,
         Command::Actions { name } => reference::actions(name.as_deref(), format),
-        Command::Schema { of } => Ok(reference::schema(of)),
+        Command::Schema { of } => reference::schema(of),
         Command::Explain { code } => reference::explain(&code),
-        Command::Completions { shell } => Ok(reference::completions(shell)),
+        Command::Completions { shell } => reference::completions(shell),
+    }
+}
+
+/// Prints help to standard output, or a mistake in the arguments to standard error.
+fn teach(error: &clap::Error) -> Exit {
+    match error.print() {
+        _ if error.use_stderr() => Exit::Usage,
+        Ok(()) => Exit::Fine,
+        Err(error) => report(&Unsaid::from(error).into()),
     }
 }
 
@@ -125,6 +129,9 @@ fn report(error: &anyhow::Error) -> Exit {
     if let Some(SettingsError::Refused(problems)) = error.downcast_ref() {
         tell(&render(problems, Format::Text));
         return Exit::Refused;
+    }
+    if error.downcast_ref().is_some_and(Unsaid::reader_is_gone) {
+        return Exit::ReaderGone;
     }
     let source: &(dyn std::error::Error + 'static) = error.as_ref();
     tell(&format!("error: {}", crate::text::encode::log(&Chain(source).to_string())));

@@ -1,19 +1,38 @@
 //! Standard output and standard error: the one place that prints.
 
-use std::io::Write as _;
+use std::io::{self, ErrorKind, Write as _};
 
 use serde::Serialize;
 
 use super::args::Output;
 use crate::text::encode;
 
-/// Writes lines to standard output. A reader that went away (`| head`) is not an error.
-pub(super) fn say(text: &str) {
+/// Standard output did not take a result.
+#[derive(Debug, thiserror::Error)]
+#[error("the result could not be written to standard output")]
+pub(super) struct Unsaid(#[source] io::Error);
+
+impl Unsaid {
+    /// Whether the reader has seen enough (`| head`).
+    pub(super) fn reader_is_gone(&self) -> bool {
+        self.0.kind() == ErrorKind::BrokenPipe
+    }
+}
+
+impl From<io::Error> for Unsaid {
+    fn from(error: io::Error) -> Self {
+        Self(error)
+    }
+}
+
+/// Writes lines to standard output.
+pub(super) fn say(text: &str) -> Result<(), Unsaid> {
     let mut out = anstream::stdout().lock();
-    let written = out
-        .write_all(text.as_bytes())
-        .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") });
-    drop(written.and_then(|()| out.flush()));
+    out.write_all(text.as_bytes())?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
 }
 
 /// Writes lines to standard error: progress and errors.
@@ -23,15 +42,16 @@ pub(super) fn tell(text: &str) {
 }
 
 /// Writes one JSON document.
-pub(super) fn say_json<T: Serialize>(value: &T) {
-    match serde_json::to_string_pretty(value) {
-        Ok(text) => say(&text),
-        Err(error) => tell(&format!("error: the result could not be written as JSON: {error}")),
-    }
+pub(super) fn say_json<T: Serialize>(value: &T) -> Result<(), Unsaid> {
+    say(&serde_json::to_string_pretty(value).map_err(io::Error::from)?)
 }
 
 /// Writes a value as JSON, or as the text `table` makes of it.
-pub(super) fn show<T: Serialize>(format: Output, value: &T, table: impl FnOnce(&T) -> String) {
+pub(super) fn show<T: Serialize>(
+    format: Output,
+    value: &T,
+    table: impl FnOnce(&T) -> String,
+) -> Result<(), Unsaid> {
     match format {
         Output::Json => say_json(value),
         Output::Text => say(&table(value)),

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::args::{Output, Record};
 use super::exit::Exit;
-use super::output::{say, say_json, tell};
+use super::output::{Unsaid, say, say_json, tell};
 use super::run::{Chosen, choose, spinner};
 use super::{Refusal, setup, test, validate};
 use crate::clock::SharedClock;
@@ -52,7 +52,7 @@ pub(super) async fn run(
     let files = place.write(&recording, arguments)?;
     let lists = recording.used_lists();
     let test = place.write_test((&files, lists, now), &chosen.file, (&settings, world)).await?;
-    report(&place, &files, test.as_deref(), format);
+    report(&place, &files, test.as_deref(), format)?;
     Ok(Exit::Fine)
 }
 
@@ -161,7 +161,7 @@ impl Place {
     }
 }
 
-fn report(place: &Place, files: &[Saved], test: Option<&Path>, format: Output) {
+fn report(place: &Place, files: &[Saved], test: Option<&Path>, format: Output) -> Result<(), Unsaid> {
     let path = |file: &Saved| place.fixtures.join(&file.name).display().to_string();
     let test = test.map(|test| test.display().to_string());
     match format {
@@ -170,16 +170,17 @@ fn report(place: &Place, files: &[Saved], test: Option<&Path>, format: Output) {
                 .iter()
                 .map(|file| json!({"path": path(file), "key": file.key, "table": file.table, "count": file.count}))
                 .collect();
-            say_json(&json!({"fixtures": files, "test": test}));
+            say_json(&json!({"fixtures": files, "test": test}))?;
         }
         Output::Text => {
             for file in files {
-                say(&format!("{:>6}  {}", file.count, path(file)));
+                say(&format!("{:>6}  {}", file.count, path(file)))?;
             }
             if let Some(test) = test {
-                say(&format!("  test  {test}"));
+                say(&format!("  test  {test}"))?;
             }
             tell("names, addresses and secrets were replaced; read the files before you share them");
         }
     }
+    Ok(())
 }

@@ -17,7 +17,7 @@ use crate::{playbook, settings};
 pub(super) fn actions(name: Option<&str>, format: Output) -> anyhow::Result<Exit> {
     let Some(name) = name else {
         let all: Vec<_> = ActionKind::ALL.iter().map(|kind| action(*kind)).collect();
-        show(format, &all, |all| tables::actions(all));
+        show(format, &all, |all| tables::actions(all))?;
         return Ok(Exit::Fine);
     };
     let Some(kind) = ActionKind::ALL.iter().find(|kind| kind.as_str() == name) else {
@@ -25,7 +25,7 @@ pub(super) fn actions(name: Option<&str>, format: Output) -> anyhow::Result<Exit
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
         bail!("there is no action `{}`{hint}", name.escape_debug());
     };
-    show(format, &action(*kind), tables::action);
+    show(format, &action(*kind), tables::action)?;
     Ok(Exit::Fine)
 }
 
@@ -48,13 +48,13 @@ fn action(kind: ActionKind) -> serde_json::Value {
 }
 
 /// Prints a JSON Schema.
-pub(super) fn schema(of: SchemaOf) -> Exit {
+pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Exit> {
     say_json(&match of {
         SchemaOf::Playbook => playbook::schema(),
         SchemaOf::Settings => settings::schema(),
         SchemaOf::Test => playbook::test::schema(),
-    });
-    Exit::Fine
+    })?;
+    Ok(Exit::Fine)
 }
 
 /// Explains a diagnostic code.
@@ -62,14 +62,14 @@ pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
     let Some(known) = Code::parse(code) else {
         bail!("there is no code `{}`; codes are HB0001 to HB0999", code.escape_debug());
     };
-    say(&format!("{known}: {}\n\n{}", known.title(), known.about()));
+    say(&format!("{known}: {}\n\n{}", known.title(), known.about()))?;
     Ok(Exit::Fine)
 }
 
 /// Prints a completion script.
-pub(super) fn completions(shell: Shell) -> Exit {
+pub(super) fn completions(shell: Shell) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "huntbook", &mut script);
-    say(&String::from_utf8_lossy(&script));
-    Exit::Fine
+    say(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Fine)
 }

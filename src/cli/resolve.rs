@@ -49,7 +49,7 @@ pub(super) async fn run(
     show(format, &resolved, |resolved| {
         let detail = clean(resolved.detail.as_deref().unwrap_or_default(), 700);
         format!("{} of {target} is `{}` now: {detail}", resolved.action, resolved.state)
-    });
+    })?;
     Ok(Exit::Fine)
 }
 

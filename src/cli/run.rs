@@ -47,7 +47,7 @@ pub(super) async fn run(
     let reports = run_in_tenants(&engine, arguments, &chosen, &lists).await?;
     let reports =
         if arguments.dry_run { reports } else { deliver(&engine, &parts.channels, reports).await? };
-    show(format, &reports, |reports| reports.iter().map(tables::report).collect::<Vec<_>>().join("\n"));
+    show(format, &reports, |reports| reports.iter().map(tables::report).collect::<Vec<_>>().join("\n"))?;
     Ok(exit_of(&reports))
 }
 
@@ -73,7 +73,7 @@ pub(super) fn choose(wanted: &str, files: Vec<SourceFile>, world: &World) -> any
                 return Ok(Chosen { plan: Arc::new(plan), file });
             }
             None if by_file => {
-                say(&render(&compiled.diagnostics, Format::Text));
+                say(&render(&compiled.diagnostics, Format::Text))?;
                 return Err(Refusal(format!("`{wanted}` does not validate")).into());
             }
             Some(_) | None => {}

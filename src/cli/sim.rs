@@ -38,7 +38,7 @@ pub(super) async fn run(arguments: &Arguments, clock: SharedClock) -> anyhow::Re
         endpoints.xdr,
         endpoints.hooks,
         sim.url(),
-    ));
+    ))?;
     tell("the simulated tenant runs; stop it with Ctrl-C");
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched for")?;
     tokio::select! {

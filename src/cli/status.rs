@@ -55,8 +55,8 @@ pub(super) async fn run(
     let store = reader(config).await?;
     let moment = Moment::read(&store, arguments, clock.now()).await?;
     match format {
-        Output::Json => say_json(&moment.json()),
-        Output::Text => say(&moment.text()),
+        Output::Json => say_json(&moment.json())?,
+        Output::Text => say(&moment.text())?,
     }
     Ok(if moment.needs_somebody() { Exit::Findings } else { Exit::Fine })
 }

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::args::{Form, Test};
 use super::exit::Exit;
-use super::output::{say, say_json, tell};
+use super::output::{Unsaid, say, say_json, tell};
 use super::{Refusal, junit, setup, transcript, validate};
 use crate::daemon;
 use crate::diag::{Format, Level, render};
@@ -27,7 +27,7 @@ pub(super) async fn run(arguments: &Test, config: &Path, form: Form) -> anyhow::
     let jobs = arguments.jobs.map_or_else(cores, usize::from);
     let played = play_all(chosen, jobs).await?;
     let coverage = arguments.coverage.then(|| cover(&suite.scripts, &played));
-    report(&suite, &played, coverage.as_ref(), form);
+    report(&suite, &played, coverage.as_ref(), form)?;
     let failed = played.iter().any(|played| !played.passed());
     Ok(match (errors, failed) {
         (true, _) => Exit::Refused,
@@ -148,13 +148,13 @@ fn bar(all: usize) -> ProgressBar {
     bar
 }
 
-fn report(suite: &Suite, played: &[Played], coverage: Option<&Coverage>, form: Form) {
+fn report(suite: &Suite, played: &[Played], coverage: Option<&Coverage>, form: Form) -> Result<(), Unsaid> {
     match form {
         Form::Text => {
             if !suite.diagnostics.is_empty() {
-                say(&render(&suite.diagnostics, Format::Text));
+                say(&render(&suite.diagnostics, Format::Text))?;
             }
-            say(&transcript::text(played, coverage));
+            say(&transcript::text(played, coverage))
         }
         Form::Json => say_json(&transcript::json(suite, played, coverage)),
         Form::Junit => say(&junit::report(suite, played)),

@@ -30,11 +30,11 @@ pub(super) fn run(arguments: &Validate, config: &Path, format: Output) -> anyhow
         Output::Json => {
             let text = render(&problems, Format::Json);
             let problems: serde_json::Value = serde_json::from_str(&text)?;
-            say_json(&json!({"files": files, "errors": errors, "problems": problems}));
+            say_json(&json!({"files": files, "errors": errors, "problems": problems}))?;
         }
         Output::Text => {
             if !problems.is_empty() {
-                say(&render(&problems, Format::Text));
+                say(&render(&problems, Format::Text))?;
             }
             let warnings = problems.len() - errors;
             tell(&format!(
