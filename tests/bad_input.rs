@@ -20,9 +20,9 @@ use huntbook::plan::{self, Exclusions, SourceFile, World};
 use huntbook::rehearsal::{self, Naming, Sources};
 use huntbook::{playbook, settings};
 
-/// Codes that need more than one file to be raised; `two_playbooks_with_one_id` and
-/// `a_file_beyond_the_limits` raise them.
-const RAISED_ELSEWHERE: &[Code] = &[Code::DuplicateId];
+/// Codes that need more than one file to be raised, or none; `two_playbooks_with_one_id`,
+/// `two_playbooks_with_one_name` and `a_file_beyond_the_limits` raise them, and `validate` in `tests/cli/`.
+const RAISED_ELSEWHERE: &[Code] = &[Code::DuplicateId, Code::DuplicateName, Code::Unreadable];
 
 /// What the playbooks here may refer to.
 fn world() -> World {
@@ -181,6 +181,28 @@ fn two_playbooks_with_one_id() {
             "b.yaml:2:5 HB0106 the same `id` stands in a.yaml",
         ]
     );
+}
+
+#[test]
+fn two_playbooks_with_one_name() {
+    let file = |name: &str, id: &str| SourceFile {
+        name: name.to_owned(),
+        bytes: HEAD.replace("id: 2f", id).into_bytes(),
+    };
+    let compiled = plan::compile_set(&[file("a.yaml", "id: 2f"), file("b.yaml", "id: 3f")], &world());
+    let shown: Vec<String> = compiled
+        .iter()
+        .flat_map(|compiled| &compiled.diagnostics)
+        .map(|found| format!("{} {} {}", found.span, found.code, found.message))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "a.yaml:3:7 HB0107 the same `name` stands in b.yaml",
+            "b.yaml:3:7 HB0107 the same `name` stands in a.yaml",
+        ]
+    );
+    assert!(compiled.iter().all(|compiled| !compiled.is_refused()));
 }
 
 #[test]

@@ -46,7 +46,12 @@ Start here:
   huntbook run PLAYBOOK --dry-run        what one playbook would do, changing nothing
   huntbook serve                         run all playbooks on their schedules
 
-Exit codes: 0 fine; 1 findings, failed or halted runs; 2 wrong usage; 78 settings or playbooks refused.";
+Exit codes:
+    0  fine
+    1  a run failed or was halted, something waits for a person, or the world failed
+    2  wrong usage; a playbook, tenant, action or code that does not exist
+   78  settings, secrets or playbooks are refused or not there
+  141  whoever read the output went away (`| head`)";
 
 /// How results are written, of all commands together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -2,6 +2,7 @@
 //! code. Nothing here decides anything about a playbook.
 
 mod args;
+mod choose;
 mod demo;
 mod exit;
 mod history;
@@ -35,6 +36,7 @@ use exit::Exit;
 use output::{Unsaid, tell};
 
 use crate::clock::{SharedClock, SystemClock};
+use crate::daemon::ScanError;
 use crate::diag::{Chain, Format, render};
 use crate::settings::SettingsError;
 
@@ -84,8 +86,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Test(test) => test::run(&test, &config, form).await,
         Command::Record(record) => record::run(&record, &config, format, clock).await,
         Command::Run(run) => run::run(&run, &config, format, clock).await,
-        Command::Runs(runs) => history::list(&runs, &config, format).await,
-        Command::Show(show) => history::show(&show, &config, format).await,
+        Command::Runs(runs) => history::list(&runs, &config, format, clock).await,
+        Command::Show(show) => history::show(&show, &config, format, clock).await,
         Command::Status(status) => status::run(&status, &config, format, clock).await,
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
@@ -135,12 +137,24 @@ fn report(error: &anyhow::Error) -> Exit {
     }
     let source: &(dyn std::error::Error + 'static) = error.as_ref();
     tell(&format!("error: {}", crate::text::encode::log(&Chain(source).to_string())));
-    match error.downcast_ref::<Refusal>() {
-        Some(_) => Exit::Refused,
-        None if error.is::<SettingsError>() => Exit::Refused,
-        None => Exit::Findings,
+    if error.is::<Misuse>() {
+        return Exit::Usage;
     }
+    let configured =
+        [error.is::<Refusal>(), error.is::<SettingsError>(), error.is::<Unfit>(), error.is::<ScanError>()];
+    if configured.contains(&true) { Exit::Refused } else { Exit::Findings }
 }
+
+/// An argument that names nothing, or too much.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(String);
+
+/// Settings of which no working parts can be made: a secret that is not there, a certificate that cannot be
+/// read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct Unfit(#[from] anyhow::Error);
 
 /// Something in the settings or the playbooks that keeps a command from starting.
 #[derive(Debug, thiserror::Error)]

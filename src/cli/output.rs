@@ -58,6 +58,11 @@ pub(super) fn show<T: Serialize>(
     }
 }
 
+/// A number of things: `1 playbook`, `2 playbooks`.
+pub(super) fn counted((count, thing): (usize, &str)) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Makes text from the tenant fit for a terminal: no control or direction characters, at most `width`
 /// characters, cut with an ellipsis.
 pub(super) fn clean(text: &str, width: usize) -> String {

@@ -9,10 +9,11 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Output, Record};
+use super::choose::{Chosen, choose};
 use super::exit::Exit;
 use super::output::{Unsaid, say, say_json, tell};
-use super::run::{Chosen, choose, spinner};
-use super::{Refusal, setup, test, validate};
+use super::run::{no_tenant, spinner};
+use super::{Misuse, Refusal, setup, test, validate};
 use crate::clock::SharedClock;
 use crate::daemon;
 use crate::model::duration;
@@ -62,6 +63,7 @@ pub(super) fn pick(
     wanted: Option<&str>,
     tenants: BTreeMap<String, Arc<dyn Tenant>>,
 ) -> anyhow::Result<Arc<dyn Tenant>> {
+    let known: Vec<String> = tenants.keys().cloned().collect();
     let fits = |name: &String| chosen.plan.is_for(name) && wanted.is_none_or(|wanted| wanted == name);
     let mut found: Vec<(String, Arc<dyn Tenant>)> =
         tenants.into_iter().filter(|(name, _)| fits(name)).collect();
@@ -69,10 +71,9 @@ pub(super) fn pick(
     if 1 < names.len() {
         let text =
             format!("the playbook is for several tenants; name one with --tenant: {}", names.join(", "));
-        return Err(Refusal(text).into());
+        return Err(Misuse(text).into());
     }
-    let none = || Refusal("the playbook is for none of the tenants asked for".to_owned());
-    Ok(found.pop().map(|(_, tenant)| tenant).ok_or_else(none)?)
+    found.pop().map(|(_, tenant)| tenant).ok_or_else(|| no_tenant(wanted, &known))
 }
 
 fn options(arguments: &Record) -> anyhow::Result<RecordOptions> {

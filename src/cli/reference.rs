@@ -1,6 +1,5 @@
 //! `huntbook actions`, `schema`, `explain` and `completions`: what huntbook knows about itself.
 
-use anyhow::bail;
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 use serde_json::json;
@@ -8,7 +7,7 @@ use serde_json::json;
 use super::args::{Arguments, Output, SchemaOf};
 use super::exit::Exit;
 use super::output::{say, say_json, show};
-use super::tables;
+use super::{Misuse, tables};
 use crate::action::{ActionKind, Impact, Remote};
 use crate::diag::{Code, nearest};
 use crate::{playbook, settings};
@@ -23,7 +22,7 @@ pub(super) fn actions(name: Option<&str>, format: Output) -> anyhow::Result<Exit
     let Some(kind) = ActionKind::ALL.iter().find(|kind| kind.as_str() == name) else {
         let near = nearest(name, ActionKind::ALL.iter().map(|kind| kind.as_str()));
         let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        bail!("there is no action `{}`{hint}", name.escape_debug());
+        return Err(Misuse(format!("there is no action `{}`{hint}", name.escape_debug())).into());
     };
     show(format, &action(*kind), tables::action)?;
     Ok(Exit::Fine)
@@ -60,7 +59,8 @@ pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Exit> {
 /// Explains a diagnostic code.
 pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
     let Some(known) = Code::parse(code) else {
-        bail!("there is no code `{}`; codes are HB0001 to HB0999", code.escape_debug());
+        let text = format!("there is no code `{}`; codes are HB0001 to HB0999", code.escape_debug());
+        return Err(Misuse(text).into());
     };
     say(&format!("{known}: {}\n\n{}", known.title(), known.about()))?;
     Ok(Exit::Fine)

@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use super::args::{Output, Resolve};
 use super::exit::Exit;
-use super::history::reader;
+use super::history::Past;
 use super::output::{clean, show};
 use crate::clock::SharedClock;
 use crate::settings;
@@ -28,7 +28,7 @@ pub(super) async fn run(
         (Word::NotApplied, "a person says that it was not done")
     };
     let text = arguments.effect.trim();
-    let effect = match reader(config).await?.find_effects(text).await?.as_slice() {
+    let effect = match Past::open(config, &clock).await?.store.find_effects(text).await?.as_slice() {
         [effect] => effect.clone(),
         [] => bail!("there is no effect `{}`: `huntbook status` lists what is parked", text.escape_debug()),
         _ => bail!("`{}` is the beginning of several effects: give more of it", text.escape_debug()),

@@ -8,16 +8,17 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Output, Run};
+use super::choose::{Chosen, choose};
 use super::exit::Exit;
-use super::output::{clean, say, show, tell};
-use super::{Refusal, history, setup, tables, validate};
+use super::output::{clean, show, tell};
+use super::{Misuse, Refusal, history, setup, tables, validate};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Generation};
-use crate::diag::{Format, render};
+use crate::diag::nearest;
 use crate::engine::{Engine, Order, Present, Ran, Report, RunState, Standing, TakenUp};
 use crate::model::{Lists, PlaybookId};
 use crate::notify::{Channels, deliver_due};
-use crate::plan::{Plan, SourceFile, World, compile_set};
+use crate::plan::{Plan, World};
 use crate::settings::{self, Settings};
 use crate::store::{Accepted, Effects, Store, Trigger};
 
@@ -36,7 +37,7 @@ pub(super) async fn run(
     let mut problems = Vec::new();
     let lists = validate::lists(&found.lists, &mut problems);
     let world = setup::world(&settings, lists.clone());
-    validate::settings_names(&settings, &world)?;
+    validate::insist_on_names(config, &settings, &world)?;
     let chosen = choose(&arguments.playbook, found.playbooks, &world)?;
     let parts = setup::open(&settings, &clock)?;
     let journal = Journal::open(&settings, arguments, &clock).await?;
@@ -49,50 +50,6 @@ pub(super) async fn run(
         if arguments.dry_run { reports } else { deliver(&engine, &parts.channels, reports).await? };
     show(format, &reports, |reports| reports.iter().map(tables::report).collect::<Vec<_>>().join("\n"))?;
     Ok(exit_of(&reports))
-}
-
-/// A playbook that was chosen, with its bytes.
-pub(super) struct Chosen {
-    pub(super) plan: Arc<Plan>,
-    pub(super) file: SourceFile,
-}
-
-/// Finds the playbook a person means: by file, by name or by id.
-pub(super) fn choose(wanted: &str, files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
-    let as_file = Path::new(wanted);
-    let extra = as_file.is_file() && !files.iter().any(|file| same_file(&file.name, as_file));
-    let mut files = files;
-    if extra {
-        files.extend(daemon::read_paths(&[as_file.to_owned()], as_file)?);
-    }
-    let compiled = compile_set(&files, world);
-    for (compiled, file) in compiled.into_iter().zip(files) {
-        let by_file = same_file(&file.name, as_file);
-        match compiled.plan {
-            Some(plan) if by_file || is_called(&plan, wanted) => {
-                return Ok(Chosen { plan: Arc::new(plan), file });
-            }
-            None if by_file => {
-                say(&render(&compiled.diagnostics, Format::Text))?;
-                return Err(Refusal(format!("`{wanted}` does not validate")).into());
-            }
-            Some(_) | None => {}
-        }
-    }
-    let text = format!("there is no playbook `{}`: name its file, its name or its id", wanted.escape_debug());
-    Err(Refusal(text).into())
-}
-
-fn is_called(plan: &Plan, wanted: &str) -> bool {
-    plan.about.name == wanted || plan.about.id.to_string() == wanted.to_ascii_lowercase()
-}
-
-fn same_file(name: &str, wanted: &Path) -> bool {
-    let name = Path::new(name);
-    let same = || Some(name.canonicalize().ok()? == wanted.canonicalize().ok()?);
-    name == wanted
-        || same().unwrap_or(false)
-        || name.file_stem().is_some_and(|stem| stem == wanted.as_os_str())
 }
 
 /// The journal of a run: the real one, or for a dry run a copy that is thrown away.
@@ -232,10 +189,8 @@ async fn run_in_tenants(
         |name: &&String| plan.is_for(name) && arguments.tenant.as_ref().is_none_or(|only| only == *name);
     let tenants: Vec<String> = engine.tenants.keys().filter(wanted).cloned().collect();
     if tenants.is_empty() {
-        let known: Vec<&str> = engine.tenants.keys().map(String::as_str).collect();
-        let text =
-            format!("the playbook is for none of the tenants asked for; known tenants: {}", known.join(", "));
-        return Err(Refusal(text).into());
+        let known: Vec<String> = engine.tenants.keys().cloned().collect();
+        return Err(no_tenant(arguments.tenant.as_deref(), &known));
     }
     let (name, file) = (plan.about.id, chosen.file.name.clone());
     engine.store.accept_version(&Accepted { name, file, bytes: chosen.file.bytes.clone() }).await?;
@@ -259,6 +214,23 @@ async fn run_in_tenants(
     }
     progress.finish_and_clear();
     Ok(reports)
+}
+
+/// Says why there is no tenant to run in.
+pub(super) fn no_tenant(asked: Option<&str>, tenants: &[String]) -> anyhow::Error {
+    let Some(asked) = asked else {
+        return Refusal("the playbook is for none of the tenants in the settings".to_owned()).into();
+    };
+    let known = || tenants.iter().map(String::as_str);
+    let shown = clean(asked, 120);
+    if tenants.iter().any(|tenant| tenant == asked) {
+        return Misuse(format!("the playbook is not for the tenant `{shown}`")).into();
+    }
+    let hint = match nearest(asked, known()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    Misuse(format!("there is no tenant `{shown}`: {hint}")).into()
 }
 
 /// Shows on a terminal that something goes on; on standard error, and nowhere else.

@@ -37,7 +37,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
             lists.extend_with(list::parse(&stored.file, &stored.bytes, &mut Sink::new()));
         }
     }
-    validate::settings_names(&settings, &setup::world(&settings, lists))?;
+    validate::insist_on_names(config, &settings, &setup::world(&settings, lists))?;
     let parts = setup::open(&settings, &clock)?;
     let engine = Engine { store, clock, tenants: parts.tenants };
     let options = options(&settings, parts.channels, arguments.drain);

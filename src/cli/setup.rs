@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
+use super::Unfit;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
 use crate::clock::SharedClock;
 use crate::expr::Language;
@@ -29,7 +30,11 @@ pub(super) struct Parts {
 }
 
 /// Opens tenants and channels. Connects to nothing.
-pub(super) fn open(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
+pub(super) fn open(settings: &Settings, clock: &SharedClock) -> Result<Parts, Unfit> {
+    Ok(parts(settings, clock)?)
+}
+
+fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
     let options = http_options(settings)?;
     // A house that signs its own certificates signs those of its mail server too.
     let extra_ca = options.extra_ca.clone();

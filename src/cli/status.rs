@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::args::{Output, Status};
 use super::exit::Exit;
-use super::history::reader;
+use super::history::Past;
 use super::output::{clean, say, say_json};
 use super::tables::{CELL_WIDTH, table};
 use crate::clock::SharedClock;
@@ -52,8 +52,8 @@ pub(super) async fn run(
     format: Output,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
-    let store = reader(config).await?;
-    let moment = Moment::read(&store, arguments, clock.now()).await?;
+    let past = Past::open(config, &clock).await?;
+    let moment = Moment::read(&past.store, arguments, clock.now()).await?;
     match format {
         Output::Json => say_json(&moment.json())?,
         Output::Text => say(&moment.text())?,

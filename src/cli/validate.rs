@@ -1,58 +1,110 @@
 //! `huntbook validate`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{Output, Validate};
 use super::exit::Exit;
-use super::output::{say, say_json, tell};
+use super::output::{counted, say, say_json, tell};
 use super::setup;
-use crate::daemon;
-use crate::diag::{Diagnostic, Format, Level, render};
+use crate::daemon::{self, Scan, ScanError};
+use crate::diag::{Chain, Code, Diagnostic, Format, Level, Sink, SourceText, Span, render};
 use crate::model::Lists;
 use crate::plan::{SourceFile, World, compile_set, parse_lists};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Settings, SettingsError};
+use crate::yaml;
 
 /// Checks settings, lists and playbooks, and prints every problem.
 pub(super) fn run(arguments: &Validate, config: &Path, format: Output) -> anyhow::Result<Exit> {
-    let settings = settings::load(config)?;
-    let found = read(arguments, &settings)?;
     let mut problems = Vec::new();
+    let good = match settings::load(config) {
+        Ok(settings) => Some(settings),
+        Err(SettingsError::Refused(found)) => {
+            problems.extend(found);
+            None
+        }
+        Err(error) => {
+            problems.push(unreadable(config, &error));
+            None
+        }
+    };
+    let settings = good.clone().unwrap_or_else(|| settings::folders(config));
+    let (found, unread) = read(arguments, &settings);
+    problems.extend(unread.iter().map(|error| unreadable(error.path(), error)));
     let lists = lists(&found.lists, &mut problems);
-    let world = setup::world(&settings, lists);
-    let files = found.playbooks.len();
-    problems
-        .extend(compile_set(&found.playbooks, &world).into_iter().flat_map(|compiled| compiled.diagnostics));
-    settings_names(&settings, &world)?;
-    let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
-    match format {
-        Output::Json => {
-            let text = render(&problems, Format::Json);
-            let problems: serde_json::Value = serde_json::from_str(&text)?;
-            say_json(&json!({"files": files, "errors": errors, "problems": problems}))?;
-        }
-        Output::Text => {
-            if !problems.is_empty() {
-                say(&render(&problems, Format::Text))?;
-            }
-            let warnings = problems.len() - errors;
-            tell(&format!(
-                "{files} playbooks, {} lists: {errors} errors, {warnings} warnings",
-                found.lists.len()
-            ));
-        }
+    let mut world = setup::world(&settings, lists);
+    if good.is_some() {
+        problems.extend(settings_names(config, &settings, &world));
+    } else {
+        allow_names(&mut world, &found.playbooks);
     }
+    let compiled = compile_set(&found.playbooks, &world);
+    problems.extend(compiled.into_iter().flat_map(|compiled| compiled.diagnostics));
+    let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
+    print(&found, &problems, errors, format)?;
     Ok(if errors == 0 { Exit::Fine } else { Exit::Refused })
 }
 
-fn read(arguments: &Validate, settings: &Settings) -> anyhow::Result<daemon::Scan> {
-    let found = daemon::scan(&settings.playbooks, &settings.lists);
-    if arguments.paths.is_empty() {
-        return Ok(found?);
+fn print(found: &Scan, problems: &[Diagnostic], errors: usize, format: Output) -> anyhow::Result<()> {
+    let (playbooks, lists, warnings) = (found.playbooks.len(), found.lists.len(), problems.len() - errors);
+    if format == Output::Json {
+        let problems: Value = serde_json::from_str(&render(problems, Format::Json))?;
+        say_json(&json!({
+            "playbooks": playbooks, "lists": lists, "errors": errors, "warnings": warnings,
+            "problems": problems,
+        }))?;
+        return Ok(());
     }
-    let lists = found.map(|scan| scan.lists).unwrap_or_default();
-    Ok(daemon::Scan { playbooks: daemon::read_paths(&arguments.paths, &settings.lists)?, lists })
+    if !problems.is_empty() {
+        say(&render(problems, Format::Text))?;
+    }
+    let [playbooks, lists, errors, warnings] =
+        [(playbooks, "playbook"), (lists, "list"), (errors, "error"), (warnings, "warning")].map(counted);
+    tell(&format!("{playbooks}, {lists}: {errors}, {warnings}"));
+    Ok(())
+}
+
+/// Reads what can be read, and says what cannot.
+fn read(arguments: &Validate, settings: &Settings) -> (Scan, Vec<ScanError>) {
+    if arguments.paths.is_empty() {
+        daemon::read_all(std::slice::from_ref(&settings.playbooks), &settings.lists)
+    } else {
+        daemon::read_all(&arguments.paths, &settings.lists)
+    }
+}
+
+/// Something that is there in name only.
+fn unreadable(path: &Path, error: &(dyn std::error::Error + 'static)) -> Diagnostic {
+    // Its own words repeat the path, which stands beside the message anyway.
+    let why = error.source().map_or_else(|| error.to_string(), |source| Chain(source).to_string());
+    Diagnostic::error(Code::Unreadable, nowhere_in(path), format!("it cannot be read: {why}"))
+}
+
+fn nowhere_in(path: &Path) -> Span {
+    let source = SourceText { name: path.display().to_string(), text: String::new() };
+    Span { source: source.into(), range: 0..0 }
+}
+
+/// Takes every channel and tenant that playbooks name for known: without settings nobody can say which are
+/// not, and everything else can be checked all the same.
+fn allow_names(world: &mut World, playbooks: &[SourceFile]) {
+    let mut tags = BTreeSet::new();
+    let texts = |value: Option<&Value>| -> Vec<String> {
+        let all = value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        all.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let mut tenants = BTreeSet::from(["any".to_owned()]);
+    for file in playbooks {
+        let Some(tree) = yaml::parse(&file.name, &file.bytes, &mut Sink::new()) else { continue };
+        let notify = tree.value().get("notify").and_then(Value::as_array).map(Vec::as_slice);
+        let channels = notify.unwrap_or_default().iter().filter_map(|one| one.get("channel")?.as_str());
+        world.channels.extend(channels.map(str::to_owned));
+        tenants.extend(texts(tree.value().get("tenants")));
+        tags.extend(texts(tree.value().pointer("/tenants/tags")));
+    }
+    world.tenants = tenants.into_iter().map(|name| (name, tags.clone())).collect();
 }
 
 /// Reads lists; problems are collected, good lists are kept.
@@ -65,30 +117,29 @@ pub(super) fn lists(files: &[SourceFile], problems: &mut Vec<Diagnostic>) -> Lis
     lists
 }
 
-/// Checks the names inside the settings that refer to something.
-pub(super) fn settings_names(settings: &Settings, world: &World) -> anyhow::Result<()> {
-    if let Some(alerts) = &settings.alerts
-        && !settings.channels.contains_key(&alerts.channel)
-    {
-        let text =
-            format!("`alerts.channel` names the channel `{}`, which is not in the settings", alerts.channel);
-        return Err(super::Refusal(text).into());
+/// Insists on the names inside the settings that refer to something.
+pub(super) fn insist_on_names(config: &Path, settings: &Settings, world: &World) -> anyhow::Result<()> {
+    let problems = settings_names(config, settings, world);
+    if problems.is_empty() { Ok(()) } else { Err(SettingsError::Refused(problems).into()) }
+}
+
+/// Checks the names inside the settings that refer to lists.
+fn settings_names(config: &Path, settings: &Settings, world: &World) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let guards = &settings.guards.exclude;
+    for (key, entries) in [("devices", &guards.devices), ("users", &guards.users)] {
+        let Some(settings::EntrySettings::List(name)) = entries else { continue };
+        let why = match world.lists.get(name) {
+            None => format!("there is no list `{}`", name.escape_debug()),
+            Some(list) if list.is_empty() => {
+                format!("the list `{}` has no entries and protects nothing", name.escape_debug())
+            }
+            Some(_filled) => continue,
+        };
+        let span = settings::place(config, &format!("/guards/exclude/{key}"));
+        let known = world.lists.iter().map(|list| list.name());
+        let problem = Diagnostic::error(Code::UnknownReference, span, why);
+        problems.push(if world.lists.get(name).is_none() { problem.nearest(name, known) } else { problem });
     }
-    let guards = &world.exclusions;
-    let missing =
-        guards.device_lists.iter().chain(&guards.user_lists).find(|name| world.lists.get(name).is_none());
-    if let Some(name) = missing {
-        let text = format!("`guards.exclude` names the list `{name}`, which is not there");
-        return Err(super::Refusal(text).into());
-    }
-    let is_empty = |name: &&String| world.lists.get(name).is_some_and(|list| list.is_empty());
-    match guards.device_lists.iter().chain(&guards.user_lists).find(is_empty) {
-        Some(name) => {
-            let text = format!(
-                "`guards.exclude` names the list `{name}`, which has no entries and protects nothing"
-            );
-            Err(super::Refusal(text).into())
-        }
-        None => Ok(()),
-    }
+    problems
 }

@@ -32,6 +32,17 @@ pub struct ScanError {
     source: io::Error,
 }
 
+impl ScanError {
+    /// What could not be read.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What is done about something that cannot be read: the end, or go on without it.
+type Trouble<'a> = &'a mut dyn FnMut(ScanError) -> Result<(), ScanError>;
+
 /// Everything found at one moment, sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scan {
@@ -59,7 +70,27 @@ pub fn scan_lists(lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
     if lists.canonicalize().is_err() {
         return Ok(Vec::new());
     }
-    Ok(walk(lists, &is_list, None)?.into_iter().map(|found| found.file).collect())
+    Ok(files(walk(lists, &is_list, None, &mut Err)?))
+}
+
+/// Reads of these playbooks, and of the lists, whatever can be read, and says what cannot.
+#[must_use]
+pub fn read_all(playbooks: &[PathBuf], lists: &Path) -> (Scan, Vec<ScanError>) {
+    let mut unread = Vec::new();
+    let mut go_on = |error| {
+        unread.push(error);
+        Ok(())
+    };
+    let mut scan = Scan::default();
+    if let Ok(found) = read_each(playbooks, lists, &mut go_on) {
+        scan.playbooks = found;
+    }
+    if lists.canonicalize().is_ok()
+        && let Ok(found) = walk(lists, &is_list, None, &mut go_on)
+    {
+        scan.lists = files(found);
+    }
+    (scan, unread)
 }
 
 /// Whether a file of this name holds a list.
@@ -95,13 +126,11 @@ impl Seen {
 /// Reads both directories, like [`scan`].
 pub(super) fn look(playbooks: &Path, lists: &Path) -> Result<Seen, ScanError> {
     let lists_at = lists.canonicalize().ok();
-    let is_playbook = |name: &str| ends_in(name, &["yaml", "yml"]) && !is_test(name);
-    let lists = if lists_at.is_some() { walk(lists, &is_list, None)? } else { Vec::new() };
-    let playbooks = walk(playbooks, &is_playbook, lists_at.as_deref())?;
+    let lists = if lists_at.is_some() { walk(lists, &is_list, None, &mut Err)? } else { Vec::new() };
+    let playbooks = walk(playbooks, &is_playbook, lists_at.as_deref(), &mut Err)?;
     let all = || playbooks.iter().chain(&lists);
     let changed = all().filter_map(|found| found.changed).max();
     let emptied = all().filter(|found| found.file.bytes.is_empty()).filter_map(|found| found.changed).max();
-    let files = |found: Vec<Found>| found.into_iter().map(|found| found.file).collect();
     Ok(Seen { scan: Scan { playbooks: files(playbooks), lists: files(lists) }, changed, emptied })
 }
 
@@ -111,18 +140,26 @@ pub(super) fn look(playbooks: &Path, lists: &Path) -> Result<Seen, ScanError> {
 ///
 /// [`ScanError`] for the first that cannot be read.
 pub fn read_paths(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
-    let mut files = Vec::new();
+    read_each(paths, lists, &mut Err)
+}
+
+fn read_each(paths: &[PathBuf], lists: &Path, trouble: Trouble<'_>) -> Result<Vec<SourceFile>, ScanError> {
+    let lists_at = lists.canonicalize().ok();
+    let mut read_files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            files.extend(scan(path, lists)?.playbooks);
+            read_files.extend(files(walk(path, &is_playbook, lists_at.as_deref(), trouble)?));
         } else if is_special(path) {
             let source = io::Error::other("this is no file: it may never end");
-            return Err(ScanError { path: path.clone(), source });
+            trouble(ScanError { path: path.clone(), source })?;
         } else {
-            files.push(read(path)?.file);
+            match read(path) {
+                Ok(found) => read_files.push(found.file),
+                Err(error) => trouble(error)?,
+            }
         }
     }
-    Ok(files)
+    Ok(read_files)
 }
 
 /// Reads the files of tests among these paths: `*.test.yaml` and `*.test.yml` in directories, files of tests
@@ -133,23 +170,27 @@ pub fn read_paths(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, Sc
 /// [`ScanError`] for the first that cannot be read.
 pub fn read_tests(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
     let lists_at = lists.canonicalize().ok();
-    let mut files = Vec::new();
+    let mut read_files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            let found = walk(path, &is_test, lists_at.as_deref())?;
-            files.extend(found.into_iter().map(|found| found.file));
+            read_files.extend(files(walk(path, &is_test, lists_at.as_deref(), &mut Err)?));
         } else if path.file_name().and_then(|name| name.to_str()).is_some_and(is_test) {
-            files.push(read(path)?.file);
+            read_files.push(read(path)?.file);
         } else {
             for ending in ["test.yaml", "test.yml"] {
                 let beside = path.with_extension(ending);
                 if beside.is_file() {
-                    files.push(read(&beside)?.file);
+                    read_files.push(read(&beside)?.file);
                 }
             }
         }
     }
-    Ok(files)
+    Ok(read_files)
+}
+
+/// Whether a file of this name holds a playbook.
+fn is_playbook(name: &str) -> bool {
+    ends_in(name, &["yaml", "yml"]) && !is_test(name)
 }
 
 /// Whether a file of this name holds tests and no playbook.
@@ -163,19 +204,36 @@ struct Found {
     changed: Option<Timestamp>,
 }
 
-fn walk(root: &Path, wanted: &dyn Fn(&str) -> bool, except: Option<&Path>) -> Result<Vec<Found>, ScanError> {
+fn files(found: Vec<Found>) -> Vec<SourceFile> {
+    found.into_iter().map(|found| found.file).collect()
+}
+
+/// Reads what is wanted below a folder, sorted by name.
+fn walk(
+    root: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+    except: Option<&Path>,
+    trouble: Trouble<'_>,
+) -> Result<Vec<Found>, ScanError> {
     let mut files = Vec::new();
     let mut bytes = 0;
     let mut seen = BTreeSet::new();
     let mut folders = vec![(root.to_path_buf(), 0)];
     while let Some((folder, depth)) = folders.pop() {
         let failed = |source| ScanError { path: folder.clone(), source };
-        let real = folder.canonicalize().map_err(failed)?;
+        let listed = folder.canonicalize().and_then(|real| Ok((real, std::fs::read_dir(&folder)?)));
+        let (real, entries) = match listed {
+            Ok(listed) => listed,
+            Err(source) => {
+                trouble(failed(source))?;
+                continue;
+            }
+        };
         // A link that leads back up would go on for ever; the lists have their own reader.
         if !seen.insert(real.clone()) || except == Some(real.as_path()) {
             continue;
         }
-        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        for entry in entries {
             let path = entry.map_err(failed)?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if is_leftover(name) {
@@ -189,7 +247,11 @@ fn walk(root: &Path, wanted: &dyn Fn(&str) -> bool, except: Option<&Path>) -> Re
                 let found = match read(&path) {
                     // Between listing and reading it went: the next look will see what became of it.
                     Err(error) if error.source.kind() == io::ErrorKind::NotFound => continue,
-                    read => read?,
+                    Err(error) => {
+                        trouble(error)?;
+                        continue;
+                    }
+                    Ok(found) => found,
                 };
                 bytes += found.file.bytes.len() as u64;
                 if files.len() == FILES_MAX || BYTES_MAX < bytes {

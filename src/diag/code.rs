@@ -52,6 +52,8 @@ codes! {
     YamlFeature = "HB0004", "a YAML feature that is not allowed";
     /// A limit on the size of the document.
     YamlLimit = "HB0005", "the document is too large";
+    /// A file or folder that is not there or may not be read.
+    Unreadable = "HB0006", "a file that cannot be read";
     /// A key that does not exist.
     UnknownKey = "HB0101", "an unknown key";
     /// A required key is missing.
@@ -64,6 +66,8 @@ codes! {
     KeyCombination = "HB0105", "keys that do not go together";
     /// Two files carry the same playbook id.
     DuplicateId = "HB0106", "two playbooks with the same id";
+    /// Two files carry the same playbook name.
+    DuplicateName = "HB0107", "two playbooks with the same name";
     /// A duration that cannot be read.
     Duration = "HB0201", "a duration that cannot be read";
     /// A cron expression that cannot be read or never fires.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Plan, World, compile};
-use crate::diag::{Code, Diagnostic, Level, Sink};
+use crate::diag::{Code, Diagnostic, Level, Sink, Span};
 use crate::model::{List, PlaybookId};
 
 /// A file as it was read.
@@ -27,7 +27,7 @@ pub struct Compiled {
 }
 
 /// Compiles files together: each by itself, and then what holds between them. Two files with the same
-/// `id` are both refused: nobody can tell which one is meant.
+/// `id` are both refused: nobody can tell which one is meant. Two with the same `name` are warned of.
 #[must_use]
 pub fn compile_set(files: &[SourceFile], world: &World) -> Vec<Compiled> {
     compile_changed(files, world, &|_file| None)
@@ -54,15 +54,48 @@ pub fn compile_changed(
     }
     for indexes in by_id.into_values().filter(|indexes| 1 < indexes.len()) {
         for index in &indexes {
-            let others = indexes.iter().filter(|other| *other != index);
-            let others: Vec<&str> =
-                others.filter_map(|other| files.get(*other)).map(|file| file.name.as_str()).collect();
+            let message = format!("the same `id` stands in {}", others(&indexes, *index, files));
             if let Some(compiled) = all.get_mut(*index) {
-                compiled.refuse_duplicate(files, &others.join(", "));
+                compiled.plan = None;
+                compiled.say_between(files, "/id", |span| {
+                    Diagnostic::error(Code::DuplicateId, span, message)
+                        .help("a copy of a playbook needs an `id` of its own")
+                });
             }
         }
     }
+    warn_of_same_names(&mut all, files);
     all
+}
+
+/// A name is what people see in messages and history, and what `run` is told.
+fn warn_of_same_names(all: &mut [Compiled], files: &[SourceFile]) {
+    let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for compiled in all.iter() {
+        if let Some(plan) = &compiled.plan {
+            by_name.entry(plan.about.name.clone()).or_default().push(compiled.index);
+        }
+    }
+    for indexes in by_name.into_values().filter(|indexes| 1 < indexes.len()) {
+        for index in &indexes {
+            let others = others(&indexes, *index, files);
+            if let Some(compiled) = all.get_mut(*index) {
+                let message = format!("the same `name` stands in {others}");
+                let help = "in history and messages nobody can tell them apart, and `run` wants the file";
+                compiled.say_between(files, "/name", |span| {
+                    Diagnostic::warning(Code::DuplicateName, span, message).help(help)
+                });
+            }
+        }
+    }
+}
+
+/// The other files of a group, for people.
+fn others(indexes: &[usize], index: usize, files: &[SourceFile]) -> String {
+    let others = indexes.iter().filter(|other| **other != index);
+    let names: Vec<&str> =
+        others.filter_map(|other| files.get(*other)).map(|file| file.name.as_str()).collect();
+    names.join(", ")
 }
 
 fn one(index: usize, file: &SourceFile, world: &World) -> Compiled {
@@ -72,13 +105,11 @@ fn one(index: usize, file: &SourceFile, world: &World) -> Compiled {
 }
 
 impl Compiled {
-    fn refuse_duplicate(&mut self, files: &[SourceFile], others: &str) {
-        self.plan = None;
+    /// Adds what is wrong between files, at a place in this one.
+    fn say_between(&mut self, files: &[SourceFile], at: &str, problem: impl FnOnce(Span) -> Diagnostic) {
         let Some(file) = files.get(self.index) else { return };
         let Some(tree) = crate::yaml::parse(&file.name, &file.bytes, &mut Sink::new()) else { return };
-        let message = format!("the same `id` stands in {others}");
-        let diagnostic = Diagnostic::error(Code::DuplicateId, tree.span("/id"), message);
-        self.diagnostics.push(diagnostic.help("a copy of a playbook needs an `id` of its own"));
+        self.diagnostics.push(problem(tree.span(at)));
     }
 
     /// Whether the file is refused.
@@ -101,7 +132,7 @@ pub fn parse_lists(files: &[SourceFile]) -> Vec<(Option<List>, Vec<Diagnostic>)>
                 let taken = names.insert(list.name().to_owned(), file.name.clone());
                 if let Some(other) = &taken {
                     let source = crate::diag::SourceText { name: file.name.clone(), text: String::new() };
-                    let span = crate::diag::Span { source: source.into(), range: 0..0 };
+                    let span = Span { source: source.into(), range: 0..0 };
                     let message = format!("`{other}` defines the list `{}` already", list.name());
                     sink.push(Diagnostic::error(Code::List, span, message));
                 }

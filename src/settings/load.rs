@@ -9,9 +9,11 @@ use super::{
     ChannelSettings, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef, Settings,
     schema,
 };
-use crate::diag::{Chain, Code, Diagnostic, Sink};
+use crate::diag::{Chain, Code, Diagnostic, Sink, SourceText, Span};
 use crate::http::Address;
 use crate::yaml::{self, Tree};
+
+static CHECKER: LazyLock<yaml::Checker> = LazyLock::new(|| yaml::Checker::new(schema()));
 
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,37 @@ pub enum SettingsError {
     /// The file has problems.
     #[error("the settings have problems")]
     Refused(Vec<Diagnostic>),
+}
+
+/// The tree of a settings file, however bad its settings are; what may be a secret is hidden in it.
+fn tree(path: &Path) -> Option<Tree> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(yaml::BYTES_MAX as u64).read_to_end(&mut bytes).ok()?;
+    let tree = yaml::parse_private(&path.display().to_string(), &bytes, &mut Sink::new())?;
+    Some(CHECKER.shield(&tree))
+}
+
+/// A place in a settings file, by JSON pointer, for problems that show outside of it only.
+#[must_use]
+pub fn place(path: &Path, pointer: &str) -> Span {
+    let nowhere = || {
+        let source = SourceText { name: path.display().to_string(), text: String::new() };
+        Span { source: source.into(), range: 0..0 }
+    };
+    tree(path).map_or_else(nowhere, |tree| tree.span(pointer))
+}
+
+/// Settings that say nothing but where playbooks and lists are, of a file that may be bad otherwise.
+#[must_use]
+pub fn folders(path: &Path) -> Settings {
+    let mut settings = Settings::default();
+    if let Some(tree) = tree(path) {
+        let folder = |key: &str| tree.value().get(key)?.as_str().map(PathBuf::from);
+        settings.playbooks = folder("playbooks").unwrap_or(settings.playbooks);
+        settings.lists = folder("lists").unwrap_or(settings.lists);
+    }
+    settings.anchor(path.parent().unwrap_or_else(|| Path::new("")));
+    settings
 }
 
 /// Reads a settings file. Relative paths in it are made to count from its folder.
@@ -52,7 +85,6 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
 /// Reads settings. Reports every problem it finds; returns the settings only if there was none. What is
 /// or may be a secret written in the clear is hidden from every diagnostic.
 pub fn parse(name: &str, bytes: &[u8], sink: &mut Sink) -> Option<Settings> {
-    static CHECKER: LazyLock<yaml::Checker> = LazyLock::new(|| yaml::Checker::new(schema()));
     let before = sink.errors();
     let tree = CHECKER.shield(&yaml::parse_private(name, bytes, sink)?);
     let settings: Settings = CHECKER.decode(&tree, sink)?;

@@ -14,7 +14,7 @@ mod tenant;
 pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
-pub use load::{SettingsError, load, parse};
+pub use load::{SettingsError, folders, load, parse, place};
 pub use secret::{SecretError, SecretRef, resolve};
 pub use tenant::{AuthSettings, ClientSecretSettings, Cloud, EndpointSettings, HuntingApi, TenantSettings};
 
