@@ -128,7 +128,7 @@ impl Place {
         let status = self.ask(&["status"]);
         let live = status["playbooks"].as_array().unwrap().iter().map(|live| {
             let file = Path::new(live["file"].as_str().unwrap()).file_name().unwrap();
-            (file.to_str().unwrap().to_owned(), live["version"].as_str().unwrap().to_owned())
+            (file.to_str().unwrap().to_owned(), live["playbookVersion"].as_str().unwrap().to_owned())
         });
         live.collect()
     }
@@ -345,10 +345,13 @@ async fn every_kind_of_save_takes_effect_and_never_by_halves() {
         saved.insert(ContentHash::of(text.as_bytes()).to_string());
         save.save(&place, &text).await;
         place.until_live("a.yaml", &text).await;
-        assert_eq!(place.next_run().await["version"], json!(ContentHash::of(text.as_bytes()).to_string()));
+        assert_eq!(
+            place.next_run().await["playbookVersion"],
+            json!(ContentHash::of(text.as_bytes()).to_string())
+        );
     }
     for run in place.runs() {
-        assert!(saved.contains(run["version"].as_str().unwrap()), "{run}");
+        assert!(saved.contains(run["playbookVersion"].as_str().unwrap()), "{run}");
         assert_ne!(run["state"], "failed", "{run}");
     }
     let in_force = served.logged("a version is in force");
@@ -453,13 +456,13 @@ async fn a_bad_edit_leaves_the_last_good_version_running() {
         until(name, || (logged() == 1).then_some(())).await;
         until(name, || (place.told(&hash.short()) == 1).then_some(())).await;
         let last_good = json!(ContentHash::of(good.as_bytes()).to_string());
-        assert_eq!(place.next_run().await["version"], last_good, "{name}");
+        assert_eq!(place.next_run().await["playbookVersion"], last_good, "{name}");
 
         served.stop().await;
         served = place.serve().await;
         place.until_live("a.yaml", &good).await;
         assert_eq!(place.refused().len(), 1, "{name}");
-        assert_eq!(place.next_run().await["version"], last_good, "{name}");
+        assert_eq!(place.next_run().await["playbookVersion"], last_good, "{name}");
 
         good = version(number);
         place.put("playbooks/a.yaml", &good);
@@ -571,7 +574,7 @@ async fn reloads_neither_lose_nor_double_a_due_run() {
     served.stop().await;
     let mut slots = BTreeMap::<i64, u32>::new();
     for run in place.runs() {
-        *slots.entry(instant(&run["scheduled_for"])).or_default() += 1;
+        *slots.entry(instant(&run["scheduledFor"])).or_default() += 1;
     }
     let (first, last) = (*slots.keys().next().unwrap(), *slots.keys().next_back().unwrap());
     assert!(first + 6 <= last, "{slots:?}");
@@ -646,7 +649,7 @@ async fn a_run_in_flight_is_finished_before_the_end() {
     let (place, served) = in_flight(3_000).await;
     served.stop().await;
     let runs = place.runs();
-    assert!(!runs.is_empty() && runs.iter().all(|run| run["state"] == "ok"), "{runs:?}");
+    assert!(!runs.is_empty() && runs.iter().all(|run| run["state"] == "succeeded"), "{runs:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

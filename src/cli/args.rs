@@ -301,6 +301,18 @@ pub(super) struct Runs {
 pub(super) struct Show {
     /// Id of the run, as `runs` prints it; its beginning is enough while it is unique
     pub(super) run: String,
+    /// All items and events, however many; otherwise the first ones and a count
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// How much of a long list is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// A screen or two; the rest is counted.
+    First,
+    /// All.
+    All,
 }
 
 /// Arguments of `status`.

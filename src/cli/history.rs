@@ -4,19 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use serde_json::{Map, Value, json};
 
-use super::args::{Output, Runs, Show};
+use super::args::{Output, Runs, Show, Shown};
 use super::exit::Exit;
-use super::output::{clean, say, say_json, show as print};
+use super::output::{clean, say, say_json};
 use super::run::Scratch;
-use super::{Misuse, tables};
+use super::{Misuse, report, tables};
 use crate::clock::SharedClock;
 use crate::daemon;
 use crate::diag::{Sink, nearest};
-use crate::engine::Report;
+use crate::engine::{REPORT_VERSION, Report};
 use crate::model::PlaybookId;
 use crate::settings;
-use crate::store::{Effect, Run, RunDetail, RunFilter, Store, StoreError};
+use crate::store::{Effect, Run, RunDetail, RunFilter, RunSummary, Store, StoreError};
 use crate::yaml;
 
 /// The journal, opened for reading.
@@ -68,11 +69,69 @@ pub(super) async fn list(
     if let Some(wanted) = arguments.playbook.as_deref().filter(|_name| runs.is_empty()) {
         insist_on_playbook(wanted, config, store).await?;
     }
-    for summary in &mut runs {
-        bring_up_to_date(store, &mut summary.run).await?;
+    let mut listed = Vec::with_capacity(runs.len());
+    for summary in runs {
+        let report = present(store, &summary.run).await?;
+        listed.push(Listed { summary, report });
     }
-    print(format, &runs, |runs| tables::runs(runs))?;
+    match format {
+        Output::Json => say_json(&listed.iter().map(Listed::json).collect::<Vec<_>>())?,
+        Output::Text => say(&tables::runs(&listed))?,
+    }
     Ok(Exit::Fine)
+}
+
+/// A run in a list, with its report as things stand now, if it has one.
+pub(super) struct Listed {
+    pub(super) summary: RunSummary,
+    report: Option<Report>,
+}
+
+impl Listed {
+    /// How it ended, or that it has not.
+    pub(super) fn state(&self) -> String {
+        state(&self.summary.run, self.report.as_ref())
+    }
+
+    /// Why, for one that did not do its work.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match &self.report {
+            Some(report) => report.reason.as_deref(),
+            None => self.summary.run.error.as_deref(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let mut run = in_json(&self.summary.run, self.report.as_ref());
+        run.remove("items");
+        run.insert("itemCount".to_owned(), self.summary.items.into());
+        run.insert("effectCount".to_owned(), self.summary.effects.into());
+        Value::Object(run)
+    }
+}
+
+fn state(run: &Run, report: Option<&Report>) -> String {
+    report.map_or_else(|| run.state.to_string(), |report| report.state.as_str().to_owned())
+}
+
+/// A run under the names that reports have for its parts, also if it has no report: it goes on, or was cut
+/// off.
+fn in_json(run: &Run, report: Option<&Report>) -> Map<String, Value> {
+    let all = report.map_or_else(
+        || {
+            json!({
+                "version": REPORT_VERSION, "run": run.id, "playbook": run.playbook,
+                "playbookName": run.playbook_name, "playbookVersion": run.version, "tenant": run.tenant,
+                "mode": run.mode, "effects": run.effects, "trigger": run.trigger, "started": run.started,
+                "finished": run.finished, "state": run.state, "reason": run.error, "counts": run.counts,
+                "items": [], "told": [],
+            })
+        },
+        |report| json!(report),
+    );
+    let mut all = all.as_object().cloned().unwrap_or_default();
+    all.insert("scheduledFor".to_owned(), json!(run.scheduled_for));
+    all
 }
 
 /// Insists that a playbook without runs is one that exists.
@@ -96,18 +155,15 @@ async fn insist_on_playbook(wanted: &str, config: &Path, store: &Store) -> anyho
     Err(Misuse(format!("there is no playbook `{}`{hint}", clean(wanted, 120))).into())
 }
 
-/// Puts into a run's stored report what the journal has learnt since.
-async fn bring_up_to_date(store: &Store, run: &mut Run) -> anyhow::Result<()> {
-    let Ok(mut report) = serde_json::from_value::<Report>(run.report.clone()) else { return Ok(()) };
-    if report.is_settled() {
-        return Ok(());
-    }
-    if let Some(detail) = store.run(run.id).await? {
+/// The report of a run as things stand now; `None` if it has not ended, or was given up.
+async fn present(store: &Store, run: &Run) -> anyhow::Result<Option<Report>> {
+    let Ok(mut report) = serde_json::from_value::<Report>(run.report.clone()) else { return Ok(None) };
+    if !report.is_settled()
+        && let Some(detail) = store.run(run.id).await?
+    {
         update(&mut report, &detail);
-        run.report = serde_json::to_value(&report)?;
-        run.counts = serde_json::to_value(report.counts)?;
     }
-    Ok(())
+    Ok(Some(report))
 }
 
 /// Puts into a report what the journal has learnt since.
@@ -132,15 +188,34 @@ pub(super) async fn show(
         [] => bail!("there is no run `{}`: `huntbook runs` lists them", text.escape_debug()),
         _ => bail!("`{}` is the beginning of several runs: give more of it", text.escape_debug()),
     };
-    let mut detail = store.run(run).await?.context("the run has just been removed")?;
-    bring_up_to_date(store, &mut detail.run).await?;
-    match format {
-        Output::Json => say_json(&detail)?,
-        Output::Text => match serde_json::from_value::<Report>(detail.run.report.clone()) {
-            Ok(report) => say(&format!("{}{}", tables::report(&report), tables::journal(&detail)))?,
-            // A run that is still going on, or was cut off, has no report yet.
-            Err(_no_report) => say(&tables::unfinished(&detail))?,
-        },
+    let detail = store.run(run).await?.context("the run has just been removed")?;
+    let report = present(store, &detail.run).await?;
+    let shown = if arguments.all { Shown::All } else { Shown::First };
+    match (format, &report) {
+        (Output::Json, _) => say_json(&all_in_json(&detail, report.as_ref()))?,
+        (Output::Text, Some(report)) => {
+            let (text, journal) = (report::text(report, shown), report::journal(&detail, shown));
+            say(&format!("{text}{journal}"))?;
+        }
+        (Output::Text, None) => say(&report::unfinished(&detail, shown))?,
     }
     Ok(Exit::Fine)
+}
+
+/// Everything about a run: its report, and what the journal holds of its actions and messages.
+fn all_in_json(detail: &RunDetail, report: Option<&Report>) -> Value {
+    let mut all = in_json(&detail.run, report);
+    if report.is_none() {
+        all.insert("items".to_owned(), json!(detail.items));
+    }
+    let effects = detail.effects.iter().map(|(effect, events)| {
+        let mut effect = json!(effect);
+        if let Value::Object(effect) = &mut effect {
+            effect.insert("events".to_owned(), json!(events));
+        }
+        effect
+    });
+    let effects: Vec<Value> = effects.collect();
+    all.insert("journal".to_owned(), json!({"effects": effects, "messages": detail.messages}));
+    Value::Object(all)
 }

@@ -12,6 +12,7 @@ mod output;
 mod overview;
 mod record;
 mod reference;
+mod report;
 mod resolve;
 mod run;
 mod serve;
@@ -68,7 +69,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match runtime.block_on(dispatch(arguments)) {
         Ok(exit) => exit.into(),
-        Err(error) => report(&error).into(),
+        Err(error) => explain(&error).into(),
     }
 }
 
@@ -105,7 +106,7 @@ fn teach(error: &clap::Error) -> Exit {
     match error.print() {
         _ if error.use_stderr() => Exit::Usage,
         Ok(()) => Exit::Fine,
-        Err(error) => report(&Unsaid::from(error).into()),
+        Err(error) => explain(&Unsaid::from(error).into()),
     }
 }
 
@@ -127,7 +128,7 @@ fn start_log(arguments: &Arguments) -> Result<(), String> {
 }
 
 /// Says what went wrong, with all its reasons, and which exit code that is.
-fn report(error: &anyhow::Error) -> Exit {
+fn explain(error: &anyhow::Error) -> Exit {
     if let Some(SettingsError::Refused(problems)) = error.downcast_ref() {
         tell(&render(problems, Format::Text));
         return Exit::Refused;

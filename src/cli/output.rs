@@ -41,6 +41,11 @@ pub(super) fn tell(text: &str) {
     drop(err.write_all(text.as_bytes()).and_then(|()| err.write_all(b"\n")));
 }
 
+/// How many characters a line may have: the terminal's width, or `None` where nobody looks at a terminal.
+pub(super) fn width() -> Option<usize> {
+    comfy_table::Table::new().width().map(usize::from)
+}
+
 /// Writes one JSON document.
 pub(super) fn say_json<T: Serialize>(value: &T) -> Result<(), Unsaid> {
     say(&serde_json::to_string_pretty(value).map_err(io::Error::from)?)

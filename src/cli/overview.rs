@@ -29,8 +29,11 @@ pub(super) fn of(reports: &[Report]) -> String {
         let counts = &report.counts;
         let not_acted = counts.skipped + counts.halted_items + counts.failed + counts.parked;
         let told = report.told.iter().filter(|told| told.state == ToldState::Delivered).count();
-        let acted =
-            if counts.planned > 0 { format!("({} would)", counts.planned) } else { counts.acted.to_string() };
+        let acted = if counts.planned > 0 {
+            format!("({} planned)", counts.planned)
+        } else {
+            counts.acted.to_string()
+        };
         overview.add_row([
             clean(&report.name, TITLE_WIDTH),
             report.mode.clone(),
@@ -74,7 +77,7 @@ fn grouped(report: &Report) -> IndexMap<(&'static str, String), Vec<String>> {
             groups.entry(("suppressed", why)).or_default().push(clean(&item.key, NAME_WIDTH));
         }
         for step in &item.steps {
-            groups.entry((word(step.state), said(step))).or_default().push(clean(&item.key, NAME_WIDTH));
+            groups.entry((step.state.as_str(), said(step))).or_default().push(clean(&item.key, NAME_WIDTH));
         }
     }
     groups
@@ -99,34 +102,13 @@ fn line(word: &str, what: &str, names: &[String]) -> String {
     format!("  {word:<11}{action} {shown}{more}{why}")
 }
 
-/// The word for how a step ended.
-const fn word(state: StepState) -> &'static str {
-    match state {
-        StepState::Done => "done",
-        StepState::Accepted => "accepted",
-        StepState::AlreadyInForce => "in force",
-        StepState::Planned => "would",
-        StepState::Skipped => "skipped",
-        StepState::Halted => "halted",
-        StepState::Failed => "failed",
-        StepState::Parked => "in doubt",
-    }
-}
-
 /// What was told where; the same is said once, with a count.
 pub(super) fn told(told: &[Told]) -> Vec<String> {
     let mut groups: IndexMap<String, usize> = IndexMap::new();
     for told in told {
-        let how = match told.state {
-            ToldState::Delivered => "delivered",
-            ToldState::Queued => "waits in the outbox",
-            ToldState::Planned => "would be told",
-            ToldState::Skipped => "not told",
-            ToldState::Failed => "failed",
-        };
         let why =
             told.reason.as_deref().map(|why| format!(": {}", clean(why, REASON_WIDTH))).unwrap_or_default();
-        *groups.entry(format!("{} {how}{why}", told.channel)).or_default() += 1;
+        *groups.entry(format!("{} {}{why}", told.channel, told.state.as_str())).or_default() += 1;
     }
     let all = groups.len();
     let mut lines: Vec<String> = groups

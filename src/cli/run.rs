@@ -7,11 +7,11 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::{Output, Run};
+use super::args::{Output, Run, Shown};
 use super::choose::{Chosen, choose};
 use super::exit::Exit;
 use super::output::{clean, show, tell};
-use super::{Misuse, Refusal, history, setup, tables, validate};
+use super::{Misuse, Refusal, history, report, setup, validate};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Generation};
 use crate::diag::nearest;
@@ -48,7 +48,9 @@ pub(super) async fn run(
     let reports = run_in_tenants(&engine, arguments, &chosen, &lists).await?;
     let reports =
         if arguments.dry_run { reports } else { deliver(&engine, &parts.channels, reports).await? };
-    show(format, &reports, |reports| reports.iter().map(tables::report).collect::<Vec<_>>().join("\n"))?;
+    show(format, &reports, |reports| {
+        reports.iter().map(|one| report::text(one, Shown::First)).collect::<Vec<_>>().join("\n")
+    })?;
     Ok(exit_of(&reports))
 }
 

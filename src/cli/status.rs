@@ -102,14 +102,14 @@ impl Moment {
         let live: Vec<_> = self
             .playbooks
             .iter()
-            .map(|live| json!({"id": live.playbook, "file": live.file, "version": live.hash, "since": live.at}))
+            .map(|live| json!({"playbook": live.playbook, "file": live.file, "playbookVersion": live.hash, "since": live.at}))
             .collect();
         let held: Vec<_> =
             self.held.iter().map(|held| json!({"file": held.file, "since": held.at})).collect();
         let running: Vec<_> = self
             .running
             .iter()
-            .map(|run| json!({"id": run.id, "playbook": run.playbook_name, "tenant": run.tenant, "since": run.started}))
+            .map(|run| json!({"run": run.id, "playbook": run.playbook, "playbookName": run.playbook_name, "tenant": run.tenant, "started": run.started}))
             .collect();
         let journal = match self.chain {
             Chain::Intact { events, head } => {

@@ -1,180 +1,83 @@
-//! Reports as tables and sentences.
+//! Tables: of runs, of actions, and how they look.
 
-use std::fmt::Write as _;
+use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 
-use comfy_table::{ContentArrangement, Table, presets};
+use super::history::Listed;
+use super::output::{clean, width};
+use crate::engine::RunState;
 
-use super::output::clean;
-use super::overview;
-use crate::engine::{ItemReport, Report};
-use crate::store::{RunDetail, RunSummary};
+/// Widest text of the tenant in a cell, in characters: the longest id, a SHA-256, fits.
+pub(super) const CELL_WIDTH: usize = 100;
+/// Terminals narrower than this get fewer columns.
+pub(super) const WIDE: usize = 120;
 
-/// Widest text of the tenant in a cell, in characters.
-pub(super) const CELL_WIDTH: usize = 60;
+/// The beginning of a run's id that is shown where all of it has no room: its moment, to the millisecond, and
+/// then some.
+const SHORT_ID: usize = 18;
 
-/// A table in the house style: no outer frame, rows as wide as the terminal allows.
+/// A table in the house style: a line under the heading, one line for each row. On a terminal cells fold when
+/// there is no room; the first column, which is an id most times, never does. Elsewhere nothing folds: it
+/// would be cut in two for whatever reads it.
 pub(super) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')))
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(head.iter().copied());
-    if !table.is_tty() {
-        table.set_width(120);
+    if let Some(first) = table.column_mut(0) {
+        first.set_constraint(ColumnConstraint::ContentWidth);
     }
     table
 }
 
-/// One run in full.
-pub(super) fn report(report: &Report) -> String {
-    let mut text = String::new();
-    let counts = &report.counts;
-    let head = [
-        format!("run      {}", report.run),
-        format!("playbook {} ({}, {})", clean(&report.name, 120), report.mode, report.effects),
-        format!("version  {}", report.playbook_version),
-        format!("tenant   {}", clean(&report.tenant, 120)),
-        format!("started  {} by {}", report.started, report.trigger),
-        format!("ended    {} {}", report.finished, report.state.as_str()),
-        format!(
-            "counts   {} hunted, {} known, {} matched, {} suppressed, {} acted, {} planned, {} skipped, {} halted, {} failed, {} in doubt, {} unreadable",
-            counts.hunted,
-            counts.duplicates,
-            counts.matched,
-            counts.suppressed,
-            counts.acted,
-            counts.planned,
-            counts.skipped,
-            counts.halted_items,
-            counts.failed,
-            counts.parked,
-            counts.quarantined
-        ),
-        if counts.truncated {
-            "warning  the answer was cut off: narrow the input".to_owned()
-        } else {
-            String::new()
-        },
-    ];
-    let head: Vec<&String> = head.iter().filter(|line| !line.is_empty()).collect();
-    for line in head
-        .into_iter()
-        .chain(report.reason.as_ref().map(|why| format!("reason   {}", clean(why, 400))).as_ref())
-    {
-        text.push_str(line);
-        text.push('\n');
+/// How a run ended, in colour if it is no good news.
+pub(super) fn state(word: &str) -> Cell {
+    let cell = Cell::new(word);
+    let is = |state: RunState| word == state.as_str();
+    if is(RunState::Failed) {
+        cell.fg(Color::Red)
+    } else if is(RunState::Halted) || is(RunState::Partial) {
+        cell.fg(Color::Yellow)
+    } else {
+        cell
     }
-    if !report.items.is_empty() {
-        let _infallible = write!(text, "\n{}\n", items(&report.items));
-    }
-    for line in overview::told(&report.told) {
-        let _infallible = writeln!(text, "told {line}");
-    }
-    text
-}
-
-fn items(items: &[ItemReport]) -> String {
-    let mut table = table(&["#", "item", "outcome", "step", "action", "target", "state", "why"]);
-    for item in items {
-        let first = [item.seq.to_string(), clean(&item.key, CELL_WIDTH), item.outcome.to_string()];
-        let why = item.reason.as_deref().map(|why| clean(why, 200)).unwrap_or_default();
-        if item.steps.is_empty() {
-            let rest = ["–", "–", "–", "–"].map(str::to_owned);
-            table.add_row(first.iter().cloned().chain(rest).chain([why.clone()]));
-        }
-        for step in &item.steps {
-            let reason = step.reason.as_deref().map(|why| clean(why, 200)).unwrap_or_default();
-            let rest = [
-                step.id.clone(),
-                step.action.clone(),
-                clean(&step.target, CELL_WIDTH),
-                format!("{:?}", step.state),
-                reason,
-            ];
-            table.add_row(first.iter().cloned().chain(rest));
-        }
-    }
-    table.to_string()
 }
 
 /// Runs, newest first.
-pub(super) fn runs(runs: &[RunSummary]) -> String {
+pub(super) fn runs(runs: &[Listed]) -> String {
     if runs.is_empty() {
         return "nothing has run yet".to_owned();
     }
-    let mut table = table(&["run", "started", "playbook", "tenant", "by", "state", "items", "effects"]);
-    for summary in runs {
-        let run = &summary.run;
+    let narrow = width().is_some_and(|width| width < WIDE);
+    let head: &[&str] = if narrow {
+        &["run", "started", "playbook", "state", "items"]
+    } else {
+        &["run", "started", "playbook", "tenant", "trigger", "state", "items", "actions", "why"]
+    };
+    let mut table = table(head);
+    for listed in runs {
+        let run = &listed.summary.run;
+        let (id, started) = (run.id.to_string(), format!("{:.0}", run.started));
+        let name = clean(&run.playbook_name, CELL_WIDTH);
+        let (state, items) = (state(&listed.state()), listed.summary.items.to_string());
+        if narrow {
+            let id: String = id.chars().take(SHORT_ID).collect();
+            table.add_row([Cell::new(id), Cell::new(started), Cell::new(name), state, Cell::new(items)]);
+            continue;
+        }
         table.add_row([
-            run.id.to_string(),
-            format!("{:.0}", run.started),
-            clean(&run.playbook_name, CELL_WIDTH),
-            clean(&run.tenant, CELL_WIDTH),
-            run.trigger.to_string(),
-            run.error.as_deref().map_or_else(
-                || run.state.to_string(),
-                |error| format!("{}: {}", run.state, clean(error, 200)),
-            ),
-            summary.items.to_string(),
-            summary.effects.to_string(),
+            Cell::new(id),
+            Cell::new(started),
+            Cell::new(name),
+            Cell::new(clean(&run.tenant, CELL_WIDTH)),
+            Cell::new(run.trigger),
+            state,
+            Cell::new(items),
+            Cell::new(listed.summary.effects),
+            Cell::new(clean(listed.reason().unwrap_or_default(), 200)),
         ]);
     }
     table.to_string()
-}
-
-/// What the journal adds to a report: where effects and messages stand now.
-pub(super) fn journal(detail: &RunDetail) -> String {
-    let mut text = String::new();
-    if !detail.effects.is_empty() {
-        let mut table = table(&["effect", "action", "target", "state", "attempt", "when", "detail"]);
-        for (effect, events) in &detail.effects {
-            for event in events {
-                table.add_row([
-                    effect.key.short().to_owned(),
-                    effect.action.clone(),
-                    clean(&effect.target, CELL_WIDTH),
-                    event.state.to_string(),
-                    event.attempt.to_string(),
-                    format!("{:.3}", event.at),
-                    clean(event.detail.as_deref().unwrap_or_default(), 120),
-                ]);
-            }
-        }
-        let _infallible = write!(text, "\n{table}\n");
-    }
-    text
-}
-
-/// Where messages stand that no report tells of.
-fn messages(detail: &RunDetail) -> String {
-    let mut text = String::new();
-    for message in &detail.messages {
-        let why = message.reason.as_deref().map(|why| format!(": {}", clean(why, 200))).unwrap_or_default();
-        let _infallible = writeln!(text, "told {} {}{why}", message.channel, message.state);
-    }
-    text
-}
-
-/// A run without a report: it goes on, or was cut off.
-pub(super) fn unfinished(detail: &RunDetail) -> String {
-    let run = &detail.run;
-    let why = run.error.as_deref().map(|error| format!(": {}", clean(error, 400))).unwrap_or_default();
-    let mut text = format!(
-        "run      {}\nplaybook {}\ntenant   {}\nstarted  {}\nstate    {}{why}\n",
-        run.id,
-        clean(&run.playbook_name, 120),
-        clean(&run.tenant, 120),
-        run.started,
-        run.state
-    );
-    for item in &detail.items {
-        let why = item.reason.as_deref().map(|why| format!(": {}", clean(why, 200))).unwrap_or_default();
-        let _infallible =
-            writeln!(text, "item     {} {}{why}", clean(&item.key, 120), clean(&item.outcome, 40));
-    }
-    text.push_str(&messages(detail));
-    text.push_str(&journal(detail));
-    text
 }
 
 /// The catalogue of actions.

@@ -141,7 +141,7 @@ fn place(span: &Span) -> Value {
 fn test(played: &Played) -> Value {
     json!({
         "name": played.case.name,
-        "playbook": played.case.plan.about.name,
+        "playbookName": played.case.plan.about.name,
         "place": place(&played.case.place),
         "passed": played.passed(),
         "milliseconds": played.took.as_secs_f64() * 1000.0,

@@ -93,7 +93,7 @@ mod tests {
     fn each_line_stands_for_a_message_of_its_own() {
         let mut report: Report = serde_json::from_value(json!({
             "version": 1, "run": "01a1fc60-4d8f-7eff-bf32-edc0fea05880",
-            "playbook": "6218f7d1-2061-46a6-b474-902387129bfe", "name": "x", "playbookVersion": "",
+            "playbook": "6218f7d1-2061-46a6-b474-902387129bfe", "playbookName": "x", "playbookVersion": "",
             "tenant": "contoso", "mode": "enforce", "effects": "apply", "trigger": "schedule",
             "started": "2026-01-10T12:00:00Z", "finished": "2026-01-10T12:00:01Z", "state": "succeeded",
             "reason": null, "counts": serde_json::to_value(crate::engine::Counts::default()).unwrap(),

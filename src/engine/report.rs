@@ -32,6 +32,23 @@ pub enum StepState {
     Parked,
 }
 
+impl StepState {
+    /// The word in JSON and for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Accepted => "accepted",
+            Self::AlreadyInForce => "alreadyInForce",
+            Self::Planned => "planned",
+            Self::Skipped => "skipped",
+            Self::Halted => "halted",
+            Self::Failed => "failed",
+            Self::Parked => "parked",
+        }
+    }
+}
+
 /// How an item ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -247,6 +264,20 @@ pub enum ToldState {
     Failed,
 }
 
+impl ToldState {
+    /// The word in JSON and for people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Delivered => "delivered",
+            Self::Planned => "planned",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -300,6 +331,7 @@ pub struct Report {
     /// The playbook.
     pub playbook: PlaybookId,
     /// Its name.
+    #[serde(rename = "playbookName")]
     pub name: String,
     /// Digest of the playbook's text, in hexadecimal.
     pub playbook_version: String,
@@ -342,6 +374,22 @@ mod tests {
             remote_id: None,
         };
         assert_eq!(ItemOutcome::of(&states.iter().map(step).collect::<Vec<_>>()), expect, "{states:?}");
+    }
+
+    #[test]
+    fn people_and_machines_read_the_same_words() {
+        use RunState::{Idle, Partial, Succeeded};
+        use StepState::{Accepted, AlreadyInForce, Done, Failed, Halted, Parked, Planned, Skipped};
+        use ToldState::{Delivered, Queued};
+        for state in [Done, Accepted, AlreadyInForce, Planned, Skipped, Halted, Failed, Parked] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+        for state in [Queued, Delivered, ToldState::Planned, ToldState::Skipped, ToldState::Failed] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
+        for state in [Succeeded, Idle, RunState::Halted, Partial, RunState::Failed] {
+            assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
+        }
     }
 
     #[test]

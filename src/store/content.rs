@@ -26,6 +26,7 @@ pub struct Accepted<Name> {
 
 /// A file that did not pass.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Refusal {
     /// The file.
     pub file: String,

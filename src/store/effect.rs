@@ -103,6 +103,7 @@ pub struct Recorded {
 
 /// A stored effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Effect {
     /// Its key.
     pub key: EffectKey,

@@ -37,6 +37,7 @@ impl Default for RunFilter {
 
 /// A run in a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RunSummary {
     /// The run.
     #[serde(flatten)]
@@ -49,6 +50,7 @@ pub struct RunSummary {
 
 /// One event of an effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EffectEvent {
     /// Which attempt.
     pub attempt: u32,
@@ -64,6 +66,7 @@ pub struct EffectEvent {
 
 /// A message in a run's history.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Message {
     /// Its identity.
     pub id: String,
@@ -85,6 +88,7 @@ pub struct Message {
 
 /// Everything about one run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RunDetail {
     /// The run.
     pub run: Run,

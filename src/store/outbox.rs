@@ -28,6 +28,7 @@ pub struct OutboxMessage {
 
 /// A message whose time has come.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Waiting {
     /// Its identity.
     pub id: String,

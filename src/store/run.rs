@@ -72,6 +72,7 @@ pub struct NewItem {
 
 /// A stored item.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Item {
     /// Its place in the run.
     pub seq: u32,
@@ -89,6 +90,7 @@ pub struct Item {
 
 /// A stored run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Run {
     /// Its identity.
     pub id: RunId,
