@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Import, format: Output) -> anyhow::Result<Exit> {
             Refusal("there is nothing to import: no YAML, JSON, KQL or Markdown file".to_owned()).into()
         );
     }
-    show(format, &lines, |lines| text(lines, arguments.to.as_path()));
+    show(format, &lines, |lines| text(lines, arguments.to.as_path()))?;
     let bad = lines.iter().any(|line| line.error.is_some() || !line.problems.is_empty());
     Ok(if bad { Exit::Findings } else { Exit::Fine })
 }
