@@ -1,0 +1,523 @@
+//! Tabular operators.
+
+use super::{AggregateCall, Expr, FunctionName, Pipeline};
+use crate::types::{Column, ScalarType};
+
+/// What is done to rows. Expressions read the row the operator receives, unless said otherwise.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Operator {
+    /// Keeps the rows for which the expression is true (null is not).
+    Filter(Expr),
+    /// Computes each row anew: one expression for each column of the result.
+    Project(Vec<Expr>),
+    /// Groups by `by` and gives for each group the values of `outputs`, which read a row made of
+    /// the `by` values followed by the results of all `aggregates`. Without `by` there is one
+    /// group even if there are no rows.
+    Summarize {
+        /// Group keys.
+        by: Vec<Expr>,
+        /// Aggregates.
+        aggregates: Vec<AggregateCall>,
+        /// One for each column of the result.
+        outputs: Vec<Expr>,
+    },
+    /// Gives each different row of `keys` once.
+    Distinct(Vec<Expr>),
+    /// Sorts all rows.
+    Sort(Vec<SortKey>),
+    /// Sorts, and keeps the first `count`.
+    Top {
+        /// How many; a constant.
+        count: Expr,
+        /// The order.
+        keys: Vec<SortKey>,
+    },
+    /// Keeps any `count` rows; the first ones that come.
+    Take(Expr),
+    /// Keeps `count` rows chosen at random.
+    Sample(Expr),
+    /// Gives `count` different values of `key`.
+    SampleDistinct {
+        /// How many; a constant.
+        count: Expr,
+        /// Of what.
+        key: Expr,
+    },
+    /// Gives one row with the number of rows.
+    Count,
+    /// Joins with another table.
+    Join {
+        /// Kind of join.
+        kind: JoinKind,
+        /// The other table.
+        right: Box<Pipeline>,
+        /// Pairs of equal columns: place on the left, place on the right.
+        keys: Vec<(usize, usize)>,
+        /// Where each column of the result comes from.
+        outputs: Vec<JoinSide>,
+    },
+    /// Adds the rows of other tables to these. The first input is the rows received.
+    Union {
+        /// Where each column of the result comes from in the rows received.
+        columns: Vec<UnionColumn>,
+        /// Value of the `withsource` column for the rows received.
+        label: String,
+        /// The other inputs.
+        inputs: Vec<UnionInput>,
+    },
+    /// Expands arrays and bags into rows.
+    MvExpand(MvExpand),
+    /// Expands arrays into the rows of a small table for each row, and runs `inner` on it. The
+    /// inner query's [`super::Source::Context`] is the row with its expanded columns, as
+    /// [`MvExpand`] would give; its result columns are the columns of this stage.
+    MvApply {
+        /// What is expanded.
+        expand: MvExpand,
+        /// The inner query.
+        inner: Box<Pipeline>,
+    },
+    /// Reads text into columns; each part's column is set in the row.
+    Parse {
+        /// Text that is read.
+        text: Expr,
+        /// How strict the match is.
+        mode: ParseMode,
+        /// Whether rows that do not match are dropped (`parse-where`).
+        where_matches: bool,
+        /// The pattern.
+        parts: Vec<ParsePart>,
+        /// For each column of the result: the column of the row received, if it is not the one a
+        /// part gives.
+        outputs: Vec<ParseOutput>,
+    },
+    /// Reads `key=value` text into columns, which are added at the end.
+    ParseKv(ParseKv),
+    /// Makes arrays along an axis.
+    MakeSeries(Box<MakeSeries>),
+    /// Runs `inner` once for each value of `key`, with [`super::Source::Context`] as its rows,
+    /// and puts the results together.
+    Partition {
+        /// Column by which the rows are parted.
+        key: Expr,
+        /// The inner query.
+        inner: Box<Pipeline>,
+    },
+    /// Hierarchical top; columns are pairs of value and aggregate for each level.
+    TopNested(Vec<TopNested>),
+    /// The most frequent, or heaviest, values of `key`: `key` and the weight.
+    TopHitters {
+        /// How many; a constant.
+        count: Expr,
+        /// Of what.
+        key: Expr,
+        /// Weight of a row; one if absent.
+        weight: Option<Expr>,
+    },
+    /// Matches sequences of rows.
+    Scan(Box<Scan>),
+    /// Gives the columns of the rows instead of the rows.
+    GetSchema,
+    /// Fixes the order of rows.
+    Serialize,
+    /// Swallows the rows.
+    Consume,
+    /// How the result is to be drawn; the rows pass.
+    Render(Render),
+    /// `evaluate`.
+    Plugin(Box<PluginCall>),
+    /// A function of the service that extends each row, such as `FileProfile`. `args` read the
+    /// row or are constants.
+    Enrich {
+        /// Canonical name.
+        function: FunctionName,
+        /// Arguments.
+        args: Vec<Expr>,
+        /// Columns of the function's answer.
+        columns: Vec<Column>,
+        /// Where each column of the result comes from: left is the row, right the answer.
+        outputs: Vec<JoinSide>,
+    },
+    /// Matches patterns in a graph whose edges are the rows received.
+    GraphMatch(Box<GraphMatch>),
+    /// Gives the nodes, or the edges, of the graph whose edges are the rows received.
+    GraphToTable(Box<GraphSource>, GraphPart),
+    /// `fork`: each inner query gives a result of its own; the first one goes on.
+    Fork(Vec<Pipeline>),
+    /// Not executable, only checked; the name is the operator's.
+    Unsupported(&'static str),
+}
+
+/// Which half of a graph becomes a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GraphPart {
+    /// The nodes.
+    Nodes,
+    /// The edges.
+    Edges,
+}
+
+/// Where a column of a `parse` result comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParseOutput {
+    /// A column of the row received.
+    Input(usize),
+    /// What the part at this place of the pattern reads.
+    Part(usize),
+}
+
+/// A sort key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SortKey {
+    /// What is compared.
+    pub expr: Expr,
+    /// Which way.
+    pub direction: Direction,
+    /// Where nulls go.
+    pub nulls: Nulls,
+}
+
+/// Direction of a sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// Smallest first.
+    Ascending,
+    /// Largest first; the default.
+    Descending,
+}
+
+/// Place of nulls in a sort.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nulls {
+    /// Before all values; the default when ascending.
+    First,
+    /// After all values; the default when descending.
+    Last,
+}
+
+/// Kinds of `join` and `lookup`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinKind {
+    /// Left rows made unique by key first; the default.
+    InnerUnique,
+    /// All matches.
+    Inner,
+    /// And left rows without match.
+    LeftOuter,
+    /// And right rows without match.
+    RightOuter,
+    /// And both.
+    FullOuter,
+    /// Left rows without match; left columns only.
+    LeftAnti,
+    /// Right rows without match; right columns only.
+    RightAnti,
+    /// Left rows with a match; left columns only.
+    LeftSemi,
+    /// Right rows with a match; right columns only.
+    RightSemi,
+}
+
+/// Where a column of a join comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JoinSide {
+    /// This column of the left row.
+    Left(usize),
+    /// This column of the right row.
+    Right(usize),
+}
+
+/// One input of a union.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnionInput {
+    /// Its rows.
+    pub pipeline: Pipeline,
+    /// Where each column of the result comes from in them; null if nowhere.
+    pub columns: Vec<UnionColumn>,
+    /// What `withsource` calls the input.
+    pub label: String,
+}
+
+/// Where a column of a union comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnionColumn {
+    /// This column of the input.
+    Input(usize),
+    /// The label of the input.
+    Label,
+    /// Nowhere: null.
+    Null,
+}
+
+/// What `mv-expand` and `mv-apply` expand.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MvExpand {
+    /// The values expanded side by side; the longest decides the number of rows.
+    pub items: Vec<Expanded>,
+    /// Whether a bag's property becomes an array of key and value (`kind=array`) instead of a bag
+    /// of one.
+    pub bag_as_array: bool,
+    /// Whether the last column of the result is the index of the element.
+    pub with_item_index: bool,
+    /// Longest number of rows for one row.
+    pub limit: Option<Expr>,
+    /// For each column of the result but the index: where it comes from.
+    pub outputs: Vec<ExpandOutput>,
+}
+
+/// One value that is expanded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expanded {
+    /// The array or bag.
+    pub expr: Expr,
+    /// Type the elements are converted to.
+    pub to: ScalarType,
+}
+
+/// Where a column of an expansion comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpandOutput {
+    /// A column of the row received.
+    Input(usize),
+    /// An element of this item.
+    Item(usize),
+    /// The place of the element, counted from zero.
+    Index,
+}
+
+/// How strictly `parse` matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParseMode {
+    /// Values that cannot be converted make the row not match.
+    Simple,
+    /// Constants are regular expressions; the flags as written.
+    Regex {
+        /// Flags, such as `Ui`.
+        flags: String,
+    },
+    /// Values that cannot be converted are null.
+    Relaxed,
+}
+
+/// A part of a `parse` pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ParsePart {
+    /// `*`: anything.
+    Skip,
+    /// A constant.
+    Text(String),
+    /// A value of this type.
+    Column(ScalarType),
+}
+
+/// Reads `key=value` text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParseKv {
+    /// Text that is read.
+    pub text: Expr,
+    /// The keys looked for, and the types of their values.
+    pub keys: Vec<Column>,
+    /// Parts pairs (`pair_delimiter`).
+    pub pair_delimiter: Option<String>,
+    /// Parts key and value (`kv_delimiter`).
+    pub kv_delimiter: Option<String>,
+    /// Marks around values (`quote`): opening, closing.
+    pub quotes: Vec<(String, String)>,
+    /// Protects the next character inside quotes (`escape`).
+    pub escape: Option<String>,
+    /// Whether the keys are taken by place instead of name (`greedy` and a pattern without keys).
+    pub greedy: bool,
+    /// Where each column of the result comes from; parts are the places in `keys`.
+    pub outputs: Vec<ParseOutput>,
+}
+
+/// `make-series`: gives the `by` columns, then an array for each aggregate, then the axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MakeSeries {
+    /// Aggregates.
+    pub aggregates: Vec<AggregateCall>,
+    /// One for each array of the result: reads a row of the results of all `aggregates`, and the
+    /// value where no row falls in the bin.
+    pub outputs: Vec<(Expr, Option<Expr>)>,
+    /// What is binned; reads the row.
+    pub axis: SeriesAxis,
+    /// Group keys.
+    pub by: Vec<Expr>,
+    /// Whether series without rows are given (`kind=nonempty` when there is no `by`).
+    pub nonempty: bool,
+}
+
+/// The axis of `make-series`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesAxis {
+    /// What is binned.
+    pub on: Expr,
+    /// First bin; the smallest value if absent.
+    pub from: Option<Expr>,
+    /// End, not included; the largest value, included, if absent.
+    pub to: Option<Expr>,
+    /// Width of a bin.
+    pub step: Expr,
+    /// Whether both ends are included, as in the old form `in range(from, to, step)`.
+    pub inclusive: bool,
+}
+
+/// One level of `top-nested`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopNested {
+    /// How many values are kept; all if absent.
+    pub count: Option<Expr>,
+    /// Of what.
+    pub key: Expr,
+    /// Value that stands for all others, if they are wanted.
+    pub others: Option<Expr>,
+    /// Aggregates the order is computed from.
+    pub aggregates: Vec<AggregateCall>,
+    /// What the values are ordered by; reads the results of the aggregates.
+    pub by: Expr,
+    /// Which way.
+    pub direction: Direction,
+}
+
+/// `scan`: expressions read the row received followed by the declared columns; values of other
+/// steps are [`super::ExprKind::ScanState`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scan {
+    /// Rows are matched within each of these; in the order they come.
+    pub partition: Vec<Expr>,
+    /// Order within a partition; as they come if empty.
+    pub order: Vec<SortKey>,
+    /// Defaults of the declared columns, which follow the columns of the row.
+    pub declared: Vec<Expr>,
+    /// Whether the last column of the result is the number of the match (`with_match_id`).
+    pub with_match_id: bool,
+    /// The steps.
+    pub steps: Vec<ScanStep>,
+}
+
+/// A step of `scan`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScanStep {
+    /// Name.
+    pub name: String,
+    /// Whether a match may leave the step out.
+    pub optional: bool,
+    /// Which rows are given.
+    pub output: ScanOutput,
+    /// When a row enters the step.
+    pub condition: Expr,
+    /// Places of the scan's row that are set, and to what.
+    pub assignments: Vec<(usize, Expr)>,
+}
+
+/// Which rows of a step are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScanOutput {
+    /// All.
+    All,
+    /// The last one.
+    Last,
+    /// None.
+    None,
+}
+
+/// How a result is to be drawn.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Render {
+    /// Kind of chart.
+    pub chart: String,
+    /// Properties, as written.
+    pub properties: Vec<(String, String)>,
+}
+
+/// A call of an `evaluate` plugin. Its columns are those of the stage; if that schema is open the
+/// rows tell the further ones.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginCall {
+    /// Canonical name.
+    pub plugin: FunctionName,
+    /// Arguments; they read the row received. For those that stand for a column the expression is
+    /// [`super::ExprKind::Column`].
+    pub args: Vec<PluginArg>,
+    /// Columns the author promised (`: (name: type, *)`); they have been put in the stage's schema.
+    pub declared: Option<Vec<Column>>,
+}
+
+/// An argument of a plugin.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PluginArg {
+    /// A value.
+    Scalar(Expr),
+    /// An aggregate, as `pivot` takes it.
+    Aggregate(AggregateCall),
+    /// A table, as `ipv4_lookup` takes it.
+    Table(Pipeline),
+}
+
+/// Documents read from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExternalData {
+    /// Columns in the order of the document.
+    pub columns: Vec<Column>,
+    /// Addresses; constants.
+    pub uris: Vec<Expr>,
+    /// Properties, such as `format` and `ignoreFirstRecord`; constants.
+    pub properties: Vec<(String, Expr)>,
+}
+
+/// A graph: edges are rows, nodes are what edges name, with the columns of node tables.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GraphSource {
+    /// Place of the source node's key in an edge.
+    pub from: usize,
+    /// Place of the target node's key in an edge.
+    pub to: usize,
+    /// Node tables and the place of the key in each.
+    pub nodes: Vec<(Pipeline, usize)>,
+    /// Columns of a node, after the node tables are unified; `node_id` if there are none.
+    pub node_columns: Vec<Column>,
+    /// Columns of an edge.
+    pub edge_columns: Vec<Column>,
+}
+
+/// `make-graph ... | graph-match`. Expressions read a row made of the columns of every element
+/// of the pattern, in the order of the pattern; anonymous elements have no columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GraphMatch {
+    /// The graph.
+    pub graph: GraphSource,
+    /// Comma-separated patterns.
+    pub patterns: Vec<Vec<PatternElement>>,
+    /// Keeps a match.
+    pub condition: Option<Expr>,
+    /// One for each column of the result.
+    pub outputs: Vec<Expr>,
+    /// What cycles are allowed, as written.
+    pub cycles: Option<String>,
+}
+
+/// An element of a graph pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PatternElement {
+    /// `(name)`
+    Node(NodePattern),
+    /// `-[name]->`
+    Edge(EdgePattern),
+}
+
+/// A node of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodePattern {
+    /// Name, if it has one. The same name is the same node.
+    pub name: Option<String>,
+}
+
+/// An edge of a pattern.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EdgePattern {
+    /// Name, if it has one.
+    pub name: Option<String>,
+    /// Which way; `None` is any.
+    pub direction: Option<Direction>,
+    /// Length range of a path (`*1..3`).
+    pub hops: Option<(u32, u32)>,
+}
