@@ -1,0 +1,8 @@
+#![doc = include_str!("../README.md")]
+
+// Layer 0: words.
+pub mod diagnostic;
+pub mod text;
+
+// Layer 2: the tree.
+pub mod syntax;
