@@ -3,6 +3,10 @@
 // Layer 0: words.
 pub mod diagnostic;
 pub mod text;
+pub mod types;
 
 // Layer 2: the tree.
 pub mod syntax;
+
+// Between binder and evaluator.
+pub mod plan;
