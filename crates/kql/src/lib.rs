@@ -7,6 +7,3 @@ pub mod types;
 
 // Layer 2: the tree.
 pub mod syntax;
-
-// Between binder and evaluator.
-pub mod plan;
