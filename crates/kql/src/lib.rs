@@ -5,5 +5,8 @@ pub mod diagnostic;
 pub mod text;
 pub mod types;
 
+// Layer 1: tokens and tables of facts.
+pub mod lex;
+
 // Layer 2: the tree.
 pub mod syntax;
