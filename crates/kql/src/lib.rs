@@ -4,9 +4,13 @@
 pub mod diagnostic;
 pub mod text;
 pub mod types;
+pub mod value;
 
 // Layer 1: tokens and tables of facts.
 pub mod lex;
 
 // Layer 2: the tree.
 pub mod syntax;
+
+// Layer 3: from tree to meaning.
+pub mod plan;

@@ -13,14 +13,13 @@ mod expr;
 mod operator;
 
 pub use expr::{
-    AggregateCall, Arithmetic, Comparison, Expr, ExprKind, FunctionName, Membership, ScanState,
-    TextMatch,
+    AggregateCall, Arithmetic, Comparison, Expr, ExprKind, FunctionName, Membership, ScanState, TextMatch,
 };
 pub use operator::{
-    Direction, EdgePattern, ExpandOutput, Expanded, ExternalData, GraphMatch, GraphPart,
-    GraphSource, JoinKind, JoinSide, MakeSeries, MvExpand, NodePattern, Nulls, Operator, ParseKv,
-    ParseMode, ParseOutput, ParsePart, PatternElement, PluginArg, PluginCall, Render, Scan,
-    ScanOutput, ScanStep, SeriesAxis, SortKey, TopNested, UnionColumn, UnionInput,
+    Direction, EdgePattern, ExpandOutput, Expanded, ExternalData, GraphMatch, GraphPart, GraphSource,
+    JoinKind, JoinSide, MakeSeries, MvExpand, NodePattern, Nulls, Operator, ParseKv, ParseMode, ParseOutput,
+    ParsePart, PatternElement, PluginArg, PluginCall, Render, Scan, ScanOutput, ScanStep, SeriesAxis,
+    SortKey, TopNested, UnionColumn, UnionInput,
 };
 
 use crate::types::Schema;
