@@ -2,6 +2,10 @@
 //!
 //! No values here (see `value`) and no knowledge of any table (see `schema`).
 
+mod shape;
+
+pub use shape::{Conversion, Shape, promote, widest};
+
 use std::fmt;
 
 /// The type of a scalar expression or column.
