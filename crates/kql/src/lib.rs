@@ -9,6 +9,10 @@ pub mod value;
 // Layer 1: tokens and tables of facts.
 pub mod lex;
 
+// Layer 1: tokens and tables of facts.
+pub mod catalogue;
+pub mod schema;
+
 // Layer 2: the tree.
 pub mod syntax;
 
