@@ -7,10 +7,8 @@ pub mod types;
 pub mod value;
 
 // Layer 1: tokens and tables of facts.
-pub mod lex;
-
-// Layer 1: tokens and tables of facts.
 pub mod catalogue;
+pub mod lex;
 pub mod schema;
 
 // Layer 2: the tree.

@@ -27,6 +27,9 @@ pub enum ExprKind {
     Literal(Value),
     /// The column at this place of the row the operator receives.
     Column(usize),
+    /// The column of this name, which only the rows can have: the schema is open. Null if there is
+    /// none.
+    Named(String),
     /// A local variable of an enclosing [`ExprKind::With`].
     Local(LocalId),
     /// The value of a scalar slot.
@@ -114,6 +117,12 @@ pub enum ExprKind {
         /// Arguments, after defaults: as many as were written.
         args: Vec<Expr>,
     },
+    /// One of the values of a call that gives several, such as `series_stats`; counted from zero.
+    /// The types of all values are those of the catalogue entry.
+    Item(Box<Expr>, usize),
+    /// The same value as another type: a datatable's value, an argument, a declared column. What
+    /// cannot be converted becomes null.
+    Convert(Box<Expr>),
     /// Nothing could be made of it; its diagnostic has been reported.
     Broken,
 }

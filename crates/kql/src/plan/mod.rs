@@ -6,6 +6,10 @@
 //! said with another operator is (`extend`, `project-away` and `project-reorder` are
 //! [`Operator::Project`], `find` and `search` are unions and filters).
 //!
+//! Where a [`Schema`] is `open` the rows may have further columns, behind those of the schema. The
+//! evaluator then aligns the rows it hands on with the schema by name; a column the rows lack is
+//! null.
+//!
 //! A plan made without error diagnostics is valid: every index is in range, every expression has
 //! the type it claims, and the limits of [`crate::bind`] hold.
 
@@ -105,8 +109,8 @@ pub enum Source {
     External(Box<ExternalData>, Schema),
     /// A function of the service that gives a table: a watchlist, `AssignedIPAddresses`, ...
     Function {
-        /// Canonical name.
-        name: FunctionName,
+        /// Name.
+        name: String,
         /// Arguments; read no column.
         args: Vec<Expr>,
         /// Columns of the answer.

@@ -128,8 +128,8 @@ pub enum Operator {
     /// A function of the service that extends each row, such as `FileProfile`. `args` read the
     /// row or are constants.
     Enrich {
-        /// Canonical name.
-        function: FunctionName,
+        /// Name.
+        function: String,
         /// Arguments.
         args: Vec<Expr>,
         /// Columns of the function's answer.
