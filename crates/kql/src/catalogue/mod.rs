@@ -21,6 +21,7 @@ use std::sync::LazyLock;
 
 static FUNCTIONS: LazyLock<Table> = LazyLock::new(|| read::table(include_str!("../../data/functions.tsv")));
 static AGGREGATES: LazyLock<Table> = LazyLock::new(|| read::table(include_str!("../../data/aggregates.tsv")));
+static OPERATORS: LazyLock<Table> = LazyLock::new(|| read::table(include_str!("../../data/operators.tsv")));
 static PLUGINS: LazyLock<Table> = LazyLock::new(|| read::table(include_str!("../../data/plugins.tsv")));
 
 type Table = BTreeMap<&'static str, Entry>;
@@ -71,6 +72,11 @@ pub fn aggregate(name: &str) -> Option<&'static Entry> {
     AGGREGATES.get(name)
 }
 
+/// Finds a scalar operator as it is written, without negation; the sign is `negate`.
+pub fn operator(text: &str) -> Option<&'static Entry> {
+    OPERATORS.get(text)
+}
+
 /// Finds a plugin by its exact name.
 pub fn plugin(name: &str) -> Option<&'static Entry> {
     PLUGINS.get(name)
@@ -100,6 +106,7 @@ mod tests {
         for (text, table) in [
             (include_str!("../../data/functions.tsv"), &*FUNCTIONS),
             (include_str!("../../data/aggregates.tsv"), &*AGGREGATES),
+            (include_str!("../../data/operators.tsv"), &*OPERATORS),
             (include_str!("../../data/plugins.tsv"), &*PLUGINS),
         ] {
             let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
@@ -113,7 +120,7 @@ mod tests {
 
     #[test]
     fn every_canonical_name_is_an_entry() {
-        for table in [&*FUNCTIONS, &*AGGREGATES, &*PLUGINS] {
+        for table in [&*FUNCTIONS, &*AGGREGATES, &*OPERATORS, &*PLUGINS] {
             for entry in table.values() {
                 assert!(table.contains_key(entry.canonical), "{} -> {}", entry.name, entry.canonical);
             }

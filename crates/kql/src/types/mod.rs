@@ -7,6 +7,7 @@ mod shape;
 pub use shape::{Conversion, Shape, promote, widest};
 
 use std::fmt;
+use std::sync::Arc;
 
 /// The type of a scalar expression or column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,14 +116,14 @@ impl fmt::Display for ScalarType {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     /// Name; names that differ only in case are different columns.
-    pub name: String,
+    pub name: Arc<str>,
     /// Type of every value in the column.
     pub ty: ScalarType,
 }
 
 impl Column {
     /// Creates a column.
-    pub fn new(name: impl Into<String>, ty: ScalarType) -> Self {
+    pub fn new(name: impl Into<Arc<str>>, ty: ScalarType) -> Self {
         Self { name: name.into(), ty }
     }
 }
@@ -150,7 +151,7 @@ impl Schema {
 
     /// Finds a column by its exact name and returns its place.
     pub fn find(&self, name: &str) -> Option<usize> {
-        self.columns.iter().position(|column| column.name == name)
+        self.columns.iter().position(|column| *column.name == *name)
     }
 
     /// Returns the column at `index`.
