@@ -34,6 +34,8 @@ pub enum ExprKind {
     Local(LocalId),
     /// The value of a scalar slot.
     Slot(SlotId),
+    /// `toscalar`: the first value of the first row of a table slot; null if there is no row.
+    FirstOf(SlotId),
     /// A column of an earlier step of the enclosing `scan`.
     ScanState(ScanState),
     /// Computes locals in order, then the body; from a user function with several uses of an
