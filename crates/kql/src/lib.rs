@@ -14,5 +14,6 @@ pub mod schema;
 // Layer 2: the tree.
 pub mod syntax;
 
-// Layer 3: from tree to meaning.
+// Layer 3: from text to tree, and what a tree comes to mean.
+pub mod parse;
 pub mod plan;

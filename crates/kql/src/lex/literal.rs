@@ -69,9 +69,10 @@ const UNITS: &[&str] = &[
     "ticks",
 ];
 
-/// Tells whether a character may stand inside a word.
+/// Tells whether a character may stand inside a word. Letters beyond ASCII may not: a name with such
+/// a letter is written in brackets.
 pub(super) fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
+    c.is_ascii_alphanumeric() || c == '_'
 }
 
 /// Reads a token that begins with a digit: a number, a number with a unit, or a word.

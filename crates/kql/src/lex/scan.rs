@@ -101,7 +101,7 @@ struct Lexer<'a> {
 impl Lexer<'_> {
     fn run(&mut self) {
         while let Some(c) = self.cursor.peek() {
-            if c.is_whitespace() || c == '\u{feff}' {
+            if is_blank(c) {
                 self.line_is_blank |= c == '\n';
                 self.cursor.bump();
                 continue;
@@ -234,6 +234,12 @@ impl Lexer<'_> {
                 .with_fix(Span::new(offset(start), offset(start + 1)), "//"),
         );
     }
+}
+
+/// Tells whether a character is blank. Some that Unicode does not count as blank come with queries
+/// copied from web pages.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{180e}' | '\u{200b}' | '\u{feff}')
 }
 
 /// Tells whether `text` begins with `word` and the word ends there.

@@ -53,7 +53,8 @@ pub enum ExprKind {
         /// What it stands before.
         operand: Box<Expr>,
     },
-    /// `left op right`.
+    /// `left op right`. A chain of `and`s or of `or`s is a balanced tree, so that its height stays
+    /// small; any other chain leans to the left.
     Binary {
         /// The operator.
         op: BinaryOp,

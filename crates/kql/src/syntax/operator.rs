@@ -11,7 +11,7 @@ use crate::text::Span;
 pub struct Operator {
     /// What it is.
     pub kind: OperatorKind,
-    /// Where its word stands (`where`, `order by`); tells aliases apart.
+    /// Where its word stands (`where`, `order`); tells aliases apart.
     pub keyword: Span,
     /// Without the bar before it.
     pub span: Span,
