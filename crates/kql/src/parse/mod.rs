@@ -52,6 +52,9 @@ pub const BAD_LITERAL: Code = Code::new(16, "bad literal");
 /// An option of an operator with a value it cannot have.
 pub const BAD_OPTION: Code = Code::new(17, "bad option");
 
+/// `where name = value`, which compares nothing.
+pub const NAMED_CONDITION: Code = Code::new(18, "a condition with a name");
+
 /// What the parser found.
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {

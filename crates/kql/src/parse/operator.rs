@@ -1,7 +1,7 @@
 //! Which operator is next, and the operators that are quickly read.
 
 use super::parser::Parser;
-use super::{EXPECTED, UNKNOWN_OPERATOR};
+use super::{EXPECTED, NAMED_CONDITION, UNKNOWN_OPERATOR};
 use crate::diagnostic::Diagnostic;
 use crate::lex::{Punct, TokenKind};
 use crate::syntax::{Distinct, Evaluate, Expr, Operator, OperatorKind, Order, ReorderItem};
@@ -221,10 +221,10 @@ impl Parser<'_> {
             let after_name = if self.is_bracketed_name() { 3 } else { 1 };
             let sign = self.nth(after_name).span;
             let named = self.named_expr();
-            let diagnostic =
-                Diagnostic::error(EXPECTED, named.span, "a condition is expected here, and `=` gives a name")
-                    .with_help("`==` compares")
-                    .with_fix(sign, "==");
+            let message = "`=` gives the condition a name; nothing is compared";
+            let diagnostic = Diagnostic::warning(NAMED_CONDITION, named.span, message)
+                .with_help("`==` compares")
+                .with_fix(sign, "==");
             self.report(diagnostic);
             return OperatorKind::Where(named.expr);
         }

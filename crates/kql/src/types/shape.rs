@@ -50,9 +50,7 @@ impl Shape {
         let element = match element {
             Self::Holding(ty) => Self::Scalar(*ty),
             Self::Scalar(ScalarType::Int) => Self::Scalar(ScalarType::Long),
-            Self::Scalar(ScalarType::Decimal | ScalarType::Unknown) | Self::Null | Self::TypeName(_) => {
-                Self::DYNAMIC
-            }
+            Self::Scalar(ScalarType::Decimal | ScalarType::Unknown) | Self::Null | Self::TypeName(_) => Self::DYNAMIC,
             Self::Scalar(_) | Self::Array(_) | Self::Bag(_) => element.clone(),
         };
         Self::Array(Arc::new(element))
@@ -124,9 +122,7 @@ impl Shape {
                 .find(|(key, _)| key == name)
                 .map_or(Self::DYNAMIC, |(_, shape)| shape.in_dynamic()),
             Self::Scalar(ScalarType::Unknown) => Self::UNKNOWN,
-            Self::Scalar(_) | Self::Holding(_) | Self::Array(_) | Self::Null | Self::TypeName(_) => {
-                Self::DYNAMIC
-            }
+            Self::Scalar(_) | Self::Holding(_) | Self::Array(_) | Self::Null | Self::TypeName(_) => Self::DYNAMIC,
         }
     }
 
