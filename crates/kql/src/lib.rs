@@ -17,3 +17,6 @@ pub mod syntax;
 // Layer 3: from text to tree, and what a tree comes to mean.
 pub mod parse;
 pub mod plan;
+
+// Layer 4: back to text, and what a tree means.
+pub mod format;
