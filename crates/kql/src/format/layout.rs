@@ -139,11 +139,15 @@ impl<'a> Layout<'a> {
         Doc::concat(docs)
     }
 
-    /// Writes the tokens in front of `offset` without anything between them.
+    /// Writes the tokens in front of `offset`, with blanks only between words.
     pub(super) fn glued_up_to(&mut self, offset: u32) -> Doc<'a> {
         let mut docs = Vec::new();
-        while self.peek().is_some_and(|token| token.span.start < offset) {
-            docs.push(self.token_after(Gap::None));
+        while let Some(token) = self.peek()
+            && token.span.start < offset
+        {
+            let before = self.next.checked_sub(1).and_then(|index| self.tokens.get(index));
+            let words = is_wordy(token) && before.copied().is_some_and(is_wordy);
+            docs.push(self.token_after(if words { Gap::Space } else { Gap::None }));
         }
         Doc::concat(docs)
     }
@@ -193,4 +197,9 @@ impl<'a> Layout<'a> {
             _ => Gap::Space,
         }
     }
+}
+
+/// Tells whether a token would run into a neighbour of its kind.
+fn is_wordy(token: Token) -> bool {
+    !matches!(token.kind, TokenKind::Punct(_) | TokenKind::Unknown | TokenKind::End)
 }

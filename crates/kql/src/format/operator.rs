@@ -4,9 +4,9 @@ use super::doc::{Doc, Line};
 use super::layout::{Gap, Layout};
 use crate::lex::Punct;
 use crate::syntax::{
-    Evaluate, Expand, ExpandItem, Expr, Find, FindColumns, GraphMatch, Join, MakeSeries, NamedExpr, Operator,
-    OperatorKind, Parse, ParsePiece, Partition, Pipeline, Property, Scan, ScanStep, SortKey, Summarize,
-    Union,
+    Evaluate, Expand, ExpandItem, Find, FindColumns, GraphMatch, Join, MakeSeries, NamedExpr, Operator,
+    OperatorKind, Parse, ParsePiece, Partition, Pipeline, Property, ReorderItem, Scan, ScanStep, SortKey,
+    Summarize, Union,
 };
 
 impl<'a> Layout<'a> {
@@ -28,9 +28,9 @@ impl<'a> Layout<'a> {
             | OperatorKind::Invoke(expr)
             | OperatorKind::GraphWhereNodes(expr)
             | OperatorKind::GraphWhereEdges(expr) => {
-                let words = self.up_to(expr.span.start);
+                let name = self.name_of_condition(expr.span.start);
                 let gap = self.gap(Gap::Space);
-                Doc::concat(vec![words, gap, self.expr(expr)])
+                Doc::concat(vec![name, gap, self.expr(expr)])
             }
             OperatorKind::Extend(list)
             | OperatorKind::Project(list)
@@ -42,7 +42,7 @@ impl<'a> Layout<'a> {
             | OperatorKind::ProjectKeep(list)
             | OperatorKind::ProjectByNames(list) => self.list(list, |item| item.span.start, Self::expr),
             OperatorKind::ProjectReorder(list) => {
-                self.list(list, |item| item.column.span.start, |layout, item| layout.expr(&item.column))
+                self.list(list, |item| item.column.span.start, Self::reorder_item)
             }
             OperatorKind::Summarize(summarize) => self.summarize(summarize),
             OperatorKind::Sort { properties, keys } => self.sort(properties, keys),
@@ -74,6 +74,15 @@ impl<'a> Layout<'a> {
             }
             _ => Doc::nothing(),
         }
+    }
+
+    /// Writes the `name =` that may stand in front of a condition and means nothing.
+    fn name_of_condition(&mut self, offset: u32) -> Doc<'a> {
+        let mut docs = Vec::new();
+        while self.peek().is_some_and(|token| token.span.start < offset) {
+            docs.push(if self.is(Punct::Assign) { self.token_after(Gap::Space) } else { self.token() });
+        }
+        Doc::concat(docs)
     }
 
     fn properties(&mut self, properties: &[Property]) -> Doc<'a> {
@@ -108,6 +117,14 @@ impl<'a> Layout<'a> {
         let properties = self.properties(properties);
         let list = self.list(items, |item| item.span.start, Self::named_expr);
         Doc::concat(vec![properties, list])
+    }
+
+    fn reorder_item(&mut self, item: &ReorderItem) -> Doc<'a> {
+        let mut docs = vec![self.expr(&item.column)];
+        if item.order.is_some() {
+            docs.push(self.token_after(Gap::Space));
+        }
+        Doc::concat(docs)
     }
 
     fn summarize(&mut self, summarize: &Summarize) -> Doc<'a> {
@@ -185,7 +202,8 @@ impl<'a> Layout<'a> {
         let mut pieces = Vec::new();
         for piece in &parse.pieces {
             pieces.push(self.gap(Gap::Line(Line::Open)));
-            pieces.push(self.up_to(piece_end(piece)));
+            pieces.push(self.token());
+            pieces.push(self.glued_up_to(piece_end(piece)));
         }
         docs.push(Doc::concat(pieces).indent());
         Doc::concat(docs)
@@ -242,18 +260,14 @@ impl<'a> Layout<'a> {
             vec![self.properties(&partition.properties), self.token_after(Gap::Space), self.gap(Gap::Space)];
         docs.push(self.expr(&partition.by));
         docs.push(self.gap(Gap::Space));
-        docs.push(self.body(&partition.body, end));
-        Doc::concat(docs)
-    }
-
-    /// Writes a bracket, which is next, an expression on lines of its own, and the other bracket.
-    fn body(&mut self, body: &Expr, end: u32) -> Doc<'a> {
         let open = self.token();
-        let line = Line::Soft;
+        let line = if partition.braced { Line::Open } else { Line::Soft };
+        let body = &partition.body;
         let inner = vec![self.gap(Gap::Line(line)), self.expr(body), self.glued_up_to(end.saturating_sub(1))];
         let inner = Doc::concat(inner).indent();
         let close = self.token_after(Gap::Line(line));
-        Doc::concat(vec![open, inner, close]).group()
+        docs.push(Doc::concat(vec![open, inner, close]).group());
+        Doc::concat(docs)
     }
 
     /// Writes the tokens in front of a parenthesis and the blank between.

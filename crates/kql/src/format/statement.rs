@@ -58,7 +58,7 @@ impl<'a> Layout<'a> {
         while self.peek().is_some() && !self.is(crate::lex::Punct::OpenParen) {
             docs.push(self.token());
         }
-        docs.push(self.gap(Gap::Space));
+        docs.push(self.gap(Gap::None));
         Doc::concat(docs)
     }
 
@@ -124,7 +124,7 @@ impl<'a> Layout<'a> {
         let colon = self.token_after(Gap::None);
         let kind = match &parameter.kind {
             ParameterKind::Tabular(schema) => {
-                let gap = self.gap(Gap::None);
+                let gap = self.gap(Gap::Space);
                 Doc::concat(vec![gap, self.row_schema(schema)])
             }
             ParameterKind::Scalar { ty, default } => {

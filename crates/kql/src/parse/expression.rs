@@ -35,11 +35,11 @@ impl Parser<'_> {
     }
 
     fn and_chain(&mut self) -> Expr {
-        self.chain("and", BinaryOp::And, |parser| parser.scoped(|parser| parser.binary(Binding::Equality)))
+        self.chain("and", BinaryOp::And, |parser| parser.binary(Binding::Equality))
     }
 
     fn chain(&mut self, word: &str, op: BinaryOp, operand: fn(&mut Self) -> Expr) -> Expr {
-        let first = operand(self);
+        let first = self.scoped(operand);
         if !self.is_word(word) {
             return first;
         }
@@ -47,7 +47,7 @@ impl Parser<'_> {
         let mut places = Vec::new();
         while self.is_word(word) {
             places.push(self.bump().span);
-            operands.push(operand(self));
+            operands.push(self.scoped(operand));
         }
         let count = operands.len();
         self.grow(usize::BITS - count.leading_zeros());

@@ -77,7 +77,9 @@ pub fn parse(text: &str) -> Parsed {
     let query = parser.query();
     let mut diagnostics = lexed.diagnostics;
     diagnostics.append(&mut parser.into_diagnostics());
-    diagnostics.sort_by_key(|diagnostic| diagnostic.span);
+    // The lexer's word on a place goes before the parser's.
+    diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
+    diagnostics.dedup_by_key(|diagnostic| diagnostic.span.start);
     diagnostics.truncate(ERRORS_MAX);
     lexed.tokens.pop();
     let (comments, directives) = (lexed.comments, lexed.directives);

@@ -202,7 +202,7 @@ impl<'a> Parser<'a> {
     /// Says so at the limit, and moves to the end, since nothing behind can be told apart.
     fn is_too_deep(&mut self) -> bool {
         let too_deep = self.depth + self.height >= NESTING_MAX;
-        if too_deep {
+        if too_deep && !self.is_end() {
             self.error(TOO_DEEP, format!("nested more than {NESTING_MAX} levels deep"));
             self.at = self.tokens.len().saturating_sub(1);
         }
