@@ -15,9 +15,6 @@ use huntbook::rows::{Decoder, Flow, Limits};
 use jiff::Timestamp;
 use serde_json::Value;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Finds the rows of interest: one in a hundred.
 const CONDITION: &str = r#"row.FileSize > 250000
     && row.FileName in ["powershell.exe", "pwsh.exe", "cmd.exe", "mshta.exe", "wscript.exe", "rundll32.exe"]

@@ -11,9 +11,6 @@ use divan::counter::BytesCount;
 use huntbook::model::{Projection, Wanted};
 use huntbook::rows::{Decoder, Flow, Limits};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 static BODY: LazyLock<String> = LazyLock::new(|| data::answer(100_000));
 
 fn main() {

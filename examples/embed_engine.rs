@@ -1,7 +1,7 @@
 //! Embeds the engine: one playbook compiled from a string, one run, its report.
 //!
 //! The tenant is the simulated one, so the example needs nothing and changes nothing. For a real tenant
-//! leave the `endpoints` empty and give the client your app's id and secret.
+//! leave `endpoints` out and give the client your app's id and secret.
 //!
 //! Run it with `cargo run --example embed_engine`.
 
@@ -21,7 +21,7 @@ use huntbook::model::{Lists, Secret};
 use huntbook::plan::{Exclusions, World, compile};
 use huntbook::sim::{Sim, SimApp, SimOptions};
 use huntbook::store::{Effects, Store, Trigger};
-use huntbook::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
+use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 
 /// Finds encoded PowerShell that Office started, and scans the devices.
 const PLAYBOOK: &str = r#"
@@ -67,27 +67,13 @@ async fn main() -> anyhow::Result<()> {
     let sim = Sim::start(options, Arc::clone(&clock)).await?;
 
     // The real client, pointed at it.
-    let endpoints = sim.endpoints();
-    let client = Client::open(
-        ClientOptions {
-            name: TENANT.to_owned(),
-            tenant_id,
-            cloud: Cloud::Commercial,
-            endpoints: EndpointOverrides {
-                login: Some(endpoints.login),
-                graph: Some(endpoints.graph),
-                mde: Some(endpoints.mde),
-                xdr: Some(endpoints.xdr),
-            },
-            credential: Credential::ClientSecret {
-                client_id: SimApp::CLIENT_ID.to_owned(),
-                secret: Secret::new(SimApp::SECRET.to_owned()),
-            },
-            hunting: HuntingApi::Graph,
-        },
-        Http::open(HttpOptions::default(), Arc::clone(&clock))?,
-        Arc::clone(&clock),
-    )?;
+    let secret = Secret::new(SimApp::SECRET.to_owned());
+    let options = ClientOptions {
+        endpoints: EndpointOverrides::under(sim.url()),
+        ..ClientOptions::with_secret(TENANT, tenant_id, SimApp::CLIENT_ID, secret)
+    };
+    let http = Http::open(HttpOptions::default(), Arc::clone(&clock))?;
+    let client = Client::open(options, http, Arc::clone(&clock))?;
 
     // The meaning of the playbook in a world without lists and channels. All problems come at once.
     let world = World {

@@ -36,8 +36,9 @@ pub mod plan;
 pub mod engine;
 pub mod schedule;
 
-// Layer 6: the process that keeps running.
+// Layer 6: the process that keeps running, and the stage on which playbooks are tried.
 pub mod daemon;
+pub mod rehearsal;
 
 // Layer 7: the hand.
 pub mod cli;

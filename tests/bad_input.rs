@@ -17,6 +17,7 @@ use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
 use huntbook::model::List;
 use huntbook::plan::{self, Exclusions, SourceFile, World};
+use huntbook::rehearsal::{self, Naming, Sources};
 use huntbook::{playbook, settings};
 
 /// Codes that need more than one file to be raised; `two_playbooks_with_one_id` and
@@ -27,7 +28,13 @@ const RAISED_ELSEWHERE: &[Code] = &[Code::DuplicateId];
 fn world() -> World {
     World {
         language: Language::new(),
-        lists: [List::new("packagers", ["host1"]), List::new("crownJewels", ["dc01"])].into_iter().collect(),
+        lists: [
+            List::new("packagers", ["host1"]),
+            List::new("crownJewels", ["dc01"]),
+            List::new("nobody", [""; 0]),
+        ]
+        .into_iter()
+        .collect(),
         channels: ["soc", "soc-teams"].map(str::to_owned).into(),
         tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::from(["production".to_owned()]))]),
         ceilings: Ceilings::default(),
@@ -41,10 +48,42 @@ fn problems(kind: &str, name: &str, bytes: &[u8]) -> Vec<Diagnostic> {
     let accepted = match kind {
         "playbook" => plan::compile(name, bytes, &world(), &mut sink).is_some(),
         "settings" => settings::parse(name, bytes, &mut sink).is_some(),
+        "test" => return tests_problems(name, bytes),
         _ => playbook::list::parse(name, bytes, &mut sink).is_some(),
     };
     assert_eq!(accepted, sink.errors() == 0, "{name}: accepted exactly if there is no error");
     sink.into_sorted()
+}
+
+/// The playbook that the bad tests are for.
+const TESTED: &str = "schema: 1
+id: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77
+name: Tested
+severity: Low
+hunt: {query: DeviceEvents, identity: [DeviceId], columns: {DeviceId: string}}
+actions:
+  - {id: isolate, isolateDevice: {device: \"{{row.DeviceId}}\", comment: x}}
+notify:
+  - {channel: soc-teams, title: x}
+";
+
+/// Everything that is said about a file of tests.
+fn tests_problems(name: &str, bytes: &[u8]) -> Vec<Diagnostic> {
+    let read = |path: &Path| match path.to_str() {
+        Some("broken.ndjson") => Ok(b"{\"DeviceId\": \"a\"}\n{\"DeviceId\": \n".to_vec()),
+        Some("machines.json") => Ok(b"[{\"id\": \"x\", \"computerDnsNme\": \"y\"}]".to_vec()),
+        _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
+    };
+    let file = |name: &str, bytes: &[u8]| SourceFile { name: name.to_owned(), bytes: bytes.to_vec() };
+    let suite = rehearsal::load(&Sources {
+        playbooks: vec![file("tested.yaml", TESTED.as_bytes())],
+        tests: vec![file(name, bytes)],
+        world: world(),
+        naming: Naming::Settings,
+        sinks: BTreeMap::new(),
+        read: &read,
+    });
+    suite.diagnostics
 }
 
 fn root() -> PathBuf {
@@ -101,9 +140,14 @@ fn bad_lists() {
 }
 
 #[test]
+fn bad_tests() {
+    check("test");
+}
+
+#[test]
 fn every_code_is_raised_by_some_file() {
     let mut raised: BTreeSet<Code> = RAISED_ELSEWHERE.iter().copied().collect();
-    for kind in ["playbook", "settings", "list"] {
+    for kind in ["playbook", "settings", "list", "test"] {
         for file in files(kind) {
             let name = file.file_name().unwrap().to_string_lossy().into_owned();
             let problems = problems(kind, &name, &std::fs::read(&file).unwrap());

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use huntbook::clock::{SharedClock, SystemClock};
-use huntbook::sim::{Sim, SimApp, SimOptions};
+use huntbook::sim::{Apply, Fault, Sim, SimApp, SimOptions};
 
 const SECRET_NAME: &str = "HUNTBOOK_TEST_SECRET";
 
@@ -92,6 +92,7 @@ fn help_teaches_and_wrong_usage_is_2() {
         "runs",
         "show",
         "status",
+        "resolve",
         "serve",
         "sim",
         "actions",
@@ -175,6 +176,70 @@ async fn a_dry_run_changes_nothing_a_run_acts_and_history_tells() {
     }
     ends(&ask(&dir, &["status"]).await, 0);
     ends(&ask(&dir, &["show", "ffff"]).await, 1);
+    sim.stop().await;
+}
+
+/// Starts `serve` and waits until it says so.
+async fn serve(dir: &tempfile::TempDir) -> std::process::Child {
+    use std::io::BufRead as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_huntbook"))
+        .arg("serve")
+        .current_dir(dir.path())
+        .env_clear()
+        .env(SECRET_NAME, SimApp::SECRET)
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    let lines = std::io::BufReader::new(child.stderr.take().expect("it is piped")).lines();
+    let serving = tokio::task::spawn_blocking(move || {
+        lines.map_while(Result::ok).any(|line| line.contains("huntbook serves"))
+    });
+    assert!(serving.await.expect("the task ends"), "it ended before it served");
+    child
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_answers_for_a_parked_action_while_huntbook_serves() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    let lost = Fault { reset: true, apply: Apply::Before, ..Fault::on("POST /mde/api/machines/*/tags") };
+    sim.set_faults(vec![lost]).unwrap();
+    ends(&ask(&dir, &["run", "tag"]).await, 1);
+    let mut served = serve(&dir).await;
+    let status = ask(&dir, &["status"]).await;
+    ends(&status, 1);
+    let status = text(&status.stdout);
+    let parked = status.lines().find(|line| line.starts_with("parked")).expect("it is listed");
+    let id = parked.split_whitespace().nth(1).expect("its id").to_owned();
+    for word in ["huntbook resolve", &format!("{} works with this journal", served.id()), "intact: 3 events"]
+    {
+        assert!(status.contains(word), "{word}\n{status}");
+    }
+    ends(&ask(&dir, &["resolve", &id]).await, 2);
+    ends(&ask(&dir, &["resolve", &id, "--done", "--not-applied"]).await, 2);
+    ends(&ask(&dir, &["resolve", "zzzz", "--done"]).await, 1);
+    let resolve = ["resolve", &id, "--done", "--note", "seen in the portal", "--format", "json"];
+    let said = ask(&dir, &resolve).await;
+    ends(&said, 0);
+    let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
+    assert_eq!(said["state"], "done");
+    assert_eq!(said["detail"], "a person says that it was done: seen in the portal");
+    let again = ask(&dir, &resolve).await;
+    ends(&again, 1);
+    assert!(text(&again.stderr).contains("is `done`: only what is parked"), "{}", text(&again.stderr));
+    let status = ask(&dir, &["status", "--whole", "--format", "json"]).await;
+    ends(&status, 0);
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(
+        (&status["journal"]["intact"], &status["journal"]["eventsChecked"]),
+        (&true.into(), &4.into())
+    );
+    let run = ask(&dir, &["runs", "--format", "json"]).await;
+    let run: serde_json::Value = serde_json::from_slice(&run.stdout).unwrap();
+    let shown = ask(&dir, &["show", run[0]["id"].as_str().unwrap()]).await;
+    assert!(text(&shown.stdout).contains(&id), "{}", text(&shown.stdout));
+    served.kill().unwrap();
+    served.wait().unwrap();
     sim.stop().await;
 }
 

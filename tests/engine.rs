@@ -3,6 +3,9 @@
 
 #![expect(clippy::panic, reason = "test helpers")]
 
+#[path = "engine/cut_off.rs"]
+mod cut_off;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,8 +20,8 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::model::{List, Lists, Secret};
 use huntbook::plan::{Exclusions, Plan, World, compile};
 use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
-use huntbook::store::{Accepted, Effects, Store, Trigger};
-use huntbook::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
+use huntbook::store::{Accepted, Effects, Store, Trigger, Waiting};
+use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -38,10 +41,15 @@ struct House {
 impl House {
     /// A tenant whose hunt returns one row for each of its first three machines.
     async fn build() -> Self {
+        Self::with_rows(3).await
+    }
+
+    /// The same with a row for each of its first machines, and for others when it has no more.
+    async fn with_rows(count: usize) -> Self {
         let clock = ManualClock::new(NOW.parse().expect("an instant"));
         let mut options = SimOptions::sample().expect("the sample tenant");
-        let devices: Vec<String> =
-            options.data.machines.iter().take(3).map(|machine| machine.id.clone()).collect();
+        let known = options.data.machines.iter().map(|machine| machine.id.clone());
+        let devices: Vec<String> = known.chain((0..).map(|n| format!("{n:040x}"))).take(count).collect();
         let rows: Vec<_> = devices
             .iter()
             .enumerate()
@@ -96,21 +104,25 @@ impl House {
     }
 
     async fn run_with(&self, text: &str, effects: Effects) -> Report {
+        let order = self.order(text, effects).await;
+        match self.engine.run(&order).await.expect("the run is recorded") {
+            Ran::Report(report) => *report,
+            Ran::SlotTaken => panic!("there is no slot"),
+        }
+    }
+
+    async fn order(&self, text: &str, effects: Effects) -> Order {
         let plan = self.plan(text);
         let accepted =
             Accepted { name: plan.about.id, file: "test.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
         self.engine.store.accept_version(&accepted).await.expect("the version is kept");
-        let order = Order {
+        Order {
             plan,
             lists: Arc::clone(&self.lists),
             tenant: "contoso".to_owned(),
             trigger: Trigger::Manual,
             slot: None,
             effects,
-        };
-        match self.engine.run(&order).await.expect("the run is recorded") {
-            Ran::Report(report) => *report,
-            Ran::SlotTaken => panic!("there is no slot"),
         }
     }
 
@@ -130,22 +142,11 @@ impl House {
 async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
     let clock: SharedClock = Arc::new(clock.clone());
     let http = Http::open(HttpOptions::default(), Arc::clone(&clock)).expect("the HTTP client");
-    let endpoints = sim.endpoints();
+    let tenant_id = SimOptions::TENANT_ID.parse().expect("a tenant id");
+    let secret = Secret::new(SimApp::SECRET.to_owned());
     let options = ClientOptions {
-        name: "contoso".to_owned(),
-        tenant_id: SimOptions::TENANT_ID.parse().expect("a tenant id"),
-        cloud: Cloud::Commercial,
-        endpoints: EndpointOverrides {
-            login: Some(endpoints.login),
-            graph: Some(endpoints.graph),
-            mde: Some(endpoints.mde),
-            xdr: Some(endpoints.xdr),
-        },
-        credential: Credential::ClientSecret {
-            client_id: SimApp::CLIENT_ID.to_owned(),
-            secret: Secret::new(SimApp::SECRET.to_owned()),
-        },
-        hunting: HuntingApi::Graph,
+        endpoints: EndpointOverrides::under(sim.url()),
+        ..ClientOptions::with_secret("contoso", tenant_id, SimApp::CLIENT_ID, secret)
     };
     let client: Arc<dyn Tenant> =
         Arc::new(Client::open(options, http, Arc::clone(&clock)).expect("the client"));
@@ -362,6 +363,45 @@ async fn messages_name_what_happened_and_wait_in_the_outbox() {
     let due = house.engine.store.due(Timestamp::MAX, 10).await.unwrap();
     assert_eq!(due.len(), 1);
     assert_eq!(due[0].body.pointer("/message/text"), Some(&json!("host0 host1 host2 ")));
+}
+
+/// Titles of what waits in the outbox, sorted.
+async fn queued(house: &House) -> Vec<String> {
+    let due = house.engine.store.due(Timestamp::MAX, 100).await.expect("the outbox is read");
+    let title = |message: &Waiting| Some(message.body.pointer("/message/title")?.as_str()?.to_owned());
+    let mut titles: Vec<String> = due.iter().filter_map(title).collect();
+    titles.sort();
+    titles
+}
+
+#[tokio::test]
+async fn beyond_fifty_messages_the_rest_is_told_in_one() {
+    let text = playbook(
+        "where: row.Files < 600\nnotify:\n  - {channel: soc, group: item, title: \"on {{row.DeviceName}}\", text: x}\n",
+    );
+    let house = House::with_rows(50).await;
+    assert_eq!(house.run(&text).await.told.len(), 50);
+
+    let house = House::with_rows(63).await;
+    let report = house.run(&text).await;
+    let title = "[High] Test: 10 more rows";
+    assert_eq!(report.told.len(), 51);
+    assert_eq!(report.told[50].title, title);
+    let mut expected: Vec<String> = (0..50).map(|n| format!("on host{n}")).collect();
+    expected.push(title.to_owned());
+    expected.sort();
+    assert_eq!(queued(&house).await, expected);
+    let due = house.engine.store.due(Timestamp::MAX, 100).await.unwrap();
+    let rest = due.iter().find(|message| message.body["message"]["title"] == title).unwrap();
+    let told = format!(
+        "50 rows of this run were told one by one; 10 more rows are not. `huntbook show {}` shows all.",
+        report.run
+    );
+    assert_eq!(rest.body["message"]["text"], told);
+    let facts = rest.body["message"]["facts"].as_array().unwrap();
+    assert_eq!(facts.len(), 2 + 10, "{facts:?}");
+    assert_eq!(facts[1], json!(["Matched", "60"]));
+    assert_eq!(facts[11], json!([report.items[59].key, "matched"]));
 }
 
 #[tokio::test]

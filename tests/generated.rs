@@ -30,3 +30,8 @@ fn the_schema_of_playbooks_is_current() {
 fn the_schema_of_the_settings_is_current() {
     check("schemas/settings.schema.json", &pretty(&huntbook::settings::schema()));
 }
+
+#[test]
+fn the_schema_of_tests_is_current() {
+    check("schemas/test.schema.json", &pretty(&huntbook::playbook::test::schema()));
+}

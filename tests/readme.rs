@@ -111,6 +111,11 @@ fn every_script_it_shows_is_there() {
     assert!(0 < seen, "it shows how to run the tests");
 }
 
+/// Whether a block is a file of tests.
+fn is_tests(block: &str) -> bool {
+    block.lines().next().is_some_and(|line| line.ends_with("test.schema.json"))
+}
+
 #[test]
 fn its_settings_and_playbooks_validate() {
     let folder = tempfile::tempdir().expect("a folder of our own");
@@ -120,6 +125,8 @@ fn its_settings_and_playbooks_validate() {
         let name = if block.starts_with("# huntbook.yaml") {
             settings += 1;
             "huntbook.yaml".to_owned()
+        } else if is_tests(&block) {
+            "playbooks/psexec.test.yaml".to_owned()
         } else {
             playbooks += 1;
             format!("playbooks/line-{line}.yaml")
@@ -149,6 +156,8 @@ async fn follow(folder: &Path) -> Sim {
                 .replace("66666666-7777-4888-8999-000000000000", SimApp::CLIENT_ID)
                 .replace("tags: [production]", &endpoints);
             fs::write(folder.join("huntbook.yaml"), settings).expect("the folder is ours");
+        } else if is_tests(&block) {
+            fs::write(folder.join("playbooks/psexec.test.yaml"), block).expect("the folder is ours");
         } else {
             fs::write(folder.join("playbooks/psexec.yaml"), block).expect("the folder is ours");
         }

@@ -511,6 +511,29 @@ async fn a_list_takes_effect_when_it_is_good() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_protecting_list_that_is_emptied_goes_on_protecting() {
+    let place = Place::new().await;
+    place.put("lists/vip.txt", "one\n");
+    let guarded =
+        format!("{EVERY_SECOND}guards: {{exclude: {{devices: vip}}}}\nwhere: row.DeviceId in lists.vip\n");
+    place.put("playbooks/a.yaml", playbook(1, &guarded));
+    let mut served = place.serve().await;
+    assert_eq!(place.next_run().await["counts"]["matched"], 1);
+    for kept in ["live", "restarted"] {
+        place.put("lists/vip.txt", "");
+        until("the playbook is refused", || place.refused().remove("a.yaml")).await;
+        for _run in 0..2 {
+            assert_eq!(place.next_run().await["counts"]["matched"], 1, "{kept}");
+        }
+        served.stop().await;
+        served = place.serve().await;
+    }
+    place.put("lists/vip.txt", "one\n");
+    until("all is well", || place.refused().is_empty().then_some(())).await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reloads_neither_lose_nor_double_a_due_run() {
     let place = Place::new().await;
     place.put("playbooks/a.yaml", version(0));
@@ -610,6 +633,10 @@ async fn a_second_signal_ends_at_once() {
     served.signal("INT");
     assert_eq!(served.ended().await.code(), Some(1), "{}", served.text());
     assert!(place.runs().iter().any(|run| run["state"] == "running"));
+    let status = place.huntbook().arg("status").output().unwrap();
+    let shown = String::from_utf8_lossy(&status.stdout);
+    assert_eq!(status.status.code(), Some(1), "{shown}");
+    assert!(shown.contains("none works with this journal") && shown.contains("cut off"), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

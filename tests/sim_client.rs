@@ -13,9 +13,9 @@ use huntbook::model::{
 use huntbook::rows::Flow;
 use huntbook::sim::{Apply, Fault, Sim, SimApp, SimOptions};
 use huntbook::tenant::{
-    ActionStatus, AlertPatch, Audience, Client, ClientOptions, Cloud, Credential, EndpointOverrides,
-    HuntLimits, HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction,
-    IndicatorType, IsolationType, Operation, RemoteState, ScanType, Tenant as _,
+    ActionStatus, AlertPatch, Audience, Client, ClientOptions, EndpointOverrides, HuntLimits, HuntQuery,
+    HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType, IsolationType,
+    Operation, RemoteState, ScanType, Tenant as _,
 };
 use jiff::SignedDuration;
 
@@ -26,22 +26,11 @@ async fn open(options: SimOptions, hunting: HuntingApi) -> (Sim, Client) {
     let clock: SharedClock = Arc::new(SystemClock);
     let tenant_id = options.identity.tenant_id.clone();
     let sim = Sim::start(options, Arc::clone(&clock)).await.unwrap();
-    let endpoints = sim.endpoints();
+    let secret = Secret::new(SimApp::SECRET.to_owned());
     let options = ClientOptions {
-        name: "contoso".to_owned(),
-        tenant_id,
-        cloud: Cloud::default(),
-        endpoints: EndpointOverrides {
-            login: Some(endpoints.login),
-            graph: Some(endpoints.graph),
-            mde: Some(endpoints.mde),
-            xdr: Some(endpoints.xdr),
-        },
-        credential: Credential::ClientSecret {
-            client_id: SimApp::CLIENT_ID.to_owned(),
-            secret: Secret::new(SimApp::SECRET.to_owned()),
-        },
+        endpoints: EndpointOverrides::under(sim.url()),
         hunting,
+        ..ClientOptions::with_secret("contoso", tenant_id, SimApp::CLIENT_ID, secret)
     };
     let http = Http::open(HttpOptions::default(), Arc::clone(&clock)).unwrap();
     (sim, Client::open(options, http, clock).unwrap())

@@ -4,6 +4,8 @@
 
 #[path = "store/bench.rs"]
 mod bench;
+#[path = "store/doubt.rs"]
+mod doubt;
 #[path = "store/effects.rs"]
 mod effects;
 #[path = "store/keeping.rs"]

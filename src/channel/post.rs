@@ -1,8 +1,7 @@
 //! One post to a webhook, and what its status means.
 //!
 //! The address is a bearer secret: the HTTP door shows its origin only, follows no redirect and speaks
-//! plain HTTP to this machine alone. A check of the resolved address (private and link-local ranges)
-//! belongs into that door as well, where the connection is made.
+//! plain HTTP to this machine alone. It is written in the settings, never in a playbook.
 
 use std::time::Duration;
 

@@ -25,8 +25,8 @@ pub(super) struct Arguments {
     pub(super) config: PathBuf,
 
     /// How results are written to standard output
-    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
-    pub(super) format: Output,
+    #[arg(long, global = true, value_enum, default_value_t = Form::Text)]
+    pub(super) format: Form,
 
     /// Which log lines go to standard error, as tracing filters write it: `warn`, `huntbook=debug`
     /// [default: warn; error for the demo]
@@ -42,17 +42,29 @@ const AFTER_HELP: &str = "\
 Start here:
   huntbook demo                          everything at once, against a simulated tenant
   huntbook validate                      check settings, playbooks and lists, offline
+  huntbook test                          play the tests of playbooks, offline
   huntbook run PLAYBOOK --dry-run        what one playbook would do, changing nothing
   huntbook serve                         run all playbooks on their schedules
 
 Exit codes: 0 fine; 1 findings, failed or halted runs; 2 wrong usage; 78 settings or playbooks refused.";
 
-/// How results are written.
+/// How results are written, of all commands together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Output {
+pub(super) enum Form {
     /// Tables and sentences
     Text,
     /// One JSON document
+    Json,
+    /// JUnit XML, for build servers; `test` only
+    Junit,
+}
+
+/// How the results of most commands are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Output {
+    /// Tables and sentences.
+    Text,
+    /// One JSON document.
     Json,
 }
 
@@ -78,6 +90,14 @@ pub(super) enum Command {
     /// Reports every problem of every file in one pass: place, caret, code, and the nearest right
     /// word. Exit code 78 if there is an error.
     Validate(Validate),
+    /// Play the tests of playbooks, offline
+    ///
+    /// Tests stand in `NAME.test.yaml` beside `NAME.yaml`, or in the playbook under `tests:`. Each has a
+    /// simulated tenant of its own, with the tables, devices, incidents and faults it is given, and a clock
+    /// on which 25 hours pass in a moment; what runs is the engine itself. Needs no account and, if playbooks
+    /// name only what is beside them, no settings.
+    #[command(after_help = TEST_HELP)]
+    Test(Test),
     /// Run one playbook now
     ///
     /// The same code path as the schedule takes. With --dry-run the tenant is read and nothing is
@@ -87,8 +107,17 @@ pub(super) enum Command {
     Runs(Runs),
     /// Show one run: every item, what was done to it, and why or why not
     Show(Show),
-    /// Say what is in force, which files were refused, and what waits for a person
-    Status,
+    /// Say what is in force, what goes on, which files were refused, and what waits for a person
+    ///
+    /// Checks the chain of the journal, too. Exit code 1 if somebody has to look: a file was refused, an
+    /// action is parked or was cut off, or the journal was changed.
+    Status(Status),
+    /// Say whether a parked action was done, after a look at the tenant
+    ///
+    /// An action is parked when nobody knows whether the tenant took it: huntbook was killed during the
+    /// call, or the answer was lost. It is never sent again by itself. Your word goes into the journal,
+    /// also while `serve` runs.
+    Resolve(Resolve),
     /// Run all playbooks on their schedules until stopped
     ///
     /// Reloads playbooks and lists when they change; a file that does not validate leaves its last
@@ -102,7 +131,7 @@ pub(super) enum Command {
         /// Name of an action, such as `isolateDevice`
         name: Option<String>,
     },
-    /// Print the JSON Schema of a playbook or of the settings
+    /// Print the JSON Schema of a playbook, of playbook tests or of the settings
     Schema {
         /// Which
         #[arg(value_enum)]
@@ -139,6 +168,48 @@ pub(super) struct Validate {
     pub(super) paths: Vec<PathBuf>,
 }
 
+const TEST_HELP: &str = "\
+A file of tests, psexec.test.yaml:
+
+  # yaml-language-server: $schema=../schemas/test.schema.json
+  playbook: psexec.yaml
+  tests:
+    - name: isolates the noisy host and leaves the domain controller alone
+      clock: 2026-01-10T12:00:00Z
+      given:
+        tables: {DeviceFileEvents: fixtures/psexec.ndjson}   # the query runs over them
+        machines: fixtures/machines.json
+      expect:
+        acted: [{id: isolate, device: wks-017.contoso.example}]
+        skipped: [{device: dc01.contoso.example, reason: excluded}]
+        notified: [{channel: soc-teams, titleContains: 1 contained}]
+    - name: keeps quiet for a day
+      given: {hunt: [{DeviceId: 71d1b8a3e47c6f0592ad3c48e1b0f76d25a98c4f, Files: 42}]}
+      steps:
+        - {at: 0h, expect: {acted: 1}}
+        - {at: 1h, expect: {duplicates: 1}}
+
+A list is exact, in any order; a number counts; what is left out is not looked at, but whatever fails
+must be expected. `huntbook schema test` has every key.
+
+Exit codes: 0 all passed; 1 a test failed; 2 wrong usage, or the filter fits nothing; 78 a file was refused.";
+
+/// Arguments of `test`.
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// Files of tests, playbooks, or directories; without any, the playbooks folder
+    pub(super) paths: Vec<PathBuf>,
+    /// Only tests whose file, playbook or name contains this text, whatever its case
+    #[arg(long, short = 'f', value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+    /// Most tests played at the same time [default: one for each core]
+    #[arg(long, short = 'j', value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(super) jobs: Option<u16>,
+    /// Also say which playbooks, actions and branches no test reaches
+    #[arg(long)]
+    pub(super) coverage: bool,
+}
+
 /// Arguments of `run`.
 #[expect(clippy::struct_field_names, reason = "the flag is called --dry-run")]
 #[derive(Debug, Args)]
@@ -171,6 +242,39 @@ pub(super) struct Show {
     pub(super) run: String,
 }
 
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub(super) struct Status {
+    /// Check the whole history of actions, not only its last 20,000 events
+    #[arg(long)]
+    pub(super) whole: bool,
+}
+
+/// Arguments of `resolve`.
+#[derive(Debug, Args)]
+pub(super) struct Resolve {
+    /// The effect, as `status` and `show` print it; its beginning is enough while it is unique
+    pub(super) effect: String,
+    /// What a person says.
+    #[command(flatten)]
+    pub(super) word: Said,
+    /// What you saw, and where; it stays in the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(super) note: Option<String>,
+}
+
+/// What a person says of an action.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Said {
+    /// The action was done
+    #[arg(long)]
+    pub(super) done: bool,
+    /// The action was not done
+    #[arg(long)]
+    pub(super) not_applied: bool,
+}
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -200,4 +304,6 @@ pub(super) enum SchemaOf {
     Playbook,
     /// The settings file
     Settings,
+    /// A file of playbook tests
+    Test,
 }

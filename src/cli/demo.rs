@@ -28,7 +28,7 @@ use crate::settings::Settings;
 use crate::sim::mailbox::Mailbox;
 use crate::sim::{Sim, SimApp, SimOptions};
 use crate::store::{Effects, Store, Trigger};
-use crate::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
+use crate::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 
 /// Name of the demo's tenant.
 const TENANT: &str = "contoso";
@@ -92,28 +92,13 @@ impl Stage {
         let sim = Sim::start(options, Arc::clone(clock)).await?;
         let mailbox = Mailbox::start().await.context("the mailbox cannot be opened")?;
         let http = Http::open(HttpOptions::default(), Arc::clone(clock))?;
-        let endpoints = sim.endpoints();
-        let client = Client::open(
-            ClientOptions {
-                name: TENANT.to_owned(),
-                tenant_id,
-                cloud: Cloud::Commercial,
-                endpoints: EndpointOverrides {
-                    login: Some(endpoints.login),
-                    graph: Some(endpoints.graph),
-                    mde: Some(endpoints.mde),
-                    xdr: Some(endpoints.xdr),
-                },
-                credential: Credential::ClientSecret {
-                    client_id: SimApp::CLIENT_ID.to_owned(),
-                    secret: Secret::new(SimApp::SECRET.to_owned()),
-                },
-                hunting: HuntingApi::Graph,
-            },
-            http.clone(),
-            Arc::clone(clock),
-        )?;
-        let channels = channels(&endpoints.hooks, &mailbox, signing, (&http, clock))?;
+        let secret = Secret::new(SimApp::SECRET.to_owned());
+        let options = ClientOptions {
+            endpoints: EndpointOverrides::under(sim.url()),
+            ..ClientOptions::with_secret(TENANT, tenant_id, SimApp::CLIENT_ID, secret)
+        };
+        let client = Client::open(options, http.clone(), Arc::clone(clock))?;
+        let channels = channels(&sim.endpoints().hooks, &mailbox, signing, (&http, clock))?;
         let scratch = Scratch::new()?;
         let store = Store::open(&scratch.0.join("demo.db"), Arc::clone(clock)).await?;
         let tenants: BTreeMap<String, Arc<dyn Tenant>> =

@@ -1,9 +1,8 @@
-//! `huntbook runs`, `show` and `status`: what the journal tells.
+//! `huntbook runs` and `show`: what the journal tells of the past.
 
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use serde_json::json;
 
 use super::args::{Output, Runs, Show};
 use super::exit::Exit;
@@ -14,7 +13,8 @@ use crate::model::PlaybookId;
 use crate::settings;
 use crate::store::{RunFilter, Store};
 
-async fn reader(config: &Path) -> anyhow::Result<Store> {
+/// Opens the journal of the settings for reading.
+pub(super) async fn reader(config: &Path) -> anyhow::Result<Store> {
     let settings = settings::load(config)?;
     Ok(Store::open_reader(&settings.store.path).await?)
 }
@@ -54,25 +54,4 @@ pub(super) async fn show(arguments: &Show, config: &Path, format: Output) -> any
         },
     }
     Ok(Exit::Fine)
-}
-
-/// Says what is in force, what was refused, and what waits for a person.
-pub(super) async fn status(config: &Path, format: Output) -> anyhow::Result<Exit> {
-    let store = reader(config).await?;
-    let (playbooks, refusals) = (store.live_versions().await?, store.refusals().await?);
-    let (parked, pending) = (store.parked().await?, store.pending().await?);
-    let attention = !refusals.is_empty() || !parked.is_empty();
-    match format {
-        Output::Json => {
-            let live: Vec<_> = playbooks
-                .iter()
-                .map(|live| json!({"id": live.playbook, "file": live.file, "version": live.hash, "since": live.at}))
-                .collect();
-            say_json(&json!({
-                "playbooks": live, "refused": refusals, "parked": parked, "messagesWaiting": pending,
-            }));
-        }
-        Output::Text => say(&tables::status(&playbooks, &refusals, &parked, pending)),
-    }
-    Ok(if attention { Exit::Findings } else { Exit::Fine })
 }

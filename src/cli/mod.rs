@@ -5,15 +5,20 @@ mod args;
 mod demo;
 mod exit;
 mod history;
+mod junit;
 mod output;
 mod overview;
 mod reference;
+mod resolve;
 mod run;
 mod serve;
 mod setup;
 mod shipped;
 mod sim;
+mod status;
 mod tables;
+mod test;
+mod transcript;
 mod validate;
 
 use std::ffi::OsString;
@@ -23,7 +28,7 @@ use std::sync::Arc;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use args::{Arguments, Command, LogFormat};
+use args::{Arguments, Command, Form, LogFormat, Output};
 use exit::Exit;
 use output::tell;
 
@@ -70,14 +75,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
     let clock: SharedClock = Arc::new(SystemClock);
-    let (config, format) = (arguments.config, arguments.format);
+    let (config, form) = (arguments.config, arguments.format);
+    if form == Form::Junit && !matches!(arguments.command, Command::Test(_)) {
+        tell("error: `--format junit` is for `huntbook test` only");
+        return Ok(Exit::Usage);
+    }
+    let format = if form == Form::Json { Output::Json } else { Output::Text };
     match arguments.command {
         Command::Demo(demo) => demo::run(&demo, format, clock).await,
         Command::Validate(validate) => validate::run(&validate, &config, format),
+        Command::Test(test) => test::run(&test, &config, form).await,
         Command::Run(run) => run::run(&run, &config, format, clock).await,
         Command::Runs(runs) => history::list(&runs, &config, format).await,
         Command::Show(show) => history::show(&show, &config, format).await,
-        Command::Status => history::status(&config, format).await,
+        Command::Status(status) => status::run(&status, &config, format, clock).await,
+        Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Sim(sim) => sim::run(&sim, clock).await,
         Command::Actions { name } => reference::actions(name.as_deref(), format),
@@ -89,7 +101,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
 
 /// Sends log lines to standard error.
 fn start_log(arguments: &Arguments) -> Result<(), String> {
-    let default = if matches!(arguments.command, Command::Demo(_)) { "error" } else { "warn" };
+    let default = match arguments.command {
+        Command::Demo(_) => "error",
+        // A test provokes trouble and tells of it in its own way.
+        Command::Test(_) => "off",
+        _ => "warn",
+    };
     let filter: EnvFilter =
         arguments.log.as_deref().unwrap_or(default).parse().map_err(|error| format!("{error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -52,6 +52,7 @@ pub(super) fn schema(of: SchemaOf) -> Exit {
     say_json(&match of {
         SchemaOf::Playbook => playbook::schema(),
         SchemaOf::Settings => settings::schema(),
+        SchemaOf::Test => playbook::test::schema(),
     });
     Exit::Fine
 }

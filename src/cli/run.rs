@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Output, Run};
 use super::exit::Exit;
-use super::output::{say, show, tell};
+use super::output::{clean, say, show, tell};
 use super::validate;
 use super::{Refusal, setup, tables};
 use crate::clock::SharedClock;
@@ -63,8 +63,7 @@ fn choose(wanted: &str, files: Vec<SourceFile>, world: &World) -> anyhow::Result
     let extra = as_file.is_file() && !files.iter().any(|file| same_file(&file.name, as_file));
     let mut files = files;
     if extra {
-        let bytes = std::fs::read(as_file).with_context(|| format!("reading `{wanted}`"))?;
-        files.push(SourceFile { name: wanted.to_owned(), bytes });
+        files.extend(daemon::read_paths(&[as_file.to_owned()], as_file)?);
     }
     let compiled = compile_set(&files, world);
     for (compiled, file) in compiled.into_iter().zip(files) {
@@ -149,6 +148,13 @@ async fn take_up(engine: &Engine, lists: &Lists, world: &World) -> anyhow::Resul
         tell(&format!(
             "warning: {} of {} may or may not have been done before the last process ended: look, and decide",
             effect.action, effect.target
+        ));
+    }
+    for (unfinished, reason) in &resumed.abandoned {
+        tell(&format!(
+            "warning: run {} could not be taken to its end: {}",
+            unfinished.run.id,
+            clean(reason, 400)
         ));
     }
     Ok(())

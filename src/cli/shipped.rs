@@ -50,7 +50,7 @@ mod tests {
         let entries = std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap());
         let files = entries.filter(|entry| entry.path().is_file());
         let mut names: Vec<String> = files.map(|entry| entry.file_name().into_string().unwrap()).collect();
-        names.retain(|name| name.ends_with(ending));
+        names.retain(|name| name.ends_with(ending) && !name.contains(".test."));
         names.sort();
         names
     }

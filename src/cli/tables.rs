@@ -7,10 +7,10 @@ use comfy_table::{ContentArrangement, Table, presets};
 use super::output::clean;
 use super::overview;
 use crate::engine::{ItemReport, Report};
-use crate::store::{Effect, LivePlaybook, Refusal, RunDetail, RunSummary};
+use crate::store::{RunDetail, RunSummary};
 
 /// Widest text of the tenant in a cell, in characters.
-const CELL_WIDTH: usize = 60;
+pub(super) const CELL_WIDTH: usize = 60;
 
 /// A table in the house style: no outer frame, rows as wide as the terminal allows.
 pub(super) fn table(head: &[&str]) -> Table {
@@ -50,9 +50,16 @@ pub(super) fn report(report: &Report) -> String {
             counts.parked,
             counts.quarantined
         ),
+        if counts.truncated {
+            "warning  the answer was cut off: narrow the input".to_owned()
+        } else {
+            String::new()
+        },
     ];
-    for line in
-        head.iter().chain(report.reason.as_ref().map(|why| format!("reason   {}", clean(why, 400))).as_ref())
+    let head: Vec<&String> = head.iter().filter(|line| !line.is_empty()).collect();
+    for line in head
+        .into_iter()
+        .chain(report.reason.as_ref().map(|why| format!("reason   {}", clean(why, 400))).as_ref())
     {
         text.push_str(line);
         text.push('\n');
@@ -123,7 +130,7 @@ pub(super) fn journal(detail: &RunDetail) -> String {
         for (effect, events) in &detail.effects {
             for event in events {
                 table.add_row([
-                    effect.key.to_string(),
+                    effect.key.short().to_owned(),
                     effect.action.clone(),
                     clean(&effect.target, CELL_WIDTH),
                     event.state.to_string(),
@@ -164,58 +171,6 @@ pub(super) fn unfinished(detail: &RunDetail) -> String {
             writeln!(text, "item     {} {}{why}", clean(&item.key, 120), clean(&item.outcome, 40));
     }
     text.push_str(&journal(detail));
-    text
-}
-
-/// What is in force and what needs somebody.
-pub(super) fn status(
-    playbooks: &[LivePlaybook],
-    refusals: &[Refusal],
-    parked: &[Effect],
-    pending: u32,
-) -> String {
-    let mut text = String::new();
-    let mut live = table(&["playbook", "file", "version", "in force since"]);
-    for playbook in playbooks {
-        let cells = [
-            playbook.playbook.to_string(),
-            clean(&playbook.file, CELL_WIDTH),
-            playbook.hash.short(),
-            format!("{:.0}", playbook.at),
-        ];
-        live.add_row(cells);
-    }
-    let _infallible = writeln!(text, "{live}");
-    for refusal in refusals {
-        let _infallible = writeln!(text, "refused  {} since {:.0}", clean(&refusal.file, 200), refusal.at);
-        for problem in refusal.diagnostics.as_array().map(Vec::as_slice).unwrap_or_default() {
-            let part = |name: &str| {
-                problem
-                    .get(name)
-                    .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
-                    .unwrap_or_default()
-            };
-            let _infallible = writeln!(
-                text,
-                "         {}:{} {} {}",
-                part("line"),
-                part("column"),
-                part("code"),
-                clean(&part("message"), 200)
-            );
-        }
-    }
-    for effect in parked {
-        let _infallible = writeln!(
-            text,
-            "parked   {} of {} since {:.0}, run {}: nobody knows whether it was done",
-            effect.action,
-            clean(&effect.target, 120),
-            effect.intended,
-            effect.run
-        );
-    }
-    let _infallible = writeln!(text, "{pending} messages wait in the outbox");
     text
 }
 

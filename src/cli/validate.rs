@@ -77,10 +77,17 @@ pub(super) fn settings_names(settings: &Settings, world: &World) -> anyhow::Resu
     let guards = &world.exclusions;
     let missing =
         guards.device_lists.iter().chain(&guards.user_lists).find(|name| world.lists.get(name).is_none());
-    match missing {
+    if let Some(name) = missing {
+        let text = format!("`guards.exclude` names the list `{name}`, which is not there");
+        return Err(super::Refusal(text).into());
+    }
+    let is_empty = |name: &&String| world.lists.get(name).is_some_and(|list| list.is_empty());
+    match guards.device_lists.iter().chain(&guards.user_lists).find(is_empty) {
         Some(name) => {
-            Err(super::Refusal(format!("`guards.exclude` names the list `{name}`, which is not there"))
-                .into())
+            let text = format!(
+                "`guards.exclude` names the list `{name}`, which has no entries and protects nothing"
+            );
+            Err(super::Refusal(text).into())
         }
         None => Ok(()),
     }

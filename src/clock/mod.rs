@@ -1,9 +1,9 @@
 //! The one place that reads the time and sleeps.
 //!
 //! Everything else takes a [`Clock`], or better, a `now`. [`SystemClock`] is the machine's;
-//! [`ManualClock`] stands still until a test or a replay moves it.
+//! [`ManualClock`] stands still until a test moves it; [`LeapClock`] leaps over every wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -95,9 +95,51 @@ impl Clock for ManualClock {
     }
 }
 
+/// A clock that stands still but for waits: it leaps to the end of each at once. Hours are played through
+/// in a moment, and every wait has really passed. Never goes back.
+///
+/// Two that wait at the same time are not put in order: the shorter wait may end after the longer one.
+#[derive(Debug, Clone)]
+pub struct LeapClock(Arc<Mutex<Timestamp>>);
+
+impl LeapClock {
+    /// Starts a clock that stands at `now`.
+    #[must_use]
+    pub fn new(now: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(now)))
+    }
+
+    /// Moves the clock to `now`, unless it is there or further already.
+    pub fn leap(&self, now: Timestamp) {
+        let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *at = now.max(*at);
+    }
+}
+
+#[async_trait]
+impl Clock for LeapClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        self.leap(deadline);
+        // A loop that waits must not keep others from running.
+        tokio::task::yield_now().await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_leaping_clock_has_waited_at_once_and_never_goes_back() {
+        let clock = LeapClock::new(Timestamp::UNIX_EPOCH);
+        clock.clone().sleep(SignedDuration::from_hours(25)).await;
+        clock.leap(Timestamp::UNIX_EPOCH);
+        assert_eq!(clock.now(), Timestamp::from_second(25 * 3600).unwrap());
+    }
 
     #[tokio::test]
     async fn a_manual_clock_wakes_sleepers_when_it_is_moved() {

@@ -124,8 +124,12 @@ impl Generation {
             self.playbooks.values().map(|live| (live.file.as_str(), live)).collect();
         next.take_lists(self, scan.lists);
         let world = World { lists: (*next.lists).clone(), ..base.clone() };
-        // Besides its bytes a plan depends on the names of lists, and on settings, which do not change.
-        let same_names = self.lists.names().eq(next.lists.names());
+        // Besides its bytes a plan depends on which lists there are and which of them are empty, and on
+        // settings, which do not change.
+        let shape = |lists: &Lists| -> Vec<(String, bool)> {
+            lists.iter().map(|list| (list.name().to_owned(), list.is_empty())).collect()
+        };
+        let same_names = shape(&self.lists) == shape(&next.lists);
         let unchanged = |file: &SourceFile| {
             let live =
                 by_file.get(file.name.as_str()).filter(|live| same_names && *live.bytes == *file.bytes);
@@ -189,7 +193,7 @@ impl Generation {
         self.lists = lists_of(&self.list_files);
     }
 
-    /// Keeps lists whose files are gone while something in force may need them: a playbook that is refused
+    /// Keeps lists whose files are gone or empty while something in force may need them: a playbook that is refused
     /// (for want of the list, perhaps) or held, or the settings. A protecting list that vanishes must not
     /// take its protection along.
     fn hold_lists(&mut self, before: &Self, playbooks: &BTreeSet<String>, base: &World) {
@@ -199,7 +203,11 @@ impl Generation {
         let settings = &base.exclusions;
         for (name, live) in &before.list_files {
             let protects = settings.device_lists.contains(name) || settings.user_lists.contains(name);
-            if !self.list_files.contains_key(name) && (needed || protects) {
+            let is_lost = match self.list_files.get(name) {
+                None => true,
+                Some(now) => now.list.is_empty() && !live.list.is_empty(),
+            };
+            if is_lost && (needed || protects) {
                 self.held_lists.insert(name.clone());
                 self.list_files.insert(name.clone(), live.clone());
             }

@@ -12,4 +12,4 @@ mod watch;
 
 pub use generation::{Generation, Instead, Live, Refused};
 pub use run::{Daemon, DaemonError, DaemonOptions, Status, plan_of};
-pub use scan::{Scan, ScanError, read_paths, scan};
+pub use scan::{Scan, ScanError, read_paths, read_tests, scan, scan_lists};

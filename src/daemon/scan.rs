@@ -17,8 +17,9 @@ use crate::store::ContentHash;
 const FILES_MAX: usize = 20_000;
 /// Most bytes read in all.
 const BYTES_MAX: u64 = 256 << 20;
-/// Most bytes of one file; more is cut, and what is cut off does not validate.
-const FILE_BYTES_MAX: u64 = 4 << 20;
+/// Most bytes read of one file: one more than the largest list, so that a larger file is seen to be one and
+/// is refused. What is cut off must not validate.
+const FILE_BYTES_MAX: u64 = crate::playbook::list::BYTES_MAX as u64 + 1;
 /// Deepest folder below the directory.
 const DEPTH_MAX: usize = 8;
 
@@ -49,6 +50,23 @@ pub fn scan(playbooks: &Path, lists: &Path) -> Result<Scan, ScanError> {
     look(playbooks, lists).map(|seen| seen.scan)
 }
 
+/// Reads the lists alone. A directory that is not there has none.
+///
+/// # Errors
+///
+/// [`ScanError`] if something could not be read.
+pub fn scan_lists(lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
+    if lists.canonicalize().is_err() {
+        return Ok(Vec::new());
+    }
+    Ok(walk(lists, &is_list, None)?.into_iter().map(|found| found.file).collect())
+}
+
+/// Whether a file of this name holds a list.
+fn is_list(name: &str) -> bool {
+    ends_in(name, &["txt", "csv", "yaml", "yml"])
+}
+
 /// What a look found, and how fresh it is.
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -77,8 +95,7 @@ impl Seen {
 /// Reads both directories, like [`scan`].
 pub(super) fn look(playbooks: &Path, lists: &Path) -> Result<Seen, ScanError> {
     let lists_at = lists.canonicalize().ok();
-    let is_playbook = |name: &str| ends_in(name, &["yaml", "yml"]) && !name.contains(".test.");
-    let is_list = |name: &str| ends_in(name, &["txt", "csv", "yaml", "yml"]);
+    let is_playbook = |name: &str| ends_in(name, &["yaml", "yml"]) && !is_test(name);
     let lists = if lists_at.is_some() { walk(lists, &is_list, None)? } else { Vec::new() };
     let playbooks = walk(playbooks, &is_playbook, lists_at.as_deref())?;
     let all = || playbooks.iter().chain(&lists);
@@ -98,11 +115,46 @@ pub fn read_paths(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, Sc
     for path in paths {
         if path.is_dir() {
             files.extend(scan(path, lists)?.playbooks);
+        } else if is_special(path) {
+            let source = io::Error::other("this is no file: it may never end");
+            return Err(ScanError { path: path.clone(), source });
         } else {
             files.push(read(path)?.file);
         }
     }
     Ok(files)
+}
+
+/// Reads the files of tests among these paths: `*.test.yaml` and `*.test.yml` in directories, files of tests
+/// by name, and what stands beside a playbook named here.
+///
+/// # Errors
+///
+/// [`ScanError`] for the first that cannot be read.
+pub fn read_tests(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
+    let lists_at = lists.canonicalize().ok();
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let found = walk(path, &is_test, lists_at.as_deref())?;
+            files.extend(found.into_iter().map(|found| found.file));
+        } else if path.file_name().and_then(|name| name.to_str()).is_some_and(is_test) {
+            files.push(read(path)?.file);
+        } else {
+            for ending in ["test.yaml", "test.yml"] {
+                let beside = path.with_extension(ending);
+                if beside.is_file() {
+                    files.push(read(&beside)?.file);
+                }
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Whether a file of this name holds tests and no playbook.
+fn is_test(name: &str) -> bool {
+    ends_in(name, &["yaml", "yml"]) && name.contains(".test.")
 }
 
 /// A file that was read.
@@ -212,6 +264,24 @@ mod tests {
         };
         assert_eq!(names(&scan.playbooks), ["/a.yaml", "/b.yml", "/d.yaml", "/team/c.yaml"]);
         assert_eq!(names(&scan.lists), ["/lists/hosts.txt", "/lists/more.yaml"]);
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_cut_to_one_that_validates() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = b"workstation-0001\n".as_slice();
+        let max = crate::playbook::list::BYTES_MAX;
+        let entries = |bytes: usize| {
+            let mut text = line.repeat(bytes / line.len());
+            text.resize(bytes, b'x');
+            std::fs::write(dir.path().join("vip.txt"), text).unwrap();
+            let found = scan(dir.path(), dir.path()).unwrap().lists.remove(0);
+            let mut sink = crate::diag::Sink::new();
+            crate::playbook::list::parse(&found.name, &found.bytes, &mut sink).map(|list| list.len())
+        };
+        assert_eq!(entries(max), Some(2));
+        assert_eq!(entries(max + 1), None);
+        assert_eq!(entries(max * 2), None);
     }
 
     #[test]

@@ -100,6 +100,10 @@ codes! {
     SecretInClear = "HB0801", "a secret written in the clear";
     /// An endpoint that is not allowed.
     Endpoint = "HB0802", "an endpoint that is not allowed";
+    /// A fixture of a test that is not there, cannot be read or does not fit.
+    Fixture = "HB0901", "a fixture that cannot be used";
+    /// A test that can never be played or never pass as it stands.
+    Test = "HB0902", "a test that cannot be meant";
 }
 
 impl fmt::Display for Code {

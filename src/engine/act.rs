@@ -15,7 +15,7 @@ use crate::fault::crash_point;
 use crate::http::Applied;
 use crate::playbook::OnError;
 use crate::store::{
-    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, Recorded, Settlement,
+    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, Recorded, Settlement, StoreError,
 };
 use crate::tenant::{Receipt, RemoteState, TenantError};
 
@@ -110,9 +110,15 @@ impl Engine {
         };
         let effect = new_effect(context, (seq, place), (step, call), limits.action_limits());
         crash_point("c08_before_intent");
-        let attempt = match self.store.intend(&effect).await? {
-            Intended::Go { attempt } => attempt,
-            other => return Ok(refused(step, call, &other)),
+        let attempt = match self.store.intend(&effect).await {
+            Ok(Intended::Go { attempt }) => attempt,
+            Ok(other) => return Ok(refused(step, call, &other)),
+            // This one call is wrong; the others of the run are not.
+            Err(error @ StoreError::KeyReused { .. }) => {
+                tracing::error!(run = %context.run, action = %call.kind, target = %call.target, error = %Chain(&error), "a call is not repeated in other words");
+                return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
+            }
+            Err(error) => return Err(error.into()),
         };
         crash_point("c10_before_send");
         let answer = context.tenant.apply(&call.operation).await;

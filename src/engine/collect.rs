@@ -82,7 +82,8 @@ impl Engine {
             hunt::collect(&*context.tenant, &input.hunt, plan.condition.as_ref(), input.keep, around).await?;
         counts.hunted = catch.answer.rows;
         counts.quarantined = catch.answer.quarantined;
-        if catch.answer.truncated {
+        counts.truncated = catch.answer.truncated;
+        if counts.truncated {
             tracing::warn!(run = %context.run, rows = counts.hunted, "the answer was cut off by the service: narrow the query");
         }
         if !input.hunt.threshold.reached(counts.hunted) {
@@ -165,6 +166,10 @@ impl Engine {
             .map_err(RunError::Incidents)?;
         counts.hunted = count(page.incidents.iter());
         counts.quarantined = count(page.quarantined.iter());
+        counts.truncated = page.truncated;
+        if counts.truncated {
+            tracing::warn!(run = %context.run, incidents = counts.hunted, "there are more incidents than one run takes: narrow `filter`");
+        }
         let identities: Vec<(Identity, Incident)> =
             page.incidents.into_iter().map(|incident| (incident_identity(&incident), incident)).collect();
         let seen = self.seen(context, identities.iter().map(|(identity, _)| *identity).collect()).await?;

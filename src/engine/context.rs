@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::Order;
 use super::report::{Counts, ItemReport, REPORT_VERSION, Report, RunState};
+use super::{Order, in_journal};
 use crate::model::{Row, RunId};
 use crate::plan::{Input, Mode, Plan};
 use crate::store::Effects;
@@ -47,7 +47,7 @@ impl<'a> Context<'a> {
             "tenant": order.tenant,
             "trigger": order.trigger.as_str(),
             "startedAt": started.to_string(),
-            "scheduledFor": order.slot.map(|slot| slot.to_string()),
+            "scheduledFor": order.slot.map(|slot| in_journal(slot).to_string()),
             "mode": order.plan.mode.as_str(),
             "effects": order.effects.as_str(),
         });

@@ -296,7 +296,10 @@ impl Lookup {
                 let user = context.tenant.user(user).await.map_err(|error| unknown("user", &error));
                 user.map(|user| {
                     let name = |name: Option<String>| name.unwrap_or_default();
-                    bare.named(&name(user.user_principal_name)).named(&user.id).named(&name(user.mail))
+                    bare.named(&name(user.user_principal_name))
+                        .named(&user.id)
+                        .named(&name(user.mail))
+                        .named(&name(user.on_premises_sam_account_name))
                 })
             }
             _ => Ok(bare),

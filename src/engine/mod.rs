@@ -119,7 +119,7 @@ impl Engine {
     pub async fn run(&self, order: &Order) -> Result<Ran, EngineError> {
         let tenant =
             self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
-        let started = self.clock.now();
+        let started = in_journal(self.clock.now());
         let run = RunId::at(started);
         if self.store.begin_run(&new_run(order, run, started)).await? == Begun::SlotTaken {
             return Ok(Ran::SlotTaken);
@@ -184,6 +184,12 @@ impl Engine {
         tracing::info!(run = %report.run, state = report.state.as_str(), acted = report.counts.acted, "a run has ended");
         Ok(report)
     }
+}
+
+/// An instant as the journal keeps it. A run goes by this from its first moment, so that it says the same
+/// after a restart: what a call says is part of what it is.
+fn in_journal(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
 fn new_run(order: &Order, run: RunId, started: Timestamp) -> NewRun {

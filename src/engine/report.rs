@@ -194,6 +194,10 @@ pub struct Counts {
     pub parked: u64,
     /// Rows or incidents that could not be read and were set aside.
     pub quarantined: u64,
+    /// Whether the tenant had more than it gave or than is taken in one run: what was left out is not
+    /// judged in this run.
+    #[serde(default)]
+    pub truncated: bool,
 }
 
 impl Counts {

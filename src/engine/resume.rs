@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::context::{Context, Work};
 use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report, StepReport, StepState};
+use crate::diag::Chain;
 use crate::model::Lists;
 use crate::plan::Plan;
-use crate::store::{Effect, EffectState, Item, RunDetail, RunEnd, RunState, Unfinished};
+use crate::store::{Effect, EffectState, Item, Remedy, RunDetail, RunEnd, RunState, Unfinished};
 
 /// Compiles the stored bytes of a version, given the playbook's name; says why if it cannot.
 pub type PlanOf<'a> = &'a (dyn Fn(&str, &[u8]) -> Result<Plan, String> + Sync);
@@ -37,13 +38,18 @@ impl Engine {
             tracing::error!(action = %effect.action, target = %effect.target, run = %effect.run, "an action may or may not have been taken before the restart: it is parked for a person");
         }
         for unfinished in self.store.unfinished().await? {
-            match self.order_of(&unfinished, lists, plan_of).await? {
-                Ok(order) => resumed.reports.push(self.take_up(&order, unfinished).await?),
-                Err(reason) => {
-                    self.abandon(&unfinished, &reason).await?;
-                    resumed.abandoned.push((unfinished, reason));
-                }
-            }
+            let reason = match self.order_of(&unfinished, lists, plan_of).await? {
+                Ok(order) => match self.take_up(&order, &unfinished).await {
+                    Ok(report) => {
+                        resumed.reports.push(report);
+                        continue;
+                    }
+                    Err(error) => its_own_fault(error)?,
+                },
+                Err(reason) => reason,
+            };
+            self.abandon(&unfinished, &reason).await?;
+            resumed.abandoned.push((unfinished, reason));
         }
         Ok(resumed)
     }
@@ -73,7 +79,7 @@ impl Engine {
     }
 
     /// Takes an unfinished run to its end.
-    async fn take_up(&self, order: &Order, unfinished: Unfinished) -> Result<Report, EngineError> {
+    async fn take_up(&self, order: &Order, unfinished: &Unfinished) -> Result<Report, EngineError> {
         let Unfinished { run, items } = unfinished;
         let tenant =
             self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
@@ -82,10 +88,11 @@ impl Engine {
         if !run.batched {
             return self.carry_out(&context).await;
         }
-        let counts: Counts = serde_json::from_value(run.counts).unwrap_or_default();
+        let counts: Counts = serde_json::from_value(run.counts.clone()).unwrap_or_default();
         // Items dealt with before the crash are told about all the same: messages go out with the run's end.
         let earlier = self.store.run(run.id).await?.map(dealt_with).unwrap_or_default();
-        let work = items.into_iter().map(|item| Work { seq: item.seq, key: item.key, data: item.data });
+        let work = items.iter().cloned();
+        let work = work.map(|item| Work { seq: item.seq, key: item.key, data: item.data });
         self.settle(&context, counts, earlier, work.collect()).await
     }
 
@@ -93,7 +100,8 @@ impl Engine {
     async fn abandon(&self, unfinished: &Unfinished, reason: &str) -> Result<(), EngineError> {
         let run = unfinished.run.id;
         tracing::error!(%run, reason, "a run that was cut off cannot be taken up again");
-        for item in &unfinished.items {
+        // Some of its items may have been dealt with before it failed again.
+        for item in self.store.unsettled(run).await? {
             self.store.item_outcome(run, item.seq, "failed", Some(reason)).await?;
         }
         let end = RunEnd {
@@ -104,6 +112,15 @@ impl Engine {
         };
         Ok(self.store.finish_run(run, &end, &[]).await?)
     }
+}
+
+/// Why a run cannot be taken up, if that says nothing about the journal and the other runs in it.
+fn its_own_fault(error: EngineError) -> Result<String, EngineError> {
+    let alone = match &error {
+        EngineError::NoTenant(_) => true,
+        EngineError::Store(error) => error.remedy() == Remedy::Refuse,
+    };
+    if alone { Ok(Chain(&error).to_string()) } else { Err(error) }
 }
 
 /// The reports of the items that were dealt with before a crash, as the journal tells them.

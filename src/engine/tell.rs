@@ -4,8 +4,6 @@
 //! delivered at least once, over any number of restarts. A text that cannot be rendered does not keep
 //! the others from being sent, and the report says so.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
 use super::Engine;
@@ -18,18 +16,22 @@ use crate::notify::{Draft, Origin, outbox_message};
 use crate::plan::Telling;
 use crate::playbook::{Group, Severity};
 use crate::store::OutboxMessage;
+use crate::text::Template;
 
-/// Most messages one `notify` entry with `group: item` makes in one run; the rest is counted in the last.
+/// Most messages about one item that one `notify` entry with `group: item` makes in one run; one more
+/// counts and lists the rest. Chats take about one message a second, and nobody reads a hundred.
 const ITEM_MESSAGES_MAX: usize = 50;
+
+/// What the message about the rest is about, for its identity; the others have the item's number.
+const REST: &str = "rest";
 
 impl Engine {
     /// Renders what people are told, and notes it in the report. Gives nothing to send in a dry run.
     pub(super) fn tell(&self, context: &Context<'_>, report: &mut Report) -> Vec<OutboxMessage> {
         let now = self.clock.now();
         let outcome = json!(report.counts);
-        let items = Value::Array(
-            report.items.iter().filter(|item| worth_telling(item)).map(|item| shown(context, item)).collect(),
-        );
+        let items = report.items.iter().filter(|item| worth_telling(item));
+        let items: Vec<Item> = items.map(|item| Item::new(context, item)).collect();
         let plan = context.plan();
         let origin = Origin {
             run: context.run,
@@ -57,8 +59,8 @@ impl Engine {
                     continue;
                 }
             }
-            for (group, texts) in groups(context, telling, (&outcome, &items), report) {
-                let entry = match draft(context, (index, telling), (group, &texts)) {
+            for draft in drafts(context, (index, telling), (&outcome, &items)) {
+                let entry = match draft {
                     Ok(draft) => {
                         let title = draft.title.clone();
                         messages.push(outbox_message(&origin, draft, now));
@@ -81,14 +83,22 @@ fn worth_telling(item: &ItemReport) -> bool {
 }
 
 /// An item as texts see it.
-fn shown(context: &Context<'_>, item: &ItemReport) -> Value {
-    let mut map = Map::new();
-    map.insert("key".to_owned(), item.key.clone().into());
-    map.insert("outcome".to_owned(), item.outcome.as_str().into());
-    map.insert("reason".to_owned(), json!(item.reason));
-    map.insert("steps".to_owned(), json!(item.steps));
-    map.insert(context.subject().to_owned(), item.data.clone());
-    Value::Object(map)
+#[derive(Debug)]
+struct Item {
+    seq: u32,
+    shown: Value,
+}
+
+impl Item {
+    fn new(context: &Context<'_>, item: &ItemReport) -> Self {
+        let mut map = Map::new();
+        map.insert("key".to_owned(), item.key.clone().into());
+        map.insert("outcome".to_owned(), item.outcome.as_str().into());
+        map.insert("reason".to_owned(), json!(item.reason));
+        map.insert("steps".to_owned(), json!(item.steps));
+        map.insert(context.subject().to_owned(), item.data.clone());
+        Self { seq: item.seq, shown: Value::Object(map) }
+    }
 }
 
 /// Decides whether a telling is wanted.
@@ -99,60 +109,82 @@ fn wanted(context: &Context<'_>, telling: &Telling, outcome: &Value) -> Result<b
     bound.test_outcome(&env).map_err(|error| format!("its `if` failed: {}", Chain(&error)))
 }
 
-/// What each message of a telling is about, by group, with what its texts see.
-fn groups(
+/// Renders the messages of a telling, in their order.
+fn drafts(
     context: &Context<'_>,
-    telling: &Telling,
-    (outcome, items): (&Value, &Value),
-    report: &Report,
-) -> BTreeMap<String, Value> {
-    let base = || {
-        let mut map = context.texts();
-        map.insert("outcome".to_owned(), outcome.clone());
-        map
+    (index, telling): (usize, &Telling),
+    (outcome, items): (&Value, &[Item]),
+) -> Vec<Result<Draft, String>> {
+    let mut texts = context.texts();
+    texts.insert("outcome".to_owned(), outcome.clone());
+    let about = |group: String, items: &[Item], texts: Map<String, Value>| {
+        let (title, text) = render(telling, &Value::Object(texts))?;
+        let mut facts = facts(context, outcome);
+        if telling.text.is_none() {
+            facts.extend(steps(items));
+        }
+        Ok(Draft { channel: telling.channel.clone(), index, group, title, text, facts })
     };
     match telling.group {
         Group::Run => {
-            let mut map = base();
-            map.insert("items".to_owned(), items.clone());
-            BTreeMap::from([(String::new(), Value::Object(map))])
+            let shown = items.iter().map(|item| item.shown.clone()).collect();
+            texts.insert("items".to_owned(), Value::Array(shown));
+            vec![about(String::new(), items, texts)]
         }
         Group::Item => {
-            let told = report.items.iter().filter(|item| worth_telling(item)).take(ITEM_MESSAGES_MAX);
-            told.map(|item| {
-                let mut map = base();
-                map.insert("item".to_owned(), shown(context, item));
-                map.insert(context.subject().to_owned(), item.data.clone());
-                (format!("{:08}", item.seq), Value::Object(map))
-            })
-            .collect()
+            let (told, rest) = items.split_at(items.len().min(ITEM_MESSAGES_MAX));
+            let told = told.iter().map(|item| {
+                let mut texts = texts.clone();
+                let subject = context.subject();
+                texts.insert(subject.to_owned(), item.shown.get(subject).cloned().unwrap_or_default());
+                texts.insert("item".to_owned(), item.shown.clone());
+                about(format!("{:08}", item.seq), std::slice::from_ref(item), texts)
+            });
+            told.chain((!rest.is_empty()).then(|| Ok(rest_draft(context, (index, telling), (outcome, rest)))))
+                .collect()
         }
     }
 }
 
-/// Renders one message.
-fn draft(
-    context: &Context<'_>,
-    (index, telling): (usize, &Telling),
-    (group, texts): (String, &Value),
-) -> Result<Draft, String> {
-    let render = |template: &crate::text::Template, what: &str| {
+/// Renders a playbook's title and text.
+fn render(telling: &Telling, texts: &Value) -> Result<(String, String), String> {
+    let render = |template: &Template, what: &str| {
         template.render(texts).map_err(|error| format!("its {what} could not be rendered: {}", Chain(&error)))
     };
-    Ok(Draft {
-        channel: telling.channel.clone(),
-        index,
-        group,
-        title: render(&telling.title, "title")?,
-        text: telling.text.as_ref().map(|text| render(text, "text")).transpose()?.unwrap_or_default(),
-        facts: facts(context, telling, texts),
-    })
+    let title = render(&telling.title, "title")?;
+    let text = telling.text.as_ref().map(|text| render(text, "text")).transpose()?;
+    Ok((title, text.unwrap_or_default()))
 }
 
-/// The table under a message: how many of what, and for the run as a whole what was done to whom.
-fn facts(context: &Context<'_>, telling: &Telling, texts: &Value) -> Vec<(String, String)> {
-    let outcome =
-        |name: &str| texts.pointer(&format!("/outcome/{name}")).and_then(Value::as_u64).unwrap_or(0);
+/// The one message about all items beyond [`ITEM_MESSAGES_MAX`]. The playbook's own texts are about one
+/// item, so these are ours.
+fn rest_draft(
+    context: &Context<'_>,
+    (index, telling): (usize, &Telling),
+    (outcome, rest): (&Value, &[Item]),
+) -> Draft {
+    let about = &context.plan().about;
+    let (count, subject) = (rest.len(), context.subject());
+    let s = if count == 1 { "" } else { "s" };
+    let mut facts = facts(context, outcome);
+    facts.extend(steps(rest));
+    Draft {
+        channel: telling.channel.clone(),
+        index,
+        group: REST.to_owned(),
+        title: format!("[{}] {}: {count} more {subject}{s}", about.severity.as_str(), about.name),
+        text: format!(
+            "{ITEM_MESSAGES_MAX} {subject}s of this run were told one by one; {count} more {subject}{s} \
+             are not. `huntbook show {}` shows all.",
+            context.run
+        ),
+        facts,
+    }
+}
+
+/// The table under a message: how many of what.
+fn facts(context: &Context<'_>, outcome: &Value) -> Vec<(String, String)> {
+    let outcome = |name: &str| outcome.get(name).and_then(Value::as_u64).unwrap_or(0);
     let mut facts = vec![("Mode".to_owned(), context.plan().mode.as_str().to_owned())];
     let counted = [
         ("Matched", "matched"),
@@ -166,20 +198,15 @@ fn facts(context: &Context<'_>, telling: &Telling, texts: &Value) -> Vec<(String
     ];
     let counts = counted.into_iter().map(|(name, key)| (name.to_owned(), outcome(key)));
     facts.extend(counts.filter(|(_, count)| *count > 0).map(|(name, count)| (name, count.to_string())));
-    if telling.text.is_none() {
-        facts.extend(steps(texts));
-    }
     facts
 }
 
-/// One line a step, for messages without a text of their own.
-fn steps(texts: &Value) -> Vec<(String, String)> {
-    let items = texts.get("items").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let one = texts.get("item").into_iter();
+/// What was done to whom: one line a step.
+fn steps(items: &[Item]) -> Vec<(String, String)> {
     let text =
         |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut lines = Vec::new();
-    for item in items.iter().chain(one) {
+    for Item { shown: item, .. } in items {
         let steps = item.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         for step in steps {
             let why =

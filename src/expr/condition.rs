@@ -1,6 +1,7 @@
 //! Conditions: compiled once, bound to what a run knows, asked about each row.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rhai::{AST, Engine, LexError, OptimizationLevel, ParseErrorType};
 use serde_json::Value as Json;
@@ -30,6 +31,8 @@ pub(super) struct Program {
     reads: Reads,
     rows: RowsUse,
     lists: Vec<Box<str>>,
+    /// Whether it was ever false, and whether it was ever true.
+    said: [AtomicBool; 2],
 }
 
 impl Program {
@@ -92,7 +95,8 @@ impl Condition {
         let Lowering { native, columns, reads, rows, lists, .. } = lowering;
         ast.set_source("condition");
         let source = source.to_owned();
-        Ok(Self(Arc::new(Program { source, engine, ast, node, native, columns, reads, rows, lists })))
+        let said = [AtomicBool::new(false), AtomicBool::new(false)];
+        Ok(Self(Arc::new(Program { source, engine, ast, node, native, columns, reads, rows, lists, said })))
     }
 
     /// The expression as it was written.
@@ -118,6 +122,13 @@ impl Condition {
         self.0.lists.iter().map(AsRef::as_ref)
     }
 
+    /// What it has said so far, bound in whatever way: for telling which branches were never tried.
+    #[must_use]
+    pub fn answers(&self) -> Answers {
+        let [no, yes] = &self.0.said;
+        Answers { yes: yes.load(Ordering::Relaxed), no: no.load(Ordering::Relaxed) }
+    }
+
     /// Binds it to the columns rows will carry and to the lists of this run.
     ///
     /// A list that is missing is an error of the evaluation that needs it. Rows may turn out to carry
@@ -128,6 +139,15 @@ impl Condition {
         let lists = self.0.lists.iter().map(|name| lists.get(name).cloned()).collect();
         Bound { program: Arc::clone(&self.0), places, lists }
     }
+}
+
+/// Which answers a condition has given since it was compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Answers {
+    /// It held.
+    pub yes: bool,
+    /// It did not hold.
+    pub no: bool,
 }
 
 /// A condition ready to be asked. One for each thread; clone it for another.
@@ -199,12 +219,19 @@ impl Bound {
     }
 
     fn test(&self, about: About<'_>, env: &Env<'_>) -> Result<bool, EvalError> {
-        if self.program.native {
+        let holds = if self.program.native {
             let whole = 0..self.program.source.len();
             Scene::new(about, env, &self.lists).test(&self.program.node, &whole).map_err(|error| *error)
         } else {
             script::test(&self.program, about, env, &self.lists)
+        }?;
+        let [no, yes] = &self.program.said;
+        let said = if holds { yes } else { no };
+        // Asked a hundred thousand times and written twice: a look is cheaper than a write.
+        if !said.load(Ordering::Relaxed) {
+            said.store(true, Ordering::Relaxed);
         }
+        Ok(holds)
     }
 
     /// Evaluates with the script engine whatever the condition is; the reference for the fast way.

@@ -87,7 +87,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use condition::{Bound, Condition};
+pub use condition::{Answers, Bound, Condition};
 pub use names::{Names, Place, Reads, RowsUse, Subject};
 pub use value::Reason;
 

@@ -50,12 +50,13 @@ impl Exclusions {
         !self.device_tags.is_empty()
     }
 
-    /// Whether deciding about a kind of target needs its names.
+    /// Whether deciding about a kind of target needs all the names it goes by.
     #[must_use]
     pub fn needs_names(&self, kind: TargetKind) -> bool {
         match kind {
             TargetKind::Device => self.devices.iter().any(|entry| !is_device_id(entry)),
-            TargetKind::User => self.users.iter().any(|entry| !is_object_id(entry)),
+            // A user may be meant by its id or by its name, and an entry may be either.
+            TargetKind::User => !self.users.is_empty(),
             TargetKind::Incident | TargetKind::Alert | TargetKind::Indicator => false,
         }
     }

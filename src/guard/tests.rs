@@ -215,7 +215,7 @@ fn what_cannot_be_compared_is_refused() {
         &["identityUnknown"],
     );
     assert!(by_name.exclude.needs_names(TargetKind::Device) && !by_name.exclude.needs_tags());
-    assert!(by_tag.exclude.needs_tags() && !by_id.exclude.needs_names(TargetKind::User));
+    assert!(by_tag.exclude.needs_tags() && by_id.exclude.needs_names(TargetKind::User));
 }
 
 #[test]

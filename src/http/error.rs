@@ -97,6 +97,9 @@ pub enum HttpError {
         /// The bytes it had.
         limit: u64,
     },
+    /// The last attempt was refused, and an earlier one got no answer: that one may have been applied.
+    #[error("an earlier attempt got no answer and may have been applied; the last one failed")]
+    Doubtful(#[source] Box<Self>),
     /// The answer is not a success.
     #[error("`{request}` was answered with status {}", refusal.status)]
     Refused {
@@ -122,6 +125,7 @@ impl HttpError {
             | Self::Body(_)
             | Self::Large { .. } => Retry::Never,
             Self::Connect { .. } | Self::Lost { .. } | Self::Late { .. } | Self::Cut { .. } => Retry::Backoff,
+            Self::Doubtful(last) => last.retry(),
             Self::Refused { refusal, .. } => refusal.retry(),
         }
     }
@@ -135,16 +139,21 @@ impl HttpError {
             | Self::Header
             | Self::Body(_)
             | Self::Connect { .. } => Applied::No,
-            Self::Lost { .. } | Self::Late { .. } | Self::Cut { .. } | Self::Large { .. } => Applied::Unknown,
+            Self::Lost { .. }
+            | Self::Late { .. }
+            | Self::Cut { .. }
+            | Self::Large { .. }
+            | Self::Doubtful(_) => Applied::Unknown,
             Self::Refused { refusal, .. } => refusal.applied(),
         }
     }
 
     /// The answer, if there was one and it was not a success.
     #[must_use]
-    pub const fn refusal(&self) -> Option<&Refusal> {
+    pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Refused { refusal, .. } => Some(refusal),
+            Self::Doubtful(last) => last.refusal(),
             _ => None,
         }
     }

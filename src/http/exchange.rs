@@ -7,6 +7,7 @@ use http::HeaderMap;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::wire::{self, Wire};
 use super::{EMPTY, HttpError, Limits, Refusal, Request, retry_after};
 
 /// Longest silence within a body. Rows of a hunt arrive in one go once the query has run; a minute
@@ -105,22 +106,39 @@ impl Chunks {
     }
 }
 
+/// How a request gets to the server.
+pub(super) enum Way<'a> {
+    /// Over the network.
+    Network(reqwest::Client),
+    /// Inside the process.
+    Wire(&'a dyn Wire),
+}
+
+impl Way<'_> {
+    async fn send(&self, request: &Request) -> Result<reqwest::Response, HttpError> {
+        match self {
+            Self::Network(client) => client
+                .request(request.method().clone(), request.address().url().clone())
+                .headers(request.headers().clone())
+                .body(request.bytes().clone())
+                .send()
+                .await
+                .map_err(|error| unanswered(request, error)),
+            Self::Wire(wire) => wire::send(*wire, request).await,
+        }
+    }
+}
+
 /// Sends `request` and waits for the head of a successful answer.
 pub(super) async fn exchange(
-    client: &reqwest::Client,
+    way: Way<'_>,
     request: &Request,
     limits: &Limits,
     now: Timestamp,
 ) -> Result<Chunks, HttpError> {
     let deadline = Instant::now() + limits.time_max;
-    let sent = client
-        .request(request.method().clone(), request.address().url().clone())
-        .headers(request.headers().clone())
-        .body(request.bytes().clone())
-        .send();
-    let response = match tokio::time::timeout_at(deadline, sent).await {
-        Ok(Ok(response)) => response,
-        Ok(Err(error)) => return Err(unanswered(request, error)),
+    let response = match tokio::time::timeout_at(deadline, way.send(request)).await {
+        Ok(sent) => sent?,
         Err(_elapsed) => {
             return Err(HttpError::Late { request: request.to_string(), limit: limits.time_max });
         }

@@ -14,6 +14,7 @@ mod exchange;
 mod pool;
 mod request;
 mod retry;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use error::{Applied, HttpError, Refusal, Retry};
 pub use exchange::{Answer, Chunks};
 pub use request::Request;
 pub use retry::{Jitter, retry_after};
+pub use wire::{Pieces, Wire};
 
 use crate::clock::SharedClock;
 use crate::model::Secret;
@@ -80,6 +82,8 @@ pub struct HttpOptions {
     pub user_agent: String,
     /// Seed of the jitter; `None` draws one.
     pub seed: Option<u64>,
+    /// What carries every request in place of the network: nothing leaves the process then.
+    pub wire: Option<Arc<dyn Wire>>,
 }
 
 impl Default for HttpOptions {
@@ -89,6 +93,7 @@ impl Default for HttpOptions {
             proxy: None,
             user_agent: concat!("huntbook/", env!("CARGO_PKG_VERSION")).to_owned(),
             seed: None,
+            wire: None,
         }
     }
 }
@@ -100,6 +105,7 @@ pub struct Http(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pool: Pool,
+    wire: Option<Arc<dyn Wire>>,
     jitter: Jitter,
     clock: SharedClock,
 }
@@ -112,7 +118,8 @@ impl Http {
     /// [`HttpError::Options`] if a certificate or the proxy's address cannot be read.
     pub fn open(options: HttpOptions, clock: SharedClock) -> Result<Self, HttpError> {
         let jitter = options.seed.map_or_else(Jitter::random, Jitter::seeded);
-        Ok(Self(Arc::new(Inner { pool: Pool::open(options)?, jitter, clock })))
+        let wire = options.wire.clone();
+        Ok(Self(Arc::new(Inner { pool: Pool::open(options)?, wire, jitter, clock })))
     }
 
     /// Sends a request and reads its answer, which is a success (2xx).
@@ -139,7 +146,10 @@ impl Http {
             };
             match tried {
                 Ok(answer) => return Ok(answer),
-                Err(error) => self.wait_or_give_up(error, &mut patience).await?,
+                Err(error) => {
+                    let given_up = self.wait_or_give_up(error, &mut patience).await;
+                    given_up.map_err(|last| if request.is_read() { last } else { patience.verdict(last) })?;
+                }
             }
         }
     }
@@ -164,8 +174,11 @@ impl Http {
 
     /// Sends the request once, as far as the head of a successful answer.
     async fn attempt(&self, request: &Request, repeat: Repeat, limits: &Limits) -> Result<Chunks, HttpError> {
-        let client = self.0.pool.client(request.address(), repeat)?;
-        exchange::exchange(&client, request, limits, self.0.clock.now()).await
+        let way = match &self.0.wire {
+            Some(wire) => exchange::Way::Wire(&**wire),
+            None => exchange::Way::Network(self.0.pool.client(request.address(), repeat)?),
+        };
+        exchange::exchange(way, request, limits, self.0.clock.now()).await
     }
 
     /// Waits if the error may pass and there is patience left; else gives the error back.

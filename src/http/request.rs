@@ -118,6 +118,11 @@ impl Request {
         &self.method
     }
 
+    /// Whether it changes nothing by its method.
+    pub(super) fn is_read(&self) -> bool {
+        self.method == Method::GET
+    }
+
     pub(super) const fn headers(&self) -> &HeaderMap {
         &self.headers
     }

@@ -36,11 +36,21 @@ pub(super) struct Patience {
     attempts: u32,
     gateway: u32,
     waited: SignedDuration,
+    doubtful: bool,
 }
 
 impl Patience {
     pub(super) const fn new(repeat: Repeat) -> Self {
-        Self { repeat, attempts: 0, gateway: 0, waited: SignedDuration::ZERO }
+        Self { repeat, attempts: 0, gateway: 0, waited: SignedDuration::ZERO, doubtful: false }
+    }
+
+    /// What the request's failure comes to, given the last attempt's. A refusal proves nothing about the
+    /// attempts before it.
+    pub(super) fn verdict(&self, last: HttpError) -> HttpError {
+        if self.doubtful && last.applied() == Applied::No {
+            return HttpError::Doubtful(Box::new(last));
+        }
+        last
     }
 
     /// Counts a failed attempt; says how long to wait before the next, or that there is none.
@@ -63,6 +73,7 @@ impl Patience {
             Retry::Backoff => jitter.below(backoff(self.attempts)),
         };
         self.waited = self.waited.saturating_add(wait);
+        self.doubtful |= error.applied() == Applied::Unknown;
         (self.waited <= WAIT_TOTAL_MAX).then_some(wait)
     }
 }

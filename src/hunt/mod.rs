@@ -6,9 +6,11 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
+use tokio::time::Instant;
 
 use crate::diag::nearest;
 use crate::expr::{Bound, Condition, Env, EvalError};
@@ -20,6 +22,13 @@ use crate::tenant::{HuntAnswer, HuntLimits, HuntQuery, Tenant, TenantError};
 /// Most rows of one run that may match. More means the query is too wide to act on: a person has to
 /// look. Ten thousand is far above what anybody responds to and keeps a run within tens of megabytes.
 pub const MATCHES_MAX: usize = 10_000;
+
+/// Most time `where` may take over all rows of a hunt. An ordinary condition needs a tenth of a second for
+/// a hundred thousand rows; what needs more keeps the runtime's threads from everything else.
+pub const JUDGING_MAX: Duration = Duration::from_secs(10);
+
+/// One row in this many is timed, and counts for as many: reading the clock costs as much as a condition.
+const ROWS_PER_LOOK: u32 = 8;
 
 /// Sixteen bytes of a digest over a row's identity columns: what makes it the same row next time.
 pub type Identity = [u8; 16];
@@ -124,6 +133,12 @@ pub enum HuntError {
         /// A column with a similar name.
         near: Option<String>,
     },
+    /// `where` is too slow for that many rows.
+    #[error("`where` took more than {} s of computing for the first {rows} rows: simplify it, or narrow the query", JUDGING_MAX.as_secs())]
+    Slow {
+        /// Rows judged.
+        rows: u64,
+    },
     /// More rows match than anybody could respond to.
     #[error("more than {MATCHES_MAX} rows match: narrow the query or `where`")]
     TooMany,
@@ -148,6 +163,7 @@ pub async fn collect(
         around,
         bound: None,
         seen: 0,
+        left: JUDGING_MAX,
         kept: Vec::new(),
         identities: Vec::new(),
         error: None,
@@ -201,6 +217,7 @@ struct Sieve<'a> {
     around: Around<'a>,
     bound: Option<BoundTo>,
     seen: u64,
+    left: Duration,
     kept: Vec<Kept>,
     identities: Vec<Option<Identity>>,
     error: Option<HuntError>,
@@ -226,9 +243,18 @@ impl Sieve<'_> {
         let bound = self.bound.insert(bound);
         let matches = match &mut bound.condition {
             None => true,
-            Some(condition) => condition
-                .test_row(view, self.around.env)
-                .map_err(|source| HuntError::Condition { row: self.seen, source })?,
+            Some(condition) => {
+                let started = self.seen.is_multiple_of(ROWS_PER_LOOK.into()).then(Instant::now);
+                let matches = condition
+                    .test_row(view, self.around.env)
+                    .map_err(|source| HuntError::Condition { row: self.seen, source })?;
+                if let Some(started) = started {
+                    let spent = started.elapsed() * ROWS_PER_LOOK;
+                    let slow = HuntError::Slow { rows: self.seen };
+                    self.left = self.left.checked_sub(spent).ok_or(slow)?;
+                }
+                matches
+            }
         };
         let identity =
             if matches || self.keep != Keep::Matches { identity(&bound.identity, view) } else { None };
@@ -288,7 +314,48 @@ fn feed(digest: &mut Sha256, cell: &CellRef<'_>) {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
+    use crate::expr::{Language, Names, Place, Subject};
+
+    #[test]
+    fn a_where_that_uses_up_its_time_ends_the_hunt() {
+        let names =
+            Names { subject: Subject::Rows { columns: None }, lists: BTreeSet::new(), place: Place::Where };
+        let condition = Condition::compile(&Language::new(), "row.A == 1", &names).unwrap();
+        let threshold = Threshold { operator: TriggerOperator::Gt, value: 0 };
+        let hunt = Hunt {
+            query: String::new(),
+            period: None,
+            threshold,
+            identity: Vec::new(),
+            wanted: Wanted::All,
+            named: BTreeSet::new(),
+        };
+        let (lists, run) = (Lists::default(), serde_json::Value::Null);
+        let env = Env { now: Timestamp::UNIX_EPOCH, run: &run, outcome: None };
+        let mut sieve = Sieve {
+            hunt: &hunt,
+            condition: Some(&condition),
+            keep: Keep::Matches,
+            around: Around { lists: &lists, env: &env },
+            bound: None,
+            seen: 0,
+            left: Duration::ZERO,
+            kept: Vec::new(),
+            identities: Vec::new(),
+            error: None,
+        };
+        let projection = Projection::new(["A".to_owned()]);
+        let view = RowView { projection: &projection, cells: &[CellRef::Int(1)] };
+        let rows = std::iter::repeat_with(|| sieve.take(&view)).take_while(|flow| *flow == Flow::Continue);
+        assert_eq!(rows.count(), 7, "the eighth row is timed");
+        assert_eq!(
+            sieve.error.unwrap().to_string(),
+            "`where` took more than 10 s of computing for the first 8 rows: simplify it, or narrow the query"
+        );
+    }
 
     fn digest(cells: &[CellRef<'_>]) -> Option<Identity> {
         let projection = Projection::new((0..cells.len()).map(|index| index.to_string()));

@@ -50,7 +50,7 @@ pub struct Draft {
     pub channel: String,
     /// Place of the notification in the playbook's `notify`, from 0.
     pub index: usize,
-    /// What the message is about within the run: empty for the whole run, else the item's identity.
+    /// What the message is about within the run: empty for the whole run, the item's number, or the rest.
     pub group: String,
     /// One line.
     pub title: String,

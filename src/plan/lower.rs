@@ -257,7 +257,7 @@ fn entries(
         None => (Vec::new(), Vec::new()),
         Some(Entries::Items(items)) => (Vec::new(), items.clone()),
         Some(Entries::List(name)) => {
-            lowering.list(pointer, name);
+            lowering.protecting_list(pointer, name);
             (vec![name.clone()], Vec::new())
         }
     }

@@ -43,7 +43,7 @@ pub(super) const PLAYBOOK: [&str; 7] =
 /// Members of `run` in texts and conditions.
 pub(super) const RUN: [&str; 7] = ["effects", "id", "mode", "scheduledFor", "startedAt", "tenant", "trigger"];
 /// Members of `outcome` in messages and their conditions.
-pub(super) const OUTCOME: [&str; 12] = [
+pub(super) const OUTCOME: [&str; 13] = [
     "acted",
     "duplicates",
     "failed",
@@ -54,6 +54,7 @@ pub(super) const OUTCOME: [&str; 12] = [
     "parked",
     "planned",
     "quarantined",
+    "truncated",
     "skipped",
     "suppressed",
 ];
@@ -189,10 +190,15 @@ impl<'a> Lowering<'a> {
             ["playbook", name, ..] => member(name, &PLAYBOOK),
             ["run", name, ..] => member(name, &RUN),
             ["outcome", name, ..] => member(name, &OUTCOME),
-            ["items", "[]", name, rest @ ..] | ["item", name, rest @ ..] if *name == subject => {
+            ["items", name, ..] if *name != "[]" && name.parse::<usize>().is_err() => {
+                let message = format!("`items` is a list and has no `{name}`");
+                let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
+                Some(problem.help("`{{len items}}` counts them, `{{#each items}}` goes through them"))
+            }
+            ["items", _, name, rest @ ..] | ["item", name, rest @ ..] if *name == subject => {
                 self.subject_member(source, reference, rest)
             }
-            ["items", "[]", name, ..] | ["item", name, ..] => {
+            ["items", _, name, ..] | ["item", name, ..] => {
                 let known: Vec<&str> = ITEM.iter().copied().chain([subject]).collect();
                 member(name, &known)
             }
@@ -226,6 +232,15 @@ impl<'a> Lowering<'a> {
     pub(super) fn list(&mut self, pointer: &str, name: &str) -> bool {
         let known: Vec<&str> = self.world.lists.names().collect();
         self.known(pointer, name, "list", &known)
+    }
+
+    /// Checks that a list exists and protects something: a list cut to nothing is the commonest broken save.
+    pub(super) fn protecting_list(&mut self, pointer: &str, name: &str) {
+        if self.list(pointer, name) && self.world.lists.get(name).is_some_and(|list| list.is_empty()) {
+            let message = format!("the list `{name}` has no entries: it would protect nothing");
+            let help = "give it an entry, or leave the exclusion out";
+            self.error(Code::List, pointer, message, help);
+        }
     }
 
     /// Checks that a channel exists.

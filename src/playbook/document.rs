@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::action::Action;
 use super::input::{Hunt, Incidents};
 use super::policy::{Guards, Notify, Schedule, Suppress};
+use super::test::Test;
 use crate::model::PlaybookId;
 
 /// A playbook of huntbook: what to hunt, what to decide, what to do, whom to tell.
@@ -96,6 +97,9 @@ pub struct Playbook {
     /// Whom to tell.
     #[serde(default)]
     pub notify: Vec<Notify>,
+    /// Tests of this playbook, for `huntbook test`; they may stand in `NAME.test.yaml` beside it instead.
+    #[serde(default)]
+    pub tests: Vec<Test>,
 }
 
 /// How mature a playbook is, in Sigma's words.

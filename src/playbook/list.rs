@@ -11,7 +11,7 @@ use crate::model::List;
 use crate::yaml;
 
 /// Largest text or CSV file: some hundred thousand host names. A YAML list is bound by the YAML limits.
-const BYTES_MAX: usize = 4 << 20;
+pub const BYTES_MAX: usize = 4 << 20;
 
 /// Longest entry, in characters: longer than any URL worth listing.
 const ENTRY_CHARS_MAX: usize = 2_048;

@@ -6,9 +6,11 @@
 
 mod action;
 mod document;
+mod expect;
 mod input;
 pub mod list;
 mod policy;
+pub mod test;
 mod text;
 
 pub use action::{
@@ -17,6 +19,7 @@ pub use action::{
     TagChange, TagDevice, UntagDevice, UpdateAlert, UpdateIncident,
 };
 pub use document::{Mode, Playbook, Severity, Status, Tactic, TenantTags, Tenants};
+pub use expect::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep, RunEnds};
 pub use input::{
     ColumnType, EntityMapping, EntityType, FieldMapping, Hunt, IncidentFilter, Incidents, TagFilter,
     TriggerOperator,
@@ -24,7 +27,7 @@ pub use input::{
 pub use policy::{
     CatchUp, Entries, Exclude, Group, Guards, MaxActions, Notify, OnExceed, Overlap, Schedule, Suppress,
 };
-pub use text::DurationText;
+pub use text::{DurationText, InstantText};
 
 use std::sync::LazyLock;
 

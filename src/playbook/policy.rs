@@ -163,6 +163,6 @@ pub enum Group {
     /// One message for the run.
     #[default]
     Run,
-    /// One message for each item.
+    /// One message for each item, at most 50 in a run; one more counts and lists the rest.
     Item,
 }

@@ -1,6 +1,6 @@
 //! Texts with a form of their own, as the schema shows them to editors.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -31,5 +31,26 @@ impl DurationText {
     /// [`DurationError`] if it is not a length of time.
     pub fn read(&self) -> Result<SignedDuration, DurationError> {
         model::duration(&self.0)
+    }
+}
+
+/// An instant as written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(
+    inline,
+    extend(
+        "pattern" = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?([Zz]|[+-][0-9]{2}:?[0-9]{2})$",
+        "patternErrorMessage" = "an instant with a zone such as `2026-01-10T12:00:00Z`"
+    ),
+    example = &"2026-01-10T12:00:00Z"
+)]
+pub struct InstantText(pub String);
+
+impl InstantText {
+    /// Reads the text; `None` if it is no instant (the 31st of a short month).
+    #[must_use]
+    pub fn read(&self) -> Option<Timestamp> {
+        self.0.parse().ok()
     }
 }

@@ -244,44 +244,59 @@ x-note: anything
         assert_eq!(email.security, MailSecurity::StartTls);
     }
 
+    /// Checks what is said when a part of the good settings is written otherwise.
+    #[track_caller]
+    fn changed(from: &str, to: &str, expect: &str) {
+        assert!(GOOD.contains(from), "{from}");
+        check(&GOOD.replace(from, to), &format!("huntbook.yaml:{expect}"));
+    }
+
     #[test]
     fn a_secret_in_the_clear_is_refused_and_not_shown() {
-        let in_place = GOOD.replace("{env: CONTOSO_SECRET}", "hunter2");
-        check(&in_place, "huntbook.yaml:5:83 HB0801 `secret` is a secret and must not be written here");
-        let number = GOOD.replace("{env: CONTOSO_SECRET}", "31337");
-        check(&number, "huntbook.yaml:5:83 HB0801 `secret` is a secret and must not be written here");
-        let as_name = GOOD.replace("{env: CONTOSO_SECRET}", "{env: \"hunter2 ~\"}");
-        check(&as_name, "huntbook.yaml:5:89 HB0104 `env` must be the name of an environment variable");
-        let beside = GOOD.replace("{env: CONTOSO_SECRET}", "{env: A, value: hunter2}");
-        check(&beside, "huntbook.yaml:5:92 HB0101 unknown key `value`");
-        let nested = GOOD.replace("x-note: anything", "password: {deep: [hunter2]}");
-        check(&nested, "huntbook.yaml:15:1 HB0101 unknown key `password`");
-        let broken = GOOD.replace("{env: CONTOSO_SECRET}", "\"hunter2");
-        check(&broken, "huntbook.yaml:6:25 HB0002 text after the closing quote");
-        let proxy = GOOD.replace("x-note: anything", "http: {proxy: \"http://me:hunter2@proxy.example\"}");
-        check(&proxy, "huntbook.yaml:15:15 HB0801 the proxy's address carries a login");
-        let hook = GOOD.replace("https://hooks", "https://me:hunter2@hooks");
-        check(&hook, "huntbook.yaml:11:25 HB0802 the address cannot be used: it carries a user or password");
+        let secret = "{env: CONTOSO_SECRET}";
+        changed(secret, "hunter2", "5:83 HB0801 `secret` is a secret and must not be written here");
+        changed(secret, "31337", "5:83 HB0801 `secret` is a secret and must not be written here");
+        changed(
+            secret,
+            "{env: \"hunter2 ~\"}",
+            "5:89 HB0104 `env` must be the name of an environment variable",
+        );
+        changed(secret, "{env: A, value: hunter2}", "5:92 HB0101 unknown key `value`");
+        changed("x-note: anything", "password: {deep: [hunter2]}", "15:1 HB0101 unknown key `password`");
+        changed(secret, "\"hunter2", "6:25 HB0002 text after the closing quote");
+        changed(
+            "x-note: anything",
+            "http: {proxy: \"http://me:hunter2@proxy.example\"}",
+            "15:15 HB0801 the proxy's address carries a login",
+        );
+        changed(
+            "https://hooks",
+            "https://me:hunter2@hooks",
+            "11:25 HB0802 the address cannot be used: it carries a user or password",
+        );
     }
 
     #[test]
     fn what_the_schema_cannot_say_is_checked_too() {
-        let http = GOOD.replace("http://127.0.0.1:8080/graph", "http://graph.example");
-        check(
-            &http,
-            "huntbook.yaml:6:24 HB0802 the address cannot be used: only https is allowed, or http to loopback",
+        changed(
+            "http://127.0.0.1:8080/graph",
+            "http://graph.example",
+            "6:24 HB0802 the address cannot be used: only https is allowed, or http to loopback",
         );
-        let channel = GOOD.replace("alerts: {channel: soc-teams}", "alerts: {channel: soc-team}");
-        check(&channel, "huntbook.yaml:14:19 HB0501 there is no channel `soc-team`");
-        let mail = GOOD.replace("username: hb, ", "security: none, ");
-        check(
-            &mail,
-            "huntbook.yaml:9:60 HB0802 mail without protection may go to this machine only\nhuntbook.yaml:9:66 HB0105 `password` needs `username`",
+        changed(
+            "alerts: {channel: soc-teams}",
+            "alerts: {channel: soc-team}",
+            "14:19 HB0501 there is no channel `soc-team`",
         );
-        let name = GOOD.replace("  contoso:", "  con/toso:");
-        check(
-            &name,
-            "huntbook.yaml:3:3 HB0104 `con/toso` is not a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64",
+        changed(
+            "username: hb, ",
+            "security: none, ",
+            "9:60 HB0802 mail without protection may go to this machine only\nhuntbook.yaml:9:66 HB0105 `password` needs `username`",
+        );
+        changed(
+            "  contoso:",
+            "  con/toso:",
+            "3:3 HB0104 `con/toso` is not a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64",
         );
     }
 

@@ -55,7 +55,7 @@ pub(super) enum Case {
 
 impl Case {
     /// The collection a path segment names.
-    pub(super) fn find(segment: &str) -> Option<Self> {
+    pub(super) fn named(segment: &str) -> Option<Self> {
         match segment {
             "incidents" => Some(Self::Incident),
             "alerts_v2" => Some(Self::Alert),
@@ -124,18 +124,20 @@ impl Case {
         Refusal::missing("NotFound", format!("{what} with id '{}' was not found.", shown(id)))
     }
 
-    fn find_in<'a>(self, state: &'a State, id: &str) -> Option<&'a Object> {
-        match self {
+    fn find<'a>(self, state: &'a State, id: &str) -> Result<&'a Object, Refusal> {
+        let found = match self {
             Self::Incident => state.incidents.get(id),
             Self::Alert => state.alerts.get(id),
-        }
+        };
+        found.ok_or_else(|| self.missing(id))
     }
 
-    fn find_mut<'a>(self, state: &'a mut State, id: &str) -> Option<&'a mut Object> {
-        match self {
+    fn find_mut<'a>(self, state: &'a mut State, id: &str) -> Result<&'a mut Object, Refusal> {
+        let found = match self {
             Self::Incident => state.incidents.get_mut(id),
             Self::Alert => state.alerts.get_mut(id),
-        }
+        };
+        found.ok_or_else(|| self.missing(id))
     }
 }
 
@@ -224,8 +226,7 @@ pub(super) fn one(
     known_options(call, &["$expand"])?;
     let view = View::read(case, call)?;
     let state = service.state(call.now);
-    let object = case.find_in(&state, id).ok_or_else(|| case.missing(id))?;
-    Ok(Reply::json(StatusCode::OK, &view.show(object, &state)))
+    Ok(Reply::json(StatusCode::OK, &view.show(case.find(&state, id)?, &state)))
 }
 
 /// `PATCH /security/incidents/{id}`, `PATCH /security/alerts_v2/{id}`.
@@ -243,7 +244,7 @@ pub(super) fn update(
     }
     let view = View::read(case, call)?;
     let mut state = service.state(call.now);
-    let object = case.find_mut(&mut state, id).ok_or_else(|| case.missing(id))?;
+    let object = case.find_mut(&mut state, id)?;
     let mut changed = object.clone();
     changed.extend(patch.clone());
     check_pair(&changed)?;
@@ -261,8 +262,7 @@ pub(super) fn update(
         Case::Alert => "updateAlert",
     };
     service.effect(call, effect, id).detail(patch.into()).write();
-    let object = case.find_in(&state, id).ok_or_else(|| case.missing(id))?;
-    Ok(Reply::json(StatusCode::OK, &view.show(object, &state)))
+    Ok(Reply::json(StatusCode::OK, &view.show(case.find(&state, id)?, &state)))
 }
 
 /// `POST …/comments`. Answers with the whole list of comments, as the service does.
@@ -277,7 +277,7 @@ pub(super) fn comment(
     let text = body.get("comment").and_then(Value::as_str).filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| Refusal::bad("BadRequest", "The property 'comment' is required."))?;
     let mut state = service.state(call.now);
-    let object = case.find_mut(&mut state, id).ok_or_else(|| case.missing(id))?;
+    let object = case.find_mut(&mut state, id)?;
     let new = json!({
         "comment": text, "createdByDisplayName": author(caller), "createdDateTime": stamp(call.now),
     });
@@ -302,7 +302,7 @@ pub(super) fn alerts_of(service: &Service, call: &Call, caller: &Caller, id: &st
     caller.may(Case::Incident.readers())?;
     let view = View::read(Case::Alert, call)?;
     let state = service.state(call.now);
-    Case::Incident.find_in(&state, id).ok_or_else(|| Case::Incident.missing(id))?;
+    Case::Incident.find(&state, id)?;
     let page = Page::cut(call, state.alerts_of(id), service.rules.page_size)?;
     let body = page.into_json(call, "security/alerts_v2", |alert| view.show(alert, &state));
     Ok(Reply::json(StatusCode::OK, &body))

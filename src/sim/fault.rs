@@ -223,23 +223,34 @@ pub(super) fn http_date(now: Timestamp, seconds: u32) -> String {
     at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
-/// Which requests a fault is for.
+/// Which requests are meant: a method and a path, as [`Fault::on`] has them.
 #[derive(Debug, Clone)]
-struct Pattern {
+pub struct Pattern {
     method: String,
     segments: Vec<String>,
 }
 
 impl Pattern {
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads `METHOD /path`; `None` if it is not of that form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let (method, path) = text.trim().split_once(char::is_whitespace)?;
         let path = path.trim().strip_prefix('/')?;
         let segments = path.split('/').map(str::to_ascii_lowercase).filter(|part| !part.is_empty());
         Some(Self { method: method.to_ascii_uppercase(), segments: segments.collect() })
     }
 
-    fn matches(&self, method: &Method, path: &[String]) -> bool {
-        if self.method != "*" && self.method != method.as_str() {
+    /// Whether a request of the log is meant.
+    #[must_use]
+    pub fn is_for(&self, method: &str, path: &str) -> bool {
+        let path: Vec<String> =
+            path.split('/').filter(|part| !part.is_empty()).map(str::to_ascii_lowercase).collect();
+        self.matches(method, &path)
+    }
+
+    /// `path` is in lower case.
+    fn matches(&self, method: &str, path: &[String]) -> bool {
+        if self.method != "*" && self.method != method {
             return false;
         }
         (0..=path.len()).any(|start| path.get(start..).is_some_and(|tail| fits(&self.segments, tail)))
@@ -325,7 +336,7 @@ impl Script {
             return None;
         }
         let path: Vec<String> = segments.iter().map(|part| part.to_ascii_lowercase()).collect();
-        for entry in entries.iter_mut().filter(|entry| entry.pattern.matches(method, &path)) {
+        for entry in entries.iter_mut().filter(|entry| entry.pattern.matches(method.as_str(), &path)) {
             entry.seen = entry.seen.saturating_add(1);
             if entry.fault.after < entry.seen && entry.fault.times.is_none_or(|times| entry.hit < times) {
                 entry.hit = entry.hit.saturating_add(1);
@@ -376,7 +387,7 @@ mod tests {
         ] {
             let (method, path) = request.split_once(" /").unwrap();
             let path: Vec<String> = path.split('/').map(str::to_ascii_lowercase).collect();
-            let found = Pattern::parse(pattern).unwrap().matches(&method.parse().unwrap(), &path);
+            let found = Pattern::parse(pattern).unwrap().matches(&method.to_ascii_uppercase(), &path);
             assert_eq!(found, expected, "{pattern} {request}");
         }
     }

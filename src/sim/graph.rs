@@ -35,16 +35,16 @@ fn is_hunt(path: &[&str]) -> bool {
 
 fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Result<Reply, Refusal> {
     match (call.method.as_str(), path) {
-        ("GET", ["security", list]) if let Some(case) = Case::find(list) => {
+        ("GET", ["security", list]) if let Some(case) = Case::named(list) => {
             cases::list(service, call, caller, case)
         }
-        ("GET", ["security", list, id]) if let Some(case) = Case::find(list) => {
+        ("GET", ["security", list, id]) if let Some(case) = Case::named(list) => {
             cases::one(service, call, caller, (case, id))
         }
-        ("PATCH", ["security", list, id]) if let Some(case) = Case::find(list) => {
+        ("PATCH", ["security", list, id]) if let Some(case) = Case::named(list) => {
             cases::update(service, call, caller, (case, id))
         }
-        ("POST", ["security", list, id, "comments"]) if let Some(case) = Case::find(list) => {
+        ("POST", ["security", list, id, "comments"]) if let Some(case) = Case::named(list) => {
             cases::comment(service, call, caller, (case, id))
         }
         ("GET", ["security", "incidents", id, "alerts"]) => cases::alerts_of(service, call, caller, id),

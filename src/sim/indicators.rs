@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use super::call::{Call, Caller, Refusal, shown};
 use super::machine_action::body;
-use super::mde::{PAGE_MAX, read_filter};
-use super::odata::Page;
+use super::mde::listed;
 use super::reply::Reply;
 use super::seed::stamp;
 use super::serve::Service;
@@ -46,12 +45,9 @@ pub(super) fn list(service: &Service, call: &Call, caller: &Caller) -> Result<Re
         "severity",
     ];
     caller.may(ROLES)?;
-    let filter = read_filter(call, FIELDS)?;
     let state = service.state(call.now);
     let visible = state.indicators.values().filter(|view| !own_only(caller) || is_own(view, caller));
-    let found: Vec<&Object> = visible.filter(|view| filter.as_ref().is_none_or(|f| f.keeps(view))).collect();
-    let page = Page::cut(call, found, PAGE_MAX)?;
-    Ok(Reply::json(StatusCode::OK, &page.into_json(call, "Indicators", |view| view.clone().into())))
+    listed(call, "Indicators", FIELDS, visible)
 }
 
 /// `POST /indicators`: makes an indicator, or changes the one with the same value.

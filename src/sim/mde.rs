@@ -4,6 +4,8 @@
 //! Addresses are taken whatever their case, as the documentation spells them in several ways; names of
 //! body members are not.
 
+use std::borrow::Borrow;
+
 use axum::http::StatusCode;
 use axum::http::header::WWW_AUTHENTICATE;
 use serde_json::{Value, json};
@@ -19,7 +21,7 @@ use super::serve::Service;
 use super::state::{Machine, Object};
 
 /// Largest page of every list. Source: the resource pages.
-pub(super) const PAGE_MAX: usize = 10_000;
+const PAGE_MAX: usize = 10_000;
 
 const READERS: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
 
@@ -98,16 +100,26 @@ fn machines(service: &Service, call: &Call, caller: &Caller) -> Result<Reply, Re
         "rbacGroupId",
     ];
     caller.may(READERS)?;
-    let filter = read_filter(call, FIELDS)?;
     let state = service.state(call.now);
-    let views = state.machines.values().map(|machine| &machine.view);
-    let found: Vec<&Object> = views.filter(|view| filter.as_ref().is_none_or(|f| f.keeps(view))).collect();
-    let page = Page::cut(call, found, PAGE_MAX)?;
-    Ok(Reply::json(StatusCode::OK, &page.into_json(call, "Machines", |view| view.clone().into())))
+    listed(call, "Machines", FIELDS, state.machines.values().map(|machine| &machine.view))
+}
+
+/// A page of what a filter over `fields` keeps.
+pub(super) fn listed<V: Borrow<Object>>(
+    call: &Call,
+    collection: &str,
+    fields: &[&str],
+    views: impl Iterator<Item = V>,
+) -> Result<Reply, Refusal> {
+    let filter = read_filter(call, fields)?;
+    let keeps = |view: &V| filter.as_ref().is_none_or(|filter| filter.keeps(view.borrow()));
+    let page = Page::cut(call, views.filter(keeps).collect(), PAGE_MAX)?;
+    let body = page.into_json(call, collection, |view| view.borrow().clone().into());
+    Ok(Reply::json(StatusCode::OK, &body))
 }
 
 /// Reads a filter, with the codes of this API.
-pub(super) fn read_filter(call: &Call, fields: &[&str]) -> Result<Option<Filter>, Refusal> {
+fn read_filter(call: &Call, fields: &[&str]) -> Result<Option<Filter>, Refusal> {
     let odata = |refusal: Refusal| Refusal { code: "ODataError".to_owned(), ..refusal };
     known_options(call, &["$filter", "$top", "$skip"]).map_err(odata)?;
     Filter::read(call, fields).map_err(odata)
@@ -203,12 +215,8 @@ fn action_reply(call: &Call, status: StatusCode, action: &Action) -> Reply {
 fn actions(service: &Service, call: &Call, caller: &Caller) -> Result<Reply, Refusal> {
     const FIELDS: &[&str] = &["id", "status", "machineId", "type", "requestor", "creationDateTimeUtc"];
     caller.may(READERS)?;
-    let filter = read_filter(call, FIELDS)?;
     let state = service.state(call.now);
-    let views = state.actions.iter().rev().map(Action::view);
-    let found: Vec<Object> = views.filter(|view| filter.as_ref().is_none_or(|f| f.keeps(view))).collect();
-    let page = Page::cut(call, found, PAGE_MAX)?;
-    Ok(Reply::json(StatusCode::OK, &page.into_json(call, "MachineActions", Value::Object)))
+    listed(call, "MachineActions", FIELDS, state.actions.iter().rev().map(Action::view))
 }
 
 fn no_action(id: &str) -> Refusal {

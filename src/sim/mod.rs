@@ -29,6 +29,7 @@ mod log;
 mod machine_action;
 pub mod mailbox;
 mod mde;
+mod memory;
 mod odata;
 mod query;
 mod reply;
@@ -40,12 +41,13 @@ mod token;
 mod wire;
 
 pub use app::SimApp;
-pub use fault::{Apply, DELAY_MS_MAX, FAULTS_MAX, Fault, RetryAfterAs};
+pub use fault::{Apply, DELAY_MS_MAX, FAULTS_MAX, Fault, Pattern, RetryAfterAs};
 pub use generated::{GeneratedHunter, MARK};
 pub use hunter::{CannedHunter, HuntColumn, HuntFault, HuntRows, HuntTable, HuntWindow, Hunter};
 pub use indicators::INDICATORS_MAX;
 pub use log::{EffectEntry, LOG_ENTRIES_MAX, LogEntry, MessageEntry, RequestEntry, Verdict};
 pub use machine_action::{ActionTiming, Duplicates};
+pub use memory::SimWire;
 pub use query::HUNT_ROWS_MAX;
 pub use seed::{Reach, SimAlert, SimComment, SimData, SimIncident, SimIndicator, SimMachine, SimUser, items};
 pub use serve::BODY_BYTES_MAX;
@@ -239,23 +241,7 @@ impl Sim {
         let listener =
             TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
-        let state = state::State::new(options.identity.clone(), &options.data, clock.now())?;
-        let service = Arc::new(serve::Service {
-            directory: token::Directory::open(options.identity, options.apps, options.token_life)?,
-            hunter: options.hunter,
-            rules: serve::Rules {
-                timing: options.timing,
-                duplicates: options.duplicates,
-                page_size: options.page_size.max(1),
-            },
-            hook_secrets: options.hook_secrets,
-            faults: fault::Script::new(options.faults)?,
-            log: log::Log::new(options.log_to),
-            state: Mutex::new(state),
-            late: Mutex::new(JoinSet::new()),
-            url: format!("http://{address}"),
-            clock,
-        });
+        let service = service(options, format!("http://{address}"), clock)?;
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let router = Router::new().fallback(serve::handle).with_state(Arc::clone(&service));
         let serving = axum::serve(
@@ -270,6 +256,23 @@ impl Sim {
             }
         });
         Ok(Self { service, tasks, stop, cut })
+    }
+
+    /// Makes a tenant without a socket: [`Sim::wire`] is the only way to it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sim::start`], which see; no port can be taken.
+    pub fn in_memory(options: SimOptions, clock: SharedClock) -> Result<Self, SimError> {
+        let service = service(options, memory::URL.to_owned(), clock)?;
+        let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
+        Ok(Self { service, tasks: JoinSet::new(), stop, cut })
+    }
+
+    /// The way to the tenant that needs no socket, for [`HttpOptions`](crate::http::HttpOptions).
+    #[must_use]
+    pub fn wire(&self) -> SimWire {
+        SimWire::new(Arc::clone(&self.service))
     }
 
     /// Address of the server, without a slash at its end.
@@ -344,6 +347,27 @@ impl Sim {
         self.cut.cancel();
         while self.tasks.join_next().await.is_some() {}
     }
+}
+
+/// Puts a tenant together.
+fn service(options: SimOptions, url: String, clock: SharedClock) -> Result<Arc<serve::Service>, SimError> {
+    let state = state::State::new(options.identity.clone(), &options.data, clock.now())?;
+    Ok(Arc::new(serve::Service {
+        directory: token::Directory::open(options.identity, options.apps, options.token_life)?,
+        hunter: options.hunter,
+        rules: serve::Rules {
+            timing: options.timing,
+            duplicates: options.duplicates,
+            page_size: options.page_size.max(1),
+        },
+        hook_secrets: options.hook_secrets,
+        faults: fault::Script::new(options.faults)?,
+        log: log::Log::new(options.log_to),
+        state: Mutex::new(state),
+        late: Mutex::new(JoinSet::new()),
+        url,
+        clock,
+    }))
 }
 
 impl Drop for Sim {

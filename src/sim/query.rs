@@ -30,13 +30,7 @@ pub(super) async fn graph(
 ) -> (Result<Reply, Refusal>, String) {
     let request =
         caller.may(&["ThreatHunting.Read.All"]).and_then(|()| Request::read(call, &["Query", "query"]));
-    let request = match request {
-        Ok(request) => request,
-        Err(refused) => return (Err(refused), String::new()),
-    };
-    let note = request.note();
-    let table = answer(service, call, request).await;
-    let reply = table.and_then(|table| {
+    hunt(service, call, request, |table| {
         let schema: Vec<Value> = columns(&table, "name", "type");
         let context = format!("{}/$metadata#microsoft.graph.security.huntingQueryResults", call.base);
         let head = format!(
@@ -45,8 +39,8 @@ pub(super) async fn graph(
             Value::from(schema)
         );
         body(head, table.rows)
-    });
-    (reply, note)
+    })
+    .await
 }
 
 /// `POST /advancedhunting/run` of Defender XDR and `POST /advancedqueries/run` of Defender for Endpoint.
@@ -57,13 +51,7 @@ pub(super) async fn legacy(
     role: &str,
 ) -> (Result<Reply, Refusal>, String) {
     let request = caller.may(&[role]).and_then(|()| Request::read(call, &["Query"]));
-    let request = match request {
-        Ok(request) => request,
-        Err(refused) => return (Err(refused), String::new()),
-    };
-    let note = request.note();
-    let table = answer(service, call, request).await;
-    let reply = table.and_then(|table| {
+    hunt(service, call, request, |table| {
         let stats = json!({
             "ExecutionTime": 0.25,
             "resource_usage": {
@@ -76,8 +64,24 @@ pub(super) async fn legacy(
         let schema: Vec<Value> = columns(&table, "Name", "Type");
         let head = format!("{{\"Stats\":{stats},\"Schema\":{},\"Results\":", Value::from(schema));
         body(head, table.rows)
-    });
-    (reply, note)
+    })
+    .await
+}
+
+/// Answers a request in the words of an API. Returns the answer and the query for the log.
+async fn hunt(
+    service: &Service,
+    call: &Call,
+    request: Result<Request, Refusal>,
+    write: impl FnOnce(HuntTable) -> Result<Reply, Refusal>,
+) -> (Result<Reply, Refusal>, String) {
+    match request {
+        Ok(request) => {
+            let note = request.note();
+            (answer(service, call, request).await.and_then(write), note)
+        }
+        Err(refused) => (Err(refused), String::new()),
+    }
 }
 
 fn columns(table: &HuntTable, name: &str, kind: &str) -> Vec<Value> {

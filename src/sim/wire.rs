@@ -123,6 +123,16 @@ impl AsyncWrite for Wire {
 pub(super) struct Line(CancellationToken);
 
 impl Line {
+    /// A line of a request that came over no connection.
+    pub(super) fn new() -> Self {
+        Self(CancellationToken::new())
+    }
+
+    /// Whether it was cut.
+    pub(super) fn is_cut(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
     /// Cuts the connection: what has not left yet never will.
     pub(super) fn cut(&self) {
         self.0.cancel();

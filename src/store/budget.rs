@@ -119,13 +119,18 @@ impl Store {
     }
 }
 
-/// Gives the latest time ever seen, and remembers it.
+/// How far ahead of the clock a time seen earlier may be and still count: a day, so that turning the clock
+/// back refills no budget, and an hour for a change of zone. More than that and the clock was wrong then.
+const AHEAD_MAX_MS: i64 = 25 * 60 * 60 * 1000;
+
+/// Gives the latest time ever seen that can be believed, and remembers it.
 pub(super) async fn latest(tx: &mut Tx, wall: i64) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar(
-        "UPDATE facts SET value = CASE WHEN value < $1 THEN $1 ELSE value END WHERE name = 'wallSeen' \
-         RETURNING value",
+        "UPDATE facts SET value = CASE WHEN value BETWEEN $1 AND $1 + $2 THEN value ELSE $1 END \
+         WHERE name = 'wallSeen' RETURNING value",
     )
     .bind(wall)
+    .bind(AHEAD_MAX_MS)
     .fetch_one(&mut **tx)
     .await?)
 }

@@ -19,7 +19,7 @@ const PAGE: i64 = 1000;
 pub enum Chain {
     /// Every event follows from the one before, and every effect stands where its last event says.
     Intact {
-        /// How many events there are.
+        /// How many events were looked at.
         events: u64,
         /// The hash of the last one; zeros if there is none.
         head: [u8; 32],
@@ -40,9 +40,24 @@ impl Store {
     ///
     /// Any [`StoreError`]; a broken chain is no error but an answer.
     pub async fn verify_chain(&self) -> Result<Chain, StoreError> {
+        self.verify_chain_end(u32::MAX).await
+    }
+
+    /// Looks through the last `events_max` events of the history, and whether every effect stands where its
+    /// last event says.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; a broken chain is no error but an answer.
+    pub async fn verify_chain_end(&self, events_max: u32) -> Result<Chain, StoreError> {
         let mut tx = self.0.readers.begin().await?;
-        let mut n: i64 =
-            sqlx::query_scalar("SELECT value FROM facts WHERE name = 'chainCut'").fetch_one(&mut *tx).await?;
+        let mut n: i64 = sqlx::query_scalar(
+            "SELECT max(value, coalesce((SELECT max(n) FROM effect_events), 0) - $1) FROM facts \
+             WHERE name = 'chainCut'",
+        )
+        .bind(events_max)
+        .fetch_one(&mut *tx)
+        .await?;
         let (mut events, mut head) = (0_u64, None);
         loop {
             let rows = sqlx::query(

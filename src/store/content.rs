@@ -95,10 +95,7 @@ impl Store {
             accept_playbook(&mut tx, accepted, now).await?;
         }
         for playbook in &publication.retired_playbooks {
-            sqlx::query("DELETE FROM live_playbooks WHERE playbook = $1")
-                .bind(playbook.to_string())
-                .execute(&mut *tx)
-                .await?;
+            retire(&mut tx, *playbook).await?;
         }
         for accepted in &publication.lists {
             accept_list(&mut tx, accepted, now).await?;
@@ -126,17 +123,15 @@ impl Store {
         Ok(hash)
     }
 
-    /// Takes a playbook out of force. Its bytes stay as long as a run that used them.
+    /// Takes a playbook out of force, and ends its schedules: if it comes back, they begin anew. Its bytes
+    /// stay as long as a run that used them.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     pub async fn retire_version(&self, playbook: PlaybookId) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM live_playbooks WHERE playbook = $1")
-            .bind(playbook.to_string())
-            .execute(&mut *tx)
-            .await?;
+        retire(&mut tx, playbook).await?;
         Ok(tx.commit().await?)
     }
 
@@ -235,6 +230,17 @@ async fn keep(tx: &mut Tx, bytes: &[u8], now: i64) -> Result<ContentHash, StoreE
         .execute(&mut **tx)
         .await?;
     Ok(hash)
+}
+
+/// Takes a playbook out of force inside a transaction, with the marks of its schedules: they would make a
+/// playbook that comes back catch up on the time it was away.
+async fn retire(tx: &mut Tx, playbook: PlaybookId) -> Result<(), StoreError> {
+    for statement in
+        ["DELETE FROM live_playbooks WHERE playbook = $1", "DELETE FROM slots WHERE playbook = $1"]
+    {
+        sqlx::query(statement).bind(playbook.to_string()).execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 /// Puts a playbook in force inside a transaction.

@@ -158,8 +158,9 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`StoreError::KeyReused`] if the key was used with other parameters; [`StoreError::Fenced`] if
-    /// another process took over; any other [`StoreError`]. The effect must then not be sent.
+    /// [`StoreError::KeyReused`] if a further attempt comes with other parameters, or the key is another
+    /// call's; [`StoreError::Fenced`] if another process took over; any other [`StoreError`]. The effect
+    /// must then not be sent.
     pub async fn intend(&self, effect: &NewEffect) -> Result<Intended, StoreError> {
         let epoch = self.writer()?.epoch;
         let wall = self.now_ms()?;
@@ -205,45 +206,6 @@ impl Store {
         tx.commit().await?;
         crash_point("c15_after_result_commit");
         Ok(())
-    }
-
-    /// Parks every effect that may or may not have been sent: those a dead process intended, and those
-    /// whose result is unknown. Returns them, oldest first. Call it once, after opening and before the
-    /// first run.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; nothing may be sent before it succeeds.
-    pub async fn park_in_doubt(&self) -> Result<Vec<Effect>, StoreError> {
-        let epoch = self.writer()?.epoch;
-        let wall = self.now_ms()?;
-        let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
-        let rows = sqlx::query(
-            "SELECT * FROM effects WHERE (state = 'intended' AND epoch < $1) OR state = 'unknown' \
-             ORDER BY intended_at, effect_key",
-        )
-        .bind(epoch)
-        .fetch_all(&mut *tx)
-        .await?;
-        let mut parked = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut effect = read_effect(&row)?;
-            for state in [EffectState::Unknown, EffectState::Parked] {
-                if effect.state == state {
-                    continue;
-                }
-                let detail = Some("the process ended before the result was written".to_owned());
-                let detail = detail.filter(|_text| effect.detail.is_none());
-                let result = Recorded { state, remote_id: None, detail };
-                step(&mut tx, &effect, &result, now).await?;
-                effect.state = state;
-                effect.detail = effect.detail.or(result.detail);
-            }
-            parked.push(effect);
-        }
-        tx.commit().await?;
-        Ok(parked)
     }
 
     /// Lists the effects that wait for a person's word, oldest first.
@@ -310,16 +272,19 @@ enum Again {
     Stop(Intended),
 }
 
-/// Decides about an effect that comes a second time.
+/// Decides about an effect that comes a second time. Other parameters do not make it another effect: what
+/// was or may have been sent stays as it is, and only a further attempt has to say the same as the first.
 fn again(known: &Effect, effect: &NewEffect) -> Result<Again, StoreError> {
-    let same = known.params_digest == effect.params_digest
-        && (&known.tenant, &known.action, &known.target) == (&effect.tenant, &effect.action, &effect.target);
-    if !same {
+    let same_call =
+        (&known.tenant, &known.action, &known.target) == (&effect.tenant, &effect.action, &effect.target);
+    let same_words = known.params_digest == effect.params_digest;
+    let &Effect { state, attempt, intended: since, .. } = known;
+    let retried = state == EffectState::NotApplied && attempt < ATTEMPTS_MAX;
+    if !same_call || (retried && !same_words) {
         return Err(StoreError::KeyReused { key: effect.key.clone() });
     }
-    let &Effect { state, attempt, intended: since, .. } = known;
     Ok(match state {
-        EffectState::NotApplied if attempt < ATTEMPTS_MAX => Again::Attempt(attempt + 1),
+        EffectState::NotApplied if retried => Again::Attempt(attempt + 1),
         EffectState::Done | EffectState::Failed | EffectState::Pending | EffectState::NotApplied => {
             Again::Stop(Intended::AlreadySettled { state, remote_id: known.remote_id.clone() })
         }
@@ -330,7 +295,7 @@ fn again(known: &Effect, effect: &NewEffect) -> Result<Again, StoreError> {
 }
 
 /// Finds an effect.
-async fn find(tx: &mut Tx, key: &EffectKey) -> Result<Option<Effect>, StoreError> {
+pub(super) async fn find(tx: &mut Tx, key: &EffectKey) -> Result<Option<Effect>, StoreError> {
     let row = sqlx::query("SELECT * FROM effects WHERE effect_key = $1")
         .bind(key.as_str())
         .fetch_optional(&mut **tx)
@@ -407,7 +372,7 @@ async fn write_intent(
 }
 
 /// Takes an effect to its next state, if it may go there.
-async fn step(tx: &mut Tx, known: &Effect, result: &Recorded, now: i64) -> Result<(), StoreError> {
+pub(super) async fn step(tx: &mut Tx, known: &Effect, result: &Recorded, now: i64) -> Result<(), StoreError> {
     let (last, next) = (Some(known.state), result.state);
     if !EffectState::follows(last, next) || next == EffectState::Intended {
         return Err(StoreError::Transition { key: known.key.clone(), last, next });

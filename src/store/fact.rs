@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::{Store, StoreError, count};
+use super::{Store, StoreError, count, open};
 
 /// What there is to know about the journal itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,6 +33,12 @@ pub struct Facts {
 }
 
 impl Store {
+    /// The number of the process that owns the journal, as far as a reader can tell; `None` if nobody does.
+    #[must_use]
+    pub fn owner(&self) -> Option<u32> {
+        open::owner(self.path())
+    }
+
     /// Gathers the facts.
     ///
     /// # Errors

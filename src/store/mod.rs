@@ -11,6 +11,9 @@
 //! - a due slot is marked together with its run ([`Store::begin_run`]), so it is neither lost nor doubled;
 //! - accepted playbooks and lists outlive a bad edit ([`Store::publish`]).
 //!
+//! One word may be written beside the process that owns the journal: a person's, about a parked effect
+//! ([`Store::resolve`]).
+//!
 //! A failed write means that nothing was written, and then nothing may be done: see
 //! [`StoreError::remedy`]. Rows carry the tenant's name, times are milliseconds, and the SQL is plain,
 //! because PostgreSQL will come to stand beside SQLite.
@@ -20,6 +23,7 @@
 mod budget;
 mod chain;
 mod content;
+mod doubt;
 mod effect;
 mod error;
 mod fact;
@@ -45,6 +49,7 @@ use crate::clock::SharedClock;
 pub use budget::{ActionLimits, Budget, Used};
 pub use chain::Chain;
 pub use content::{Accepted, LiveList, LivePlaybook, Publication, Refusal};
+pub use doubt::Word;
 pub use effect::{Effect, Intended, NewEffect, Recent, Recorded};
 pub use error::{Remedy, StoreError};
 pub use fact::Facts;
@@ -75,8 +80,8 @@ struct Writer {
     clock: SharedClock,
     /// Which opening of the journal this is; a higher one in the file means that somebody took over.
     epoch: i64,
-    /// Held open for its lock.
-    _lock: std::fs::File,
+    /// Keeps other processes out; `None` for one word written beside the owner, and in memory.
+    _lock: Option<open::Lock>,
 }
 
 /// A writing transaction.
@@ -107,7 +112,17 @@ impl Store {
         open::open_reader(path).await
     }
 
-    /// Where the journal is.
+    /// Makes a journal in memory that ends with the store: for trying a playbook out. Its form, its
+    /// transactions and its triggers are those of a file; only what a crash would leave is missing.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn scratch(clock: SharedClock) -> Result<Self, StoreError> {
+        open::scratch(clock).await
+    }
+
+    /// Where the journal is; empty for one in memory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0.path

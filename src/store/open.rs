@@ -43,24 +43,43 @@ pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<Store, Store
     check_sqlite().await?;
     create_file(&path)?;
 
-    let options = options(&path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true);
-    let pool = pool(1)
-        .after_connect(|connection, _pool| {
-            let checked = check_settings(connection);
-            Box::pin(async { checked.await.map_err(|error| sqlx::Error::Configuration(error.into())) })
-        })
-        .connect_with(options)
-        .await?;
+    let pool = pool_of_one(options(&path).journal_mode(SqliteJournalMode::Wal)).await?;
     quick_check(&pool).await?;
     MIGRATIONS.run(&pool).await?;
     crash_point("c02_after_migrations");
     let epoch = begin_epoch(&pool).await?;
 
     let readers = pool_of_readers(&path).await?;
-    Ok(Store(Arc::new(Inner { path, readers, writer: Some(Writer { pool, clock, epoch, _lock: lock }) })))
+    Ok(Store(Arc::new(Inner {
+        path,
+        readers,
+        writer: Some(Writer { pool, clock, epoch, _lock: Some(lock) }),
+    })))
+}
+
+/// Opens a journal for one write beside the process that owns it: without the lock, in the owner's epoch.
+/// Only for what the owner never touches.
+pub(super) async fn open_beside(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
+    let store = open_reader(path).await?;
+    let pool = pool_of_one(options(path)).await?;
+    let epoch = sqlx::query_scalar("SELECT value FROM facts WHERE name = 'epoch'").fetch_one(&pool).await?;
+    let writer = Some(Writer { pool, clock, epoch, _lock: None });
+    Ok(Store(Arc::new(Inner { path: path.to_owned(), readers: store.0.readers.clone(), writer })))
+}
+
+/// The process that owns a journal, as far as somebody can tell who does not take its lock.
+pub(super) fn owner(path: &Path) -> Option<u32> {
+    let lock = lock_path(path).canonicalize().ok()?;
+    let pid: u32 = std::fs::read_to_string(&lock).ok()?.trim().parse().ok()?;
+    // The number stays when its process goes, and may be another one's by now.
+    match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(mut open) => open
+            .any(|file| file.is_ok_and(|file| std::fs::read_link(file.path()).is_ok_and(|to| to == lock)))
+            .then_some(pid),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Some(pid),
+        // Where there is no `/proc`, the word of the lock file is all there is.
+        Err(_gone) => (!Path::new("/proc/self").exists()).then_some(pid),
+    }
 }
 
 /// See [`Store::open_reader`].
@@ -85,6 +104,17 @@ pub(super) async fn open_reader(path: &Path) -> Result<Store, StoreError> {
         }
         std::cmp::Ordering::Greater => Err(StoreError::Newer { migration: theirs }),
     }
+}
+
+/// See [`Store::scratch`].
+pub(super) async fn scratch(clock: SharedClock) -> Result<Store, StoreError> {
+    let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true).disable_statement_logging();
+    // One connection for everything: another one would see another, empty memory.
+    let pool = pool(1).connect_with(options).await?;
+    MIGRATIONS.run(&pool).await?;
+    let epoch = begin_epoch(&pool).await?;
+    let writer = Writer { pool: pool.clone(), clock, epoch, _lock: None };
+    Ok(Store(Arc::new(Inner { path: PathBuf::new(), readers: pool, writer: Some(writer) })))
 }
 
 /// Begins a writing transaction.
@@ -146,13 +176,18 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
     private_file(path).map(drop)
 }
 
+/// Where the lock of a journal is.
+fn lock_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
 /// Takes the lock that keeps a second process out, and leaves our process number in it.
 ///
 /// The file stays when the lock goes: removing it would let two processes lock two files of one name.
-fn take_lock(path: &Path) -> Result<File, StoreError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock_path = PathBuf::from(name);
+fn take_lock(path: &Path) -> Result<Lock, StoreError> {
+    let lock_path = lock_path(path);
     let mut lock = private_file(&lock_path)?;
     match lock.try_lock() {
         Ok(()) => {}
@@ -169,7 +204,20 @@ fn take_lock(path: &Path) -> Result<File, StoreError> {
         writeln!(lock, "{}", std::process::id())
     };
     write(&mut lock).map_err(|source| StoreError::file(&lock_path, source))?;
-    Ok(lock)
+    Ok(Lock(lock))
+}
+
+/// The lock on a journal. Given back when dropped: closing the file would not do while this process starts
+/// another one, which has a copy of every open file until it is on its own feet.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.unlock() {
+            tracing::warn!(%error, "the journal's lock could not be given back");
+        }
+    }
 }
 
 /// Refuses a linked SQLite that can corrupt the journal, before it touches the file.
@@ -208,6 +256,16 @@ fn pool(connections_max: u32) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+}
+
+/// Opens the one connection that writes.
+async fn pool_of_one(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+    let options = options.synchronous(SqliteSynchronous::Full).foreign_keys(true);
+    let pool = pool(1).after_connect(|connection, _pool| {
+        let checked = check_settings(connection);
+        Box::pin(async { checked.await.map_err(|error| sqlx::Error::Configuration(error.into())) })
+    });
+    Ok(pool.connect_with(options).await?)
 }
 
 /// Opens the reading connections.

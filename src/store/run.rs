@@ -342,15 +342,25 @@ impl Store {
         let mut unfinished = Vec::with_capacity(rows.len());
         for row in rows {
             let run = read_run(&row)?;
-            let items =
-                sqlx::query("SELECT * FROM items WHERE run = $1 AND outcome = 'matched' ORDER BY seq")
-                    .bind(run.id.to_string())
-                    .fetch_all(&self.0.readers)
-                    .await?;
-            let items = items.iter().map(read_item).collect::<Result<_, _>>()?;
+            let items = self.unsettled(run.id).await?;
             unfinished.push(Unfinished { run, items });
         }
         Ok(unfinished)
+    }
+
+    /// Lists the items of a run that nobody has dealt with, by their place.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn unsettled(&self, run: RunId) -> Result<Vec<Item>, StoreError> {
+        sqlx::query("SELECT * FROM items WHERE run = $1 AND outcome = 'matched' ORDER BY seq")
+            .bind(run.to_string())
+            .fetch_all(&self.0.readers)
+            .await?
+            .iter()
+            .map(read_item)
+            .collect()
     }
 }
 

@@ -226,6 +226,12 @@ impl EffectKey {
         Self(base32(&hash.finalize()).chars().take(26).collect::<String>().into_boxed_str())
     }
 
+    /// The first eight digits, for people.
+    #[must_use]
+    pub fn short(&self) -> &str {
+        self.0.get(..8).unwrap_or(&self.0)
+    }
+
     /// Lends the key.
     #[must_use]
     pub fn as_str(&self) -> &str {

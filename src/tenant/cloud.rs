@@ -103,6 +103,16 @@ pub struct EndpointOverrides {
     pub xdr: Option<String>,
 }
 
+impl EndpointOverrides {
+    /// All services at one address, as the simulated tenant lays them out: tokens at the address itself,
+    /// the APIs under `graph`, `mde` and `xdr`.
+    #[must_use]
+    pub fn under(url: &str) -> Self {
+        let at = |api: &str| Some(format!("{url}/{api}"));
+        Self { login: Some(url.to_owned()), graph: at("graph"), mde: at("mde"), xdr: at("xdr") }
+    }
+}
+
 /// The endpoints in use, checked.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoints {

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::Audience;
 use crate::http::{Applied, HttpError, Retry};
-use crate::model::{DeviceId, TenantId};
+use crate::model::TenantId;
 use crate::rows::DecodeError;
 
 /// A call to the tenant that failed.
@@ -33,6 +33,17 @@ pub enum TenantError {
         audience: Audience,
         /// What the authority says.
         refused: Box<SignInRefused>,
+    },
+    /// The authority gave no usable answer. The call the token was for was not sent.
+    #[error("the authority of tenant `{tenant}` gave no usable answer for {audience}")]
+    Authority {
+        /// The tenant's name.
+        tenant: String,
+        /// For what.
+        audience: Audience,
+        /// How it failed.
+        #[source]
+        source: HttpError,
     },
     /// What the authority issued is not a token.
     #[error("the authority of tenant `{tenant}` answered with something that is not a token")]
@@ -75,13 +86,13 @@ pub enum TenantError {
     /// The answer to a hunting query cannot be read, or broke off. Rows handed over do not count.
     #[error("the rows of the hunting answer cannot be read")]
     Rows(#[source] DecodeError),
-    /// A response action was accepted for another device than the one meant.
-    #[error("the tenant accepted the action for device `{found}` instead of `{wanted}`")]
-    OtherDevice {
-        /// The device meant.
-        wanted: DeviceId,
-        /// The device named in the answer.
-        found: DeviceId,
+    /// The answer is about something else than what was asked for.
+    #[error("the tenant answered for `{found}` instead of `{wanted}`")]
+    OtherTarget {
+        /// The device or user meant.
+        wanted: String,
+        /// The one named in the answer, escaped.
+        found: String,
     },
     /// A list goes in circles or leads elsewhere.
     #[error("the list of `{operation}` cannot be followed: {reason}")]
@@ -90,6 +101,15 @@ pub enum TenantError {
         operation: &'static str,
         /// Why.
         reason: &'static str,
+    },
+    /// What had to be read before a change could not be read; nothing was changed.
+    #[error("`{operation}` was not begun")]
+    NotBegun {
+        /// What was asked.
+        operation: &'static str,
+        /// What came in between.
+        #[source]
+        source: Box<Self>,
     },
     /// A change of several steps was begun and could not be finished.
     #[error("`{operation}` was begun and could not be finished")]
@@ -116,15 +136,15 @@ impl TenantError {
         match self {
             Self::SignIn { refused, .. } => refused.retry,
             Self::Refused(refused) => refused.retry,
-            Self::Http { source, .. } => source.retry(),
-            Self::Unfinished { source, .. } => source.retry(),
+            Self::Authority { source, .. } | Self::Http { source, .. } => source.retry(),
+            Self::NotBegun { source, .. } | Self::Unfinished { source, .. } => source.retry(),
             Self::Overwritten { .. } | Self::Rows(DecodeError::Truncated { .. }) => Retry::Backoff,
             Self::Options { .. }
             | Self::NotAToken { .. }
             | Self::WrongTenant { .. }
             | Self::Shape { .. }
             | Self::Rows(_)
-            | Self::OtherDevice { .. }
+            | Self::OtherTarget { .. }
             | Self::Paging { .. } => Retry::Never,
         }
     }
@@ -135,14 +155,16 @@ impl TenantError {
         match self {
             Self::Options { .. }
             | Self::SignIn { .. }
+            | Self::Authority { .. }
             | Self::NotAToken { .. }
             | Self::WrongTenant { .. }
             | Self::Rows(_)
+            | Self::NotBegun { .. }
             | Self::Paging { .. } => Applied::No,
             Self::Refused(refused) => refused.applied,
             Self::Http { source, .. } => source.applied(),
             Self::Shape { .. }
-            | Self::OtherDevice { .. }
+            | Self::OtherTarget { .. }
             | Self::Overwritten { .. }
             | Self::Unfinished { .. } => Applied::Unknown,
         }

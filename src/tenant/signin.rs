@@ -28,7 +28,7 @@ struct Envelope {
 /// Turns a failed token request into an error that says what to do and holds no secret.
 pub(super) fn refused(tenant: &str, audience: Audience, error: HttpError, secret: &Secret) -> TenantError {
     let Some(refusal) = error.refusal() else {
-        return TenantError::Http { operation: "get a token", source: error };
+        return TenantError::Authority { tenant: tenant.to_owned(), audience, source: error };
     };
     let envelope: Envelope = serde_json::from_slice(&refusal.body).unwrap_or_default();
     let description = envelope.error_description.unwrap_or_default();

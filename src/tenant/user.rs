@@ -15,6 +15,9 @@ pub struct User {
     /// Mail address.
     #[serde(default)]
     pub mail: Option<String>,
+    /// Account name of a user synchronised from a domain.
+    #[serde(default)]
+    pub on_premises_sam_account_name: Option<String>,
     /// Whether the account may sign in.
     #[serde(default)]
     pub account_enabled: Option<bool>,

@@ -87,6 +87,15 @@ pub fn header(text: &str) -> String {
     line.replace("=?", "= ?")
 }
 
+/// Writes a text as an `OData` string literal, quotes included, for a `$filter` that is still to be encoded
+/// for its URL.
+///
+/// Source: the protocol's URL conventions, 5.1.1.6.1: a quote inside is doubled.
+#[must_use]
+pub fn odata(text: &str) -> String {
+    ["'", &text.replace('\'', "''"), "'"].concat()
+}
+
 /// Characters that mean something anywhere in Markdown.
 const MARKDOWN: &str = "\\`*_[]<>&~|";
 /// Characters that mean something at the start of a line, or after digits there.
@@ -117,7 +126,7 @@ fn replace(text: &str, escape: impl Fn(char) -> Option<&'static str>) -> String 
 /// that change the direction of writing, and characters without width.
 fn unsafe_in_line(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{61c}' | '\u{ad}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -198,6 +207,105 @@ mod tests {
                 prop_assert!(!line.contains(unsafe_in_line), "{line:?}");
             }
             prop_assert!(!header(&text).contains("=?"));
+        }
+    }
+
+    /// What an attacker writes into a command line, a mail subject or a device name.
+    fn hostile() -> Vec<String> {
+        let texts = [
+            "",
+            "plain",
+            "<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>",
+            "\"><svg/onload=1>",
+            "&lt;b&gt;",
+            "Subject: x\r\nBcc: everyone@contoso.example",
+            "\r",
+            "\u{1b}[31mred\u{1b}]0;title\u{7}",
+            "\0nul\0",
+            "{{run.id}}",
+            "{{#each x}}",
+            "{{{x}}}",
+            "{{DATE(2026-01-01T00:00:00Z, SHORT)}}",
+            "${system}",
+            "$${{x}}",
+            "{ {x",
+            "<!channel> <@U012AB3CD> <https://evil.example|bank.example>",
+            "*bold* _it_ ~no~ `code` ```block```",
+            "[text](https://evil.example) ![x](y)",
+            "# head\n- list\n> quote\n1. one\n---\n| a |",
+            "\u{202e}gnp.exe\u{202c}",
+            "a\u{200b}b\u{feff}c\u{2060}d",
+            "line\u{2028}sep\u{2029}par",
+            "\u{85}next",
+            "=cmd|' /C calc'!A0",
+            "+1+1",
+            "-1+1",
+            "@SUM(A1)",
+            "\t=1",
+            " =1",
+            "-5",
+            "-5.5e3",
+            "a,b\"c;d",
+            "\u{ff1d}1",
+            "\" | project Secret //",
+            "x\\\" or \\",
+            "' or 1 eq 1 or name eq '",
+            "it's",
+            "=?utf-8?q?=0d=0aBcc:_x?=",
+            "😀\u{10ffff}",
+        ];
+        let mut all: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
+        all.extend(["A".repeat(1 << 20), "é\r\n".repeat(1 << 18), "<{{\u{202e}\"".repeat(1 << 17)]);
+        all
+    }
+
+    #[track_caller]
+    fn check_html(text: &str) {
+        let encoded = html(text);
+        assert!(!encoded.contains(['<', '>', '"', '\'']));
+        assert_eq!(unescape(&encoded), visible(text));
+    }
+
+    #[track_caller]
+    fn check_header(text: &str) {
+        let line = header(text);
+        assert!(!line.contains(unsafe_in_line) && !line.contains("=?"));
+    }
+
+    /// Reads an `OData` literal back; `None` if it is not exactly one literal.
+    fn read_odata(literal: &str) -> Option<String> {
+        let inside = literal.strip_prefix('\'')?.strip_suffix('\'')?;
+        let mut text = String::new();
+        let mut characters = inside.chars();
+        while let Some(c) = characters.next() {
+            if c == '\'' && characters.next() != Some('\'') {
+                return None;
+            }
+            text.push(c);
+        }
+        Some(text)
+    }
+
+    #[test]
+    fn no_hostile_text_leaves_its_place() {
+        for text in hostile() {
+            check_html(&text);
+            check_header(&text);
+            let slack = slack(&text);
+            assert!(!slack.contains(['<', '>']) && unescape(&slack) == visible(&text));
+            for encoded in [card(&text), card_run(&text)] {
+                assert!(!encoded.contains("{{") && !encoded.contains("${"));
+            }
+            assert!(!log(&text).contains(unsafe_in_line));
+            assert_eq!(read_odata(&odata(&text)), Some(text));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_literal_of_a_filter_reads_back(text in any::<String>()) {
+            prop_assert_eq!(read_odata(&odata(&text)), Some(text));
         }
     }
 }

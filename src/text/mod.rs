@@ -6,18 +6,23 @@
 //!
 //! Strict: a variable that does not exist is an error. No partials, no inline templates, no `lookup`.
 //! Helpers are those listed in [`HELPERS`].
+//!
+//! Handlebars parses; [`walk`] checks; [`render`] renders on the borrowed data, so that a note about a
+//! thousand rows copies none of them but into the text.
 
 pub mod encode;
+mod parts;
+mod render;
 mod vocabulary;
 mod walk;
 
-use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use handlebars::{Context, Handlebars};
 use serde_json::Value;
 
+use self::parts::Part;
+use self::render::Renderer;
 use crate::diag::{Code, Problem};
 
 pub use vocabulary::HELPERS;
@@ -26,14 +31,17 @@ pub use vocabulary::HELPERS;
 /// there anyway, and a loop in a loop must not fill the memory.
 pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
 
-/// Name of the one template a registry holds.
-const NAME: &str = "text";
+/// Longest template. A page of text is a tenth of it.
+pub const SOURCE_BYTES_MAX: usize = 64 << 10;
+
+/// Deepest nesting of brackets of any kind inside one `{{...}}`, and of blocks: the parser is recursive.
+const NESTING_MAX: usize = 32;
 
 /// A text with `{{...}}`, compiled.
 #[derive(Clone)]
 pub struct Template {
     source: Arc<str>,
-    parsed: Arc<handlebars::Template>,
+    parts: Arc<[Part]>,
     references: Arc<[Reference]>,
 }
 
@@ -72,8 +80,6 @@ pub enum TextError {
     },
 }
 
-static REGISTRY: LazyLock<Handlebars<'static>> = LazyLock::new(vocabulary::registry);
-
 impl Template {
     /// Compiles a text.
     ///
@@ -81,12 +87,19 @@ impl Template {
     ///
     /// Every problem found: syntax (the first only), unknown helpers, forbidden features.
     pub fn compile(source: &str) -> Result<Self, Vec<Problem>> {
+        if let Some(problem) = too_large(source) {
+            return Err(vec![problem]);
+        }
         let parsed = handlebars::Template::compile(source).map_err(|error| vec![syntax(source, &error)])?;
         let (references, problems) = walk::walk(source, &parsed);
         if !problems.is_empty() {
             return Err(problems);
         }
-        Ok(Self { source: source.into(), parsed: Arc::new(parsed), references: references.into() })
+        let Some(parts) = parts::parts(&parsed) else {
+            let message = "a part of this text has no meaning";
+            return Err(vec![Problem::new(Code::Template, 0..source.len(), message)]);
+        };
+        Ok(Self { source: source.into(), parts: parts.into(), references: references.into() })
     }
 
     /// The variables it reads, in the order of the text.
@@ -107,44 +120,37 @@ impl Template {
     ///
     /// [`TextError`]; nothing of a text that failed is used.
     pub fn render(&self, data: &Value) -> Result<String, TextError> {
-        let mut registry = REGISTRY.clone();
-        registry.register_template(NAME, (*self.parsed).clone());
-        let mut out = Capped(Vec::new());
-        let context = Context::from(data.clone());
-        registry
-            .render_with_context_to_write(NAME, &context, &mut out)
-            .map_err(|error| self.failed(&error, &out))?;
-        // Handlebars writes whole strings, so the bytes are text.
-        Ok(String::from_utf8_lossy(&out.0).into_owned())
-    }
-
-    fn failed(&self, error: &handlebars::RenderError, out: &Capped) -> TextError {
-        use handlebars::RenderErrorReason as Reason;
-        match error.reason() {
-            Reason::MissingVariable(name) => {
-                TextError::Missing { name: name.clone().unwrap_or_else(|| self.source.trim().to_owned()) }
-            }
-            Reason::IOError(_) if out.0.len() <= OUTPUT_BYTES_MAX => TextError::TooLong,
-            other => TextError::Helper { reason: other.to_string() },
-        }
+        Renderer::render(&self.parts, data)
     }
 }
 
-/// A buffer that refuses to grow beyond the limit.
-struct Capped(Vec<u8>);
-
-impl Write for Capped {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > OUTPUT_BYTES_MAX {
-            return Err(io::Error::other("the text is too long"));
+/// Refuses what would exhaust the recursive parser.
+fn too_large(source: &str) -> Option<Problem> {
+    if source.len() > SOURCE_BYTES_MAX {
+        let message = format!("the text is longer than {SOURCE_BYTES_MAX} bytes");
+        return Some(Problem::new(Code::Template, 0..source.len(), message));
+    }
+    let (mut blocks, mut brackets) = (0_usize, 0_usize);
+    for (at, _) in source.char_indices() {
+        let rest = source.get(at..).unwrap_or_default();
+        if rest.starts_with("{{#") {
+            blocks += 1;
+            brackets = 0;
+        } else if rest.starts_with("{{/") {
+            blocks = blocks.saturating_sub(1);
+            brackets = 0;
+        } else if rest.starts_with("}}") {
+            brackets = 0;
+        } else if rest.starts_with(['(', '[', '{']) {
+            brackets += 1;
+        } else if rest.starts_with([')', ']', '}']) {
+            brackets = brackets.saturating_sub(1);
         }
-        self.0.extend_from_slice(bytes);
-        Ok(bytes.len())
+        if blocks > NESTING_MAX || brackets > NESTING_MAX * 4 {
+            return Some(Problem::new(Code::Template, at..source.len(), "this is nested too deeply"));
+        }
     }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+    None
 }
 
 /// Byte offset of a line (from 1) and column (from 1, in characters) of a text.
@@ -175,6 +181,7 @@ fn syntax(source: &str, error: &handlebars::TemplateError) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -248,6 +255,8 @@ mod tests {
         );
         reads("{{#with row}}{{A}}{{/with}}", &["row", "row.A"]);
         reads("{{#each items as |entry|}}{{entry.row.A}}{{/each}}", &["items", "items.[].row.A"]);
+        reads("{{#each items as |entry n|}}{{n}} {{entry.key}}{{/each}}", &["items", "items.[].key"]);
+        reads("{{#with row}}{{../run.id}}{{./A}}{{/with}}", &["row", "run.id", "row.A"]);
         reads("{{@root.run.id}}", &["run.id"]);
     }
 
@@ -260,8 +269,148 @@ mod tests {
     }
 
     #[test]
+    fn helpers_are_used_as_they_are_meant() {
+        refused("{{#if}}x{{/if}}", Code::Template, "if", "`if` takes one value, not 0");
+        refused("{{#upper a}}x{{/upper}}", Code::Template, "upper", "`upper` is no block: `{{upper ..}}`");
+        refused("{{if a}}", Code::Template, "if", "`if` is a block: `{{#if ..}}`");
+        refused("{{truncate a}}", Code::Template, "truncate", "`truncate` takes two values, not 1");
+        refused("{{upper a size=3}}", Code::Template, "upper", "`upper` has no option `size`");
+        refused("{{#each a limit=3}}x{{/each}}", Code::Template, "each", "`each` has no option `limit`");
+        refused("{{@index}}", Code::UnknownVariable, "@index", "there is no `@index` here");
+        refused(
+            "{{#with a}}{{@index}}{{/with}}",
+            Code::UnknownVariable,
+            "@index",
+            "there is no `@index` here",
+        );
+        refused(
+            "{{#with a}}{{../../b}}{{/with}}",
+            Code::UnknownVariable,
+            "../../b",
+            "there is no `../../b` here",
+        );
+        refused("{{#each a}}{{@idx}}{{/each}}", Code::UnknownVariable, "@idx", "there is no `@idx` here");
+        refused(
+            "{{date a \"%d\" timezone=\"Europe/Atlantis\"}}",
+            Code::Template,
+            "date",
+            "there is no time zone `Europe/Atlantis`",
+        );
+        refused("{{date a \"%\"}}", Code::Template, "date", "`%` is not a form of dates");
+        refused(
+            "{{#each (json a)}}x{{/each}}",
+            Code::ForbiddenTemplate,
+            "each",
+            "`each` and `with` open variables, not results",
+        );
+    }
+
+    #[test]
+    fn what_exhausts_a_parser_is_refused_at_once() {
+        for hostile in [
+            "{{#if a}}".repeat(7_000),
+            format!("{{{{f {}", "(".repeat(60_000)),
+            format!("{{{{f {}", "[".repeat(60_000)),
+            "x".repeat(70_000),
+        ] {
+            assert!(Template::compile(&hostile).is_err());
+        }
+    }
+
+    #[test]
+    fn a_missing_variable_is_an_error_even_in_an_if() {
+        let data = json!({"a": {"b": 1}, "n": null});
+        check("{{#if a.c}}x{{/if}}", &data, "error: the text names `a.c`, which is not there");
+        check("{{#each a.c}}x{{/each}}", &data, "error: the text names `a.c`, which is not there");
+        check("{{upper a.c}}", &data, "error: the text names `a.c`, which is not there");
+        check("{{default a.c \"-\"}}{{default n \"-\"}}{{default a.b \"-\"}}", &data, "--1");
+        check(
+            "{{#each a.b}}x{{/each}}",
+            &data,
+            "error: the text could not be rendered: `each` needs a list, not a number",
+        );
+        check(
+            "{{#if (eq a.b \"1\")}}x{{/if}}",
+            &data,
+            "error: the text could not be rendered: values of different types do not compare",
+        );
+        check("{{#each n}}x{{else}}none{{/each}}{{#unless n}}!{{/unless}}", &data, "none!");
+    }
+
+    #[test]
     fn a_text_is_cut_off_at_its_limit() {
         let data = json!({"items": vec!["x".repeat(1000); 2000]});
         check("{{#each items}}{{this}}{{/each}}", &data, "error: the text is longer than 1048576 bytes");
+    }
+
+    /// Handlebars' own answer; its way to show arrays and objects is not ours, so none are shown.
+    fn by_handlebars(source: &str, data: &Value) -> Result<String, String> {
+        let mut registry = handlebars::Handlebars::new();
+        registry.set_strict_mode(true);
+        registry.register_escape_fn(handlebars::no_escape);
+        registry.render_template(source, data).map_err(|error| error.to_string())
+    }
+
+    fn piece() -> impl Strategy<Value = String> {
+        let leaf = prop::sample::select(vec![
+            "text ",
+            "\n",
+            "  ",
+            "{{n}}",
+            "{{s}}",
+            "{{o.k}}",
+            "{{~s~}}",
+            "{{!-- note --}}",
+            "\\{{s}}",
+            "{{{s}}}",
+            "{{missing}}",
+            "{{this.s}}",
+            "{{./s}}",
+            "{{@root.n}}",
+            "{{len list}}",
+            "{{#if (and n s)}}b{{/if}}",
+            "{{#if (gt n 1)}}c{{/if}}",
+            "{{#if (not (eq s \"x\"))}}d{{/if}}",
+            "{{list.[0].s}}",
+            "{{list.1.s}}",
+            "{{z}}",
+            "{{b}}",
+            "{{r}}",
+        ]);
+        leaf.prop_map(str::to_owned).prop_recursive(3, 16, 4, |inner| {
+            let body = prop::collection::vec(inner, 0..4).prop_map(|pieces| pieces.concat());
+            (body.clone(), body, 0usize..11).prop_map(|(body, other, form)| match form {
+                0 => format!("{{{{#if n}}}}{body}{{{{else}}}}{other}{{{{/if}}}}"),
+                1 => format!("{{{{#unless empty}}}}{body}{{{{/unless}}}}"),
+                2 => format!("{{{{#each list}}}}\n{body}\n{{{{/each}}}}\n"),
+                3 => format!("{{{{#each list}}}}{{{{s}}}}{{{{@index}}}}{{{{@first}}}}{{{{@last}}}}{{{{../n}}}}{{{{/each}}}}{body}"),
+                4 => format!("{{{{#each list as |e i|}}}}{{{{e.s}}}}{{{{i}}}}{{{{/each}}}}{body}"),
+                5 => format!("{{{{#with o}}}}{{{{k}}}}{{{{../s}}}}{{{{/with}}}}{body}"),
+                6 => format!("{{{{#each empty}}}}{body}{{{{else}}}}{other}{{{{/each}}}}"),
+                7 => format!("{{{{#each o}}}}{{{{@key}}}}={{{{this}}}};{{{{/each}}}}{body}"),
+                8 => format!("{{{{#if empty}}}}{body}{{{{else if s}}}}{other}{{{{else}}}}z{{{{/if}}}}"),
+                9 => format!("{{{{#each list}}}}{{{{#each subs}}}}{{{{this}}}}{{{{../s}}}}{{{{/each}}}}{{{{/each}}}}{body}"),
+                _ => format!("  {{{{#if n}}}}  \n  {body}\n  {{{{/if}}}}  \n{other}"),
+            })
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn it_renders_what_handlebars_renders(pieces in prop::collection::vec(piece(), 1..5)) {
+            let source = pieces.concat();
+            let data = json!({
+                "n": 3, "s": "S{{n}}", "z": null, "b": true, "r": 0.5, "o": {"k": "v", "m": 2}, "empty": [],
+                "list": [{"s": "a", "n": 1, "subs": ["x", "y"]}, {"s": "b", "n": 2, "subs": []}],
+            });
+            let Ok(template) = Template::compile(&source) else { return Ok(()) };
+            match (template.render(&data), by_handlebars(&source, &data)) {
+                (Ok(ours), Ok(theirs)) => prop_assert_eq!(ours, theirs, "{}", source),
+                (Err(_), Err(_)) => {}
+                // Blocks are strict here: Handlebars takes what is missing for false or empty.
+                (Err(TextError::Missing { .. }), Ok(_)) => {}
+                (ours, theirs) => prop_assert!(false, "{source:?}: {ours:?} {theirs:?}"),
+            }
+        }
     }
 }

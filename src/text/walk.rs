@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use handlebars::Path;
-use handlebars::template::{BlockParam, HelperTemplate, Parameter, Template, TemplateElement};
+use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement};
 
-use super::vocabulary::{HELPERS, SCOPES};
+use super::parts::{Start, block_names, path, text_of};
+use super::vocabulary::{BLOCKS, HELPERS, Helper, LOCALS, SCOPES, dated};
 use super::{Reference, offset};
 use crate::diag::{Code, Problem};
 
@@ -25,8 +26,26 @@ pub(super) fn walk(source: &str, template: &Template) -> (Vec<Reference>, Vec<Pr
 struct Frame {
     /// What `this` is.
     this: Vec<String>,
-    /// Names given by `as |name|`.
-    names: Vec<(String, Vec<String>)>,
+    /// Names given by `as |value key|`.
+    names: Vec<(String, Meaning)>,
+}
+
+impl Frame {
+    /// Whether a loop opened it.
+    fn is_loop(&self) -> bool {
+        self.this.last().is_some_and(|last| last == "[]")
+    }
+}
+
+/// What a variable stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Meaning {
+    /// A part of the data, by its path from the root.
+    Data(Vec<String>),
+    /// What the language itself provides: `@index`, `@first`, the second of `as |value key|`.
+    Turn,
+    /// Nothing: it leads out of everything.
+    Nothing,
 }
 
 struct Walk<'a> {
@@ -74,7 +93,11 @@ impl Walk<'_> {
 
     /// Finds the next occurrence of a text from where the walk stands.
     fn find(&self, text: &str) -> Option<Range<usize>> {
-        let start = self.at + self.source.get(self.at..)?.find(text)?;
+        self.find_from(self.at, text)
+    }
+
+    fn find_from(&self, from: usize, text: &str) -> Option<Range<usize>> {
+        let start = from + self.source.get(from..)?.find(text)?;
         Some(start..start + text.len())
     }
 
@@ -92,6 +115,7 @@ impl Walk<'_> {
     fn call(&mut self, name: &Parameter, helper: &HelperTemplate) {
         if let Some(name) = text_of(name) {
             self.helper_name(name);
+            self.helper_use(name, helper);
         }
         for param in &helper.params {
             self.parameter(param);
@@ -113,6 +137,36 @@ impl Walk<'_> {
             .push(problem.nearest(name, HELPERS).help(format!("helpers are: {}", HELPERS.join(", "))));
     }
 
+    /// Checks how a helper is used: as a block or not, with how many values, with which options.
+    fn helper_use(&mut self, name: &str, helper: &HelperTemplate) {
+        let range = self.find(name).unwrap_or(self.at..self.at);
+        let mut report = |message: String| {
+            self.problems.push(Problem::new(Code::Template, range.clone(), message));
+        };
+        let is_block = BLOCKS.contains(&name);
+        let ((least, most), options) = match Helper::find(name) {
+            Some(known) => (known.arity(), known.options()),
+            None if is_block => ((1, 1), [].as_slice()),
+            None => return,
+        };
+        if is_block != helper.block {
+            let form = if is_block { "a block: `{{#" } else { "no block: `{{" };
+            report(format!("`{name}` is {form}{name} ..}}}}`"));
+            return;
+        }
+        let given = helper.params.len();
+        if given < least || given > most {
+            let takes = if least == 1 { "one value" } else { "two values" };
+            report(format!("`{name}` takes {takes}, not {given}"));
+        }
+        if let Some(other) = helper.hash.keys().filter(|key| !options.contains(&key.as_str())).min() {
+            report(format!("`{name}` has no option `{other}`"));
+        }
+        if let Some(Err(reason)) = (name == "date").then(|| sample_date(helper)).flatten() {
+            report(reason);
+        }
+    }
+
     fn parameter(&mut self, parameter: &Parameter) {
         match parameter {
             Parameter::Path(path) => self.reference(path),
@@ -124,30 +178,27 @@ impl Walk<'_> {
     }
 
     fn block(&mut self, helper: &HelperTemplate) {
+        let start = self.at;
         self.call(&helper.name, helper);
         let name = text_of(&helper.name).unwrap_or_default();
-        let subject = helper.params.first().and_then(|param| self.resolve_parameter(param));
-        let frame = match (name, subject) {
-            ("each", Some(mut path)) => {
-                self.nested_loop(&path);
-                path.push("[]".to_owned());
-                Some(path)
+        let opened = match (name, helper.params.first()) {
+            ("each" | "with", Some(subject)) => {
+                let raw = text_of(subject).unwrap_or(name);
+                let range = self.find_from(start, raw).unwrap_or(start..start);
+                self.opened(helper, subject, range)
             }
-            ("with", Some(path)) => Some(path),
             _ => None,
         };
         if self.frames.len() > DEPTH_MAX {
             self.forbid("{{", "blocks are nested too deep");
             return;
         }
-        if let Some(this) = &frame {
-            let names = block_names(helper).into_iter().take(1).map(|name| (name, this.clone())).collect();
-            self.frames.push(Frame { this: this.clone(), names });
-        }
+        let is_opened = opened.is_some();
+        self.frames.extend(opened);
         if let Some(template) = &helper.template {
             self.template(template);
         }
-        if frame.is_some() {
+        if is_opened {
             self.frames.pop();
         }
         if let Some(inverse) = &helper.inverse {
@@ -155,93 +206,112 @@ impl Walk<'_> {
         }
     }
 
-    /// A loop in a loop must go over a part of what the outer one goes over: anything else multiplies.
-    fn nested_loop(&mut self, path: &[String]) {
-        let outer = self.frames.iter().rev().find(|frame| frame.this.last().is_some_and(|last| last == "[]"));
-        if outer.is_some_and(|outer| !path.starts_with(&outer.this)) {
-            self.forbid("{{", "a loop inside a loop goes over a part of the outer one's item");
+    /// What names mean inside an `each` or `with`, whose subject stands at `range`.
+    fn opened(&mut self, helper: &HelperTemplate, subject: &Parameter, range: Range<usize>) -> Option<Frame> {
+        let is_loop = text_of(&helper.name) == Some("each");
+        let Meaning::Data(mut this) = text_of(subject).map_or(Meaning::Turn, |raw| self.resolve(raw)) else {
+            let message = "`each` and `with` open variables, not results";
+            self.problems.push(Problem::new(Code::ForbiddenTemplate, range, message));
+            return None;
+        };
+        if is_loop {
+            self.nested_loop(&this, range);
+            this.push("[]".to_owned());
         }
+        // Only a loop has a key or an index to give a second name to.
+        let meanings = [Meaning::Data(this.clone()), Meaning::Turn];
+        let meanings = meanings.into_iter().take(if is_loop { 2 } else { 1 });
+        Some(Frame {
+            this,
+            names: block_names(helper).into_iter().map(str::to_owned).zip(meanings).collect(),
+        })
     }
 
-    fn named(&mut self, name: &str) {
-        if let Some(path) = self.resolve(name) {
-            self.push(name, path);
+    /// A loop in a loop must go over a part of what the outer one goes over: anything else multiplies.
+    fn nested_loop(&mut self, path: &[String], range: Range<usize>) {
+        let outer = self.frames.iter().rev().find(|frame| frame.is_loop());
+        if outer.is_some_and(|outer| !path.starts_with(&outer.this)) {
+            let message = "a loop inside a loop goes over a part of the outer one's item";
+            self.problems.push(Problem::new(Code::ForbiddenTemplate, range, message));
         }
     }
 
     fn reference(&mut self, path: &Path) {
-        let (Path::Relative((_, raw)) | Path::Local((_, _, raw))) = path;
-        if let Some(path) = self.resolve(raw) {
-            self.push(raw, path);
+        match path {
+            Path::Relative((_, raw)) => self.named(raw),
+            Path::Local((level, name, raw)) => {
+                let inside = self.frames.iter().rev().skip(*level).any(Frame::is_loop);
+                if !LOCALS.contains(&name.as_str()) || !inside {
+                    let known = LOCALS.map(|local| format!("@{local}"));
+                    let problem = self.unknown(raw).nearest(raw, known.iter().map(String::as_str));
+                    self.problems.push(problem.help("loops know `@index`, `@key`, `@first` and `@last`"));
+                }
+            }
         }
     }
 
-    fn push(&mut self, raw: &str, path: Vec<String>) {
+    fn named(&mut self, raw: &str) {
+        match self.resolve(raw) {
+            Meaning::Data(path) => {
+                let range = self.find(raw).unwrap_or(self.at..self.at);
+                self.at = range.end.max(self.at);
+                if !path.is_empty() {
+                    self.references.push(Reference { path, range });
+                }
+            }
+            Meaning::Turn => {}
+            Meaning::Nothing => {
+                let problem = self.unknown(raw);
+                self.problems
+                    .push(problem.help("`../` leads out of an `each` or `with`, and there is none left"));
+            }
+        }
+    }
+
+    fn unknown(&self, raw: &str) -> Problem {
         let range = self.find(raw).unwrap_or(self.at..self.at);
-        self.at = range.end.max(self.at);
-        if !path.is_empty() {
-            self.references.push(Reference { path, range });
-        }
+        Problem::new(Code::UnknownVariable, range, format!("there is no `{raw}` here"))
     }
 
-    fn resolve_parameter(&self, parameter: &Parameter) -> Option<Vec<String>> {
-        match parameter {
-            Parameter::Path(Path::Relative((_, raw)) | Path::Local((_, _, raw))) => self.resolve(raw),
-            Parameter::Name(name) => self.resolve(name),
-            _ => None,
+    /// Says what a path as written means where the walk stands.
+    fn resolve(&self, raw: &str) -> Meaning {
+        let path = path(raw);
+        let mut steps = path.steps.iter().map(ToString::to_string);
+        let first = path.steps.first().map_or("", |first| first);
+        if first.starts_with('@') {
+            return Meaning::Turn;
         }
+        let mut frames = self.frames.iter().rev();
+        let mut base = match path.start {
+            Start::Root => Vec::new(),
+            Start::Frame(0) if let Some(meaning) = self.given(first) => {
+                let Meaning::Data(path) = meaning else { return meaning.clone() };
+                steps.next();
+                path.clone()
+            }
+            Start::Frame(up) => match frames.nth(up) {
+                Some(frame) => frame.this.clone(),
+                None => return Meaning::Nothing,
+            },
+        };
+        base.extend(steps);
+        Meaning::Data(base)
     }
 
-    /// Resolves a path as written to one from the root; `None` for what the language itself provides
-    /// (`@index`, `@first`, …).
-    fn resolve(&self, raw: &str) -> Option<Vec<String>> {
-        let mut rest = raw.trim();
-        let mut up = 0;
-        while let Some(shorter) = rest.strip_prefix("../") {
-            (rest, up) = (shorter, up + 1);
-        }
-        if let Some(root) = rest.strip_prefix("@root") {
-            return Some(parts(root));
-        }
-        if rest.starts_with('@') {
-            return None;
-        }
-        let depth = self.frames.len().saturating_sub(1).saturating_sub(up);
-        let frame = self.frames.get(depth)?;
-        let mut inner = parts(rest);
-        if inner.first().is_some_and(|first| first == "this") {
-            inner.remove(0);
-        }
-        let named = inner.first().and_then(|first| {
-            let frames = self.frames.iter().rev();
-            frames.flat_map(|frame| &frame.names).find(|(name, _)| name == first)
-        });
-        let mut path = named.map_or_else(|| frame.this.clone(), |(_, path)| path.clone());
-        path.extend(inner.into_iter().skip(usize::from(named.is_some())));
-        Some(path)
+    /// What a name given by `as |value key|` stands for.
+    fn given(&self, name: &str) -> Option<&Meaning> {
+        let mut names = self.frames.iter().rev().flat_map(|frame| &frame.names);
+        names.find(|(given, _)| given == name).map(|(_, meaning)| meaning)
     }
 }
 
-/// Splits a path at its dots, slashes and brackets.
-fn parts(raw: &str) -> Vec<String> {
-    raw.split(['.', '/', '[', ']']).filter(|part| !part.is_empty()).map(str::to_owned).collect()
-}
-
-fn text_of(name: &Parameter) -> Option<&str> {
-    match name {
-        Parameter::Name(name) => Some(name),
-        Parameter::Path(Path::Relative((_, raw)) | Path::Local((_, _, raw))) => Some(raw),
+/// Tries a `date` whose form and zone are written out on some instant.
+fn sample_date(helper: &HelperTemplate) -> Option<Result<String, String>> {
+    let literal = |parameter: &Parameter| match parameter {
+        Parameter::Literal(serde_json::Value::String(text)) => Some(text.clone()),
         _ => None,
-    }
-}
-
-/// Names a block gives to what it opens.
-fn block_names(helper: &HelperTemplate) -> Vec<String> {
-    let names = match &helper.block_param {
-        None => Vec::new(),
-        Some(BlockParam::Single(name)) => vec![name],
-        Some(BlockParam::Pair((value, key))) => vec![value, key],
-        Some(_) => Vec::new(),
     };
-    names.into_iter().filter_map(text_of).map(str::to_owned).collect()
+    let format = helper.params.get(1).and_then(literal)?;
+    let timezone = helper.hash.get("timezone").map_or(Some("UTC".to_owned()), literal)?;
+    Some(dated("2026-01-31T08:00:00Z", &format, &timezone))
 }

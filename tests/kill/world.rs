@@ -169,7 +169,16 @@ guards:
   maxActions: {perRun: 100000, perDay: 100000}
 actions:
   - id: isolate
-    isolateDevice: {device: "{{row.DeviceId}}", comment: "{{run.id}}"}
+    isolateDevice: {device: "{{row.DeviceId}}", comment: "{{run.id}} of {{run.startedAt}}"}
+  - id: block
+    addIndicator:
+      indicatorValue: "{{row.DeviceId}}"
+      indicatorType: fileSha1
+      action: audit
+      generateAlert: true
+      expiresIn: 30d
+      title: "{{run.id}}"
+      description: from a contained device
   - id: tag
     tagDevice: {device: "{{row.DeviceId}}", tag: contained}
 notify:

@@ -13,7 +13,7 @@ use huntbook::model::{Lists, Secret};
 use huntbook::plan::{Exclusions, Plan, World, compile};
 use huntbook::sim::{Sim, SimApp, SimOptions};
 use huntbook::store::{Accepted, Effects, Store, Trigger};
-use huntbook::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
+use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::SignedDuration;
 
 use crate::{files, folder, lists, now, stem};
@@ -37,24 +37,10 @@ impl Stage {
         let tenant_id = options.identity.tenant_id.clone();
         let sim = Sim::start(options, Arc::clone(&shared)).await.unwrap();
         let http = Http::open(HttpOptions::default(), Arc::clone(&shared)).unwrap();
-        let endpoints = sim.endpoints();
-        let endpoints = EndpointOverrides {
-            login: Some(endpoints.login),
-            graph: Some(endpoints.graph),
-            mde: Some(endpoints.mde),
-            xdr: Some(endpoints.xdr),
-        };
-        let credential = Credential::ClientSecret {
-            client_id: SimApp::CLIENT_ID.to_owned(),
-            secret: Secret::new(SimApp::SECRET.to_owned()),
-        };
+        let secret = Secret::new(SimApp::SECRET.to_owned());
         let options = ClientOptions {
-            name: TENANT.to_owned(),
-            tenant_id,
-            cloud: Cloud::Commercial,
-            endpoints,
-            credential,
-            hunting: HuntingApi::Graph,
+            endpoints: EndpointOverrides::under(sim.url()),
+            ..ClientOptions::with_secret(TENANT, tenant_id, SimApp::CLIENT_ID, secret)
         };
         let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&shared)).unwrap());
         let dir = tempfile::tempdir().unwrap();

@@ -35,6 +35,14 @@ impl Bench {
         Self { _guard: Some(guard), ..bench }
     }
 
+    /// A bench whose journal is open and has a run with one item under way.
+    pub(crate) async fn running() -> (Self, Store, RunId) {
+        let bench = Self::new();
+        let store = bench.open().await;
+        let run = bench.begin(&store, 1).await;
+        (bench, store, run)
+    }
+
     /// A bench in a folder that somebody else removes.
     pub(crate) fn at(folder: PathBuf) -> Self {
         let noon = "2026-01-10T12:00:00Z".parse().unwrap();

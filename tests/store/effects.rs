@@ -14,9 +14,7 @@ const GO: Intended = Intended::Go { attempt: 1 };
 
 #[tokio::test]
 async fn an_effect_is_sent_once() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (bench, store, run) = Bench::running().await;
     let effect = effect(run, "device:a");
     assert_eq!(store.intend(&effect).await.unwrap(), GO);
     let again = store.intend(&effect).await.unwrap();
@@ -27,15 +25,32 @@ async fn an_effect_is_sent_once() {
     let again = store.intend(&effect).await.unwrap();
     let remote_id = Some("4d6c".to_owned());
     assert_eq!(again, Intended::AlreadySettled { state: EffectState::Done, remote_id });
-    let other = NewEffect { params_digest: ContentHash::of(b"other"), ..effect };
+    let other = NewEffect { action: "releaseDevice".to_owned(), ..effect };
     assert!(matches!(store.intend(&other).await, Err(StoreError::KeyReused { .. })));
 }
 
 #[tokio::test]
-async fn what_provably_did_nothing_is_tried_three_times() {
+async fn other_words_do_not_make_another_effect() {
     let bench = Bench::new();
     let store = bench.open().await;
     let run = bench.begin(&store, 1).await;
+    let effect = effect(run, "device:a");
+    let reworded = NewEffect { params_digest: ContentHash::of(b"other"), ..effect.clone() };
+    store.intend(&effect).await.unwrap();
+    let again = store.intend(&reworded).await.unwrap();
+    assert!(matches!(again, Intended::InDoubt { state: EffectState::Intended, .. }), "{again:?}");
+    // A further attempt has to say what the first one said.
+    store.record(&effect.key, 1, &result(EffectState::NotApplied)).await.unwrap();
+    assert!(matches!(store.intend(&reworded).await, Err(StoreError::KeyReused { .. })));
+    assert_eq!(store.intend(&effect).await.unwrap(), Intended::Go { attempt: 2 });
+    store.record(&effect.key, 2, &result(EffectState::Pending)).await.unwrap();
+    let settled = Intended::AlreadySettled { state: EffectState::Pending, remote_id: None };
+    assert_eq!(store.intend(&reworded).await.unwrap(), settled);
+}
+
+#[tokio::test]
+async fn what_provably_did_nothing_is_tried_three_times() {
+    let (_bench, store, run) = Bench::running().await;
     let effect = effect(run, "device:a");
     for attempt in 1..=3 {
         assert_eq!(store.intend(&effect).await.unwrap(), Intended::Go { attempt });
@@ -54,9 +69,7 @@ fn legal(from: EffectState, to: EffectState) -> bool {
 
 #[tokio::test]
 async fn the_type_and_the_trigger_know_the_same_transitions() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (bench, store, run) = Bench::running().await;
     store.intend(&effect(run, "device:a")).await.unwrap();
     bench.end(store).await;
     let mut raw = bench.raw().await;
@@ -103,9 +116,7 @@ async fn the_file_holds_exactly_the_transitions_of_the_type() {
 
 #[tokio::test]
 async fn an_effect_cannot_be_rewritten() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (bench, store, run) = Bench::running().await;
     store.intend(&effect(run, "device:a")).await.unwrap();
     bench.end(store).await;
     let mut raw = bench.raw().await;
@@ -125,9 +136,7 @@ async fn an_effect_cannot_be_rewritten() {
 
 #[tokio::test]
 async fn illegal_results_are_refused_and_leave_no_trace() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (_bench, store, run) = Bench::running().await;
     let effect = effect(run, "device:a");
     store.intend(&effect).await.unwrap();
     for state in [EffectState::Intended, EffectState::Failed, EffectState::Parked] {
@@ -145,9 +154,7 @@ async fn illegal_results_are_refused_and_leave_no_trace() {
 
 #[tokio::test]
 async fn what_a_dead_process_intended_is_parked() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (bench, store, run) = Bench::running().await;
     for target in ["device:a", "device:b", "device:c", "device:d"] {
         store.intend(&effect(run, target)).await.unwrap();
     }
@@ -204,9 +211,7 @@ fn over(found: &Intended, expect: Budget) {
 
 #[tokio::test]
 async fn budgets_are_counted_with_the_intent() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (_bench, store, run) = Bench::running().await;
     let limits = ActionLimits { per_run: Some(4), targets_per_run: Some(2), ..ActionLimits::default() };
     assert_eq!(store.intend(&limited(run, "device:a", limits)).await.unwrap(), GO);
     assert_eq!(store.intend(&limited(run, "device:b", limits)).await.unwrap(), GO);
@@ -261,10 +266,23 @@ async fn a_days_budget_slides_and_turning_the_clock_back_refills_nothing() {
 }
 
 #[tokio::test]
-async fn budgets_of_playbook_and_tenant_are_kept_apart() {
+async fn a_clock_that_was_ten_years_ahead_is_not_believed_for_ten_years() {
     let bench = Bench::new();
     let store = bench.open().await;
+    let years = HOUR * (24 * 3652);
+    bench.clock.advance(years);
+    let wild = bench.begin(&store, 1).await;
+    assert_eq!(store.intend(&effect(wild, "device:1")).await.unwrap(), GO);
+    bench.clock.advance(-years);
     let run = bench.begin(&store, 1).await;
+    assert_eq!(store.intend(&effect(run, "device:2")).await.unwrap(), GO);
+    let effects = store.run(run).await.unwrap().unwrap().effects;
+    assert_eq!(effects.first().unwrap().0.intended, bench.now());
+}
+
+#[tokio::test]
+async fn budgets_of_playbook_and_tenant_are_kept_apart() {
+    let (_bench, store, run) = Bench::running().await;
     let limits =
         ActionLimits { targets_per_day: Some(1), tenant_targets_per_day: Some(2), ..ActionLimits::default() };
     assert_eq!(store.intend(&limited(run, "device:a", limits)).await.unwrap(), GO);
@@ -281,9 +299,7 @@ async fn budgets_of_playbook_and_tenant_are_kept_apart() {
 
 #[tokio::test]
 async fn many_at_once_cannot_overdraw_a_budget() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (_bench, store, run) = Bench::running().await;
     let limits = ActionLimits { targets_per_run: Some(5), ..ActionLimits::default() };
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..40 {
@@ -297,9 +313,7 @@ async fn many_at_once_cannot_overdraw_a_budget() {
 
 #[tokio::test]
 async fn recent_actions_of_a_target_are_told() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (bench, store, run) = Bench::running().await;
     store.intend(&effect(run, "device:a")).await.unwrap();
     bench.clock.advance(HOUR);
     store.intend(&effect(run, "device:b")).await.unwrap();
@@ -327,9 +341,7 @@ async fn a_changed_journal_is_noticed() {
         "DELETE FROM effects WHERE target = 'device:a'",
         "UPDATE effect_events SET prev_hash = hash WHERE n = 2",
     ] {
-        let bench = Bench::new();
-        let store = bench.open().await;
-        let run = bench.begin(&store, 1).await;
+        let (bench, store, run) = Bench::running().await;
         bench.begin(&store, 1).await;
         for target in ["device:a", "device:b"] {
             store.intend(&effect(run, target)).await.unwrap();

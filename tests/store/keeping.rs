@@ -79,8 +79,14 @@ async fn one_playbook_is_accepted_and_retired() {
     let hash = store.accept_version(&accepted("a.yaml", "good")).await.unwrap();
     assert_eq!(hash, ContentHash::of(b"good"));
     assert_eq!(store.refusals().await.unwrap(), []);
+    let schedule = [(PLAYBOOK, TENANT.to_owned())];
+    store.schedule_marks(&schedule, bench.now()).await.unwrap();
     store.retire_version(PLAYBOOK).await.unwrap();
     assert_eq!(store.live_versions().await.unwrap(), []);
+    // Its schedule begins anew when it comes back: there is nothing to catch up on.
+    let back = bench.in_hours(24 * 7);
+    let marks = store.schedule_marks(&schedule, back).await.unwrap();
+    assert_eq!(marks.into_values().collect::<Vec<_>>(), [back]);
 }
 
 #[tokio::test]
@@ -94,9 +100,7 @@ async fn stored_bytes_that_changed_are_not_run() {
 
 #[tokio::test]
 async fn a_message_waits_until_it_is_delivered_or_dead() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (bench, store, run) = Bench::running().await;
     store.enqueue(&message("a", Some(run))).await.unwrap();
     store.enqueue(&message("a", None)).await.unwrap();
     bench.clock.advance(HOUR);

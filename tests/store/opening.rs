@@ -22,9 +22,7 @@ async fn a_second_engine_is_told_who_has_the_journal() {
 
 #[tokio::test]
 async fn a_journal_is_its_owners_alone() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (bench, store, run) = Bench::running().await;
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let folder = bench.folder().join("state");
     assert_eq!(mode(&folder), 0o700);

@@ -32,9 +32,7 @@ async fn a_matched_item_outlives_the_process() {
 
 #[tokio::test]
 async fn a_run_that_ended_with_an_open_item_is_unfinished() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (_bench, store, run) = Bench::running().await;
     store.finish_run(run, &end(RunState::Failed), &[]).await.unwrap();
     assert_eq!(store.unfinished().await.unwrap()[0].items.len(), 1);
 }
@@ -105,9 +103,7 @@ async fn a_slot_has_one_run_and_its_mark_is_in_the_same_transaction() {
 
 #[tokio::test]
 async fn suppression_outlives_the_process_and_ends() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 1).await;
+    let (bench, store, run) = Bench::running().await;
     let until = |hours| NewSuppression { key: "host-0".to_owned(), until: bench.in_hours(hours) };
     let (long, short) = (until(24), until(1));
     store.suppress(run, 0, &long).await.unwrap();

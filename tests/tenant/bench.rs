@@ -14,7 +14,7 @@ use bytes::Bytes;
 use huntbook::clock::{Clock, SharedClock};
 use huntbook::http::{Http, HttpOptions};
 use huntbook::model::Secret;
-use huntbook::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi};
+use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, HuntingApi};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -156,15 +156,9 @@ impl Server {
 pub(crate) fn client(url: &str, hunting: HuntingApi, clock: SharedClock) -> Client {
     let at = || Some(url.to_owned());
     let options = ClientOptions {
-        name: "contoso".to_owned(),
-        tenant_id: TENANT.parse().unwrap(),
-        cloud: Cloud::Commercial,
         endpoints: EndpointOverrides { login: at(), graph: at(), mde: at(), xdr: at() },
-        credential: Credential::ClientSecret {
-            client_id: APP.to_owned(),
-            secret: Secret::new(SECRET.to_owned()),
-        },
         hunting,
+        ..ClientOptions::with_secret("contoso", TENANT.parse().unwrap(), APP, Secret::new(SECRET.to_owned()))
     };
     Client::open(options, door(Arc::clone(&clock)), clock).unwrap()
 }

@@ -1,15 +1,17 @@
 //! Devices, indicators and users: exact requests, duplicates, refusals.
 
+use std::sync::Arc;
+
 use huntbook::http::{Applied, Retry};
 use huntbook::model::{AlertSeverity, Term};
 use huntbook::tenant::{
-    ActionStatus, Indicator, IndicatorAction, IndicatorType, IsolationType, Operation, Receipt, RemoteState,
-    ScanType, Tenant as _, TenantError,
+    ActionStatus, HuntingApi, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
+    Operation, Receipt, RemoteState, ScanType, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::bench::{ACTION, DEVICE, Reply, Server};
+use crate::bench::{ACTION, DEVICE, EagerClock, Reply, Server, client};
 
 fn isolate() -> Operation {
     Operation::IsolateDevice {
@@ -132,18 +134,49 @@ async fn an_accepted_action_has_an_id_and_can_be_asked_after() {
     assert_eq!(server.calls().last().unwrap().line(), format!("GET /api/machineactions/{ACTION}"));
 }
 
+/// What `isolate` comes to when it is refused as under way and these are the device's actions.
+async fn under_way(refusal: Value, actions: Value) -> Result<Receipt, TenantError> {
+    let server = Server::tenant(move |seen| match seen.method.as_str() {
+        "POST" => Reply::json(400, &refusal),
+        _ => Reply::json(200, &json!({"value": actions})),
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    tenant.apply(&isolate()).await
+}
+
 #[tokio::test]
-async fn the_same_action_under_way_is_already_in_force() {
+async fn the_same_action_under_way_is_already_in_force_if_it_is_there() {
     let bodies = [
         json!({"error": {"code": "BadRequest", "message": "Action is already in progress", "target": "t"}}),
         json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "…", "target": "t"}}),
     ];
+    let one = |kind: &str, status: &str, at: &str| {
+        let mut one = action(DEVICE, status);
+        one["type"] = kind.into();
+        one["creationDateTimeUtc"] = at.into();
+        one
+    };
+    let isolated = one("Isolate", "InProgress", "2026-01-10T11:00:00Z");
+    let released = one("Unisolate", "Pending", "2026-01-10T11:30:00Z");
     for body in bodies {
-        let server = Server::tenant(move |_| Reply::json(400, &body)).await;
-        let (tenant, _clock) = server.client();
-        let receipt = tenant.apply(&isolate()).await.unwrap();
-        assert_eq!(receipt, Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
+        let receipt = under_way(body.clone(), json!([isolated])).await.unwrap();
+        let theirs = Some(ACTION.parse().unwrap());
+        assert_eq!(receipt, Receipt { remote_id: theirs, state: RemoteState::AlreadyInForce });
+        // What is under way is the release, another action, or nothing that can be found: not isolated.
+        for others in [json!([isolated, released]), json!([released]), json!([])] {
+            let error = under_way(body.clone(), others).await.unwrap_err();
+            assert_eq!((error.refused().unwrap().status, error.applied()), (400, Applied::No));
+        }
     }
+    let failed = one("Isolate", "Failed", "2026-01-10T11:00:00Z");
+    let scan = one("RunAntiVirusScan", "InProgress", "2026-01-10T11:30:00Z");
+    let body = json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "…", "target": "t"}});
+    under_way(body, json!([failed, scan])).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn an_unsupported_action_is_refused_for_good() {
     let server = Server::tenant(|_| {
         Reply::json(
             400,
@@ -166,7 +199,7 @@ async fn an_answer_about_another_device_is_an_alarm() {
     let server = Server::tenant(move |_| Reply::json(201, &action(other, "Pending"))).await;
     let (tenant, _clock) = server.client();
     let error = tenant.apply(&isolate()).await.unwrap_err();
-    assert!(matches!(error, TenantError::OtherDevice { .. }), "{error:?}");
+    assert!(matches!(error, TenantError::OtherTarget { .. }), "{error:?}");
     assert_eq!(error.applied(), Applied::Unknown);
 }
 
@@ -184,6 +217,59 @@ async fn a_stumbling_service_leaves_the_fate_of_an_action_open() {
     let disable = Operation::DisableUser { user: "dana@contoso.example".parse().unwrap() };
     tenant.apply(&disable).await.unwrap();
     assert_eq!(server.calls().len(), 3);
+}
+
+#[tokio::test]
+async fn a_refused_repeat_does_not_prove_that_the_first_attempt_was_not_applied() {
+    let disable = || Operation::DisableUser { user: "dana@contoso.example".parse().unwrap() };
+    for last in [400, 401, 403] {
+        let server =
+            Server::tenant(move |seen| Reply::new(if seen.nth == 0 { 502 } else { last }, "{}")).await;
+        let (tenant, _clock) = server.client();
+        let error = tenant.apply(&disable()).await.unwrap_err();
+        assert_eq!((error.applied(), server.calls().len()), (Applied::Unknown, 2), "{last}");
+    }
+    let server = Server::tenant(|seen| Reply::new(if seen.nth == 0 { 429 } else { 403 }, "{}")).await;
+    let (tenant, _clock) = server.client();
+    assert_eq!(tenant.apply(&disable()).await.unwrap_err().applied(), Applied::No);
+}
+
+#[tokio::test]
+async fn what_fails_before_a_change_is_sent_has_not_changed_anything() {
+    // No token: the authority stumbles for as long as patience lasts.
+    let server = Server::start(|_| Reply::new(503, "busy")).await;
+    let (tenant, _clock) = server.client();
+    let error = tenant.apply(&isolate()).await.unwrap_err();
+    assert_eq!((error.applied(), server.calls().len()), (Applied::No, 0), "{error:?}");
+    let unreachable = client("http://127.0.0.1:9", HuntingApi::Graph, Arc::new(EagerClock::default()));
+    let error = unreachable.apply(&isolate()).await.unwrap_err();
+    assert_eq!(error.applied(), Applied::No, "{error:?}");
+    // The tags to merge with cannot be read.
+    let server = Server::tenant(|_| Reply::new(503, "busy")).await;
+    let (tenant, _clock) = server.client();
+    let tags = IncidentPatch { tags_add: vec!["triaged".to_owned()], ..IncidentPatch::default() };
+    let update = Operation::UpdateIncident { incident: "924565".parse().unwrap(), patch: tags };
+    let error = tenant.apply(&update).await.unwrap_err();
+    assert_eq!((error.applied(), error.retry()), (Applied::No, Retry::Backoff), "{error:?}");
+    assert!(server.calls().iter().all(|seen| seen.method == "GET"));
+}
+
+#[tokio::test]
+async fn an_answer_about_another_device_or_user_is_no_answer() {
+    let server = Server::tenant(|seen| {
+        if seen.path.contains("machines") {
+            Reply::json(200, &json!({"id": "bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22"}))
+        } else {
+            Reply::json(200, &json!({"id": "x", "userPrincipalName": "eve@contoso.example"}))
+        }
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let error = tenant.machine(&DEVICE.parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, TenantError::OtherTarget { .. }), "{error:?}");
+    let error = tenant.user(&"dana@contoso.example".parse().unwrap()).await.unwrap_err();
+    assert!(matches!(error, TenantError::OtherTarget { .. }), "{error:?}");
+    tenant.user(&"EVE@contoso.example".parse().unwrap()).await.unwrap();
 }
 
 #[tokio::test]

@@ -7,10 +7,7 @@ use std::sync::Arc;
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::http::Retry;
 use huntbook::model::Secret;
-use huntbook::tenant::{
-    Audience, Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant as _,
-    TenantError,
-};
+use huntbook::tenant::{Audience, Client, ClientOptions, EndpointOverrides, Tenant as _, TenantError};
 use jiff::SignedDuration;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -50,16 +47,10 @@ impl Provider {
 
     fn client(&self, secret: &str) -> Client {
         let clock = Arc::new(SystemClock);
+        let secret = Secret::new(secret.to_owned());
         let options = ClientOptions {
-            name: "contoso".to_owned(),
-            tenant_id: TENANT.parse().unwrap(),
-            cloud: Cloud::Commercial,
             endpoints: EndpointOverrides { login: Some(self.url.clone()), ..EndpointOverrides::default() },
-            credential: Credential::ClientSecret {
-                client_id: APP.to_owned(),
-                secret: Secret::new(secret.to_owned()),
-            },
-            hunting: HuntingApi::Graph,
+            ..ClientOptions::with_secret("contoso", TENANT.parse().unwrap(), APP, secret)
         };
         Client::open(options, door(clock.clone()), clock).unwrap()
     }

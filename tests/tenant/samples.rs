@@ -137,8 +137,9 @@ async fn devices(folder: &Folder) {
     }
     for name in ["mde-machines-list", "mde-machines-list-high-risk"] {
         for body in folder.items(name) {
+            let id = body["id"].as_str().unwrap().parse().unwrap();
             let server = answering(200, body).await;
-            let machine = server.client().0.machine(&DEVICE.parse().unwrap()).await.unwrap();
+            let machine = server.client().0.machine(&id).await.unwrap();
             assert!(machine.last_seen.is_some() && machine.machine_tags.len() == 2, "{name}");
         }
     }

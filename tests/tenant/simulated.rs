@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use huntbook::http::Applied;
-use huntbook::model::{AlertSeverity, Classification, Determination, IncidentStatus, Term, Wanted};
+use huntbook::model::{AlertSeverity, Classification, Determination, IncidentStatus, Secret, Term, Wanted};
 use huntbook::rows::Flow;
 use huntbook::sim::{
     Apply, CannedHunter, Duplicates, Fault, HuntColumn, HuntTable, RetryAfterAs, Sim, SimApp, SimOptions,
 };
 use huntbook::tenant::{
-    ActionStatus, AlertPatch, Audience, Client, ClientOptions, Cloud, Credential, EndpointOverrides,
-    HuntLimits, HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction,
-    IndicatorType, IsolationType, Operation, RemoteState, ScanType, Tenant as _, TenantError,
+    ActionStatus, AlertPatch, Audience, Client, ClientOptions, EndpointOverrides, HuntLimits, HuntQuery,
+    HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType, IsolationType,
+    Operation, RemoteState, ScanType, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -39,22 +39,11 @@ impl World {
         change(&mut options);
         let clock = EagerClock::default();
         let sim = Sim::start(options, Arc::new(clock.clone())).await.unwrap();
-        let at = sim.endpoints();
+        let (tenant_id, secret) = (SimOptions::TENANT_ID.parse().unwrap(), SimApp::SECRET.to_owned());
         let options = ClientOptions {
-            name: "contoso".to_owned(),
-            tenant_id: SimOptions::TENANT_ID.parse().unwrap(),
-            cloud: Cloud::Commercial,
-            endpoints: EndpointOverrides {
-                login: Some(at.login),
-                graph: Some(at.graph),
-                mde: Some(at.mde),
-                xdr: Some(at.xdr),
-            },
-            credential: Credential::ClientSecret {
-                client_id: SimApp::CLIENT_ID.to_owned(),
-                secret: huntbook::model::Secret::new(SimApp::SECRET.to_owned()),
-            },
+            endpoints: EndpointOverrides::under(sim.url()),
             hunting,
+            ..ClientOptions::with_secret("contoso", tenant_id, SimApp::CLIENT_ID, Secret::new(secret))
         };
         let tenant = Client::open(options, door(Arc::new(clock.clone())), Arc::new(clock.clone())).unwrap();
         Self { sim, clock, tenant }

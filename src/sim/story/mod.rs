@@ -14,6 +14,8 @@ mod cast;
 mod derived;
 mod script;
 
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 
 use super::SimError;
@@ -69,6 +71,20 @@ impl Story {
         derived::fill(&data, &cast, &mut library).map_err(damaged("derived tables"))?;
         Ok(Self { data, library })
     }
+}
+
+/// The tables of advanced hunting without rows. Cheap after the first time.
+///
+/// # Errors
+///
+/// [`SimError::Data`] if the shipped schema is damaged.
+pub fn empty_tables() -> Result<Library, SimError> {
+    static TABLES: OnceLock<Library> = OnceLock::new();
+    if let Some(tables) = TABLES.get() {
+        return Ok(tables.clone());
+    }
+    let tables = Library::with_schema(SCHEMA).map_err(damaged("schema"))?;
+    Ok(TABLES.get_or_init(|| tables).clone())
 }
 
 fn damaged(name: &str) -> impl FnOnce(LibraryError) -> SimError {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::pages::{End, More};
 use super::users::DONE;
-use super::{Asked, Call, Client, Kind, asked, odata_text, with_json, with_new_members};
+use super::{Asked, Call, Client, Kind, asked, with_json, with_new_members};
 use crate::http::{Answer, Request};
 use crate::model::{Alert, AlertId, Classification, Determination, Incident, IncidentId};
 use crate::tenant::envelope::shown;
@@ -15,6 +15,7 @@ use crate::tenant::{
     AlertPatch, Audience, IncidentPage, IncidentPatch, IncidentQuery, Operation, Quarantined, Receipt,
     RemoteState, TenantError, case, words,
 };
+use crate::text::encode::odata;
 
 const INCIDENT_ROLES: &[&str] = &["SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"];
 const LIST: Asked = Asked { operation: "incidents", roles: INCIDENT_ROLES, kind: Kind::Plain };
@@ -152,7 +153,11 @@ impl Client {
         patch: &IncidentPatch,
         body: &Map<String, Value>,
     ) -> Result<Merge, TenantError> {
-        let current = self.get_incident(id).await?;
+        let before = self.get_incident(id).await;
+        let current = before.map_err(|error| TenantError::NotBegun {
+            operation: operation.name(),
+            source: Box::new(error),
+        })?;
         let merged = merge(&current.custom_tags, patch);
         if merged == current.custom_tags && body.is_empty() {
             return Ok(Merge::Needless);
@@ -285,8 +290,7 @@ fn merge(current: &[String], patch: &IncidentPatch) -> Vec<String> {
 /// Writes what the API can filter; `None` for everything.
 fn filter(query: &IncidentQuery) -> Option<String> {
     let any = |name: &str, values: &[&str]| {
-        let each: Vec<String> =
-            values.iter().map(|value| format!("{name} eq {}", odata_text(value))).collect();
+        let each: Vec<String> = values.iter().map(|value| format!("{name} eq {}", odata(value))).collect();
         match each.as_slice() {
             [] => None,
             [one] => Some(one.clone()),
@@ -300,7 +304,7 @@ fn filter(query: &IncidentQuery) -> Option<String> {
         any("severity", &severity),
         query.updated_after.map(|time| format!("lastUpdateDateTime ge {time}")),
         query.created_after.map(|time| format!("createdDateTime ge {time}")),
-        query.assigned_to.as_deref().map(|owner| format!("assignedTo eq {}", odata_text(owner))),
+        query.assigned_to.as_deref().map(|owner| format!("assignedTo eq {}", odata(owner))),
     ]
     .into_iter()
     .flatten()

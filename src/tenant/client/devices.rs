@@ -1,17 +1,18 @@
 //! Devices, their response actions, and indicators, in Defender for Endpoint.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::pages::{End, More};
 use super::users::DONE;
-use super::{Asked, Call, Client, Kind, asked, odata_text, with_json};
+use super::{Asked, Call, Client, Kind, asked, with_json};
 use crate::http::Request;
 use crate::model::{AlertSeverity, DeviceId, MachineActionId, Term};
 use crate::tenant::{
     ActionStatus, Audience, Indicator, IsolationType, Machine, MachineAction, Operation, Receipt, Refused,
     RemoteState, ScanType, TenantError,
 };
+use crate::text::encode::odata;
 
 /// Looking at devices and actions.
 const READ_ROLES: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
@@ -21,6 +22,10 @@ const ACTIONS: Asked = Asked { operation: "machineActions", roles: READ_ROLES, k
 
 /// Most pages of a device's actions. A page holds up to 10,000, a device has a handful a day.
 const ACTION_PAGES_MAX: usize = 20;
+
+/// How far back an action is looked for that stands in the way of another: the service takes actions of
+/// devices that are away for days, so this is generous.
+const IN_FORCE_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Whether a tag comes or goes.
 #[derive(Debug, Clone, Copy)]
@@ -42,15 +47,13 @@ impl Client {
         let answer = match self.send(&Call::write(operation, request)).await {
             Ok(answer) => answer,
             Err(error) if error.refused().is_some_and(is_under_way) => {
-                // The API does not say whose action that is, nor its id.
-                return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
+                let theirs = self.in_force(device, &response).await?.ok_or(error)?;
+                return Ok(Receipt { remote_id: Some(theirs), state: RemoteState::AlreadyInForce });
             }
             Err(error) => return Err(error),
         };
         let action: MachineAction = decode(asked(operation), &answer.body)?;
-        if action.machine_id != *device {
-            return Err(TenantError::OtherDevice { wanted: device.clone(), found: action.machine_id });
-        }
+        same_device(device, &action.machine_id)?;
         let state = match action.status {
             Term::Known(ActionStatus::Succeeded) => RemoteState::Done,
             _ => RemoteState::Pending,
@@ -78,9 +81,7 @@ impl Client {
             return Ok(DONE);
         }
         let machine: Machine = decode(asked(operation), &answer.body)?;
-        if machine.id != *device {
-            return Err(TenantError::OtherDevice { wanted: device.clone(), found: machine.id });
-        }
+        same_device(device, &machine.id)?;
         Ok(DONE)
     }
 
@@ -98,7 +99,30 @@ impl Client {
     pub(super) async fn get_machine(&self, id: &DeviceId) -> Result<Machine, TenantError> {
         let address = self.at(Audience::Mde, MACHINE, "api/machines/{id}", &[id.as_str()])?;
         let answer = self.send(&Call::read(Audience::Mde, MACHINE, Request::get(address))).await?;
-        decode(MACHINE, &answer.body)
+        let machine: Machine = decode(MACHINE, &answer.body)?;
+        same_device(id, &machine.id)?;
+        Ok(machine)
+    }
+
+    /// The device's action that does the same as `response`, if it is under way or done and nothing has
+    /// undone it since. The refusal itself says neither whose action stands in the way nor which.
+    async fn in_force(
+        &self,
+        device: &DeviceId,
+        response: &Response,
+    ) -> Result<Option<MachineActionId>, TenantError> {
+        let since = self.clock.now().saturating_sub(IN_FORCE_WITHIN).unwrap_or(Timestamp::MIN);
+        let actions = self.list_machine_actions(device, since).await?;
+        let related = |action: &MachineAction| response.kinds.contains(&action.kind.as_str());
+        let newest = actions.into_iter().filter(related).max_by_key(|action| action.creation_date_time_utc);
+        let stands = |action: &MachineAction| {
+            response.kinds.first().is_some_and(|kind| *kind == action.kind)
+                && matches!(
+                    action.status,
+                    Term::Known(ActionStatus::Pending | ActionStatus::InProgress | ActionStatus::Succeeded)
+                )
+        };
+        Ok(newest.filter(stands).map(|action| action.id))
     }
 
     pub(super) async fn get_machine_action(
@@ -116,8 +140,7 @@ impl Client {
         device: &DeviceId,
         since: Timestamp,
     ) -> Result<Vec<MachineAction>, TenantError> {
-        let filter =
-            format!("machineId eq {} and creationDateTimeUtc ge {since}", odata_text(device.as_str()));
+        let filter = format!("machineId eq {} and creationDateTimeUtc ge {since}", odata(device.as_str()));
         let address = self.at(Audience::Mde, ACTIONS, "api/machineactions", &[])?.query("$filter", &filter);
         let call = Call::read(Audience::Mde, ACTIONS, Request::get(address));
         let mut actions = Vec::new();
@@ -136,6 +159,14 @@ impl Client {
     }
 }
 
+/// An answer about another device must not pass for one about this.
+fn same_device(wanted: &DeviceId, found: &DeviceId) -> Result<(), TenantError> {
+    if found == wanted {
+        return Ok(());
+    }
+    Err(TenantError::OtherTarget { wanted: wanted.to_string(), found: found.to_string() })
+}
+
 pub(super) fn decode<T: serde::de::DeserializeOwned>(asked: Asked, body: &[u8]) -> Result<T, TenantError> {
     serde_json::from_slice(body).map_err(|source| TenantError::Shape { operation: asked.operation, source })
 }
@@ -145,21 +176,24 @@ pub(super) fn decode<T: serde::de::DeserializeOwned>(asked: Asked, body: &[u8]) 
 pub(super) struct Response {
     route: &'static str,
     body: Value,
+    /// Its own kind of action as the API spells it, then the kind that undoes it.
+    kinds: &'static [&'static str],
 }
 
 impl Response {
     pub(super) fn isolate(isolation_type: IsolationType, comment: &str) -> Self {
         let body = json!({"Comment": comment, "IsolationType": isolation_type});
-        Self { route: "api/machines/{id}/isolate", body }
+        Self { route: "api/machines/{id}/isolate", body, kinds: &["Isolate", "Unisolate"] }
     }
 
     pub(super) fn release(comment: &str) -> Self {
-        Self { route: "api/machines/{id}/unisolate", body: json!({"Comment": comment}) }
+        let body = json!({"Comment": comment});
+        Self { route: "api/machines/{id}/unisolate", body, kinds: &["Unisolate", "Isolate"] }
     }
 
     pub(super) fn scan(scan_type: ScanType, comment: &str) -> Self {
         let body = json!({"Comment": comment, "ScanType": scan_type});
-        Self { route: "api/machines/{id}/runAntiVirusScan", body }
+        Self { route: "api/machines/{id}/runAntiVirusScan", body, kinds: &["RunAntiVirusScan"] }
     }
 }
 

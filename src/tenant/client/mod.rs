@@ -24,9 +24,9 @@ use super::{
     Operation, Receipt, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
-use crate::http::{Address, Answer, Chunks, Http, HttpError, Limits, Repeat, Request};
+use crate::http::{Address, Answer, Applied, Chunks, Http, HttpError, Limits, Repeat, Request};
 use crate::model::{
-    Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, TenantId, UserId, Wanted,
+    Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, Secret, TenantId, UserId, Wanted,
 };
 
 /// The endpoint that runs hunting queries.
@@ -57,6 +57,21 @@ pub struct ClientOptions {
     pub hunting: HuntingApi,
 }
 
+impl ClientOptions {
+    /// A tenant of the public cloud, hunted through Graph, for an app that proves itself with a secret.
+    #[must_use]
+    pub fn with_secret(name: &str, tenant_id: TenantId, client_id: &str, secret: Secret) -> Self {
+        Self {
+            name: name.to_owned(),
+            tenant_id,
+            cloud: Cloud::default(),
+            endpoints: EndpointOverrides::default(),
+            credential: Credential::ClientSecret { client_id: client_id.to_owned(), secret },
+            hunting: HuntingApi::default(),
+        }
+    }
+}
+
 /// The tenant over HTTP.
 #[derive(Debug)]
 pub struct Client {
@@ -66,6 +81,7 @@ pub struct Client {
     endpoints: Endpoints,
     tokens: Tokens,
     http: Http,
+    clock: SharedClock,
 }
 
 /// One call: for whom, how it is named when it fails, and what it does.
@@ -141,9 +157,9 @@ impl Client {
                 credential,
             },
             http.clone(),
-            clock,
+            clock.clone(),
         );
-        Ok(Self { name, tenant_id, hunting, endpoints, tokens, http })
+        Ok(Self { name, tenant_id, hunting, endpoints, tokens, http, clock })
     }
 
     /// Sends a call and reads its answer.
@@ -191,7 +207,8 @@ impl Client {
         rejected: &Arc<Token>,
         error: HttpError,
     ) -> Result<Request, TenantError> {
-        if error.refusal().is_none_or(|refusal| refusal.status != 401) {
+        let rejected_now = error.refusal().is_some_and(|refusal| refusal.status == 401);
+        if !rejected_now || (call.effect == Effect::Write && error.applied() != Applied::No) {
             return Err(call.asked.failed(error));
         }
         tracing::debug!(
@@ -240,11 +257,6 @@ fn with_new_members(asked: Asked, request: Request) -> Result<Request, TenantErr
 /// Sets a JSON body.
 fn with_json(asked: Asked, request: Request, body: &serde_json::Value) -> Result<Request, TenantError> {
     request.json(body).map_err(|source| TenantError::Http { operation: asked.operation, source })
-}
-
-/// Writes a text as an `OData` literal.
-fn odata_text(text: &str) -> String {
-    ["'", &text.replace('\'', "''"), "'"].concat()
 }
 
 #[async_trait]

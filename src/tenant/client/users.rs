@@ -6,6 +6,7 @@ use super::devices::decode;
 use super::{Asked, Call, Client, Kind, asked, with_json};
 use crate::http::Request;
 use crate::model::UserId;
+use crate::tenant::envelope::shown;
 use crate::tenant::{Audience, Operation, Receipt, RemoteState, TenantError, User};
 
 const USER: Asked = Asked { operation: "user", roles: &["User.Read.All"], kind: Kind::Plain };
@@ -16,9 +17,15 @@ pub(super) const DONE: Receipt = Receipt { remote_id: None, state: RemoteState::
 impl Client {
     pub(super) async fn get_user(&self, id: &UserId) -> Result<User, TenantError> {
         let address = self.at(Audience::Graph, USER, "v1.0/users/{id}", &[id.as_str()])?;
-        let address = address.query("$select", "id,userPrincipalName,mail,accountEnabled");
+        let address =
+            address.query("$select", "id,userPrincipalName,mail,onPremisesSamAccountName,accountEnabled");
         let answer = self.send(&Call::read(Audience::Graph, USER, Request::get(address))).await?;
-        decode(USER, &answer.body)
+        let user: User = decode(USER, &answer.body)?;
+        let is_asked = |name: &str| name.to_lowercase() == id.as_str().to_lowercase();
+        if is_asked(&user.id) || user.user_principal_name.as_deref().is_some_and(is_asked) {
+            return Ok(user);
+        }
+        Err(TenantError::OtherTarget { wanted: id.to_string(), found: shown(&user.id, 64) })
     }
 
     pub(super) async fn disable_user(

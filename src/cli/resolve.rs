@@ -1,0 +1,60 @@
+//! `huntbook resolve`: a person's word about an action that nobody knows the fate of.
+
+use std::path::Path;
+
+use anyhow::bail;
+
+use super::args::{Output, Resolve};
+use super::exit::Exit;
+use super::history::reader;
+use super::output::{clean, show};
+use crate::clock::SharedClock;
+use crate::settings;
+use crate::store::{EffectState, Store, Word};
+
+/// Longest note, in characters: what somebody saw and where, not a report.
+const NOTE_MAX: usize = 500;
+
+/// Writes down whether a parked action was done.
+pub(super) async fn run(
+    arguments: &Resolve,
+    config: &Path,
+    format: Output,
+    clock: SharedClock,
+) -> anyhow::Result<Exit> {
+    let (word, said) = if arguments.word.done {
+        (Word::Done, "a person says that it was done")
+    } else {
+        (Word::NotApplied, "a person says that it was not done")
+    };
+    let text = arguments.effect.trim();
+    let effect = match reader(config).await?.find_effects(text).await?.as_slice() {
+        [effect] => effect.clone(),
+        [] => bail!("there is no effect `{}`: `huntbook status` lists what is parked", text.escape_debug()),
+        _ => bail!("`{}` is the beginning of several effects: give more of it", text.escape_debug()),
+    };
+    let target = clean(&effect.target, 120);
+    if effect.state != EffectState::Parked {
+        bail!(
+            "{} of {target} is `{}`: only what is parked waits for a person's word",
+            effect.action,
+            effect.state
+        );
+    }
+    let note = clean(arguments.note.as_deref().unwrap_or_default().trim(), NOTE_MAX);
+    let by = user().map(|name| format!(" ({})", clean(&name, 64))).unwrap_or_default();
+    let note = if note.is_empty() { note } else { format!(": {note}") };
+    let path = settings::load(config)?.store.path;
+    let resolved = Store::resolve(&path, clock, &effect.key, (word, format!("{said}{by}{note}"))).await?;
+    show(format, &resolved, |resolved| {
+        let detail = clean(resolved.detail.as_deref().unwrap_or_default(), 700);
+        format!("{} of {target} is `{}` now: {detail}", resolved.action, resolved.state)
+    });
+    Ok(Exit::Fine)
+}
+
+/// Who the system says is speaking.
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+fn user() -> Option<String> {
+    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok())
+}

@@ -1,0 +1,207 @@
+//! `huntbook status`: what is in force, what goes on, and what waits for a person.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::args::{Output, Status};
+use super::exit::Exit;
+use super::history::reader;
+use super::output::{clean, say, say_json};
+use super::tables::{CELL_WIDTH, table};
+use crate::clock::SharedClock;
+use crate::store::{
+    Chain, ContentHash, Effect, EffectState, LivePlaybook, Refusal, Run, RunFilter, RunState, Store,
+};
+
+/// Events of the journal that are checked each time: a fraction of a second. More than a busy day writes,
+/// and `--whole` checks all.
+const EVENTS_MAX: u32 = 20_000;
+
+/// How long an action may be without a result while its process lives. A throttled call waits for at most
+/// fifteen minutes; twice that is not waiting any more.
+const RESULT_WITHIN: SignedDuration = SignedDuration::from_mins(30);
+
+/// Runs listed that have not ended.
+const RUNS_MAX: u32 = 1000;
+
+/// What the journal says of the moment.
+struct Moment {
+    /// The process that owns the journal.
+    owner: Option<u32>,
+    playbooks: Vec<LivePlaybook>,
+    refusals: Vec<Refusal>,
+    parked: Vec<Effect>,
+    /// Actions without a result.
+    intended: Vec<Effect>,
+    /// Runs without an end.
+    running: Vec<Run>,
+    /// Messages that wait.
+    waiting: u32,
+    chain: Chain,
+    now: Timestamp,
+}
+
+/// Says what is in force, what goes on, and what waits for a person.
+pub(super) async fn run(
+    arguments: &Status,
+    config: &Path,
+    format: Output,
+    clock: SharedClock,
+) -> anyhow::Result<Exit> {
+    let store = reader(config).await?;
+    let moment = Moment::read(&store, arguments, clock.now()).await?;
+    match format {
+        Output::Json => say_json(&moment.json()),
+        Output::Text => say(&moment.text()),
+    }
+    Ok(if moment.needs_somebody() { Exit::Findings } else { Exit::Fine })
+}
+
+impl Moment {
+    async fn read(store: &Store, arguments: &Status, now: Timestamp) -> anyhow::Result<Self> {
+        // The owner first: what it ends meanwhile is then not taken for cut off.
+        let owner = store.owner();
+        let open = RunFilter { state: Some(RunState::Running), limit: RUNS_MAX, ..RunFilter::default() };
+        let mut intended = store.effects_in(EffectState::Intended).await?;
+        intended.extend(store.effects_in(EffectState::Unknown).await?);
+        let events_max = if arguments.whole { u32::MAX } else { EVENTS_MAX };
+        Ok(Self {
+            owner,
+            playbooks: store.live_versions().await?,
+            refusals: store.refusals().await?,
+            parked: store.parked().await?,
+            intended,
+            running: store.runs(&open).await?.into_iter().map(|summary| summary.run).collect(),
+            waiting: store.pending().await?,
+            chain: store.verify_chain_end(events_max).await?,
+            now,
+        })
+    }
+
+    fn needs_somebody(&self) -> bool {
+        let alone = self.owner.is_none() && !(self.running.is_empty() && self.intended.is_empty());
+        !self.refusals.is_empty()
+            || !self.parked.is_empty()
+            || alone
+            || self.intended.iter().any(|effect| self.is_stuck(effect))
+            || matches!(self.chain, Chain::Broken { .. })
+    }
+
+    /// Whether an action has been without a result for longer than a call can take.
+    fn is_stuck(&self, effect: &Effect) -> bool {
+        RESULT_WITHIN < effect.intended.duration_until(self.now)
+    }
+
+    fn json(&self) -> Value {
+        let live: Vec<_> = self
+            .playbooks
+            .iter()
+            .map(|live| json!({"id": live.playbook, "file": live.file, "version": live.hash, "since": live.at}))
+            .collect();
+        let running: Vec<_> = self
+            .running
+            .iter()
+            .map(|run| json!({"id": run.id, "playbook": run.playbook_name, "tenant": run.tenant, "since": run.started}))
+            .collect();
+        let journal = match self.chain {
+            Chain::Intact { events, head } => {
+                json!({"intact": true, "eventsChecked": events, "head": ContentHash(head)})
+            }
+            Chain::Broken { event, why } => json!({"intact": false, "event": event, "why": why}),
+        };
+        json!({
+            "playbooks": live, "refused": self.refusals, "parked": self.parked, "messagesWaiting": self.waiting,
+            "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = format!("{}\n{}", live(&self.playbooks), refused(&self.refusals));
+        let mut line = |word: &str, rest: String| {
+            let _infallible = writeln!(text, "{word:<9}{rest}");
+        };
+        match self.owner {
+            Some(pid) => line("process", format!("{pid} works with this journal")),
+            None => line("process", "none works with this journal".to_owned()),
+        }
+        for run in &self.running {
+            let end = if self.owner.is_some() { "" } else { ": cut off; the next start takes it up" };
+            let (name, tenant) = (clean(&run.playbook_name, CELL_WIDTH), clean(&run.tenant, CELL_WIDTH));
+            line("running", format!("{name} in {tenant} since {:.0}, run {}{end}", run.started, run.id));
+        }
+        for effect in &self.intended {
+            let end = match self.owner {
+                None => ": cut off; the next start parks it",
+                Some(_) if self.is_stuck(effect) => ": this takes too long; restart the process",
+                Some(_) => "",
+            };
+            line("under way", format!("{}{end}", shown(effect)));
+        }
+        for effect in &self.parked {
+            let why = "nobody knows whether it was done";
+            line("parked", format!("{} {}: {why}", effect.key.short(), shown(effect)));
+        }
+        if !self.parked.is_empty() {
+            line("", "look, and say it: huntbook resolve EFFECT --done, or --not-applied".to_owned());
+        }
+        line("outbox", format!("{} messages wait", self.waiting));
+        match self.chain {
+            Chain::Intact { events, head } => {
+                let head = ContentHash(head).short();
+                line("journal", format!("intact: {events} events checked, the last is {head}"));
+            }
+            Chain::Broken { event, why } => {
+                line("journal", format!("somebody changed it, at event {event}: {why}"));
+            }
+        }
+        text
+    }
+}
+
+/// An effect in one line.
+fn shown(effect: &Effect) -> String {
+    let target = clean(&effect.target, 120);
+    format!("{} of {target} since {:.0}, run {}", effect.action, effect.intended, effect.run)
+}
+
+/// The playbooks in force.
+fn live(playbooks: &[LivePlaybook]) -> String {
+    let mut live = table(&["playbook", "file", "version", "in force since"]);
+    for playbook in playbooks {
+        live.add_row([
+            playbook.playbook.to_string(),
+            clean(&playbook.file, CELL_WIDTH),
+            playbook.hash.short(),
+            format!("{:.0}", playbook.at),
+        ]);
+    }
+    live.to_string()
+}
+
+/// The files that were refused, and why.
+fn refused(refusals: &[Refusal]) -> String {
+    let mut text = String::new();
+    for refusal in refusals {
+        let _infallible = writeln!(text, "refused  {} since {:.0}", clean(&refusal.file, 200), refusal.at);
+        for problem in refusal.diagnostics.as_array().map(Vec::as_slice).unwrap_or_default() {
+            let part = |name: &str| {
+                problem
+                    .get(name)
+                    .map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+                    .unwrap_or_default()
+            };
+            let _infallible = writeln!(
+                text,
+                "         {}:{} {} {}",
+                part("line"),
+                part("column"),
+                part("code"),
+                clean(&part("message"), 200)
+            );
+        }
+    }
+    text
+}

@@ -1,0 +1,383 @@
+//! From what a test is given to what the simulated tenant holds.
+//!
+//! Files are read once for a suite, however many tests name them. What does not fit is reported at the
+//! place in the test file that names it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::suite::ReadFile;
+use crate::diag::{Code, Diagnostic, Sink};
+use crate::model::{DeviceId, UserId, Wanted, duration};
+use crate::plan::{Input, Plan};
+use crate::playbook::test::{Fixture, Given, StepGiven, TestFault};
+use crate::sim::hunting::{Library, LibraryError, TableHunter};
+use crate::sim::{
+    Fault, HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, SimData, SimMachine, SimUser, story,
+};
+use crate::yaml::Tree;
+
+/// What a test's tenant holds at the start.
+#[derive(Debug, Clone)]
+pub(super) struct Holdings {
+    pub(super) data: SimData,
+    pub(super) faults: Vec<Fault>,
+    tables: Library,
+    recorded: Option<Recorded>,
+}
+
+/// What is different from a step on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Changes {
+    pub(super) faults: Option<Vec<Fault>>,
+    tables: Option<Library>,
+    recorded: Option<Recorded>,
+}
+
+/// The answer to one query.
+#[derive(Debug, Clone)]
+struct Recorded {
+    query: Arc<str>,
+    table: Arc<HuntTable>,
+}
+
+/// What answers the hunts of a test: a recorded answer for the playbook's own query, tables for others.
+#[derive(Debug)]
+pub(super) struct Answers(Mutex<(TableHunter, Option<Recorded>)>);
+
+impl Answers {
+    pub(super) fn new(given: &Holdings) -> Self {
+        Self(Mutex::new((TableHunter::new(given.tables.clone()), given.recorded.clone())))
+    }
+
+    pub(super) fn change(&self, changes: &Changes) {
+        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tables) = &changes.tables {
+            now.0 = TableHunter::new(tables.clone());
+            now.1 = None;
+        }
+        if let Some(recorded) = &changes.recorded {
+            now.1 = Some(recorded.clone());
+        }
+    }
+}
+
+impl Hunter for Answers {
+    fn answer(&self, query: &str, window: HuntWindow, now: Timestamp) -> Result<HuntTable, HuntFault> {
+        let (tables, recorded) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match recorded.filter(|recorded| *recorded.query == *query) {
+            Some(recorded) => Ok(HuntTable::clone(&recorded.table)),
+            None => tables.answer(query, window, now),
+        }
+    }
+}
+
+/// Files that were read, each once.
+pub(super) struct Files<'a> {
+    read: ReadFile<'a>,
+    texts: BTreeMap<PathBuf, Result<Arc<str>, String>>,
+}
+
+impl<'a> Files<'a> {
+    pub(super) const fn new(read: ReadFile<'a>) -> Self {
+        Self { read, texts: BTreeMap::new() }
+    }
+
+    /// The text of a file, or why there is none.
+    pub(super) fn text(&mut self, path: &Path) -> Result<Arc<str>, String> {
+        let read = || {
+            let bytes = (self.read)(path).map_err(|error| error.to_string())?;
+            String::from_utf8(bytes).map(Arc::from).map_err(|_bytes| "it is not UTF-8".to_owned())
+        };
+        self.texts.entry(path.to_path_buf()).or_insert_with(read).clone()
+    }
+}
+
+type Rows = Vec<Map<String, Value>>;
+
+/// Tables and their rows.
+pub(super) type Tables = BTreeMap<String, Rows>;
+
+/// Reads the fixtures of one file of tests.
+pub(super) struct Reader<'r, 'a> {
+    /// The file of tests.
+    pub(super) tree: &'r Tree,
+    /// The folder that paths count from.
+    pub(super) folder: &'r Path,
+    pub(super) files: &'r mut Files<'a>,
+    pub(super) sink: &'r mut Sink,
+}
+
+impl Reader<'_, '_> {
+    /// Reads what a test is given. `at` says where a key of it stands.
+    pub(super) fn holdings(
+        &mut self,
+        given: &Given,
+        at: &dyn Fn(&str) -> String,
+        (plan, start): (&Plan, Timestamp),
+    ) -> (Holdings, Tables) {
+        let mut tables = Tables::new();
+        for (name, fixture) in given.tables.iter().flatten() {
+            let rows = self.rows(fixture, &format!("{}/{}", at("tables"), escape(name)));
+            tables.insert(name.clone(), rows);
+        }
+        let library = self.library(&tables, &at("tables"), start);
+        let recorded = given.hunt.as_ref().and_then(|fixture| self.recorded(fixture, &at("hunt"), plan));
+        let machines: Vec<SimMachine> = self.items(given.machines.as_ref(), &at("machines"));
+        self.ids::<DeviceId>(machines.iter().map(|machine| machine.id.as_str()), &at("machines"));
+        let users: Vec<SimUser> = self.items(given.users.as_ref(), &at("users"));
+        self.ids::<UserId>(users.iter().map(|user| user.id.as_str()), &at("users"));
+        let data = SimData {
+            machines,
+            users,
+            incidents: self.items(given.incidents.as_ref(), &at("incidents")),
+            alerts: self.items(given.alerts.as_ref(), &at("alerts")),
+            indicators: Vec::new(),
+        };
+        let faults = self.faults(given.faults.as_deref().unwrap_or_default(), &at("faults"));
+        (Holdings { data, faults, tables: library, recorded }, tables)
+    }
+
+    /// Reads what a step changes. `tables` are those in force, and afterwards those of the step.
+    pub(super) fn changes(
+        &mut self,
+        given: &StepGiven,
+        at: &str,
+        (plan, start): (&Plan, Timestamp),
+        tables: &mut Tables,
+    ) -> Changes {
+        for (name, fixture) in given.tables.iter().flatten() {
+            let rows = self.rows(fixture, &format!("{at}/tables/{}", escape(name)));
+            tables.insert(name.clone(), rows);
+        }
+        let changed = given.tables.is_some();
+        let tables = changed.then(|| self.library(tables, &format!("{at}/tables"), start));
+        let recorded =
+            given.hunt.as_ref().and_then(|fixture| self.recorded(fixture, &format!("{at}/hunt"), plan));
+        let faults = given.faults.as_ref().map(|faults| self.faults(faults, &format!("{at}/faults")));
+        Changes { faults, tables, recorded }
+    }
+
+    /// Reports a fixture that cannot be used.
+    fn refuse(&mut self, at: &str, message: impl Into<String>) {
+        self.sink.push(self.tree.error(Code::Fixture, at, message));
+    }
+
+    /// The text of a file that a fixture names.
+    fn text(&mut self, name: &str, at: &str) -> Option<Arc<str>> {
+        match self.files.text(&self.folder.join(name)) {
+            Ok(text) => Some(text),
+            Err(reason) => {
+                let message = format!("`{}` cannot be read: {reason}", name.escape_debug());
+                let problem = self.tree.error(Code::Fixture, at, message);
+                self.sink.push(problem.help("paths count from the folder of this file"));
+                None
+            }
+        }
+    }
+
+    /// The objects of a fixture.
+    fn rows(&mut self, fixture: &Fixture, at: &str) -> Rows {
+        let name = match fixture {
+            Fixture::Items(rows) => return rows.clone(),
+            Fixture::File(name) => name,
+        };
+        let Some(text) = self.text(name, at) else { return Rows::new() };
+        objects(&text).unwrap_or_else(|reason| {
+            self.refuse(at, format!("`{}` cannot be used: {reason}", name.escape_debug()));
+            Rows::new()
+        })
+    }
+
+    /// Items of the tenant.
+    fn items<T: DeserializeOwned>(&mut self, fixture: Option<&Fixture>, at: &str) -> Vec<T> {
+        let Some(fixture) = fixture else { return Vec::new() };
+        let mut items = Vec::new();
+        for (index, object) in self.rows(fixture, at).into_iter().enumerate() {
+            match serde_json::from_value(Value::Object(object)) {
+                Ok(item) => items.push(item),
+                Err(error) => match fixture {
+                    Fixture::Items(_) => {
+                        self.refuse(&format!("{at}/{index}"), format!("this cannot be used: {error}"));
+                    }
+                    Fixture::File(name) => {
+                        let message = format!(
+                            "item {} of `{}` cannot be used: {error}",
+                            index + 1,
+                            name.escape_debug()
+                        );
+                        self.refuse(at, message);
+                    }
+                },
+            }
+        }
+        items
+    }
+
+    /// Checks ids before they reach an address.
+    fn ids<'i, T: std::str::FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        ids: impl Iterator<Item = &'i str>,
+        at: &str,
+    ) {
+        for (index, id) in ids.enumerate() {
+            if let Err(error) = id.parse::<T>() {
+                self.refuse(&format!("{at}/{index}"), format!("the id of item {}: {error}", index + 1));
+            }
+        }
+    }
+
+    /// Makes tables of rows.
+    fn library(&mut self, tables: &Tables, at: &str, start: Timestamp) -> Library {
+        let mut library = match story::empty_tables() {
+            Ok(library) => library,
+            Err(error) => {
+                self.refuse(at, error.to_string());
+                return Library::default();
+            }
+        };
+        for (name, rows) in tables {
+            let rows: Rows = rows.iter().map(|row| timed(row, name, &library, start)).collect();
+            let Err(error) = library.fill(name, &rows) else { continue };
+            let at = format!("{at}/{}", escape(name));
+            let message = error.to_string();
+            let problem = match &error {
+                LibraryError::UnknownTable(table) => {
+                    let span = self.tree.key_span(&at);
+                    let known: Vec<&str> = library.sizes().map(|(name, _)| name).collect();
+                    Diagnostic::error(Code::Fixture, span, message).nearest(table, known)
+                }
+                LibraryError::UnknownColumn { .. } | LibraryError::Malformed { .. } => {
+                    self.tree.error(Code::Fixture, &at, message)
+                }
+            };
+            self.sink.push(problem);
+        }
+        library
+    }
+
+    /// The answer to the playbook's query.
+    fn recorded(&mut self, fixture: &Fixture, at: &str, plan: &Plan) -> Option<Recorded> {
+        let Input::Hunt(input) = &plan.input else {
+            self.refuse(at, "the playbook hunts for nothing: its input are incidents");
+            return None;
+        };
+        let answer = match fixture {
+            Fixture::Items(rows) => Ok((None, rows.clone())),
+            Fixture::File(name) => answer(&self.text(name, at)?),
+        };
+        let (schema, rows) = match answer {
+            Ok(answer) => answer,
+            Err(reason) => {
+                self.refuse(at, format!("the recorded answer cannot be used: {reason}"));
+                return None;
+            }
+        };
+        let columns = schema.unwrap_or_else(|| {
+            let Wanted::Only(wanted) = &input.hunt.wanted else { return inferred(&rows, &[]) };
+            let named: Vec<&str> = wanted.names().filter(|name| input.hunt.named.contains(*name)).collect();
+            inferred(&rows, &named)
+        });
+        let query = input.hunt.query.as_str().into();
+        Some(Recorded { query, table: Arc::new(HuntTable::new(columns, rows)) })
+    }
+
+    fn faults(&mut self, faults: &[TestFault], at: &str) -> Vec<Fault> {
+        let mut all = Vec::new();
+        for (index, fault) in faults.iter().enumerate() {
+            let script = serde_json::to_value(fault).unwrap_or_default();
+            match Fault::script(script) {
+                Ok(script) => all.extend(script),
+                Err(error) => self.refuse(&format!("{at}/{index}"), error.to_string()),
+            }
+        }
+        all
+    }
+}
+
+/// A key as a step of a JSON pointer.
+fn escape(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}
+
+/// Reads a JSON array of objects, or one object on each line.
+fn objects(text: &str) -> Result<Rows, String> {
+    if text.trim_start().starts_with('[') {
+        return serde_json::from_str(text).map_err(|error| error.to_string());
+    }
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let row = |(number, line)| {
+        serde_json::from_str(line).map_err(|error: serde_json::Error| {
+            // The parser sees one line; its own count would mislead.
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
+            format!("line {}, column {}: {reason}", number + 1, error.column())
+        })
+    };
+    lines.map(row).collect()
+}
+
+/// Reads an answer as the APIs give it (`schema` and `results`, in any case), or its rows alone.
+fn answer(text: &str) -> Result<(Option<Vec<HuntColumn>>, Rows), String> {
+    let whole: Option<Map<String, Value>> = serde_json::from_str(text).ok();
+    let Some(whole) = whole else { return objects(text).map(|rows| (None, rows)) };
+    let field = |object: &Map<String, Value>, name: &str| {
+        object.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+    };
+    // A single row is an object too, and has neither.
+    let Some(results) = field(&whole, "results") else { return Ok((None, vec![whole])) };
+    let rows = serde_json::from_value(results).map_err(|error| format!("`results`: {error}"))?;
+    let schema = field(&whole, "schema").and_then(|schema| serde_json::from_value::<Rows>(schema).ok());
+    let columns = schema.map(|schema| {
+        let text = |column: &Map<String, Value>, name: &str| {
+            field(column, name).and_then(|value| value.as_str().map(str::to_owned))
+        };
+        let column = |column: &Map<String, Value>| {
+            Some(HuntColumn::new(text(column, "name")?, text(column, "type").unwrap_or_default()))
+        };
+        schema.iter().filter_map(column).collect()
+    });
+    Ok((columns, rows))
+}
+
+/// The columns of an answer that does not name them: those of its rows, and the ones the playbook reads.
+fn inferred(rows: &Rows, named: &[&str]) -> Vec<HuntColumn> {
+    let mut columns: Vec<HuntColumn> = Vec::new();
+    for (name, value) in rows.iter().flatten() {
+        let kind = match value {
+            Value::Null => continue,
+            Value::Bool(_) => "SByte",
+            Value::Number(number) if number.is_f64() => "Double",
+            Value::Number(_) => "Int64",
+            Value::String(_) => "String",
+            Value::Array(_) | Value::Object(_) => "Object",
+        };
+        if !columns.iter().any(|column| column.name == *name) {
+            columns.push(HuntColumn::new(name.as_str(), kind));
+        }
+    }
+    for name in named {
+        if !columns.iter().any(|column| column.name.eq_ignore_ascii_case(name)) {
+            columns.push(HuntColumn::new(*name, "String"));
+        }
+    }
+    columns
+}
+
+/// A row with its relative times made absolute.
+fn timed(row: &Map<String, Value>, table: &str, library: &Library, start: Timestamp) -> Map<String, Value> {
+    let absolute = |name: &String, value: &Value| {
+        let text = value.as_str()?.strip_prefix('-')?;
+        let is_time = library.kind(table, name) == Some("datetime");
+        let length = duration(text).ok().filter(|_length| is_time)?;
+        Some(Value::String(start.checked_sub(length).ok()?.to_string()))
+    };
+    row.iter()
+        .map(|(name, value)| (name.clone(), absolute(name, value).unwrap_or_else(|| value.clone())))
+        .collect()
+}

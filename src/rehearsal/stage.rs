@@ -1,0 +1,168 @@
+//! One test's world: a simulated tenant, a journal, channels, the engine, and a clock that leaps.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::facts::{Seen, Told};
+use super::fixture::Answers;
+use super::suite::{Case, Sink, Step};
+use crate::channel::{Channel, ChannelOptions};
+use crate::clock::{LeapClock, SharedClock};
+use crate::diag::Chain;
+use crate::engine::{Engine, Order, Ran};
+use crate::http::{Http, HttpOptions};
+use crate::model::Secret;
+use crate::notify::{Channels, deliver_due};
+use crate::sim::{Sim, SimApp, SimOptions};
+use crate::store::{Accepted, Effects, Store, Trigger};
+use crate::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
+
+/// Most messages sent after a run: one for each item, and some for the run.
+const DELIVERIES_MAX: u32 = 1000;
+
+/// The seed of every jitter, so that a test waits the same each time.
+const SEED: u64 = 7;
+
+/// Where a test is played.
+pub(super) struct Stage {
+    sim: Sim,
+    clock: LeapClock,
+    engine: Engine,
+    channels: Channels,
+    answers: Arc<Answers>,
+    /// Requests of earlier runs.
+    requests: usize,
+    /// Channel, title and text of messages that were made, by id.
+    messages: BTreeMap<String, Told>,
+    start: Timestamp,
+}
+
+/// Says an error with its reasons.
+fn said(error: impl std::error::Error + 'static) -> String {
+    Chain(&error).to_string()
+}
+
+impl Stage {
+    /// Sets the stage as the test says.
+    pub(super) async fn set(case: &Case) -> Result<Self, String> {
+        let clock = LeapClock::new(case.start);
+        let shared: SharedClock = Arc::new(clock.clone());
+        let answers = Arc::new(Answers::new(&case.given));
+        let sample = SimOptions::sample().map_err(said)?;
+        let tenant_id = sample.identity.tenant_id.clone();
+        let options = SimOptions {
+            data: case.given.data.clone(),
+            hunter: Arc::clone(&answers) as _,
+            faults: case.given.faults.clone(),
+            ..sample
+        };
+        let sim = Sim::in_memory(options, Arc::clone(&shared)).map_err(said)?;
+        let options =
+            HttpOptions { seed: Some(SEED), wire: Some(Arc::new(sim.wire())), ..HttpOptions::default() };
+        let http = Http::open(options, Arc::clone(&shared)).map_err(said)?;
+        let at = sim.endpoints();
+        let options = ClientOptions {
+            name: case.tenant.clone(),
+            tenant_id,
+            cloud: Cloud::Commercial,
+            endpoints: EndpointOverrides {
+                login: Some(at.login),
+                graph: Some(at.graph),
+                mde: Some(at.mde),
+                xdr: Some(at.xdr),
+            },
+            credential: Credential::ClientSecret {
+                client_id: SimApp::CLIENT_ID.to_owned(),
+                secret: Secret::new(SimApp::SECRET.to_owned()),
+            },
+            hunting: HuntingApi::Graph,
+        };
+        let client: Arc<dyn Tenant> =
+            Arc::new(Client::open(options, http.clone(), Arc::clone(&shared)).map_err(said)?);
+        let channels = open_channels(&case.sinks, &at.hooks, (&http, &shared))?;
+        let store = Store::scratch(Arc::clone(&shared)).await.map_err(said)?;
+        let version =
+            Accepted { name: case.plan.about.id, file: case.plan.file.clone(), bytes: case.bytes.to_vec() };
+        store.accept_version(&version).await.map_err(said)?;
+        let tenants = BTreeMap::from([(case.tenant.clone(), client)]);
+        let engine = Engine { store, clock: shared, tenants };
+        let (requests, messages) = (0, BTreeMap::new());
+        Ok(Self { sim, clock, engine, channels, answers, requests, messages, start: case.start })
+    }
+
+    /// Plays one run, at its time, and delivers what it tells.
+    pub(super) async fn run(&mut self, case: &Case, step: &Step) -> Result<Seen, String> {
+        self.clock.leap(self.start.checked_add(step.at).unwrap_or(Timestamp::MAX));
+        self.answers.change(&step.changes);
+        if let Some(faults) = &step.changes.faults {
+            self.sim.set_faults(faults.clone()).map_err(said)?;
+        }
+        let order = Order {
+            plan: Arc::clone(&case.plan),
+            lists: Arc::clone(&case.lists),
+            tenant: case.tenant.clone(),
+            trigger: Trigger::Manual,
+            slot: None,
+            effects: Effects::Apply,
+        };
+        let report = match self.engine.run(&order).await.map_err(said)? {
+            Ran::Report(report) => *report,
+            Ran::SlotTaken => return Err("the slot was taken".to_owned()),
+        };
+        let told = self.deliver(&report).await?;
+        let mut requests = self.sim.requests();
+        let new = requests.split_off(self.requests.min(requests.len()));
+        self.requests += new.len();
+        Ok(Seen { report, told, requests: new })
+    }
+
+    /// Sends what is due; gives the messages that arrived, and those of this run that did not.
+    async fn deliver(&mut self, report: &crate::engine::Report) -> Result<Vec<Told>, String> {
+        let detail = self.engine.store.run(report.run).await.map_err(said)?;
+        let mut open = Vec::new();
+        for message in detail.map(|detail| detail.messages).unwrap_or_default() {
+            let text = |name: &str| {
+                let at = format!("/message/{name}");
+                message.body.pointer(&at).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+            };
+            let (title, text) = (text("title"), text("text"));
+            let told = Told { channel: message.channel, title, text, undelivered: None };
+            open.push(message.id.clone());
+            self.messages.insert(message.id, told);
+        }
+        let engine = &self.engine;
+        let done =
+            deliver_due(&engine.store, &self.channels, &engine.clock, DELIVERIES_MAX).await.map_err(said)?;
+        let arrived = done.delivered.iter().map(|(_, id)| id).filter_map(|id| self.messages.get(id).cloned());
+        let mut told: Vec<Told> = arrived.collect();
+        for id in open.iter().filter(|id| !done.delivered.iter().any(|(_, other)| other == *id)) {
+            let failed = done.undelivered.iter().find(|one| one.id == *id);
+            let why = failed.map_or("its channel is in trouble", |failed| failed.reason.as_str());
+            told.extend(
+                self.messages.get(id).map(|told| Told { undelivered: Some(why.to_owned()), ..told.clone() }),
+            );
+        }
+        Ok(told)
+    }
+}
+
+/// Opens the channels, each to a sink of the simulated tenant.
+fn open_channels(
+    sinks: &BTreeMap<String, Sink>,
+    hooks: &str,
+    (http, clock): (&Http, &SharedClock),
+) -> Result<Channels, String> {
+    let open = |(name, sink): (&String, &Sink)| {
+        let url = |kind: &str| Secret::new(format!("{hooks}/{kind}/{name}"));
+        let options = match sink {
+            Sink::Teams => ChannelOptions::Teams { url: url("teams") },
+            Sink::Slack => ChannelOptions::Slack { url: url("slack") },
+            Sink::Webhook => ChannelOptions::Webhook { url: url("webhook"), secrets: Vec::new() },
+        };
+        let channel = Channel::open(name, &options, http.clone(), Arc::clone(clock)).map_err(said)?;
+        Ok((name.clone(), channel))
+    };
+    sinks.iter().map(open).collect()
+}

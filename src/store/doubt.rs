@@ -1,0 +1,157 @@
+//! Effects nobody knows the fate of: parked after a crash, found by people, and settled by a person's word.
+
+use std::path::Path;
+
+use sqlx::{QueryBuilder, Sqlite};
+
+use super::budget::latest;
+use super::effect::{Effect, Recorded, find, read_effect, step};
+use super::{EffectKey, EffectState, Store, StoreError, open};
+use crate::clock::SharedClock;
+use crate::model::RunId;
+
+/// What a person says of a parked effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Word {
+    /// It is in force.
+    Done,
+    /// It is not in force, and what was counted against the budgets for it is given back.
+    NotApplied,
+}
+
+impl Word {
+    const fn state(self) -> EffectState {
+        match self {
+            Self::Done => EffectState::Done,
+            Self::NotApplied => EffectState::NotApplied,
+        }
+    }
+}
+
+/// Which effects are looked at for doubt.
+enum Whose {
+    /// Those of dead processes.
+    DeadProcesses,
+    /// Those of a run that nobody carries out, this process's own too.
+    Run(RunId),
+}
+
+impl Store {
+    /// Parks every effect that may or may not have been sent: those a dead process intended, and those
+    /// whose result is unknown. Returns them, oldest first. Call it once, after opening and before the
+    /// first run.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing may be sent before it succeeds.
+    pub async fn park_in_doubt(&self) -> Result<Vec<Effect>, StoreError> {
+        self.park(Whose::DeadProcesses).await
+    }
+
+    /// Parks the effects of a run that may or may not have been sent, whoever intended them. For a run that
+    /// stopped in the middle and that nobody carries out at the moment. Returns them, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the run must then not go on.
+    pub async fn park_run(&self, run: RunId) -> Result<Vec<Effect>, StoreError> {
+        self.park(Whose::Run(run)).await
+    }
+
+    async fn park(&self, whose: Whose) -> Result<Vec<Effect>, StoreError> {
+        let epoch = self.writer()?.epoch;
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM effects WHERE ");
+        match whose {
+            Whose::DeadProcesses => {
+                query.push("((state = 'intended' AND epoch < ").push_bind(epoch);
+                query.push(") OR state = 'unknown')");
+            }
+            Whose::Run(run) => {
+                query.push("state IN ('intended', 'unknown') AND run = ").push_bind(run.to_string());
+            }
+        }
+        query.push(" ORDER BY intended_at, effect_key");
+        let rows = query.build().fetch_all(&mut *tx).await?;
+        let mut parked = Vec::with_capacity(rows.len());
+        for row in rows {
+            let mut effect = read_effect(&row)?;
+            for state in [EffectState::Unknown, EffectState::Parked] {
+                if effect.state == state {
+                    continue;
+                }
+                let detail = match whose {
+                    Whose::DeadProcesses => "the process ended before the result was written",
+                    Whose::Run(_) => "the run was cut off before the result was written",
+                };
+                let detail = Some(detail.to_owned()).filter(|_text| effect.detail.is_none());
+                let result = Recorded { state, remote_id: None, detail };
+                step(&mut tx, &effect, &result, now).await?;
+                effect.state = state;
+                effect.detail = effect.detail.or(result.detail);
+            }
+            parked.push(effect);
+        }
+        tx.commit().await?;
+        Ok(parked)
+    }
+
+    /// Finds the effects whose key begins with `text`, so that people need not type all of it. At most two:
+    /// one is an answer, two are a question.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn find_effects(&self, text: &str) -> Result<Vec<Effect>, StoreError> {
+        sqlx::query(
+            "SELECT * FROM effects WHERE substr(effect_key, 1, length($1)) = $1 ORDER BY effect_key LIMIT 2",
+        )
+        .bind(text.to_ascii_lowercase())
+        .fetch_all(&self.0.readers)
+        .await?
+        .iter()
+        .map(read_effect)
+        .collect()
+    }
+
+    /// Writes a person's word about a parked effect into the journal at `path`, and returns the effect as it
+    /// stands then.
+    ///
+    /// This works beside the process that owns the journal and takes nothing from it: that process never
+    /// touches a parked effect, and the one transaction goes through SQLite's own lock.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unknown`] if there is no such effect; [`StoreError::Transition`] if it is not parked;
+    /// any other [`StoreError`].
+    pub async fn resolve(
+        path: &Path,
+        clock: SharedClock,
+        key: &EffectKey,
+        (word, detail): (Word, String),
+    ) -> Result<Effect, StoreError> {
+        let store = open::open_beside(path, clock).await?;
+        let resolved = store.settle_parked(key, word, detail).await;
+        store.close().await;
+        resolved
+    }
+
+    async fn settle_parked(&self, key: &EffectKey, word: Word, detail: String) -> Result<Effect, StoreError> {
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        let unknown = || StoreError::Unknown { what: "effect", id: key.to_string() };
+        let known = find(&mut tx, key).await?.ok_or_else(unknown)?;
+        if known.state != EffectState::Parked {
+            let (key, last, next) = (key.clone(), Some(known.state), word.state());
+            return Err(StoreError::Transition { key, last, next });
+        }
+        let result = Recorded { state: word.state(), remote_id: None, detail: Some(detail) };
+        step(&mut tx, &known, &result, now).await?;
+        let settled = find(&mut tx, key).await?.ok_or_else(unknown)?;
+        tx.commit().await?;
+        Ok(settled)
+    }
+}
