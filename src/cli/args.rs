@@ -126,6 +126,15 @@ pub(super) enum Command {
     Serve(Serve),
     /// Start the simulated tenant alone, for trying clients and writing playbooks
     Sim(Sim),
+    /// Check and lay out hunting queries, offline
+    ///
+    /// Reads `.kql` files, and Markdown with queries in fenced blocks that say `kql` or `kusto`. Needs no
+    /// account and no settings.
+    Kql {
+        /// What to do with them
+        #[command(subcommand)]
+        what: Kql,
+    },
     /// List the response actions, or explain one
     Actions {
         /// Name of an action, such as `isolateDevice`
@@ -137,7 +146,7 @@ pub(super) enum Command {
         #[arg(value_enum)]
         of: SchemaOf,
     },
-    /// Explain a diagnostic code such as HB0302
+    /// Explain a diagnostic code such as HB0302 or KQL013
     Explain {
         /// The code
         code: String,
@@ -306,4 +315,41 @@ pub(super) enum SchemaOf {
     Settings,
     /// A file of playbook tests
     Test,
+}
+
+/// What to do with queries.
+#[derive(Debug, Subcommand)]
+pub(super) enum Kql {
+    /// Say what is wrong with queries
+    ///
+    /// Reports every problem of every query in one pass: place, caret, code, and the nearest right word.
+    /// Exit code 1 if there is an error; warnings alone are fine.
+    Check(KqlFiles),
+    /// Lay out queries
+    ///
+    /// Rewrites files in place; only blanks and line ends change, comments stay. Without paths, lays out
+    /// standard input. A query with errors stays as it is. Exit code 1 if there is one, or if --check or
+    /// --diff finds a query that is laid out otherwise.
+    Fmt(KqlFmt),
+}
+
+/// Where queries are.
+#[derive(Debug, Args)]
+pub(super) struct KqlFiles {
+    /// `.kql`, `.csl` and Markdown files, or directories with such; without any, standard input
+    pub(super) paths: Vec<PathBuf>,
+}
+
+/// Arguments of `kql fmt`.
+#[derive(Debug, Args)]
+pub(super) struct KqlFmt {
+    /// Where the queries are.
+    #[command(flatten)]
+    pub(super) files: KqlFiles,
+    /// Change nothing; name the files that are laid out otherwise
+    #[arg(long, conflicts_with = "diff")]
+    pub(super) check: bool,
+    /// Change nothing; show what would change
+    #[arg(long)]
+    pub(super) diff: bool,
 }

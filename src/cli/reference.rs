@@ -11,7 +11,7 @@ use super::output::{say, say_json, show};
 use super::tables;
 use crate::action::{ActionKind, Impact, Remote};
 use crate::diag::{Code, nearest};
-use crate::{playbook, settings};
+use crate::{kql, playbook, settings};
 
 /// Lists the actions, or explains one.
 pub(super) fn actions(name: Option<&str>, format: Output) -> anyhow::Result<Exit> {
@@ -59,10 +59,14 @@ pub(super) fn schema(of: SchemaOf) -> Exit {
 
 /// Explains a diagnostic code.
 pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
-    let Some(known) = Code::parse(code) else {
-        bail!("there is no code `{}`; codes are HB0001 to HB0999", code.escape_debug());
+    let known = Code::parse(code).and_then(|known| match known {
+        Code::Kql(number) => Some((known, kql::title(number)?)),
+        own => Some((own, own.title())),
+    });
+    let Some((known, title)) = known else {
+        bail!("there is no code `{}`; codes are HB0001 to HB0999 and KQL001 to KQL999", code.escape_debug());
     };
-    say(&format!("{known}: {}\n\n{}", known.title(), known.about()));
+    say(&format!("{known}: {title}\n\n{}", known.about()));
     Ok(Exit::Fine)
 }
 

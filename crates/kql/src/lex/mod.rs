@@ -33,6 +33,16 @@ pub const QUERY_TOO_LONG: Code = Code::new(5, "query too long");
 /// A line that begins with `#`.
 pub const UNKNOWN_DIRECTIVE: Code = Code::new(6, "unknown directive");
 
+/// All codes of this room, in order.
+pub const CODES: &[Code] = &[
+    UNKNOWN_CHARACTER,
+    UNTERMINATED_STRING,
+    BAD_ESCAPE,
+    UNTERMINATED_LITERAL,
+    QUERY_TOO_LONG,
+    UNKNOWN_DIRECTIVE,
+];
+
 /// A token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {

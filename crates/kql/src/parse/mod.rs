@@ -55,6 +55,19 @@ pub const BAD_OPTION: Code = Code::new(17, "bad option");
 /// `where name = value`, which compares nothing.
 pub const NAMED_CONDITION: Code = Code::new(18, "a condition with a name");
 
+/// All codes of this room, in order.
+pub const CODES: &[Code] = &[
+    EXPECTED,
+    MISSING_EXPRESSION,
+    MISSING_NAME,
+    UNKNOWN_OPERATOR,
+    UNEXPECTED,
+    TOO_DEEP,
+    BAD_LITERAL,
+    BAD_OPTION,
+    NAMED_CONDITION,
+];
+
 /// What the parser found.
 #[derive(Clone, Debug, Default)]
 pub struct Parsed {

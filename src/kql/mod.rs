@@ -1,0 +1,101 @@
+//! Hunting queries: what is wrong with one, and how it is laid out.
+//!
+//! The door to the query library (`crates/kql`), which knows the language and nothing of huntbook. Its
+//! diagnostics come out as [`Problem`]s, whose ranges count in the query; whoever knows where the query
+//! stands in a file moves them there. Queries in Markdown are found by [`blocks`].
+
+mod block;
+
+use kql::diagnostic::{self, Severity};
+
+pub use block::{Block, blocks};
+
+use crate::diag::{Code, Level, Problem};
+
+/// Says what is wrong with a query, in the order of its text.
+#[must_use]
+pub fn check(query: &str) -> Vec<Problem> {
+    kql::parse::parse(query).diagnostics.iter().map(problem).collect()
+}
+
+/// Why a query is not laid out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    /// It has errors, and stays as it is.
+    #[error("the query has errors")]
+    Refused(Vec<Problem>),
+    /// It would not have been the same query; a fault of ours.
+    #[error("the query cannot be laid out without a change of its meaning")]
+    Changed,
+}
+
+/// Lays out a query; comments stay.
+///
+/// # Errors
+///
+/// [`FormatError`]; the query is better left alone then.
+pub fn format(query: &str) -> Result<String, FormatError> {
+    kql::format::format(query).map_err(|error| match error {
+        kql::format::FormatError::Syntax(errors) => {
+            FormatError::Refused(errors.iter().map(problem).collect())
+        }
+        kql::format::FormatError::Changed => FormatError::Changed,
+    })
+}
+
+/// What a code of the query library is called; nothing for a number it does not have.
+#[must_use]
+pub fn title(number: u16) -> Option<&'static str> {
+    let codes = [kql::lex::CODES, kql::parse::CODES];
+    codes.iter().copied().flatten().find(|code| code.number == number).map(|code| code.title)
+}
+
+fn problem(diagnostic: &diagnostic::Diagnostic) -> Problem {
+    let range = |span: kql::text::Span| span.start as usize..span.end as usize;
+    let mut problem =
+        Problem::new(Code::Kql(diagnostic.code.number), range(diagnostic.span), diagnostic.message.clone());
+    problem.level = match diagnostic.severity {
+        Severity::Error => Level::Error,
+        Severity::Warning | Severity::Note => Level::Warning,
+    };
+    problem.help.extend(diagnostic.help.clone());
+    if let Some(fix) = &diagnostic.fix {
+        let message = match fix.replacement.trim() {
+            "" => "leave this out".to_owned(),
+            text => format!("write `{text}`"),
+        };
+        problem = problem.suggest(range(fix.span), fix.replacement.clone(), message);
+    }
+    problem
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_keeps_its_place_its_level_and_its_mend() {
+        let problems = check("T | wher a | where b = 1");
+        let found: Vec<_> = problems
+            .iter()
+            .map(|problem| (problem.code.to_string(), problem.level, problem.range.clone()))
+            .collect();
+        assert_eq!(
+            found,
+            [("KQL013".to_owned(), Level::Error, 4..8), ("KQL018".to_owned(), Level::Warning, 19..24)]
+        );
+        assert_eq!(problems[0].suggestion.as_ref().map(|mend| mend.replacement.as_str()), Some("where"));
+    }
+
+    #[test]
+    fn every_code_has_a_title() {
+        assert_eq!(title(13), Some("unknown operator"));
+        assert_eq!(title(999), None);
+    }
+
+    #[test]
+    fn a_query_with_errors_is_not_laid_out() {
+        assert_eq!(format("T|take 5").as_deref(), Ok("T\n| take 5\n"));
+        assert!(matches!(format("T|take"), Err(FormatError::Refused(problems)) if problems.len() == 1));
+    }
+}
