@@ -18,5 +18,6 @@ pub mod syntax;
 pub mod parse;
 pub mod plan;
 
-// Layer 4: back to text, and what a tree means.
+// Layer 4: from tree to meaning, and back to text.
+pub mod bind;
 pub mod format;

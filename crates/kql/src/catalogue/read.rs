@@ -11,7 +11,7 @@ use super::{ArgumentRule, CommonOf, Entry, Expected, Naming, Parameter, ResultRu
 use crate::types::{ScalarType, Shape};
 
 /// Most arguments a parameter that repeats can take, as in the service.
-const REPEAT_MAX: usize = 64;
+const REPEAT_MAX: usize = 32_767;
 
 /// Reads a table.
 pub(super) fn table(text: &'static str) -> BTreeMap<&'static str, Entry> {

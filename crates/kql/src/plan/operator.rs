@@ -69,12 +69,15 @@ pub enum Operator {
     MvExpand(MvExpand),
     /// Expands arrays into the rows of a small table for each row, and runs `inner` on it. The
     /// inner query's [`super::Source::Context`] is the row with its expanded columns, as
-    /// [`MvExpand`] would give; its result columns are the columns of this stage.
+    /// [`MvExpand`] would give.
     MvApply {
         /// What is expanded.
         expand: MvExpand,
         /// The inner query.
         inner: Box<Pipeline>,
+        /// Where each column of the result comes from: left is the row received, right a row that
+        /// the inner query gives for it.
+        outputs: Vec<JoinSide>,
     },
     /// Reads text into columns; each part's column is set in the row.
     Parse {

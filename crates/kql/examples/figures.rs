@@ -1,0 +1,189 @@
+//! Measures the crate against a folder of reference data and prints one line for each figure.
+//!
+//! ```sh
+//! cargo run --release -p huntbook-kql --example figures -- DIR [--show N]
+//! ```
+//!
+//! `DIR` holds `corpus/queries.ndjson` (queries with the columns of their results) and
+//! `corpus/rejected.ndjson` (queries that are wrong, with the places of their errors). `--show`
+//! prints the first N differences of each kind.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use kql::bind::{Checked, check};
+use kql::diagnostic::{Diagnostic, Severity};
+use kql::schema::Database;
+use kql::text::SourceMap;
+use serde::Deserialize;
+
+/// How far the first error may be from the reference, in characters.
+const NEAR: u32 = 3;
+
+#[derive(Deserialize)]
+struct Accepted {
+    id: String,
+    query: String,
+    out: Option<Vec<(String, String)>>,
+}
+
+#[derive(Deserialize)]
+struct Rejected {
+    id: String,
+    query: String,
+    diags: Vec<Reference>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    c: String,
+    s: String,
+    m: String,
+    st: u32,
+}
+
+struct Report {
+    show: usize,
+}
+
+impl Report {
+    /// Prints a share and, if wanted, some of what is missing from it.
+    #[expect(clippy::print_stdout, reason = "the figures are the program's output")]
+    fn line(&self, name: &str, good: usize, all: usize, missing: &[String]) {
+        let share = if all == 0 { 0.0 } else { as_real(good) * 100.0 / as_real(all) };
+        println!("{name:<44} {share:6.2} %  ({good} of {all})");
+        for text in missing.iter().take(self.show) {
+            println!("    {text}");
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are small")]
+fn as_real(count: usize) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::print_stderr, reason = "the only place that reports wrong usage")]
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let Some(dir) = args.next() else {
+        eprintln!("usage: figures DIR [--show N]");
+        return ExitCode::from(2);
+    };
+    let show = match (args.next().as_deref(), args.next()) {
+        (Some("--show"), Some(count)) => count.parse().unwrap_or(10),
+        _ => 0,
+    };
+    match measure(Path::new(&dir), &Report { show }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(dir: &Path, report: &Report) -> Result<(), Box<dyn std::error::Error>> {
+    let database = Database::defender();
+    let accepted: Vec<Accepted> = read(&dir.join("corpus/queries.ndjson"))?;
+    let rejected: Vec<Rejected> = read(&dir.join("corpus/rejected.ndjson"))?;
+    front_end(&accepted, database, report);
+    refusals(&rejected, database, report);
+    speed(&accepted, database);
+    Ok(())
+}
+
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<Vec<T>, Box<dyn std::error::Error>> {
+    let text = std::fs::read_to_string(path)?;
+    let rows: Result<Vec<T>, serde_json::Error> = text.lines().map(serde_json::from_str).collect();
+    Ok(rows?)
+}
+
+fn first_error(checked: &Checked) -> Option<&Diagnostic> {
+    checked.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error)
+}
+
+fn front_end(accepted: &[Accepted], database: &Database, report: &Report) {
+    let (mut accepts, mut equal) = (0, 0);
+    let (mut refused, mut different) = (Vec::new(), Vec::new());
+    let mut with_columns = 0;
+    for case in accepted {
+        let checked = check(&case.query, database);
+        match first_error(&checked) {
+            None => accepts += 1,
+            Some(error) => {
+                let near = error.span.of(&case.query);
+                refused.push(format!("{} {} {} at {:?}: {near}", case.id, error.code, error.message, error.span));
+            }
+        }
+        let Some(expected) = &case.out else { continue };
+        with_columns += 1;
+        let columns = &checked.bound.columns.columns;
+        let found: Vec<(String, String)> =
+            columns.iter().map(|column| (column.name.to_string(), column.ty.name().to_owned())).collect();
+        if found == *expected {
+            equal += 1;
+        } else {
+            different.push(format!("{} {}", case.id, difference(&found, expected)));
+        }
+    }
+    report.line("accepts", accepts, accepted.len(), &refused);
+    report.line("result columns equal", equal, with_columns, &different);
+}
+
+fn difference(found: &[(String, String)], expected: &[(String, String)]) -> String {
+    let at = found.iter().zip(expected).position(|(a, b)| a != b).unwrap_or(found.len().min(expected.len()));
+    format!(
+        "{} columns for {}; at {at}: {:?} for {:?}",
+        found.len(),
+        expected.len(),
+        found.iter().skip(at).take(2).collect::<Vec<_>>(),
+        expected.iter().skip(at).take(2).collect::<Vec<_>>()
+    )
+}
+
+fn refusals(rejected: &[Rejected], database: &Database, report: &Report) {
+    let (mut refuses, mut near, mut all) = (0, 0, 0);
+    let (mut accepted, mut far) = (Vec::new(), Vec::new());
+    for case in rejected {
+        let Some(reference) = case.diags.iter().find(|diagnostic| diagnostic.s == "Error") else {
+            continue;
+        };
+        all += 1;
+        let checked = check(&case.query, database);
+        let Some(error) = first_error(&checked) else {
+            accepted.push(format!("{} {} {} at {}", case.id, reference.c, reference.m, reference.st));
+            continue;
+        };
+        refuses += 1;
+        let place = SourceMap::new(&case.query).utf16(error.span.start);
+        if place.abs_diff(reference.st) <= NEAR {
+            near += 1;
+        } else {
+            far.push(format!(
+                "{} {place} for {}: {} {} for {} {}",
+                case.id, reference.st, error.code, error.message, reference.c, reference.m
+            ));
+        }
+    }
+    report.line("rejects", refuses, all, &accepted);
+    report.line("first error within 3 characters", near, all, &far);
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the program's output")]
+#[expect(clippy::disallowed_methods, reason = "this program measures time")]
+fn speed(accepted: &[Accepted], database: &Database) {
+    let mut times: Vec<Duration> = Vec::new();
+    for case in accepted {
+        let best = (0..5).map(|_| {
+            let start = Instant::now();
+            std::hint::black_box(check(&case.query, database));
+            start.elapsed()
+        });
+        times.extend(best.min());
+    }
+    times.sort_unstable();
+    let at = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or_default();
+    println!("{:<44} {:?} (90 %: {:?}, 99 %: {:?})", "parse and bind, median", at(50), at(90), at(99));
+}

@@ -1,0 +1,320 @@
+//! `search` and `find`.
+
+use std::sync::Arc;
+
+use super::super::rows::{Col, Rows, UniqueNames};
+use super::super::source::{Table, strip};
+use super::super::typed::Typed;
+use super::super::{Binder, Scope, UNKNOWN_NAME};
+use crate::plan::{Expr as Planned, ExprKind, Operator, Source, UnionColumn, UnionInput};
+use crate::syntax::{self, BinaryOp, Expr, FindColumns, NameStyle};
+use crate::text::Span;
+use crate::types::{ScalarType, Shape};
+use crate::value::Value;
+
+/// Name of the column that says which table a row of `search` is from.
+const TABLE_COLUMN: &str = "$table";
+
+impl<'a> Binder<'a> {
+    /// `T | search ...`: rows in which the condition holds, with the name of their table.
+    pub(super) fn search(&mut self, table: &mut Table, search: &'a syntax::Search) {
+        let condition = self.search_condition(&search.predicate);
+        self.keep(table, Operator::Filter(condition.expr));
+        let label = match &table.pipeline.source {
+            Source::Table { name, .. } => name.clone(),
+            _ => String::new(),
+        };
+        let rows = std::mem::take(&mut table.rows);
+        let text = Planned {
+            kind: ExprKind::Literal(Value::text(label)),
+            ty: ScalarType::String,
+            span: search.predicate.span,
+        };
+        let mut exprs = vec![text];
+        exprs.extend(rows.columns.iter().enumerate().map(|(index, column)| Planned {
+            kind: ExprKind::Column(index),
+            ty: column.ty(),
+            span: Span::default(),
+        }));
+        let mut columns = vec![self.ids.column(TABLE_COLUMN, Shape::of(ScalarType::String))];
+        columns.extend(rows.columns);
+        table.push(Operator::Project(exprs), Rows { columns, open: rows.open });
+    }
+
+    /// `search in (T, U) ...`, or over all tables.
+    pub(in super::super) fn search_source(&mut self, search: &'a syntax::Search) -> Table {
+        let inputs = self.searched_tables(&search.tables);
+        let all: Vec<&Rows> = inputs.iter().map(|(input, _)| &input.rows).collect();
+        let (columns, sources, open) = self.unified(&all, Some(TABLE_COLUMN), false);
+        let rows = Rows { columns, open };
+        let inputs = inputs
+            .into_iter()
+            .zip(sources)
+            .map(|((input, label), columns)| UnionInput { pipeline: input.into_pipeline(), columns, label })
+            .collect();
+        let mut table = Table::new(Source::Union(inputs, rows.schema()), rows.clone());
+        let condition =
+            self.with_scope(Scope::of(rows.clone()), |binder| binder.search_condition(&search.predicate));
+        table.push(Operator::Filter(condition.expr), rows);
+        table
+    }
+
+    fn searched_tables(&mut self, tables: &'a [Expr]) -> Vec<(Table, String)> {
+        if tables.is_empty() { self.tables_like("*") } else { self.several_tables(tables) }
+    }
+
+    /// Binds a condition in which a bare text stands for "some column has it".
+    fn search_condition(&mut self, expr: &'a Expr) -> Typed {
+        let typed = self.search_term(expr);
+        self.expect_bool(&typed);
+        typed
+    }
+
+    fn search_term(&mut self, expr: &'a Expr) -> Typed {
+        let bound = self.deeper(expr.span, |binder| binder.search_term_here(expr));
+        bound.unwrap_or_else(|| Typed::broken(expr.span))
+    }
+
+    fn search_term_here(&mut self, expr: &'a Expr) -> Typed {
+        match &expr.kind {
+            syntax::ExprKind::Paren(inner) => self.search_term(inner).spanning(expr.span),
+            syntax::ExprKind::Star => {
+                Typed::literal(Value::Bool(Some(true)), Shape::of(ScalarType::Bool), expr.span)
+            }
+            syntax::ExprKind::Binary { op: BinaryOp::And | BinaryOp::Or, .. } => self.search_chain(expr),
+            syntax::ExprKind::Literal(_) | syntax::ExprKind::Name(_) => {
+                let typed = self.scalar(expr);
+                let text = typed.is_constant() && typed.ty() == ScalarType::String;
+                if text { self.any_term(typed) } else { typed }
+            }
+            _ => self.scalar(expr),
+        }
+    }
+
+    /// Binds `a and b or c` without going deeper for each operator.
+    fn search_chain(&mut self, expr: &'a Expr) -> Typed {
+        let mut steps = Vec::new();
+        let mut leftmost = expr;
+        while let syntax::ExprKind::Binary { op: op @ (BinaryOp::And | BinaryOp::Or), left, right, op_span } =
+            &leftmost.kind
+        {
+            steps.push((*op, *op_span, &**right));
+            leftmost = left;
+        }
+        let mut typed = self.search_term(leftmost);
+        for (op, op_span, right) in steps.into_iter().rev() {
+            let right = self.search_term(right);
+            typed = self.binary_step(op, op_span, typed, right);
+        }
+        typed.spanning(expr.span)
+    }
+
+    /// `find`.
+    pub(in super::super) fn find(&mut self, find: &'a syntax::Find) -> Table {
+        let inputs = self.searched_tables(&find.tables);
+        let by_name = self.by_name(inputs.iter().map(|(input, _)| &input.rows));
+        let mut used = Vec::new();
+        let mut everywhere = false;
+        let condition = self.with_scope(Scope::of(by_name.clone()), |binder| {
+            referenced(&find.predicate, &by_name, &mut used, &mut everywhere);
+            binder.search_condition(&find.predicate)
+        });
+        let single = inputs.len() == 1;
+        let inputs: Vec<(Table, String)> = inputs
+            .into_iter()
+            .filter(|(input, _)| {
+                single
+                    || everywhere
+                    || input.rows.open
+                    || used.iter().any(|name| input.rows.find(name).is_some())
+            })
+            .collect();
+        let rows = self.found_rows(find, &inputs, &used, &by_name);
+        self.find_plan(inputs, rows, condition, &by_name)
+    }
+
+    /// Unifies columns of tables by name alone.
+    fn by_name<'r>(&mut self, tables: impl Iterator<Item = &'r Rows>) -> Rows {
+        let mut all = Rows::default();
+        for rows in tables {
+            for column in &rows.columns {
+                match all.columns.iter_mut().find(|known| known.name == column.name) {
+                    Some(known) if known.shape != column.shape => known.shape = Shape::DYNAMIC,
+                    Some(_) => {}
+                    None => all.columns.push(Col { id: self.ids.next(), ..column.clone() }),
+                }
+            }
+            all.open |= rows.open;
+        }
+        all
+    }
+
+    /// Returns the columns of a `find`.
+    fn found_rows(&mut self, find: &'a syntax::Find, inputs: &[(Table, String)], used: &[Arc<str>], by_name: &Rows) -> Rows {
+        let source = super::option(&find.properties, "withsource").unwrap_or("source_").to_owned();
+        let mut columns = vec![self.ids.column(source.as_str(), Shape::of(ScalarType::String))];
+        let pack = |binder: &mut Self| binder.ids.column("pack_", Shape::bag());
+        match &find.columns {
+            FindColumns::Project { columns: wanted, pack: packed } => {
+                for (name, ty) in wanted {
+                    let ty = ty.as_ref().map(|ty| self.type_named(ty));
+                    match by_name.find(&name.text) {
+                        Some((_, column)) => {
+                            let shape = ty.map_or_else(|| column.shape.clone(), Shape::of);
+                            columns.push(Col { id: self.ids.next(), name: Arc::clone(&column.name), shape });
+                        }
+                        None if by_name.open => {}
+                        None => self.error(UNKNOWN_NAME, name.span, format!("`{}` is no column", name.text)),
+                    }
+                }
+                if *packed {
+                    columns.push(pack(self));
+                }
+            }
+            FindColumns::Default | FindColumns::Smart | FindColumns::Away(_) => {
+                let common = |name: &str| inputs.iter().all(|(input, _)| input.rows.find(name).is_some());
+                let wanted = |column: &&Col| common(&column.name) || used.contains(&column.name);
+                let first = inputs.first().map(|(input, _)| &input.rows);
+                let ordered = first.into_iter().flat_map(|rows| &rows.columns).filter(|column| common(&column.name));
+                columns.extend(ordered.cloned());
+                let rest: Vec<Col> = by_name.columns.iter().filter(wanted).cloned().collect();
+                for column in rest {
+                    if !columns.iter().any(|known| known.name == column.name) {
+                        columns.push(column);
+                    }
+                }
+                let complete = |name: &Arc<str>| columns.iter().any(|column| column.name == *name);
+                if inputs.iter().any(|(input, _)| !input.rows.columns.iter().all(|column| complete(&column.name))) {
+                    columns.push(pack(self));
+                }
+                if let FindColumns::Away(away) = &find.columns {
+                    self.take_away(&mut columns, away, &source);
+                }
+            }
+        }
+        let mut names = UniqueNames::default();
+        columns.retain(|column| names.add(&column.name));
+        let open = by_name.open && !matches!(find.columns, FindColumns::Project { .. });
+        Rows { columns, open }
+    }
+
+    fn take_away(&mut self, columns: &mut Vec<Col>, away: &'a [Expr], source: &str) {
+        for expr in away {
+            match &strip(expr).kind {
+                syntax::ExprKind::Star => columns.retain(|column| *column.name == *source),
+                syntax::ExprKind::Name(name) if name.style != NameStyle::Missing => {
+                    columns.retain(|column| *column.name != *name.text);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Makes the plan: a union of the tables, then the condition, then the columns.
+    fn find_plan(&mut self, inputs: Vec<(Table, String)>, rows: Rows, condition: Typed, by_name: &Rows) -> Table {
+        let mut united = Rows { columns: by_name.columns.clone(), open: by_name.open };
+        let label = self.ids.column("$source", Shape::of(ScalarType::String));
+        united.columns.push(label);
+        let packed = rows.find("pack_").is_some();
+        let inputs = inputs
+            .into_iter()
+            .map(|(input, label)| {
+                let place = |column: &Col| match input.rows.find(&column.name) {
+                    Some((index, _)) => UnionColumn::Input(index),
+                    None => UnionColumn::Null,
+                };
+                let mut columns: Vec<UnionColumn> = by_name.columns.iter().map(place).collect();
+                columns.push(UnionColumn::Label);
+                UnionInput { pipeline: input.into_pipeline(), columns, label }
+            })
+            .collect();
+        let source = by_name.columns.len();
+        let exprs = rows
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| {
+                let kind = if index == 0 {
+                    ExprKind::Column(source)
+                } else {
+                    match by_name.find(&column.name) {
+                        Some((at, known)) if known.ty() == column.ty() => ExprKind::Column(at),
+                        Some((at, known)) => ExprKind::Convert(Box::new(Planned {
+                            kind: ExprKind::Column(at),
+                            ty: known.ty(),
+                            span: condition.span(),
+                        })),
+                        None => ExprKind::Broken,
+                    }
+                };
+                Planned { kind, ty: column.ty(), span: condition.span() }
+            })
+            .collect();
+        let mut table = Table::new(Source::Union(inputs, united.schema()), united.clone());
+        table.push(Operator::Filter(condition.expr), united);
+        if packed {
+            table.unsupported("find with packed columns");
+        }
+        table.push(Operator::Project(exprs), rows);
+        table
+    }
+}
+
+/// Collects the columns that a condition names, and whether it searches all of them.
+fn referenced(expr: &Expr, rows: &Rows, used: &mut Vec<Arc<str>>, everywhere: &mut bool) {
+    match &expr.kind {
+        syntax::ExprKind::Name(name) => {
+            if let Some((_, column)) = rows.find(&name.text) {
+                if !used.contains(&column.name) {
+                    used.push(Arc::clone(&column.name));
+                }
+            } else {
+                *everywhere = true;
+            }
+        }
+        syntax::ExprKind::Star => *everywhere = true,
+        syntax::ExprKind::Literal(_) => *everywhere = true,
+        syntax::ExprKind::Paren(inner) => referenced(inner, rows, used, everywhere),
+        syntax::ExprKind::Binary { op: BinaryOp::And | BinaryOp::Or, left, right, .. } => {
+            referenced(left, rows, used, everywhere);
+            referenced(right, rows, used, everywhere);
+        }
+        _ => columns_in(expr, rows, used, everywhere),
+    }
+}
+
+/// Collects the columns named anywhere in an expression that is a condition by itself.
+fn columns_in(expr: &Expr, rows: &Rows, used: &mut Vec<Arc<str>>, everywhere: &mut bool) {
+    match &expr.kind {
+        syntax::ExprKind::Name(name) => {
+            if let Some((_, column)) = rows.find(&name.text)
+                && !used.contains(&column.name)
+            {
+                used.push(Arc::clone(&column.name));
+            }
+        }
+        syntax::ExprKind::Star => *everywhere = true,
+        syntax::ExprKind::Path { base, .. } => columns_in(base, rows, used, everywhere),
+        syntax::ExprKind::Index { base, index } => {
+            columns_in(base, rows, used, everywhere);
+            columns_in(index, rows, used, everywhere);
+        }
+        syntax::ExprKind::Call { arguments, .. } => {
+            arguments.iter().for_each(|argument| columns_in(&argument.value, rows, used, everywhere));
+        }
+        syntax::ExprKind::Unary { operand, .. } => columns_in(operand, rows, used, everywhere),
+        syntax::ExprKind::Binary { left, right, .. } => {
+            columns_in(left, rows, used, everywhere);
+            columns_in(right, rows, used, everywhere);
+        }
+        syntax::ExprKind::In { operand, list, .. } => {
+            columns_in(operand, rows, used, everywhere);
+            list.iter().for_each(|item| columns_in(item, rows, used, everywhere));
+        }
+        syntax::ExprKind::Between { operand, low, high, .. } => {
+            [operand, low, high].into_iter().for_each(|part| columns_in(part, rows, used, everywhere));
+        }
+        syntax::ExprKind::Paren(inner) => columns_in(inner, rows, used, everywhere),
+        _ => {}
+    }
+}
