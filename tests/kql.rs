@@ -51,12 +51,37 @@ fn check_names_place_and_code_in_queries_and_markdown() {
     let output = huntbook(dir.path(), &["kql", "check", "."]);
     ends(&output, 1);
     let out = text(&output.stdout);
-    for part in ["error[KQL013]", "./a.kql:2:3", "| wher DeviceName", "^^^^", "where", "./docs/b.md:5:9"] {
+    for part in [
+        "error[KQL013]",
+        "./a.kql:2:3",
+        "| wher DeviceName",
+        "^^^^",
+        "help: did you mean `where`?",
+        "./docs/b.md:5:9",
+    ] {
         assert!(out.contains(part), "no `{part}` in\n{out}");
     }
     assert_eq!(text(&output.stderr), "3 queries: 2 errors, 0 warnings\n");
 
     ends(&huntbook(dir.path(), &["kql", "check", "good.kql"]), 0);
+}
+
+#[test]
+fn check_knows_the_tables_of_the_service_and_those_it_is_given() {
+    let tables = r#"{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Size", "long"]]}]}"#;
+    let dir = folder(&[
+        ("a.kql", "DeviceInfo | where TimeGenerated > ago(1d)"),
+        ("b.kql", "Mine_CL | where Size > 1"),
+        ("tables.json", tables),
+    ]);
+    let output = huntbook(dir.path(), &["kql", "check", "a.kql", "b.kql"]);
+    ends(&output, 1);
+    let out = text(&output.stdout);
+    for part in ["a.kql:1:20", "TimeGenerated", "Timestamp", "b.kql:1:1", "Mine_CL"] {
+        assert!(out.contains(part), "no `{part}` in\n{out}");
+    }
+    ends(&huntbook(dir.path(), &["kql", "check", "--tables", "tables.json", "b.kql"]), 0);
+    ends(&huntbook(dir.path(), &["kql", "check", "--tables", "a.kql", "b.kql"]), 1);
 }
 
 #[test]

@@ -148,7 +148,12 @@ async fn follow(folder: &Path) -> Sim {
     let ends = sim.endpoints();
     let endpoints =
         format!("endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\"}}", ends.login, ends.graph, ends.mde);
-    fs::create_dir(folder.join("playbooks")).expect("a new folder");
+    for folder in ["playbooks", "hunts"].map(|name| folder.join(name)) {
+        fs::create_dir(folder).expect("a new folder");
+    }
+    for (_, block) in blocks("kql") {
+        fs::write(folder.join("hunts/psexec.kql"), block).expect("the folder is ours");
+    }
     for (_, block) in blocks("yaml") {
         if block.starts_with("# huntbook.yaml") {
             let settings = block

@@ -322,9 +322,9 @@ pub(super) enum SchemaOf {
 pub(super) enum Kql {
     /// Say what is wrong with queries
     ///
-    /// Reports every problem of every query in one pass: place, caret, code, and the nearest right word.
-    /// Exit code 1 if there is an error; warnings alone are fine.
-    Check(KqlFiles),
+    /// Reports every problem of every query in one pass: syntax, tables, columns, functions, types; place,
+    /// caret, code, and the nearest right word. Exit code 1 if there is an error; warnings alone are fine.
+    Check(KqlCheck),
     /// Lay out queries
     ///
     /// Rewrites files in place; only blanks and line ends change, comments stay. Without paths, lays out
@@ -338,6 +338,18 @@ pub(super) enum Kql {
 pub(super) struct KqlFiles {
     /// `.kql`, `.csl` and Markdown files, or directories with such; without any, standard input
     pub(super) paths: Vec<PathBuf>,
+}
+
+/// Arguments of `kql check`.
+#[derive(Debug, Args)]
+pub(super) struct KqlCheck {
+    /// Where the queries are.
+    #[command(flatten)]
+    pub(super) files: KqlFiles,
+    /// A file of further tables (JSON): {"format": 1, "tables": [{"name": "Mine_CL", "columns":
+    /// [["Timestamp", "datetime"]]}]}
+    #[arg(long, value_name = "FILE")]
+    pub(super) tables: Vec<PathBuf>,
 }
 
 /// Arguments of `kql fmt`.

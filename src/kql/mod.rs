@@ -7,15 +7,47 @@
 mod block;
 
 use kql::diagnostic::{self, Severity};
+use kql::schema::Database;
 
 pub use block::{Block, blocks};
 
 use crate::diag::{Code, Level, Problem};
 
+/// The tables, columns and functions that queries can name.
+#[derive(Debug, Clone)]
+pub struct Schema(Database);
+
+/// A file of tables that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the file of tables cannot be used")]
+pub struct SchemaError(#[source] kql::schema::SchemaError);
+
+impl Schema {
+    /// What Microsoft Defender XDR offers.
+    #[must_use]
+    pub fn defender() -> Self {
+        Self(Database::defender().clone())
+    }
+
+    /// Adds tables, or replaces those of the same name. The text is JSON:
+    /// `{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Timestamp", "datetime"]]}]}`.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError`] if the text is of another form or names a type that does not exist.
+    pub fn add(&mut self, json: &str) -> Result<(), SchemaError> {
+        let more = Database::from_json(json).map_err(SchemaError)?;
+        for table in more.tables() {
+            self.0.add_table(table.name, table.schema.as_ref().clone());
+        }
+        Ok(())
+    }
+}
+
 /// Says what is wrong with a query, in the order of its text.
 #[must_use]
-pub fn check(query: &str) -> Vec<Problem> {
-    kql::parse::parse(query).diagnostics.iter().map(problem).collect()
+pub fn check(query: &str, schema: &Schema) -> Vec<Problem> {
+    kql::bind::check(query, &schema.0).diagnostics.iter().map(problem).collect()
 }
 
 /// Why a query is not laid out.
@@ -46,7 +78,7 @@ pub fn format(query: &str) -> Result<String, FormatError> {
 /// What a code of the query library is called; nothing for a number it does not have.
 #[must_use]
 pub fn title(number: u16) -> Option<&'static str> {
-    let codes = [kql::lex::CODES, kql::parse::CODES];
+    let codes = [kql::lex::CODES, kql::parse::CODES, kql::bind::ALL];
     codes.iter().copied().flatten().find(|code| code.number == number).map(|code| code.title)
 }
 
@@ -58,15 +90,15 @@ fn problem(diagnostic: &diagnostic::Diagnostic) -> Problem {
         Severity::Error => Level::Error,
         Severity::Warning | Severity::Note => Level::Warning,
     };
-    problem.help.extend(diagnostic.help.clone());
-    if let Some(fix) = &diagnostic.fix {
-        let message = match fix.replacement.trim() {
-            "" => "leave this out".to_owned(),
-            text => format!("write `{text}`"),
-        };
-        problem = problem.suggest(range(fix.span), fix.replacement.clone(), message);
-    }
-    problem
+    let Some(fix) = &diagnostic.fix else {
+        problem.help.extend(diagnostic.help.clone());
+        return problem;
+    };
+    let message = diagnostic.help.clone().unwrap_or_else(|| match fix.replacement.trim() {
+        "" => "leave this out".to_owned(),
+        text => format!("write `{text}`"),
+    });
+    problem.suggest(range(fix.span), fix.replacement.clone(), message)
 }
 
 #[cfg(test)]
@@ -75,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_problem_keeps_its_place_its_level_and_its_mend() {
-        let problems = check("T | wher a | where b = 1");
+        let problems = check("DeviceInfo | wher a | where b = true", &Schema::defender());
         let found: Vec<_> = problems
             .iter()
             .map(|problem| (problem.code.to_string(), problem.level, problem.range.clone()))
@@ -85,6 +117,17 @@ mod tests {
             [("KQL013".to_owned(), Level::Error, 4..8), ("KQL018".to_owned(), Level::Warning, 19..24)]
         );
         assert_eq!(problems[0].suggestion.as_ref().map(|mend| mend.replacement.as_str()), Some("where"));
+    }
+
+    #[test]
+    fn tables_of_ones_own_are_known_when_they_are_added() {
+        let mut schema = Schema::defender();
+        let query = "Mine_CL | where Size > 1";
+        assert_eq!(check(query, &schema).len(), 1);
+        let json = r#"{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Size", "long"]]}]}"#;
+        schema.add(json).expect("a table");
+        assert_eq!(check(query, &schema), []);
+        assert!(schema.add("{}").is_err());
     }
 
     #[test]

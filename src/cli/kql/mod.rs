@@ -5,15 +5,17 @@ mod files;
 
 use std::fs;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use serde_json::json;
 
-use super::args::{Kql, KqlFiles, KqlFmt, Output};
+use super::args::{Kql, KqlCheck, KqlFmt, Output};
 use super::exit::Exit;
 use super::output::{say, say_json, tell};
 use crate::diag::{Diagnostic, Format, Level, Problem, Span, render};
-use crate::kql::{self, Block, FormatError};
+use crate::kql::{self, Block, FormatError, Schema};
 
 use files::Source;
 
@@ -25,15 +27,17 @@ pub(super) fn run(command: &Kql, format: Output) -> anyhow::Result<Exit> {
     }
 }
 
-fn check(arguments: &KqlFiles, format: Output) -> anyhow::Result<Exit> {
-    let Some(sources) = files::read(&arguments.paths)? else { return Ok(Exit::Usage) };
+fn check(arguments: &KqlCheck, format: Output) -> anyhow::Result<Exit> {
+    let Some(sources) = files::read(&arguments.files.paths)? else { return Ok(Exit::Usage) };
+    let schema = schema(&arguments.tables)?;
     let mut problems = Vec::new();
     let mut queries = 0;
     for source in &sources {
         for block in source.blocks() {
             queries += 1;
-            problems
-                .extend(kql::check(&block.text).into_iter().map(|problem| in_file(problem, &block, source)));
+            problems.extend(
+                kql::check(&block.text, &schema).into_iter().map(|problem| in_file(problem, &block, source)),
+            );
         }
     }
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
@@ -50,6 +54,17 @@ fn check(arguments: &KqlFiles, format: Output) -> anyhow::Result<Exit> {
         }
     }
     Ok(if errors == 0 { Exit::Fine } else { Exit::Findings })
+}
+
+/// Knows the service's tables and those of the files.
+fn schema(files: &[PathBuf]) -> anyhow::Result<Schema> {
+    let mut schema = Schema::defender();
+    for path in files {
+        let reading = || format!("reading `{}`", path.display());
+        let text = fs::read_to_string(path).with_context(reading)?;
+        schema.add(&text).with_context(reading)?;
+    }
+    Ok(schema)
 }
 
 /// What came of laying out one file.
@@ -111,7 +126,6 @@ fn show(laid: &[Laid<'_>], changed: &[&Laid<'_>], arguments: &KqlFmt) {
 /// Writes changed files. A file is written beside itself and then moved, so that nothing of it is lost
 /// if that fails.
 fn write(changed: &[&Laid<'_>]) -> anyhow::Result<()> {
-    use anyhow::Context as _;
     for laid in changed {
         let Some(path) = &laid.source.path else { continue };
         let name = || format!("writing `{}`", path.display());

@@ -245,22 +245,9 @@ pub fn check(text: &str, database: &Database) -> Checked {
     let parsed = parse(text);
     let bound = bind(&parsed.query, database);
     let mut diagnostics = parsed.diagnostics.clone();
-    diagnostics.extend(parsed.directives.iter().filter_map(|span| unknown_directive(text, *span)));
-    diagnostics.extend(bound.diagnostics.iter().cloned());
+    // Where the syntax is wrong, the meaning of what is there says nothing new.
+    let is_told = |found: &&Diagnostic| parsed.diagnostics.iter().all(|told| told.span.start != found.span.start);
+    diagnostics.extend(bound.diagnostics.iter().filter(is_told).cloned());
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     Checked { parsed, bound, diagnostics }
-}
-
-/// Reports a line that begins with `#` and a word that no client knows.
-fn unknown_directive(text: &str, span: Span) -> Option<Diagnostic> {
-    const KNOWN: [&str; 6] = ["connect", "crp", "database", "help", "save", "table"];
-    let line = span.of(text).strip_prefix('#')?;
-    let word = line.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
-    if word.is_empty() || KNOWN.contains(&word) {
-        return None;
-    }
-    let start = span.start.saturating_add(1);
-    let length = u32::try_from(word.len()).unwrap_or_default();
-    let place = Span::new(start, start.saturating_add(length));
-    Some(Diagnostic::error(UNKNOWN_OPTION, place, format!("`#{word}` is no directive")))
 }

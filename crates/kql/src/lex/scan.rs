@@ -60,7 +60,7 @@ const NEGATABLE: &[&str] = &[
 ];
 
 /// The directives clients know; they are theirs to obey and mean nothing to the query.
-const DIRECTIVES: &[&str] = &["connect", "crb", "crp", "save"];
+const DIRECTIVES: &[&str] = &["connect", "crb", "crp", "database", "help", "save", "table"];
 
 /// A text as tokens.
 #[derive(Clone, Debug, Default)]
