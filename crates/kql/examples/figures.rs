@@ -18,6 +18,9 @@ use kql::schema::Database;
 use kql::text::SourceMap;
 use serde::Deserialize;
 
+#[path = "support/oracle.rs"]
+mod oracle;
+
 /// How far the first error may be from the reference, in characters.
 const NEAR: u32 = 3;
 
@@ -90,6 +93,12 @@ fn measure(dir: &Path, report: &Report) -> Result<(), Box<dyn std::error::Error>
     let rejected: Vec<Rejected> = read(&dir.join("corpus/rejected.ndjson"))?;
     front_end(&accepted, database, report);
     refusals(&rejected, database, report);
+    let cases = oracle::cases(dir)?;
+    result_columns(&cases, database, report);
+    let refused = oracle::refused(dir)?;
+    let accepted_wrongly: Vec<String> =
+        refused.iter().filter(|query| first_error(&check(query, database)).is_none()).cloned().collect();
+    report.line("oracle errors refused", refused.len() - accepted_wrongly.len(), refused.len(), &accepted_wrongly);
     speed(&accepted, database);
     Ok(())
 }
@@ -169,6 +178,33 @@ fn refusals(rejected: &[Rejected], database: &Database, report: &Report) {
     }
     report.line("rejects", refuses, all, &accepted);
     report.line("first error within 3 characters", near, all, &far);
+}
+
+fn result_columns(cases: &[oracle::Case], database: &Database, report: &Report) {
+    let (mut accepts, mut equal) = (0, 0);
+    let (mut refused, mut different) = (Vec::new(), Vec::new());
+    for case in cases {
+        let checked = check(&case.query, database);
+        match first_error(&checked) {
+            None => accepts += 1,
+            Some(error) => {
+                let near = error.span.of(&case.query);
+                refused.push(format!("{} {} {}: {near}", case.id, error.code, error.message));
+                continue;
+            }
+        }
+        let open = checked.bound.columns.open;
+        let columns = &checked.bound.columns.columns;
+        let found: Vec<(String, String)> =
+            columns.iter().map(|column| (column.name.to_string(), case.type_name(column.ty))).collect();
+        if found == case.columns || open {
+            equal += 1;
+        } else {
+            different.push(format!("{} {}", case.id, difference(&found, &case.columns)));
+        }
+    }
+    report.line("oracle queries accepted", accepts, cases.len(), &refused);
+    report.line("oracle result columns equal", equal, accepts, &different);
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the program's output")]

@@ -21,3 +21,6 @@ pub mod plan;
 // Layer 4: from tree to meaning, and back to text.
 pub mod bind;
 pub mod format;
+
+// Layer 5: doing it.
+pub mod eval;

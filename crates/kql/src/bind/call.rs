@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::env::Binding;
 use super::typed::{Item, Several, Typed};
 use super::{
-    Binder, COLUMN_EXPECTED, CONSTANT_EXPECTED, NO_COMMON_TYPE, NO_SIGNATURE, OUT_OF_PLACE, Scope, TABLE_EXPECTED,
+    Binder, COLUMN_EXPECTED, CONSTANT_EXPECTED, NO_COMMON_TYPE, NO_SIGNATURE, OUT_OF_PLACE, OUTDATED_NAME, Scope, TABLE_EXPECTED,
     WRONG_COUNT, WRONG_TYPE,
 };
 use crate::catalogue::{self, Argument, Entry, Form, Misfit, Naming, ResultRule, Strictness};
+use crate::diagnostic::Diagnostic;
 use crate::plan::{AggregateCall, Expr as Planned, ExprKind};
 use crate::syntax::{self, Expr, Name};
 use crate::text::Span;
@@ -213,6 +214,7 @@ impl<'a> Binder<'a> {
         let bound: Vec<Typed> = arguments.iter().map(|argument| self.named_argument(argument)).collect();
         self.set_active(true);
         let (shape, rule) = self.resolve(entry, name, &bound);
+        self.check_count(entry, &bound);
         let items = match rule {
             Some(ResultRule::Extreme) => self.extreme(entry, &bound, AnyName::Extreme),
             Some(ResultRule::Each) => self.extreme(entry, &bound, AnyName::Any),
@@ -237,6 +239,21 @@ impl<'a> Binder<'a> {
             typed.several = Some(Box::new(Several { items: items.collect() }));
         }
         typed
+    }
+
+    /// `count(x)` looks as if it counted values, but counts rows.
+    fn check_count(&mut self, entry: &Entry, arguments: &[Typed]) {
+        let Some(only) = arguments.first().filter(|_| entry.name == "count") else {
+            return;
+        };
+        let condition = matches!(only.shape, Shape::Scalar(ScalarType::Bool | ScalarType::Unknown));
+        let message = if condition {
+            "`count` with a condition is out of date"
+        } else {
+            "`count(x)` counts all rows, whatever `x` is"
+        };
+        let help = if condition { "use `countif`" } else { "use `count()`, `countif(isnotempty(x))` or `dcount(x)`" };
+        self.report(Diagnostic::warning(OUTDATED_NAME, only.span(), message).with_help(help));
     }
 
     /// Binds an argument, which may be given a name: `arg_max(x, y = z)`, `bin(day = x, 1d)`.
@@ -373,6 +390,10 @@ fn label(naming: Naming, arguments: &[Typed]) -> Option<Arc<str>> {
         Naming::Prefix(prefix) => {
             let name = first().unwrap_or_else(|| Arc::from(""));
             Some(format!("{prefix}_{name}").into())
+        }
+        Naming::PrefixBoth(prefix) => {
+            let names = arguments.iter().take(2).map(|argument| argument.name.clone().unwrap_or_default());
+            Some(names.fold(prefix.to_owned(), |label, name| format!("{label}_{name}")).into())
         }
         Naming::PrefixOnly(prefix) => Some(Arc::from(prefix)),
         Naming::NamedColumn => arguments.first().and_then(Typed::text).map(Arc::from),

@@ -121,7 +121,17 @@ impl<'a> Binder<'a> {
                 table.unsupported("graph-where-edges");
                 table.graph = Some(graph);
             }
-            OperatorKind::GraphMarkComponents(_) | OperatorKind::As { .. } => table.graph = Some(graph),
+            OperatorKind::GraphMarkComponents(properties) => {
+                let name = super::stage::option(properties, "with_component_id").unwrap_or("ComponentId");
+                let column = self.ids.column(name, Shape::of(ScalarType::Long));
+                let mut marked = (*graph).clone();
+                let mut nodes = (*graph.nodes).clone();
+                nodes.columns.push(column);
+                marked.nodes = Rc::new(nodes);
+                table.unsupported("graph-mark-components");
+                table.graph = Some(Rc::new(marked));
+            }
+            OperatorKind::As { .. } => table.graph = Some(graph),
             _ => {
                 self.error(WRONG_PLACE, operator.keyword, "the operator needs a table, this is a graph");
                 *table = Table::broken();
@@ -223,9 +233,10 @@ impl<'a> Binder<'a> {
             columns.extend(rows.columns.iter().cloned());
             results.push((Rows { columns, open: rows.open }, part, output.alias.as_ref()));
         }
-        let source = Source::Slot(graph.slot, graph.edges.schema());
+        let source = std::mem::replace(&mut table.pipeline.source, Source::Broken);
         for (rows, part, alias) in results.iter().rev() {
             let mut result = Table::new(source.clone(), (*graph.edges).clone());
+            result.pipeline.stages.extend(table.pipeline.stages.iter().cloned());
             result.push(Operator::GraphToTable(Box::new(graph.source.clone()), *part), rows.clone());
             match alias.filter(|_| results.len() > 1) {
                 Some(alias) => {

@@ -54,6 +54,8 @@ pub enum Naming {
     Only,
     /// Prefix, underscore, name of the first argument.
     Prefix(&'static str),
+    /// Prefix and the names of the first two arguments.
+    PrefixBoth(&'static str),
     /// The prefix alone.
     PrefixOnly(&'static str),
     /// As the column that the first argument, a constant, names; if there is one.

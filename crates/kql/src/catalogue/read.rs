@@ -41,6 +41,7 @@ fn naming(name: &'static str, text: &'static str) -> Option<Naming> {
         "name_first" => Naming::Prefix(name),
         _ => match text.split_once(':')? {
             ("prefix", prefix) => Naming::Prefix(prefix),
+            ("both", prefix) => Naming::PrefixBoth(prefix),
             ("prefix_only", prefix) => Naming::PrefixOnly(prefix),
             ("-", prefix) => Naming::EachPrefixed(prefix),
             _ => return None,

@@ -70,7 +70,7 @@ impl<'a> Binder<'a> {
                 Some(name) => Shape::of(self.type_named(name)),
                 None => element_shape(&typed.shape, bag_as_array),
             };
-            replaced.extend(typed.column);
+            replaced.extend(typed.column.filter(|_| item.expr.names.is_empty()));
             items.push(Expanded { expr: typed.expr.clone(), to: shape.scalar() });
             // The place of the item among the sources tells it apart from the row's columns.
             let marker = Planned { kind: ExprKind::Broken, ty: shape.scalar(), span: typed.span() };

@@ -1,5 +1,7 @@
 //! `join`, `lookup` and `union`.
 
+use super::super::env::{Binding, Env};
+use super::super::function::Called;
 use super::super::rows::{Col, Rows, number_duplicates, unify};
 use super::super::source::{Table, strip};
 use super::super::typed::Typed;
@@ -254,7 +256,7 @@ impl<'a> Binder<'a> {
             match &strip(expr).kind {
                 syntax::ExprKind::Name(name) if name.style == NameStyle::Pattern => {
                     let found = self.tables_like(&name.text);
-                    if found.is_empty() {
+                    if found.is_empty() && !self.fuzzy {
                         self.error(NO_MATCH, name.span, format!("no table fits `{}`", name.text));
                     }
                     tables.extend(found);
@@ -280,6 +282,21 @@ impl<'a> Binder<'a> {
             let rows = self.fresh(known.schema);
             let source = Source::Table { name: known.name.to_owned(), schema: (**known.schema).clone() };
             found.push((Table::new(source, rows), known.name.to_owned()));
+        }
+        let views: Vec<(&'a str, &'a syntax::Function, Env<'a>)> = self
+            .env
+            .iter()
+            .filter_map(|(name, binding)| match binding {
+                Binding::Function(function, env) if function.view && function.parameters.is_empty() => {
+                    fits_pattern(name, pattern).then(|| (name, *function, env.clone()))
+                }
+                _ => None,
+            })
+            .collect();
+        for (name, function, env) in views.into_iter().rev() {
+            if let Called::Table(table) = self.call_user(function, &env, &[], function.span) {
+                found.push((*table, name.to_owned()));
+            }
         }
         found
     }

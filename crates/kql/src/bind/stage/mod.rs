@@ -223,13 +223,23 @@ impl<'a> Binder<'a> {
         let key = self.column_only(&partition.by);
         self.expect_not_dynamic(&key, "the key");
         let rows = self.in_scope();
+        let saved = self.env.clone();
+        if let syntax::ExprKind::Name(name) = &partition.by.kind {
+            // In braces the body is a query of its own, which sees the key as a constant.
+            self.env.bind(&name.text, super::env::Binding::Broken);
+        }
         let inner = self.with_scope(Scope::default(), |binder| match &super::source::strip(&partition.body).kind {
             syntax::ExprKind::Pipeline(pipeline) if !partition.braced && pipeline.source.is_none() => {
                 binder.pipeline(pipeline, Some(rows))
             }
             _ => binder.table(&partition.body),
         });
+        self.env = saved;
         let rows = inner.rows.clone();
+        if partition.braced {
+            table.push(Operator::Unsupported("partition by a query in braces"), rows);
+            return;
+        }
         let inner = Box::new(inner.into_pipeline());
         table.push(Operator::Partition { key: key.expr, inner }, rows);
     }

@@ -149,8 +149,8 @@ impl<'a> Binder<'a> {
             "diffpatterns" => return self.before_rows(&DIFFERENCES, rows),
             "ipv4_lookup" | "ipv6_lookup" => self.lookup_rows(&mut rows, bound, &bound.typed),
             "geo_polygon_lookup" | "geo_line_lookup" => {
-                let key = bound.typed.get(1..2).unwrap_or_default();
-                self.lookup_rows(&mut rows, bound, key);
+                let keys = if returns_key(arguments) { &[] } else { bound.typed.get(1..2).unwrap_or_default() };
+                self.lookup_rows(&mut rows, bound, keys);
             }
             "dcount_intersect" => {
                 for index in 0..bound.typed.len() {
@@ -316,6 +316,15 @@ impl<'a> Binder<'a> {
             Operator::Enrich { function: service.name.clone(), args, columns: service.columns.clone(), outputs };
         table.push(operator, rows);
     }
+}
+
+/// Whether a lookup is asked to return the key it looked up.
+fn returns_key(arguments: &[syntax::Argument]) -> bool {
+    let is_true = |argument: &syntax::Argument| super::property_text(&argument.value) == Some("true");
+    arguments.iter().enumerate().any(|(index, argument)| match &argument.name {
+        Some(name) => name.text == "return_lookup_key" && is_true(argument),
+        None => index == 7 && is_true(argument),
+    })
 }
 
 /// Takes a table so far out of its place.

@@ -127,10 +127,11 @@ impl<'a> Binder<'a> {
 
     fn make_named(&mut self, making: &mut Making, name: &'a Name, typed: Typed, style: Style) {
         if let Some(several) = typed.several {
+            // A function gives a single name its first value; an aggregate gives the others too.
             for (index, value) in several.items.into_iter().enumerate() {
                 if index == 0 {
                     self.declare_item(making, name, value, Clash::Replace);
-                } else if !matches!(style, Style::Print(_)) {
+                } else if !matches!(value.expr.kind, ExprKind::Item(..)) {
                     self.add_item(making, value);
                 }
             }
@@ -199,11 +200,8 @@ impl<'a> Binder<'a> {
             }
             return;
         }
-        if let Style::Print(index) = style {
-            let typed = match typed.several.and_then(|several| several.items.into_iter().next()) {
-                Some(first) => Typed::new(first.expr.kind, first.shape, item.span),
-                None => Typed { several: None, ..typed },
-            };
+        let is_several = typed.several.as_ref().is_some_and(|several| several.items.len() > 1);
+        if let (Style::Print(index), false) = (style, is_several) {
             let column = self.ids.column(format!("print_{index}"), typed.shape);
             let origin = making.source(typed.expr);
             making.projection.add(&mut self.ids, column, origin, Clash::Number);

@@ -84,8 +84,12 @@ impl<'a> Binder<'a> {
             syntax::ExprKind::Binary { op: BinaryOp::And | BinaryOp::Or, .. } => self.search_chain(expr),
             syntax::ExprKind::Literal(_) | syntax::ExprKind::Name(_) => {
                 let typed = self.scalar(expr);
-                let text = typed.is_constant() && typed.ty() == ScalarType::String;
-                if text { self.any_term(typed) } else { typed }
+                let term = typed.is_constant() && typed.ty() != ScalarType::Bool;
+                if term { self.any_term(as_text(typed)) } else { typed }
+            }
+            syntax::ExprKind::Call { receiver: None, name, arguments } if name.text == "not" && arguments.len() == 1 => {
+                let args = arguments.iter().map(|argument| self.search_condition(&argument.value).expr).collect();
+                Typed::new(ExprKind::Call { function: "not", args }, Shape::of(ScalarType::Bool), expr.span)
             }
             _ => self.scalar(expr),
         }
@@ -258,6 +262,16 @@ impl<'a> Binder<'a> {
         table.push(Operator::Project(exprs), rows);
         table
     }
+}
+
+/// A number is searched as it is printed.
+fn as_text(term: Typed) -> Typed {
+    if term.ty() == ScalarType::String {
+        return term;
+    }
+    let span = term.span();
+    let kind = ExprKind::Call { function: "tostring", args: vec![term.expr] };
+    Typed::new(kind, Shape::of(ScalarType::String), span)
 }
 
 /// Collects the columns that a condition names, and whether it searches all of them.
