@@ -6,7 +6,6 @@ use kql::bind::check;
 use kql::diagnostic::Severity;
 use kql::eval::{Answer, Env, EvalError, NoTables, run};
 use kql::schema::Database;
-use kql::types::ScalarType;
 use kql::value::{Datetime, Dynamic, Value, to_text};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -64,7 +63,6 @@ struct DocsCase {
 #[derive(Deserialize)]
 struct DocsAnswer {
     columns: Vec<String>,
-    column_types: Vec<String>,
     rows: Vec<Vec<Json>>,
 }
 
@@ -75,12 +73,17 @@ pub(crate) fn outcomes(dir: &Path) -> Result<Vec<Outcome>, Box<dyn std::error::E
     let fuzz = fuzz.cases.into_iter().map(|case| {
         let verdict = verdict(&case.kql, |answer| {
             let expected = Expected {
-                columns: case.columns.clone(),
+                columns: case
+                    .columns
+                    .iter()
+                    .filter_map(|column| column.rsplit_once(':'))
+                    .map(|(name, _)| name.to_owned())
+                    .collect(),
                 rows: case.sample_rows.iter().map(|row| tokens(row)).collect(),
                 count: case.row_count,
             };
             let found = Expected {
-                columns: schema(answer, ":", tuple_type),
+                columns: names(answer),
                 rows: rows(answer, |row| tokens(&tuple(row))),
                 count: answer.table.batch.rows(),
             };
@@ -90,9 +93,8 @@ pub(crate) fn outcomes(dir: &Path) -> Result<Vec<Outcome>, Box<dyn std::error::E
     });
     let docs = docs.cases.into_iter().map(|case| {
         let verdict = verdict(&case.kql, |answer| {
-            let names = case.expected.columns.iter().zip(&case.expected.column_types);
             let expected = Expected {
-                columns: names.map(|(name, ty)| format!("{name}:{ty}")).collect(),
+                columns: case.expected.columns.clone(),
                 rows: case
                     .expected
                     .rows
@@ -102,7 +104,7 @@ pub(crate) fn outcomes(dir: &Path) -> Result<Vec<Outcome>, Box<dyn std::error::E
                 count: case.expected.rows.len(),
             };
             let found = Expected {
-                columns: schema(answer, ":", net_type),
+                columns: names(answer),
                 rows: rows(answer, |row| {
                     tokens(&Json::from(row.iter().map(json).collect::<Vec<_>>()).to_string())
                 }),
@@ -210,9 +212,10 @@ fn tokens(text: &str) -> Vec<Token> {
     let mut from = 0;
     for found in pattern.find_iter(text) {
         tokens.push(Token::Text(text.get(from..found.start()).unwrap_or("").to_owned()));
-        match found.as_str().parse() {
-            Ok(number) if found.as_str().len() < 18 || found.as_str().contains('.') => {
-                tokens.push(Token::Number(number))
+        match found.as_str().parse::<f64>() {
+            // Whole numbers beyond the precision of reals are compared as text.
+            Ok(number) if number.is_finite() && (number.abs() < 9e15 || found.as_str().contains('.')) => {
+                tokens.push(Token::Number(number));
             }
             _ => tokens.push(Token::Text(found.as_str().to_owned())),
         }
@@ -222,9 +225,8 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-fn schema(answer: &Answer, between: &str, name: fn(ScalarType) -> &'static str) -> Vec<String> {
-    let columns = answer.table.schema.columns.iter();
-    columns.map(|column| format!("{}{between}{}", column.name, name(column.ty))).collect()
+fn names(answer: &Answer) -> Vec<String> {
+    answer.table.schema.columns.iter().map(|column| column.name.to_string()).collect()
 }
 
 fn rows(answer: &Answer, print: impl Fn(&[Value]) -> Vec<Token>) -> Vec<Vec<Token>> {
@@ -303,33 +305,5 @@ fn json(value: &Value) -> Json {
         }
         Value::Dynamic(value) => serde_json::from_str(&value.to_string()).unwrap_or(Json::Null),
         other => Json::from(to_text(other).as_ref()),
-    }
-}
-
-const fn tuple_type(ty: ScalarType) -> &'static str {
-    match ty {
-        ScalarType::Bool => "Bool",
-        ScalarType::Int | ScalarType::Long => "Int",
-        ScalarType::Real | ScalarType::Decimal => "Real",
-        ScalarType::Datetime => "DateTime",
-        ScalarType::Timespan => "TimeSpan",
-        ScalarType::Guid => "Guid",
-        ScalarType::String => "String",
-        ScalarType::Dynamic | ScalarType::Unknown => "Dynamic",
-    }
-}
-
-const fn net_type(ty: ScalarType) -> &'static str {
-    match ty {
-        ScalarType::Bool => "SByte",
-        ScalarType::Int => "Int32",
-        ScalarType::Long => "Int64",
-        ScalarType::Real => "Double",
-        ScalarType::Decimal => "SqlDecimal",
-        ScalarType::Datetime => "DateTime",
-        ScalarType::Timespan => "TimeSpan",
-        ScalarType::Guid => "Guid",
-        ScalarType::String => "String",
-        ScalarType::Dynamic | ScalarType::Unknown => "Object",
     }
 }

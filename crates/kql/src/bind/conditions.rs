@@ -63,11 +63,28 @@ impl<'a> Binder<'a> {
         Typed::new(kind, Shape::of(ScalarType::Bool), span)
     }
 
-    /// A bare text in `search`: some column has it as a term.
+    /// A bare text in `search`: some column has it as a term. Stars at its ends stand for the rest
+    /// of a term, stars inside for anything.
     pub(super) fn any_term(&mut self, term: Typed) -> Typed {
         let span = term.span();
         let star = Typed::new(ExprKind::Broken, Shape::DYNAMIC, span).with_form(Form::Star);
-        self.any_column(BinaryOp::Has, star, term, span)
+        let heeds_case = self.search_heeds_case;
+        let Some(text) = term.text().filter(|text| text.contains('*')).map(str::to_owned) else {
+            let op = if heeds_case { BinaryOp::HasCs } else { BinaryOp::Has };
+            return self.any_column(op, star, term, span);
+        };
+        let inner = text.trim_matches('*');
+        let (op, pattern) = match (text.starts_with('*'), text.ends_with('*')) {
+            _ if inner.contains('*') => (BinaryOp::MatchesRegex, term_regex(&text, heeds_case)),
+            (true, true) if heeds_case => (BinaryOp::ContainsCs, inner.to_owned()),
+            (true, true) => (BinaryOp::Contains, inner.to_owned()),
+            (true, false) if heeds_case => (BinaryOp::HasSuffixCs, inner.to_owned()),
+            (true, false) => (BinaryOp::HasSuffix, inner.to_owned()),
+            (false, _) if heeds_case => (BinaryOp::HasPrefixCs, inner.to_owned()),
+            (false, _) => (BinaryOp::HasPrefix, inner.to_owned()),
+        };
+        let pattern = Typed::literal(crate::value::Value::text(pattern), Shape::of(ScalarType::String), span);
+        self.any_column(op, star, pattern, span)
     }
 
     /// Checks operands against an operator of the catalogue and returns the type of the result.
@@ -192,6 +209,15 @@ const fn plain(op: BinaryOp) -> (&'static str, bool) {
         BinaryOp::NotLikeCs => ("likecs", true),
         other => (other.text(), false),
     }
+}
+
+/// Turns a term with stars inside into a regular expression.
+fn term_regex(text: &str, heeds_case: bool) -> String {
+    let parts: Vec<String> = text.trim_matches('*').split('*').map(regex::escape).collect();
+    let start = if text.starts_with('*') { "" } else { r"\b" };
+    let end = if text.ends_with('*') { "" } else { r"\b" };
+    let flags = if heeds_case { "s" } else { "is" };
+    format!("(?{flags}){start}{}{end}", parts.join(".*"))
 }
 
 const fn text_match(op: BinaryOp) -> Option<TextMatch> {

@@ -192,6 +192,9 @@ impl<'a> Binder<'a> {
         }
         let base = self.scalar(base);
         let index = self.scalar(index);
+        if let Some(item) = item_of(&base, &index) {
+            return item.spanning(span);
+        }
         let label = index_label(&index).map(|text| member_name(&base, &text)).or_else(|| base.name.clone());
         if base.shape.is_unknown() || index.shape.is_unknown() {
             return Typed::new(ExprKind::Element(Box::new(base.expr), Box::new(index.expr)), Shape::UNKNOWN, span)
@@ -366,6 +369,17 @@ fn folded(op: UnaryOp, operand: &Typed, span: Span) -> Option<Typed> {
 }
 
 /// Returns how an index appears in an automatic name.
+/// Returns the value that an index picks from a call that gives several.
+fn item_of(base: &Typed, index: &Typed) -> Option<Typed> {
+    let items = &base.several.as_ref()?.items;
+    let ExprKind::Literal(Value::Long(Some(place))) = &index.expr.kind else {
+        return None;
+    };
+    let item = items.get(usize::try_from(*place).ok()?).filter(|_| items.len() > 1)?;
+    let typed = Typed::new(item.expr.kind.clone(), item.shape.clone(), base.span());
+    Some(typed.with_name(Some(Arc::clone(&item.name))))
+}
+
 fn index_label(index: &Typed) -> Option<String> {
     match &index.expr.kind {
         ExprKind::Literal(Value::String(text)) => Some((**text).to_owned()),

@@ -104,6 +104,10 @@ struct Binder<'a> {
     unnamed: usize,
     /// Whether tables that do not exist are left out.
     fuzzy: bool,
+    /// Whether the terms of the `search` that is being bound heed case.
+    search_heeds_case: bool,
+    /// Names that `as` gave to table slots.
+    slot_names: std::collections::BTreeMap<SlotId, Arc<str>>,
 }
 
 /// The columns in scope.
@@ -149,6 +153,8 @@ impl<'a> Binder<'a> {
             so_far: Span::default(),
             unnamed: 0,
             fuzzy: false,
+            search_heeds_case: false,
+            slot_names: std::collections::BTreeMap::new(),
         }
     }
 

@@ -441,6 +441,8 @@ pub struct PluginCall {
     /// Arguments; they read the row received. For those that stand for a column the expression is
     /// [`super::ExprKind::Column`].
     pub args: Vec<PluginArg>,
+    /// Names the arguments were written with, one for each; most have none.
+    pub names: Vec<Option<String>>,
     /// Columns the author promised (`: (name: type, *)`); they have been put in the stage's schema.
     pub declared: Option<Vec<Column>>,
 }

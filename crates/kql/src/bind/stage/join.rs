@@ -217,7 +217,7 @@ impl<'a> Binder<'a> {
 
     pub(super) fn union_stage(&mut self, table: &mut Table, union: &'a syntax::Union) {
         let rows = self.scope.rows.take().unwrap_or_default();
-        let inputs = self.union_inputs(union);
+        let inputs = self.union_inputs(union, 1);
         let mut all = vec![&rows];
         all.extend(inputs.iter().map(|(input, _)| &input.rows));
         let label = super::option(&union.properties, "withsource");
@@ -225,13 +225,14 @@ impl<'a> Binder<'a> {
         let (columns, sources, open) = self.unified(&all, label, inner);
         let own = sources.first().cloned().unwrap_or_default();
         let inputs = into_inputs(inputs, sources.into_iter().skip(1));
-        let operator = Operator::Union { columns: own, label: source_label(&table.pipeline), inputs };
+        let label = self.source_label(&table.pipeline, "union_arg", 0);
+        let operator = Operator::Union { columns: own, label, inputs };
         table.push(operator, Rows { columns, open });
     }
 
     /// A union at the head of a pipeline.
     pub(in super::super) fn union_source(&mut self, union: &'a syntax::Union) -> Table {
-        let inputs = self.union_inputs(union);
+        let inputs = self.union_inputs(union, 0);
         let all: Vec<&Rows> = inputs.iter().map(|(input, _)| &input.rows).collect();
         let label = super::option(&union.properties, "withsource");
         let inner = super::option(&union.properties, "kind") == Some("inner");
@@ -241,16 +242,18 @@ impl<'a> Binder<'a> {
         Table::new(Source::Union(inputs, rows.schema()), rows)
     }
 
-    fn union_inputs(&mut self, union: &'a syntax::Union) -> Vec<(Table, String)> {
+    /// Binds the inputs; the first of them is numbered `first`.
+    fn union_inputs(&mut self, union: &'a syntax::Union, first: usize) -> Vec<(Table, String)> {
         let fuzzy = self.fuzzy;
         self.fuzzy |= is_fuzzy(union);
-        let inputs = self.with_scope(Scope::default(), |binder| binder.several_tables(&union.tables));
+        let inputs = self.with_scope(Scope::default(), |binder| binder.several_tables(&union.tables, "union_arg", first));
         self.fuzzy = fuzzy;
         inputs
     }
 
-    /// Binds tables, patterns that stand for several included.
-    pub(super) fn several_tables(&mut self, exprs: &'a [Expr]) -> Vec<(Table, String)> {
+    /// Binds tables, patterns that stand for several included. Those that are no tables of the
+    /// database are called `prefix` and a number, from `first` on.
+    pub(super) fn several_tables(&mut self, exprs: &'a [Expr], prefix: &str, first: usize) -> Vec<(Table, String)> {
         let mut tables = Vec::new();
         for expr in exprs {
             match &strip(expr).kind {
@@ -267,12 +270,24 @@ impl<'a> Binder<'a> {
                     if table.graph.is_some() {
                         self.error(TABLE_EXPECTED, expr.span, "a table is needed here, this is a graph");
                     }
-                    let label = source_label(&table.pipeline);
+                    let label = self.source_label(&table.pipeline, prefix, first + tables.len());
                     tables.push((table, label));
                 }
             }
         }
         tables
+    }
+
+    /// Returns what `withsource` calls the rows of a pipeline.
+    pub(super) fn source_label(&self, pipeline: &crate::plan::Pipeline, prefix: &str, number: usize) -> String {
+        match &pipeline.source {
+            Source::Table { name, .. } => name.clone(),
+            Source::Nested(inner) => self.source_label(inner, prefix, number),
+            Source::Slot(slot, _) if self.slot_names.contains_key(slot) => {
+                self.slot_names.get(slot).map(ToString::to_string).unwrap_or_default()
+            }
+            _ => format!("{prefix}{number}"),
+        }
     }
 
     pub(super) fn tables_like(&mut self, pattern: &str) -> Vec<(Table, String)> {
@@ -338,14 +353,6 @@ fn into_inputs(inputs: Vec<(Table, String)>, columns: impl Iterator<Item = Vec<U
         .zip(columns)
         .map(|((table, label), columns)| UnionInput { pipeline: table.into_pipeline(), columns, label })
         .collect()
-}
-
-/// Returns what `withsource` calls the rows of a pipeline.
-fn source_label(pipeline: &crate::plan::Pipeline) -> String {
-    match &pipeline.source {
-        Source::Table { name, .. } => name.clone(),
-        _ => "union_arg0".to_owned(),
-    }
 }
 
 fn side_of(expr: &Expr) -> Option<&str> {

@@ -171,6 +171,7 @@ impl<'a> Binder<'a> {
         let pipeline = crate::plan::Pipeline { source: so_far, stages, schema: rows.schema() };
         let slot = self.add_table_slot(pipeline);
         table.pipeline.source = Source::Slot(slot, rows.schema());
+        self.slot_names.insert(slot, name.text.as_str().into());
         self.env.bind(&name.text, super::env::Binding::Table(slot, Self::shared(rows.clone())));
         table.rows = rows;
     }

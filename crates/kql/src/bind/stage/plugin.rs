@@ -63,7 +63,8 @@ impl<'a> Binder<'a> {
             rows = Rows { columns, open: false };
             declared.schema().columns
         });
-        (Some(PluginCall { plugin: entry.canonical, args: bound.planned, declared }), rows)
+        let names = arguments.iter().map(|argument| argument.name.as_ref().map(|name| name.text.to_string())).collect();
+        (Some(PluginCall { plugin: entry.canonical, args: bound.planned, names, declared }), rows)
     }
 
     fn unknown_plugin(&mut self, name: &Name) {

@@ -18,12 +18,9 @@ const TABLE_COLUMN: &str = "$table";
 impl<'a> Binder<'a> {
     /// `T | search ...`: rows in which the condition holds, with the name of their table.
     pub(super) fn search(&mut self, table: &mut Table, search: &'a syntax::Search) {
-        let condition = self.search_condition(&search.predicate);
+        let condition = self.searching(search, |binder| binder.search_condition(&search.predicate));
         self.keep(table, Operator::Filter(condition.expr));
-        let label = match &table.pipeline.source {
-            Source::Table { name, .. } => name.clone(),
-            _ => String::new(),
-        };
+        let label = self.source_label(&table.pipeline, "search_arg", 0);
         let rows = std::mem::take(&mut table.rows);
         let text = Planned {
             kind: ExprKind::Literal(Value::text(label)),
@@ -53,14 +50,24 @@ impl<'a> Binder<'a> {
             .map(|((input, label), columns)| UnionInput { pipeline: input.into_pipeline(), columns, label })
             .collect();
         let mut table = Table::new(Source::Union(inputs, rows.schema()), rows.clone());
-        let condition =
-            self.with_scope(Scope::of(rows.clone()), |binder| binder.search_condition(&search.predicate));
+        let condition = self.searching(search, |binder| {
+            binder.with_scope(Scope::of(rows.clone()), |binder| binder.search_condition(&search.predicate))
+        });
         table.push(Operator::Filter(condition.expr), rows);
         table
     }
 
+    /// Binds the condition of a `search`, whose `kind` says whether terms heed case.
+    fn searching(&mut self, search: &syntax::Search, bind: impl FnOnce(&mut Self) -> Typed) -> Typed {
+        let before = self.search_heeds_case;
+        self.search_heeds_case = super::option(&search.properties, "kind") == Some("case_sensitive");
+        let condition = bind(self);
+        self.search_heeds_case = before;
+        condition
+    }
+
     fn searched_tables(&mut self, tables: &'a [Expr]) -> Vec<(Table, String)> {
-        if tables.is_empty() { self.tables_like("*") } else { self.several_tables(tables) }
+        if tables.is_empty() { self.tables_like("*") } else { self.several_tables(tables, "search_arg", 0) }
     }
 
     /// Binds a condition in which a bare text stands for "some column has it".

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::super::super::scalar::{distance_to_line, is_in_network, is_in_polygon};
+use super::super::super::scalar::{distance_to_line, distance_to_polygon, is_in_network, is_in_polygon};
 use super::{EvalError, Plugin, Table};
 use crate::plan::PluginArg;
 use crate::types::{Column, ScalarType, Schema};
-use crate::value::{Batch, Value, to_dynamic, to_real, to_text};
+use crate::value::{Batch, Value, to_bool, to_dynamic, to_real, to_text};
 
 /// Kinds of addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,11 +58,14 @@ pub(super) fn polygons(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> {
     let right = lookup_table(plugin)?;
     let polygon = column_of(plugin, 1, &right)?;
     let (longitude, latitude) = (plugin.column(2)?, plugin.column(3)?);
-    let flags = flags(plugin, 4)?;
+    let flags = flags(plugin)?;
+    let radius = plugin.option("radius", 4)?.and_then(|value| to_real(&value)).unwrap_or(0.0);
     let shapes = right.batch.column_or_null(polygon, ScalarType::Dynamic);
     let found = pairs(plugin, &right, |left_row, right_row| {
-        let point = point(plugin, left_row, (longitude, latitude));
-        point.and_then(|point| is_in_polygon(point, &to_dynamic(&shapes.get(right_row)))) == Some(true)
+        let Some(point) = point(plugin, left_row, (longitude, latitude)) else { return false };
+        let shape = to_dynamic(&shapes.get(right_row));
+        let is_near = || distance_to_polygon(point, &shape).is_some_and(|distance| distance <= radius);
+        is_in_polygon(point, &shape) == Some(true) || (radius > 0.0 && is_near())
     })?;
     Ok(joined(plugin, &right, polygon, &found, flags))
 }
@@ -72,8 +75,8 @@ pub(super) fn lines(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> {
     let right = lookup_table(plugin)?;
     let line = column_of(plugin, 1, &right)?;
     let (longitude, latitude) = (plugin.column(2)?, plugin.column(3)?);
-    let radius = plugin.constant(4)?.and_then(|value| to_real(&value)).unwrap_or(0.0);
-    let flags = flags(plugin, 5)?;
+    let radius = plugin.option("radius", 4)?.and_then(|value| to_real(&value)).unwrap_or(0.0);
+    let flags = flags(plugin)?;
     let shapes = right.batch.column_or_null(line, ScalarType::Dynamic);
     let found = pairs(plugin, &right, |left_row, right_row| {
         let point = point(plugin, left_row, (longitude, latitude));
@@ -105,15 +108,16 @@ fn point(plugin: &Plugin<'_, '_>, row: usize, columns: (usize, usize)) -> Option
     Some((real(columns.0)?, real(columns.1)?))
 }
 
-/// Reads the flags at the end: whether rows without a match stay, and whether the key is shown.
-fn flags(plugin: &Plugin<'_, '_>, first: usize) -> Result<(bool, bool), EvalError> {
-    let mut flags = Vec::new();
-    for index in first..plugin.call.args.len() {
-        if let Some(Value::Bool(flag)) = plugin.constant(index)? {
-            flags.push(flag == Some(true));
-        }
-    }
-    Ok((flags.first().copied().unwrap_or(false), flags.get(1).copied().unwrap_or(false)))
+/// Reads a flag by its name or its place.
+fn flag(plugin: &Plugin<'_, '_>, name: &str, place: usize) -> Result<bool, EvalError> {
+    let value = plugin.option(name, place)?;
+    Ok(value.is_some_and(|value| to_bool(&value) == Some(true)))
+}
+
+/// Reads the flags of a lookup by place: whether rows without a match stay, and whether the key
+/// is shown.
+fn flags(plugin: &Plugin<'_, '_>) -> Result<(bool, bool), EvalError> {
+    Ok((flag(plugin, "return_unmatched", 5)?, flag(plugin, "return_lookup_key", 7)?))
 }
 
 fn pairs(

@@ -64,6 +64,13 @@ impl Plugin<'_, '_> {
         self.scalar(index).map(|expr| self.machine.constant(expr)).transpose()
     }
 
+    /// Returns a constant argument that is written with a name, or without one at a place.
+    fn option(&self, name: &str, place: usize) -> Result<Option<Value>, EvalError> {
+        let named = self.call.names.iter().position(|known| known.as_deref() == Some(name));
+        let unnamed = || self.call.names.get(place).is_some_and(Option::is_none).then_some(place);
+        named.or_else(unnamed).map_or(Ok(None), |index| self.constant(index))
+    }
+
     /// Returns the place of a column that an argument names.
     fn column(&self, index: usize) -> Result<usize, EvalError> {
         match self.scalar(index).map(|expr| &expr.kind) {
