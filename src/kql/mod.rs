@@ -1,15 +1,19 @@
-//! Hunting queries: what is wrong with one, and how it is laid out.
+//! Hunting queries: what is wrong with one, how it is laid out, and what it gives over rows at hand.
 //!
 //! The door to the query library (`crates/kql`), which knows the language and nothing of huntbook. Its
 //! diagnostics come out as [`Problem`]s, whose ranges count in the query; whoever knows where the query
 //! stands in a file moves them there. Queries in Markdown are found by [`blocks`].
 
 mod block;
+mod data;
+mod run;
 
 use kql::diagnostic::{self, Severity};
 use kql::schema::Database;
 
 pub use block::{Block, blocks};
+pub use data::{Data, DataError};
+pub use run::{Column, Rows, run};
 
 use crate::diag::{Code, Level, Problem};
 
@@ -78,7 +82,7 @@ pub fn format(query: &str) -> Result<String, FormatError> {
 /// What a code of the query library is called; nothing for a number it does not have.
 #[must_use]
 pub fn title(number: u16) -> Option<&'static str> {
-    let codes = [kql::lex::CODES, kql::parse::CODES, kql::bind::ALL];
+    let codes = [kql::lex::CODES, kql::parse::CODES, kql::bind::ALL, kql::eval::CODES];
     codes.iter().copied().flatten().find(|code| code.number == number).map(|code| code.title)
 }
 
@@ -114,7 +118,7 @@ mod tests {
             .collect();
         assert_eq!(
             found,
-            [("KQL013".to_owned(), Level::Error, 4..8), ("KQL018".to_owned(), Level::Warning, 19..24)]
+            [("KQL013".to_owned(), Level::Error, 13..17), ("KQL018".to_owned(), Level::Warning, 28..36)]
         );
         assert_eq!(problems[0].suggestion.as_ref().map(|mend| mend.replacement.as_str()), Some("where"));
     }

@@ -1,5 +1,6 @@
 //! Why a query gave no rows.
 
+use crate::diagnostic::{Code, Diagnostic};
 use crate::text::Span;
 
 /// Why a query gave no rows.
@@ -86,5 +87,33 @@ impl EvalError {
             Self::Refused { message, span: None } => Self::Refused { message, span: Some(place) },
             other => other,
         }
+    }
+}
+
+/// A query the service could run and this evaluator cannot.
+pub const UNSUPPORTED: Code = Code::new(400, "not supported by the evaluator");
+/// A table that nobody provides.
+pub const NO_TABLE: Code = Code::new(401, "table without rows");
+/// An answer from outside that nobody provides.
+pub const NO_FIXTURE: Code = Code::new(402, "nothing provided from outside");
+/// A query the service would refuse while it runs.
+pub const REFUSED: Code = Code::new(403, "refused while running");
+/// A limit reached while the query ran.
+pub const LIMIT: Code = Code::new(404, "limit reached");
+
+/// All codes of this room, in order.
+pub const CODES: &[Code] = &[UNSUPPORTED, NO_TABLE, NO_FIXTURE, REFUSED, LIMIT];
+
+impl EvalError {
+    /// Returns the error as a diagnostic; it is at the start of the text if its place is not known.
+    pub fn diagnostic(&self) -> Diagnostic {
+        let (code, span) = match self {
+            Self::Unsupported { span, .. } => (UNSUPPORTED, *span),
+            Self::NoTable(_) => (NO_TABLE, None),
+            Self::NoFixture(_) => (NO_FIXTURE, None),
+            Self::Refused { span, .. } => (REFUSED, *span),
+            Self::Limit { .. } => (LIMIT, None),
+        };
+        Diagnostic::error(code, span.unwrap_or_default(), self.to_string())
     }
 }

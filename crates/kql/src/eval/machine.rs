@@ -6,7 +6,7 @@ use super::budget::Budget;
 use super::chance::Chance;
 use super::expr::Frame;
 use super::scalar::Memo;
-use super::{Answer, Env, EvalError, Table, Tables, operator};
+use super::{Answer, Env, EvalError, INGESTION_TIME, Table, Tables, operator};
 use crate::plan::{Operator, Pipeline, Plan, Slot, SlotId};
 use crate::types::{ScalarType, Schema};
 use crate::value::{Batch, Value};
@@ -49,7 +49,7 @@ impl<'a> Machine<'a> {
 
     /// Runs a tabular statement.
     pub(super) fn answer(&self, pipeline: &Pipeline) -> Result<Answer, EvalError> {
-        let table = self.pipeline(pipeline, None)?;
+        let table = visible(self.pipeline(pipeline, None)?);
         Budget::result(self.env, &table.batch)?;
         let render = pipeline.stages.iter().rev().find_map(|stage| match &stage.operator {
             Operator::Render(render) => Some(render.clone()),
@@ -149,6 +149,14 @@ pub(super) struct Received<'a> {
     pub(super) table: &'a Table,
     /// How many of the columns the plan knows; further ones are only known to the rows.
     pub(super) known: usize,
+}
+
+/// Leaves out the column that only `ingestion_time()` reads.
+fn visible(table: Table) -> Table {
+    let Some(hidden) = table.schema.find(INGESTION_TIME) else { return table };
+    let kept: Vec<usize> = (0..table.schema.len()).filter(|place| *place != hidden).collect();
+    let columns = kept.iter().filter_map(|place| table.schema.get(*place)).cloned().collect();
+    Table { schema: Schema { columns, open: table.schema.open }, batch: table.batch.project(&kept) }
 }
 
 /// Gives the rows the columns the plan expects: a closed schema has just these, an open one has

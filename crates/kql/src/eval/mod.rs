@@ -23,7 +23,7 @@ mod text_match;
 mod window;
 
 pub use env::{Env, Fixtures, Limits, NoFixtures, NoTables, Tables};
-pub use error::{EvalError, Limited};
+pub use error::{CODES, EvalError, LIMIT, Limited, NO_FIXTURE, NO_TABLE, REFUSED, UNSUPPORTED};
 
 use crate::plan::{Plan, Render};
 use crate::types::Schema;
