@@ -22,5 +22,6 @@ pub mod plan;
 pub mod bind;
 pub mod format;
 
-// Layer 5: doing it.
+// Layer 5: doing it, and what follows from the meaning.
 pub mod eval;
+pub mod lint;

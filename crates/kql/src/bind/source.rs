@@ -53,6 +53,11 @@ impl Table {
         self.push(Operator::Unsupported(what), rows);
     }
 
+    /// Goes on with rows that could have any column, after something wrong.
+    pub(super) fn give_up(&mut self) {
+        self.push(Operator::Unsupported("operator with errors"), Rows { columns: Vec::new(), open: true });
+    }
+
     /// Returns the plan of the table.
     pub(super) fn into_pipeline(mut self) -> Pipeline {
         self.pipeline.schema = self.rows.schema();

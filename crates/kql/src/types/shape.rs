@@ -227,10 +227,14 @@ fn widens(source: ScalarType, target: ScalarType, conversion: Conversion) -> boo
     }
 }
 
-/// Returns the widest of the numeric types, `int` made `long`; nothing if none is numeric.
+/// Returns the widest of the numeric types, `int` made `long`; nothing if none is numeric or one of
+/// the types is not known.
 pub fn widest<'a>(shapes: impl IntoIterator<Item = &'a Shape>) -> Option<ScalarType> {
     let mut widest: Option<ScalarType> = None;
     for shape in shapes {
+        if shape.is_unknown() {
+            return None;
+        }
         if let Shape::Scalar(ty) = shape
             && ty.is_numeric()
             && widest.is_none_or(|current| is_wider(*ty, current))

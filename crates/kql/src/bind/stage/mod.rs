@@ -30,7 +30,7 @@ impl<'a> Binder<'a> {
         let saved = std::mem::replace(&mut self.scope, Scope::of(rows));
         let bound = self.deeper(operator.span, |binder| binder.operator_stage(table, operator));
         if bound.is_none() {
-            table.rows = Self::open_rows();
+            table.give_up();
         }
         self.scope = saved;
     }
@@ -104,16 +104,16 @@ impl<'a> Binder<'a> {
             OperatorKind::MakeGraph(graph) => self.make_graph(table, graph),
             OperatorKind::Range { .. } | OperatorKind::Print(_) | OperatorKind::Find(_) => {
                 self.error(WRONG_PLACE, operator.keyword, "the operator makes rows, so nothing can stand before it");
-                table.rows = Self::open_rows();
+                table.give_up();
             }
             OperatorKind::MacroExpand { .. } => {
                 table.rows = Self::open_rows();
                 table.unsupported("macro-expand");
             }
-            OperatorKind::Error => table.rows = Self::open_rows(),
+            OperatorKind::Error => table.give_up(),
             _ => {
                 self.error(WRONG_PLACE, operator.keyword, "the operator needs a graph: use `make-graph` first");
-                table.rows = Self::open_rows();
+                table.give_up();
             }
         }
     }

@@ -28,7 +28,7 @@ impl<'a> Binder<'a> {
         let (call, rows) = self.plugin(evaluate);
         match call {
             Some(call) => table.push(Operator::Plugin(Box::new(call)), rows),
-            None => table.rows = rows,
+            None => table.push(Operator::Unsupported("plugin"), rows),
         }
     }
 
@@ -259,7 +259,7 @@ impl<'a> Binder<'a> {
     pub(super) fn invoke(&mut self, table: &mut Table, call: &'a Expr) {
         let syntax::ExprKind::Call { name, arguments, receiver: None } = &strip(call).kind else {
             self.error(TABLE_EXPECTED, call.span, "a function call is needed here");
-            table.rows = Self::open_rows();
+            table.give_up();
             return;
         };
         let rows = self.in_scope();
@@ -289,7 +289,7 @@ impl<'a> Binder<'a> {
                 if !self.fuzzy {
                     self.unknown_function(name);
                 }
-                table.rows = Self::open_rows();
+                table.give_up();
             }
         }
     }
