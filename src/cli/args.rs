@@ -126,7 +126,7 @@ pub(super) enum Command {
     Serve(Serve),
     /// Start the simulated tenant alone, for trying clients and writing playbooks
     Sim(Sim),
-    /// Check and lay out hunting queries, offline
+    /// Check, run and lay out hunting queries, offline
     ///
     /// Reads `.kql` files, and Markdown with queries in fenced blocks that say `kql` or `kusto`. Needs no
     /// account and no settings.
@@ -325,6 +325,13 @@ pub(super) enum Kql {
     /// Reports every problem of every query in one pass: syntax, tables, columns, functions, types; place,
     /// caret, code, and the nearest right word. Exit code 1 if there is an error; warnings alone are fine.
     Check(KqlCheck),
+    /// Run a query over rows in files
+    ///
+    /// The tables are files of one JSON object a line, named after the tables: `DeviceInfo.ndjson`. Nothing
+    /// else is read: what the query wants from outside comes as --document, or as a file named after the
+    /// function (`FileProfile.ndjson`). Exit code 1 if the query is refused or cannot be run here; there are
+    /// never results in part.
+    Run(KqlRun),
     /// Lay out queries
     ///
     /// Rewrites files in place; only blanks and line ends change, comments stay. Without paths, lays out
@@ -346,8 +353,7 @@ pub(super) struct KqlCheck {
     /// Where the queries are.
     #[command(flatten)]
     pub(super) files: KqlFiles,
-    /// A file of further tables (JSON): {"format": 1, "tables": [{"name": "Mine_CL", "columns":
-    /// [["Timestamp", "datetime"]]}]}
+    /// A file of further tables: `{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Size", "long"]]}]}`
     #[arg(long, value_name = "FILE")]
     pub(super) tables: Vec<PathBuf>,
 }
@@ -364,4 +370,23 @@ pub(super) struct KqlFmt {
     /// Change nothing; show what would change
     #[arg(long)]
     pub(super) diff: bool,
+}
+
+/// Arguments of `kql run`.
+#[derive(Debug, Args)]
+pub(super) struct KqlRun {
+    /// A file with the query; without, standard input
+    pub(super) query: Option<PathBuf>,
+    /// The folder with the tables
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) data: Option<PathBuf>,
+    /// The moment that `now()` and `ago()` count from [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(super) now: Option<jiff::Timestamp>,
+    /// What `externaldata` finds at an address; may be given several times
+    #[arg(long, value_name = "ADDRESS=FILE")]
+    pub(super) document: Vec<String>,
+    /// A file of further tables, as `kql check` takes it
+    #[arg(long, value_name = "FILE")]
+    pub(super) tables: Vec<PathBuf>,
 }

@@ -93,7 +93,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Sim(sim) => sim::run(&sim, clock).await,
-        Command::Kql { what } => kql::run(&what, format),
+        Command::Kql { what } => kql::run(&what, format, &clock),
         Command::Actions { name } => reference::actions(name.as_deref(), format),
         Command::Schema { of } => Ok(reference::schema(of)),
         Command::Explain { code } => reference::explain(&code),

@@ -1,11 +1,12 @@
 //! Rows and answers from outside that queries run over, as they come in files.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kql::eval::{Fixtures, Table, Tables};
 use kql::schema::Database;
 use kql::types::{Column, ScalarType, Schema};
-use kql::value::{Batch, Cells, Datetime, Dynamic, Value, cast, to_text};
+use kql::value::{Bag, Batch, Cells, Datetime, Dynamic, Value, cast, to_text};
 
 /// Most rows of one table; the evaluator has limits of its own on top.
 const ROWS_MAX: usize = 5_000_000;
@@ -71,20 +72,12 @@ impl Data {
             }
         }
     }
-
-    fn batch(&self, rows: &[&Dynamic], schema: &Schema) -> Batch {
-        let cells = |column: &Column| {
-            let values = rows.iter().map(|row| cell(row.property(&column.name), column.ty));
-            std::sync::Arc::new(Cells::from_values(column.ty, values))
-        };
-        Batch::new(schema.columns.iter().map(cells).collect(), rows.len())
-    }
 }
 
 impl Tables for Data {
     fn scan(&self, name: &str, schema: &Schema) -> Option<Batch> {
         let rows: Vec<&Dynamic> = self.tables.get(name)?.iter().collect();
-        Some(self.batch(&rows, schema))
+        Some(batch(&rows, schema))
     }
 }
 
@@ -102,8 +95,16 @@ impl Fixtures for Data {
         };
         let rows: Vec<&Dynamic> = rows.iter().filter(fits).collect();
         let schema = infer(rows.iter().copied());
-        Some(Table { batch: self.batch(&rows, &schema), schema })
+        Some(Table { batch: batch(&rows, &schema), schema })
     }
+}
+
+fn batch(rows: &[&Dynamic], schema: &Schema) -> Batch {
+    let cells = |column: &Column| {
+        let values = rows.iter().map(|row| cell(row.property(&column.name), column.ty));
+        Arc::new(Cells::from_values(column.ty, values))
+    };
+    Batch::new(schema.columns.iter().map(cells).collect(), rows.len())
 }
 
 fn is_text(value: &Dynamic, wanted: &str) -> bool {
@@ -122,14 +123,14 @@ fn cell(value: Dynamic, ty: ScalarType) -> Value {
 
 /// Finds names and types of columns in rows: the type all values of a column have, otherwise `string`.
 fn infer<'a>(rows: impl IntoIterator<Item = &'a Dynamic>) -> Schema {
-    let mut names: Vec<std::sync::Arc<str>> = Vec::new();
-    let mut types: BTreeMap<std::sync::Arc<str>, ScalarType> = BTreeMap::new();
-    for (name, value) in rows.into_iter().filter_map(Dynamic::as_bag).flat_map(|bag| bag.iter()) {
+    let mut names: Vec<Arc<str>> = Vec::new();
+    let mut types: BTreeMap<Arc<str>, ScalarType> = BTreeMap::new();
+    for (name, value) in rows.into_iter().filter_map(Dynamic::as_bag).flat_map(Bag::iter) {
         if !types.contains_key(name) {
-            names.push(std::sync::Arc::clone(name));
+            names.push(Arc::clone(name));
         }
         let found = type_of(value);
-        let known = types.entry(std::sync::Arc::clone(name)).or_insert(found);
+        let known = types.entry(Arc::clone(name)).or_insert(found);
         *known = match (*known, found) {
             (a, b) if a == b || b == ScalarType::Unknown => a,
             (ScalarType::Unknown, b) => b,
@@ -137,9 +138,9 @@ fn infer<'a>(rows: impl IntoIterator<Item = &'a Dynamic>) -> Schema {
             _ => ScalarType::String,
         };
     }
-    let column = |name: &std::sync::Arc<str>| {
+    let column = |name: &Arc<str>| {
         let ty = types.get(name).copied().filter(|ty| *ty != ScalarType::Unknown);
-        Column::new(std::sync::Arc::clone(name), ty.unwrap_or(ScalarType::String))
+        Column::new(Arc::clone(name), ty.unwrap_or(ScalarType::String))
     };
     Schema::new(names.iter().map(column).collect())
 }

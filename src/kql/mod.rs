@@ -9,6 +9,7 @@ mod data;
 mod run;
 
 use kql::diagnostic::{self, Severity};
+use kql::lint::Use;
 use kql::schema::Database;
 
 pub use block::{Block, blocks};
@@ -48,10 +49,17 @@ impl Schema {
     }
 }
 
-/// Says what is wrong with a query, in the order of its text.
+/// Says what is wrong with a query and what its author may not want, in the order of its text.
 #[must_use]
 pub fn check(query: &str, schema: &Schema) -> Vec<Problem> {
-    kql::bind::check(query, &schema.0).diagnostics.iter().map(problem).collect()
+    let checked = kql::bind::check(query, &schema.0);
+    let mut found = checked.diagnostics.clone();
+    // What is missing from text that was not understood nobody can say.
+    if !checked.parsed.diagnostics.iter().any(|told| told.severity == Severity::Error) {
+        found.append(&mut kql::lint::lint(query, &checked, &schema.0, &Use::default()));
+    }
+    found.sort_by_key(|diagnostic| diagnostic.span.start);
+    found.iter().map(problem).collect()
 }
 
 /// Why a query is not laid out.
@@ -82,7 +90,7 @@ pub fn format(query: &str) -> Result<String, FormatError> {
 /// What a code of the query library is called; nothing for a number it does not have.
 #[must_use]
 pub fn title(number: u16) -> Option<&'static str> {
-    let codes = [kql::lex::CODES, kql::parse::CODES, kql::bind::ALL, kql::eval::CODES];
+    let codes = [kql::lex::CODES, kql::parse::CODES, kql::bind::ALL, kql::lint::ALL, kql::eval::CODES];
     codes.iter().copied().flatten().find(|code| code.number == number).map(|code| code.title)
 }
 
@@ -130,7 +138,7 @@ mod tests {
         assert_eq!(check(query, &schema).len(), 1);
         let json = r#"{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Size", "long"]]}]}"#;
         schema.add(json).expect("a table");
-        assert_eq!(check(query, &schema), []);
+        assert_eq!(check(query, &schema).iter().filter(|found| found.level == Level::Error).count(), 0);
         assert!(schema.add("{}").is_err());
     }
 

@@ -1,7 +1,8 @@
-//! `huntbook kql`: checks and lays out hunting queries.
+//! `huntbook kql`: checks, runs and lays out hunting queries.
 
 mod diff;
 mod files;
+mod query;
 
 use std::fs;
 use std::ops::Range;
@@ -14,14 +15,16 @@ use serde_json::json;
 use super::args::{Kql, KqlCheck, KqlFmt, Output};
 use super::exit::Exit;
 use super::output::{say, say_json, tell};
+use crate::clock::SharedClock;
 use crate::diag::{Diagnostic, Format, Level, Problem, Span, render};
 use crate::kql::{self, Block, FormatError, Schema};
 
 use files::Source;
 
 /// Runs one of the commands.
-pub(super) fn run(command: &Kql, format: Output) -> anyhow::Result<Exit> {
+pub(super) fn run(command: &Kql, format: Output, clock: &SharedClock) -> anyhow::Result<Exit> {
     match command {
+        Kql::Run(arguments) => query::run(arguments, format, clock),
         Kql::Check(arguments) => check(arguments, format),
         Kql::Fmt(arguments) => fmt(arguments, format),
     }
