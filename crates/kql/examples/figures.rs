@@ -4,20 +4,27 @@
 //! cargo run --release -p huntbook-kql --example figures -- DIR [--show N]
 //! ```
 //!
-//! `DIR` holds `corpus/queries.ndjson` (queries with the columns of their results) and
-//! `corpus/rejected.ndjson` (queries that are wrong, with the places of their errors). `--show`
-//! prints the first N differences of each kind.
+//! `DIR` holds `corpus/queries.ndjson` (queries with the columns of their results),
+//! `corpus/rejected.ndjson` (queries that are wrong, with the places of their errors), and
+//! `oracle-fuzz.json` and `oracle-docs.json` (queries with what the real engine answered).
+//! `--show` prints the first N differences of each kind.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use answers::Verdict;
 use kql::bind::{Checked, check};
 use kql::diagnostic::{Diagnostic, Severity};
+use kql::eval::{Env, Fixtures, Table, Tables, run};
 use kql::schema::Database;
 use kql::text::SourceMap;
+use kql::types::Schema;
+use kql::value::{Batch, Datetime, Value};
 use serde::Deserialize;
 
+#[path = "support/answers.rs"]
+mod answers;
 #[path = "support/oracle.rs"]
 mod oracle;
 
@@ -99,6 +106,8 @@ fn measure(dir: &Path, report: &Report) -> Result<(), Box<dyn std::error::Error>
     let accepted_wrongly: Vec<String> =
         refused.iter().filter(|query| first_error(&check(query, database)).is_none()).cloned().collect();
     report.line("oracle errors refused", refused.len() - accepted_wrongly.len(), refused.len(), &accepted_wrongly);
+    answered(dir, report)?;
+    executed(&accepted, database, report);
     speed(&accepted, database);
     Ok(())
 }
@@ -178,6 +187,63 @@ fn refusals(rejected: &[Rejected], database: &Database, report: &Report) {
     }
     report.line("rejects", refuses, all, &accepted);
     report.line("first error within 3 characters", near, all, &far);
+}
+
+/// Runs the oracle's queries and compares the rows. Rows in another order count as equal where the
+/// query does not sort; a query that depends on chance or the clock has to run.
+fn answered(dir: &Path, report: &Report) -> Result<(), Box<dyn std::error::Error>> {
+    let outcomes = answers::outcomes(dir)?;
+    let (mut equal, mut wrong, mut unsupported) = (0, Vec::new(), Vec::new());
+    for outcome in &outcomes {
+        match &outcome.verdict {
+            Verdict::Equal | Verdict::Reordered | Verdict::Random => equal += 1,
+            Verdict::Wrong(why) => wrong.push(format!("{} {why}: {}", outcome.id, outcome.query)),
+            Verdict::Unsupported(why) => unsupported.push(format!("{} {why}: {}", outcome.id, outcome.query)),
+        }
+    }
+    report.line("oracle rows equal", equal, outcomes.len(), &[]);
+    report.line("oracle rows wrong", wrong.len(), outcomes.len(), &wrong);
+    report.line("oracle queries unsupported", unsupported.len(), outcomes.len(), &unsupported);
+    Ok(())
+}
+
+/// Tables without rows, documents without lines.
+struct Nothing;
+
+impl Tables for Nothing {
+    fn scan(&self, _name: &str, schema: &Schema) -> Option<Batch> {
+        Some(Batch::empty(schema))
+    }
+}
+
+impl Fixtures for Nothing {
+    fn document(&self, _uri: &str) -> Option<String> {
+        Some(String::new())
+    }
+
+    fn function(&self, name: &str, _args: &[Value]) -> Option<Table> {
+        let service = Database::defender().service(name)?;
+        let schema = Schema::new(service.columns.clone());
+        Some(Table { batch: Batch::empty(&schema), schema })
+    }
+
+    fn knows_places(&self) -> bool {
+        true
+    }
+}
+
+/// Runs the corpus over tables without rows: whether the evaluator can do all they ask for.
+fn executed(accepted: &[Accepted], database: &Database, report: &Report) {
+    let mut failed = Vec::new();
+    let now = Datetime::parse("2026-08-02T23:56:44Z").unwrap_or(Datetime::UNIX_EPOCH);
+    for case in accepted {
+        let checked = check(&case.query, database);
+        let env = Env { fixtures: &Nothing, ..Env::at(now) };
+        if let Err(error) = run(&checked.bound.plan, &Nothing, &env) {
+            failed.push(format!("{} {error}", case.id));
+        }
+    }
+    report.line("corpus runs over empty tables", accepted.len() - failed.len(), accepted.len(), &failed);
 }
 
 fn result_columns(cases: &[oracle::Case], database: &Database, report: &Report) {

@@ -368,7 +368,6 @@ fn folded(op: UnaryOp, operand: &Typed, span: Span) -> Option<Typed> {
     Some(Typed::literal(value, operand.shape.clone(), span))
 }
 
-/// Returns how an index appears in an automatic name.
 /// Returns the value that an index picks from a call that gives several.
 fn item_of(base: &Typed, index: &Typed) -> Option<Typed> {
     let items = &base.several.as_ref()?.items;
@@ -380,6 +379,7 @@ fn item_of(base: &Typed, index: &Typed) -> Option<Typed> {
     Some(typed.with_name(Some(Arc::clone(&item.name))))
 }
 
+/// Returns how an index appears in an automatic name.
 fn index_label(index: &Typed) -> Option<String> {
     match &index.expr.kind {
         ExprKind::Literal(Value::String(text)) => Some((**text).to_owned()),
