@@ -105,7 +105,12 @@ fn measure(dir: &Path, report: &Report) -> Result<(), Box<dyn std::error::Error>
     let refused = oracle::refused(dir)?;
     let accepted_wrongly: Vec<String> =
         refused.iter().filter(|query| first_error(&check(query, database)).is_none()).cloned().collect();
-    report.line("oracle errors refused", refused.len() - accepted_wrongly.len(), refused.len(), &accepted_wrongly);
+    report.line(
+        "oracle errors refused",
+        refused.len() - accepted_wrongly.len(),
+        refused.len(),
+        &accepted_wrongly,
+    );
     answered(dir, report)?;
     executed(&accepted, database, report);
     speed(&accepted, database);
@@ -132,7 +137,10 @@ fn front_end(accepted: &[Accepted], database: &Database, report: &Report) {
             None => accepts += 1,
             Some(error) => {
                 let near = error.span.of(&case.query);
-                refused.push(format!("{} {} {} at {:?}: {near}", case.id, error.code, error.message, error.span));
+                refused.push(format!(
+                    "{} {} {} at {:?}: {near}",
+                    case.id, error.code, error.message, error.span
+                ));
             }
         }
         let Some(expected) = &case.out else { continue };

@@ -17,7 +17,7 @@ struct Facts {
     format: u64,
     /// Day the facts were gathered; for people.
     #[serde(default, rename = "facts")]
-    _facts: Option<String>,
+    _gathered: Option<String>,
     #[serde(default)]
     tables: Vec<TableFacts>,
     #[serde(default)]

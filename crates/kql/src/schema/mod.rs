@@ -227,7 +227,8 @@ mod tests {
     fn a_file_of_another_format_is_refused() {
         let error = Database::from_json(r#"{"format": 2}"#).expect_err("format 2 is unknown");
         assert_eq!(error.to_string(), "the schema has format 2, and only format 1 is known");
-        let error = Database::from_json(r#"{"format": 1, "tables": [{"name": "T", "columns": [["a", "x"]]}]}"#);
+        let error =
+            Database::from_json(r#"{"format": 1, "tables": [{"name": "T", "columns": [["a", "x"]]}]}"#);
         let error = error.expect_err("the type is unknown");
         assert_eq!(error.to_string(), "column `a` of `T` has the unknown type `x`");
     }
