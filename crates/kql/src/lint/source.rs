@@ -1,7 +1,7 @@
 //! Where rows come from: joins, searches, and rows without order.
 
 use super::walk::{self, Visit, strip};
-use super::{ARBITRARY_ROWS, Context, IMPLICIT_JOIN, NEEDLESS_EXPANSION, UNBOUNDED_JOIN, WIDE_SEARCH};
+use super::{ARBITRARY_ROWS, Context, IMPLICIT_JOIN, PARALLEL_EXPANSION, UNBOUNDED_JOIN, WIDE_SEARCH};
 use crate::diagnostic::Diagnostic;
 use crate::schema::Database;
 use crate::syntax::{Expr, ExprKind, Join, NameStyle, Operator, OperatorKind, Pipeline};
@@ -63,7 +63,7 @@ impl<'a> Visit<'a> for Look<'_, '_> {
                 let help =
                     "the n-th elements stand in one row; expand one after the other for all combinations";
                 self.found
-                    .push(Diagnostic::note(NEEDLESS_EXPANSION, operator.keyword, message).with_help(help));
+                    .push(Diagnostic::note(PARALLEL_EXPANSION, operator.keyword, message).with_help(help));
             }
             _ => {}
         }
