@@ -10,6 +10,7 @@ pub mod model;
 pub mod cadence;
 pub mod expr;
 pub mod http;
+pub mod kql;
 pub mod rows;
 pub mod store;
 pub mod text;

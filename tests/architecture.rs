@@ -28,6 +28,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("indicatif", &["cli"]),
     ("jsonschema", &["yaml"]),
     ("jsonwebtoken", &["sim", "tenant"]),
+    ("kql", &["kql"]),
     ("lettre", &["channel"]),
     ("notify", &["daemon"]),
     ("reqwest", &["http"]),

@@ -45,6 +45,16 @@ fn blocks(language: &str) -> Vec<(usize, String)> {
     found
 }
 
+/// The lines of the section whose heading starts so.
+fn section(heading: &str) -> std::ops::Range<usize> {
+    let text = readme();
+    let headings: Vec<(usize, &str)> =
+        (1..).zip(text.lines()).filter(|(_, line)| line.starts_with("## ")).collect();
+    let at =
+        headings.iter().position(|(_, line)| line.starts_with(heading)).expect("there is such a section");
+    headings[at].0..headings.get(at + 1).map_or(usize::MAX, |next| next.0)
+}
+
 /// The words of a shell line; knows double quotes and comments.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
@@ -150,7 +160,12 @@ async fn follow(folder: &Path) -> Sim {
     let ends = sim.endpoints();
     let endpoints =
         format!("endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\"}}", ends.login, ends.graph, ends.mde);
-    fs::create_dir(folder.join("playbooks")).expect("a new folder");
+    for folder in ["playbooks", "hunts"].map(|name| folder.join(name)) {
+        fs::create_dir(folder).expect("a new folder");
+    }
+    for (_, block) in blocks("kql") {
+        fs::write(folder.join("hunts/psexec.kql"), block).expect("the folder is ours");
+    }
     for (_, block) in blocks("yaml") {
         if block.starts_with("# huntbook.yaml") {
             let settings = block
@@ -173,7 +188,9 @@ async fn its_five_minutes_work() {
     let sim = follow(folder.path()).await;
     let teams = format!("{}/teams/soc", sim.endpoints().hooks);
     let mut seen = 0;
-    let calls = blocks("sh").into_iter().flat_map(|(_, block)| block.lines().map(words).collect::<Vec<_>>());
+    let section = section("## Five minutes");
+    let blocks = blocks("sh").into_iter().filter(|(number, _)| section.contains(number));
+    let calls = blocks.flat_map(|(_, block)| block.lines().map(words).collect::<Vec<_>>());
     for call in calls.filter(|call| call.first().is_some_and(|word| word == "huntbook")) {
         let arguments = &call[1..];
         if arguments.first().is_some_and(|word| word == "serve") {

@@ -8,6 +8,7 @@ mod exit;
 mod history;
 mod import;
 mod junit;
+mod kql;
 mod output;
 mod overview;
 mod record;
@@ -94,6 +95,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),
         Command::Sim(sim) => sim::run(&sim, clock).await,
+        Command::Kql { what } => kql::run(&what, format, &clock),
         Command::Actions { name } => reference::actions(name.as_deref(), format),
         Command::Schema { of } => reference::schema(of),
         Command::Explain { code } => reference::explain(&code),

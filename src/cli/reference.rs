@@ -10,7 +10,7 @@ use super::output::{say, say_json, show};
 use super::{Misuse, tables};
 use crate::action::{ActionKind, Impact, Remote};
 use crate::diag::{Code, nearest};
-use crate::{playbook, settings};
+use crate::{kql, playbook, settings};
 
 /// Lists the actions, or explains one.
 pub(super) fn actions(name: Option<&str>, format: Output) -> anyhow::Result<Exit> {
@@ -58,11 +58,15 @@ pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Exit> {
 
 /// Explains a diagnostic code.
 pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
-    let Some(known) = Code::parse(code) else {
-        let text = format!("there is no code `{}`; codes are HB0001 to HB0999", code.escape_debug());
-        return Err(Misuse(text).into());
+    let known = Code::parse(code).and_then(|known| match known {
+        Code::Kql(number) => Some((known, kql::title(number)?)),
+        own => Some((own, own.title())),
+    });
+    let Some((known, title)) = known else {
+        let codes = "codes are HB0001 to HB0999 and KQL001 to KQL999";
+        return Err(Misuse(format!("there is no code `{}`; {codes}", code.escape_debug())).into());
     };
-    say(&format!("{known}: {}\n\n{}", known.title(), known.about()))?;
+    say(&format!("{known}: {title}\n\n{}", known.about()))?;
     Ok(Exit::Fine)
 }
 

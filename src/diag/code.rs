@@ -1,5 +1,6 @@
 //! The stable codes, one for each kind of problem.
 
+use std::borrow::Cow;
 use std::fmt;
 
 macro_rules! codes {
@@ -7,35 +8,51 @@ macro_rules! codes {
         /// A kind of problem. The text (`HB0101`) never changes its meaning and is never used again.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
-            $($(#[doc = $doc])+ $variant),+
+            $($(#[doc = $doc])+ $variant,)+
+            /// A problem inside a hunting query, by the number that the query library gives it.
+            Kql(u16),
         }
 
         impl Code {
-            /// Every code, ascending.
+            /// Every code of our own, ascending.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The code as it is printed.
             #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
+            pub fn as_str(self) -> Cow<'static, str> {
+                match self {
+                    $(Self::$variant => Cow::Borrowed($text),)+
+                    Self::Kql(number) => Cow::Owned(format!("KQL{number:03}")),
+                }
             }
 
             /// Finds a code by its text, whatever its case.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text))
+                let own = Self::ALL.iter().copied().find(|code| code.as_str().eq_ignore_ascii_case(text));
+                own.or_else(|| {
+                    let (prefix, number) = text.split_at_checked(3)?;
+                    let known = prefix.eq_ignore_ascii_case("KQL") && number.len() == 3;
+                    number.parse().ok().filter(|_| known).map(Self::Kql)
+                })
             }
 
             /// What it means, in a sentence or two.
             #[must_use]
             pub const fn about(self) -> &'static str {
-                match self { $(Self::$variant => concat!($($doc),+)),+ }
+                match self {
+                    $(Self::$variant => concat!($($doc),+),)+
+                    Self::Kql(_) => " A problem inside a hunting query.",
+                }
             }
 
             /// What the kind is called.
             #[must_use]
             pub const fn title(self) -> &'static str {
-                match self { $(Self::$variant => $title),+ }
+                match self {
+                    $(Self::$variant => $title,)+
+                    Self::Kql(_) => "a problem in a hunting query",
+                }
             }
         }
     };
@@ -112,7 +129,7 @@ codes! {
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.write_str(&self.as_str())
     }
 }
 
@@ -128,5 +145,10 @@ mod tests {
             assert!(code.about().trim().ends_with('.'), "{code}");
         }
         assert_eq!(Code::parse("HB9999"), None);
+        assert_eq!(Code::parse("kql013"), Some(Code::Kql(13)));
+        assert_eq!(Code::Kql(13).to_string(), "KQL013");
+        for text in ["KQL", "KQL13", "KQL0013", "KQL-13", "é"] {
+            assert_eq!(Code::parse(text), None, "{text}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Code, Diagnostic, Span, Suggestion, nearest};
+use super::{Code, Diagnostic, Level, Span, Suggestion, nearest};
 
 /// A problem in an expression or a template.
 ///
@@ -11,6 +11,8 @@ use super::{Code, Diagnostic, Span, Suggestion, nearest};
 pub struct Problem {
     /// What kind.
     pub code: Code,
+    /// How much it matters.
+    pub level: Level,
     /// Where; may be empty (an insertion point), never out of bounds.
     pub range: Range<usize>,
     /// What is wrong here, lower case, no full stop, values in backticks.
@@ -25,7 +27,7 @@ impl Problem {
     /// A problem at a place.
     #[must_use]
     pub fn new(code: Code, range: Range<usize>, message: impl Into<String>) -> Self {
-        Self { code, range, message: message.into(), help: Vec::new(), suggestion: None }
+        Self { code, level: Level::Error, range, message: message.into(), help: Vec::new(), suggestion: None }
     }
 
     /// Adds a line that says what to do next.
@@ -67,6 +69,6 @@ impl Problem {
             .suggestion
             .map(|suggestion| Suggestion { range: place(suggestion.range.clone()).range, ..suggestion });
         let diagnostic = Diagnostic::error(self.code, place(self.range), self.message);
-        Diagnostic { help: self.help, suggestion, ..diagnostic }
+        Diagnostic { level: self.level, help: self.help, suggestion, ..diagnostic }
     }
 }

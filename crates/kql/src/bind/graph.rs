@@ -1,0 +1,370 @@
+//! Graphs: `make-graph` and what can be done to its result.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::env::Binding;
+use super::rows::{Rows, UniqueNames};
+use super::source::Table;
+use super::typed::Typed;
+use super::{Binder, Scope, UNKNOWN_NAME, WRONG_PLACE, WRONG_TYPE};
+use crate::catalogue::Form;
+use crate::plan::{
+    self, EdgePattern, ExprKind, GraphPart, GraphSource, NodePattern, Operator, PatternElement, SlotId,
+    Source,
+};
+use crate::syntax::{self, Expr, GraphElement, Name, NamedExpr, OperatorKind};
+use crate::text::Span;
+use crate::types::{ScalarType, Shape};
+
+/// Functions that take an element of a graph pattern.
+const OF_ELEMENTS: [&str; 8] =
+    ["all", "any", "map", "inner_nodes", "node_degree_in", "node_degree_out", "node_id", "labels"];
+
+/// A graph: its edges are rows of a slot.
+#[derive(Debug, Clone)]
+pub(super) struct Graph {
+    edges: Rc<Rows>,
+    nodes: Rc<Rows>,
+    source: GraphSource,
+    slot: SlotId,
+}
+
+/// An element of a pattern by name, and whether it stands for a path.
+struct Element<'a> {
+    name: &'a Name,
+    rows: Rc<Rows>,
+    is_path: bool,
+}
+
+impl<'a> Binder<'a> {
+    /// `make-graph`: the rows so far are the edges.
+    pub(super) fn make_graph(&mut self, table: &mut Table, make: &'a syntax::MakeGraph) {
+        let rows = self.scope.rows.clone().unwrap_or_default();
+        let from = self.node_key(&make.source, &rows);
+        let to = self.node_key(&make.target, &rows);
+        let mut nodes = Rows::default();
+        let mut tables = Vec::new();
+        for node in &make.nodes {
+            let bound = self.with_scope(Scope::default(), |binder| binder.table(&node.table));
+            let key = self.node_key(&node.key, &bound.rows);
+            for column in &bound.rows.columns {
+                if nodes.find(&column.name).is_none() {
+                    nodes.columns.push(column.clone());
+                }
+            }
+            nodes.open |= bound.rows.open;
+            tables.push((bound.into_pipeline(), key));
+        }
+        if let Some(name) = &make.node_id {
+            let shape = rows.columns.get(from).map_or(Shape::UNKNOWN, |column| column.shape.clone());
+            let column = self.ids.column(name.text.as_str(), shape);
+            nodes.columns.push(column);
+        }
+        let source = GraphSource {
+            from,
+            to,
+            nodes: tables,
+            node_columns: nodes.schema().columns,
+            edge_columns: rows.schema().columns,
+        };
+        let mut edges = std::mem::replace(table, Table::broken());
+        edges.rows = rows.clone();
+        let slot = self.table_slot(edges);
+        let graph = Graph { edges: Rc::new(rows), nodes: Rc::new(nodes), source, slot };
+        *table = Self::graph_table(&Rc::new(graph));
+    }
+
+    fn node_key(&mut self, name: &Name, rows: &Rows) -> usize {
+        let Some((index, column)) = rows.find(&name.text) else {
+            if !rows.open && !name.text.is_empty() {
+                self.error(UNKNOWN_NAME, name.span, format!("`{}` is no column here", name.text));
+            }
+            return 0;
+        };
+        if column.shape.is_dynamic() {
+            self.error(WRONG_TYPE, name.span, "the key of a node cannot be dynamic");
+        }
+        index
+    }
+
+    fn graph_table(graph: &Rc<Graph>) -> Table {
+        let rows = (*graph.edges).clone();
+        Table { graph: Some(Rc::clone(graph)), ..Table::new(Source::Slot(graph.slot, rows.schema()), rows) }
+    }
+
+    /// Makes the table that stands for a graph with a name.
+    pub(super) fn graph_named(graph: &Rc<Graph>) -> Table {
+        Self::graph_table(graph)
+    }
+
+    /// Binds an operator behind a graph.
+    pub(super) fn graph_stage(&mut self, table: &mut Table, operator: &'a syntax::Operator) {
+        let Some(graph) = table.graph.take() else {
+            return;
+        };
+        match &operator.kind {
+            OperatorKind::GraphMatch(matching) | OperatorKind::GraphShortestPaths(matching) => {
+                let paths = matches!(operator.kind, OperatorKind::GraphShortestPaths(_));
+                self.graph_match(table, &graph, matching, paths.then_some("graph-shortest-paths"));
+            }
+            OperatorKind::GraphToTable(outputs) => self.graph_to_table(table, &graph, outputs),
+            OperatorKind::GraphWhereNodes(condition) => {
+                let rows = (*graph.nodes).clone();
+                self.with_scope(Scope::of(rows), |binder| binder.condition(condition));
+                table.unsupported("graph-where-nodes");
+                table.graph = Some(graph);
+            }
+            OperatorKind::GraphWhereEdges(condition) => {
+                let rows = (*graph.edges).clone();
+                self.with_scope(Scope::of(rows), |binder| binder.condition(condition));
+                table.unsupported("graph-where-edges");
+                table.graph = Some(graph);
+            }
+            OperatorKind::GraphMarkComponents(properties) => {
+                let name = super::stage::option(properties, "with_component_id").unwrap_or("ComponentId");
+                let column = self.ids.column(name, Shape::of(ScalarType::Long));
+                let mut marked = (*graph).clone();
+                let mut nodes = (*graph.nodes).clone();
+                nodes.columns.push(column);
+                marked.nodes = Rc::new(nodes);
+                table.unsupported("graph-mark-components");
+                table.graph = Some(Rc::new(marked));
+            }
+            OperatorKind::As { .. } => table.graph = Some(graph),
+            _ => {
+                self.error(WRONG_PLACE, operator.keyword, "the operator needs a table, this is a graph");
+                *table = Table::broken();
+            }
+        }
+    }
+
+    fn graph_match(
+        &mut self,
+        table: &mut Table,
+        graph: &Rc<Graph>,
+        matching: &'a syntax::GraphMatch,
+        unsupported: Option<&'static str>,
+    ) {
+        let elements = Self::elements(graph, matching);
+        let mut rows = Rows::default();
+        let saved = self.env.clone();
+        for element in &elements {
+            let offset = rows.columns.len();
+            rows.columns.extend(element.rows.columns.iter().cloned());
+            let shown = if element.is_path { path_rows(&element.rows) } else { Rc::clone(&element.rows) };
+            self.env.bind(&element.name.text, Binding::Element(offset, shown));
+        }
+        let scope = Scope { known: rows.columns.len(), ..Scope::default() };
+        let (condition, projected) = self.with_scope(scope, |binder| {
+            let condition = matching.condition.as_deref().map(|condition| binder.condition(condition).expr);
+            let items = matching.project.iter().flatten();
+            let projected: Vec<(Arc<str>, Typed)> = items.map(|item| binder.graph_column(item)).collect();
+            (condition, projected)
+        });
+        self.env = saved;
+        if matching.project.is_none() {
+            table.graph = Some(Rc::clone(graph));
+            return;
+        }
+        let mut names = UniqueNames::default();
+        let mut result = Rows::default();
+        let mut outputs = Vec::new();
+        for (name, typed) in projected {
+            let column = self.ids.column(names.get(&name), typed.shape);
+            result.columns.push(column);
+            outputs.push(typed.expr);
+        }
+        let cycles = matching.properties.iter().find(|property| property.name.text == "cycles");
+        let plan = plan::GraphMatch {
+            graph: graph.source.clone(),
+            patterns: matching.patterns.iter().map(|pattern| pattern_plan(pattern)).collect(),
+            condition,
+            outputs,
+            cycles: cycles
+                .and_then(|property| super::stage::property_text(&property.value))
+                .map(str::to_owned),
+        };
+        match unsupported {
+            Some(what) => table.push(Operator::Unsupported(what), result),
+            None => table.push(Operator::GraphMatch(Box::new(plan)), result),
+        }
+    }
+
+    fn elements(graph: &Graph, matching: &'a syntax::GraphMatch) -> Vec<Element<'a>> {
+        let mut elements: Vec<Element<'a>> = Vec::new();
+        for element in matching.patterns.iter().flatten() {
+            let (name, rows, is_path) = match element {
+                GraphElement::Node(Some(name)) => (name, &graph.nodes, false),
+                GraphElement::Edge { name: Some(name), hops, .. } => (name, &graph.edges, hops.is_some()),
+                GraphElement::Node(None) | GraphElement::Edge { name: None, .. } => continue,
+            };
+            if elements.iter().all(|known| known.name.text != name.text) {
+                elements.push(Element { name, rows: Rc::clone(rows), is_path });
+            }
+        }
+        elements
+    }
+
+    /// A column of a match: `e.Name` is called `e_Name`.
+    fn graph_column(&mut self, item: &'a NamedExpr) -> (Arc<str>, Typed) {
+        let typed = self.scalar(&item.expr);
+        let name = match item.names.first() {
+            Some(name) => Arc::from(name.text.as_str()),
+            None => match graph_name(&item.expr) {
+                Some(name) => name.into(),
+                None => typed.name.clone().unwrap_or_else(|| self.unnamed_column()),
+            },
+        };
+        (name, typed)
+    }
+
+    fn graph_to_table(&mut self, table: &mut Table, graph: &Graph, outputs: &'a [syntax::GraphOutput]) {
+        let mut results = Vec::new();
+        for output in outputs {
+            let (rows, part) = match output.what.text.as_str() {
+                "nodes" => (&graph.nodes, GraphPart::Nodes),
+                _ => (&graph.edges, GraphPart::Edges),
+            };
+            let mut columns = Vec::new();
+            for id in ["with_source_id", "with_target_id", "with_node_id"] {
+                if let Some(name) = super::stage::option(&output.properties, id) {
+                    columns.push(self.ids.column(name, Shape::of(ScalarType::Long)));
+                }
+            }
+            columns.extend(rows.columns.iter().cloned());
+            results.push((Rows { columns, open: rows.open }, part, output.alias.as_ref()));
+        }
+        let source = std::mem::replace(&mut table.pipeline.source, Source::Broken);
+        for (rows, part, alias) in results.iter().rev() {
+            let mut result = Table::new(source.clone(), (*graph.edges).clone());
+            result.pipeline.stages.extend(table.pipeline.stages.iter().cloned());
+            result.push(Operator::GraphToTable(Box::new(graph.source.clone()), *part), rows.clone());
+            match alias.filter(|_| results.len() > 1) {
+                Some(alias) => {
+                    let bound = self.bind_table(result);
+                    self.env.bind(&alias.text, bound);
+                }
+                None => *table = result,
+            }
+        }
+        if results.len() > 1
+            && let Some((rows, part, _)) = results.first()
+        {
+            *table = Table::new(source, (*graph.edges).clone());
+            table.push(Operator::GraphToTable(Box::new(graph.source.clone()), *part), rows.clone());
+        }
+    }
+
+    /// Calls of functions over elements of a pattern; nothing if it is none.
+    pub(super) fn element_call(
+        &mut self,
+        name: &Name,
+        arguments: &'a [syntax::Argument],
+        span: Span,
+    ) -> Option<Typed> {
+        if !OF_ELEMENTS.contains(&name.text.as_str()) {
+            return None;
+        }
+        let first = arguments.first();
+        let (mut element, mut is_inner) = (first.map(|argument| &argument.value), false);
+        if let Some(syntax::ExprKind::Call { name, arguments, .. }) = element.map(|expr| &expr.kind)
+            && name.text == "inner_nodes"
+        {
+            element = arguments.first().map(|argument| &argument.value);
+            is_inner = true;
+        }
+        let rows = match element.map(|expr| &expr.kind) {
+            Some(syntax::ExprKind::Name(name)) => match self.env.find(&name.text) {
+                Some(Binding::Element(_, rows)) => Rc::clone(rows),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let inner = Rows { columns: element_columns(&rows), open: rows.open || is_inner };
+        let over = arguments
+            .get(1)
+            .map(|argument| self.with_scope(Scope::of(inner), |binder| binder.scalar(&argument.value)));
+        let shape = match name.text.as_str() {
+            "all" | "any" => Shape::of(ScalarType::Bool),
+            "node_degree_in" | "node_degree_out" => Shape::of(ScalarType::Long),
+            "node_id" => Shape::of(ScalarType::String),
+            "map" => over.as_ref().map_or(Shape::DYNAMIC, |over| Shape::array(&over.shape)),
+            _ => Shape::array(&Shape::DYNAMIC),
+        };
+        let function = crate::catalogue::function(&name.text)?.canonical;
+        let args = over.into_iter().map(|over| over.expr).collect();
+        Some(Typed::new(ExprKind::Call { function, args }, shape, span).with_form(Form::Scalar))
+    }
+}
+
+/// Columns of a path are arrays: one element for each edge.
+fn path_rows(rows: &Rows) -> Rc<Rows> {
+    let mut rows = rows.clone();
+    for column in &mut rows.columns {
+        column.shape = Shape::array(&column.shape);
+    }
+    Rc::new(rows)
+}
+
+fn element_columns(rows: &Rows) -> Vec<super::rows::Col> {
+    let mut columns = rows.columns.clone();
+    for column in &mut columns {
+        if let Shape::Array(element) = &column.shape {
+            column.shape = (**element).clone();
+        }
+    }
+    columns
+}
+
+fn graph_name(expr: &Expr) -> Option<String> {
+    match &expr.kind {
+        syntax::ExprKind::Path { base, name } => {
+            let base = graph_name(base)?;
+            Some(format!("{base}_{}", name.text))
+        }
+        syntax::ExprKind::Index { base, index } => {
+            let base = graph_name(base)?;
+            match &index.kind {
+                syntax::ExprKind::Literal(literal) => match &literal.kind {
+                    syntax::LiteralKind::String(text) => Some(format!("{base}_{text}")),
+                    syntax::LiteralKind::Long(number) => Some(format!("{base}_{number}")),
+                    _ => None,
+                },
+                _ => None,
+            }
+        }
+        syntax::ExprKind::Name(name) => Some(name.text.clone()),
+        _ => None,
+    }
+}
+
+fn pattern_plan(pattern: &[GraphElement]) -> Vec<PatternElement> {
+    pattern
+        .iter()
+        .map(|element| match element {
+            GraphElement::Node(name) => {
+                PatternElement::Node(NodePattern { name: name.as_ref().map(|name| name.text.clone()) })
+            }
+            GraphElement::Edge { name, direction, hops } => PatternElement::Edge(EdgePattern {
+                name: name.as_ref().map(|name| name.text.clone()),
+                direction: match direction {
+                    syntax::Direction::Right => Some(plan::Direction::Ascending),
+                    syntax::Direction::Left => Some(plan::Direction::Descending),
+                    syntax::Direction::Any => None,
+                },
+                hops: hops.as_ref().and_then(|(low, high)| Some((hop(low)?, hop(high)?))),
+            }),
+        })
+        .collect()
+}
+
+fn hop(expr: &Expr) -> Option<u32> {
+    match &expr.kind {
+        syntax::ExprKind::Literal(literal) => match literal.kind {
+            syntax::LiteralKind::Long(number) => u32::try_from(number).ok(),
+            _ => None,
+        },
+        _ => None,
+    }
+}

@@ -1,0 +1,181 @@
+//! `huntbook kql`: checks, runs and lays out hunting queries.
+
+mod diff;
+mod files;
+mod query;
+
+use std::fs;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use serde_json::json;
+
+use super::args::{Kql, KqlCheck, KqlFmt, Output};
+use super::exit::Exit;
+use super::output::{say, say_json, tell};
+use crate::clock::SharedClock;
+use crate::diag::{Diagnostic, Format, Level, Problem, Span, render};
+use crate::kql::{self, Block, FormatError, Schema};
+
+use files::Source;
+
+/// Runs one of the commands.
+pub(super) fn run(command: &Kql, format: Output, clock: &SharedClock) -> anyhow::Result<Exit> {
+    match command {
+        Kql::Run(arguments) => query::run(arguments, format, clock),
+        Kql::Check(arguments) => check(arguments, format),
+        Kql::Fmt(arguments) => fmt(arguments, format),
+    }
+}
+
+fn check(arguments: &KqlCheck, format: Output) -> anyhow::Result<Exit> {
+    let Some(sources) = files::read(&arguments.files.paths)? else { return Ok(Exit::Usage) };
+    let schema = schema(&arguments.tables)?;
+    let mut problems = Vec::new();
+    let mut queries = 0;
+    for source in &sources {
+        for block in source.blocks() {
+            queries += 1;
+            problems.extend(
+                kql::check(&block.text, &schema).into_iter().map(|problem| in_file(problem, &block, source)),
+            );
+        }
+    }
+    let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
+    match format {
+        Output::Json => {
+            let problems = as_json(&problems)?;
+            say_json(&json!({"queries": queries, "errors": errors, "problems": problems}))?;
+        }
+        Output::Text => {
+            if !problems.is_empty() {
+                say(&render(&problems, Format::Text))?;
+            }
+            tell(&format!("{queries} queries: {errors} errors, {} warnings", problems.len() - errors));
+        }
+    }
+    Ok(if errors == 0 { Exit::Fine } else { Exit::Findings })
+}
+
+/// Knows the service's tables and those of the files.
+fn schema(files: &[PathBuf]) -> anyhow::Result<Schema> {
+    let mut schema = Schema::defender();
+    for path in files {
+        let reading = || format!("reading `{}`", path.display());
+        let text = fs::read_to_string(path).with_context(reading)?;
+        schema.add(&text).with_context(reading)?;
+    }
+    Ok(schema)
+}
+
+/// What came of laying out one file.
+struct Laid<'a> {
+    source: &'a Source,
+    text: String,
+    problems: Vec<Diagnostic>,
+}
+
+fn fmt(arguments: &KqlFmt, format: Output) -> anyhow::Result<Exit> {
+    let Some(sources) = files::read(&arguments.files.paths)? else { return Ok(Exit::Usage) };
+    let laid: Vec<Laid<'_>> = sources.iter().map(lay_out).collect();
+    let problems: Vec<Diagnostic> = laid.iter().flat_map(|laid| laid.problems.clone()).collect();
+    let changed: Vec<&Laid<'_>> = laid.iter().filter(|laid| laid.text != laid.source.text.text).collect();
+    let only_look = arguments.check || arguments.diff;
+    match format {
+        Output::Json => {
+            let names: Vec<&str> = changed.iter().map(|laid| laid.source.text.name.as_str()).collect();
+            say_json(&json!({"files": laid.len(), "changed": names, "problems": as_json(&problems)?}))?;
+        }
+        Output::Text => {
+            if !problems.is_empty() {
+                tell(render(&problems, Format::Text).trim_end());
+            }
+            show(&laid, &changed, arguments)?;
+        }
+    }
+    if !only_look {
+        write(&changed)?;
+    }
+    let found = only_look && !changed.is_empty();
+    let errors = problems.iter().any(|problem| problem.level == Level::Error);
+    Ok(if found || errors { Exit::Findings } else { Exit::Fine })
+}
+
+/// Prints what a person wants to see of it.
+fn show(laid: &[Laid<'_>], changed: &[&Laid<'_>], arguments: &KqlFmt) -> anyhow::Result<()> {
+    if arguments.diff {
+        for laid in changed {
+            say(&diff::unified(&laid.source.text.name, &laid.source.text.text, &laid.text))?;
+        }
+        return Ok(());
+    }
+    if arguments.check {
+        for laid in changed {
+            say(&laid.source.text.name)?;
+        }
+    }
+    for laid in laid.iter().filter(|laid| laid.source.is_input() && !arguments.check) {
+        say(&laid.text)?;
+    }
+    if arguments.files.paths.is_empty() {
+        return Ok(());
+    }
+    let word = if arguments.check { "to lay out" } else { "laid out" };
+    tell(&format!("{} files: {} {word}", laid.len(), changed.len()));
+    Ok(())
+}
+
+/// Writes changed files. A file is written beside itself and then moved, so that nothing of it is lost
+/// if that fails.
+fn write(changed: &[&Laid<'_>]) -> anyhow::Result<()> {
+    for laid in changed {
+        let Some(path) = &laid.source.path else { continue };
+        let name = || format!("writing `{}`", path.display());
+        let mut beside = path.clone().into_os_string();
+        beside.push(".new");
+        let permissions = fs::metadata(path).with_context(name)?.permissions();
+        fs::write(&beside, &laid.text).with_context(name)?;
+        fs::set_permissions(&beside, permissions).with_context(name)?;
+        fs::rename(&beside, path).with_context(name)?;
+    }
+    Ok(())
+}
+
+/// Lays out every query of a file; the rest of it stays.
+fn lay_out(source: &Source) -> Laid<'_> {
+    let file = source.text.text.as_str();
+    let mut laid = Laid { source, text: String::new(), problems: Vec::new() };
+    let mut end = 0;
+    for block in source.blocks() {
+        laid.text.push_str(file.get(end..block.range.start).unwrap_or_default());
+        end = block.range.end;
+        match kql::format(&block.text) {
+            Ok(query) => laid.text.push_str(&block.indented(&query)),
+            Err(error) => {
+                laid.text.push_str(file.get(block.range.clone()).unwrap_or_default());
+                laid.problems.extend(refusal(error, &block, source));
+            }
+        }
+    }
+    laid.text.push_str(file.get(end..).unwrap_or_default());
+    laid
+}
+
+fn refusal(error: FormatError, block: &Block, source: &Source) -> Vec<Diagnostic> {
+    let FormatError::Refused(problems) = error else {
+        tell(&format!("error: {}: {error}; it stays as it is", source.text.name));
+        return Vec::new();
+    };
+    problems.into_iter().map(|problem| in_file(problem, block, source)).collect()
+}
+
+fn in_file(problem: Problem, block: &Block, source: &Source) -> Diagnostic {
+    let place = |range: Range<usize>| Span { source: Arc::clone(&source.text), range: block.place(range) };
+    problem.at(place)
+}
+
+fn as_json(problems: &[Diagnostic]) -> anyhow::Result<serde_json::Value> {
+    Ok(serde_json::from_str(&render(problems, Format::Json))?)
+}

@@ -1,0 +1,135 @@
+//! `huntbook kql run`.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use serde_json::{Map, Value, json};
+
+use super::super::args::{KqlRun, Output};
+use super::super::exit::Exit;
+use super::super::output::{clean, say, say_json, tell};
+use super::super::tables::table;
+use super::files::{self, Source};
+use super::{as_json, in_file, schema};
+use crate::clock::SharedClock;
+use crate::diag::{Diagnostic, Format, render};
+use crate::kql::{self, Data, Rows};
+
+/// Widest value in a cell, in characters.
+const CELL_WIDTH: usize = 80;
+/// Most rows of a result shown as a table: about what a person looks through. JSON has all of them.
+const SHOWN_MAX: usize = 1_000;
+
+/// Runs each query of a file and prints its results.
+pub(super) fn run(arguments: &KqlRun, format: Output, clock: &SharedClock) -> anyhow::Result<Exit> {
+    let paths: Vec<_> = arguments.query.iter().cloned().collect();
+    let Some(sources) = files::read(&paths)? else { return Ok(Exit::Usage) };
+    let schema = schema(&arguments.tables)?;
+    let data = data(arguments)?;
+    let now = arguments.now.unwrap_or_else(|| clock.now());
+    let mut results = Vec::new();
+    let mut problems = Vec::new();
+    for source in &sources {
+        for block in source.blocks() {
+            match kql::run(&block.text, &schema, &data, now) {
+                Ok(mut rows) => results.append(&mut rows),
+                Err(found) => {
+                    problems.extend(found.into_iter().map(|problem| in_file(problem, &block, source)));
+                }
+            }
+        }
+    }
+    print(&results, &problems, &sources, format)?;
+    Ok(if problems.is_empty() { Exit::Fine } else { Exit::Findings })
+}
+
+/// Reads tables and documents.
+fn data(arguments: &KqlRun) -> anyhow::Result<Data> {
+    let mut data = Data::new();
+    if let Some(folder) = &arguments.data {
+        let reading = || format!("reading `{}`", folder.display());
+        for entry in fs::read_dir(folder).with_context(reading)? {
+            let path = entry.with_context(reading)?.path();
+            if let Some(name) = table_name(&path) {
+                let reading = || format!("reading `{}`", path.display());
+                let lines = fs::read_to_string(&path).with_context(reading)?;
+                data.add_table(name, &lines).with_context(reading)?;
+            }
+        }
+    }
+    for document in &arguments.document {
+        // An address may have a sign of equality of its own; a file rather not.
+        let Some((uri, path)) = document.rsplit_once('=') else {
+            bail!("`--document {document}` is not of the form ADDRESS=FILE");
+        };
+        let text = fs::read_to_string(path).with_context(|| format!("reading `{path}`"))?;
+        data.add_document(uri, text);
+    }
+    Ok(data)
+}
+
+/// The table whose rows a file has; nothing for files of other kinds.
+fn table_name(path: &Path) -> Option<String> {
+    let lines = path.extension().is_some_and(|extension| extension == "ndjson" || extension == "jsonl");
+    let name = path.file_stem()?.to_str()?;
+    (lines && path.is_file()).then(|| name.to_owned())
+}
+
+fn print(
+    results: &[Rows],
+    problems: &[Diagnostic],
+    sources: &[Source],
+    format: Output,
+) -> anyhow::Result<()> {
+    match format {
+        Output::Json => {
+            let results: Vec<Value> = results.iter().map(result_json).collect();
+            say_json(&json!({"results": results, "problems": as_json(problems)?}))?;
+        }
+        Output::Text => {
+            for rows in results {
+                say(&result_table(rows))?;
+            }
+            if !problems.is_empty() {
+                tell(render(problems, Format::Text).trim_end());
+            }
+            if results.is_empty() && problems.is_empty() {
+                let names: Vec<&str> = sources.iter().map(|source| source.text.name.as_str()).collect();
+                tell(&format!("no query in {}", names.join(", ")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn result_json(rows: &Rows) -> Value {
+    let columns: Vec<Value> =
+        rows.columns.iter().map(|column| json!({"name": column.name, "type": column.ty})).collect();
+    let names = || rows.columns.iter().map(|column| column.name.clone());
+    let objects: Vec<Map<String, Value>> =
+        rows.rows.iter().map(|row| names().zip(row.iter().cloned()).collect()).collect();
+    json!({"columns": columns, "rows": objects})
+}
+
+fn result_table(rows: &Rows) -> String {
+    let names: Vec<&str> = rows.columns.iter().map(|column| column.name.as_str()).collect();
+    let mut shown = table(&names);
+    for row in rows.rows.iter().take(SHOWN_MAX) {
+        shown.add_row(row.iter().map(|value| clean(&cell(value), CELL_WIDTH)));
+    }
+    let count = rows.rows.len();
+    let more = match count.checked_sub(SHOWN_MAX) {
+        Some(more) if more > 0 => format!(", {more} of them not shown; `--format json` has all"),
+        _ => String::new(),
+    };
+    format!("{shown}\n{count} rows{more}\n")
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
