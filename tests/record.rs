@@ -132,3 +132,49 @@ async fn fixtures_are_overwritten_only_when_told_and_come_out_the_same() {
     project.says(&["record", "lsass-dump", "--rows", "0"], 2).await;
     project.sim.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn past_hours_are_replayed_run_by_run() {
+    let project = Project::open().await;
+    let out = project.says(&["backtest", "psexec-fanout", "--from", "4h", "--format", "json"], 0).await;
+    let replay: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let runs = replay.pointer("/runs").and_then(serde_json::Value::as_array).unwrap();
+    // Every quarter of an hour.
+    assert!((15..=17).contains(&runs.len()), "{}", runs.len());
+    let total =
+        |heading: &str| replay.pointer(&format!("/totals/{heading}")).and_then(serde_json::Value::as_u64);
+    // The fan-out was isolated in one run, and known in those after it.
+    assert_eq!((total("acted"), total("failed"), total("halted")), (Some(1), Some(0), Some(0)), "{out}");
+    assert!(total("duplicates") > Some(0), "{out}");
+    assert!(out.contains("acted isolate wks-014.contoso.example"), "{out}");
+    let said = project.says(&["backtest", "psexec-fanout", "--from", "4h", "--every", "2h"], 0).await;
+    assert!(said.contains(" 2 runs from ") || said.contains(" 3 runs from "), "{said}");
+    // The same from what was recorded, without a tenant.
+    project.says(&["record", "lsass-dump", "--tables"], 0).await;
+    let requests = project.sim.requests().len();
+    let data = ["backtest", "lsass-dump", "--from", "6h", "--data", "playbooks/fixtures"];
+    let said = project.says(&data, 0).await;
+    assert!(said.contains("acted 1"), "{said}");
+    assert_eq!(project.sim.requests().len(), requests);
+    assert_eq!(project.sim.effects(), []);
+    project.sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_replayed_is_said() {
+    let project = Project::open().await;
+    for (arguments, part) in [
+        (["triage-assign", "--from", "1d"], "the queue has no past"),
+        (["lsass-dump", "--from", "40d"], "keeps 30 days"),
+        (["lsass-dump", "--from", "yesterday"], "is no moment"),
+        (["lsass-dump", "--from", "2126-01-01"], "is not before"),
+    ] {
+        let said = project.says(&[&["backtest"], arguments.as_slice()].concat(), 78).await;
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let said =
+        project.says(&["backtest", "lsass-dump", "--from", "1d", "--data", "playbooks/lists"], 78).await;
+    assert!(said.contains("holds no tables"), "{said}");
+    project.says(&["backtest", "lsass-dump"], 2).await;
+    project.sim.stop().await;
+}

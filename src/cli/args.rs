@@ -118,6 +118,13 @@ pub(super) enum Command {
     /// The same code path as the schedule takes. With --dry-run the tenant is read and nothing is
     /// changed, sent or remembered.
     Run(Run),
+    /// Replay past time: what a playbook would have done, run by run
+    ///
+    /// Fetches the tables that the playbook's query looks at (or reads them from --data, as `record --tables`
+    /// writes them), and plays every run of its schedule over them on a virtual clock, with a journal of its
+    /// own. Nothing is changed, sent or remembered. Devices and users are as they are today; incidents have
+    /// no past, so playbooks of the incident queue cannot be replayed.
+    Backtest(Backtest),
     /// List what has run
     Runs(Runs),
     /// Show one run: every item, what was done to it, and why or why not
@@ -278,6 +285,28 @@ pub(super) struct Import {
     /// Write over files that are there
     #[arg(long)]
     pub(super) force: bool,
+}
+
+/// Arguments of `backtest`.
+#[derive(Debug, Args)]
+pub(super) struct Backtest {
+    /// A playbook: its file, its name or its id
+    pub(super) playbook: String,
+    /// First moment: `2026-01-10T12:00:00Z`, `2026-01-10`, or a length back from now such as `7d`
+    #[arg(long, value_name = "WHEN")]
+    pub(super) from: String,
+    /// Last moment [default: now]
+    #[arg(long, value_name = "WHEN")]
+    pub(super) to: Option<String>,
+    /// How often it would have run, in place of its schedule
+    #[arg(long, value_name = "LENGTH")]
+    pub(super) every: Option<String>,
+    /// The tenant, if the playbook is for several
+    #[arg(long, value_name = "NAME")]
+    pub(super) tenant: Option<String>,
+    /// Read tables and devices from this folder and ask no tenant
+    #[arg(long, value_name = "DIR")]
+    pub(super) data: Option<PathBuf>,
 }
 
 /// Arguments of `run`.

@@ -3,6 +3,7 @@
 
 mod args;
 mod choose;
+mod backtest;
 mod demo;
 mod exit;
 mod history;
@@ -90,6 +91,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Run(run) => run::run(&run, &config, format, clock).await,
         Command::Runs(runs) => history::list(&runs, &config, format, clock).await,
         Command::Show(show) => history::show(&show, &config, format, clock).await,
+        Command::Backtest(order) => backtest::run(&order, &config, format, clock).await,
+        Command::Runs(runs) => history::list(&runs, &config, format).await,
+        Command::Show(show) => history::show(&show, &config, format).await,
         Command::Status(status) => status::run(&status, &config, format, clock).await,
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
@@ -117,7 +121,7 @@ fn start_log(arguments: &Arguments) -> Result<(), String> {
     let default = match arguments.command {
         Command::Demo(_) => "error",
         // A test provokes trouble and tells of it in its own way.
-        Command::Test(_) | Command::Record(_) => "off",
+        Command::Test(_) | Command::Record(_) | Command::Backtest(_) => "off",
         _ => "warn",
     };
     let filter: EnvFilter =

@@ -140,7 +140,7 @@ async fn play_all(cases: Vec<Arc<Case>>, jobs: usize) -> anyhow::Result<Vec<Play
 }
 
 /// Shows on a terminal how far it is; on standard error, and nowhere else.
-fn bar(all: usize) -> ProgressBar {
+pub(super) fn bar(all: usize) -> ProgressBar {
     let bar = ProgressBar::new(all as u64);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}") {
         bar.set_style(style);

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::record::Recording;
 use super::suite::ReadFile;
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::model::{DeviceId, UserId, Wanted, duration};
@@ -29,6 +30,29 @@ pub(super) struct Holdings {
     pub(super) faults: Vec<Fault>,
     tables: Library,
     recorded: Option<Recorded>,
+}
+
+impl Holdings {
+    /// Holds a recording.
+    pub(super) fn of(recording: &Recording) -> Result<Self, String> {
+        let mut tables = story::empty_tables().map_err(|error| error.to_string())?;
+        for (name, rows) in &recording.tables {
+            tables.fill(name, rows).map_err(|error| error.to_string())?;
+        }
+        let data = SimData {
+            machines: read(&recording.machines)?,
+            users: read(&recording.users)?,
+            incidents: read(&recording.incidents)?,
+            alerts: read(&recording.alerts)?,
+            indicators: Vec::new(),
+        };
+        Ok(Self { data, faults: Vec::new(), tables, recorded: None })
+    }
+}
+
+fn read<T: DeserializeOwned>(objects: &[Map<String, Value>]) -> Result<Vec<T>, String> {
+    let one = |object: &Map<String, Value>| serde_json::from_value(Value::Object(object.clone()));
+    objects.iter().map(one).collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
 /// What is different from a step on.
@@ -306,7 +330,7 @@ fn escape(key: &str) -> String {
 }
 
 /// Reads a JSON array of objects, or one object on each line.
-fn objects(text: &str) -> Result<Rows, String> {
+pub(super) fn objects(text: &str) -> Result<Rows, String> {
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(text).map_err(|error| error.to_string());
     }

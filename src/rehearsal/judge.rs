@@ -152,7 +152,7 @@ impl Bench<'_> {
     }
 
     fn steps(&mut self, heading: Heading, expected: Option<&Amount<ExpectStep>>) {
-        let (seen, names) = (self.seen, &self.case.names);
+        let (seen, names) = (self.seen, &self.case.setting.names);
         let facts = seen.facts(heading);
         let fits = |step: &ExpectStep, index: usize| {
             facts
@@ -173,7 +173,7 @@ impl Bench<'_> {
     }
 
     fn items(&mut self, heading: Heading, expected: Option<&Amount<ExpectItem>>) {
-        let (seen, names) = (self.seen, &self.case.names);
+        let (seen, names) = (self.seen, &self.case.setting.names);
         let facts = seen.facts(heading);
         if expected.is_none() && heading == Heading::Matched {
             // Each of them comes again below.

@@ -1,8 +1,9 @@
-//! Plays playbooks through against a simulated tenant on a virtual clock: tests of playbooks.
+//! Plays playbooks through against a simulated tenant on a virtual clock: tests, recordings, replays.
 //!
 //! [`load`] reads tests and the playbooks they are for, and reports every problem; [`play`] plays one test
 //! and says line by line what was expected and what happened; [`cover`] says what no test reaches.
-//! [`record()`] asks a tenant for what a playbook sees, [`scrub()`] takes the people out of it.
+//! [`record()`] asks a tenant for what a playbook sees, [`scrub()`] takes the people out of it; [`backtest()`]
+//! plays a playbook through a stretch of recorded time.
 //!
 //! What plays is the engine itself with a journal, the real client of the tenant, the real channels and the
 //! simulated tenant's server. Only two things differ from `run`: the clock leaps over waits, and requests
@@ -10,6 +11,7 @@
 //!
 //! This room reads no file by itself: it is given a way to read.
 
+mod backtest;
 mod coverage;
 mod facts;
 mod fixture;
@@ -25,6 +27,7 @@ use std::sync::Arc;
 use jiff::SignedDuration;
 use tokio::time::Instant;
 
+pub use backtest::{Backtest, BacktestError, Replay, ReplayRun, backtest};
 pub use coverage::{Coverage, Gap, Share, cover};
 pub use judge::{Failure, Line, LineState};
 pub use record::{RecordOptions, Recording, Subject, record};
@@ -84,9 +87,9 @@ pub async fn play(case: &Arc<Case>) -> Played {
 }
 
 async fn act(case: &Case, scenes: &mut Vec<Scene>) -> Result<(), String> {
-    let mut stage = Stage::set(case).await?;
+    let mut stage = Stage::set(&case.setting).await?;
     for step in &case.steps {
-        let seen = stage.run(case, step).await?;
+        let seen = stage.run(&case.setting, step.at, &step.changes).await?;
         let (lines, failures) = judge::judge(case, step, &seen);
         let place = case.tree.key_span(&step.pointer);
         let (reached, ended, counts) = (seen.reached(), seen.report.state.as_str(), seen.counts());

@@ -72,6 +72,8 @@ pub struct Recording {
     pub(super) alerts: Objects,
     /// The entries of the playbook's lists that occur in all this.
     pub(super) lists: BTreeMap<String, Vec<String>>,
+    /// Whether `DeviceInfo` is there only to be counted.
+    pub(super) has_fleet: bool,
     /// What is missing from it, for people.
     pub warnings: Vec<String>,
 }
@@ -189,7 +191,10 @@ impl Recording {
     async fn fleet(&mut self, tenant: &dyn Tenant, options: RecordOptions) -> Result<(), TenantError> {
         let query = HuntQuery { query: FLEET_QUERY.to_owned(), timespan: None };
         let (_, rows) = self.ask("the list of devices", &query, tenant, options).await?;
-        self.tables.entry("DeviceInfo".to_owned()).or_insert(rows);
+        if !self.tables.contains_key("DeviceInfo") {
+            self.tables.insert("DeviceInfo".to_owned(), rows);
+            self.has_fleet = true;
+        }
         Ok(())
     }
 
@@ -380,6 +385,8 @@ pub(super) fn tables_of(query: &str) -> BTreeMap<String, String> {
             == 1
     {
         let filters = rest.iter().take_while(|stage| stage.trim_start().starts_with("where "));
+        // What a filter means by now is not what it will mean when the recording is played.
+        let filters = filters.filter(|stage| !["ago(", "now("].iter().any(|call| stage.contains(call)));
         for filter in filters {
             whole.push_str("\n| ");
             whole.push_str(filter.trim());
@@ -447,6 +454,10 @@ mod tests {
         check(
             "let x = DeviceEvents | where A == 1; DeviceEvents | where B == 2 | union x",
             &[("DeviceEvents", "DeviceEvents")],
+        );
+        check(
+            "DeviceEvents | where Timestamp > ago(1h) | where A == 1",
+            &[("DeviceEvents", "DeviceEvents\n| where A == 1")],
         );
         check("print 1", &[]);
     }

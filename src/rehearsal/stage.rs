@@ -1,13 +1,13 @@
-//! One test's world: a simulated tenant, a journal, channels, the engine, and a clock that leaps.
+//! The world of one test or replay: a simulated tenant, a journal, channels, the engine, and a clock that leaps.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{Seen, Told};
-use super::fixture::Answers;
-use super::suite::{Case, Sink, Step};
+use super::fixture::{Answers, Changes};
+use super::suite::{Setting, Sink};
 use crate::channel::{Channel, ChannelOptions};
 use crate::clock::{LeapClock, SharedClock};
 use crate::diag::Chain;
@@ -46,16 +46,16 @@ fn said(error: impl std::error::Error + 'static) -> String {
 
 impl Stage {
     /// Sets the stage as the test says.
-    pub(super) async fn set(case: &Case) -> Result<Self, String> {
-        let clock = LeapClock::new(case.start);
+    pub(super) async fn set(setting: &Setting) -> Result<Self, String> {
+        let clock = LeapClock::new(setting.start);
         let shared: SharedClock = Arc::new(clock.clone());
-        let answers = Arc::new(Answers::new(&case.given));
+        let answers = Arc::new(Answers::new(&setting.given));
         let sample = SimOptions::sample().map_err(said)?;
         let tenant_id = sample.identity.tenant_id.clone();
         let options = SimOptions {
-            data: case.given.data.clone(),
+            data: setting.given.data.clone(),
             hunter: Arc::clone(&answers) as _,
-            faults: case.given.faults.clone(),
+            faults: setting.given.faults.clone(),
             ..sample
         };
         let sim = Sim::in_memory(options, Arc::clone(&shared)).map_err(said)?;
@@ -64,7 +64,7 @@ impl Stage {
         let http = Http::open(options, Arc::clone(&shared)).map_err(said)?;
         let at = sim.endpoints();
         let options = ClientOptions {
-            name: case.tenant.clone(),
+            name: setting.tenant.clone(),
             tenant_id,
             cloud: Cloud::Commercial,
             endpoints: EndpointOverrides {
@@ -81,28 +81,36 @@ impl Stage {
         };
         let client: Arc<dyn Tenant> =
             Arc::new(Client::open(options, http.clone(), Arc::clone(&shared)).map_err(said)?);
-        let channels = open_channels(&case.sinks, &at.hooks, (&http, &shared))?;
+        let channels = open_channels(&setting.sinks, &at.hooks, (&http, &shared))?;
         let store = Store::scratch(Arc::clone(&shared)).await.map_err(said)?;
-        let version =
-            Accepted { name: case.plan.about.id, file: case.plan.file.clone(), bytes: case.bytes.to_vec() };
+        let version = Accepted {
+            name: setting.plan.about.id,
+            file: setting.plan.file.clone(),
+            bytes: setting.bytes.to_vec(),
+        };
         store.accept_version(&version).await.map_err(said)?;
-        let tenants = BTreeMap::from([(case.tenant.clone(), client)]);
+        let tenants = BTreeMap::from([(setting.tenant.clone(), client)]);
         let engine = Engine { store, clock: shared, tenants };
         let (requests, messages) = (0, BTreeMap::new());
-        Ok(Self { sim, clock, engine, channels, answers, requests, messages, start: case.start })
+        Ok(Self { sim, clock, engine, channels, answers, requests, messages, start: setting.start })
     }
 
     /// Plays one run, at its time, and delivers what it tells.
-    pub(super) async fn run(&mut self, case: &Case, step: &Step) -> Result<Seen, String> {
-        self.clock.leap(self.start.checked_add(step.at).unwrap_or(Timestamp::MAX));
-        self.answers.change(&step.changes);
-        if let Some(faults) = &step.changes.faults {
+    pub(super) async fn run(
+        &mut self,
+        setting: &Setting,
+        at: SignedDuration,
+        changes: &Changes,
+    ) -> Result<Seen, String> {
+        self.clock.leap(self.start.checked_add(at).unwrap_or(Timestamp::MAX));
+        self.answers.change(changes);
+        if let Some(faults) = &changes.faults {
             self.sim.set_faults(faults.clone()).map_err(said)?;
         }
         let order = Order {
-            plan: Arc::clone(&case.plan),
-            lists: Arc::clone(&case.lists),
-            tenant: case.tenant.clone(),
+            plan: Arc::clone(&setting.plan),
+            lists: Arc::clone(&setting.lists),
+            tenant: setting.tenant.clone(),
             trigger: Trigger::Manual,
             slot: None,
             effects: Effects::Apply,

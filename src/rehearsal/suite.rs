@@ -91,14 +91,21 @@ pub struct Case {
     pub place: Span,
     /// The playbook.
     pub plan: Arc<Plan>,
+    pub(super) setting: Setting,
+    pub(super) steps: Vec<Step>,
+    pub(super) tree: Tree,
+}
+
+/// A playbook and the tenant in which it is played.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) plan: Arc<Plan>,
     pub(super) bytes: Arc<[u8]>,
     pub(super) lists: Arc<Lists>,
     pub(super) tenant: String,
     pub(super) sinks: Arc<BTreeMap<String, Sink>>,
     pub(super) start: Timestamp,
     pub(super) given: Holdings,
-    pub(super) steps: Vec<Step>,
-    pub(super) tree: Tree,
     /// Other names of devices and users, by id in lower case.
     pub(super) names: BTreeMap<String, Vec<String>>,
 }
@@ -363,9 +370,7 @@ impl About<'_> {
             lists.insert(List::new(name, entries));
         }
         let names = other_names(&holdings);
-        Some(Case {
-            name: test.name.clone(),
-            place: tree.span(&format!("{at}/name")),
+        let setting = Setting {
             plan: Arc::clone(&self.plan),
             bytes: Arc::clone(&self.bytes),
             lists: Arc::new(lists),
@@ -373,10 +378,10 @@ impl About<'_> {
             sinks: Arc::clone(&self.sinks),
             start,
             given: holdings,
-            steps,
-            tree: tree.clone(),
             names,
-        })
+        };
+        let (name, place) = (test.name.clone(), tree.span(&format!("{at}/name")));
+        Some(Case { name, place, plan: Arc::clone(&self.plan), setting, steps, tree: tree.clone() })
     }
 
     /// Checks that what is expected can happen at all.
@@ -432,7 +437,7 @@ fn start(batch: &Batch, test: &Test, at: &str, problems: &mut Problems) -> Optio
 }
 
 /// The names by which people know what an action's target is called by its id.
-fn other_names(holdings: &Holdings) -> BTreeMap<String, Vec<String>> {
+pub(super) fn other_names(holdings: &Holdings) -> BTreeMap<String, Vec<String>> {
     let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for machine in &holdings.data.machines {
         names.entry(machine.id.to_lowercase()).or_default().push(machine.computer_dns_name.clone());
