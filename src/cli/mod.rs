@@ -2,8 +2,8 @@
 //! code. Nothing here decides anything about a playbook.
 
 mod args;
-mod choose;
 mod backtest;
+mod choose;
 mod demo;
 mod exit;
 mod history;
@@ -92,8 +92,6 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Runs(runs) => history::list(&runs, &config, format, clock).await,
         Command::Show(show) => history::show(&show, &config, format, clock).await,
         Command::Backtest(order) => backtest::run(&order, &config, format, clock).await,
-        Command::Runs(runs) => history::list(&runs, &config, format).await,
-        Command::Show(show) => history::show(&show, &config, format).await,
         Command::Status(status) => status::run(&status, &config, format, clock).await,
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
