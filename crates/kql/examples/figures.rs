@@ -9,14 +9,16 @@
 //! `oracle-fuzz.json` and `oracle-docs.json` (queries with what the real engine answered).
 //! `--show` prints the first N differences of each kind.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use answers::Verdict;
 use kql::bind::{Checked, check};
-use kql::diagnostic::{Diagnostic, Severity};
+use kql::diagnostic::{Code, Diagnostic, Severity};
 use kql::eval::{Env, Fixtures, Table, Tables, run};
+use kql::lint::{Use, lint};
 use kql::schema::Database;
 use kql::text::SourceMap;
 use kql::types::Schema;
@@ -105,9 +107,15 @@ fn measure(dir: &Path, report: &Report) -> Result<(), Box<dyn std::error::Error>
     let refused = oracle::refused(dir)?;
     let accepted_wrongly: Vec<String> =
         refused.iter().filter(|query| first_error(&check(query, database)).is_none()).cloned().collect();
-    report.line("oracle errors refused", refused.len() - accepted_wrongly.len(), refused.len(), &accepted_wrongly);
+    report.line(
+        "oracle errors refused",
+        refused.len() - accepted_wrongly.len(),
+        refused.len(),
+        &accepted_wrongly,
+    );
     answered(dir, report)?;
     executed(&accepted, database, report);
+    lints(&accepted, database);
     speed(&accepted, database);
     Ok(())
 }
@@ -132,7 +140,10 @@ fn front_end(accepted: &[Accepted], database: &Database, report: &Report) {
             None => accepts += 1,
             Some(error) => {
                 let near = error.span.of(&case.query);
-                refused.push(format!("{} {} {} at {:?}: {near}", case.id, error.code, error.message, error.span));
+                refused.push(format!(
+                    "{} {} {} at {:?}: {near}",
+                    case.id, error.code, error.message, error.span
+                ));
             }
         }
         let Some(expected) = &case.out else { continue };
@@ -271,6 +282,24 @@ fn result_columns(cases: &[oracle::Case], database: &Database, report: &Report) 
     }
     report.line("oracle queries accepted", accepts, cases.len(), &refused);
     report.line("oracle result columns equal", equal, accepts, &different);
+}
+
+/// Prints how often each lint speaks, in percent of the queries.
+#[expect(clippy::print_stdout, reason = "the figures are the program's output")]
+fn lints(accepted: &[Accepted], database: &Database) {
+    let mut counts: BTreeMap<Code, usize> = BTreeMap::new();
+    for case in accepted {
+        let checked = check(&case.query, database);
+        let found = lint(&case.query, &checked, database, &Use::default());
+        let codes: BTreeSet<Code> = found.iter().map(|diagnostic| diagnostic.code).collect();
+        for code in codes {
+            *counts.entry(code).or_default() += 1;
+        }
+    }
+    for (code, count) in counts {
+        let share = as_real(count) * 100.0 / as_real(accepted.len());
+        println!("{:<44} {share:6.2} %", format!("lint {code} {}", code.title));
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the program's output")]

@@ -1,7 +1,7 @@
 //! Operators with two and more operands.
 
 use super::typed::Typed;
-use super::{Binder, NO_COMMON_TYPE, NO_OPERATOR, WRONG_TYPE};
+use super::{Binder, LetterCase, NO_COMMON_TYPE, NO_OPERATOR, WRONG_TYPE};
 use crate::catalogue::{self, Argument, Form, Misfit, Strictness};
 use crate::plan::{Arithmetic, ExprKind, Membership, TextMatch};
 use crate::syntax::{self, BinaryOp, Expr, InOp};
@@ -27,7 +27,7 @@ impl<'a> Binder<'a> {
     }
 
     pub(super) fn binary_step(&mut self, op: BinaryOp, op_span: Span, left: Typed, right: Typed) -> Typed {
-        let (name, negated) = plain(op);
+        let (name, _) = plain(op);
         let shape = match quick(op, &left, &right) {
             Some(shape) => shape,
             None => self.operator(name, op_span, &[&left, &right], Strictness::AllFit),
@@ -46,7 +46,7 @@ impl<'a> Binder<'a> {
                 ExprKind::Or(items) => Ok(items),
                 other => Err(other),
             })),
-            _ => combine(op, negated, left, right),
+            _ => combine(op, left, right),
         };
         Typed::new(kind, shape, span).with_form(form)
     }
@@ -55,9 +55,8 @@ impl<'a> Binder<'a> {
     fn any_column(&mut self, op: BinaryOp, _star: Typed, right: Typed, span: Span) -> Typed {
         let value = self.next_local();
         let column = Typed::new(ExprKind::Local(value), Shape::of(ScalarType::String), span);
-        let (_, negated) = plain(op);
         let op = if op == BinaryOp::Search { BinaryOp::Has } else { op };
-        let test = Typed::new(combine(op, negated, column, right), Shape::of(ScalarType::Bool), span);
+        let test = Typed::new(combine(op, column, right), Shape::of(ScalarType::Bool), span);
         let columns = (0..self.scope.rows.as_ref().map_or(0, |rows| rows.columns.len())).collect();
         let kind = ExprKind::AnyColumn { columns, value, test: Box::new(test.expr) };
         Typed::new(kind, Shape::of(ScalarType::Bool), span)
@@ -68,14 +67,15 @@ impl<'a> Binder<'a> {
     pub(super) fn any_term(&mut self, term: Typed) -> Typed {
         let span = term.span();
         let star = Typed::new(ExprKind::Broken, Shape::DYNAMIC, span).with_form(Form::Star);
-        let heeds_case = self.search_heeds_case;
+        let case = self.search_case;
+        let heeds_case = case == LetterCase::Heeded;
         let Some(text) = term.text().filter(|text| text.contains('*')).map(str::to_owned) else {
             let op = if heeds_case { BinaryOp::HasCs } else { BinaryOp::Has };
             return self.any_column(op, star, term, span);
         };
         let inner = text.trim_matches('*');
         let (op, pattern) = match (text.starts_with('*'), text.ends_with('*')) {
-            _ if inner.contains('*') => (BinaryOp::MatchesRegex, term_regex(&text, heeds_case)),
+            _ if inner.contains('*') => (BinaryOp::MatchesRegex, term_regex(&text, case)),
             (true, true) if heeds_case => (BinaryOp::ContainsCs, inner.to_owned()),
             (true, true) => (BinaryOp::Contains, inner.to_owned()),
             (true, false) if heeds_case => (BinaryOp::HasSuffixCs, inner.to_owned()),
@@ -88,7 +88,13 @@ impl<'a> Binder<'a> {
     }
 
     /// Checks operands against an operator of the catalogue and returns the type of the result.
-    pub(super) fn operator(&mut self, name: &str, span: Span, operands: &[&Typed], strictness: Strictness) -> Shape {
+    pub(super) fn operator(
+        &mut self,
+        name: &str,
+        span: Span,
+        operands: &[&Typed],
+        strictness: Strictness,
+    ) -> Shape {
         let Some(entry) = catalogue::operator(name) else {
             return Shape::UNKNOWN;
         };
@@ -101,7 +107,9 @@ impl<'a> Binder<'a> {
                     let message = format!("{expected} is needed here, this is {}", operand.shape.name());
                     self.error(WRONG_TYPE, operand.span(), message);
                 }
-                Misfit::NoCommonType => self.error(NO_COMMON_TYPE, span, "the operands have no type in common"),
+                Misfit::NoCommonType => {
+                    self.error(NO_COMMON_TYPE, span, "the operands have no type in common");
+                }
                 _ => {
                     let types: Vec<&str> = operands.iter().map(|operand| operand.shape.name()).collect();
                     let message = format!("`{name}` is not defined for {}", types.join(" and "));
@@ -113,7 +121,13 @@ impl<'a> Binder<'a> {
     }
 
     /// `a in (b, c)` and its family.
-    pub(super) fn membership(&mut self, op: InOp, op_span: Span, operand: &'a Expr, list: &'a [Expr]) -> Typed {
+    pub(super) fn membership(
+        &mut self,
+        op: InOp,
+        op_span: Span,
+        operand: &'a Expr,
+        list: &'a [Expr],
+    ) -> Typed {
         let needle = self.scalar(operand);
         let (relation, negated, name) = match op {
             InOp::In => (Membership::In, false, "in"),
@@ -131,7 +145,8 @@ impl<'a> Binder<'a> {
             argument.form = Form::Table;
             self.operator(name, op_span, &[&needle, &argument], Strictness::Lenient);
             let slot = self.table_slot(table);
-            let kind = ExprKind::MemberOfTable { relation, negated, needle: Box::new(needle.expr), table: slot };
+            let kind =
+                ExprKind::MemberOfTable { relation, negated, needle: Box::new(needle.expr), table: slot };
             return Typed::new(kind, bool, op_span);
         }
         let candidates: Vec<Typed> = list.iter().map(|item| self.scalar(item)).collect();
@@ -147,12 +162,12 @@ impl<'a> Binder<'a> {
     }
 
     /// `a between (b .. c)`.
-    pub(super) fn between(&mut self, negated: bool, op_span: Span, operands: [&'a Expr; 3]) -> Typed {
+    pub(super) fn between(&mut self, op_span: Span, operands: [&'a Expr; 3]) -> Typed {
         let [value, low, high] = operands.map(|operand| self.scalar(operand));
         self.operator("between", op_span, &[&value, &low, &high], Strictness::Lenient);
         let constant = value.is_constant() && low.is_constant() && high.is_constant();
         let kind = ExprKind::Between {
-            negated,
+            negated: false,
             value: Box::new(value.expr),
             low: Box::new(low.expr),
             high: Box::new(high.expr),
@@ -212,11 +227,11 @@ const fn plain(op: BinaryOp) -> (&'static str, bool) {
 }
 
 /// Turns a term with stars inside into a regular expression.
-fn term_regex(text: &str, heeds_case: bool) -> String {
+fn term_regex(text: &str, case: LetterCase) -> String {
     let parts: Vec<String> = text.trim_matches('*').split('*').map(regex::escape).collect();
     let start = if text.starts_with('*') { "" } else { r"\b" };
     let end = if text.ends_with('*') { "" } else { r"\b" };
-    let flags = if heeds_case { "s" } else { "is" };
+    let flags = if case == LetterCase::Heeded { "s" } else { "is" };
     format!("(?{flags}){start}{}{end}", parts.join(".*"))
 }
 
@@ -252,7 +267,8 @@ const fn arithmetic(op: BinaryOp) -> Arithmetic {
     }
 }
 
-fn combine(op: BinaryOp, negated: bool, left: Typed, right: Typed) -> ExprKind {
+fn combine(op: BinaryOp, left: Typed, right: Typed) -> ExprKind {
+    let (_, negated) = plain(op);
     let (left, right) = (Box::new(left.expr), Box::new(right.expr));
     if let Some(comparison) = super::expr::comparison(op) {
         return ExprKind::Compare(comparison, left, right);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::env::Binding;
 use super::names::Meaning;
 use super::typed::Typed;
-use super::{Binder, COLUMN_EXPECTED, NO_ELEMENTS, OUT_OF_PLACE, SCALAR_EXPECTED, UNKNOWN_NAME, WRONG_TYPE, literal};
+use super::{
+    Binder, COLUMN_EXPECTED, NO_ELEMENTS, OUT_OF_PLACE, SCALAR_EXPECTED, UNKNOWN_NAME, WRONG_TYPE, literal,
+};
 use crate::catalogue::Form;
 use crate::plan::{Comparison, ExprKind, ScanState};
 use crate::syntax::{self, Expr, Name, NameStyle, TypeOfItem, UnaryOp};
@@ -30,7 +32,9 @@ impl<'a> Binder<'a> {
                 Typed::literal(Value::Dynamic(literal::dynamic(value)), literal::shape(value), expr.span)
             }
             syntax::ExprKind::Name(name) => self.name(name),
-            syntax::ExprKind::Star => Typed::new(ExprKind::Broken, Shape::DYNAMIC, expr.span).with_form(Form::Star),
+            syntax::ExprKind::Star => {
+                Typed::new(ExprKind::Broken, Shape::DYNAMIC, expr.span).with_form(Form::Star)
+            }
             syntax::ExprKind::Path { base, name } => self.path(base, name, expr.span),
             syntax::ExprKind::Index { base, index } => self.index(base, index, expr.span),
             syntax::ExprKind::Call { receiver, name, arguments } => {
@@ -42,7 +46,11 @@ impl<'a> Binder<'a> {
                 self.membership(*op, *op_span, operand, list).spanning(expr.span)
             }
             syntax::ExprKind::Between { negated, op_span, operand, low, high } => {
-                self.between(*negated, *op_span, [&**operand, &**low, &**high]).spanning(expr.span)
+                let mut typed = self.between(*op_span, [&**operand, &**low, &**high]).spanning(expr.span);
+                if let ExprKind::Between { negated: turned, .. } = &mut typed.expr.kind {
+                    *turned = *negated;
+                }
+                typed
             }
             syntax::ExprKind::Paren(inner) => {
                 let mut typed = self.scalar(inner);
@@ -78,11 +86,19 @@ impl<'a> Binder<'a> {
                 None => self.not_scalar(&binding, name),
             },
             Meaning::Table(..) => {
-                self.error(SCALAR_EXPECTED, name.span, format!("a scalar is needed here, `{}` is a table", name.text));
+                self.error(
+                    SCALAR_EXPECTED,
+                    name.span,
+                    format!("a scalar is needed here, `{}` is a table", name.text),
+                );
                 Typed::broken(name.span)
             }
             Meaning::Function => {
-                self.error(UNKNOWN_NAME, name.span, format!("`{}` is a function and needs its arguments", name.text));
+                self.error(
+                    UNKNOWN_NAME,
+                    name.span,
+                    format!("`{}` is a function and needs its arguments", name.text),
+                );
                 Typed::broken(name.span)
             }
             Meaning::Nothing => {
@@ -100,7 +116,11 @@ impl<'a> Binder<'a> {
         if let Binding::Function(function, env) = binding {
             return self.call_user(function, env, &[], name.span).into_scalar(self, name.span);
         }
-        self.error(SCALAR_EXPECTED, name.span, format!("a scalar is needed here, `{}` is a table", name.text));
+        self.error(
+            SCALAR_EXPECTED,
+            name.span,
+            format!("a scalar is needed here, `{}` is a table", name.text),
+        );
         Typed::broken(name.span)
     }
 
@@ -121,7 +141,11 @@ impl<'a> Binder<'a> {
             let message = format!("`{}` cannot be taken of a value of type {}", name.text, base.shape.name());
             let diagnostic = crate::diagnostic::Diagnostic::error(UNKNOWN_NAME, name.span, message);
             let string = base.ty() == ScalarType::String;
-            self.report(if string { diagnostic.with_help("use `parse_json` on the text first") } else { diagnostic });
+            self.report(if string {
+                diagnostic.with_help("use `parse_json` on the text first")
+            } else {
+                diagnostic
+            });
         }
         Typed::broken(span).with_name(Some(Arc::from(name.text.as_str())))
     }
@@ -138,7 +162,9 @@ impl<'a> Binder<'a> {
             }
             _ => match self.env.find(&name.text) {
                 Some(Binding::Element(offset, rows)) => ((**rows).clone(), *offset),
-                Some(Binding::Step(step, rows)) => return Some(self.step_column(*step, &rows.clone(), member, span)),
+                Some(Binding::Step(step, rows)) => {
+                    return Some(self.step_column(*step, &rows.clone(), member, span));
+                }
                 _ => return None,
             },
         };
@@ -148,7 +174,8 @@ impl<'a> Binder<'a> {
             }
             return Some(Typed::broken(span));
         };
-        let mut typed = Typed::new(ExprKind::Column(offset + index), column.shape.clone(), span).with_form(Form::Column);
+        let mut typed =
+            Typed::new(ExprKind::Column(offset + index), column.shape.clone(), span).with_form(Form::Column);
         typed.column = Some(column.id);
         typed.name = Some(Arc::clone(&column.name));
         Some(typed)
@@ -173,9 +200,9 @@ impl<'a> Binder<'a> {
         let message = format!("`{}` is no column here", member.text);
         let diagnostic = crate::diagnostic::Diagnostic::error(UNKNOWN_NAME, member.span, message);
         let usual = self.database.usual_column(&member.text).filter(|usual| rows.find(usual).is_some());
-        let likely = usual.map(str::to_owned).or_else(|| {
-            super::names::nearest(&member.text, rows.columns.iter().map(|column| &*column.name))
-        });
+        let likely = usual
+            .map(str::to_owned)
+            .or_else(|| super::names::nearest(&member.text, rows.columns.iter().map(|column| &*column.name)));
         self.report(match likely {
             Some(likely) => diagnostic.with_help(format!("did you mean `{likely}`?")),
             None => diagnostic,
@@ -197,15 +224,23 @@ impl<'a> Binder<'a> {
         }
         let label = index_label(&index).map(|text| member_name(&base, &text)).or_else(|| base.name.clone());
         if base.shape.is_unknown() || index.shape.is_unknown() {
-            return Typed::new(ExprKind::Element(Box::new(base.expr), Box::new(index.expr)), Shape::UNKNOWN, span)
-                .with_name(label);
+            return Typed::new(
+                ExprKind::Element(Box::new(base.expr), Box::new(index.expr)),
+                Shape::UNKNOWN,
+                span,
+            )
+            .with_name(label);
         }
         if !base.shape.is_dynamic() || matches!(base.shape, Shape::Holding(_)) {
             let message = format!("a value of type {} has no elements", base.shape.name());
             let bracket = Span::new(base_span.end, span.end);
             let diagnostic = crate::diagnostic::Diagnostic::error(NO_ELEMENTS, bracket, message);
             let string = base.ty() == ScalarType::String;
-            self.report(if string { diagnostic.with_help("use `parse_json` on the text first") } else { diagnostic });
+            self.report(if string {
+                diagnostic.with_help("use `parse_json` on the text first")
+            } else {
+                diagnostic
+            });
             return Typed::broken(span).with_name(label);
         }
         let shape = self.element_shape(&base, &index);
@@ -227,7 +262,9 @@ impl<'a> Binder<'a> {
     }
 
     fn element_shape(&mut self, base: &Typed, index: &Typed) -> Shape {
-        let integer = index.ty().is_integer() || index.shape == Shape::DYNAMIC || index.shape == Shape::Holding(ScalarType::Long);
+        let integer = index.ty().is_integer()
+            || index.shape == Shape::DYNAMIC
+            || index.shape == Shape::Holding(ScalarType::Long);
         let text = index.ty() == ScalarType::String || index.shape.is_dynamic();
         let (fits, expected) = match &base.shape {
             Shape::Array(_) => (integer, "an integer"),
@@ -258,28 +295,29 @@ impl<'a> Binder<'a> {
         };
         let form = if operand_typed.is_constant() { Form::Constant } else { Form::Scalar };
         match op {
-            UnaryOp::Minus => Typed::new(ExprKind::Negate(Box::new(operand_typed.expr)), shape, span).with_form(form),
+            UnaryOp::Minus => {
+                Typed::new(ExprKind::Negate(Box::new(operand_typed.expr)), shape, span).with_form(form)
+            }
             UnaryOp::Plus => Typed { column: None, name: None, ..operand_typed }.spanning(span),
         }
     }
 
     fn type_of(&mut self, items: &'a [TypeOfItem], span: Span) -> Typed {
-        let ty = match items {
-            [TypeOfItem::Type(name)] => self.type_named(name),
-            _ => {
-                for item in items {
-                    match item {
-                        TypeOfItem::Type(name) => {
-                            self.type_named(name);
-                        }
-                        TypeOfItem::Column(column) => {
-                            self.type_named(&column.ty);
-                        }
-                        TypeOfItem::Star(_) => {}
+        let ty = if let [TypeOfItem::Type(name)] = items {
+            self.type_named(name)
+        } else {
+            for item in items {
+                match item {
+                    TypeOfItem::Type(name) => {
+                        self.type_named(name);
                     }
+                    TypeOfItem::Column(column) => {
+                        self.type_named(&column.ty);
+                    }
+                    TypeOfItem::Star(_) => {}
                 }
-                ScalarType::Unknown
             }
+            ScalarType::Unknown
         };
         let text = Value::text(ty.name());
         Typed::new(ExprKind::Literal(text), Shape::TypeName(ty), span).with_form(Form::Literal)
@@ -308,7 +346,9 @@ impl<'a> Binder<'a> {
 
     /// Reports an expression that is not a bool.
     pub(super) fn expect_bool(&mut self, typed: &Typed) {
-        if typed.form == Form::Star || !matches!(typed.shape, Shape::Scalar(ScalarType::Bool | ScalarType::Unknown)) {
+        if typed.form == Form::Star
+            || !matches!(typed.shape, Shape::Scalar(ScalarType::Bool | ScalarType::Unknown))
+        {
             let message = format!("a condition is needed here, this is {}", typed.shape.name());
             self.error(WRONG_TYPE, typed.span(), message);
         }
@@ -318,7 +358,11 @@ impl<'a> Binder<'a> {
     pub(super) fn expect_integer(&mut self, typed: &Typed) {
         let ty = typed.ty();
         if typed.shape.is_dynamic() || !(ty.is_integer() || ty.is_unknown()) {
-            self.error(WRONG_TYPE, typed.span(), format!("an integer is needed here, this is {}", typed.shape.name()));
+            self.error(
+                WRONG_TYPE,
+                typed.span(),
+                format!("an integer is needed here, this is {}", typed.shape.name()),
+            );
         }
     }
 

@@ -60,7 +60,11 @@ impl Called {
         match self {
             Self::Scalar(typed) => typed.spanning(span),
             Self::Table(_) => {
-                binder.error(super::SCALAR_EXPECTED, span, "a scalar is needed here, the function gives a table");
+                binder.error(
+                    super::SCALAR_EXPECTED,
+                    span,
+                    "a scalar is needed here, the function gives a table",
+                );
                 Typed::broken(span)
             }
         }
@@ -113,12 +117,11 @@ impl<'a> Binder<'a> {
             }
         }
         let result = function.body.result.as_deref()?;
-        Some(match self.table_argument(result) {
-            Some(table) => Called::Table(Box::new(table)),
-            None => {
-                let typed = self.scalar(result);
-                Called::Scalar(with_locals(typed, with))
-            }
+        Some(if let Some(table) = self.table_argument(result) {
+            Called::Table(Box::new(table))
+        } else {
+            let typed = self.scalar(result);
+            Called::Scalar(with_locals(typed, with))
         })
     }
 
@@ -130,23 +133,20 @@ impl<'a> Binder<'a> {
         };
         let reads = self.local_reads;
         let tabular = self.table_argument(value);
-        let bound = match tabular {
-            Some(mut table) => {
-                if reads != self.local_reads {
-                    table.unsupported("table that depends on the row");
-                }
-                self.bind_table(table)
+        let bound = if let Some(mut table) = tabular {
+            if reads != self.local_reads {
+                table.unsupported("table that depends on the row");
             }
-            None => {
-                let typed = self.scalar(value);
-                if reads == self.local_reads {
-                    self.bind_scalar(typed)
-                } else {
-                    let local = self.next_local();
-                    let shape = typed.shape.clone();
-                    with.push((local, typed.expr));
-                    Binding::Local(local, shape)
-                }
+            self.bind_table(table)
+        } else {
+            let typed = self.scalar(value);
+            if reads == self.local_reads {
+                self.bind_scalar(typed)
+            } else {
+                let local = self.next_local();
+                let shape = typed.shape.clone();
+                with.push((local, typed.expr));
+                Binding::Local(local, shape)
             }
         };
         self.env.bind(&binding.name.text, bound);
@@ -160,33 +160,21 @@ impl<'a> Binder<'a> {
         arguments: &'a [syntax::Argument],
         span: Span,
     ) -> Called {
-        self.call_with(function, env, None, arguments, span)
+        self.call_with(Call { function, implied: None, arguments, span }, env)
     }
 
-    /// Calls a function; `implied` is the table that `invoke` puts before the arguments.
-    pub(super) fn call_with(
-        &mut self,
-        function: &'a syntax::Function,
-        env: &Env<'a>,
-        implied: Option<Table>,
-        arguments: &'a [syntax::Argument],
-        span: Span,
-    ) -> Called {
-        let expansion = self.deeper(span, |binder| binder.expand(function, env, implied, arguments, span));
+    /// Calls a function whose names are those of `env`.
+    pub(super) fn call_with(&mut self, call: Call<'a>, env: &Env<'a>) -> Called {
+        let span = call.span;
+        let expansion = self.deeper(span, |binder| binder.expand(call, env));
         expansion.flatten().unwrap_or_else(|| Called::Scalar(Typed::broken(span)))
     }
 
-    fn expand(
-        &mut self,
-        function: &'a syntax::Function,
-        env: &Env<'a>,
-        implied: Option<Table>,
-        arguments: &'a [syntax::Argument],
-        span: Span,
-    ) -> Option<Called> {
+    fn expand(&mut self, call: Call<'a>, env: &Env<'a>) -> Option<Called> {
+        let function = call.function;
         let mut inner = env.clone();
         let mut with = Vec::new();
-        self.bind_parameters(function, implied, arguments, span, &mut Frame { env: &mut inner, with: &mut with, reads: 0 });
+        self.bind_parameters(call, &mut Frame { env: &mut inner, with: &mut with, reads: 0 });
         let saved = std::mem::replace(&mut self.env, inner);
         let quiet = std::mem::replace(&mut self.quiet, true);
         let fuzzy = std::mem::replace(&mut self.fuzzy, false);
@@ -215,19 +203,14 @@ impl<'a> Binder<'a> {
         })
     }
 
-    fn bind_parameters(
-        &mut self,
-        function: &'a syntax::Function,
-        implied: Option<Table>,
-        arguments: &'a [syntax::Argument],
-        span: Span,
-        frame: &mut Frame<'_, 'a>,
-    ) {
-        let mut implied = implied;
+    fn bind_parameters(&mut self, call: Call<'a>, frame: &mut Frame<'_, 'a>) {
+        let Call { function, mut implied, arguments, span } = call;
         let offset = usize::from(implied.is_some());
         let mut missing = false;
         for (index, parameter) in function.parameters.iter().enumerate() {
-            if index == 0 && let Some(table) = implied.take() {
+            if index == 0
+                && let Some(table) = implied.take()
+            {
                 if let ParameterKind::Tabular(schema) = &parameter.kind {
                     self.expect_columns(&table, schema, self.so_far);
                 }
@@ -236,14 +219,17 @@ impl<'a> Binder<'a> {
                 continue;
             }
             let named = arguments.iter().find(|argument| is_named(argument, &parameter.name.text));
-            let unnamed = || arguments.get(index.checked_sub(offset)?).filter(|argument| argument.name.is_none());
+            let unnamed =
+                || arguments.get(index.checked_sub(offset)?).filter(|argument| argument.name.is_none());
             let bound = match (named.or_else(unnamed), &parameter.kind) {
                 (Some(argument), ParameterKind::Scalar { ty, .. }) => {
                     frame.reads = self.local_reads;
                     let typed = self.scalar(&argument.value);
                     self.bind_argument(typed, ty, frame)
                 }
-                (Some(argument), ParameterKind::Tabular(schema)) => self.tabular_argument(&argument.value, schema),
+                (Some(argument), ParameterKind::Tabular(schema)) => {
+                    self.tabular_argument(&argument.value, schema)
+                }
                 (None, ParameterKind::Scalar { default: Some(default), ty }) => {
                     frame.reads = self.local_reads;
                     let typed = self.with_scope(Scope::default(), |binder| binder.scalar(default));
@@ -269,13 +255,19 @@ impl<'a> Binder<'a> {
     }
 
     /// Binds a scalar argument: a constant is computed once, anything else with each row.
-    fn bind_argument(&mut self, typed: Typed, ty: &syntax::TypeName, frame: &mut Frame<'_, 'a>) -> Binding<'a> {
+    fn bind_argument(
+        &mut self,
+        typed: Typed,
+        ty: &syntax::TypeName,
+        frame: &mut Frame<'_, 'a>,
+    ) -> Binding<'a> {
         let declared = crate::types::ScalarType::find(&ty.text).map_or(Shape::UNKNOWN, Shape::of);
         let fits = typed.shape.fits(&declared, Conversion::Narrow)
             || typed.shape.fits(&declared, Conversion::ToDynamic)
             || typed.shape.is_dynamic();
         if !fits || typed.form == Form::Star {
-            let message = format!("a value of type {} is needed here, this is {}", declared.name(), typed.shape.name());
+            let message =
+                format!("a value of type {} is needed here, this is {}", declared.name(), typed.shape.name());
             self.error(WRONG_TYPE, typed.span(), message);
             return Binding::Broken;
         }
@@ -315,10 +307,20 @@ impl<'a> Binder<'a> {
             }
         });
         if let Some(lacking) = lacking {
-            let message = format!("the table needs a column `{}` of type {}", lacking.name.text, lacking.ty.text);
+            let message =
+                format!("the table needs a column `{}` of type {}", lacking.name.text, lacking.ty.text);
             self.error(MISSING_COLUMNS, span, message);
         }
     }
+}
+
+/// A call of a user function.
+pub(super) struct Call<'a> {
+    pub(super) function: &'a syntax::Function,
+    /// The table that `invoke` puts before the arguments.
+    pub(super) implied: Option<Table>,
+    pub(super) arguments: &'a [syntax::Argument],
+    pub(super) span: Span,
 }
 
 /// Names that a call adds, and the locals they need.

@@ -10,8 +10,8 @@ use super::typed::Typed;
 use super::{Binder, Scope, UNKNOWN_NAME, WRONG_PLACE, WRONG_TYPE};
 use crate::catalogue::Form;
 use crate::plan::{
-    self, EdgePattern, ExprKind, GraphPart, GraphSource, NodePattern, Operator, PatternElement,
-    SlotId, Source,
+    self, EdgePattern, ExprKind, GraphPart, GraphSource, NodePattern, Operator, PatternElement, SlotId,
+    Source,
 };
 use crate::syntax::{self, Expr, GraphElement, Name, NamedExpr, OperatorKind};
 use crate::text::Span;
@@ -72,7 +72,7 @@ impl<'a> Binder<'a> {
         edges.rows = rows.clone();
         let slot = self.table_slot(edges);
         let graph = Graph { edges: Rc::new(rows), nodes: Rc::new(nodes), source, slot };
-        *table = Self::graph_table(Rc::new(graph));
+        *table = Self::graph_table(&Rc::new(graph));
     }
 
     fn node_key(&mut self, name: &Name, rows: &Rows) -> usize {
@@ -88,14 +88,14 @@ impl<'a> Binder<'a> {
         index
     }
 
-    fn graph_table(graph: Rc<Graph>) -> Table {
+    fn graph_table(graph: &Rc<Graph>) -> Table {
         let rows = (*graph.edges).clone();
-        Table { graph: Some(Rc::clone(&graph)), ..Table::new(Source::Slot(graph.slot, rows.schema()), rows) }
+        Table { graph: Some(Rc::clone(graph)), ..Table::new(Source::Slot(graph.slot, rows.schema()), rows) }
     }
 
     /// Makes the table that stands for a graph with a name.
     pub(super) fn graph_named(graph: &Rc<Graph>) -> Table {
-        Self::graph_table(Rc::clone(graph))
+        Self::graph_table(graph)
     }
 
     /// Binds an operator behind a graph.
@@ -106,7 +106,7 @@ impl<'a> Binder<'a> {
         match &operator.kind {
             OperatorKind::GraphMatch(matching) | OperatorKind::GraphShortestPaths(matching) => {
                 let paths = matches!(operator.kind, OperatorKind::GraphShortestPaths(_));
-                self.graph_match(table, graph, matching, paths.then_some("graph-shortest-paths"));
+                self.graph_match(table, &graph, matching, paths.then_some("graph-shortest-paths"));
             }
             OperatorKind::GraphToTable(outputs) => self.graph_to_table(table, &graph, outputs),
             OperatorKind::GraphWhereNodes(condition) => {
@@ -142,11 +142,11 @@ impl<'a> Binder<'a> {
     fn graph_match(
         &mut self,
         table: &mut Table,
-        graph: Rc<Graph>,
+        graph: &Rc<Graph>,
         matching: &'a syntax::GraphMatch,
         unsupported: Option<&'static str>,
     ) {
-        let elements = self.elements(&graph, matching);
+        let elements = Self::elements(graph, matching);
         let mut rows = Rows::default();
         let saved = self.env.clone();
         for element in &elements {
@@ -164,7 +164,7 @@ impl<'a> Binder<'a> {
         });
         self.env = saved;
         if matching.project.is_none() {
-            table.graph = Some(graph);
+            table.graph = Some(Rc::clone(graph));
             return;
         }
         let mut names = UniqueNames::default();
@@ -181,7 +181,9 @@ impl<'a> Binder<'a> {
             patterns: matching.patterns.iter().map(|pattern| pattern_plan(pattern)).collect(),
             condition,
             outputs,
-            cycles: cycles.and_then(|property| super::stage::property_text(&property.value)).map(str::to_owned),
+            cycles: cycles
+                .and_then(|property| super::stage::property_text(&property.value))
+                .map(str::to_owned),
         };
         match unsupported {
             Some(what) => table.push(Operator::Unsupported(what), result),
@@ -189,7 +191,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn elements(&mut self, graph: &Graph, matching: &'a syntax::GraphMatch) -> Vec<Element<'a>> {
+    fn elements(graph: &Graph, matching: &'a syntax::GraphMatch) -> Vec<Element<'a>> {
         let mut elements: Vec<Element<'a>> = Vec::new();
         for element in matching.patterns.iter().flatten() {
             let (name, rows, is_path) = match element {
@@ -255,7 +257,12 @@ impl<'a> Binder<'a> {
     }
 
     /// Calls of functions over elements of a pattern; nothing if it is none.
-    pub(super) fn element_call(&mut self, name: &Name, arguments: &'a [syntax::Argument], span: Span) -> Option<Typed> {
+    pub(super) fn element_call(
+        &mut self,
+        name: &Name,
+        arguments: &'a [syntax::Argument],
+        span: Span,
+    ) -> Option<Typed> {
         if !OF_ELEMENTS.contains(&name.text.as_str()) {
             return None;
         }
@@ -275,9 +282,9 @@ impl<'a> Binder<'a> {
             _ => return None,
         };
         let inner = Rows { columns: element_columns(&rows), open: rows.open || is_inner };
-        let over = arguments.get(1).map(|argument| {
-            self.with_scope(Scope::of(inner), |binder| binder.scalar(&argument.value))
-        });
+        let over = arguments
+            .get(1)
+            .map(|argument| self.with_scope(Scope::of(inner), |binder| binder.scalar(&argument.value)));
         let shape = match name.text.as_str() {
             "all" | "any" => Shape::of(ScalarType::Bool),
             "node_degree_in" | "node_degree_out" => Shape::of(ScalarType::Long),

@@ -41,7 +41,9 @@ fn dynamic_at(literal: &DynamicValue, depth: usize) -> Dynamic {
     match &literal.kind {
         DynamicKind::Null | DynamicKind::Error => Dynamic::Null,
         DynamicKind::Literal(kind) => crate::value::to_dynamic(&value(kind).0),
-        DynamicKind::Array(items) => Dynamic::array(items.iter().map(|item| dynamic_at(item, depth + 1)).collect()),
+        DynamicKind::Array(items) => {
+            Dynamic::array(items.iter().map(|item| dynamic_at(item, depth + 1)).collect())
+        }
         DynamicKind::Bag(pairs) => {
             let mut bag = Bag::new();
             for (name, item) in pairs {
@@ -68,7 +70,8 @@ fn inner_shape(literal: &DynamicValue, depth: usize) -> Shape {
         DynamicKind::Array(items) => {
             let mut shapes = items.iter().map(|item| inner_shape(item, depth + 1));
             let first = shapes.next();
-            let common = first.and_then(|first| shapes.try_fold(first, |a, b| a.common(&b, Conversion::Exact)));
+            let common =
+                first.and_then(|first| shapes.try_fold(first, |a, b| a.common(&b, Conversion::Exact)));
             Shape::array(&common.unwrap_or(Shape::DYNAMIC))
         }
         DynamicKind::Bag(pairs) => {

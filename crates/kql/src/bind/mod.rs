@@ -9,6 +9,7 @@
 //! User functions are bound where they are written, for their diagnostics, and again at each call
 //! with the arguments' types, silently, for the plan.
 
+mod aggregate;
 mod call;
 mod codes;
 mod conditions;
@@ -105,7 +106,7 @@ struct Binder<'a> {
     /// Whether tables that do not exist are left out.
     fuzzy: bool,
     /// Whether the terms of the `search` that is being bound heed case.
-    search_heeds_case: bool,
+    search_case: LetterCase,
     /// Names that `as` gave to table slots.
     slot_names: std::collections::BTreeMap<SlotId, Arc<str>>,
 }
@@ -131,8 +132,27 @@ struct Aggregation {
     next: usize,
     /// Identities of the columns that are group keys.
     keys: std::collections::BTreeSet<u32>,
-    /// Whether the current expression is over groups, not over rows.
-    active: bool,
+    /// What the current expression is over.
+    over: Over,
+}
+
+/// What an expression is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Over {
+    /// Columns of rows.
+    #[default]
+    Rows,
+    /// Groups: aggregates are possible, columns are not.
+    Groups,
+}
+
+/// Whether capital letters differ from small ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LetterCase {
+    /// They do.
+    Heeded,
+    /// They do not.
+    Ignored,
 }
 
 impl<'a> Binder<'a> {
@@ -153,7 +173,7 @@ impl<'a> Binder<'a> {
             so_far: Span::default(),
             unnamed: 0,
             fuzzy: false,
-            search_heeds_case: false,
+            search_case: LetterCase::Ignored,
             slot_names: std::collections::BTreeMap::new(),
         }
     }
@@ -214,6 +234,18 @@ impl<'a> Binder<'a> {
         LocalId(self.locals)
     }
 
+    /// Says what the next expressions are over, where aggregates are possible at all.
+    fn set_over(&mut self, over: Over) {
+        if let Some(aggregation) = &mut self.scope.aggregation {
+            aggregation.over = over;
+        }
+    }
+
+    /// Whether the current expression is over groups.
+    fn is_over_groups(&self) -> bool {
+        self.scope.aggregation.as_ref().is_some_and(|aggregation| aggregation.over == Over::Groups)
+    }
+
     /// Returns `Column1`, `Column2`, ...; the first that names nothing in scope.
     fn unnamed_column(&mut self) -> Arc<str> {
         loop {
@@ -252,7 +284,8 @@ pub fn check(text: &str, database: &Database) -> Checked {
     let bound = bind(&parsed.query, database);
     let mut diagnostics = parsed.diagnostics.clone();
     // Where the syntax is wrong, the meaning of what is there says nothing new.
-    let is_told = |found: &&Diagnostic| parsed.diagnostics.iter().all(|told| told.span.start != found.span.start);
+    let is_told =
+        |found: &&Diagnostic| parsed.diagnostics.iter().all(|told| told.span.start != found.span.start);
     diagnostics.extend(bound.diagnostics.iter().filter(is_told).cloned());
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     Checked { parsed, bound, diagnostics }

@@ -34,11 +34,9 @@ impl<'a> Binder<'a> {
     /// Finds what a name means where a scalar may stand.
     pub(super) fn meaning(&mut self, name: &'a Name) -> Meaning<'a> {
         let text = name.text.as_str();
-        let in_groups = self.scope.aggregation.as_ref().is_some_and(|aggregation| aggregation.active);
-        if !in_groups {
-            if let Some(typed) = self.column(text, name.span) {
-                return Meaning::Scalar(typed);
-            }
+        let in_groups = self.is_over_groups();
+        if !in_groups && let Some(typed) = self.column(text, name.span) {
+            return Meaning::Scalar(typed);
         }
         if let Some(binding) = self.env.find(text) {
             return Meaning::Defined(binding.clone());
@@ -91,12 +89,16 @@ impl<'a> Binder<'a> {
             self.error(OUT_OF_PLACE, name.span, message);
             return;
         }
-        let diagnostic =
-            Diagnostic::error(UNKNOWN_NAME, name.span, format!("`{text}` is no column, variable or function"));
+        let diagnostic = Diagnostic::error(
+            UNKNOWN_NAME,
+            name.span,
+            format!("`{text}` is no column, variable or function"),
+        );
         let diagnostic = match self.likely_column(text) {
             Some(likely) => {
                 let help = format!("did you mean `{likely}`?");
-                let sure = self.database.usual_column(text) == Some(likely.as_str()) || text.eq_ignore_ascii_case(&likely);
+                let sure = self.database.usual_column(text) == Some(likely.as_str())
+                    || text.eq_ignore_ascii_case(&likely);
                 let diagnostic = diagnostic.with_help(help);
                 if sure { diagnostic.with_fix(name.span, likely) } else { diagnostic }
             }
@@ -117,7 +119,8 @@ impl<'a> Binder<'a> {
             return Some(usual.to_owned());
         }
         let rows = [self.scope.rows.as_ref(), self.scope.right.as_ref()];
-        let columns = rows.into_iter().flatten().flat_map(|rows| rows.columns.iter().map(|column| &*column.name));
+        let columns =
+            rows.into_iter().flatten().flat_map(|rows| rows.columns.iter().map(|column| &*column.name));
         let variables = self.env.iter().map(|(name, _)| name);
         nearest(name, columns.chain(variables))
     }
@@ -132,7 +135,8 @@ impl<'a> Binder<'a> {
             self.report(Diagnostic::warning(codes::MISSING_FUZZY, span, message));
             return;
         }
-        let diagnostic = Diagnostic::error(UNKNOWN_TABLE, span, format!("`{name}` is no table, variable or function"));
+        let diagnostic =
+            Diagnostic::error(UNKNOWN_TABLE, span, format!("`{name}` is no table, variable or function"));
         let diagnostic = if let Some(product) = self.database.elsewhere(name) {
             diagnostic.with_help(format!("it is a table of {product}, which these queries cannot read"))
         } else if let Some(replacement) = self.database.replacement(name) {

@@ -34,7 +34,8 @@ impl Rows {
     }
 
     pub(super) fn schema(&self) -> Schema {
-        let columns = self.columns.iter().map(|column| Column::new(Arc::clone(&column.name), column.ty())).collect();
+        let columns =
+            self.columns.iter().map(|column| Column::new(Arc::clone(&column.name), column.ty())).collect();
         Schema { columns, open: self.open }
     }
 }
@@ -231,7 +232,8 @@ pub(super) fn unify(ids: &mut Ids, tables: &[&Rows]) -> Vec<(Col, Vec<Place>)> {
         };
         let several = types.len() > 1;
         for (ty, places) in types {
-            let plain = if several { format!("{}_{ty}", column.name).into() } else { Arc::clone(&column.name) };
+            let plain =
+                if several { format!("{}_{ty}", column.name).into() } else { Arc::clone(&column.name) };
             let shape = common_shape(tables, &places).unwrap_or(Shape::of(ty));
             let name = names.get(&plain);
             let single = !several && places.len() == 1 && name == column.name;
@@ -243,8 +245,10 @@ pub(super) fn unify(ids: &mut Ids, tables: &[&Rows]) -> Vec<(Col, Vec<Place>)> {
 }
 
 fn common_shape(tables: &[&Rows], places: &[Place]) -> Option<Shape> {
-    let mut shapes =
-        places.iter().filter_map(|(table, index)| tables.get(*table)?.columns.get(*index)).map(|column| &column.shape);
+    let mut shapes = places
+        .iter()
+        .filter_map(|(table, index)| tables.get(*table)?.columns.get(*index))
+        .map(|column| &column.shape);
     let first = shapes.next()?.clone();
     shapes.try_fold(first, |common, shape| common.common(shape, Conversion::Exact))
 }
@@ -293,7 +297,10 @@ mod tests {
         let left = rows(&mut ids, &[("a", ScalarType::Long), ("b", ScalarType::String)]);
         let right = rows(&mut ids, &[("b", ScalarType::Long), ("a", ScalarType::Long)]);
         let unified = unify(&mut ids, &[&left, &right]);
-        assert_eq!(names(unified.iter().map(|(column, _)| column)), ["a:long", "b_string:string", "b_long:long"]);
+        assert_eq!(
+            names(unified.iter().map(|(column, _)| column)),
+            ["a:long", "b_string:string", "b_long:long"]
+        );
         assert_eq!(unified.first().map(|(_, places)| places.clone()), Some(vec![(0, 0), (1, 1)]));
     }
 

@@ -9,9 +9,11 @@ use super::names::Meaning;
 use super::rows::Rows;
 use super::{Binder, RAGGED_ROWS, Scope, TABLE_EXPECTED, UNKNOWN_TABLE, WRONG_COUNT, WRONG_PLACE};
 use crate::catalogue;
-use crate::plan::{ExternalData, Expr as Planned, ExprKind, Operator, Pipeline, Slot, SlotId, Source, Stage};
+use crate::plan::{Expr as Planned, ExprKind, ExternalData, Operator, Pipeline, Slot, SlotId, Source, Stage};
 use crate::schema::Gives;
-use crate::syntax::{self, Expr, LetValue, Name, NameStyle, OperatorKind, ParameterKind, RowSchema, StatementKind};
+use crate::syntax::{
+    self, Expr, LetValue, Name, NameStyle, OperatorKind, ParameterKind, RowSchema, StatementKind,
+};
 use crate::text::Span;
 use crate::types::Schema;
 
@@ -145,30 +147,24 @@ impl<'a> Binder<'a> {
             }
             Meaning::Defined(Binding::Graph(graph)) => Self::graph_named(&graph),
             Meaning::Defined(Binding::Function(function, env)) => {
-                match self.call_user(function, &env, &[], name.span) {
-                    Called::Table(table) => *table,
-                    Called::Scalar(typed) => self.not_table(typed.shape.is_unknown(), typed.shape.name(), name.span),
-                }
+                let called = self.call_user(function, &env, &[], name.span);
+                self.called_table(called, name.span)
             }
-            Meaning::Defined(binding) => {
-                let broken = matches!(binding, Binding::Broken);
-                self.not_table(broken, "a scalar", name.span)
-            }
+            Meaning::Defined(Binding::Broken) => Table::broken(),
+            Meaning::Defined(_) => self.not_table("a scalar", name.span),
             Meaning::Table(name, schema) => {
                 let rows = self.fresh(&schema);
                 Table::new(Source::Table { name, schema }, rows)
             }
-            Meaning::Scalar(_) => self.not_table(false, "a scalar", name.span),
-            Meaning::Function => match self.stored_function(&name.text) {
-                Some(function) => match self.call_user(function, &Env::default(), &[], name.span) {
-                    Called::Table(table) => *table,
-                    Called::Scalar(typed) => self.not_table(false, typed.shape.name(), name.span),
-                },
-                None => {
+            Meaning::Scalar(_) => self.not_table("a scalar", name.span),
+            Meaning::Function => {
+                let Some(function) = self.stored_function(&name.text) else {
                     self.unknown_table(&name.text, name.span);
-                    Table::broken()
-                }
-            },
+                    return Table::broken();
+                };
+                let called = self.call_user(function, &Env::default(), &[], name.span);
+                self.called_table(called, name.span)
+            }
             Meaning::Nothing => {
                 self.unknown_table(&name.text, name.span);
                 Table::broken()
@@ -176,31 +172,36 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn not_table(&mut self, silent: bool, found: &str, span: Span) -> Table {
-        if !silent {
-            self.error(TABLE_EXPECTED, span, format!("a table is needed here, this is {found}"));
-        }
+    fn not_table(&mut self, found: &str, span: Span) -> Table {
+        self.error(TABLE_EXPECTED, span, format!("a table is needed here, this is {found}"));
         Table::broken()
+    }
+
+    /// Returns the table that a function gives, or reports that it gives none.
+    fn called_table(&mut self, called: Called, span: Span) -> Table {
+        match called {
+            Called::Table(table) => *table,
+            Called::Scalar(typed) if typed.shape.is_unknown() => Table::broken(),
+            Called::Scalar(typed) => self.not_table(typed.shape.name(), span),
+        }
     }
 
     fn table_call(&mut self, name: &'a Name, arguments: &'a [syntax::Argument], span: Span) -> Table {
         if let Some(Binding::Function(function, env)) = self.env.find(&name.text) {
             let (function, env) = (*function, env.clone());
-            return match self.call_user(function, &env, arguments, name.span) {
-                Called::Table(table) => *table,
-                Called::Scalar(typed) => self.not_table(typed.shape.is_unknown(), typed.shape.name(), span),
-            };
+            let called = self.call_user(function, &env, arguments, name.span);
+            return self.called_table(called, span);
         }
         if let Some(function) = self.stored_function(&name.text) {
-            return match self.call_user(function, &Env::default(), arguments, name.span) {
-                Called::Table(table) => *table,
-                Called::Scalar(typed) => self.not_table(false, typed.shape.name(), span),
-            };
+            let called = self.call_user(function, &Env::default(), arguments, name.span);
+            return self.called_table(called, span);
         }
         match (name.text.as_str(), arguments) {
             ("materialize" | "__materialize", [only]) => self.table(&only.value),
             ("table", [wanted, ..]) => self.table_by_text(&wanted.value),
-            ("_GetWatchlist", [wanted, ..]) if self.database.has_watchlists() => self.watchlist(&wanted.value, name),
+            ("_GetWatchlist", [wanted, ..]) if self.database.has_watchlists() => {
+                self.watchlist(&wanted.value, name)
+            }
             ("materialize" | "table", _) => {
                 self.error(WRONG_COUNT, name.span, format!("`{}` takes one argument", name.text));
                 Table::broken()
@@ -242,21 +243,21 @@ impl<'a> Binder<'a> {
         if let Some(Binding::Table(slot, rows)) = self.env.find(&text) {
             return Table::new(Source::Slot(*slot, rows.schema()), (**rows).clone());
         }
-        match self.database.table(&text).map(|table| (table.name.to_owned(), (**table.schema).clone())) {
-            Some((name, schema)) => {
-                let rows = self.fresh(&schema);
-                Table::new(Source::Table { name, schema }, rows)
-            }
-            None => {
-                self.unknown_table(&text, expr.span);
-                Table::broken()
-            }
+        if let Some((name, schema)) =
+            self.database.table(&text).map(|table| (table.name.to_owned(), (**table.schema).clone()))
+        {
+            let rows = self.fresh(&schema);
+            Table::new(Source::Table { name, schema }, rows)
+        } else {
+            self.unknown_table(&text, expr.span);
+            Table::broken()
         }
     }
 
     fn watchlist(&mut self, expr: &'a Expr, name: &Name) -> Table {
         let wanted = self.scalar(expr);
-        let schema = wanted.text().and_then(|text| self.database.watchlist(text)).map(|schema| (**schema).clone());
+        let schema =
+            wanted.text().and_then(|text| self.database.watchlist(text)).map(|schema| (**schema).clone());
         let Some(schema) = schema else {
             if let Some(text) = wanted.text() {
                 self.error(UNKNOWN_TABLE, expr.span, format!("`{text}` is no watchlist"));
@@ -307,10 +308,12 @@ impl<'a> Binder<'a> {
             });
         }
         if width > 0 && !cells.len().is_multiple_of(width) {
-            let place = values.first().zip(values.last()).map_or(span, |(first, last)| first.span.to(last.span));
+            let place =
+                values.first().zip(values.last()).map_or(span, |(first, last)| first.span.to(last.span));
             self.error(RAGGED_ROWS, place, format!("{} values do not fill rows of {width}", cells.len()));
         }
-        let table = if width == 0 { Vec::new() } else { cells.chunks(width).map(<[Planned]>::to_vec).collect() };
+        let table =
+            if width == 0 { Vec::new() } else { cells.chunks(width).map(<[Planned]>::to_vec).collect() };
         Table::new(Source::Rows(table, rows.schema()), rows)
     }
 
@@ -322,8 +325,10 @@ impl<'a> Binder<'a> {
     ) -> Table {
         let rows = self.declared_rows(columns);
         let uris = uris.iter().map(|uri| self.scalar(uri).expr).collect();
-        let properties =
-            properties.iter().map(|property| (property.name.text.clone(), self.property_value(&property.value))).collect();
+        let properties = properties
+            .iter()
+            .map(|property| (property.name.text.clone(), self.property_value(&property.value)))
+            .collect();
         let schema = rows.schema();
         let external = ExternalData { columns: schema.columns.clone(), uris, properties };
         Table::new(Source::External(Box::new(external), schema), rows)
@@ -348,7 +353,9 @@ impl<'a> Binder<'a> {
         let mut table = match (&pipeline.source, context) {
             (Some(source), _) => {
                 let fuzzy = self.fuzzy;
-                if let Some(OperatorKind::Union(union)) = pipeline.operators.first().map(|operator| &operator.kind) {
+                if let Some(OperatorKind::Union(union)) =
+                    pipeline.operators.first().map(|operator| &operator.kind)
+                {
                     self.fuzzy |= super::stage::is_fuzzy(union);
                 }
                 let table = self.with_scope(Scope::default(), |binder| binder.table(source));
@@ -363,7 +370,8 @@ impl<'a> Binder<'a> {
                 self.with_scope(Scope::default(), |binder| binder.first_operator(first))
             }
         };
-        let mut so_far = pipeline.source.as_ref().map_or(Span::empty(pipeline.span.start), |source| source.span);
+        let mut so_far =
+            pipeline.source.as_ref().map_or(Span::empty(pipeline.span.start), |source| source.span);
         for operator in operators {
             self.so_far = so_far;
             self.stage(&mut table, operator);
@@ -435,7 +443,9 @@ impl<'a> Binder<'a> {
             });
             match local {
                 Some(LetValue::Expr(value)) => return self.tabular_in(value, env, with_body, depth + 1),
-                Some(LetValue::Function(function)) => return self.tabular_function(function, env, with_body, depth),
+                Some(LetValue::Function(function)) => {
+                    return self.tabular_function(function, env, with_body, depth);
+                }
                 None => {}
             }
             if let Some(parameter) = body.parameters.iter().find(|parameter| parameter.name.text == name) {

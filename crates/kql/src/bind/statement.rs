@@ -70,13 +70,14 @@ impl<'a> Binder<'a> {
                 self.check_function(function);
                 Binding::Function(function, self.env.clone())
             }
-            LetValue::Expr(value) => match self.table_argument(value) {
-                Some(table) => self.bind_table(table),
-                None => {
+            LetValue::Expr(value) => {
+                if let Some(table) = self.table_argument(value) {
+                    self.bind_table(table)
+                } else {
                     let typed = self.scalar(value);
                     self.bind_scalar(typed)
                 }
-            },
+            }
         };
         self.env.bind(name, bound);
     }
@@ -100,12 +101,11 @@ impl<'a> Binder<'a> {
                 continue;
             };
             let shape = Shape::of(self.type_named(ty));
-            let typed = match default {
-                Some(default) => self.scalar(default),
-                None => {
-                    let null = crate::value::Value::null(shape.scalar());
-                    Typed::literal(null, shape, parameter.span)
-                }
+            let typed = if let Some(default) = default {
+                self.scalar(default)
+            } else {
+                let null = crate::value::Value::null(shape.scalar());
+                Typed::literal(null, shape, parameter.span)
             };
             let bound = self.bind_scalar(typed);
             self.env.bind(&parameter.name.text, bound);

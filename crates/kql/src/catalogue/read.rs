@@ -130,7 +130,8 @@ fn expected(word: &str) -> Option<Expected> {
         "commondyn" => Expected::Common(CommonOf::ScalarsOrDynamic),
         "type" => Expected::OneOf(vec![Shape::TypeName(ScalarType::Unknown)]),
         _ => {
-            let types: Option<Vec<Shape>> = word.split('/').map(|word| ScalarType::find(word).map(Shape::of)).collect();
+            let types: Option<Vec<Shape>> =
+                word.split('/').map(|word| ScalarType::find(word).map(Shape::of)).collect();
             Expected::OneOf(types?)
         }
     })

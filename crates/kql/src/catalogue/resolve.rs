@@ -95,7 +95,12 @@ pub fn resolve<'a>(signatures: &'a [Signature], arguments: &[Argument], strictne
 }
 
 /// A dynamic result of arguments that are scalars inside a dynamic is such a scalar too.
-fn unwrapped(signatures: &[Signature], arguments: &[Argument], shape: Shape, strictness: Strictness) -> Shape {
+fn unwrapped(
+    signatures: &[Signature],
+    arguments: &[Argument],
+    shape: Shape,
+    strictness: Strictness,
+) -> Shape {
     let holding = |argument: &Argument| matches!(argument.shape, Shape::Holding(_));
     if shape != Shape::DYNAMIC || !arguments.iter().any(holding) {
         return shape;
@@ -117,8 +122,13 @@ fn unwrapped(signatures: &[Signature], arguments: &[Argument], shape: Shape, str
     }
 }
 
-fn unresolved<'a>(signatures: &[Signature], candidates: &[&'a Signature], arguments: &[Argument]) -> Match<'a> {
-    let unknown = arguments.iter().any(|argument| argument.form != Form::Table && argument.shape.is_unknown());
+fn unresolved<'a>(
+    signatures: &[Signature],
+    candidates: &[&'a Signature],
+    arguments: &[Argument],
+) -> Match<'a> {
+    let unknown =
+        arguments.iter().any(|argument| argument.form != Form::Table && argument.shape.is_unknown());
     let mut misfits = Vec::new();
     if arguments.is_empty() || !signatures.iter().any(|signature| signature.takes(arguments.len())) {
         let min = signatures.iter().map(Signature::min).min().unwrap_or_default();
@@ -153,7 +163,11 @@ enum Fit {
     Exact,
 }
 
-fn best<'a>(signatures: &'a [Signature], arguments: &[Argument], strictness: Strictness) -> Vec<&'a Signature> {
+fn best<'a>(
+    signatures: &'a [Signature],
+    arguments: &[Argument],
+    strictness: Strictness,
+) -> Vec<&'a Signature> {
     if let [only] = signatures {
         return vec![only];
     }
@@ -200,7 +214,9 @@ fn fit_at(signature: &Signature, arguments: &[Argument], index: usize) -> Fit {
 
 fn fit(signature: &Signature, arguments: &[Argument], parameter: &Parameter, argument: &Argument) -> Fit {
     match argument.form {
-        Form::Star if matches!(parameter.rule, ArgumentRule::StarOnly | ArgumentRule::StarToo) => return Fit::Exact,
+        Form::Star if matches!(parameter.rule, ArgumentRule::StarOnly | ArgumentRule::StarToo) => {
+            return Fit::Exact;
+        }
         Form::Star => return Fit::None,
         Form::Table => {
             return match parameter.expected {
@@ -283,10 +299,14 @@ const fn strength(expected: &Expected) -> Fit {
 fn accepts(expected: &Expected, shape: &Shape) -> bool {
     let scalar = if let Shape::Scalar(ty) = shape { *ty } else { ScalarType::Dynamic };
     let holds = |ty: ScalarType| {
-        *shape == Shape::Holding(ty) || *shape == Shape::array(&Shape::Scalar(ty)) || *shape == Shape::array(&Shape::DYNAMIC)
+        *shape == Shape::Holding(ty)
+            || *shape == Shape::array(&Shape::Scalar(ty))
+            || *shape == Shape::array(&Shape::DYNAMIC)
     };
     match expected {
-        Expected::Any | Expected::Scalar | Expected::OneOf(_) | Expected::SameAs(_) | Expected::Common(_) => true,
+        Expected::Any | Expected::Scalar | Expected::OneOf(_) | Expected::SameAs(_) | Expected::Common(_) => {
+            true
+        }
         Expected::Table => false,
         Expected::Integer => scalar.is_integer(),
         Expected::RealOrDecimal => matches!(scalar, ScalarType::Real | ScalarType::Decimal),
@@ -294,7 +314,9 @@ fn accepts(expected: &Expected, shape: &Shape) -> bool {
         Expected::StringOrArray => {
             scalar == ScalarType::String || *shape == Shape::DYNAMIC || holds(ScalarType::String)
         }
-        Expected::IntegerOrArray => scalar.is_integer() || *shape == Shape::DYNAMIC || holds(ScalarType::Long),
+        Expected::IntegerOrArray => {
+            scalar.is_integer() || *shape == Shape::DYNAMIC || holds(ScalarType::Long)
+        }
         Expected::Array => shape.may_be_array(),
         Expected::Bag => shape.may_be_bag(),
         Expected::Number => scalar.is_numeric(),
@@ -313,14 +335,17 @@ fn check(signature: &Signature, arguments: &[Argument]) -> Vec<Misfit> {
         return vec![Misfit::Count { min: signature.min(), max: signature.max() }];
     }
     let has_common = |parameter: &Parameter| matches!(parameter.expected, Expected::Common(_));
-    if signature.parameters.iter().any(has_common) && common(signature, arguments, Dynamics::Count).is_none() {
+    if signature.parameters.iter().any(has_common) && common(signature, arguments, Dynamics::Count).is_none()
+    {
         return vec![Misfit::NoCommonType];
     }
     (0..arguments.len()).flat_map(|index| check_argument(signature, arguments, index)).collect()
 }
 
 fn check_argument(signature: &Signature, arguments: &[Argument], index: usize) -> Vec<Misfit> {
-    let (Some(parameter), Some(argument)) = (signature.parameter(index, arguments.len()), arguments.get(index)) else {
+    let (Some(parameter), Some(argument)) =
+        (signature.parameter(index, arguments.len()), arguments.get(index))
+    else {
         return Vec::new();
     };
     if argument.form == Form::Star {
@@ -335,7 +360,12 @@ fn check_argument(signature: &Signature, arguments: &[Argument], index: usize) -
     misfits
 }
 
-fn is_welcome(signature: &Signature, arguments: &[Argument], parameter: &Parameter, argument: &Argument) -> bool {
+fn is_welcome(
+    signature: &Signature,
+    arguments: &[Argument],
+    parameter: &Parameter,
+    argument: &Argument,
+) -> bool {
     if argument.form == Form::Table {
         return matches!(parameter.expected, Expected::Table | Expected::Any);
     }
@@ -346,12 +376,15 @@ fn is_welcome(signature: &Signature, arguments: &[Argument], parameter: &Paramet
         Expected::SameAs(index) => {
             arguments.get(*index).is_none_or(|first| argument.shape.fits(&first.shape, Conversion::Exact))
         }
-        Expected::Common(CommonOf::Numbers | CommonOf::Summables | CommonOf::Orderables | CommonOf::Scalars) => {
-            common(signature, arguments, Dynamics::Count)
-                .is_none_or(|target| argument.shape.fits(&target, Conversion::Widen))
-        }
+        Expected::Common(
+            CommonOf::Numbers | CommonOf::Summables | CommonOf::Orderables | CommonOf::Scalars,
+        ) => common(signature, arguments, Dynamics::Count)
+            .is_none_or(|target| argument.shape.fits(&target, Conversion::Widen)),
         Expected::Common(CommonOf::ScalarsOrDynamic) => true,
-        expected => fit_shape(signature, arguments, expected, &argument.shape) != Fit::None || *expected == Expected::Any,
+        expected => {
+            fit_shape(signature, arguments, expected, &argument.shape) != Fit::None
+                || *expected == Expected::Any
+        }
     }
 }
 
@@ -359,14 +392,14 @@ fn check_rule(rule: ArgumentRule, argument: &Argument, index: usize) -> Option<M
     let constant = matches!(argument.form, Form::Literal | Form::Constant);
     match rule {
         ArgumentRule::Column | ArgumentRule::ColumnOfFirst | ArgumentRule::SharedColumn => {
-            (argument.form != Form::Column && !argument.shape.is_unknown()).then_some(Misfit::NotColumn(index))
+            (argument.form != Form::Column && !argument.shape.is_unknown())
+                .then_some(Misfit::NotColumn(index))
         }
         ArgumentRule::Constant => {
             (!constant && !argument.shape.is_unknown()).then_some(Misfit::NotConstant(index))
         }
-        ArgumentRule::Literal => {
-            (argument.form != Form::Literal && !argument.shape.is_unknown()).then_some(Misfit::NotLiteral(index))
-        }
+        ArgumentRule::Literal => (argument.form != Form::Literal && !argument.shape.is_unknown())
+            .then_some(Misfit::NotLiteral(index)),
         ArgumentRule::Any
         | ArgumentRule::StarToo
         | ArgumentRule::StarOnly

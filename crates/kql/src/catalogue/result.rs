@@ -45,7 +45,8 @@ pub enum ResultRule {
 impl ResultRule {
     /// Returns the type of the result; of the first one if there are several.
     pub fn shape(&self, signature: &Signature, arguments: &[Argument]) -> Shape {
-        let nth = |index: usize| arguments.get(index).map_or(Shape::UNKNOWN, |argument| argument.shape.clone());
+        let nth =
+            |index: usize| arguments.get(index).map_or(Shape::UNKNOWN, |argument| argument.shape.clone());
         match self {
             Self::Fixed(shape) => shape.clone(),
             Self::Argument(index) => nth(*index),
@@ -55,14 +56,14 @@ impl ResultRule {
             Self::NamedByLast => named(&nth(arguments.len().saturating_sub(1))),
             Self::Common => common(signature, arguments, Dynamics::Count).unwrap_or(Shape::UNKNOWN),
             Self::CommonNotDynamic => common(signature, arguments, Dynamics::Skip).unwrap_or(Shape::UNKNOWN),
-            Self::Widest => widest(arguments.iter().map(|argument| &argument.shape)).map_or(Shape::UNKNOWN, Shape::of),
+            Self::Widest => {
+                widest(arguments.iter().map(|argument| &argument.shape)).map_or(Shape::UNKNOWN, Shape::of)
+            }
             Self::Arrays => match of_all(arguments, Conversion::Exact) {
                 Some(shape @ Shape::Array(_)) => shape,
                 _ => Shape::array(&Shape::DYNAMIC),
             },
-            Self::Elements => {
-                Shape::array(&of_all(arguments, Conversion::Widen).unwrap_or(Shape::DYNAMIC))
-            }
+            Self::Elements => Shape::array(&of_all(arguments, Conversion::Widen).unwrap_or(Shape::DYNAMIC)),
             Self::Packed => Shape::Bag(packed(arguments).into()),
             Self::Tuple(items) => items.first().map_or(Shape::UNKNOWN, |(_, shape)| shape.clone()),
             Self::Sorted | Self::Percentiles | Self::Extreme | Self::Each => nth(0),

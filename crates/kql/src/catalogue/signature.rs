@@ -164,7 +164,9 @@ impl Expected {
     pub fn describe(&self) -> String {
         let text = match self {
             Self::Any => "a value",
-            Self::Scalar | Self::Common(CommonOf::Scalars | CommonOf::ScalarsOrDynamic) | Self::SameAs(_) => "a scalar",
+            Self::Scalar | Self::Common(CommonOf::Scalars | CommonOf::ScalarsOrDynamic) | Self::SameAs(_) => {
+                "a scalar"
+            }
             Self::Table => "a table",
             Self::OneOf(shapes) => {
                 let names: Vec<&str> = shapes.iter().map(Shape::name).collect();

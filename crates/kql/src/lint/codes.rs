@@ -32,8 +32,8 @@ codes! {
     WIDE_SEARCH = 308, "search of everything";
     /// The result lacks a column that is needed.
     MISSING_COLUMN = 309, "column needed but not in the result";
-    /// The result has a needed column under a type that does not serve.
-    NEEDLESS_EXPANSION = 310, "expansion without limit";
+    /// Several arrays are expanded at once, which does not combine them.
+    PARALLEL_EXPANSION = 310, "arrays expanded side by side";
     /// The query does what cannot be done near real time.
     NOT_NEAR_REAL_TIME = 311, "not possible near real time";
     /// The text is too long.

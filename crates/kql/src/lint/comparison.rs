@@ -49,7 +49,8 @@ impl Look<'_, '_> {
         if is_term {
             let better = if op == BinaryOp::Contains { "has" } else { "!has" };
             let message = format!("`{}` reads every text in full", op.text());
-            let help = format!("`{better}` looks up whole terms in the index; use it if `{text}` stands alone");
+            let help =
+                format!("`{better}` looks up whole terms in the index; use it if `{text}` stands alone");
             self.found.push(Diagnostic::warning(CONTAINS, op_span, message).with_help(help));
         }
     }
@@ -57,16 +58,20 @@ impl Look<'_, '_> {
     /// `tolower(x) == "y"` is `x =~ "y"`.
     fn folded(&mut self, op: BinaryOp, op_span: Span, left: &Expr, right: &Expr) {
         let sides = [(left, right), (right, left)];
-        let folded = sides.into_iter().find_map(|(call, other)| Some((folded_value(call)?, call, literal(other)?, other)));
+        let folded = sides
+            .into_iter()
+            .find_map(|(call, other)| Some((folded_value(call)?, call, literal(other)?, other)));
         let Some(((upper, value), call, text, other)) = folded else {
             return;
         };
         let as_written = if upper { text.to_ascii_uppercase() } else { text.to_ascii_lowercase() };
         let better = if op == BinaryOp::Eq { "=~" } else { "!~" };
-        let diagnostic = Diagnostic::warning(FOLDED_CASE, op_span, "the case of every text is folded to compare it")
-            .with_help(format!("`{better}` ignores case and can use the index"));
+        let diagnostic =
+            Diagnostic::warning(FOLDED_CASE, op_span, "the case of every text is folded to compare it")
+                .with_help(format!("`{better}` ignores case and can use the index"));
         if !text.is_ascii() || as_written != *text {
-            self.found.push(diagnostic.with_help("the text can never be equal: its letters are of the other case"));
+            self.found
+                .push(diagnostic.with_help("the text can never be equal: its letters are of the other case"));
             return;
         }
         let (inner, constant) = (value.span.of(self.text), other.span.of(self.text));
@@ -78,7 +83,9 @@ impl Look<'_, '_> {
         let Some(text) = literal(right) else {
             return;
         };
-        let plain = text.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '_' | '-' | ':' | '/'));
+        let plain = text
+            .chars()
+            .all(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '_' | '-' | ':' | '/'));
         if plain && !text.is_empty() {
             let message = "the regular expression is a plain text";
             let help = "`contains_cs` finds the same faster; `has_cs` if it is a whole term";

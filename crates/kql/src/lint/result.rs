@@ -31,13 +31,16 @@ fn missing(context: &Context<'_>, need: &Need, place: Span) -> Diagnostic {
         .find_map(|name| columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)));
     match other_case {
         Some(column) => diagnostic.with_help(format!("there is a column `{}`: case matters", column.name)),
-        None => diagnostic.with_help("keep the column in `project`, or carry it through `summarize` with `by` or `arg_max`"),
+        None => diagnostic.with_help(
+            "keep the column in `project`, or carry it through `summarize` with `by` or `arg_max`",
+        ),
     }
 }
 
 /// Returns the place of the statement that gives the result.
 fn last_statement(context: &Context<'_>) -> Span {
     let statements = &context.checked.parsed.query.statements;
-    let last = statements.iter().rev().find(|statement| matches!(statement.kind, StatementKind::Expression(_)));
+    let last =
+        statements.iter().rev().find(|statement| matches!(statement.kind, StatementKind::Expression(_)));
     last.map_or(context.checked.parsed.query.span, |statement| statement.span)
 }

@@ -109,7 +109,8 @@ pub(super) fn length(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     let end = u32::try_from(context.text.len()).unwrap_or(u32::MAX);
-    let beyond = context.text.char_indices().nth(max).and_then(|(at, _)| u32::try_from(at).ok()).unwrap_or(end);
+    let beyond =
+        context.text.char_indices().nth(max).and_then(|(at, _)| u32::try_from(at).ok()).unwrap_or(end);
     let message = format!("the query has {length} characters; {max} are possible");
     found.push(Diagnostic::error(TOO_LONG, Span::new(beyond, end), message));
 }

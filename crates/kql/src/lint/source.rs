@@ -1,7 +1,7 @@
 //! Where rows come from: joins, searches, and rows without order.
 
 use super::walk::{self, Visit, strip};
-use super::{ARBITRARY_ROWS, Context, IMPLICIT_JOIN, NEEDLESS_EXPANSION, UNBOUNDED_JOIN, WIDE_SEARCH};
+use super::{ARBITRARY_ROWS, Context, IMPLICIT_JOIN, PARALLEL_EXPANSION, UNBOUNDED_JOIN, WIDE_SEARCH};
 use crate::diagnostic::Diagnostic;
 use crate::schema::Database;
 use crate::syntax::{Expr, ExprKind, Join, NameStyle, Operator, OperatorKind, Pipeline};
@@ -24,13 +24,17 @@ impl<'a> Visit<'a> for Look<'_, '_> {
         for operator in &pipeline.operators {
             match &operator.kind {
                 OperatorKind::Sort { .. } | OperatorKind::Top { .. } => sorted = true,
-                OperatorKind::Summarize(_) | OperatorKind::Join(_) | OperatorKind::Union(_) | OperatorKind::Distinct(_) => {
+                OperatorKind::Summarize(_)
+                | OperatorKind::Join(_)
+                | OperatorKind::Union(_)
+                | OperatorKind::Distinct(_) => {
                     sorted = false;
                 }
                 OperatorKind::Take(_) if !sorted => {
                     let message = "`take` gives any rows, and other ones each time";
                     let help = "use `top ... by`, or sort first, if the rows matter";
-                    self.found.push(Diagnostic::note(ARBITRARY_ROWS, operator.keyword, message).with_help(help));
+                    self.found
+                        .push(Diagnostic::note(ARBITRARY_ROWS, operator.keyword, message).with_help(help));
                 }
                 _ => {}
             }
@@ -41,7 +45,9 @@ impl<'a> Visit<'a> for Look<'_, '_> {
         match &operator.kind {
             OperatorKind::Join(join) => self.join(operator.keyword, join),
             OperatorKind::Search(search) if search.tables.is_empty() => self.search(operator),
-            OperatorKind::Find(find) if find.tables.is_empty() => self.wide(operator.keyword, "`find` without `in`"),
+            OperatorKind::Find(find) if find.tables.is_empty() => {
+                self.wide(operator.keyword, "`find` without `in`");
+            }
             OperatorKind::Union(union) => {
                 let everything = |table: &&Expr| match &strip(table).kind {
                     ExprKind::Star => true,
@@ -54,8 +60,10 @@ impl<'a> Visit<'a> for Look<'_, '_> {
             }
             OperatorKind::MvExpand(expand) if expand.expand.items.len() > 2 => {
                 let message = "several arrays are expanded side by side, not crossed";
-                let help = "the n-th elements stand in one row; expand one after the other for all combinations";
-                self.found.push(Diagnostic::note(NEEDLESS_EXPANSION, operator.keyword, message).with_help(help));
+                let help =
+                    "the n-th elements stand in one row; expand one after the other for all combinations";
+                self.found
+                    .push(Diagnostic::note(PARALLEL_EXPANSION, operator.keyword, message).with_help(help));
             }
             _ => {}
         }

@@ -6,7 +6,9 @@ use super::walk::{self, Visit, strip};
 use super::{Context, LOOK_BACK, NO_TIME_FILTER};
 use crate::diagnostic::Diagnostic;
 use crate::schema::Database;
-use crate::syntax::{BinaryOp, Expr, ExprKind, LetValue, LiteralKind, OperatorKind, Pipeline, Statement, StatementKind};
+use crate::syntax::{
+    BinaryOp, Expr, ExprKind, LetValue, LiteralKind, OperatorKind, Pipeline, Statement, StatementKind,
+};
 use crate::text::Span;
 use crate::types::ScalarType;
 use crate::value::Timespan;
@@ -23,11 +25,19 @@ struct Scan<'a> {
 
 /// Reports tables of events that are read without a limit in time.
 pub(super) fn unbounded_scans(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let mut scans = Scans { database: context.database, open: BTreeMap::new(), scans: Vec::new(), names: BTreeSet::new() };
+    let mut scans = Scans {
+        database: context.database,
+        open: BTreeMap::new(),
+        found: Vec::new(),
+        names: BTreeSet::new(),
+    };
     scans.statements(&context.checked.parsed.query.statements);
-    for scan in scans.scans {
+    for scan in scans.found {
         let message = format!("`{}` is read without a time filter", scan.table);
-        let help = format!("reading all {RETENTION} costs time and quota; compare `{}` with `ago(...)`", scan.column);
+        let help = format!(
+            "reading all {RETENTION} costs time and quota; compare `{}` with `ago(...)`",
+            scan.column
+        );
         let fix = format!("\n| where {} > ago({RETENTION})", scan.column);
         let diagnostic = Diagnostic::warning(NO_TIME_FILTER, scan.span, message).with_help(help);
         found.push(diagnostic.with_fix(scan.span.after(), fix));
@@ -38,7 +48,7 @@ struct Scans<'a> {
     database: &'a Database,
     /// Variables that stand for a table as it is, with the place that reads it.
     open: BTreeMap<&'a str, Scan<'a>>,
-    scans: Vec<Scan<'a>>,
+    found: Vec<Scan<'a>>,
     /// Names that mean something of the query.
     names: BTreeSet<&'a str>,
 }
@@ -74,7 +84,7 @@ impl<'a> Scans<'a> {
 
     fn expr(&mut self, expr: &'a Expr) {
         if let Some(scan) = self.scan_of(strip(expr)) {
-            self.scans.push(scan);
+            self.found.push(scan);
             return;
         }
         walk::expr(expr, &mut Nested { scans: self });
@@ -105,7 +115,7 @@ impl<'a> Scans<'a> {
         };
         match self.scan_of(strip(source)) {
             Some(_) if pipeline.operators.iter().any(is_time_filter) => {}
-            Some(scan) => self.scans.push(scan),
+            Some(scan) => self.found.push(scan),
             None => {}
         }
     }
@@ -129,7 +139,7 @@ impl<'a> Visit<'a> for Nested<'_, 'a> {
         };
         for table in tables {
             if let Some(scan) = self.scans.scan_of(strip(table)) {
-                self.scans.scans.push(scan);
+                self.scans.found.push(scan);
             }
         }
     }
@@ -173,7 +183,9 @@ fn names_time(expr: &Expr) -> bool {
         ExprKind::Call { name, arguments, .. } => {
             name.text == "ingestion_time" || arguments.iter().any(|argument| names_time(&argument.value))
         }
-        ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub, left, right, .. } => names_time(left) || names_time(right),
+        ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub, left, right, .. } => {
+            names_time(left) || names_time(right)
+        }
         _ => false,
     }
 }
@@ -189,7 +201,8 @@ pub(super) fn look_back(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let beyond = Timespan::parse(text).is_some_and(|span| span.0 > period);
         if beyond {
             let message = format!("the query looks back {text}, further than the rule that runs it");
-            let help = "rows before the rule's period are not there; make the period as long, or look back less far";
+            let help =
+                "rows before the rule's period are not there; make the period as long, or look back less far";
             found.push(Diagnostic::warning(LOOK_BACK, span, message).with_help(help));
         }
     }

@@ -1,8 +1,8 @@
 //! Visits every expression and every operator of a query.
 
 use crate::syntax::{
-    Expr, ExprKind, FindColumns, GraphElement, LetValue, NamedExpr, Operator, OperatorKind, ParsePiece, Pipeline, Query,
-    Statement, StatementKind,
+    Expr, ExprKind, FindColumns, GraphElement, LetValue, NamedExpr, Operator, OperatorKind, ParsePiece,
+    Pipeline, Query, Statement, StatementKind,
 };
 
 /// Looks at the nodes of a query; parents come before children.
@@ -43,7 +43,9 @@ pub(super) fn expr<'a>(node: &'a Expr, visit: &mut impl Visit<'a>) {
         ExprKind::Path { base, .. } => expr(base, visit),
         ExprKind::Index { base, index } => all([&**base, &**index], visit),
         ExprKind::Call { receiver, arguments, .. } => {
-            receiver.iter().for_each(|receiver| expr(receiver, visit));
+            if let Some(receiver) = receiver {
+                expr(receiver, visit);
+            }
             all(arguments.iter().map(|argument| &argument.value), visit);
         }
         ExprKind::Unary { operand, .. } => expr(operand, visit),
@@ -87,7 +89,10 @@ pub(super) fn pipeline<'a>(node: &'a Pipeline, visit: &mut impl Visit<'a>) {
 
 fn inside<'a>(operator: &'a Operator, visit: &mut impl Visit<'a>) {
     match &operator.kind {
-        OperatorKind::Where(one) | OperatorKind::Invoke(one) | OperatorKind::Take(one) | OperatorKind::Sample(one) => {
+        OperatorKind::Where(one)
+        | OperatorKind::Invoke(one)
+        | OperatorKind::Take(one)
+        | OperatorKind::Sample(one) => {
             expr(one, visit);
         }
         OperatorKind::Extend(items)
@@ -155,10 +160,16 @@ fn rarely<'a>(operator: &'a Operator, visit: &mut impl Visit<'a>) {
                 all(away, visit);
             }
         }
-        OperatorKind::Fork(branches) => branches.iter().for_each(|(_, branch)| pipeline(branch, visit)),
+        OperatorKind::Fork(branches) => {
+            for (_, branch) in branches {
+                pipeline(branch, visit);
+            }
+        }
         OperatorKind::Facet { by, with } => {
             all(by, visit);
-            with.iter().for_each(|with| pipeline(with, visit));
+            if let Some(with) = with {
+                pipeline(with, visit);
+            }
         }
         OperatorKind::MakeGraph(graph) => all(graph.nodes.iter().map(|node| &node.table), visit),
         OperatorKind::GraphMatch(matching) | OperatorKind::GraphShortestPaths(matching) => {

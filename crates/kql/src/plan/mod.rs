@@ -15,15 +15,18 @@
 
 mod expr;
 mod operator;
+mod special;
 
 pub use expr::{
     AggregateCall, Arithmetic, Comparison, Expr, ExprKind, FunctionName, Membership, ScanState, TextMatch,
 };
 pub use operator::{
-    Direction, EdgePattern, ExpandOutput, Expanded, ExternalData, GraphMatch, GraphPart, GraphSource,
-    JoinKind, JoinSide, MakeSeries, MvExpand, NodePattern, Nulls, Operator, ParseKv, ParseMode, ParseOutput,
-    ParsePart, PatternElement, PluginArg, PluginCall, Render, Scan, ScanOutput, ScanStep, SeriesAxis,
-    SortKey, TopNested, UnionColumn, UnionInput,
+    Direction, ExpandOutput, Expanded, GraphPart, JoinKind, JoinSide, MvExpand, Nulls, Operator, ParseKv,
+    ParseMode, ParseOutput, ParsePart, SortKey, UnionColumn, UnionInput,
+};
+pub use special::{
+    EdgePattern, ExternalData, GraphMatch, GraphSource, MakeSeries, NodePattern, PatternElement, PluginArg,
+    PluginCall, Render, Scan, ScanOutput, ScanStep, SeriesAxis, TopNested,
 };
 
 use crate::types::Schema;
@@ -47,6 +50,7 @@ pub struct Plan {
 }
 
 /// A value that more than one place may use.
+#[expect(clippy::large_enum_variant, reason = "a plan has few of them, and they stay where they are made")]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Slot {
     /// One value: a scalar `let`, an argument, `toscalar(...)`. Reads no column.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Database, Gives, SchemaError, ServiceFunction, ServiceParameter};
 use crate::types::{Column, ScalarType, Schema};
@@ -11,13 +11,13 @@ use crate::types::{Column, ScalarType, Schema};
 /// The format this version writes and reads.
 const FORMAT: u64 = 1;
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Facts {
     format: u64,
     /// Day the facts were gathered; for people.
-    #[serde(default, rename = "facts")]
-    _facts: Option<String>,
+    #[serde(default, rename = "facts", skip_serializing_if = "Option::is_none")]
+    _gathered: Option<String>,
     #[serde(default)]
     tables: Vec<TableFacts>,
     #[serde(default)]
@@ -32,14 +32,14 @@ struct Facts {
     columns: BTreeMap<String, String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct TableFacts {
     name: String,
     columns: Vec<(String, String)>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct FunctionFacts {
     name: String,
@@ -102,4 +102,41 @@ fn service(facts: FunctionFacts) -> Result<ServiceFunction, SchemaError> {
         columns: columns(&facts.name, facts.columns)?,
         name: facts.name,
     })
+}
+
+/// Writes a database; stored functions and watchlists are the user's and stay out.
+pub(super) fn write(database: &Database) -> Result<String, SchemaError> {
+    let pairs = |columns: &[Column]| -> Vec<(String, String)> {
+        columns.iter().map(|column| (column.name.to_string(), column.ty.name().to_owned())).collect()
+    };
+    let mut elsewhere: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (table, product) in &database.elsewhere {
+        elsewhere.entry(product.clone()).or_default().push(table.clone());
+    }
+    let functions = database.services.values().map(|service| FunctionFacts {
+        name: service.name.clone(),
+        gives: if service.gives == Gives::Table { "table" } else { "enrichment" }.to_owned(),
+        parameters: service
+            .parameters
+            .iter()
+            .map(|given| {
+                (given.column.name.to_string(), given.column.ty.name().to_owned(), given.default.clone())
+            })
+            .collect(),
+        columns: pairs(&service.columns),
+    });
+    let facts = Facts {
+        format: FORMAT,
+        _gathered: None,
+        tables: database
+            .tables()
+            .map(|table| TableFacts { name: table.name.to_owned(), columns: pairs(&table.schema.columns) })
+            .collect(),
+        aliases: database.aliases.clone(),
+        functions: functions.collect(),
+        elsewhere,
+        replaced: database.replaced.clone(),
+        columns: database.columns.clone(),
+    };
+    serde_json::to_string_pretty(&facts).map_err(SchemaError::Json)
 }

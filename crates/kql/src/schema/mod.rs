@@ -19,7 +19,7 @@ static DEFENDER: LazyLock<Database> =
 #[non_exhaustive]
 pub enum SchemaError {
     /// It is not the JSON that is expected.
-    #[error("the schema could not be read")]
+    #[error("the schema is not what it should be")]
     Json(#[source] serde_json::Error),
     /// It has a format this version does not know.
     #[error("the schema has format {found}, and only format 1 is known")]
@@ -107,6 +107,16 @@ impl Database {
     /// [`SchemaError`] says what is wrong with the text.
     pub fn from_json(text: &str) -> Result<Self, SchemaError> {
         file::read(text)
+    }
+
+    /// Writes the database as a file of facts, which [`Self::from_json`] reads. Stored functions and
+    /// watchlists are not facts about the service and stay out.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError::Json`]; not for any database that could be made.
+    pub fn to_json(&self) -> Result<String, SchemaError> {
+        file::write(self)
     }
 
     /// Adds a table, or replaces the one of that name.
@@ -224,10 +234,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_can_be_read() {
+        let text = Database::defender().to_json().expect("facts are JSON");
+        let read = Database::from_json(&text).expect("the format is known");
+        assert_eq!(read.to_json().expect("facts are JSON"), text);
+        assert_eq!(read.tables().count(), Database::defender().tables().count());
+        assert_eq!(read.service("FileProfile"), Database::defender().service("FileProfile"));
+    }
+
+    #[test]
     fn a_file_of_another_format_is_refused() {
         let error = Database::from_json(r#"{"format": 2}"#).expect_err("format 2 is unknown");
         assert_eq!(error.to_string(), "the schema has format 2, and only format 1 is known");
-        let error = Database::from_json(r#"{"format": 1, "tables": [{"name": "T", "columns": [["a", "x"]]}]}"#);
+        let error =
+            Database::from_json(r#"{"format": 1, "tables": [{"name": "T", "columns": [["a", "x"]]}]}"#);
         let error = error.expect_err("the type is unknown");
         assert_eq!(error.to_string(), "column `a` of `T` has the unknown type `x`");
     }

@@ -50,7 +50,9 @@ impl Shape {
         let element = match element {
             Self::Holding(ty) => Self::Scalar(*ty),
             Self::Scalar(ScalarType::Int) => Self::Scalar(ScalarType::Long),
-            Self::Scalar(ScalarType::Decimal | ScalarType::Unknown) | Self::Null | Self::TypeName(_) => Self::DYNAMIC,
+            Self::Scalar(ScalarType::Decimal | ScalarType::Unknown) | Self::Null | Self::TypeName(_) => {
+                Self::DYNAMIC
+            }
             Self::Scalar(_) | Self::Array(_) | Self::Bag(_) => element.clone(),
         };
         Self::Array(Arc::new(element))
@@ -122,7 +124,9 @@ impl Shape {
                 .find(|(key, _)| key == name)
                 .map_or(Self::DYNAMIC, |(_, shape)| shape.in_dynamic()),
             Self::Scalar(ScalarType::Unknown) => Self::UNKNOWN,
-            Self::Scalar(_) | Self::Holding(_) | Self::Array(_) | Self::Null | Self::TypeName(_) => Self::DYNAMIC,
+            Self::Scalar(_) | Self::Holding(_) | Self::Array(_) | Self::Null | Self::TypeName(_) => {
+                Self::DYNAMIC
+            }
         }
     }
 
@@ -160,14 +164,14 @@ impl Shape {
         if *self == Self::DYNAMIC || *other == Self::DYNAMIC {
             return Some(Self::DYNAMIC);
         }
-        if conversion >= Conversion::Widen {
-            if let (Self::Scalar(a), Self::Scalar(b)) = (self, other) {
-                if is_wider(*b, *a) {
-                    return Some(other.clone());
-                }
-                if is_wider(*a, *b) {
-                    return Some(self.clone());
-                }
+        if conversion >= Conversion::Widen
+            && let (Self::Scalar(a), Self::Scalar(b)) = (self, other)
+        {
+            if is_wider(*b, *a) {
+                return Some(other.clone());
+            }
+            if is_wider(*a, *b) {
+                return Some(self.clone());
             }
         }
         self.common_dynamic(other, conversion)

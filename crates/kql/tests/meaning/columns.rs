@@ -23,7 +23,11 @@ pub(crate) fn database() -> Database {
     );
     database.add_table(
         "U",
-        Schema::new(vec![column("Name", ScalarType::String), column("Count", ScalarType::Long), column("Place", ScalarType::String)]),
+        Schema::new(vec![
+            column("Name", ScalarType::String),
+            column("Count", ScalarType::Long),
+            column("Place", ScalarType::String),
+        ]),
     );
     database.add_function("Named", "(wanted: string) { T | where Name == wanted | project Name, Count }");
     database.add_watchlist("vip", Schema::new(vec![column("User", ScalarType::String)]));
@@ -54,7 +58,10 @@ fn projections() {
         ("T | project Count + 1", "Column1:long"),
         ("T | project Count + 1, Count * 2.0", "Column1:long Column2:real"),
         ("T | project tolower(Name), tostring(Count)", "Column1:string Count:string"),
-        ("T | project Bag.a, Bag.a.b, Bag[\"c\"], Bag[0]", "Bag_a:dynamic Bag_a_b:dynamic Bag_c:dynamic Bag_0:dynamic"),
+        (
+            "T | project Bag.a, Bag.a.b, Bag[\"c\"], Bag[0]",
+            "Bag_a:dynamic Bag_a_b:dynamic Bag_c:dynamic Bag_0:dynamic",
+        ),
         ("T | project Name | extend Name = strlen(Name)", "Name:long"),
         ("T | project Name, Count | extend strlen(Name)", "Name:string Count:long strlen_Name:long"),
         ("T | project Name, Count, Flag | project-away C*", "Name:string Flag:bool"),
@@ -75,11 +82,17 @@ fn projections() {
 fn groups() {
     check_columns(&[
         ("T | summarize count() by Name", "Name:string count_:long"),
-        ("T | summarize dcount(Name), make_set(Name), max(Share)", "dcount_Name:long set_Name:dynamic max_Share:real"),
+        (
+            "T | summarize dcount(Name), make_set(Name), max(Share)",
+            "dcount_Name:long set_Name:dynamic max_Share:real",
+        ),
         ("T | summarize sum(Small), min(Small), avg(Small)", "sum_Small:long min_Small:int avg_Small:real"),
         ("T | summarize avg(Span), avg(Timestamp)", "avg_Span:timespan avg_Timestamp:datetime"),
         ("T | summarize n = count() by bin(Timestamp, 1h)", "Timestamp:datetime n:long"),
-        ("T | summarize count() by strcat(Name, \"x\"), day = startofday(Timestamp)", "Column1:string day:datetime count_:long"),
+        (
+            "T | summarize count() by strcat(Name, \"x\"), day = startofday(Timestamp)",
+            "Column1:string day:datetime count_:long",
+        ),
         ("T | summarize round(avg(Share), 2), count() + 1", "avg_Share:real Column1:long"),
         ("T | summarize percentiles(Count, 5, 95)", "percentile_Count_5:long percentile_Count_95:long"),
         ("T | summarize take_any(Name), take_any(Count)", "Name:string Count:long"),
@@ -101,7 +114,10 @@ fn extremes_carry_columns_along() {
         ("U | summarize last = arg_max(Count, *) by Name", "Name:string last:long Place:string"),
         ("U | summarize (a, b) = arg_min(Count, Place)", "a:long b:string"),
         ("U | summarize argmax(Count, Place)", "max_Count:long max_Count_Place:string"),
-        ("T | project Timestamp, Name | summarize arg_max(Timestamp, *) by bin(Timestamp, 1d)", "Timestamp:datetime Timestamp1:datetime Name:string"),
+        (
+            "T | project Timestamp, Name | summarize arg_max(Timestamp, *) by bin(Timestamp, 1d)",
+            "Timestamp:datetime Timestamp1:datetime Name:string",
+        ),
         ("U | summarize any(*)", "any_Name:string any_Count:long any_Place:string"),
     ]);
 }
@@ -115,11 +131,17 @@ fn joins_and_unions() {
         ),
         ("U | join kind=leftanti (T | project Name) on Name", "Name:string Count:long Place:string"),
         ("U | join kind=rightsemi (T | project Name, Flag) on Name", "Name:string Flag:bool"),
-        ("U | join kind=inner (T | project N = Name) on $left.Name == $right.N", "Name:string Count:long Place:string N:string"),
+        (
+            "U | join kind=inner (T | project N = Name) on $left.Name == $right.N",
+            "Name:string Count:long Place:string N:string",
+        ),
         ("U | lookup (T | project Name, Flag) on Name", "Name:string Count:long Place:string Flag:bool"),
         ("U | project Name | union (U | project Name, Place)", "Name:string Place:string"),
         ("(U | project Count) | union (U | project Count = Name)", "Count_long:long Count_string:string"),
-        ("union withsource=From (U | project Name), (U | project Place)", "From:string Name:string Place:string"),
+        (
+            "union withsource=From (U | project Name), (U | project Place)",
+            "From:string Name:string Place:string",
+        ),
         ("union kind=inner (U | project Name, Count), (U | project Name)", "Name:string"),
     ]);
 }
@@ -130,11 +152,17 @@ fn expansions_and_texts() {
         ("T | project Name, Bag | mv-expand Bag", "Name:string Bag:dynamic"),
         ("T | project Name, Bag | mv-expand x = Bag to typeof(long)", "Name:string Bag:dynamic x:long"),
         ("T | project Bag | mv-expand with_itemindex=i Bag", "Bag:dynamic i:long"),
-        ("T | project Name, Bag | mv-apply Bag on (where Bag.a == 1 | summarize n = count())", "Name:string n:long"),
+        (
+            "T | project Name, Bag | mv-apply Bag on (where Bag.a == 1 | summarize n = count())",
+            "Name:string n:long",
+        ),
         ("T | project Name, Bag | mv-apply x = Bag on (take 1)", "Name:string Bag:dynamic x:dynamic"),
         ("T | project Name | parse Name with a \":\" b: long *", "Name:string a:string b:long"),
         ("T | project Name | parse-where Name with * \"x=\" x: int", "Name:string x:int"),
-        ("T | project Name | parse-kv Name as (a: string, b: long) with (pair_delimiter=\",\", kv_delimiter=\"=\")", "Name:string a:string b:long"),
+        (
+            "T | project Name | parse-kv Name as (a: string, b: long) with (pair_delimiter=\",\", kv_delimiter=\"=\")",
+            "Name:string a:string b:long",
+        ),
         ("T | project p = parse_url(Name) | project p.Host, h = tostring(p.Host)", "p_Host:dynamic h:string"),
         ("T | project Name | extend split(Name, \",\")[0]", "Name:string Name_0:dynamic"),
     ]);
@@ -146,7 +174,10 @@ fn variables_and_functions() {
         ("let n = 5; T | project Name | extend n", "Name:string n:long"),
         ("let since = ago(7d); T | where Timestamp > since | project Name", "Name:string"),
         ("let names = U | distinct Name; T | where Name in (names) | project Name", "Name:string"),
-        ("let big = toscalar(U | summarize max(Count)); T | project Count | extend more = Count > big", "Count:long more:bool"),
+        (
+            "let big = toscalar(U | summarize max(Count)); T | project Count | extend more = Count > big",
+            "Count:long more:bool",
+        ),
         ("let f = (a: long, b: long = 2) { a * b }; print f(3)", "print_0:long"),
         ("let f = (t: (Name: string)) { t | project Name }; f(U)", "Name:string"),
         ("let f = (t: (*)) { t | extend x = 1 }; U | project Count | invoke f()", "Count:long x:long"),
@@ -163,8 +194,14 @@ fn variables_and_functions() {
 fn rows_that_only_the_data_know() {
     check_columns(&[
         ("T | project Name, Bag | evaluate bag_unpack(Bag)", "Name:string +"),
-        ("T | project Name, Bag | evaluate bag_unpack(Bag) | where Other == 1 | project Name, Other", "Name:string Other:unknown +"),
-        ("T | project Name, Bag | evaluate bag_unpack(Bag): (Name: string, Other: long)", "Name:string Other:long"),
+        (
+            "T | project Name, Bag | evaluate bag_unpack(Bag) | where Other == 1 | project Name, Other",
+            "Name:string Other:unknown +",
+        ),
+        (
+            "T | project Name, Bag | evaluate bag_unpack(Bag): (Name: string, Other: long)",
+            "Name:string Other:long",
+        ),
         ("U | evaluate pivot(Place, sum(Count))", "Name:string +"),
         ("U | evaluate narrow()", "Row:long Column:string Value:string"),
     ]);
@@ -200,10 +237,19 @@ fn graphs() {
 fn arithmetic_has_the_types_of_the_service() {
     check_columns(&[
         ("T | project a = Small + Small, b = Small + Count, c = Count + Share", "a:long b:long c:real"),
-        ("T | project a = Timestamp - Timestamp, b = Timestamp + Span, c = Span / Span", "a:timespan b:datetime c:real"),
+        (
+            "T | project a = Timestamp - Timestamp, b = Timestamp + Span, c = Span / Span",
+            "a:timespan b:datetime c:real",
+        ),
         ("T | project a = Span * 2, b = Timestamp % 1h, c = -Small", "a:timespan b:timespan c:long"),
         ("T | project a = Bag.x + 1, b = Bag.x + Bag.y, c = Count - Bag.x", "a:long b:dynamic c:long"),
-        ("T | project a = iff(Flag, 1, 2.0), b = case(Flag, \"x\", \"y\"), c = coalesce(Small, Count)", "a:real b:string c:long"),
-        ("T | project bin(Count, 5), bin(Share, 0.5), bin(Timestamp, 1d)", "Count:long Share:real Timestamp:datetime"),
+        (
+            "T | project a = iff(Flag, 1, 2.0), b = case(Flag, \"x\", \"y\"), c = coalesce(Small, Count)",
+            "a:real b:string c:long",
+        ),
+        (
+            "T | project bin(Count, 5), bin(Share, 0.5), bin(Timestamp, 1d)",
+            "Count:long Share:real Timestamp:datetime",
+        ),
     ]);
 }

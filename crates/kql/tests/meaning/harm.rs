@@ -60,10 +60,9 @@ fn nearly_right_queries_do_no_harm() {
 
 #[test]
 fn functions_that_call_functions_end() {
-    let mut text = "let f0 = (x: long) { x + x };\n".to_owned();
-    for n in 1..40 {
-        text.push_str(&format!("let f{n} = (x: long) {{ f{}(x) + f{}(x) }};\n", n - 1, n - 1));
-    }
+    let first = "let f0 = (x: long) { x + x };\n".to_owned();
+    let rest = (0..39).map(|n| format!("let f{} = (x: long) {{ f{n}(x) + f{n}(x) }};\n", n + 1));
+    let mut text: String = std::iter::once(first).chain(rest).collect();
     text.push_str("print f39(1)");
     let checked = check(&text, Database::defender());
     assert!(checked.bound.has_errors());
@@ -79,7 +78,8 @@ fn deep_expressions_are_refused() {
 
 #[test]
 fn many_variables_are_freed_without_recursion() {
-    let text: String = (0..20_000).map(|n| format!("let x{n} = {n};\n")).chain(["print x0".to_owned()]).collect();
+    let text: String =
+        (0..20_000).map(|n| format!("let x{n} = {n};\n")).chain(["print x0".to_owned()]).collect();
     check_binder(&text);
 }
 
@@ -99,10 +99,59 @@ proptest! {
 
 fn word() -> impl Strategy<Value = &'static str> {
     proptest::sample::select(vec![
-        "DeviceEvents", "|", "where", "Timestamp", "==", "\"x\"", "and", "extend", "a", "=", "1", "(", ")", ",",
-        "summarize", "count()", "by", "join", "kind=inner", "on", "$left.a", "$right.a", "mv-expand", "parse_json(a)",
-        ".b", "[0]", "let f =", "{", "}", ";", "union", "*", "project", "arg_max(a, *)", "datatable(a:int)[1]", "in",
-        "toscalar(", "materialize(", "dynamic([1])", "between", "..", "1d", "ago(1d)", "search", "find", "invoke f()",
-        "evaluate bag_unpack(a)", "mv-apply a on (", "make-series", "top 1 by a", "scan", "as", "print", "range",
+        "DeviceEvents",
+        "|",
+        "where",
+        "Timestamp",
+        "==",
+        "\"x\"",
+        "and",
+        "extend",
+        "a",
+        "=",
+        "1",
+        "(",
+        ")",
+        ",",
+        "summarize",
+        "count()",
+        "by",
+        "join",
+        "kind=inner",
+        "on",
+        "$left.a",
+        "$right.a",
+        "mv-expand",
+        "parse_json(a)",
+        ".b",
+        "[0]",
+        "let f =",
+        "{",
+        "}",
+        ";",
+        "union",
+        "*",
+        "project",
+        "arg_max(a, *)",
+        "datatable(a:int)[1]",
+        "in",
+        "toscalar(",
+        "materialize(",
+        "dynamic([1])",
+        "between",
+        "..",
+        "1d",
+        "ago(1d)",
+        "search",
+        "find",
+        "invoke f()",
+        "evaluate bag_unpack(a)",
+        "mv-apply a on (",
+        "make-series",
+        "top 1 by a",
+        "scan",
+        "as",
+        "print",
+        "range",
     ])
 }

@@ -38,58 +38,85 @@ fn fixed(query: &str) -> String {
 
 #[test]
 fn tables_are_read_for_a_limited_time() {
-    check_lints(&Use::default(), &[
-        ("DeviceEvents | where Timestamp > ago(1d)", &[]),
-        ("DeviceEvents | where ActionType == \"x\"", &["KQL300 DeviceEvents"]),
-        ("DeviceEvents | where ActionType == \"x\" | where ingestion_time() > ago(1h)", &[]),
-        ("DeviceEvents | where Timestamp between (ago(2d) .. ago(1d))", &[]),
-        ("let e = DeviceEvents; e | where Timestamp > ago(1d)", &[]),
-        ("let e = DeviceEvents; e | count", &["KQL300 DeviceEvents"]),
-        ("let e = DeviceEvents | where Timestamp > ago(1d); e | count", &[]),
-        ("U | count", &[]),
-        ("union (DeviceEvents | where Timestamp > ago(1d)), DeviceInfo", &["KQL300 DeviceInfo"]),
-    ]);
+    check_lints(
+        &Use::default(),
+        &[
+            ("DeviceEvents | where Timestamp > ago(1d)", &[]),
+            ("DeviceEvents | where ActionType == \"x\"", &["KQL300 DeviceEvents"]),
+            ("DeviceEvents | where ActionType == \"x\" | where ingestion_time() > ago(1h)", &[]),
+            ("DeviceEvents | where Timestamp between (ago(2d) .. ago(1d))", &[]),
+            ("let e = DeviceEvents; e | where Timestamp > ago(1d)", &[]),
+            ("let e = DeviceEvents; e | count", &["KQL300 DeviceEvents"]),
+            ("let e = DeviceEvents | where Timestamp > ago(1d); e | count", &[]),
+            ("U | count", &[]),
+            ("union (DeviceEvents | where Timestamp > ago(1d)), DeviceInfo", &["KQL300 DeviceInfo"]),
+        ],
+    );
     assert_eq!(fixed("DeviceEvents | count"), "DeviceEvents\n| where Timestamp > ago(30d) | count");
 }
 
 #[test]
 fn comparisons_can_use_the_index() {
-    check_lints(&Use::default(), &[
-        ("T | where Timestamp > ago(1d) | where Name contains \"powershell\"", &["KQL302 contains"]),
-        ("T | where Timestamp > ago(1d) | where Name contains \"-enc \"", &[]),
-        ("T | where Timestamp > ago(1d) | where tolower(Name) == \"x\"", &["KQL303 =="]),
-        ("T | where Timestamp > ago(1d) | where Name matches regex \"plain text\"", &["KQL304 matches regex"]),
-        ("T | where Timestamp > ago(1d) | where Name matches regex \".*x[0-9]\"", &["KQL304 \".*x[0-9]\""]),
-        ("T | where Timestamp > ago(1d) | summarize makeset(Name)", &["KQL313 makeset"]),
-    ]);
+    check_lints(
+        &Use::default(),
+        &[
+            ("T | where Timestamp > ago(1d) | where Name contains \"powershell\"", &["KQL302 contains"]),
+            ("T | where Timestamp > ago(1d) | where Name contains \"-enc \"", &[]),
+            ("T | where Timestamp > ago(1d) | where tolower(Name) == \"x\"", &["KQL303 =="]),
+            (
+                "T | where Timestamp > ago(1d) | where Name matches regex \"plain text\"",
+                &["KQL304 matches regex"],
+            ),
+            (
+                "T | where Timestamp > ago(1d) | where Name matches regex \".*x[0-9]\"",
+                &["KQL304 \".*x[0-9]\""],
+            ),
+            ("T | where Timestamp > ago(1d) | summarize makeset(Name)", &["KQL313 makeset"]),
+        ],
+    );
     let query = "T | where Timestamp > ago(1d) | where tolower(Name) == \"x\" and \"Y\" != toupper(Name)";
     let expected = "T | where Timestamp > ago(1d) | where Name =~ \"x\" and toupper(Name) != \"Y\"";
     assert_ne!(fixed(query), query);
-    assert_eq!(fixed("T | where Timestamp > ago(1d) | where tolower(Name) == \"x\""), expected.split(" and ").next().unwrap_or_default());
-    assert_eq!(fixed("T | where Timestamp > ago(1d) | summarize makeset(Name)"), "T | where Timestamp > ago(1d) | summarize make_set(Name)");
+    assert_eq!(
+        fixed("T | where Timestamp > ago(1d) | where tolower(Name) == \"x\""),
+        expected.split(" and ").next().unwrap_or_default()
+    );
+    assert_eq!(
+        fixed("T | where Timestamp > ago(1d) | summarize makeset(Name)"),
+        "T | where Timestamp > ago(1d) | summarize make_set(Name)"
+    );
 }
 
 #[test]
 fn sources_read_no_more_than_they_need() {
-    check_lints(&Use::default(), &[
-        ("U | join U on Name", &["KQL306 join", "KQL305 U"]),
-        ("U | join kind=inner (U | where Count > 1) on Name", &[]),
-        ("U | take 5", &["KQL307 take"]),
-        ("U | sort by Count | take 5", &[]),
-        ("search in (U) \"x\"", &[]),
-        ("search \"x\"", &["KQL308 search"]),
-    ]);
-    assert_eq!(fixed("U | join (U | where Count > 1) on Name"), "U | join kind=innerunique (U | where Count > 1) on Name");
+    check_lints(
+        &Use::default(),
+        &[
+            ("U | join U on Name", &["KQL306 join", "KQL305 U"]),
+            ("U | join kind=inner (U | where Count > 1) on Name", &[]),
+            ("U | take 5", &["KQL307 take"]),
+            ("U | sort by Count | take 5", &[]),
+            ("search in (U) \"x\"", &[]),
+            ("search \"x\"", &["KQL308 search"]),
+        ],
+    );
+    assert_eq!(
+        fixed("U | join (U | where Count > 1) on Name"),
+        "U | join kind=innerunique (U | where Count > 1) on Name"
+    );
 }
 
 #[test]
 fn results_have_what_is_needed() {
     let purpose = Use { needs: vec![Need::column("DeviceId", "action `isolateDevice`")], ..Use::default() };
-    check_lints(&purpose, &[
-        ("U | extend DeviceId = Name", &[]),
-        ("U | project Name", &["KQL309 U | project Name"]),
-        ("T | evaluate bag_unpack(Bag) | where Timestamp > ago(1d)", &[]),
-    ]);
+    check_lints(
+        &purpose,
+        &[
+            ("U | extend DeviceId = Name", &[]),
+            ("U | project Name", &["KQL309 U | project Name"]),
+            ("T | evaluate bag_unpack(Bag) | where Timestamp > ago(1d)", &[]),
+        ],
+    );
     let found = lints("U | project deviceid = Name", &purpose);
     let help = found.first().and_then(|diagnostic| diagnostic.help.clone());
     assert_eq!(help.as_deref(), Some("there is a column `deviceid`: case matters"));
@@ -99,16 +126,19 @@ fn results_have_what_is_needed() {
 fn rules_restrict_queries() {
     let hour = 36_000_000_000;
     let purpose = Use { period: Some(hour), ..Use::default() };
-    check_lints(&purpose, &[
-        ("T | where Timestamp > ago(30m)", &[]),
-        ("T | where Timestamp > ago(1d)", &["KQL301 ago(1d)"]),
-    ]);
+    check_lints(
+        &purpose,
+        &[("T | where Timestamp > ago(30m)", &[]), ("T | where Timestamp > ago(1d)", &["KQL301 ago(1d)"])],
+    );
     let purpose = Use { near_real_time: NearRealTime::Yes, ..Use::default() };
-    check_lints(&purpose, &[
-        ("DeviceEvents | where Timestamp > ago(1h)", &[]),
-        ("DeviceEvents // why\n| where Timestamp > ago(1h)", &["KQL311 // why"]),
-        ("IdentityInfo | where Timestamp > ago(1h)", &["KQL311 IdentityInfo"]),
-    ]);
+    check_lints(
+        &purpose,
+        &[
+            ("DeviceEvents | where Timestamp > ago(1h)", &[]),
+            ("DeviceEvents // why\n| where Timestamp > ago(1h)", &["KQL311 // why"]),
+            ("IdentityInfo | where Timestamp > ago(1h)", &["KQL311 IdentityInfo"]),
+        ],
+    );
     let purpose = Use { length_max: Some(5), ..Use::default() };
     check_lints(&purpose, &[("U | count", &["KQL312 ount"])]);
 }

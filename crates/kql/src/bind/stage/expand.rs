@@ -7,7 +7,7 @@ use super::super::source::Table;
 use super::super::typed::Typed;
 use super::super::{Binder, Scope, WRONG_TYPE};
 use super::project::{Making, Style};
-use crate::plan::{Expr as Planned, ExpandOutput, Expanded, ExprKind, MvExpand, Operator};
+use crate::plan::{ExpandOutput, Expanded, Expr as Planned, ExprKind, MvExpand, Operator};
 use crate::syntax::{self, Expand, ExpandItem};
 use crate::text::Span;
 use crate::types::{ScalarType, Shape};
@@ -28,7 +28,8 @@ impl<'a> Binder<'a> {
     pub(super) fn mv_apply(&mut self, table: &mut Table, apply: &'a syntax::MvApply) {
         let expansion = self.expansion(&apply.expand);
         let before = self.in_scope();
-        let inner = self.with_scope(Scope::default(), |binder| binder.pipeline(&apply.body, Some(expansion.rows)));
+        let inner =
+            self.with_scope(Scope::default(), |binder| binder.pipeline(&apply.body, Some(expansion.rows)));
         let mut making = Making::default();
         let mut outputs = Vec::new();
         for (index, column) in before.columns.iter().enumerate() {
@@ -55,6 +56,8 @@ impl<'a> Binder<'a> {
         let bag_as_array = ["bagexpansion", "kind"]
             .iter()
             .any(|name| super::option(&expand.properties, name) == Some("array"));
+        // What a property of a bag becomes.
+        let pair = if bag_as_array { Shape::array(&Shape::DYNAMIC) } else { Shape::bag() };
         let mut bound: Vec<(&'a ExpandItem, Typed)> = Vec::new();
         for item in &expand.items {
             let typed = self.scalar(&item.expr.expr);
@@ -68,7 +71,7 @@ impl<'a> Binder<'a> {
         for (item, typed) in bound {
             let shape = match &item.to {
                 Some(name) => Shape::of(self.type_named(name)),
-                None => element_shape(&typed.shape, bag_as_array),
+                None => element_shape(&typed.shape, &pair),
             };
             replaced.extend(typed.column.filter(|_| item.expr.names.is_empty()));
             items.push(Expanded { expr: typed.expr.clone(), to: shape.scalar() });
@@ -96,7 +99,11 @@ impl<'a> Binder<'a> {
             let message = format!("a dynamic array or bag is needed here, this is {}", typed.shape.name());
             let diagnostic = crate::diagnostic::Diagnostic::error(WRONG_TYPE, typed.span(), message);
             let string = typed.ty() == ScalarType::String;
-            self.report(if string { diagnostic.with_help("use `parse_json` on the text first") } else { diagnostic });
+            self.report(if string {
+                diagnostic.with_help("use `parse_json` on the text first")
+            } else {
+                diagnostic
+            });
         }
     }
 }
@@ -113,11 +120,10 @@ const fn output(origin: usize, width: usize, items: usize) -> ExpandOutput {
     }
 }
 
-fn element_shape(shape: &Shape, bag_as_array: bool) -> Shape {
+fn element_shape(shape: &Shape, bag: &Shape) -> Shape {
     match shape {
         Shape::Array(element) => element.in_dynamic(),
-        Shape::Bag(_) if bag_as_array => Shape::array(&Shape::DYNAMIC),
-        Shape::Bag(_) => Shape::bag(),
+        Shape::Bag(_) => bag.clone(),
         Shape::Holding(_) => Shape::DYNAMIC,
         other => other.clone(),
     }

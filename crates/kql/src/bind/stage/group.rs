@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::rows::{Clash, Rows, UniqueNames};
 use super::super::source::Table;
 use super::super::typed::Typed;
-use super::super::{Aggregation, Binder, WRONG_TYPE};
+use super::super::{Aggregation, Binder, Over, WRONG_TYPE};
 use super::project::{Making, Style};
 use crate::catalogue::Form;
 use crate::plan::{AggregateCall, Direction, Expr as Planned, ExprKind, Operator, TopNested};
@@ -47,7 +47,7 @@ impl<'a> Binder<'a> {
         keys: std::collections::BTreeSet<u32>,
         work: impl FnOnce(&mut Self),
     ) -> Vec<AggregateCall> {
-        let aggregation = Aggregation { calls: Vec::new(), next: width, keys, active: true };
+        let aggregation = Aggregation { calls: Vec::new(), next: width, keys, over: Over::Groups };
         let outer = self.scope.aggregation.replace(aggregation);
         work(self);
         let inner = std::mem::replace(&mut self.scope.aggregation, outer);
@@ -86,7 +86,10 @@ impl<'a> Binder<'a> {
         self.expect_not_dynamic(&key, "the column");
         let name = key.name.clone().unwrap_or_else(|| Arc::from("Column1"));
         let column = self.dynamic_column(name, key.shape);
-        table.push(Operator::SampleDistinct { count, key: key.expr }, Rows { columns: vec![column], open: false });
+        table.push(
+            Operator::SampleDistinct { count, key: key.expr },
+            Rows { columns: vec![column], open: false },
+        );
     }
 
     pub(super) fn top_hitters(
@@ -107,11 +110,14 @@ impl<'a> Binder<'a> {
         }
         let name = key.name.clone().unwrap_or_default();
         let (label, shape) = match &weight {
-            Some(weight) => (format!("approximate_sum_{}", weight.name.clone().unwrap_or_default()), weight.shape.clone()),
+            Some(weight) => {
+                (format!("approximate_sum_{}", weight.name.clone().unwrap_or_default()), weight.shape.clone())
+            }
             None => (format!("approximate_count_{name}"), Shape::of(ScalarType::Long)),
         };
         let columns = vec![self.dynamic_column(name, key.shape), self.dynamic_column(label.into(), shape)];
-        let operator = Operator::TopHitters { count, key: key.expr, weight: weight.map(|weight| weight.expr) };
+        let operator =
+            Operator::TopHitters { count, key: key.expr, weight: weight.map(|weight| weight.expr) };
         table.push(operator, Rows { columns, open: false });
     }
 
@@ -151,15 +157,21 @@ impl<'a> Binder<'a> {
     pub(super) fn reduce(&mut self, table: &mut Table, properties: &'a [Property], by: &'a NamedExpr) {
         let text = self.scalar(&by.expr);
         if !matches!(text.ty(), ScalarType::String | ScalarType::Unknown) {
-            self.error(WRONG_TYPE, text.span(), format!("a string is needed here, this is {}", text.shape.name()));
+            self.error(
+                WRONG_TYPE,
+                text.span(),
+                format!("a string is needed here, this is {}", text.shape.name()),
+            );
         }
         let mut columns = Vec::new();
         if super::option(properties, "kind") == Some("source") {
             columns = self.in_scope().columns;
         }
-        for (name, ty) in
-            [("Pattern", ScalarType::String), ("Count", ScalarType::Long), ("Representative", ScalarType::String)]
-        {
+        for (name, ty) in [
+            ("Pattern", ScalarType::String),
+            ("Count", ScalarType::Long),
+            ("Representative", ScalarType::String),
+        ] {
             columns.push(self.dynamic_column(Arc::from(name), Shape::of(ty)));
         }
         table.push(Operator::Unsupported("reduce"), Rows { columns, open: false });

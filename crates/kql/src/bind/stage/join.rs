@@ -17,6 +17,22 @@ pub(in super::super) fn is_fuzzy(union: &syntax::Union) -> bool {
     super::option(&union.properties, "isfuzzy") == Some("true")
 }
 
+/// Which columns of its inputs a union has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Those that all inputs have.
+    Common,
+    /// Those that any input has.
+    Any,
+}
+
+fn kept_columns(union: &syntax::Union) -> Keep {
+    match super::option(&union.properties, "kind") {
+        Some("inner") => Keep::Common,
+        _ => Keep::Any,
+    }
+}
+
 /// A pair of equal columns.
 type Pair = (usize, usize);
 
@@ -94,7 +110,9 @@ impl<'a> Binder<'a> {
     fn join_condition(&mut self, condition: &'a Expr, keys: &mut Vec<Pair>) {
         match &strip(condition).kind {
             syntax::ExprKind::Name(name) => self.common_key(name, keys),
-            syntax::ExprKind::Binary { op: BinaryOp::Eq, left, right, .. } => self.key_pair([left, right], keys),
+            syntax::ExprKind::Binary { op: BinaryOp::Eq, left, right, .. } => {
+                self.key_pair([left, right], keys);
+            }
             syntax::ExprKind::Binary { op: BinaryOp::And, left, right, .. } => {
                 self.join_condition(left, keys);
                 self.join_condition(right, keys);
@@ -114,7 +132,9 @@ impl<'a> Binder<'a> {
             return;
         }
         let text = name.text.as_str();
-        let find = |rows: &Option<Rows>| rows.as_ref().and_then(|rows| rows.find(text).map(|(at, col)| (at, col.ty())));
+        let find = |rows: &Option<Rows>| {
+            rows.as_ref().and_then(|rows| rows.find(text).map(|(at, col)| (at, col.ty())))
+        };
         let open = |rows: &Option<Rows>| rows.as_ref().is_some_and(|rows| rows.open);
         let (left, right) = (find(&self.scope.rows), find(&self.scope.right));
         match (left, right) {
@@ -147,12 +167,20 @@ impl<'a> Binder<'a> {
     fn expect_same_types(&mut self, left: ScalarType, right: ScalarType, name: &syntax::Name) {
         if left == ScalarType::Dynamic || right == ScalarType::Dynamic {
             if left != right {
-                self.error(JOIN_CONDITION, name.span, format!("`{}` is {left} on the left and {right} on the right", name.text));
+                self.error(
+                    JOIN_CONDITION,
+                    name.span,
+                    format!("`{}` is {left} on the left and {right} on the right", name.text),
+                );
             }
             return;
         }
         if left != right && !left.is_unknown() && !right.is_unknown() {
-            self.error(JOIN_CONDITION, name.span, format!("`{}` is {left} on the left and {right} on the right", name.text));
+            self.error(
+                JOIN_CONDITION,
+                name.span,
+                format!("`{}` is {left} on the left and {right} on the right", name.text),
+            );
         }
     }
 
@@ -204,7 +232,9 @@ impl<'a> Binder<'a> {
             if key.shape.is_dynamic() {
                 let message = "a join key cannot be dynamic";
                 let diagnostic = Diagnostic::error(JOIN_CONDITION, key.span(), message);
-                self.report(diagnostic.with_help("convert it first, for example with `extend x = tostring(x)`"));
+                self.report(
+                    diagnostic.with_help("convert it first, for example with `extend x = tostring(x)`"),
+                );
                 return;
             }
         }
@@ -221,8 +251,8 @@ impl<'a> Binder<'a> {
         let mut all = vec![&rows];
         all.extend(inputs.iter().map(|(input, _)| &input.rows));
         let label = super::option(&union.properties, "withsource");
-        let inner = super::option(&union.properties, "kind") == Some("inner");
-        let (columns, sources, open) = self.unified(&all, label, inner);
+        let keep = kept_columns(union);
+        let (columns, sources, open) = self.unified(&all, label, keep);
         let own = sources.first().cloned().unwrap_or_default();
         let inputs = into_inputs(inputs, sources.into_iter().skip(1));
         let label = self.source_label(&table.pipeline, "union_arg", 0);
@@ -235,8 +265,8 @@ impl<'a> Binder<'a> {
         let inputs = self.union_inputs(union, 0);
         let all: Vec<&Rows> = inputs.iter().map(|(input, _)| &input.rows).collect();
         let label = super::option(&union.properties, "withsource");
-        let inner = super::option(&union.properties, "kind") == Some("inner");
-        let (columns, sources, open) = self.unified(&all, label, inner);
+        let keep = kept_columns(union);
+        let (columns, sources, open) = self.unified(&all, label, keep);
         let rows = Rows { columns, open };
         let inputs = into_inputs(inputs, sources.into_iter());
         Table::new(Source::Union(inputs, rows.schema()), rows)
@@ -246,14 +276,20 @@ impl<'a> Binder<'a> {
     fn union_inputs(&mut self, union: &'a syntax::Union, first: usize) -> Vec<(Table, String)> {
         let fuzzy = self.fuzzy;
         self.fuzzy |= is_fuzzy(union);
-        let inputs = self.with_scope(Scope::default(), |binder| binder.several_tables(&union.tables, "union_arg", first));
+        let inputs = self
+            .with_scope(Scope::default(), |binder| binder.several_tables(&union.tables, "union_arg", first));
         self.fuzzy = fuzzy;
         inputs
     }
 
     /// Binds tables, patterns that stand for several included. Those that are no tables of the
     /// database are called `prefix` and a number, from `first` on.
-    pub(super) fn several_tables(&mut self, exprs: &'a [Expr], prefix: &str, first: usize) -> Vec<(Table, String)> {
+    pub(super) fn several_tables(
+        &mut self,
+        exprs: &'a [Expr],
+        prefix: &str,
+        first: usize,
+    ) -> Vec<(Table, String)> {
         let mut tables = Vec::new();
         for expr in exprs {
             match &strip(expr).kind {
@@ -279,7 +315,12 @@ impl<'a> Binder<'a> {
     }
 
     /// Returns what `withsource` calls the rows of a pipeline.
-    pub(super) fn source_label(&self, pipeline: &crate::plan::Pipeline, prefix: &str, number: usize) -> String {
+    pub(super) fn source_label(
+        &self,
+        pipeline: &crate::plan::Pipeline,
+        prefix: &str,
+        number: usize,
+    ) -> String {
         match &pipeline.source {
             Source::Table { name, .. } => name.clone(),
             Source::Nested(inner) => self.source_label(inner, prefix, number),
@@ -318,22 +359,23 @@ impl<'a> Binder<'a> {
 
     /// Unifies the columns of inputs. Returns the columns, where each comes from in every input,
     /// and whether there may be more.
-    #[expect(clippy::type_complexity, reason = "the three parts are taken apart at once by each caller")]
     pub(super) fn unified(
         &mut self,
         inputs: &[&Rows],
         label: Option<&str>,
-        only_common: bool,
+        keep: Keep,
     ) -> (Vec<Col>, Vec<Vec<UnionColumn>>, bool) {
         let mut columns = Vec::new();
         let mut sources = vec![Vec::new(); inputs.len()];
         if let Some(label) = label {
             columns.push(self.ids.column(label, Shape::of(ScalarType::String)));
-            sources.iter_mut().for_each(|source| source.push(UnionColumn::Label));
+            for source in &mut sources {
+                source.push(UnionColumn::Label);
+            }
         }
         for (column, places) in unify(&mut self.ids, inputs) {
             let everywhere = (0..inputs.len()).all(|input| places.iter().any(|(table, _)| *table == input));
-            if only_common && !everywhere {
+            if keep == Keep::Common && !everywhere {
                 continue;
             }
             for (input, source) in sources.iter_mut().enumerate() {
@@ -347,7 +389,10 @@ impl<'a> Binder<'a> {
     }
 }
 
-fn into_inputs(inputs: Vec<(Table, String)>, columns: impl Iterator<Item = Vec<UnionColumn>>) -> Vec<UnionInput> {
+fn into_inputs(
+    inputs: Vec<(Table, String)>,
+    columns: impl Iterator<Item = Vec<UnionColumn>>,
+) -> Vec<UnionInput> {
     inputs
         .into_iter()
         .zip(columns)

@@ -103,7 +103,11 @@ impl<'a> Binder<'a> {
             OperatorKind::Facet { by, with } => self.facet(table, by, with.as_ref()),
             OperatorKind::MakeGraph(graph) => self.make_graph(table, graph),
             OperatorKind::Range { .. } | OperatorKind::Print(_) | OperatorKind::Find(_) => {
-                self.error(WRONG_PLACE, operator.keyword, "the operator makes rows, so nothing can stand before it");
+                self.error(
+                    WRONG_PLACE,
+                    operator.keyword,
+                    "the operator makes rows, so nothing can stand before it",
+                );
                 table.give_up();
             }
             OperatorKind::MacroExpand { .. } => {
@@ -112,7 +116,11 @@ impl<'a> Binder<'a> {
             }
             OperatorKind::Error => table.give_up(),
             _ => {
-                self.error(WRONG_PLACE, operator.keyword, "the operator needs a graph: use `make-graph` first");
+                self.error(
+                    WRONG_PLACE,
+                    operator.keyword,
+                    "the operator needs a graph: use `make-graph` first",
+                );
                 table.give_up();
             }
         }
@@ -182,7 +190,12 @@ impl<'a> Binder<'a> {
         let columns: &[(&str, ScalarType)] = if csl {
             &[("Schema", string)]
         } else {
-            &[("ColumnName", string), ("ColumnOrdinal", ScalarType::Long), ("DataType", string), ("ColumnType", string)]
+            &[
+                ("ColumnName", string),
+                ("ColumnOrdinal", ScalarType::Long),
+                ("DataType", string),
+                ("ColumnType", string),
+            ]
         };
         let columns = columns.iter().map(|(name, ty)| self.ids.column(*name, Shape::of(*ty))).collect();
         table.push(Operator::GetSchema, Rows { columns, open: false });
@@ -191,18 +204,26 @@ impl<'a> Binder<'a> {
     fn render(&mut self, table: &mut Table, chart: Option<&'a Name>, properties: &'a [Property]) {
         let chart = chart.map(|name| name.text.clone()).unwrap_or_default();
         let text = |property: &Property| property_text(&property.value).unwrap_or_default().to_owned();
-        let properties = properties.iter().map(|property| (property.name.text.clone(), text(property))).collect();
+        let properties =
+            properties.iter().map(|property| (property.name.text.clone(), text(property))).collect();
         self.keep(table, Operator::Render(Render { chart, properties }));
     }
 
     /// `range x from a to b step c`.
-    pub(super) fn range(&mut self, name: &'a Name, from: &'a Expr, to: &'a Expr, step: Option<&'a Expr>) -> Table {
+    pub(super) fn range(
+        &mut self,
+        name: &'a Name,
+        from: &'a Expr,
+        to: &'a Expr,
+        step: Option<&'a Expr>,
+    ) -> Table {
         let from = self.scalar(from);
         let to = self.scalar(to);
         let step = step.map(|step| self.scalar(step));
         for typed in [Some(&from), Some(&to), step.as_ref()].into_iter().flatten() {
             if typed.shape.is_dynamic() || !(typed.ty().is_summable() || typed.shape.is_unknown()) {
-                let message = format!("a number, datetime or timespan is needed here, this is {}", typed.shape.name());
+                let message =
+                    format!("a number, datetime or timespan is needed here, this is {}", typed.shape.name());
                 self.error(WRONG_TYPE, typed.span(), message);
             }
         }
@@ -217,7 +238,10 @@ impl<'a> Binder<'a> {
         };
         let column = self.ids.column(name.text.as_str(), shape);
         let rows = Rows { columns: vec![column], open: false };
-        Table::new(Source::Range { from: from.expr, to: to.expr, step: step.expr, schema: rows.schema() }, rows)
+        Table::new(
+            Source::Range { from: from.expr, to: to.expr, step: step.expr, schema: rows.schema() },
+            rows,
+        )
     }
 
     fn partition(&mut self, table: &mut Table, partition: &'a syntax::Partition) {
@@ -229,12 +253,13 @@ impl<'a> Binder<'a> {
             // In braces the body is a query of its own, which sees the key as a constant.
             self.env.bind(&name.text, super::env::Binding::Broken);
         }
-        let inner = self.with_scope(Scope::default(), |binder| match &super::source::strip(&partition.body).kind {
-            syntax::ExprKind::Pipeline(pipeline) if !partition.braced && pipeline.source.is_none() => {
-                binder.pipeline(pipeline, Some(rows))
-            }
-            _ => binder.table(&partition.body),
-        });
+        let inner =
+            self.with_scope(Scope::default(), |binder| match &super::source::strip(&partition.body).kind {
+                syntax::ExprKind::Pipeline(pipeline) if !partition.braced && pipeline.source.is_none() => {
+                    binder.pipeline(pipeline, Some(rows))
+                }
+                _ => binder.table(&partition.body),
+            });
         self.env = saved;
         let rows = inner.rows.clone();
         if partition.braced {
@@ -250,7 +275,8 @@ impl<'a> Binder<'a> {
         let mut inner = Vec::new();
         let mut first = None;
         for (_, branch) in branches {
-            let bound = self.with_scope(Scope::default(), |binder| binder.pipeline(branch, Some(rows.clone())));
+            let bound =
+                self.with_scope(Scope::default(), |binder| binder.pipeline(branch, Some(rows.clone())));
             first.get_or_insert_with(|| bound.rows.clone());
             inner.push(bound.into_pipeline());
         }
@@ -260,20 +286,15 @@ impl<'a> Binder<'a> {
     fn facet(&mut self, table: &mut Table, by: &'a [Expr], with: Option<&'a syntax::Pipeline>) {
         let rows = self.in_scope();
         let keys: Vec<super::typed::Typed> = by.iter().map(|expr| self.column_only(expr)).collect();
-        let result = match with {
-            Some(pipeline) => {
-                self.with_scope(Scope::default(), |binder| binder.pipeline(pipeline, Some(rows))).rows
-            }
-            None => {
-                let name = keys.first().and_then(|key| key.name.clone()).unwrap_or_default();
-                let shape = keys.first().map_or(Shape::UNKNOWN, |key| key.shape.clone());
-                let count = format!("count_{name}");
-                let columns = vec![
-                    self.ids.column(name, shape),
-                    self.ids.column(count, Shape::of(ScalarType::Long)),
-                ];
-                Rows { columns, open: false }
-            }
+        let result = if let Some(pipeline) = with {
+            self.with_scope(Scope::default(), |binder| binder.pipeline(pipeline, Some(rows))).rows
+        } else {
+            let name = keys.first().and_then(|key| key.name.clone()).unwrap_or_default();
+            let shape = keys.first().map_or(Shape::UNKNOWN, |key| key.shape.clone());
+            let count = format!("count_{name}");
+            let columns =
+                vec![self.ids.column(name, shape), self.ids.column(count, Shape::of(ScalarType::Long))];
+            Rows { columns, open: false }
         };
         table.push(Operator::Unsupported("facet"), result);
     }
@@ -312,7 +333,10 @@ pub(super) fn property_text(expr: &Expr) -> Option<&str> {
 
 /// Finds the text of an option.
 pub(super) fn option<'p>(properties: &'p [Property], name: &str) -> Option<&'p str> {
-    properties.iter().find(|property| property.name.text == name).and_then(|property| property_text(&property.value))
+    properties
+        .iter()
+        .find(|property| property.name.text == name)
+        .and_then(|property| property_text(&property.value))
 }
 
 /// Returns the name an expression is given, if it is given one.

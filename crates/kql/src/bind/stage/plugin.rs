@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::env::Binding;
-use super::super::function::Called;
+use super::super::function::{Call, Called};
 use super::super::rows::{Col, Rows, number_duplicates};
 use super::super::source::{Table, strip};
 use super::super::typed::Typed;
@@ -63,12 +63,14 @@ impl<'a> Binder<'a> {
             rows = Rows { columns, open: false };
             declared.schema().columns
         });
-        let names = arguments.iter().map(|argument| argument.name.as_ref().map(|name| name.text.to_string())).collect();
+        let names =
+            arguments.iter().map(|argument| argument.name.as_ref().map(|name| name.text.clone())).collect();
         (Some(PluginCall { plugin: entry.canonical, args: bound.planned, names, declared }), rows)
     }
 
     fn unknown_plugin(&mut self, name: &Name) {
-        let diagnostic = Diagnostic::error(UNKNOWN_PLUGIN, name.span, format!("`{}` is no plugin", name.text));
+        let diagnostic =
+            Diagnostic::error(UNKNOWN_PLUGIN, name.span, format!("`{}` is no plugin", name.text));
         self.report(match names::nearest(&name.text, catalogue::plugin_names()) {
             Some(likely) => diagnostic.with_help(format!("did you mean `{likely}`?")),
             None => diagnostic,
@@ -98,23 +100,21 @@ impl<'a> Binder<'a> {
     }
 
     fn plain_argument(&mut self, expr: &'a Expr, bound: &mut Bound) {
-        match self.table_argument(expr) {
-            Some(table) => {
-                bound.table.get_or_insert(table.rows.clone());
-                bound.planned.push(PluginArg::Table(table.into_pipeline()));
-                bound.typed.push(Typed::broken(expr.span).with_form(Form::Table));
-            }
-            None => {
-                let typed = self.scalar(expr);
-                bound.planned.push(PluginArg::Scalar(typed.expr.clone()));
-                bound.typed.push(typed);
-            }
+        if let Some(table) = self.table_argument(expr) {
+            bound.table.get_or_insert(table.rows.clone());
+            bound.planned.push(PluginArg::Table(table.into_pipeline()));
+            bound.typed.push(Typed::broken(expr.span).with_form(Form::Table));
+        } else {
+            let typed = self.scalar(expr);
+            bound.planned.push(PluginArg::Scalar(typed.expr.clone()));
+            bound.typed.push(typed);
         }
     }
 
     fn aggregate_argument(&mut self, expr: &'a Expr, bound: &mut Bound) {
         let mut typed = None;
-        let calls = self.over_groups(0, std::collections::BTreeSet::new(), |binder| typed = Some(binder.scalar(expr)));
+        let calls = self
+            .over_groups(0, std::collections::BTreeSet::new(), |binder| typed = Some(binder.scalar(expr)));
         let typed = typed.unwrap_or_else(|| Typed::broken(expr.span));
         match calls.into_iter().next() {
             Some(call) => bound.planned.push(PluginArg::Aggregate(call)),
@@ -150,12 +150,14 @@ impl<'a> Binder<'a> {
             "diffpatterns" => return self.before_rows(&DIFFERENCES, rows),
             "ipv4_lookup" | "ipv6_lookup" => self.lookup_rows(&mut rows, bound, &bound.typed),
             "geo_polygon_lookup" | "geo_line_lookup" => {
-                let keys = if returns_key(arguments) { &[] } else { bound.typed.get(1..2).unwrap_or_default() };
+                let keys =
+                    if returns_key(arguments) { &[] } else { bound.typed.get(1..2).unwrap_or_default() };
                 self.lookup_rows(&mut rows, bound, keys);
             }
             "dcount_intersect" => {
                 for index in 0..bound.typed.len() {
-                    let column = self.dynamic_column(Arc::from(format!("s{index}")), Shape::of(ScalarType::Long));
+                    let column =
+                        self.dynamic_column(Arc::from(format!("s{index}")), Shape::of(ScalarType::Long));
                     rows.columns.push(column);
                 }
             }
@@ -176,16 +178,28 @@ impl<'a> Binder<'a> {
             }
             "activity_engagement" => (
                 6,
-                &[("dcount_activities_inner", LONG), ("dcount_activities_outer", LONG), ("activity_ratio", REAL)],
+                &[
+                    ("dcount_activities_inner", LONG),
+                    ("dcount_activities_outer", LONG),
+                    ("activity_ratio", REAL),
+                ],
             ),
             "activity_metrics" => (
                 5,
-                &[("dcount_values", LONG), ("dcount_newvalues", LONG), ("retention_rate", REAL), ("churn_rate", REAL)],
+                &[
+                    ("dcount_values", LONG),
+                    ("dcount_newvalues", LONG),
+                    ("retention_rate", REAL),
+                    ("churn_rate", REAL),
+                ],
             ),
             "session_count" => (6, &[("count_sessions", LONG)]),
             "sliding_window_counts" => (6, &[("Count", LONG), ("Dcount", LONG)]),
             "http_request" | "http_request_post" => {
-                return self.named_rows(&[("ResponseHeaders", ScalarType::Dynamic), ("ResponseBody", ScalarType::Dynamic)]);
+                return self.named_rows(&[
+                    ("ResponseHeaders", ScalarType::Dynamic),
+                    ("ResponseBody", ScalarType::Dynamic),
+                ]);
             }
             "infer_storage_schema" => return self.named_rows(&[("CslSchema", ScalarType::String)]),
             "estimate_rows_count" => return self.named_rows(&[("EstimatedRowsCount", LONG)]),
@@ -203,7 +217,8 @@ impl<'a> Binder<'a> {
     }
 
     fn named_rows(&mut self, columns: &[(&str, ScalarType)]) -> Rows {
-        let columns = columns.iter().map(|(name, ty)| self.dynamic_column(Arc::from(*name), Shape::of(*ty))).collect();
+        let columns =
+            columns.iter().map(|(name, ty)| self.dynamic_column(Arc::from(*name), Shape::of(*ty))).collect();
         Rows { columns, open: false }
     }
 
@@ -231,7 +246,9 @@ impl<'a> Binder<'a> {
             .typed
             .iter()
             .skip(2)
-            .filter_map(|typed| Some(Col { id: typed.column?, name: typed.name.clone()?, shape: typed.shape.clone() }))
+            .filter_map(|typed| {
+                Some(Col { id: typed.column?, name: typed.name.clone()?, shape: typed.shape.clone() })
+            })
             .collect();
         if !named.is_empty() {
             return Rows { columns: named, open: true };
@@ -270,7 +287,7 @@ impl<'a> Binder<'a> {
         if let Some((function, env)) = function {
             let so_far = take(table, rows);
             let called = self.with_scope(Scope::default(), |binder| {
-                binder.call_with(function, &env, Some(so_far), arguments, name.span)
+                binder.call_with(Call { function, implied: Some(so_far), arguments, span: name.span }, &env)
             });
             match called {
                 Called::Table(result) => *table = *result,
@@ -296,12 +313,17 @@ impl<'a> Binder<'a> {
 
     /// A function of the service that adds columns; those the rows have already are kept.
     fn enrich(&mut self, table: &mut Table, service: &ServiceFunction, arguments: &'a [syntax::Argument]) {
-        let mut args: Vec<Planned> = arguments.iter().map(|argument| self.scalar(&argument.value).expr).collect();
+        let mut args: Vec<Planned> =
+            arguments.iter().map(|argument| self.scalar(&argument.value).expr).collect();
         for parameter in service.parameters.iter().skip(args.len()) {
             let Some(default) = &parameter.default else { continue };
             if let Some((index, column)) = self.scope.rows.as_ref().and_then(|rows| rows.find(default)) {
                 let (name, ty) = (Arc::clone(&column.name), column.ty());
-                args.push(Planned { kind: self.column_kind(index, &name), ty, span: crate::text::Span::default() });
+                args.push(Planned {
+                    kind: self.column_kind(index, &name),
+                    ty,
+                    span: crate::text::Span::default(),
+                });
             }
         }
         let mut rows = self.scope.rows.take().unwrap_or_default();
@@ -313,8 +335,12 @@ impl<'a> Binder<'a> {
                 rows.columns.push(added);
             }
         }
-        let operator =
-            Operator::Enrich { function: service.name.clone(), args, columns: service.columns.clone(), outputs };
+        let operator = Operator::Enrich {
+            function: service.name.clone(),
+            args,
+            columns: service.columns.clone(),
+            outputs,
+        };
         table.push(operator, rows);
     }
 }

@@ -117,7 +117,13 @@ impl<'a> Binder<'a> {
     }
 
     /// Adds the column, or columns, of an expression.
-    pub(super) fn make_column(&mut self, making: &mut Making, item: &'a NamedExpr, typed: Typed, style: Style) {
+    pub(super) fn make_column(
+        &mut self,
+        making: &mut Making,
+        item: &'a NamedExpr,
+        typed: Typed,
+        style: Style,
+    ) {
         match (item.names.as_slice(), item.tuple) {
             ([], _) => self.make_unnamed(making, item, typed, style),
             ([name], false) => self.make_named(making, name, typed, style),
@@ -279,17 +285,14 @@ impl<'a> Binder<'a> {
             }
             _ => {
                 let typed = self.scalar(item);
-                match (typed.column, &typed.name) {
-                    (Some(id), Some(name)) => {
-                        let column = Col { id, name: Arc::clone(name), shape: typed.shape };
-                        vec![(typed.expr.kind, column)]
+                if let (Some(id), Some(name)) = (typed.column, &typed.name) {
+                    let column = Col { id, name: Arc::clone(name), shape: typed.shape };
+                    vec![(typed.expr.kind, column)]
+                } else {
+                    if !typed.shape.is_unknown() {
+                        self.error(COLUMN_EXPECTED, item.span, "a column is needed here");
                     }
-                    _ => {
-                        if !typed.shape.is_unknown() {
-                            self.error(COLUMN_EXPECTED, item.span, "a column is needed here");
-                        }
-                        Vec::new()
-                    }
+                    Vec::new()
                 }
             }
         }

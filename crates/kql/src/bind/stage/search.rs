@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::super::rows::{Col, Rows, UniqueNames};
 use super::super::source::{Table, strip};
 use super::super::typed::Typed;
-use super::super::{Binder, Scope, UNKNOWN_NAME};
+use super::super::{Binder, LetterCase, Scope, UNKNOWN_NAME};
+use super::join::Keep;
 use crate::plan::{Expr as Planned, ExprKind, Operator, Source, UnionColumn, UnionInput};
 use crate::syntax::{self, BinaryOp, Expr, FindColumns, NameStyle};
 use crate::text::Span;
@@ -14,6 +15,9 @@ use crate::value::Value;
 
 /// Name of the column that says which table a row of `search` is from.
 const TABLE_COLUMN: &str = "$table";
+
+/// Name of the column of `find` that holds what no other column shows.
+const PACK_COLUMN: &str = "pack_";
 
 impl<'a> Binder<'a> {
     /// `T | search ...`: rows in which the condition holds, with the name of their table.
@@ -42,7 +46,7 @@ impl<'a> Binder<'a> {
     pub(in super::super) fn search_source(&mut self, search: &'a syntax::Search) -> Table {
         let inputs = self.searched_tables(&search.tables);
         let all: Vec<&Rows> = inputs.iter().map(|(input, _)| &input.rows).collect();
-        let (columns, sources, open) = self.unified(&all, Some(TABLE_COLUMN), false);
+        let (columns, sources, open) = self.unified(&all, Some(TABLE_COLUMN), Keep::Any);
         let rows = Rows { columns, open };
         let inputs = inputs
             .into_iter()
@@ -59,10 +63,13 @@ impl<'a> Binder<'a> {
 
     /// Binds the condition of a `search`, whose `kind` says whether terms heed case.
     fn searching(&mut self, search: &syntax::Search, bind: impl FnOnce(&mut Self) -> Typed) -> Typed {
-        let before = self.search_heeds_case;
-        self.search_heeds_case = super::option(&search.properties, "kind") == Some("case_sensitive");
+        let before = self.search_case;
+        self.search_case = match super::option(&search.properties, "kind") {
+            Some("case_sensitive") => LetterCase::Heeded,
+            _ => LetterCase::Ignored,
+        };
         let condition = bind(self);
-        self.search_heeds_case = before;
+        self.search_case = before;
         condition
     }
 
@@ -94,8 +101,11 @@ impl<'a> Binder<'a> {
                 let term = typed.is_constant() && typed.ty() != ScalarType::Bool;
                 if term { self.any_term(as_text(typed)) } else { typed }
             }
-            syntax::ExprKind::Call { receiver: None, name, arguments } if name.text == "not" && arguments.len() == 1 => {
-                let args = arguments.iter().map(|argument| self.search_condition(&argument.value).expr).collect();
+            syntax::ExprKind::Call { receiver: None, name, arguments }
+                if name.text == "not" && arguments.len() == 1 =>
+            {
+                let args =
+                    arguments.iter().map(|argument| self.search_condition(&argument.value).expr).collect();
                 Typed::new(ExprKind::Call { function: "not", args }, Shape::of(ScalarType::Bool), expr.span)
             }
             _ => self.scalar(expr),
@@ -161,10 +171,16 @@ impl<'a> Binder<'a> {
     }
 
     /// Returns the columns of a `find`.
-    fn found_rows(&mut self, find: &'a syntax::Find, inputs: &[(Table, String)], used: &[Arc<str>], by_name: &Rows) -> Rows {
+    fn found_rows(
+        &mut self,
+        find: &'a syntax::Find,
+        inputs: &[(Table, String)],
+        used: &[Arc<str>],
+        by_name: &Rows,
+    ) -> Rows {
         let source = super::option(&find.properties, "withsource").unwrap_or("source_").to_owned();
         let mut columns = vec![self.ids.column(source.as_str(), Shape::of(ScalarType::String))];
-        let pack = |binder: &mut Self| binder.ids.column("pack_", Shape::bag());
+        let pack = |binder: &mut Self| binder.ids.column(PACK_COLUMN, Shape::bag());
         match &find.columns {
             FindColumns::Project { columns: wanted, pack: packed } => {
                 for (name, ty) in wanted {
@@ -186,7 +202,8 @@ impl<'a> Binder<'a> {
                 let common = |name: &str| inputs.iter().all(|(input, _)| input.rows.find(name).is_some());
                 let wanted = |column: &&Col| common(&column.name) || used.contains(&column.name);
                 let first = inputs.first().map(|(input, _)| &input.rows);
-                let ordered = first.into_iter().flat_map(|rows| &rows.columns).filter(|column| common(&column.name));
+                let ordered =
+                    first.into_iter().flat_map(|rows| &rows.columns).filter(|column| common(&column.name));
                 columns.extend(ordered.cloned());
                 let rest: Vec<Col> = by_name.columns.iter().filter(wanted).cloned().collect();
                 for column in rest {
@@ -195,11 +212,14 @@ impl<'a> Binder<'a> {
                     }
                 }
                 let complete = |name: &Arc<str>| columns.iter().any(|column| column.name == *name);
-                if inputs.iter().any(|(input, _)| !input.rows.columns.iter().all(|column| complete(&column.name))) {
+                if inputs
+                    .iter()
+                    .any(|(input, _)| !input.rows.columns.iter().all(|column| complete(&column.name)))
+                {
                     columns.push(pack(self));
                 }
                 if let FindColumns::Away(away) = &find.columns {
-                    self.take_away(&mut columns, away, &source);
+                    take_away(&mut columns, away, &source);
                 }
             }
         }
@@ -209,37 +229,38 @@ impl<'a> Binder<'a> {
         Rows { columns, open }
     }
 
-    fn take_away(&mut self, columns: &mut Vec<Col>, away: &'a [Expr], source: &str) {
-        for expr in away {
-            match &strip(expr).kind {
-                syntax::ExprKind::Star => columns.retain(|column| *column.name == *source),
-                syntax::ExprKind::Name(name) if name.style != NameStyle::Missing => {
-                    columns.retain(|column| *column.name != *name.text);
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// Makes the plan: a union of the tables, then the condition, then the columns.
-    fn find_plan(&mut self, inputs: Vec<(Table, String)>, rows: Rows, condition: Typed, by_name: &Rows) -> Table {
+    fn find_plan(
+        &mut self,
+        inputs: Vec<(Table, String)>,
+        rows: Rows,
+        condition: Typed,
+        by_name: &Rows,
+    ) -> Table {
         let mut united = Rows { columns: by_name.columns.clone(), open: by_name.open };
         let label = self.ids.column("$source", Shape::of(ScalarType::String));
         united.columns.push(label);
-        let packed = rows.find("pack_").is_some();
+        let source = by_name.columns.len();
+        let pack = rows.find(PACK_COLUMN).map(|_| united.columns.len());
+        if pack.is_some() {
+            united.columns.push(self.ids.column(PACK_COLUMN, Shape::bag()));
+        }
         let inputs = inputs
             .into_iter()
-            .map(|(input, label)| {
+            .map(|(mut input, label)| {
                 let place = |column: &Col| match input.rows.find(&column.name) {
                     Some((index, _)) => UnionColumn::Input(index),
                     None => UnionColumn::Null,
                 };
                 let mut columns: Vec<UnionColumn> = by_name.columns.iter().map(place).collect();
                 columns.push(UnionColumn::Label);
+                if pack.is_some() {
+                    columns.push(UnionColumn::Input(input.rows.columns.len()));
+                    add_pack(&mut input, &rows);
+                }
                 UnionInput { pipeline: input.into_pipeline(), columns, label }
             })
             .collect();
-        let source = by_name.columns.len();
         let exprs = rows
             .columns
             .iter()
@@ -255,7 +276,7 @@ impl<'a> Binder<'a> {
                             ty: known.ty(),
                             span: condition.span(),
                         })),
-                        None => ExprKind::Broken,
+                        None => pack.map_or(ExprKind::Broken, ExprKind::Column),
                     }
                 };
                 Planned { kind, ty: column.ty(), span: condition.span() }
@@ -263,12 +284,47 @@ impl<'a> Binder<'a> {
             .collect();
         let mut table = Table::new(Source::Union(inputs, united.schema()), united.clone());
         table.push(Operator::Filter(condition.expr), united);
-        if packed {
-            table.unsupported("find with packed columns");
-        }
         table.push(Operator::Project(exprs), rows);
         table
     }
+}
+
+fn take_away(columns: &mut Vec<Col>, away: &[Expr], source: &str) {
+    for expr in away {
+        match &strip(expr).kind {
+            syntax::ExprKind::Star => columns.retain(|column| *column.name == *source),
+            syntax::ExprKind::Name(name) if name.style != NameStyle::Missing => {
+                columns.retain(|column| *column.name != *name.text);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Puts the columns of a table that a `find` does not show into a bag behind all others.
+fn add_pack(input: &mut Table, shown: &Rows) {
+    let rows = std::mem::take(&mut input.rows);
+    let span = Span::default();
+    let read =
+        |(index, column): (usize, &Col)| Planned { kind: ExprKind::Column(index), ty: column.ty(), span };
+    let mut exprs: Vec<Planned> = rows.columns.iter().enumerate().map(read).collect();
+    let mut args = Vec::new();
+    for (index, column) in rows.columns.iter().enumerate() {
+        if shown.find(&column.name).is_none() {
+            let name = ExprKind::Literal(Value::text(&*column.name));
+            args.push(Planned { kind: name, ty: ScalarType::String, span });
+            args.push(read((index, column)));
+        }
+    }
+    exprs.push(Planned {
+        kind: ExprKind::Call { function: "bag_pack", args },
+        ty: ScalarType::Dynamic,
+        span,
+    });
+    let mut columns = rows.columns;
+    // The place is what counts; nothing looks the column up.
+    columns.push(Col { id: 0, name: Arc::from(PACK_COLUMN), shape: Shape::bag() });
+    input.push(Operator::Project(exprs), Rows { columns, open: rows.open });
 }
 
 /// A number is searched as it is printed.
@@ -321,7 +377,9 @@ fn columns_in(expr: &Expr, rows: &Rows, used: &mut Vec<Arc<str>>, everywhere: &m
             columns_in(index, rows, used, everywhere);
         }
         syntax::ExprKind::Call { arguments, .. } => {
-            arguments.iter().for_each(|argument| columns_in(&argument.value, rows, used, everywhere));
+            for argument in arguments {
+                columns_in(&argument.value, rows, used, everywhere);
+            }
         }
         syntax::ExprKind::Unary { operand, .. } => columns_in(operand, rows, used, everywhere),
         syntax::ExprKind::Binary { left, right, .. } => {
@@ -330,10 +388,14 @@ fn columns_in(expr: &Expr, rows: &Rows, used: &mut Vec<Arc<str>>, everywhere: &m
         }
         syntax::ExprKind::In { operand, list, .. } => {
             columns_in(operand, rows, used, everywhere);
-            list.iter().for_each(|item| columns_in(item, rows, used, everywhere));
+            for item in list {
+                columns_in(item, rows, used, everywhere);
+            }
         }
         syntax::ExprKind::Between { operand, low, high, .. } => {
-            [operand, low, high].into_iter().for_each(|part| columns_in(part, rows, used, everywhere));
+            for part in [operand, low, high] {
+                columns_in(part, rows, used, everywhere);
+            }
         }
         syntax::ExprKind::Paren(inner) => columns_in(inner, rows, used, everywhere),
         _ => {}

@@ -3,7 +3,7 @@
 use super::super::rows::Rows;
 use super::super::source::Table;
 use super::super::typed::Typed;
-use super::super::{Binder, CONSTANT_EXPECTED, WRONG_TYPE};
+use super::super::{Binder, CONSTANT_EXPECTED, Over, WRONG_TYPE};
 use super::project::{Making, Style};
 use crate::catalogue::Form;
 use crate::plan::{Expr as Planned, MakeSeries, Operator, SeriesAxis};
@@ -39,23 +39,20 @@ impl<'a> Binder<'a> {
     }
 
     fn default_value(&mut self, default: &'a syntax::Expr, aggregate: &Typed) -> Planned {
-        self.set_aggregating(false);
+        self.set_over(Over::Rows);
         let typed = self.scalar(default);
-        self.set_aggregating(true);
+        self.set_over(Over::Groups);
         if typed.form != Form::Literal && !typed.is_constant() && !typed.shape.is_unknown() {
             self.error(CONSTANT_EXPECTED, typed.span(), "a literal is needed here");
         } else if !typed.shape.fits(&aggregate.shape, Conversion::Widen) {
-            let message = format!("a value of type {} is needed here, this is {}", aggregate.shape.name(), typed.shape.name());
+            let message = format!(
+                "a value of type {} is needed here, this is {}",
+                aggregate.shape.name(),
+                typed.shape.name()
+            );
             self.error(WRONG_TYPE, typed.span(), message);
         }
         typed.expr
-    }
-
-    /// Says whether names are looked for among groups or among rows.
-    fn set_aggregating(&mut self, active: bool) {
-        if let Some(aggregation) = &mut self.scope.aggregation {
-            aggregation.active = active;
-        }
     }
 
     fn axis(&mut self, on: &Typed, range: &'a syntax::SeriesRange) -> SeriesAxis {
@@ -67,7 +64,8 @@ impl<'a> Binder<'a> {
             _ => on.shape.clone(),
         };
         if !step.shape.fits(&expected, Conversion::Widen) {
-            let message = format!("a step of type {} is needed here, this is {}", expected.name(), step.shape.name());
+            let message =
+                format!("a step of type {} is needed here, this is {}", expected.name(), step.shape.name());
             self.error(WRONG_TYPE, step.span(), message);
         }
         SeriesAxis { on: on.expr.clone(), from, to, step: step.expr, inclusive: range.legacy }
@@ -76,7 +74,8 @@ impl<'a> Binder<'a> {
     fn axis_end(&mut self, expr: &'a syntax::Expr, on: &Typed) -> Planned {
         let end = self.scalar(expr);
         if !end.shape.fits(&on.shape, Conversion::Widen) {
-            let message = format!("a value of type {} is needed here, this is {}", on.shape.name(), end.shape.name());
+            let message =
+                format!("a value of type {} is needed here, this is {}", on.shape.name(), end.shape.name());
             self.error(WRONG_TYPE, end.span(), message);
         }
         end.expr
