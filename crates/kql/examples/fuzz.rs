@@ -1,8 +1,8 @@
-//! Feeds nearly-right queries to the front-end until enough bytes have gone through, and checks
-//! what has to hold for every text.
+//! Feeds nearly-right queries to the front-end, or generated ones to the evaluator, until enough bytes
+//! have gone through, and checks what has to hold for every text.
 //!
 //! ```text
-//! cargo run --release -p huntbook-kql --example fuzz -- [lexer|parser|formatter] [MEGABYTES] [SEED]
+//! cargo run --release -p huntbook-kql --example fuzz -- [lexer|parser|formatter|evaluator] [MEGABYTES] [SEED]
 //! ```
 //!
 //! A text that breaks a rule ends the run with a panic that shows the text; the same seed finds it
@@ -13,8 +13,13 @@
 #[expect(clippy::panic, reason = "a broken rule ends the run")]
 #[path = "../tests/front_end/checks.rs"]
 mod checks;
+#[path = "../tests/running/generated.rs"]
+mod generated;
 #[path = "../tests/front_end/mutation.rs"]
 mod mutation;
+#[expect(clippy::expect_used, reason = "a broken rule ends the run")]
+#[path = "../tests/running/check.rs"]
+mod running;
 
 use std::env;
 use std::time::SystemTime;
@@ -30,12 +35,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "lexer" => checks::check_lexer,
         "parser" => |text| drop(checks::check_parser(text)),
         "formatter" => checks::check_formatter,
-        other => return Err(format!("no target `{other}`: lexer, parser, formatter").into()),
+        "evaluator" => |text| {
+            running::check_evaluator(text);
+        },
+        other => return Err(format!("no target `{other}`: lexer, parser, formatter, evaluator").into()),
     };
+    let make = if target == "evaluator" { generated::generated } else { mutated };
     let start = SystemTime::UNIX_EPOCH.elapsed()?;
     let (mut bytes, mut seed) = (0, first);
     while bytes < megabytes * 1_000_000 {
-        let text = mutated(&mut Dice::new(seed));
+        let text = make(&mut Dice::new(seed));
         check(&text);
         bytes += text.len();
         seed += 1;
