@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use super::args::{Demo, Output};
 use super::exit::Exit;
-use super::output::{Unsaid, say, say_json, tell};
+use super::output::{Unsaid, fold, say, say_json, tell, width};
 use super::run::{Scratch, deliver, spinner};
 use super::{overview, serve, setup, shipped, validate};
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailSecurity};
@@ -145,20 +145,21 @@ impl Stage {
 
     /// Prints what happened, and what the tenant itself says happened.
     fn curtain(&self, reports: &[Report]) -> Result<(), Unsaid> {
-        say(&overview::of(reports))?;
+        say(&overview::of(reports, width()))?;
         let mut changes: BTreeMap<String, usize> = BTreeMap::new();
         for effect in self.sim.effects() {
             *changes.entry(effect.effect).or_default() += 1;
         }
         let changes: Vec<String> =
             changes.into_iter().map(|(effect, count)| format!("{count} {effect}")).collect();
-        say(&format!(
+        let log = format!(
             "The tenant's own log: {} requests; changes: {}; {} messages at its sinks, {} mails in the mailbox.",
             self.sim.requests().len(),
             changes.join(", "),
             self.sim.messages().len(),
             self.mailbox.mails().len(),
-        ))?;
+        );
+        say(&format!("\n{}", fold(&log, width(), 0)))?;
         tell("Next: `huntbook demo --serve` keeps it running; the README leads to a real tenant.");
         Ok(())
     }

@@ -63,6 +63,26 @@ pub(super) fn show<T: Serialize>(
     }
 }
 
+/// Breaks a line between words where it is too long, and indents what follows.
+pub(super) fn fold(line: &str, width: Option<usize>, indent: usize) -> String {
+    let Some(width) = width.filter(|width| *width < line.chars().count()) else { return line.to_owned() };
+    let (mut out, mut column, mut empty) = (String::new(), 0, true);
+    for word in line.split_inclusive(' ') {
+        let length = word.trim_end().chars().count();
+        if width < column + length && !empty {
+            out.truncate(out.trim_end().len());
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        }
+        out.push_str(word);
+        column += word.chars().count();
+        // The spaces a line begins with are no words.
+        empty = empty && length == 0;
+    }
+    out
+}
+
 /// A number of things: `1 playbook`, `2 playbooks`.
 pub(super) fn counted((count, thing): (usize, &str)) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
@@ -76,4 +96,19 @@ pub(super) fn clean(text: &str, width: usize) -> String {
         return safe;
     }
     safe.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_breaks_between_words_and_never_within_one() {
+        let line = "  told       soc-teams delivered – [High] PsExec fan-out: 1 contained";
+        assert_eq!(fold(line, None, 13), line);
+        assert_eq!(fold(line, Some(80), 13), line);
+        let folded = "  told       soc-teams delivered –\n             [High] PsExec fan-out:\n             1 contained";
+        assert_eq!(fold(line, Some(36), 13), folded);
+        assert_eq!(fold("0123456789abcdef", Some(8), 2), "0123456789abcdef");
+    }
 }

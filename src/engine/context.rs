@@ -115,6 +115,7 @@ impl<'a> Context<'a> {
             finished,
             state: RunState::of(&counts),
             reason: None,
+            subject: self.subject().to_owned(),
             counts,
             items,
             told: Vec::new(),

@@ -351,6 +351,9 @@ pub struct Report {
     pub state: RunState,
     /// Why, for an idle or failed run.
     pub reason: Option<String>,
+    /// What the items are: `row` or `incident`.
+    #[serde(default)]
+    pub subject: String,
     /// How many of what.
     pub counts: Counts,
     /// The items.

@@ -1,6 +1,7 @@
 //! What is never touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -11,16 +12,27 @@ use super::{Candidate, Target, TargetKind};
 /// and without their domain: `dc01` is `DC01.contoso.example`, but `dc01.fabrikam.example` is not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exclusions {
-    devices: BTreeSet<String>,
+    devices: Entries,
     device_tags: BTreeSet<String>,
-    users: BTreeSet<String>,
+    users: Entries,
 }
+
+/// Entries, each with the list it stands in; `None` for one that is written out.
+type Entries = BTreeMap<String, Option<Arc<str>>>;
 
 impl Exclusions {
     /// Excludes devices, by id or name.
     #[must_use]
     pub fn devices<S: AsRef<str>>(mut self, entries: impl IntoIterator<Item = S>) -> Self {
-        self.devices.extend(folded(entries));
+        self.devices.extend(folded(entries).map(|entry| (entry, None)));
+        self
+    }
+
+    /// Excludes the devices of a list, by id or name.
+    #[must_use]
+    pub fn listed_devices<S: AsRef<str>>(mut self, list: &str, entries: impl IntoIterator<Item = S>) -> Self {
+        let list: Arc<str> = list.into();
+        self.devices.extend(folded(entries).map(|entry| (entry, Some(Arc::clone(&list)))));
         self
     }
 
@@ -34,14 +46,25 @@ impl Exclusions {
     /// Excludes users, by object id, user principal name or account name.
     #[must_use]
     pub fn users<S: AsRef<str>>(mut self, entries: impl IntoIterator<Item = S>) -> Self {
-        self.users.extend(folded(entries));
+        self.users.extend(folded(entries).map(|entry| (entry, None)));
+        self
+    }
+
+    /// Excludes the users of a list, by object id, user principal name or account name.
+    #[must_use]
+    pub fn listed_users<S: AsRef<str>>(mut self, list: &str, entries: impl IntoIterator<Item = S>) -> Self {
+        let list: Arc<str> = list.into();
+        self.users.extend(folded(entries).map(|entry| (entry, Some(Arc::clone(&list)))));
         self
     }
 
     /// Everything either of the two excludes.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        self.clone().devices(&other.devices).device_tags(&other.device_tags).users(&other.users)
+        let mut all = self.clone().device_tags(&other.device_tags);
+        all.devices.extend(other.devices.clone());
+        all.users.extend(other.users.clone());
+        all
     }
 
     /// Whether deciding about devices needs their tags, so that the caller looks them up.
@@ -54,7 +77,7 @@ impl Exclusions {
     #[must_use]
     pub fn needs_names(&self, kind: TargetKind) -> bool {
         match kind {
-            TargetKind::Device => self.devices.iter().any(|entry| !is_device_id(entry)),
+            TargetKind::Device => self.devices.keys().any(|entry| !is_device_id(entry)),
             // A user may be meant by its id or by its name, and an entry may be either.
             TargetKind::User => !self.users.is_empty(),
             TargetKind::Incident | TargetKind::Alert | TargetKind::Indicator => false,
@@ -76,13 +99,13 @@ impl Exclusions {
 
     /// Compares a device's id and names.
     fn device(&self, target: &Target) -> Option<Reason> {
-        let entry = find(&self.devices, target, |entry, name| {
+        let (entry, list) = find(&self.devices, target, |entry, name| {
             same(entry, name, |text| match text.trim_end_matches('.').split_once('.') {
                 Some((host, domain)) => (host, Domain::Dns(domain)),
                 None => (text.trim_end_matches('.'), Domain::None),
             })
         })?;
-        Some(Reason::ExcludedDevice { target: target.shown(), entry })
+        Some(Reason::ExcludedDevice { target: target.shown(), entry, list })
     }
 
     /// Compares a device's tags.
@@ -100,14 +123,14 @@ impl Exclusions {
 
     /// Compares a user's id and names.
     fn user(&self, target: &Target) -> Option<Reason> {
-        let entry = find(&self.users, target, |entry, name| {
+        let (entry, list) = find(&self.users, target, |entry, name| {
             same(entry, name, |text| match (text.split_once('@'), text.split_once('\\')) {
                 (Some((account, domain)), _) => (account, Domain::Dns(domain)),
                 (None, Some((domain, account))) => (account, Domain::Flat(domain)),
                 (None, None) => (text, Domain::None),
             })
         })?;
-        Some(Reason::ExcludedUser { target: target.shown(), entry })
+        Some(Reason::ExcludedUser { target: target.shown(), entry, list })
     }
 }
 
@@ -116,14 +139,19 @@ fn folded<S: AsRef<str>>(entries: impl IntoIterator<Item = S>) -> impl Iterator<
     entries.into_iter().map(|entry| entry.as_ref().trim().to_lowercase()).filter(|entry| !entry.is_empty())
 }
 
-/// Finds the entry that names the target.
-fn find(entries: &BTreeSet<String>, target: &Target, same: impl Fn(&str, &str) -> bool) -> Option<String> {
-    let id = target.id().to_lowercase();
-    if entries.contains(&id) {
-        return Some(id);
+/// Finds the entry that names the target, and its list.
+fn find(
+    entries: &Entries,
+    target: &Target,
+    same: impl Fn(&str, &str) -> bool,
+) -> Option<(String, Option<String>)> {
+    let found =
+        |(entry, list): (&String, &Option<Arc<str>>)| (entry.clone(), list.as_deref().map(str::to_owned));
+    if let Some(by_id) = entries.get_key_value(&target.id().to_lowercase()) {
+        return Some(found(by_id));
     }
     let names: Vec<String> = target.names().iter().map(|name| name.to_lowercase()).collect();
-    entries.iter().find(|entry| names.iter().any(|name| same(entry, name))).cloned()
+    entries.iter().find(|(entry, _)| names.iter().any(|name| same(entry, name))).map(found)
 }
 
 /// The domain of a name: `contoso.example`, `CONTOSO`, or none.
@@ -146,7 +174,7 @@ fn same<'a>(one: &'a str, other: &'a str, parts: impl Fn(&'a str) -> (&'a str, D
 }
 
 /// Refuses a disruptive action if some entry cannot be compared with what is known of its target.
-fn unknown(candidate: &Candidate, entries: &BTreeSet<String>, is_id: fn(&str) -> bool) -> Option<Reason> {
+fn unknown(candidate: &Candidate, entries: &Entries, is_id: fn(&str) -> bool) -> Option<Reason> {
     let target = &candidate.target;
     if !candidate.destructive {
         return None;
@@ -154,7 +182,7 @@ fn unknown(candidate: &Candidate, entries: &BTreeSet<String>, is_id: fn(&str) ->
     let id_known = is_id(target.id()) || target.names().iter().any(|name| is_id(name));
     let name_known = target.names().iter().any(|name| !is_id(name));
     entries
-        .iter()
+        .keys()
         .find(|entry| if is_id(entry) { !id_known } else { !name_known })
         .map(|entry| Reason::IdentityUnknown { target: target.shown(), entry: entry.clone() })
 }

@@ -33,6 +33,8 @@ pub enum Reason {
         target: String,
         /// The entry that excludes it.
         entry: String,
+        /// The list the entry stands in.
+        list: Option<String>,
     },
     /// The device has an excluded tag.
     ExcludedTag {
@@ -47,6 +49,8 @@ pub enum Reason {
         target: String,
         /// The entry that excludes it.
         entry: String,
+        /// The list the entry stands in.
+        list: Option<String>,
     },
     /// Tags are excluded, and the device's are not known.
     TagsUnknown {
@@ -182,8 +186,11 @@ impl Exceeded {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ExcludedDevice { target, entry } | Self::ExcludedUser { target, entry } => {
-                write!(f, "{target} is excluded (`{entry}`)")
+            Self::ExcludedDevice { target, entry, list } | Self::ExcludedUser { target, entry, list } => {
+                match list {
+                    Some(list) => write!(f, "{target} is excluded by the list `{list}` (`{entry}`)"),
+                    None => write!(f, "{target} is excluded (`{entry}`)"),
+                }
             }
             Self::ExcludedTag { target, tag } => write!(f, "{target} has the excluded tag `{tag}`"),
             Self::TagsUnknown { target } => {

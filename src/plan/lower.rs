@@ -65,6 +65,7 @@ pub(super) fn lower(
         tenants,
         expires,
         input,
+        enabled: playbook.enabled,
         rule: rule.filter(|_rule| playbook.enabled),
         when,
         condition,

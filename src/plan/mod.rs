@@ -138,6 +138,8 @@ pub struct Plan {
     pub expires: Option<Timestamp>,
     /// Where its items come from.
     pub input: Input,
+    /// Whether it may run by itself.
+    pub enabled: bool,
     /// When it runs by itself; only on demand without it.
     pub rule: Option<Rule>,
     /// Whether a run goes on.
@@ -220,10 +222,10 @@ impl Exclusions {
             .users(&self.users);
         let list = |name: &String| lists.get(name).ok_or_else(|| UnknownList(name.clone()));
         for name in &self.device_lists {
-            found = found.devices(list(name)?.iter());
+            found = found.listed_devices(name, list(name)?.iter());
         }
         for name in &self.user_lists {
-            found = found.users(list(name)?.iter());
+            found = found.listed_users(name, list(name)?.iter());
         }
         Ok(found)
     }
