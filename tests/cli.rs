@@ -8,6 +8,8 @@ mod history;
 mod output;
 #[path = "cli/refused.rs"]
 mod refused;
+#[path = "cli/serving.rs"]
+mod serving;
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -139,6 +141,8 @@ fn the_demo_needs_nothing_and_leaves_nothing() {
     for line in [
         "accepted   isolateDevice wks-014.contoso.example",
         "skipped    isolateDevice dc01.contoso.example",
+        "is excluded by the list `crownJewels`",
+        "delivered – [High]",
         "suppressed omar.haddad@contoso.example",
         "halted     runAntivirusScan",
         "planned    revokeSessions",

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     pub(super) format: Form,
 
     /// Which log lines go to standard error, as tracing filters write it: `warn`, `huntbook=debug`
-    /// [default: warn; error for the demo]
+    /// [default: warn; what runs and reloads too for `serve`; error for the demo]
     #[arg(long, global = true, env = "HUNTBOOK_LOG", value_name = "FILTER")]
     pub(super) log: Option<String>,
 
@@ -129,8 +129,10 @@ pub(super) enum Command {
     Runs(Runs),
     /// Show one run: every item, what was done to it, and why or why not
     Show(Show),
-    /// Say what is in force, what goes on, which files were refused or are held, and what waits for a person
+    /// Say what is in force and when it is due, what goes on, which files were refused or are held, what waits
+    /// for a person
     ///
+    /// Also how the runs of the last 24 hours ended.
     /// Checks the chain of the journal, too. Exit code 1 if somebody has to look: a file was refused or is
     /// held without being there, an action is parked or was cut off, or the journal was changed.
     Status(Status),
@@ -142,6 +144,7 @@ pub(super) enum Command {
     Resolve(Resolve),
     /// Run all playbooks on their schedules until stopped
     ///
+    /// Says what is due next, and on standard error what runs, how it ended and what was reloaded.
     /// Reloads playbooks and lists when they change; a file that does not validate leaves its last
     /// good version running. SIGTERM finishes what runs and exits. When most playbooks vanish at once
     /// they are held in force; SIGHUP says that they were removed on purpose, and lets them go.

@@ -9,10 +9,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::args::{self, Output};
+use super::choose::{Chosen, choose};
 use super::exit::Exit;
 use super::output::{clean, say, say_json, tell};
 use super::record::pick;
-use super::run::{Chosen, choose, spinner};
+use super::run::spinner;
 use super::{Refusal, setup, test, validate};
 use crate::clock::SharedClock;
 use crate::daemon;

@@ -16,7 +16,7 @@ use crate::daemon;
 use crate::diag::{Sink, nearest};
 use crate::engine::{REPORT_VERSION, Report};
 use crate::model::PlaybookId;
-use crate::settings;
+use crate::settings::{self, Settings};
 use crate::store::{Effect, Run, RunDetail, RunFilter, RunSummary, Store, StoreError};
 use crate::yaml;
 
@@ -30,7 +30,11 @@ pub(super) struct Past {
 impl Past {
     /// Opens the journal of the settings for reading, or an empty one if nothing has run yet.
     pub(super) async fn open(config: &Path, clock: &SharedClock) -> anyhow::Result<Self> {
-        let settings = settings::load(config)?;
+        Self::of(&settings::load(config)?, clock).await
+    }
+
+    /// The same for settings that are read already.
+    pub(super) async fn of(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Self> {
         match Store::open_reader(&settings.store.path).await {
             Err(StoreError::Missing { .. }) => {
                 let scratch = Scratch::new()?;
@@ -69,14 +73,13 @@ pub(super) async fn list(
     if let Some(wanted) = arguments.playbook.as_deref().filter(|_name| runs.is_empty()) {
         insist_on_playbook(wanted, config, store).await?;
     }
-    let mut listed = Vec::with_capacity(runs.len());
+    let mut all = Vec::with_capacity(runs.len());
     for summary in runs {
-        let report = present(store, &summary.run).await?;
-        listed.push(Listed { summary, report });
+        all.push(listed(store, summary).await?);
     }
     match format {
-        Output::Json => say_json(&listed.iter().map(Listed::json).collect::<Vec<_>>())?,
-        Output::Text => say(&tables::runs(&listed))?,
+        Output::Json => say_json(&all.iter().map(Listed::json).collect::<Vec<_>>())?,
+        Output::Text => say(&tables::runs(&all))?,
     }
     Ok(Exit::Fine)
 }
@@ -85,6 +88,12 @@ pub(super) async fn list(
 pub(super) struct Listed {
     pub(super) summary: RunSummary,
     report: Option<Report>,
+}
+
+/// Puts a run and its report as things stand now together.
+pub(super) async fn listed(store: &Store, summary: RunSummary) -> anyhow::Result<Listed> {
+    let report = present(store, &summary.run).await?;
+    Ok(Listed { summary, report })
 }
 
 impl Listed {

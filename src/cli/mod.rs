@@ -8,6 +8,7 @@ mod demo;
 mod exit;
 mod history;
 mod import;
+mod in_force;
 mod junit;
 mod kql;
 mod output;
@@ -118,6 +119,8 @@ fn teach(error: &clap::Error) -> Exit {
 fn start_log(arguments: &Arguments) -> Result<(), String> {
     let default = match arguments.command {
         Command::Demo(_) => "error",
+        // Who leaves it running wants to see later what it did, and when.
+        Command::Serve(_) => "warn,huntbook=info",
         // A test provokes trouble and tells of it in its own way.
         Command::Test(_) | Command::Record(_) | Command::Backtest(_) => "off",
         _ => "warn",
@@ -125,6 +128,8 @@ fn start_log(arguments: &Arguments) -> Result<(), String> {
     let filter: EnvFilter =
         arguments.log.as_deref().unwrap_or(default).parse().map_err(|error| format!("{error}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A log that nobody takes any more is no reason to stop: complaining of it on standard error would panic.
+    let builder = builder.log_internal_errors(false);
     match arguments.log_format {
         LogFormat::Text => builder.with_ansi(false).try_init().map_err(|error| error.to_string()),
         LogFormat::Json => builder.json().try_init().map_err(|error| error.to_string()),

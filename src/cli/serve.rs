@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::args::Serve;
 use super::exit::Exit;
-use super::output::tell;
+use super::output::{clean, counted, tell};
 use super::{setup, validate};
 use crate::clock::SharedClock;
-use crate::daemon::{self, Daemon, DaemonOptions};
+use crate::daemon::{self, Daemon, DaemonOptions, Status};
 use crate::diag::{Chain, Sink};
 use crate::engine::Engine;
 use crate::model::Lists;
@@ -66,6 +66,22 @@ fn options(settings: &Settings, channels: crate::notify::Channels, drain: u32) -
     }
 }
 
+/// What is served, and what is due next.
+fn serves(status: &Status) -> String {
+    let (playbooks, refused) =
+        (counted((status.playbooks, "playbook")), counted((status.refused.len(), "file")));
+    let next = match &status.next {
+        Some((at, name)) => format!("next is `{}` at {at:.0}", clean(name, 120)),
+        None => "nothing is due".to_owned(),
+    };
+    format!(
+        "huntbook serves {playbooks} ({refused} refused, {} held), {} on schedules: {next}; `huntbook status` shows \
+         all; stop it with Ctrl-C or SIGTERM",
+        status.held.len(),
+        status.scheduled
+    )
+}
+
 /// Runs a daemon until SIGTERM or SIGINT; the second signal ends it at once.
 pub(super) async fn until_stopped(daemon: &Daemon, hangup: Hangup) -> anyhow::Result<Exit> {
     let listen = |kind, name| signal(kind).with_context(|| format!("{name} cannot be watched for"));
@@ -73,13 +89,7 @@ pub(super) async fn until_stopped(daemon: &Daemon, hangup: Hangup) -> anyhow::Re
     let mut interrupt = listen(SignalKind::interrupt(), "SIGINT")?;
     let mut hung_up = listen(SignalKind::hangup(), "SIGHUP")?;
     // Said only now: whoever reads it may send a signal.
-    let status = daemon.status();
-    tell(&format!(
-        "huntbook serves {} playbooks ({} files refused, {} held); stop it with Ctrl-C or SIGTERM",
-        status.playbooks,
-        status.refused.len(),
-        status.held.len()
-    ));
+    tell(&serves(&daemon.status()));
     let stop = CancellationToken::new();
     let serving = daemon.run(stop.clone());
     tokio::pin!(serving);

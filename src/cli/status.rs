@@ -1,5 +1,6 @@
 //! `huntbook status`: what is in force, what goes on, and what waits for a person.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -9,12 +10,12 @@ use serde_json::{Value, json};
 use super::args::{Output, Status};
 use super::exit::Exit;
 use super::history::Past;
-use super::output::{clean, say, say_json};
-use super::tables::{CELL_WIDTH, table};
+use super::in_force::{self, InForce};
+use super::output::{clean, counted, say, say_json};
+use super::tables::CELL_WIDTH;
 use crate::clock::SharedClock;
-use crate::store::{
-    Chain, ContentHash, Effect, EffectState, Held, LivePlaybook, Refusal, Run, RunFilter, RunState, Store,
-};
+use crate::settings::{self, Settings};
+use crate::store::{Chain, ContentHash, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, Store};
 
 /// Events of the journal that are checked each time: a fraction of a second. More than a busy day writes,
 /// and `--whole` checks all.
@@ -24,6 +25,9 @@ const EVENTS_MAX: u32 = 20_000;
 /// fifteen minutes; twice that is not waiting any more.
 const RESULT_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 
+/// How far back runs are counted.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
 /// Runs listed that have not ended.
 const RUNS_MAX: u32 = 1000;
 
@@ -31,7 +35,7 @@ const RUNS_MAX: u32 = 1000;
 struct Moment {
     /// The process that owns the journal.
     owner: Option<u32>,
-    playbooks: Vec<LivePlaybook>,
+    playbooks: Vec<InForce>,
     refusals: Vec<Refusal>,
     held: Vec<Held>,
     parked: Vec<Effect>,
@@ -39,6 +43,8 @@ struct Moment {
     intended: Vec<Effect>,
     /// Runs without an end.
     running: Vec<Run>,
+    /// How the runs of the last day ended, counted.
+    day: BTreeMap<String, u32>,
     /// Messages that wait.
     waiting: u32,
     chain: Chain,
@@ -52,8 +58,9 @@ pub(super) async fn run(
     format: Output,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
-    let past = Past::open(config, &clock).await?;
-    let moment = Moment::read(&past.store, arguments, clock.now()).await?;
+    let settings = settings::load(config)?;
+    let past = Past::of(&settings, &clock).await?;
+    let moment = Moment::read((&past.store, &settings), arguments, clock.now()).await?;
     match format {
         Output::Json => say_json(&moment.json())?,
         Output::Text => say(&moment.text())?,
@@ -62,7 +69,11 @@ pub(super) async fn run(
 }
 
 impl Moment {
-    async fn read(store: &Store, arguments: &Status, now: Timestamp) -> anyhow::Result<Self> {
+    async fn read(
+        (store, settings): (&Store, &Settings),
+        arguments: &Status,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
         // The owner first: what it ends meanwhile is then not taken for cut off.
         let owner = store.owner();
         let open = RunFilter { state: Some(RunState::Running), limit: RUNS_MAX, ..RunFilter::default() };
@@ -71,7 +82,8 @@ impl Moment {
         let events_max = if arguments.whole { u32::MAX } else { EVENTS_MAX };
         Ok(Self {
             owner,
-            playbooks: store.live_versions().await?,
+            playbooks: in_force::read(store, settings, (owner.is_some(), now)).await?,
+            day: store.tally(now.checked_sub(DAY)?).await?,
             refusals: store.refusals().await?,
             held: store.held().await?,
             parked: store.parked().await?,
@@ -81,6 +93,21 @@ impl Moment {
             chain: store.verify_chain_end(events_max).await?,
             now,
         })
+    }
+
+    /// How many of the parked actions were parked in the last day.
+    fn parked_lately(&self) -> usize {
+        let lately = |effect: &&Effect| effect.changed.duration_until(self.now) <= DAY;
+        self.parked.iter().filter(lately).count()
+    }
+
+    /// The last day in a line: how many runs, and how they ended.
+    fn last_day(&self) -> String {
+        let runs = usize::try_from(self.day.values().sum::<u32>()).unwrap_or(usize::MAX);
+        let ends: Vec<String> = self.day.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let ends = if ends.is_empty() { String::new() } else { format!(": {}", ends.join(", ")) };
+        let parked = counted((self.parked_lately(), "action"));
+        format!("{}{ends}; {parked} parked", counted((runs, "run")))
     }
 
     fn needs_somebody(&self) -> bool {
@@ -99,11 +126,7 @@ impl Moment {
     }
 
     fn json(&self) -> Value {
-        let live: Vec<_> = self
-            .playbooks
-            .iter()
-            .map(|live| json!({"playbook": live.playbook, "file": live.file, "playbookVersion": live.hash, "since": live.at}))
-            .collect();
+        let live: Vec<_> = self.playbooks.iter().map(InForce::json).collect();
         let held: Vec<_> =
             self.held.iter().map(|held| json!({"file": held.file, "since": held.at})).collect();
         let running: Vec<_> = self
@@ -117,14 +140,17 @@ impl Moment {
             }
             Chain::Broken { event, why } => json!({"intact": false, "event": event, "why": why}),
         };
+        let since = self.now.checked_sub(DAY).ok();
         json!({
+            "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},
             "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting,
             "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
         })
     }
 
     fn text(&self) -> String {
-        let mut text = format!("{}\n{}", live(&self.playbooks), refused(&self.refusals));
+        let mut text =
+            format!("{}\n\n{}", in_force::text(&self.playbooks, self.now), refused(&self.refusals));
         let mut line = |word: &str, rest: String| {
             let _infallible = writeln!(text, "{word:<9}{rest}");
         };
@@ -145,6 +171,7 @@ impl Moment {
             Some(pid) => line("process", format!("{pid} works with this journal")),
             None => line("process", "none works with this journal".to_owned()),
         }
+        line("last day", self.last_day());
         for run in &self.running {
             let end = if self.owner.is_some() { "" } else { ": cut off; the next start takes it up" };
             let (name, tenant) = (clean(&run.playbook_name, CELL_WIDTH), clean(&run.tenant, CELL_WIDTH));
@@ -165,7 +192,8 @@ impl Moment {
         if !self.parked.is_empty() {
             line("", "look, and say it: huntbook resolve EFFECT --done, or --not-applied".to_owned());
         }
-        line("outbox", format!("{} messages wait", self.waiting));
+        let waiting = usize::try_from(self.waiting).unwrap_or(usize::MAX);
+        line("outbox", format!("{} waiting", counted((waiting, "message"))));
         match self.chain {
             Chain::Intact { events, head } => {
                 let head = ContentHash(head).short();
@@ -183,20 +211,6 @@ impl Moment {
 fn shown(effect: &Effect) -> String {
     let target = clean(&effect.target, 120);
     format!("{} of {target} since {:.0}, run {}", effect.action, effect.intended, effect.run)
-}
-
-/// The playbooks in force.
-fn live(playbooks: &[LivePlaybook]) -> String {
-    let mut live = table(&["playbook", "file", "version", "in force since"]);
-    for playbook in playbooks {
-        live.add_row([
-            playbook.playbook.to_string(),
-            clean(&playbook.file, CELL_WIDTH),
-            playbook.hash.short(),
-            format!("{:.0}", playbook.at),
-        ]);
-    }
-    live.to_string()
 }
 
 /// The files that were refused, and why.

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::scan::Scan;
 use crate::diag::{self, Diagnostic, Format};
 use crate::engine::Standing;
@@ -86,6 +88,10 @@ pub struct Status {
     pub generation: u64,
     /// Playbooks in force.
     pub playbooks: usize,
+    /// Of these, how many run by themselves in some tenant.
+    pub scheduled: usize,
+    /// When a run starts next, and of which playbook.
+    pub next: Option<(Timestamp, String)>,
     /// Files refused.
     pub refused: Vec<Refused>,
     /// Files that are gone and whose last version stays in force.
@@ -93,16 +99,6 @@ pub struct Status {
 }
 
 impl Generation {
-    /// Says what is in force.
-    pub(super) fn status(&self) -> Status {
-        Status {
-            generation: self.number,
-            playbooks: self.playbooks.len(),
-            refused: self.refused.clone(),
-            held: self.held_files(),
-        }
-    }
-
     /// What the journal says was in force before a restart. Versions that no longer compile (a channel is
     /// gone from the settings) are left out and reported as refused.
     #[must_use]
@@ -297,7 +293,7 @@ impl Generation {
 
     /// What the journal is told when this generation follows `before`.
     #[must_use]
-    pub fn publication(&self, before: &Self, now: jiff::Timestamp) -> Publication {
+    pub fn publication(&self, before: &Self, now: Timestamp) -> Publication {
         let changed = |id: &PlaybookId, live: &Live| {
             before
                 .playbooks
@@ -330,7 +326,7 @@ impl Generation {
     }
 
     /// The refused files, as the journal keeps them.
-    fn refusals(&self, at: jiff::Timestamp) -> Vec<Refusal> {
+    fn refusals(&self, at: Timestamp) -> Vec<Refusal> {
         let json = |diagnostics: &[Diagnostic]| {
             serde_json::from_str(&diag::render(diagnostics, Format::Json)).unwrap_or_default()
         };
@@ -344,7 +340,7 @@ impl Generation {
     }
 
     /// The files of what is held.
-    fn held_files(&self) -> Vec<String> {
+    pub(super) fn held_files(&self) -> Vec<String> {
         let playbooks = self.held.iter().filter_map(|id| self.playbooks.get(id)).map(|live| &live.file);
         let lists = self.held_lists.iter().filter_map(|name| self.list_files.get(name));
         playbooks.chain(lists.map(|live| &live.file)).cloned().collect()

@@ -140,7 +140,21 @@ impl Daemon {
     /// What it is doing.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.0.live.load().status()
+        let live = self.0.live.load();
+        let upcoming = self.0.scheduler.upcoming();
+        let name = |key: &Key| {
+            let live = live.playbooks.get(&key.playbook);
+            live.map_or_else(|| key.playbook.to_string(), |live| live.plan.about.name.clone())
+        };
+        let scheduled: BTreeSet<_> = upcoming.iter().map(|(_, key)| key.playbook).collect();
+        Status {
+            generation: live.number,
+            playbooks: live.playbooks.len(),
+            scheduled: scheduled.len(),
+            next: upcoming.first().map(|(at, key)| (*at, name(key))),
+            refused: live.refused.clone(),
+            held: live.held_files(),
+        }
     }
 
     /// The generation in force.

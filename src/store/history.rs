@@ -1,5 +1,7 @@
 //! Looking back: runs, and everything about one.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -134,6 +136,23 @@ impl Store {
                 Ok(RunSummary { run: read_run(row)?, items, effects })
             })
             .collect()
+    }
+
+    /// Counts the runs that began at `since` or later, by how they ended: the words of the engine's reports,
+    /// or `running` and `failed` for those without one.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn tally(&self, since: Timestamp) -> Result<BTreeMap<String, u32>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT coalesce(json_extract(report, '$.state'), state), count(*) FROM runs WHERE started >= $1 \
+             GROUP BY 1",
+        )
+        .bind(since.as_millisecond())
+        .fetch_all(&self.0.readers)
+        .await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, count(row.try_get(1)?)?))).collect()
     }
 
     /// Tells everything about a run, or `None` if there is no such run.

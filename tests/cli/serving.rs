@@ -1,0 +1,77 @@
+//! Who looks at a huntbook that serves sees what is due, what ran, and how it ended.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
+
+use huntbook::clock::{Clock as _, SystemClock};
+use huntbook::sim::SimApp;
+use jiff::SignedDuration;
+use serde_json::Value;
+
+use crate::{PLAYBOOK, SECRET_NAME, ask, ends, json, project, tenant, text};
+
+/// How often something is looked for; ten times a second.
+const LOOKS_MAX: u32 = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_due_and_how_it_ended_can_be_seen() {
+    let sim = tenant().await;
+    let dir = project(&sim, &format!("{PLAYBOOK}schedule: {{every: 2s}}\n"));
+    let manual = PLAYBOOK.replace("2f6c9d54", "3f6c9d54").replace("Tag servers", "By hand");
+    std::fs::write(dir.path().join("playbooks/hand.yaml"), &manual).unwrap();
+    let off = PLAYBOOK.replace("2f6c9d54", "4f6c9d54").replace("Tag servers", "Switched off");
+    let off = format!("{off}enabled: false\nschedule: {{every: 1s}}\n");
+    std::fs::write(dir.path().join("playbooks/off.yaml"), off).unwrap();
+    let mut served = Command::new(env!("CARGO_BIN_EXE_huntbook"))
+        .arg("serve")
+        .current_dir(dir.path())
+        .env_clear()
+        .env(SECRET_NAME, SimApp::SECRET)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(served.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let said = tokio::task::spawn_blocking(move || {
+        let mut said = Vec::new();
+        for line in lines {
+            said.push(line);
+            if said.iter().any(|line| line.contains("a run has ended")) {
+                break;
+            }
+        }
+        said.join("\n")
+    });
+    let said = said.await.unwrap();
+    let summary =
+        "huntbook serves 3 playbooks (0 files refused), 1 on schedules: next is `Tag servers` at 20";
+    assert!(said.contains(summary) && said.contains("a run has ended"), "{said}");
+
+    let mut status = Value::Null;
+    for _look in 0..LOOKS_MAX {
+        status = json(&ask(&dir, &["status", "--format", "json"]).await);
+        if status["lastDay"]["runs"]["succeeded"].as_u64().is_some_and(|count| 0 < count) {
+            break;
+        }
+        SystemClock.sleep(SignedDuration::from_millis(100)).await;
+    }
+    let playbooks = status["playbooks"].as_array().unwrap();
+    let named = |name: &str| playbooks.iter().find(|one| one["playbookName"] == name).unwrap();
+    let tag = named("Tag servers");
+    assert_eq!((&tag["mode"], &tag["starts"]), (&"enforce".into(), &"onSchedule".into()), "{tag}");
+    assert!(tag["nextDue"].is_string() && tag["lastRun"]["state"] == "succeeded", "{tag}");
+    let (hand, off) = (named("By hand"), named("Switched off"));
+    assert_eq!((&hand["starts"], &hand["nextDue"]), (&"onDemand".into(), &Value::Null));
+    assert_eq!((&off["starts"], &off["lastRun"]), (&"off".into(), &Value::Null));
+    let shown = text(&ask(&dir, &["status"]).await.stdout);
+    for word in
+        ["next due", "on demand", "switched off", "never", "last day", "succeeded", "0 actions parked"]
+    {
+        assert!(shown.contains(word), "{word}\n{shown}");
+    }
+    served.kill().unwrap();
+    served.wait().unwrap();
+    let alone = ask(&dir, &["status"]).await;
+    assert!(text(&alone.stdout).contains("nobody serves it"), "{}", text(&alone.stdout));
+    ends(&ask(&dir, &["runs"]).await, 0);
+    sim.stop().await;
+}
