@@ -45,16 +45,6 @@ fn blocks(language: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The lines of the section whose heading starts so.
-fn section(heading: &str) -> std::ops::Range<usize> {
-    let text = readme();
-    let headings: Vec<(usize, &str)> =
-        (1..).zip(text.lines()).filter(|(_, line)| line.starts_with("## ")).collect();
-    let at =
-        headings.iter().position(|(_, line)| line.starts_with(heading)).expect("there is such a section");
-    headings[at].0..headings.get(at + 1).map_or(usize::MAX, |next| next.0)
-}
-
 /// The words of a shell line; knows double quotes and comments.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
@@ -88,6 +78,13 @@ fn calls() -> Vec<Vec<String>> {
         .collect()
 }
 
+/// A call without the file its results go to (`> FILE`), and that file.
+fn redirected(call: &[String]) -> (&[String], Option<&String>) {
+    let mut parts = call.splitn(2, |word| word == ">");
+    let arguments = parts.next().unwrap_or_default();
+    (arguments, parts.next().and_then(|rest| rest.first()))
+}
+
 fn huntbook(arguments: &[String], folder: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_huntbook"))
         .args(arguments)
@@ -101,7 +98,8 @@ fn huntbook(arguments: &[String], folder: &Path) -> Output {
 fn every_call_it_shows_parses() {
     let calls = calls();
     assert!(8 <= calls.len(), "found only {calls:?}");
-    for mut call in calls {
+    for call in calls {
+        let mut call = redirected(&call).0.to_vec();
         call.push("--help".to_owned());
         let output = huntbook(&call, root());
         let error = String::from_utf8_lossy(&output.stderr);
@@ -160,8 +158,8 @@ async fn follow(folder: &Path) -> Sim {
     let ends = sim.endpoints();
     let endpoints =
         format!("endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\"}}", ends.login, ends.graph, ends.mde);
-    for folder in ["playbooks", "hunts"].map(|name| folder.join(name)) {
-        fs::create_dir(folder).expect("a new folder");
+    for name in ["playbooks", "schemas", "hunts"] {
+        fs::create_dir(folder.join(name)).expect("a new folder");
     }
     for (_, block) in blocks("kql") {
         fs::write(folder.join("hunts/psexec.kql"), block).expect("the folder is ours");
@@ -188,13 +186,11 @@ async fn its_five_minutes_work() {
     let sim = follow(folder.path()).await;
     let teams = format!("{}/teams/soc", sim.endpoints().hooks);
     let mut seen = 0;
-    let section = section("## Five minutes");
-    let blocks = blocks("sh").into_iter().filter(|(number, _)| section.contains(number));
-    let calls = blocks.flat_map(|(_, block)| block.lines().map(words).collect::<Vec<_>>());
+    let calls = blocks("sh").into_iter().flat_map(|(_, block)| block.lines().map(words).collect::<Vec<_>>());
     for call in calls.filter(|call| call.first().is_some_and(|word| word == "huntbook")) {
-        let arguments = &call[1..];
-        if arguments.first().is_some_and(|word| word == "serve") {
-            continue; // Does not end; its own tests run it.
+        let (arguments, file) = redirected(&call[1..]);
+        if arguments.first().is_some_and(|word| matches!(word.as_str(), "serve" | "import")) {
+            continue; // Their own tests run them: one does not end, the other needs what people have.
         }
         let output = Command::new(env!("CARGO_BIN_EXE_huntbook"))
             .args(arguments)
@@ -208,9 +204,22 @@ async fn its_five_minutes_work() {
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "huntbook {}: {text}", arguments.join(" "));
         assert!(!text.contains(SimApp::SECRET), "huntbook {} shows a secret", arguments.join(" "));
+        if let Some(file) = file {
+            fs::write(folder.path().join(file), &output.stdout).expect("the folder is ours");
+        }
         seen += 1;
     }
     assert!(4 <= seen, "it shows only {seen} calls");
+    for (_, block) in blocks("yaml") {
+        let first = block.lines().next().unwrap_or_default();
+        let Some((_, schema)) = first.split_once("$schema=../") else { continue };
+        let text = fs::read_to_string(folder.path().join(schema)).expect(schema);
+        assert!(text.contains("$schema"), "{schema} is no schema");
+    }
+    assert!(
+        sim.messages().iter().any(|message| message.body.contains("PsExec fan-out")),
+        "a playbook that observes tells what it saw"
+    );
     assert!(
         sim.requests().iter().any(|request| request.path.ends_with("/runHuntingQuery")),
         "nothing was hunted"

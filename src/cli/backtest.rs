@@ -171,7 +171,7 @@ fn report(plan: &Plan, replay: &Replay, (from, to): (Timestamp, Timestamp), form
         let runs: Vec<_> = replay.runs.iter().map(run_json).collect();
         say_json(&json!({
             "playbook": plan.about.name, "from": from, "to": to, "totals": totals, "runs": runs,
-        }));
+        }))?;
         return;
     }
     for run in replay.runs.iter().filter(|run| !run.is_quiet() || run.ended == "failed") {
@@ -182,9 +182,9 @@ fn report(plan: &Plan, replay: &Replay, (from, to): (Timestamp, Timestamp), form
             run.hunted,
             run.ended,
             why.unwrap_or_default()
-        ));
+        ))?;
         for line in &run.lines {
-            say(&format!("    {}", clean(line, LINE_CHARS)));
+            say(&format!("    {}", clean(line, LINE_CHARS)))?;
         }
     }
     let quiet = replay.runs.iter().filter(|run| run.is_quiet()).count();
@@ -198,7 +198,7 @@ fn report(plan: &Plan, replay: &Replay, (from, to): (Timestamp, Timestamp), form
         "{}: {} runs from {from:.0} to {to:.0}, {quiet} of them quiet: {told}",
         plan.about.name,
         replay.runs.len()
-    ));
+    ))?;
 }
 
 fn run_json(run: &ReplayRun) -> serde_json::Value {
