@@ -203,18 +203,46 @@ impl Sink {
     }
 }
 
-/// Shows an error with all its reasons, outermost first, joined by `: `.
+/// Shows an error with all its reasons, outermost first, joined by `: `. What the one before said already is not
+/// said again: not every library keeps its reasons out of its own text.
 #[derive(Debug, Clone, Copy)]
 pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
         let mut reason = self.0.source();
         while let Some(error) = reason {
-            write!(f, ": {error}")?;
+            let text = error.to_string();
+            if !said.ends_with(&text) {
+                write!(f, ": {text}")?;
+                said = text;
+            }
             reason = error.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Trouble {
+        #[error("the disk of the journal is full")]
+        Full(#[source] Box<Trouble>),
+        #[error("error returned from database: {0}")]
+        Repeats(#[source] Box<Trouble>),
+        #[error("(code: 13) database or disk is full")]
+        Disk,
+    }
+
+    #[test]
+    fn a_reason_is_said_once() {
+        let trouble = Trouble::Full(Box::new(Trouble::Repeats(Box::new(Trouble::Disk))));
+        let expect = "the disk of the journal is full: error returned from database: (code: 13) database or disk is full";
+        assert_eq!(Chain(&trouble).to_string(), expect);
     }
 }
