@@ -71,7 +71,7 @@ pub(super) async fn run(
     };
     let replay = backtest(order, recording, &step).await;
     progress.finish_and_clear();
-    report(&chosen.plan, &replay.map_err(|error| Refusal(error.to_string()))?, (from, to), format);
+    report(&chosen.plan, &replay.map_err(|error| Refusal(error.to_string()))?, (from, to), format)?;
     Ok(Exit::Fine)
 }
 
@@ -162,7 +162,12 @@ impl Data<'_> {
     }
 }
 
-fn report(plan: &Plan, replay: &Replay, (from, to): (Timestamp, Timestamp), format: Output) {
+fn report(
+    plan: &Plan,
+    replay: &Replay,
+    (from, to): (Timestamp, Timestamp),
+    format: Output,
+) -> anyhow::Result<()> {
     let mut totals: BTreeMap<&str, u64> = BTreeMap::new();
     for (heading, count) in replay.runs.iter().flat_map(|run| &run.counts) {
         *totals.entry(heading).or_default() += count;
@@ -172,7 +177,7 @@ fn report(plan: &Plan, replay: &Replay, (from, to): (Timestamp, Timestamp), form
         say_json(&json!({
             "playbook": plan.about.name, "from": from, "to": to, "totals": totals, "runs": runs,
         }))?;
-        return;
+        return Ok(());
     }
     for run in replay.runs.iter().filter(|run| !run.is_quiet() || run.ended == "failed") {
         let why = run.reason.as_ref().map(|reason| format!(": {}", clean(reason, LINE_CHARS)));
@@ -199,6 +204,7 @@ fn report(plan: &Plan, replay: &Replay, (from, to): (Timestamp, Timestamp), form
         plan.about.name,
         replay.runs.len()
     ))?;
+    Ok(())
 }
 
 fn run_json(run: &ReplayRun) -> serde_json::Value {
