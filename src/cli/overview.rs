@@ -137,8 +137,7 @@ const fn colour(state: RunState) -> Option<AnsiColor> {
 
 /// What happened in one run, line by line.
 fn details(report: &Report, width: Option<usize>) -> String {
-    let style =
-        |colour: Option<AnsiColor>| colour.map_or_else(Style::new, |colour| colour.on_default()).bold();
+    let style = |colour: Option<AnsiColor>| colour.map_or_else(Style::new, AnsiColor::on_default).bold();
     let style = style(colour(report.state));
     let mut lines = vec![format!("{style}{}{style:#}", clean(&report.name, NAME_WIDTH))];
     let mut line = |word: &str, rest: &str| {

@@ -232,9 +232,9 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     enum Trouble {
         #[error("the disk of the journal is full")]
-        Full(#[source] Box<Trouble>),
+        Full(#[source] Box<Self>),
         #[error("error returned from database: {0}")]
-        Repeats(#[source] Box<Trouble>),
+        Repeats(#[source] Box<Self>),
         #[error("(code: 13) database or disk is full")]
         Disk,
     }

@@ -142,6 +142,7 @@ impl Machine<'_> {
     }
 
     /// `and` and `or`: null unless one operand decides, which is `decisive`.
+    #[expect(clippy::fn_params_excessive_bools, reason = "the answer of an operator, not a mode")]
     fn logic(
         &self,
         operands: &[Expr],
@@ -200,6 +201,7 @@ impl Machine<'_> {
         }))
     }
 
+    #[expect(clippy::too_many_arguments, reason = "the state of one pass")]
     fn member(
         &self,
         relation: Membership,
@@ -287,7 +289,7 @@ impl Machine<'_> {
     ) -> Result<Arc<Cells>, EvalError> {
         let rows = frame.rows();
         match function {
-            "ingestion_time" => return self.ingestion_time(frame),
+            "ingestion_time" => return Self::ingestion_time(frame),
             "pack_all" => return self.pack_all(args, frame),
             _ => {}
         }
@@ -362,7 +364,7 @@ impl Machine<'_> {
         Ok(Arc::new(packed))
     }
 
-    fn ingestion_time(&self, frame: &Frame<'_>) -> Result<Arc<Cells>, EvalError> {
+    fn ingestion_time(frame: &Frame<'_>) -> Result<Arc<Cells>, EvalError> {
         let place = frame.schema.find(super::INGESTION_TIME);
         match place.and_then(|place| frame.batch.column(place)) {
             Some(cells) => Ok(Arc::clone(cells)),

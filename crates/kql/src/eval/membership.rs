@@ -92,6 +92,7 @@ pub(super) enum Sense {
 
 impl Sense {
     /// Returns the sense of a plan's flag.
+    #[expect(clippy::fn_params_excessive_bools, reason = "the answer of an operator, not a mode")]
     pub(super) const fn of(negated: bool) -> Self {
         if negated { Self::Negated } else { Self::Plain }
     }
@@ -129,6 +130,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
+    #[expect(clippy::fn_params_excessive_bools, reason = "the answer of an operator, not a mode")]
     fn check(relation: Membership, needle: impl Into<Value>, candidates: &[Value], expected: bool) {
         let needle = needle.into();
         let set =

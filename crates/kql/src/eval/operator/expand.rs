@@ -132,6 +132,7 @@ fn length(value: &Dynamic) -> usize {
     }
 }
 
+#[expect(clippy::fn_params_excessive_bools, reason = "the answer of an operator, not a mode")]
 fn element(value: &Dynamic, index: usize, bag_as_array: bool) -> Dynamic {
     match value {
         Dynamic::Array(items) => items.get(index).cloned().unwrap_or_default(),

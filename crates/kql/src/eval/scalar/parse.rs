@@ -161,8 +161,10 @@ fn parse_version(_: &Call<'_>, args: &Args<'_>) -> Value {
     if parts.len() > 4 || !parts.iter().all(valid) {
         return Value::null(ScalarType::Decimal);
     }
-    let digits: String =
-        (0..4).map(|place| format!("{:0>8}", parts.get(place).copied().unwrap_or("0"))).collect();
+    let digits: String = (0..4)
+        .map(|place| format!("{:0>8}", parts.get(place).copied().unwrap_or("0")))
+        .collect::<Vec<_>>()
+        .concat();
     Value::Decimal(Decimal::parse(&digits))
 }
 

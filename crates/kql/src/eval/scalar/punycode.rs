@@ -4,6 +4,7 @@ const BASE: u32 = 36;
 const T_MIN: u32 = 1;
 const T_MAX: u32 = 26;
 
+#[expect(clippy::fn_params_excessive_bools, reason = "the answer of an operator, not a mode")]
 fn adapt(delta: u32, points: u32, is_first: bool) -> u32 {
     let mut delta = if is_first { delta / 700 } else { delta / 2 };
     delta += delta / points.max(1);

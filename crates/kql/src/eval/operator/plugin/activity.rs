@@ -9,6 +9,7 @@ use crate::value::{Batch, KeyWriter, Value, cast, to_long};
 /// Who was there when, on a scale of whole numbers or ticks.
 struct Visits {
     /// Place on the scale and identity, for each combination of dimensions.
+    #[expect(clippy::type_complexity, reason = "used in one place")]
     by_dimensions: BTreeMap<Vec<u8>, (Vec<Value>, Vec<(i64, Vec<u8>)>)>,
     ty: ScalarType,
 }
@@ -27,7 +28,9 @@ impl Visits {
             let Some(when) = to_long(&value(row, time)) else { continue };
             let values: Vec<Value> = dimensions.iter().map(|place| value(row, *place)).collect();
             key.clear();
-            values.iter().for_each(|value| key.push(value));
+            for value in &values {
+                key.push(value);
+            }
             let dimensions = key.bytes().to_vec();
             key.clear();
             key.push(&value(row, id));

@@ -37,6 +37,7 @@ pub(super) fn narrow(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> {
 
 /// Merges what `getschema` gave for several tables. A column that stands at different places is
 /// an error row.
+#[expect(clippy::unnecessary_wraps, reason = "one shape for all plugins")]
 pub(super) fn schema_merge(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> {
     let table = plugin.table;
     let cell = |row: usize, name: &str| {
@@ -52,6 +53,7 @@ pub(super) fn schema_merge(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> 
         let known = merged.entry(name).or_insert(fresh);
         known.3 |= known.0 != place;
     }
+    #[expect(clippy::type_complexity, reason = "used in one place")]
     let mut rows: Vec<(Arc<str>, (i64, Value, Value, bool))> = merged.into_iter().collect();
     rows.sort_by_key(|(_, (place, .., differs))| if *differs { i64::MAX } else { *place });
     let row = |(name, (place, data, ty, differs)): (Arc<str>, (i64, Value, Value, bool))| {
