@@ -309,6 +309,20 @@ async fn observing_and_dry_runs_change_nothing_and_a_dry_run_remembers_nothing()
 }
 
 #[tokio::test]
+async fn what_was_only_observed_is_met_again_by_a_playbook_that_enforces() {
+    let house = House::build().await;
+    let enforcing = playbook(&format!("suppress: {{by: [DeviceId], for: 24h}}\n{TAG}"));
+    let observing = enforcing.replace("enforce", "observe");
+    assert_eq!(house.run(&observing).await.counts.planned, 3);
+    let again = house.run(&observing).await.counts;
+    assert_eq!((again.duplicates, again.matched), (3, 0), "what was told is not told again");
+    assert_eq!(outcomes(&house.run(&enforcing).await), [Acted; 3]);
+    assert_eq!(house.run(&enforcing).await.counts.duplicates, 3);
+    // And back: what was handled was not observed.
+    assert_eq!(house.run(&observing).await.counts.duplicates, 3);
+}
+
+#[tokio::test]
 async fn a_lost_answer_parks_the_action_and_never_repeats_it() {
     let house = House::build().await;
     let fault =

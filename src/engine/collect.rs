@@ -78,8 +78,12 @@ impl Engine {
         let plan = context.plan();
         let env = Env { now: context.started, run: &context.run_json, outcome: None };
         let around = Around { lists: &context.order.lists, env: &env };
-        let catch =
+        let mut catch =
             hunt::collect(&*context.tenant, &input.hunt, plan.condition.as_ref(), input.keep, around).await?;
+        let identities = catch.kept.iter_mut().map(|kept| &mut kept.identity).chain(&mut catch.identities);
+        for identity in identities.flatten() {
+            *identity = context.remembered(*identity);
+        }
         counts.hunted = catch.answer.rows;
         counts.quarantined = catch.answer.quarantined;
         counts.truncated = catch.answer.truncated;
@@ -170,8 +174,11 @@ impl Engine {
         if counts.truncated {
             tracing::warn!(run = %context.run, incidents = counts.hunted, "there are more incidents than one run takes: narrow `filter`");
         }
-        let identities: Vec<(Identity, Incident)> =
-            page.incidents.into_iter().map(|incident| (incident_identity(&incident), incident)).collect();
+        let identities: Vec<(Identity, Incident)> = page
+            .incidents
+            .into_iter()
+            .map(|incident| (context.remembered(incident_identity(&incident)), incident))
+            .collect();
         let seen = self.seen(context, identities.iter().map(|(identity, _)| *identity).collect()).await?;
         let new: Vec<(Identity, Incident)> =
             identities.into_iter().filter(|(identity, _)| !seen.contains(identity)).collect();

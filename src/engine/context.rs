@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::report::{Counts, ItemReport, REPORT_VERSION, Report, RunState};
 use super::{Order, in_journal};
+use crate::hunt::Identity;
 use crate::model::{Row, RunId};
 use crate::plan::{Input, Mode, Plan};
 use crate::store::Effects;
@@ -67,6 +68,23 @@ impl<'a> Context<'a> {
     /// Whether anything is remembered or told.
     pub(super) fn remembers(&self) -> bool {
         self.order.effects == Effects::Apply
+    }
+
+    /// The identity under which the journal knows an item. What was only observed has not been handled: a
+    /// playbook that comes to enforce meets it again, so the two modes remember apart.
+    pub(super) fn remembered(&self, identity: Identity) -> Identity {
+        match self.plan().mode {
+            Mode::Enforce => identity,
+            Mode::Observe => identity.map(|byte| !byte),
+        }
+    }
+
+    /// The key under which the journal keeps an item quiet, likewise.
+    pub(super) fn quiet_key(&self, key: String) -> String {
+        match self.plan().mode {
+            Mode::Enforce => key,
+            Mode::Observe => format!("observed {key}"),
+        }
     }
 
     /// The name of an item in texts and conditions: `row` or `incident`.

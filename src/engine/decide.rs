@@ -80,7 +80,7 @@ impl Engine {
                 .plan()
                 .suppress
                 .as_ref()
-                .map(|suppress| (suppress_key(suppress, &item.data), suppress));
+                .map(|suppress| (context.quiet_key(suppress_key(suppress, &item.data)), suppress));
             if let Some((key, suppress)) = &key {
                 let until = now.checked_add(suppress.length).unwrap_or(Timestamp::MAX);
                 match quiet.entry(key.clone()) {
@@ -117,7 +117,8 @@ impl Engine {
         items: &[Work],
     ) -> Result<BTreeMap<String, (Timestamp, Option<u32>)>, EngineError> {
         let Some(suppress) = &context.plan().suppress else { return Ok(BTreeMap::new()) };
-        let keys: BTreeSet<String> = items.iter().map(|item| suppress_key(suppress, &item.data)).collect();
+        let keys: BTreeSet<String> =
+            items.iter().map(|item| context.quiet_key(suppress_key(suppress, &item.data))).collect();
         let keys: Vec<String> = keys.into_iter().collect();
         let (tenant, playbook) = (&context.order.tenant, context.plan().about.id);
         let quiet = self.store.suppressed(tenant, playbook, &keys).await?;
