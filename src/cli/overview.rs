@@ -1,7 +1,7 @@
 //! Many runs at a glance: one row for each, then what was done and told, and what was not, and why.
 
 use anstyle::{AnsiColor, Style};
-use comfy_table::{Attribute, Cell, Color};
+use comfy_table::{Attribute, Cell, Color, ContentArrangement};
 use indexmap::IndexMap;
 
 use super::output::{clean, counted, fold};
@@ -101,15 +101,14 @@ pub(super) fn of(reports: &[Report], width: Option<usize>) -> String {
     // What is left of the line beside the other columns.
     let title_width = match width {
         Some(width) if narrow => width.saturating_sub(58).max(16),
-        Some(width) => width.saturating_sub(92).clamp(16, 60),
+        Some(width) => width.saturating_sub(96).clamp(16, 60),
         None => 60,
     };
     let columns: Vec<&Column> = COLUMNS.iter().filter(|column| column.narrow || !narrow).collect();
     let heads: Vec<&str> = ["playbook"].into_iter().chain(columns.iter().map(|column| column.head)).collect();
     let mut overview = table(&heads);
-    if let Some(width) = width {
-        overview.set_width(u16::try_from(width).unwrap_or(u16::MAX));
-    }
+    // The name is cut to what the other columns leave, so nothing need fold.
+    overview.set_content_arrangement(ContentArrangement::Disabled);
     for report in reports {
         let texts = columns.iter().map(|column| (column.cell)(report));
         let cells = std::iter::once(clean(&report.name, title_width)).chain(texts).map(Cell::new);
@@ -137,8 +136,7 @@ const fn colour(state: RunState) -> Option<AnsiColor> {
 
 /// What happened in one run, line by line.
 fn details(report: &Report, width: Option<usize>) -> String {
-    let style = |colour: Option<AnsiColor>| colour.map_or_else(Style::new, AnsiColor::on_default).bold();
-    let style = style(colour(report.state));
+    let style = colour(report.state).map_or_else(Style::new, AnsiColor::on_default).bold();
     let mut lines = vec![format!("{style}{}{style:#}", clean(&report.name, NAME_WIDTH))];
     let mut line = |word: &str, rest: &str| {
         lines.push(fold(&format!("  {word:<10} {rest}"), width, INDENT));
