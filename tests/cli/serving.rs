@@ -43,7 +43,7 @@ async fn what_is_due_and_how_it_ended_can_be_seen() {
     });
     let said = said.await.unwrap();
     let summary =
-        "huntbook serves 3 playbooks (0 files refused), 1 on schedules: next is `Tag servers` at 20";
+        "huntbook serves 3 playbooks (0 files refused, 0 held), 1 on schedules: next is `Tag servers` at 20";
     assert!(said.contains(summary) && said.contains("a run has ended"), "{said}");
 
     let mut status = Value::Null;
