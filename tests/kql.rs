@@ -205,5 +205,5 @@ fn a_code_is_explained() {
     let output = huntbook(dir.path(), &["explain", "kql013"]);
     ends(&output, 0);
     assert!(text(&output.stdout).starts_with("KQL013: unknown operator"), "{}", text(&output.stdout));
-    ends(&huntbook(dir.path(), &["explain", "KQL999"]), 1);
+    ends(&huntbook(dir.path(), &["explain", "KQL999"]), 2);
 }

@@ -309,7 +309,7 @@ lists: playbooks/lists
     fs::write(dir.path().join("huntbook.yaml"), settings).unwrap();
     let validate = huntbook(dir.path(), &["validate"]);
     ends(&validate, 0);
-    assert!(text(&validate.stderr).starts_with("1 playbooks, 1 lists"), "{}", text(&validate.stderr));
+    assert!(text(&validate.stderr).starts_with("1 playbook, 1 list"), "{}", text(&validate.stderr));
     // With settings, names are those of the settings.
     ends(&huntbook(dir.path(), &["test"]), 0);
     fs::write(dir.path().join("huntbook.yaml"), settings.replace("soc:", "other:")).unwrap();
