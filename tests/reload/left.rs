@@ -56,7 +56,7 @@ async fn killed_and_its_playbook_taken_away_it_acts_no_more() {
     until("so is the operator", || (place.told("was cut off and is stopped") == 1).then_some(())).await;
     assert_eq!(place.running(), Vec::<Value>::new());
     let run = place.runs().into_iter().find(|run| run["counts"]["skipped"] == 2).expect("it is settled");
-    assert_eq!(run["report"]["reason"], "its playbook is not in force any more");
+    assert_eq!(run["reason"], "its playbook is not in force any more");
     assert_eq!(place.isolated(), 1);
 
     // Put back, it finds what was left.
