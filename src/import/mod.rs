@@ -5,7 +5,7 @@
 //! or filled in, and why.
 //!
 //! To add a kind of source: a variant of [`Kind`], a file that reads it, a line in [`read`] and in
-//! [`recognise`].
+//! `recognise`.
 
 mod detection;
 mod emit;

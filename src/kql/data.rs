@@ -27,7 +27,7 @@ pub enum DataError {
         /// The line, from 1.
         line: usize,
     },
-    /// More rows than [`ROWS_MAX`].
+    /// More rows than `ROWS_MAX`.
     #[error("more than {ROWS_MAX} rows")]
     TooMany,
 }

@@ -7,7 +7,7 @@
 //! Strict: a variable that does not exist is an error. No partials, no inline templates, no `lookup`.
 //! Helpers are those listed in [`HELPERS`].
 //!
-//! Handlebars parses; [`walk`] checks; [`render`] renders on the borrowed data, so that a note about a
+//! Handlebars parses; `walk` checks; `render` renders on the borrowed data, so that a note about a
 //! thousand rows copies none of them but into the text.
 
 pub mod encode;
