@@ -1,5 +1,6 @@
 //! Computing expressions over the columns of a table.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::arithmetic::{arithmetic, negate};
@@ -307,7 +308,15 @@ impl Machine<'_> {
             return Ok(Arc::new(cells));
         }
         let kernel = find(function).ok_or_else(|| EvalError::unsupported(function))?;
-        let call = Call { ty: expr.ty, env: self.env, memo: &self.memo, chance: &self.chance };
+        let call = Call {
+            ty: expr.ty,
+            env: self.env,
+            memo: &self.memo,
+            chance: &self.chance,
+            unsupported: Cell::new(None),
+        };
+        let refused =
+            |call: &Call<'_>| call.unsupported.get().map_or(Ok(()), |what| Err(EvalError::unsupported(what)));
         let mut values: Vec<Value> = columns.iter().map(|column| column.get(0)).collect();
         let varying: Vec<(usize, &Cells)> = columns
             .iter()
@@ -317,6 +326,7 @@ impl Machine<'_> {
             .collect();
         if varying.is_empty() && !is_random(function) {
             let value = kernel(&call, &Args::new(&values));
+            refused(&call)?;
             return Ok(Arc::new(Cells::Constant(value, rows)));
         }
         let mut result = None;
@@ -332,6 +342,7 @@ impl Machine<'_> {
             });
             cells.push(value);
         }
+        refused(&call)?;
         self.memory(result.as_ref().map_or(0, Cells::weight))?;
         Ok(Arc::new(result.unwrap_or_else(|| Cells::empty(expr.ty))))
     }
