@@ -93,7 +93,7 @@ impl Parser<'_> {
         if let Some(kind) = typed_value(ty, plain) {
             return kind;
         }
-        self.bad_literal(token.span, &format!("`{inner}` is no `{}`", word));
+        self.bad_literal(token.span, &format!("`{inner}` is no `{word}`"));
         LiteralKind::Null(TypeName { text: word.to_owned(), span: token.span })
     }
 

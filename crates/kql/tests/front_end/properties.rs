@@ -26,7 +26,7 @@ fn nearly_right_queries_do_no_harm() {
 fn every_beginning_of_the_language_does_no_harm() {
     let text = LANGUAGE;
     for (at, _) in text.char_indices().step_by(7) {
-        check_parser(&text[at.saturating_sub(400).min(at)..at]);
+        check_parser(text.get(at.saturating_sub(400)..at).unwrap_or_default());
     }
 }
 
