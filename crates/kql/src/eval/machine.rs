@@ -159,17 +159,24 @@ fn visible(table: Table) -> Table {
     Table { schema: Schema { columns, open: table.schema.open }, batch: table.batch.project(&kept) }
 }
 
+/// Gives the rows just the columns of a closed schema, and the hidden time of arrival if they
+/// have it.
+pub(super) fn with_hidden(schema: &Schema, given: &Table) -> Table {
+    let mut places: Vec<usize> = (0..schema.len()).collect();
+    let mut schema = schema.clone();
+    let hidden = given.schema.find(INGESTION_TIME).filter(|place| *place >= schema.len());
+    if let Some(place) = hidden {
+        places.push(place);
+        schema.columns.extend(given.schema.get(place).cloned());
+    }
+    Table { schema, batch: given.batch.project(&places) }
+}
+
 /// Gives the rows the columns the plan expects: a closed schema has just these, an open one has
 /// them in front.
 fn settle(schema: &Schema, given: Table) -> Table {
     if !schema.open {
-        let batch = if given.batch.width() == schema.len() {
-            given.batch
-        } else {
-            let all: Vec<usize> = (0..schema.len()).collect();
-            given.batch.project(&all)
-        };
-        return Table { schema: schema.clone(), batch };
+        return with_hidden(schema, &given);
     }
     let mut columns = Vec::new();
     let mut cells = Vec::new();
