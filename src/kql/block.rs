@@ -144,9 +144,9 @@ mod tests {
         let [block] = blocks(markdown).try_into().expect("one block");
         assert_eq!(block.text, "T\n| take 1\n\n");
         let place = block.place(4..8);
-        assert_eq!(&markdown[place], "take");
+        assert_eq!(markdown.get(place), Some("take"));
         assert_eq!(block.indented("U\n\n| take 2\n"), "   U\n\n   | take 2\n");
-        assert_eq!(&markdown[block.range.clone()], "   T\n   | take 1\n\n");
+        assert_eq!(markdown.get(block.range), Some("   T\n   | take 1\n\n"));
     }
 
     #[test]
