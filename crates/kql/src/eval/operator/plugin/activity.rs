@@ -129,7 +129,7 @@ pub(super) fn activity_engagement(plugin: &Plugin<'_, '_>) -> Result<Table, Eval
             bins.entry(bin(*when)).or_default().insert(who);
         }
         for (at, users) in &bins {
-            let from = at.saturating_add(inner).saturating_sub(outer);
+            let from = at.saturating_add(inner).saturating_sub(outer).min(*at);
             let all: BTreeSet<&[u8]> =
                 bins.range(from..=*at).flat_map(|(_, users)| users.iter().copied()).collect();
             rows.push(
