@@ -118,7 +118,7 @@ pub(crate) fn outcomes(dir: &Path) -> Result<Vec<Outcome>, Box<dyn std::error::E
 }
 
 fn verdict(query: &str, judge: impl Fn(&Answer) -> Verdict) -> Verdict {
-    let checked = check(query, &Database::defender());
+    let checked = check(query, Database::defender());
     if let Some(error) = checked.diagnostics.iter().find(|diagnostic| diagnostic.severity == Severity::Error)
     {
         return Verdict::Unsupported(format!("refused: {}", error.message));
@@ -163,15 +163,11 @@ fn compare(query: &str, expected: &Expected, found: &Expected) -> Verdict {
     }
     let mut left: Vec<&Vec<Token>> = found.rows.iter().collect();
     for row in &expected.rows {
-        match left.iter().position(|other| same(row, other)) {
-            Some(place) => {
-                left.swap_remove(place);
-            }
-            None => {
-                let other = left.first().map(|row| print(row)).unwrap_or_default();
-                return Verdict::Wrong(format!("no row {}; but {other}", print(row)));
-            }
-        }
+        let Some(place) = left.iter().position(|other| same(row, other)) else {
+            let other = left.first().map(|row| print(row)).unwrap_or_default();
+            return Verdict::Wrong(format!("no row {}; but {other}", print(row)));
+        };
+        left.swap_remove(place);
     }
     let sorts = ["sort ", "order ", "top "].iter().filter_map(|word| query.rfind(word)).max();
     let unsorts =

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-/// A sequence of random numbers (SplitMix64, public domain, by Sebastiano Vigna).
+/// A sequence of random numbers (`SplitMix64`, public domain, by Sebastiano Vigna).
 #[derive(Debug)]
 pub(super) struct Chance(Cell<u64>);
 

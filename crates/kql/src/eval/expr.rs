@@ -36,6 +36,13 @@ impl<'a> Frame<'a> {
     }
 }
 
+/// Which word joins truths. `false` decides an `and`, `true` an `or`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Logic {
+    And,
+    Or,
+}
+
 impl Machine<'_> {
     /// Computes an expression for each row. The column has the type the expression claims.
     pub(super) fn eval(&self, expr: &Expr, frame: &mut Frame<'_>) -> Result<Arc<Cells>, EvalError> {
@@ -74,23 +81,23 @@ impl Machine<'_> {
                 Arc::new(arithmetic(*op, &a, &b, expr.ty, rows))
             }
             ExprKind::Compare(op, a, b) => self.compare(*op, (a, b), frame)?,
-            ExprKind::And(operands) => self.logic(operands, false, frame)?,
-            ExprKind::Or(operands) => self.logic(operands, true, frame)?,
+            ExprKind::And(operands) => self.logic(operands, Logic::And, frame)?,
+            ExprKind::Or(operands) => self.logic(operands, Logic::Or, frame)?,
             ExprKind::Text { relation, negated, text, pattern } => {
-                self.text(*relation, Sense::of(*negated), (text, pattern), frame)?
+                self.text(*relation, sense(*negated), (text, pattern), frame)?
             }
             ExprKind::Member { relation, negated, needle, candidates } => {
-                self.member(*relation, Sense::of(*negated), needle, candidates, frame)?
+                self.member((*relation, sense(*negated)), needle, candidates, frame)?
             }
             ExprKind::MemberOfTable { relation, negated, needle, table } => {
                 let needle = self.eval(needle, frame)?;
                 let table = self.table_slot(*table)?;
                 let values = table.batch.column_or_null(0, needle.ty());
                 let candidates = Candidates::new(*relation, values.values(), needle.ty(), &self.memo)?;
-                Arc::new(candidates.test_all(&needle, rows, Sense::of(*negated)))
+                Arc::new(candidates.test_all(&needle, rows, sense(*negated)))
             }
             ExprKind::Between { negated, value, low, high } => {
-                self.between(Sense::of(*negated), value, (low, high), frame)?
+                self.between(sense(*negated), value, (low, high), frame)?
             }
             ExprKind::AnyColumn { columns, value, test } => self.any_column(columns, *value, test, frame)?,
             ExprKind::Property(object, name) => {
@@ -142,14 +149,10 @@ impl Machine<'_> {
         Ok(Arc::new(comparison(op, &a, &b, frame.rows())))
     }
 
-    /// `and` and `or`: null unless one operand decides, which is `decisive`.
-    fn logic(
-        &self,
-        operands: &[Expr],
-        decisive: bool,
-        frame: &mut Frame<'_>,
-    ) -> Result<Arc<Cells>, EvalError> {
+    /// `and` and `or`: null unless one operand decides.
+    fn logic(&self, operands: &[Expr], logic: Logic, frame: &mut Frame<'_>) -> Result<Arc<Cells>, EvalError> {
         let rows = frame.rows();
+        let decisive = logic == Logic::Or;
         let mut result = vec![Some(!decisive); rows];
         for operand in operands {
             let cells = self.eval(operand, frame)?;
@@ -203,13 +206,13 @@ impl Machine<'_> {
 
     fn member(
         &self,
-        relation: Membership,
-        sense: Sense,
+        how: (Membership, Sense),
         needle: &Expr,
         candidates: &[Expr],
         frame: &mut Frame<'_>,
     ) -> Result<Arc<Cells>, EvalError> {
         let rows = frame.rows();
+        let (relation, sense) = how;
         let needle = self.eval(needle, frame)?;
         let mut columns = Vec::with_capacity(candidates.len());
         for candidate in candidates {
@@ -288,7 +291,7 @@ impl Machine<'_> {
     ) -> Result<Arc<Cells>, EvalError> {
         let rows = frame.rows();
         match function {
-            "ingestion_time" => return self.ingestion_time(frame),
+            "ingestion_time" => return ingestion_time(frame),
             "pack_all" => return self.pack_all(args, frame),
             _ => {}
         }
@@ -372,14 +375,20 @@ impl Machine<'_> {
         self.memory(packed.weight())?;
         Ok(Arc::new(packed))
     }
+}
 
-    fn ingestion_time(&self, frame: &Frame<'_>) -> Result<Arc<Cells>, EvalError> {
-        let place = frame.schema.find(super::INGESTION_TIME);
-        match place.and_then(|place| frame.batch.column(place)) {
-            Some(cells) => Ok(Arc::clone(cells)),
-            None => Err(EvalError::unsupported("ingestion_time")),
-        }
+fn ingestion_time(frame: &Frame<'_>) -> Result<Arc<Cells>, EvalError> {
+    let place = frame.schema.find(super::INGESTION_TIME);
+    match place.and_then(|place| frame.batch.column(place)) {
+        Some(cells) => Ok(Arc::clone(cells)),
+        None => Err(EvalError::unsupported("ingestion_time")),
     }
+}
+
+/// Returns the sense of a plan's flag.
+#[expect(clippy::fn_params_excessive_bools, reason = "the flag of the plan becomes an enum here")]
+const fn sense(negated: bool) -> Sense {
+    if negated { Sense::Negated } else { Sense::Plain }
 }
 
 /// Computes each value from one value.

@@ -67,7 +67,7 @@ impl<'a> Machine<'a> {
             self.work(table.batch.rows() + 1)?;
             let received = Received { table: &table, known };
             let given = operator::stage(self, &stage.operator, &stage.schema, received)?;
-            table = settle(&stage.schema, given);
+            table = settle(&stage.schema, &given);
             known = stage.schema.len();
             Budget::rows(self.env, table.batch.rows())?;
         }
@@ -196,9 +196,9 @@ fn recast(batch: &Batch, place: usize, ty: ScalarType) -> Batch {
 
 /// Gives the rows the columns the plan expects: a closed schema has just these, an open one has
 /// them in front.
-fn settle(schema: &Schema, given: Table) -> Table {
+fn settle(schema: &Schema, given: &Table) -> Table {
     if !schema.open {
-        return with_hidden(schema, &given);
+        return with_hidden(schema, given);
     }
     let mut columns = Vec::new();
     let mut cells = Vec::new();

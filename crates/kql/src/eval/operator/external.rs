@@ -186,21 +186,22 @@ pub(super) fn enrich(
     let mut key = KeyWriter::new();
     for row in 0..table.batch.rows() {
         key.clear();
-        args.iter().for_each(|arg| key.push_cell(arg, row));
-        let range = match known.get(key.bytes()) {
-            Some(range) => *range,
-            None => {
-                let values: Vec<Value> = args.iter().map(|arg| arg.get(row)).collect();
-                let answer = machine.env.fixtures.function(call.0, &values);
-                let answer = answer.ok_or_else(|| EvalError::NoFixture(call.0.to_owned()))?;
-                let rows = answer.batch.rows();
-                let start = total;
-                total = total.saturating_add(row_number(rows));
-                answers.push(Batch::new(columns_of(&answer, columns), rows));
-                known.insert(Box::from(key.bytes()), (start, total));
-                machine.work(100)?;
-                (start, total)
-            }
+        for arg in &args {
+            key.push_cell(arg, row);
+        }
+        let range = if let Some(range) = known.get(key.bytes()) {
+            *range
+        } else {
+            let values: Vec<Value> = args.iter().map(|arg| arg.get(row)).collect();
+            let answer = machine.env.fixtures.function(call.0, &values);
+            let answer = answer.ok_or_else(|| EvalError::NoFixture(call.0.to_owned()))?;
+            let rows = answer.batch.rows();
+            let start = total;
+            total = total.saturating_add(row_number(rows));
+            answers.push(Batch::new(columns_of(&answer, columns), rows));
+            known.insert(Box::from(key.bytes()), (start, total));
+            machine.work(100)?;
+            (start, total)
         };
         if range.0 == range.1 {
             left.push(row_number(row));

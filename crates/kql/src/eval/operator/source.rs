@@ -86,7 +86,7 @@ fn range(machine: &Machine<'_>, bounds: (&Expr, &Expr, &Expr), schema: &Schema) 
     };
     while test(end, &value, &to) == Some(true) {
         cells.push(value.clone());
-        if cells.len() % 1024 == 0 {
+        if cells.len().is_multiple_of(1024) {
             machine.rows(cells.len())?;
             machine.work(1024)?;
         }

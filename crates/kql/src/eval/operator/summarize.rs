@@ -76,14 +76,13 @@ pub(super) fn group(
         for column in keys {
             key.push_cell(column, row);
         }
-        let place = match known.get_index_of(key.bytes()) {
-            Some(place) => place,
-            None => {
-                bytes += key.bytes().len() + 64;
-                machine.memory(bytes)?;
-                first.push(row_number(row));
-                known.insert_full(Box::from(key.bytes())).0
-            }
+        let place = if let Some(place) = known.get_index_of(key.bytes()) {
+            place
+        } else {
+            bytes += key.bytes().len() + 64;
+            machine.memory(bytes)?;
+            first.push(row_number(row));
+            known.insert_full(Box::from(key.bytes())).0
         };
         of.push(row_number(place));
     }

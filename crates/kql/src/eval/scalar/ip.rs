@@ -6,10 +6,8 @@ use crate::value::{Dynamic, Value, to_text};
 
 pub(super) fn find(name: &str) -> Option<Kernel> {
     Some(match name {
-        "parse_ipv4" => |_, args| Value::Long(V4::parse(&args.text(0)).map(|address| address.number())),
-        "parse_ipv4_mask" => {
-            |_, args| Value::Long(v4_with(args, 0, args.long(1)).map(|address| address.number()))
-        }
+        "parse_ipv4" => |_, args| Value::Long(V4::parse(&args.text(0)).map(V4::number)),
+        "parse_ipv4_mask" => |_, args| Value::Long(v4_with(args, 0, args.long(1)).map(V4::number)),
         "format_ipv4" => |_, args| text_or_empty(formatted(args).map(|address| address.to_string())),
         "format_ipv4_mask" => {
             |_, args| text_or_empty(formatted(args).map(|address| format!("{address}/{}", address.prefix)))

@@ -34,7 +34,7 @@ mod various;
 
 pub(super) use args::Args;
 pub(super) use geo::{distance_to_line, distance_to_polygon, is_in_polygon};
-pub(super) use ip_match::is_in_network;
+pub(super) use ip_match::{AddressFamily, is_in_network};
 pub(super) use memo::Memo;
 
 use std::cell::Cell;

@@ -188,7 +188,7 @@ fn from_codepoints(_: &Call<'_>, args: &Args<'_>) -> Value {
     });
     let character =
         |value: Value| to_long(&value).and_then(|point| u32::try_from(point).ok()).and_then(char::from_u32);
-    Value::text(numbers.filter_map(|value| character(value)).collect::<String>())
+    Value::text(numbers.filter_map(character).collect::<String>())
 }
 
 fn tohex(_: &Call<'_>, args: &Args<'_>) -> Value {

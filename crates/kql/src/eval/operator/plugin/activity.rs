@@ -6,10 +6,13 @@ use super::{EvalError, Plugin, Table};
 use crate::types::ScalarType;
 use crate::value::{Batch, KeyWriter, Value, cast, to_long};
 
+/// Values of the dimensions, and the visits that have them: when, and who.
+type Part = (Vec<Value>, Vec<(i64, Vec<u8>)>);
+
 /// Who was there when, on a scale of whole numbers or ticks.
 struct Visits {
     /// Place on the scale and identity, for each combination of dimensions.
-    by_dimensions: BTreeMap<Vec<u8>, (Vec<Value>, Vec<(i64, Vec<u8>)>)>,
+    by_dimensions: BTreeMap<Vec<u8>, Part>,
     ty: ScalarType,
 }
 
@@ -27,7 +30,9 @@ impl Visits {
             let Some(when) = to_long(&value(row, time)) else { continue };
             let values: Vec<Value> = dimensions.iter().map(|place| value(row, *place)).collect();
             key.clear();
-            values.iter().for_each(|value| key.push(value));
+            for value in &values {
+                key.push(value);
+            }
             let dimensions = key.bytes().to_vec();
             key.clear();
             key.push(&value(row, id));

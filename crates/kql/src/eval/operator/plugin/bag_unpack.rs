@@ -89,7 +89,7 @@ fn options(plugin: &Plugin<'_, '_>) -> Result<Options, EvalError> {
                 "error" => options.conflict = Conflict::Error,
                 "replace_source" => options.conflict = Conflict::ReplaceSource,
                 "keep_source" => options.conflict = Conflict::KeepSource,
-                prefix if index == 1 => options.prefix = prefix.to_owned(),
+                prefix if index == 1 => prefix.clone_into(&mut options.prefix),
                 _ if matches!(expr.kind, ExprKind::Literal(_)) => {
                     return Err(plugin.wrong("an option that is not known"));
                 }

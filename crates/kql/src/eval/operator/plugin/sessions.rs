@@ -35,7 +35,9 @@ fn parts(plugin: &Plugin<'_, '_>, columns: &[usize]) -> Parts {
     for row in 0..plugin.table.batch.rows() {
         let values: Vec<Value> = columns.iter().map(|place| value(plugin, row, *place)).collect();
         key.clear();
-        values.iter().for_each(|value| key.push(value));
+        for value in &values {
+            key.push(value);
+        }
         parts.entry(key.bytes().to_vec()).or_insert_with(|| (values, Vec::new())).1.push(row);
     }
     parts.into_values().collect()

@@ -23,7 +23,7 @@ pub(super) fn find(name: &str) -> Option<Kernel> {
         }
         "geo_geohash_neighbors" => |_, args| {
             let text = args.text(0);
-            of(geohash::decode(&text).map(|area| texts(area.neighbours(text.len()))))
+            of(geohash::decode(&text).map(|area| texts(&area.neighbours(text.len()))))
         },
         "geo_point_to_s2cell" => point_to_s2cell,
         "geo_s2cell_to_central_point" => {
@@ -38,7 +38,7 @@ pub(super) fn find(name: &str) -> Option<Kernel> {
         "geo_s2cell_neighbors" => |_, args| {
             // The service gives them in no order that is known.
             of(Cell::parse(&args.text(0))
-                .map(|cell| texts(cell.neighbours().into_iter().map(Cell::token).collect())))
+                .map(|cell| texts(&cell.neighbours().into_iter().map(Cell::token).collect::<Vec<_>>())))
         },
         "geo_polygon_to_s2cells" => polygon_to_s2cells,
         "geo_line_to_s2cells" => line_to_s2cells,
@@ -50,7 +50,7 @@ fn of(value: Option<Dynamic>) -> Value {
     Value::Dynamic(value.unwrap_or_default())
 }
 
-fn texts(items: Vec<String>) -> Dynamic {
+fn texts(items: &[String]) -> Dynamic {
     Dynamic::array(items.iter().map(|item| Dynamic::text(item)).collect())
 }
 
@@ -98,7 +98,7 @@ fn covering(call: &Call<'_>, level: Option<u32>, relation: impl Fn(&[Vector; 4])
     if cells.iter().any(|cell| relation(&cell.corners()) == Relation::Touching) {
         return call.unsupported("covering a shape whose edges run along those of cells", of(None));
     }
-    of(Some(texts(cells.into_iter().map(Cell::token).collect())))
+    of(Some(texts(&cells.into_iter().map(Cell::token).collect::<Vec<_>>())))
 }
 
 /// Tests the edges of a chain against a cell, and whether it starts inside.

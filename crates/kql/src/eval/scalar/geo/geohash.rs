@@ -12,19 +12,36 @@ pub(super) struct Area {
     north: f64,
 }
 
+/// Which way an area is halved; the two take turns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Axis {
+    Longitude,
+    Latitude,
+}
+
+impl Axis {
+    const fn other(self) -> Self {
+        match self {
+            Self::Longitude => Self::Latitude,
+            Self::Latitude => Self::Longitude,
+        }
+    }
+}
+
 /// Returns the geohash of a place with so many characters.
 pub(super) fn encode((longitude, latitude): LngLat, length: usize) -> String {
     let mut area = Area { west: -180.0, east: 180.0, south: -90.0, north: 90.0 };
     let mut text = String::with_capacity(length);
-    let mut is_longitude = true;
+    let mut axis = Axis::Longitude;
     for _ in 0..length {
         let mut index = 0;
         for _ in 0..5 {
             index = (index << 1)
-                | usize::from(area.halve(is_longitude, |middle| {
-                    (if is_longitude { longitude } else { latitude }) >= middle
+                | usize::from(area.halve(axis, |middle| match axis {
+                    Axis::Longitude => longitude >= middle,
+                    Axis::Latitude => latitude >= middle,
                 }));
-            is_longitude = !is_longitude;
+            axis = axis.other();
         }
         text.push(ALPHABET.get(index).map_or('0', |letter| char::from(*letter)));
     }
@@ -37,12 +54,12 @@ pub(super) fn decode(text: &str) -> Option<Area> {
         return None;
     }
     let mut area = Area { west: -180.0, east: 180.0, south: -90.0, north: 90.0 };
-    let mut is_longitude = true;
+    let mut axis = Axis::Longitude;
     for byte in text.bytes() {
         let index = ALPHABET.iter().position(|letter| *letter == byte.to_ascii_lowercase())?;
         for bit in (0..5).rev() {
-            area.halve(is_longitude, |_| index >> bit & 1 == 1);
-            is_longitude = !is_longitude;
+            area.halve(axis, |_| index >> bit & 1 == 1);
+            axis = axis.other();
         }
     }
     Some(area)
@@ -50,9 +67,11 @@ pub(super) fn decode(text: &str) -> Option<Area> {
 
 impl Area {
     /// Keeps one half; the answer says whether it is the upper one.
-    fn halve(&mut self, is_longitude: bool, is_upper: impl Fn(f64) -> bool) -> bool {
-        let (low, high) =
-            if is_longitude { (&mut self.west, &mut self.east) } else { (&mut self.south, &mut self.north) };
+    fn halve(&mut self, axis: Axis, is_upper: impl Fn(f64) -> bool) -> bool {
+        let (low, high) = match axis {
+            Axis::Longitude => (&mut self.west, &mut self.east),
+            Axis::Latitude => (&mut self.south, &mut self.north),
+        };
         let middle = f64::midpoint(*low, *high);
         let upper = is_upper(middle);
         *(if upper { low } else { high }) = middle;

@@ -1,4 +1,4 @@
-//! Places on the globe: points, lines and polygons as GeoJSON, and grids of cells.
+//! Places on the globe: points, lines and polygons as `GeoJSON`, and grids of cells.
 //!
 //! Edges are the shortest ways on a sphere. What the service computes by building new polygons
 //! (buffers, unions, simplification) is not here.

@@ -1,4 +1,4 @@
-//! Shapes as GeoJSON.
+//! Shapes as `GeoJSON`.
 
 use std::sync::Arc;
 

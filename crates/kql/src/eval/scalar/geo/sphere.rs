@@ -109,6 +109,7 @@ pub(super) fn nearest<'a>(
 }
 
 /// Returns where two edges cross each other in their insides.
+#[expect(clippy::many_single_char_names, reason = "ends of edges")]
 pub(super) fn crossing(first: (Vector, Vector), second: (Vector, Vector)) -> Option<Vector> {
     let ((a, b), (c, d)) = (first, second);
     let (n, m) = (a.cross(b), c.cross(d));
@@ -183,6 +184,7 @@ pub(super) fn edge_centroid((a, b): (Vector, Vector)) -> Vector {
 }
 
 /// Returns the centre of mass of a triangle times its area, with its sign.
+#[expect(clippy::many_single_char_names, reason = "corners and their parts")]
 fn triangle_centroid(a: Vector, b: Vector, c: Vector) -> Vector {
     let ratio = |angle: f64| if angle == 0.0 { 1.0 } else { angle / angle.sin() };
     let (ra, rb, rc) = (ratio(b.angle(c)), ratio(c.angle(a)), ratio(a.angle(b)));
