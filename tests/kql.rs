@@ -122,6 +122,14 @@ fn fmt_rewrites_files_and_leaves_the_rest_of_a_page() {
 }
 
 #[test]
+fn fmt_keeps_the_line_ends_of_a_file() {
+    let dir = folder(&[("a.kql", "DeviceInfo // all\r\n|take 5\r\n")]);
+    ends(&huntbook(dir.path(), &["kql", "fmt", "a.kql"]), 0);
+    assert_eq!(read(dir.path(), "a.kql"), "DeviceInfo // all\r\n| take 5\r\n");
+    ends(&huntbook(dir.path(), &["kql", "fmt", "--check", "a.kql"]), 0);
+}
+
+#[test]
 fn fmt_check_and_diff_change_nothing() {
     let dir = folder(&[("a.kql", "DeviceInfo|take 5\n"), ("b.kql", "DeviceInfo\n")]);
     let output = huntbook(dir.path(), &["kql", "fmt", "--check", "."]);

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn far_changes_are_apart() {
-        let before: String = (0..30).map(|n| format!("{n}\n")).collect::<Vec<_>>().concat();
+        let lines: Vec<String> = (0..30).map(|n: u32| n.to_string()).collect();
+        let before = lines.join("\n") + "\n";
         let after = before.replace("\n5\n", "\nx\n").replace("\n25\n", "\ny\n");
         let shown = unified("a", &before, &after);
         assert_eq!(shown.matches("@@ -").count(), 2);

@@ -152,7 +152,7 @@ fn lay_out(source: &Source) -> Laid<'_> {
         laid.text.push_str(file.get(end..block.range.start).unwrap_or_default());
         end = block.range.end;
         match kql::format(&block.text) {
-            Ok(query) => laid.text.push_str(&block.indented(&query)),
+            Ok(query) => laid.text.push_str(&with_ends_of(&block.text, block.indented(&query))),
             Err(error) => {
                 laid.text.push_str(file.get(block.range.clone()).unwrap_or_default());
                 laid.problems.extend(refusal(error, &block, source));
@@ -161,6 +161,11 @@ fn lay_out(source: &Source) -> Laid<'_> {
     }
     laid.text.push_str(file.get(end..).unwrap_or_default());
     laid
+}
+
+/// Gives a query the line ends that the file has.
+fn with_ends_of(before: &str, query: String) -> String {
+    if before.contains("\r\n") { query.replace("\r\n", "\n").replace('\n', "\r\n") } else { query }
 }
 
 fn refusal(error: FormatError, block: &Block, source: &Source) -> Vec<Diagnostic> {

@@ -163,12 +163,11 @@ fn compare(query: &str, expected: &Expected, found: &Expected) -> Verdict {
     }
     let mut left: Vec<&Vec<Token>> = found.rows.iter().collect();
     for row in &expected.rows {
-        if let Some(place) = left.iter().position(|other| same(row, other)) {
-            left.swap_remove(place);
-        } else {
+        let Some(place) = left.iter().position(|other| same(row, other)) else {
             let other = left.first().map(|row| print(row)).unwrap_or_default();
             return Verdict::Wrong(format!("no row {}; but {other}", print(row)));
-        }
+        };
+        left.swap_remove(place);
     }
     let sorts = ["sort ", "order ", "top "].iter().filter_map(|word| query.rfind(word)).max();
     let unsorts =

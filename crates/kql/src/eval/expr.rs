@@ -1,5 +1,6 @@
 //! Computing expressions over the columns of a table.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::arithmetic::{arithmetic, negate};
@@ -33,6 +34,13 @@ impl<'a> Frame<'a> {
     const fn rows(&self) -> usize {
         self.batch.rows()
     }
+}
+
+/// Which word joins truths. `false` decides an `and`, `true` an `or`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Logic {
+    And,
+    Or,
 }
 
 impl Machine<'_> {
@@ -73,23 +81,23 @@ impl Machine<'_> {
                 Arc::new(arithmetic(*op, &a, &b, expr.ty, rows))
             }
             ExprKind::Compare(op, a, b) => self.compare(*op, (a, b), frame)?,
-            ExprKind::And(operands) => self.logic(operands, false, frame)?,
-            ExprKind::Or(operands) => self.logic(operands, true, frame)?,
+            ExprKind::And(operands) => self.logic(operands, Logic::And, frame)?,
+            ExprKind::Or(operands) => self.logic(operands, Logic::Or, frame)?,
             ExprKind::Text { relation, negated, text, pattern } => {
-                self.text(*relation, Sense::of(*negated), (text, pattern), frame)?
+                self.text(*relation, sense(*negated), (text, pattern), frame)?
             }
             ExprKind::Member { relation, negated, needle, candidates } => {
-                self.member(*relation, Sense::of(*negated), needle, candidates, frame)?
+                self.member((*relation, sense(*negated)), needle, candidates, frame)?
             }
             ExprKind::MemberOfTable { relation, negated, needle, table } => {
                 let needle = self.eval(needle, frame)?;
                 let table = self.table_slot(*table)?;
                 let values = table.batch.column_or_null(0, needle.ty());
                 let candidates = Candidates::new(*relation, values.values(), needle.ty(), &self.memo)?;
-                Arc::new(candidates.test_all(&needle, rows, Sense::of(*negated)))
+                Arc::new(candidates.test_all(&needle, rows, sense(*negated)))
             }
             ExprKind::Between { negated, value, low, high } => {
-                self.between(Sense::of(*negated), value, (low, high), frame)?
+                self.between(sense(*negated), value, (low, high), frame)?
             }
             ExprKind::AnyColumn { columns, value, test } => self.any_column(columns, *value, test, frame)?,
             ExprKind::Property(object, name) => {
@@ -141,15 +149,10 @@ impl Machine<'_> {
         Ok(Arc::new(comparison(op, &a, &b, frame.rows())))
     }
 
-    /// `and` and `or`: null unless one operand decides, which is `decisive`.
-    #[expect(clippy::fn_params_excessive_bools, reason = "the answer of an operator, not a mode")]
-    fn logic(
-        &self,
-        operands: &[Expr],
-        decisive: bool,
-        frame: &mut Frame<'_>,
-    ) -> Result<Arc<Cells>, EvalError> {
+    /// `and` and `or`: null unless one operand decides.
+    fn logic(&self, operands: &[Expr], logic: Logic, frame: &mut Frame<'_>) -> Result<Arc<Cells>, EvalError> {
         let rows = frame.rows();
+        let decisive = logic == Logic::Or;
         let mut result = vec![Some(!decisive); rows];
         for operand in operands {
             let cells = self.eval(operand, frame)?;
@@ -204,13 +207,13 @@ impl Machine<'_> {
     #[expect(clippy::too_many_arguments, reason = "the state of one pass")]
     fn member(
         &self,
-        relation: Membership,
-        sense: Sense,
+        how: (Membership, Sense),
         needle: &Expr,
         candidates: &[Expr],
         frame: &mut Frame<'_>,
     ) -> Result<Arc<Cells>, EvalError> {
         let rows = frame.rows();
+        let (relation, sense) = how;
         let needle = self.eval(needle, frame)?;
         let mut columns = Vec::with_capacity(candidates.len());
         for candidate in candidates {
@@ -289,7 +292,7 @@ impl Machine<'_> {
     ) -> Result<Arc<Cells>, EvalError> {
         let rows = frame.rows();
         match function {
-            "ingestion_time" => return Self::ingestion_time(frame),
+            "ingestion_time" => return ingestion_time(frame),
             "pack_all" => return self.pack_all(args, frame),
             _ => {}
         }
@@ -309,7 +312,15 @@ impl Machine<'_> {
             return Ok(Arc::new(cells));
         }
         let kernel = find(function).ok_or_else(|| EvalError::unsupported(function))?;
-        let call = Call { ty: expr.ty, env: self.env, memo: &self.memo, chance: &self.chance };
+        let call = Call {
+            ty: expr.ty,
+            env: self.env,
+            memo: &self.memo,
+            chance: &self.chance,
+            unsupported: Cell::new(None),
+        };
+        let refused =
+            |call: &Call<'_>| call.unsupported.get().map_or(Ok(()), |what| Err(EvalError::unsupported(what)));
         let mut values: Vec<Value> = columns.iter().map(|column| column.get(0)).collect();
         let varying: Vec<(usize, &Cells)> = columns
             .iter()
@@ -319,6 +330,7 @@ impl Machine<'_> {
             .collect();
         if varying.is_empty() && !is_random(function) {
             let value = kernel(&call, &Args::new(&values));
+            refused(&call)?;
             return Ok(Arc::new(Cells::Constant(value, rows)));
         }
         let mut result = None;
@@ -334,6 +346,7 @@ impl Machine<'_> {
             });
             cells.push(value);
         }
+        refused(&call)?;
         self.memory(result.as_ref().map_or(0, Cells::weight))?;
         Ok(Arc::new(result.unwrap_or_else(|| Cells::empty(expr.ty))))
     }
@@ -363,14 +376,20 @@ impl Machine<'_> {
         self.memory(packed.weight())?;
         Ok(Arc::new(packed))
     }
+}
 
-    fn ingestion_time(frame: &Frame<'_>) -> Result<Arc<Cells>, EvalError> {
-        let place = frame.schema.find(super::INGESTION_TIME);
-        match place.and_then(|place| frame.batch.column(place)) {
-            Some(cells) => Ok(Arc::clone(cells)),
-            None => Err(EvalError::unsupported("ingestion_time")),
-        }
+fn ingestion_time(frame: &Frame<'_>) -> Result<Arc<Cells>, EvalError> {
+    let place = frame.schema.find(super::INGESTION_TIME);
+    match place.and_then(|place| frame.batch.column(place)) {
+        Some(cells) => Ok(Arc::clone(cells)),
+        None => Err(EvalError::unsupported("ingestion_time")),
     }
+}
+
+/// Returns the sense of a plan's flag.
+#[expect(clippy::fn_params_excessive_bools, reason = "the flag of the plan becomes an enum here")]
+const fn sense(negated: bool) -> Sense {
+    if negated { Sense::Negated } else { Sense::Plain }
 }
 
 /// Computes each value from one value.

@@ -1,6 +1,7 @@
 //! The state of one run: slots, budget, chance, prepared patterns.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use super::budget::Budget;
 use super::chance::Chance;
@@ -8,7 +9,7 @@ use super::expr::Frame;
 use super::scalar::Memo;
 use super::{Answer, Env, EvalError, INGESTION_TIME, Table, Tables, operator};
 use crate::plan::{Operator, Pipeline, Plan, Slot, SlotId};
-use crate::types::{ScalarType, Schema};
+use crate::types::{Column, ScalarType, Schema};
 use crate::value::{Batch, Value};
 
 /// What runs a plan.
@@ -66,7 +67,7 @@ impl<'a> Machine<'a> {
             self.work(table.batch.rows() + 1)?;
             let received = Received { table: &table, known };
             let given = operator::stage(self, &stage.operator, &stage.schema, received)?;
-            table = settle(&stage.schema, given);
+            table = settle(&stage.schema, &given);
             known = stage.schema.len();
             Budget::rows(self.env, table.batch.rows())?;
         }
@@ -159,34 +160,67 @@ fn visible(table: Table) -> Table {
     Table { schema: Schema { columns, open: table.schema.open }, batch: table.batch.project(&kept) }
 }
 
+/// Gives the rows just the columns of a closed schema, and the hidden time of arrival if they
+/// have it.
+pub(super) fn with_hidden(schema: &Schema, given: &Table) -> Table {
+    let mut places: Vec<usize> = (0..schema.len()).collect();
+    let mut schema = schema.clone();
+    let hidden = given.schema.find(INGESTION_TIME).filter(|place| *place >= schema.len());
+    if let Some(place) = hidden {
+        places.push(place);
+        schema.columns.extend(given.schema.get(place).cloned());
+    }
+    let mut batch = given.batch.project(&places);
+    for (place, column) in schema.columns.iter_mut().enumerate() {
+        match batch.column_type(place) {
+            Some(ty) if column.ty.is_unknown() => column.ty = ty,
+            Some(ty) if ty == column.ty => {}
+            _ => batch = recast(&batch, place, column.ty),
+        }
+    }
+    Table { schema, batch }
+}
+
+/// Converts one column to the type the plan says it has; a column that is missing is null.
+fn recast(batch: &Batch, place: usize, ty: ScalarType) -> Batch {
+    let width = batch.width();
+    let cells = batch.column_or_null(place, ty).cast(if ty.is_unknown() { ScalarType::Dynamic } else { ty });
+    let extended = batch.with_columns([Arc::new(cells)]);
+    let mut places: Vec<usize> = (0..width).collect();
+    match places.get_mut(place) {
+        Some(replaced) => *replaced = width,
+        None => places.push(width),
+    }
+    extended.project(&places)
+}
+
 /// Gives the rows the columns the plan expects: a closed schema has just these, an open one has
 /// them in front.
-fn settle(schema: &Schema, given: Table) -> Table {
+fn settle(schema: &Schema, given: &Table) -> Table {
     if !schema.open {
-        let batch = if given.batch.width() == schema.len() {
-            given.batch
-        } else {
-            let all: Vec<usize> = (0..schema.len()).collect();
-            given.batch.project(&all)
-        };
-        return Table { schema: schema.clone(), batch };
+        return with_hidden(schema, given);
     }
     let mut columns = Vec::new();
     let mut cells = Vec::new();
     let rows = given.batch.rows();
-    for column in &schema.columns {
-        let place = given.schema.find(&column.name);
+    for (index, column) in schema.columns.iter().enumerate() {
+        // Two columns may have the same name; then they are where they are expected.
+        let same = given.schema.get(index).filter(|found| found.name == column.name);
+        let place = same.map(|_| index).or_else(|| given.schema.find(&column.name));
         let mut settled = column.clone();
         if column.ty.is_unknown() {
-            settled.ty = place.and_then(|place| given.schema.get(place)).map_or(column.ty, |found| found.ty);
+            settled.ty =
+                place.and_then(|place| given.batch.column_type(place)).unwrap_or(ScalarType::Dynamic);
         }
-        cells.push(given.batch.column_or_null(place.unwrap_or(usize::MAX), settled.ty));
+        let found = given.batch.column_or_null(place.unwrap_or(usize::MAX), settled.ty);
+        cells.push(if found.ty() == settled.ty { found } else { Arc::new(found.cast(settled.ty)) });
         columns.push(settled);
     }
     for (index, column) in given.schema.columns.iter().enumerate() {
         if schema.find(&column.name).is_none() {
-            cells.push(given.batch.column_or_null(index, column.ty));
-            columns.push(column.clone());
+            let ty = given.batch.column_type(index).unwrap_or(ScalarType::Dynamic);
+            cells.push(given.batch.column_or_null(index, ty));
+            columns.push(Column { name: Arc::clone(&column.name), ty });
         }
     }
     Table { schema: Schema { columns, open: true }, batch: Batch::new(cells, rows) }

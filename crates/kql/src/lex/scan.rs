@@ -185,8 +185,7 @@ impl Lexer<'_> {
     /// Moves over `(text)` behind the name of a type, if the text is not an expression.
     fn typed(&mut self) -> bool {
         let rest = self.cursor.rest();
-        let inner = rest.trim_start_matches([' ', '\t']);
-        let Some(inner) = inner.strip_prefix('(') else { return false };
+        let Some(inner) = skip_blanks(rest).strip_prefix('(') else { return false };
         let end = inner.find([')', '(', '\n', '\r', ';', '|']).unwrap_or(inner.len());
         let tail = inner.get(end..).unwrap_or_default();
         if tail.starts_with('(') {
@@ -240,6 +239,18 @@ impl Lexer<'_> {
 /// copied from web pages.
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || matches!(c, '\u{180e}' | '\u{200b}' | '\u{feff}')
+}
+
+/// Leaves out blanks and comments at the beginning of a text.
+fn skip_blanks(text: &str) -> &str {
+    let mut rest = text.trim_start_matches(is_blank);
+    while rest.starts_with("//") {
+        rest = rest
+            .get(rest.find('\n').unwrap_or(rest.len())..)
+            .unwrap_or_default()
+            .trim_start_matches(is_blank);
+    }
+    rest
 }
 
 /// Tells whether `text` begins with `word` and the word ends there.

@@ -78,10 +78,11 @@ impl Parser<'_> {
     /// Reads the text between the parentheses of `type(text)`.
     fn typed(&mut self, token: Token, ty: LiteralType) -> LiteralKind {
         let text = self.text_of(token.span);
-        let (word, inner) = text.split_once('(').unwrap_or((text, ""));
+        // Blanks and comments may stand in front of the parenthesis, and none is in the text behind it.
+        let (before, inner) = text.rsplit_once('(').unwrap_or((text, ""));
+        let word = before.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
         let inner = inner.strip_suffix(')').unwrap_or(inner).trim();
         if inner == "null" || inner.is_empty() {
-            let word = word.trim_end();
             let span =
                 Span::new(token.span.start, token.span.start + u32::try_from(word.len()).unwrap_or_default());
             return LiteralKind::Null(TypeName { text: word.to_owned(), span });
@@ -92,8 +93,8 @@ impl Parser<'_> {
         if let Some(kind) = typed_value(ty, plain) {
             return kind;
         }
-        self.bad_literal(token.span, &format!("`{inner}` is no `{}`", word.trim_end()));
-        LiteralKind::Null(TypeName { text: word.trim_end().to_owned(), span: token.span })
+        self.bad_literal(token.span, &format!("`{inner}` is no `{word}`"));
+        LiteralKind::Null(TypeName { text: word.to_owned(), span: token.span })
     }
 
     fn bad_literal(&mut self, span: Span, message: &str) {

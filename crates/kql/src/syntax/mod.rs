@@ -7,6 +7,8 @@
 mod expression;
 mod graph;
 mod operator;
+mod table;
+mod unfold;
 
 pub use expression::{
     Argument, BinaryOp, DynamicKind, DynamicValue, Expr, ExprKind, InOp, Literal, LiteralKind, NamedExpr,
@@ -14,9 +16,13 @@ pub use expression::{
 };
 pub use graph::{Direction, GraphElement, GraphMatch, GraphOutput, MakeGraph, NodeTable};
 pub use operator::{
-    Distinct, Evaluate, Expand, ExpandItem, Find, FindColumns, Join, JoinKind, MakeSeries, MvApply, MvExpand,
-    NullsOrder, Operator, OperatorKind, Order, Parse, ParseKv, ParsePiece, Partition, ReorderItem, Scan,
-    ScanColumn, ScanStep, Search, SeriesAggregate, SeriesRange, SortKey, Summarize, TopNestedLevel, Union,
+    Distinct, Evaluate, NullsOrder, Operator, OperatorKind, Order, ReorderItem, Scan, ScanColumn, ScanStep,
+    SortKey, Summarize, TopNestedLevel,
+};
+pub use table::{Find, FindColumns, Join, JoinKind, Partition, Search, Union};
+pub use unfold::{
+    Expand, ExpandItem, MakeSeries, MvApply, MvExpand, Parse, ParseKv, ParsePiece, SeriesAggregate,
+    SeriesRange,
 };
 
 use crate::text::Span;

@@ -1,8 +1,8 @@
 //! The operators of a pipeline.
 
 use super::{
-    ColumnDecl, Expr, GraphMatch, GraphOutput, MakeGraph, Name, NamedExpr, Pipeline, Property, RowSchema,
-    TypeName,
+    ColumnDecl, Expr, Find, GraphMatch, GraphOutput, Join, MakeGraph, MakeSeries, MvApply, MvExpand, Name,
+    NamedExpr, Parse, ParseKv, Partition, Pipeline, Property, RowSchema, Search, Union,
 };
 use crate::text::Span;
 
@@ -258,182 +258,6 @@ pub struct Distinct {
     pub columns: Vec<NamedExpr>,
 }
 
-/// `join kind=… (right) on conditions`; also `lookup`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Join {
-    /// `kind=`, when written and known.
-    pub kind: Option<JoinKind>,
-    /// All options, `kind` included.
-    pub properties: Vec<Property>,
-    /// The other table.
-    pub right: Box<Expr>,
-    /// Conditions behind `on`: a name, or `$left.a == $right.b`.
-    pub on: Vec<Expr>,
-}
-
-/// The kinds of join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the text of each is in `text`")]
-pub enum JoinKind {
-    InnerUnique,
-    Inner,
-    LeftOuter,
-    RightOuter,
-    FullOuter,
-    LeftSemi,
-    RightSemi,
-    LeftAnti,
-    RightAnti,
-}
-
-impl JoinKind {
-    /// The words for each kind; the first word of a kind is the usual one.
-    pub const WORDS: &'static [(&'static str, Self)] = &[
-        ("innerunique", Self::InnerUnique),
-        ("inner", Self::Inner),
-        ("leftouter", Self::LeftOuter),
-        ("rightouter", Self::RightOuter),
-        ("fullouter", Self::FullOuter),
-        ("leftsemi", Self::LeftSemi),
-        ("rightsemi", Self::RightSemi),
-        ("leftanti", Self::LeftAnti),
-        ("rightanti", Self::RightAnti),
-        ("anti", Self::LeftAnti),
-        ("leftantisemi", Self::LeftAnti),
-        ("rightantisemi", Self::RightAnti),
-    ];
-
-    /// Finds a kind by its word, which is case-sensitive.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::WORDS.iter().find(|(text, _)| *text == word).map(|(_, kind)| *kind)
-    }
-
-    /// Returns the usual word.
-    pub fn text(self) -> &'static str {
-        Self::WORDS.iter().find(|(_, kind)| *kind == self).map_or("inner", |(text, _)| text)
-    }
-}
-
-/// `union tables`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Union {
-    /// `kind=`, `withsource=`, `isfuzzy=`, `hint.…`.
-    pub properties: Vec<Property>,
-    /// Tables: names, patterns, `*`, or expressions in parentheses.
-    pub tables: Vec<Expr>,
-}
-
-/// What `mv-expand` and `mv-apply` unfold.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Expand {
-    /// `bagexpansion=`, `kind=`, `with_itemindex=`.
-    pub properties: Vec<Property>,
-    /// Columns to unfold side by side.
-    pub items: Vec<ExpandItem>,
-    /// `limit n`.
-    pub limit: Option<Box<Expr>>,
-}
-
-/// One column to unfold.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExpandItem {
-    /// The array or bag.
-    pub expr: NamedExpr,
-    /// `to typeof(type)`.
-    pub to: Option<TypeName>,
-}
-
-/// `mv-expand`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MvExpand {
-    /// What to unfold.
-    pub expand: Expand,
-}
-
-/// `mv-apply`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MvApply {
-    /// What to unfold.
-    pub expand: Expand,
-    /// What to do with the rows of each record.
-    pub body: Pipeline,
-}
-
-/// `parse kind=… expr with pattern`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Parse {
-    /// `kind=`, `flags=`.
-    pub properties: Vec<Property>,
-    /// The text.
-    pub expr: Box<Expr>,
-    /// The pattern, piece by piece.
-    pub pieces: Vec<ParsePiece>,
-}
-
-/// A piece of a `parse` pattern.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ParsePiece {
-    /// `*`.
-    Star(Span),
-    /// Text to find.
-    Text(Expr),
-    /// A column to fill.
-    Column {
-        /// Its name.
-        name: Name,
-        /// Its type; `string` when left out.
-        ty: Option<TypeName>,
-    },
-}
-
-/// `parse-kv expr as (columns) with (properties)`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ParseKv {
-    /// The text.
-    pub expr: Box<Expr>,
-    /// Keys to take.
-    pub columns: RowSchema,
-    /// `pair_delimiter`, `kv_delimiter`, `quote`, …
-    pub properties: Vec<Property>,
-}
-
-/// `make-series aggregates on axis from a to b step c by keys`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MakeSeries {
-    /// `kind=nonempty`, `hint.…`.
-    pub properties: Vec<Property>,
-    /// Aggregates.
-    pub aggregates: Vec<SeriesAggregate>,
-    /// The axis.
-    pub on: NamedExpr,
-    /// The range of the axis.
-    pub range: SeriesRange,
-    /// Keys.
-    pub by: Option<Vec<NamedExpr>>,
-}
-
-/// One aggregate of `make-series`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SeriesAggregate {
-    /// The aggregate.
-    pub expr: NamedExpr,
-    /// `default = value`.
-    pub default: Option<Expr>,
-}
-
-/// The range of a series axis: `from a to b step c`, or the older `in range(a, b, c)`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SeriesRange {
-    /// First value.
-    pub from: Option<Expr>,
-    /// End: excluded with `from … to`, included with `in range`.
-    pub to: Option<Expr>,
-    /// Distance.
-    pub step: Expr,
-    /// Whether it is the older form.
-    pub legacy: bool,
-}
-
 /// `evaluate plugin(…) : (schema)`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluate {
@@ -443,19 +267,6 @@ pub struct Evaluate {
     pub call: Box<Expr>,
     /// The columns it is said to give.
     pub schema: Option<RowSchema>,
-}
-
-/// `partition by column (body)`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Partition {
-    /// `hint.…`.
-    pub properties: Vec<Property>,
-    /// The key.
-    pub by: Box<Expr>,
-    /// What to do with each part: a [`Pipeline`] without source in `(…)`, any expression in `{…}`.
-    pub body: Box<Expr>,
-    /// Whether the body stands in braces.
-    pub braced: bool,
 }
 
 /// `scan`.
@@ -510,46 +321,4 @@ pub struct TopNestedLevel {
     pub others: Option<Expr>,
     /// What makes a value large.
     pub by: SortKey,
-}
-
-/// `search kind=… in (tables) predicate`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Search {
-    /// `kind=`.
-    pub properties: Vec<Property>,
-    /// Tables; all of them when empty.
-    pub tables: Vec<Expr>,
-    /// What to look for; a bare string means anywhere.
-    pub predicate: Box<Expr>,
-}
-
-/// `find withsource=… in (tables) where predicate project columns`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Find {
-    /// `withsource=`, `datascope=`.
-    pub properties: Vec<Property>,
-    /// Tables; all of them when empty.
-    pub tables: Vec<Expr>,
-    /// What to look for.
-    pub predicate: Box<Expr>,
-    /// Columns to show.
-    pub columns: FindColumns,
-}
-
-/// What `find` shows.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FindColumns {
-    /// Nothing said: as `project-smart`.
-    Default,
-    /// `project-smart`.
-    Smart,
-    /// `project a, b: type, pack(*)`.
-    Project {
-        /// Columns, each with the type it is converted to.
-        columns: Vec<(Name, Option<TypeName>)>,
-        /// Whether `pack(*)` is among them.
-        pack: bool,
-    },
-    /// `project-away a, b`.
-    Away(Vec<Expr>),
 }

@@ -83,6 +83,11 @@ impl Batch {
         self.columns.len()
     }
 
+    /// Returns the type of a column's values; nobody has to ask for them.
+    pub fn column_type(&self, index: usize) -> Option<ScalarType> {
+        self.columns.get(index).map(|column| column.base.ty())
+    }
+
     /// Returns a column.
     pub fn column(&self, index: usize) -> Option<&Arc<Cells>> {
         self.columns.get(index).map(|column| column.cells())

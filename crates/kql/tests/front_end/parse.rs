@@ -120,6 +120,7 @@ fn literals_have_their_values() {
         ("decimal(1.50)", "Decimal(\"1.50\")"),
         ("datetime( 2024-01-01 10:00 )", "DateTime(\"2024-01-01 10:00\")"),
         ("datetime(\"2024-01-01\")", "DateTime(\"2024-01-01\")"),
+        ("datetime // a (day)\n (2024-01-01)", "DateTime(\"2024-01-01\")"),
         ("1d", "TimeSpan(\"1d\")"),
         ("1.5hours", "TimeSpan(\"1.5hours\")"),
         ("time(1.02:03)", "TimeSpan(\"1.02:03\")"),

@@ -24,7 +24,12 @@ impl<'a> Binder<'a> {
             for aggregate in &series.aggregates {
                 let typed = binder.column_value(&aggregate.expr.expr);
                 let default = aggregate.default.as_ref().map(|default| binder.default_value(default, &typed));
-                outputs.push((typed.expr.clone(), default));
+                match &typed.several {
+                    // Each value is a series of its own.
+                    Some(several) => outputs
+                        .extend(several.items.iter().map(|item| (item.expr.clone(), default.clone()))),
+                    None => outputs.push((typed.expr.clone(), default)),
+                }
                 let arrays = as_arrays(typed);
                 binder.make_column(&mut making, &aggregate.expr, arrays, Style::Plain);
             }

@@ -86,7 +86,7 @@ impl Expanded {
             let count = values.iter().map(length).max().unwrap_or(0).min(limit);
             for index in 0..count {
                 for (value, cells) in values.iter().zip(&mut expanded.items) {
-                    cells.push(convert(element(value, index, expand.bag_as_array), cells.ty()));
+                    cells.push(convert(element(value, index, expand), cells.ty()));
                 }
                 expanded.rows.push(row);
                 expanded.indexes.push(i64::try_from(index).ok());
@@ -132,12 +132,11 @@ fn length(value: &Dynamic) -> usize {
     }
 }
 
-#[expect(clippy::fn_params_excessive_bools, reason = "the answer of an operator, not a mode")]
-fn element(value: &Dynamic, index: usize, bag_as_array: bool) -> Dynamic {
+fn element(value: &Dynamic, index: usize, expand: &MvExpand) -> Dynamic {
     match value {
         Dynamic::Array(items) => items.get(index).cloned().unwrap_or_default(),
         Dynamic::Bag(bag) => match bag.entry(index) {
-            Some((name, value)) if bag_as_array => {
+            Some((name, value)) if expand.bag_as_array => {
                 Dynamic::array(vec![Dynamic::String(Arc::clone(name)), value.clone()])
             }
             Some((name, value)) => Dynamic::bag(Bag::from_iter([(Arc::clone(name), value.clone())])),

@@ -45,12 +45,12 @@ pub(super) fn join(
     match kind {
         JoinKind::LeftOuter | JoinKind::LeftAnti | JoinKind::LeftSemi => {
             let index = Index::new(machine, &right_keys, right.batch.rows(), Repeats::All)?;
-            pairs.by_left(machine, kind, &left_keys, left.batch.rows(), &index)?;
+            pairs.by_left(machine, kind, (&left_keys, left.batch.rows()), &index)?;
         }
         _ => {
             let repeats = if kind == JoinKind::InnerUnique { Repeats::First } else { Repeats::All };
             let index = Index::new(machine, &left_keys, left.batch.rows(), repeats)?;
-            pairs.by_right(machine, kind, &right_keys, right.batch.rows(), &index)?;
+            pairs.by_right(machine, kind, (&right_keys, right.batch.rows()), &index)?;
             if kind == JoinKind::FullOuter {
                 pairs.add_unmatched(left.batch.rows());
             }
@@ -128,13 +128,12 @@ impl Pairs {
         &mut self,
         machine: &Machine<'_>,
         kind: JoinKind,
-        keys: &[Arc<Cells>],
-        rows: usize,
+        side: (&[Arc<Cells>], usize),
         index: &Index,
     ) -> Result<(), EvalError> {
         let mut key = KeyWriter::new();
-        for row in 0..rows {
-            write_key(&mut key, keys, row);
+        for row in 0..side.1 {
+            write_key(&mut key, side.0, row);
             let found = index.find(&key);
             let row = row_number(row);
             match (kind, found) {
@@ -158,13 +157,12 @@ impl Pairs {
         &mut self,
         machine: &Machine<'_>,
         kind: JoinKind,
-        keys: &[Arc<Cells>],
-        rows: usize,
+        side: (&[Arc<Cells>], usize),
         index: &Index,
     ) -> Result<(), EvalError> {
         let mut key = KeyWriter::new();
-        for row in 0..rows {
-            write_key(&mut key, keys, row);
+        for row in 0..side.1 {
+            write_key(&mut key, side.0, row);
             let found = index.find(&key);
             let row = row_number(row);
             match (kind, found) {

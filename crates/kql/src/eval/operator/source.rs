@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::comparison::test;
-use super::super::machine::Machine;
+use super::super::machine::{Machine, with_hidden};
 use super::super::{EvalError, INGESTION_TIME, Table, arithmetic};
 use super::{external, plugin, union};
 use crate::plan::{Arithmetic, Comparison, Expr, Source};
@@ -20,8 +20,7 @@ pub(in crate::eval) fn source(
         Source::Table { name, schema } => scan(machine, name, schema),
         Source::Slot(id, schema) => {
             let table = machine.table_slot(*id)?;
-            let schema = if schema.open { table.schema.clone() } else { schema.clone() };
-            Ok(Table { schema, batch: table.batch })
+            if schema.open { Ok(table) } else { Ok(with_hidden(schema, &table)) }
         }
         Source::Context(_) => {
             context.cloned().ok_or_else(|| EvalError::unsupported("an inner query without rows"))

@@ -58,12 +58,11 @@ fn aligned(table: &Table, input: (&[UnionColumn], &str), expected: (&Schema, usi
     };
     let mut columns: Vec<Arc<Cells>> = input.0.iter().zip(&schema.columns).map(cells).collect();
     let mut names = schema.columns.clone();
-    if schema.open {
-        for (index, column) in table.schema.columns.iter().enumerate().skip(known) {
-            if schema.find(&column.name).is_none() && column.name.as_ref() != INGESTION_TIME {
-                columns.push(table.batch.column_or_null(index, column.ty));
-                names.push(column.clone());
-            }
+    for (index, column) in table.schema.columns.iter().enumerate().skip(known) {
+        let kept = schema.open || column.name.as_ref() == INGESTION_TIME;
+        if kept && schema.find(&column.name).is_none() {
+            columns.push(table.batch.column_or_null(index, column.ty));
+            names.push(column.clone());
         }
     }
     Table { schema: Schema { columns: names, open: schema.open }, batch: Batch::new(columns, rows) }
@@ -86,6 +85,10 @@ fn together(machine: &Machine<'_>, schema: &Schema, parts: &[Table]) -> Result<T
                 }
             }
         }
+    }
+    // Rows that arrived at a time that is not known would have none.
+    if parts.iter().any(|part| part.schema.find(INGESTION_TIME).is_none()) {
+        all.columns.retain(|column| column.name.as_ref() != INGESTION_TIME);
     }
     for column in &mut all.columns {
         if column.ty.is_unknown() {

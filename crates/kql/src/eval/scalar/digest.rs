@@ -68,7 +68,7 @@ pub(super) fn md5(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// RFC 3174.
-#[expect(clippy::many_single_char_names, reason = "letters as in the formula")]
+#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 pub(super) fn sha1(bytes: &[u8]) -> Vec<u8> {
     let mut state = [0x6745_2301_u32, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
     for block in blocks(bytes, Order::Big) {
@@ -102,7 +102,7 @@ pub(super) fn sha1(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// FIPS 180-4.
-#[expect(clippy::many_single_char_names, reason = "letters as in the formula")]
+#[expect(clippy::many_single_char_names, reason = "the names of the standard")]
 pub(super) fn sha256(bytes: &[u8]) -> Vec<u8> {
     let constants = roots_of_primes(64, f64::cbrt);
     let mut state = roots_of_primes(8, f64::sqrt);
@@ -168,7 +168,11 @@ mod tests {
     use super::*;
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+        bytes
+            .iter()
+            .flat_map(|byte| [byte >> 4, byte & 15])
+            .filter_map(|digit| char::from_digit(digit.into(), 16))
+            .collect()
     }
 
     #[test]

@@ -31,10 +31,19 @@ fn in_v6(address: &str, network: &str) -> Option<bool> {
     Some(V6::parse(network)?.contains(V6::parse(address)?))
 }
 
+/// Kinds of addresses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::eval) enum AddressFamily {
+    V4,
+    V6,
+}
+
 /// Whether an address belongs to a network, for lookups.
-#[expect(clippy::fn_params_excessive_bools, reason = "the two versions of the protocol")]
-pub(in crate::eval) fn is_in_network(address: &str, network: &str, is_v6: bool) -> bool {
-    let inside = if is_v6 { in_v6(address, network) } else { in_v4(address, network) };
+pub(in crate::eval) fn is_in_network(address: &str, network: &str, family: AddressFamily) -> bool {
+    let inside = match family {
+        AddressFamily::V4 => in_v4(address, network),
+        AddressFamily::V6 => in_v6(address, network),
+    };
     inside == Some(true)
 }
 

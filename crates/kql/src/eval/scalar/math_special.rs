@@ -117,7 +117,7 @@ fn beta_pdf(x: f64, a: f64, b: f64) -> f64 {
 }
 
 /// The regularised incomplete beta function, by Lentz's continued fraction.
-#[expect(clippy::many_single_char_names, reason = "letters as in the formula")]
+#[expect(clippy::many_single_char_names, reason = "the names of the textbook")]
 fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
     if x == 0.0 || x >= 1.0 {
         return x;

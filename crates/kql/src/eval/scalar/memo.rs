@@ -27,8 +27,43 @@ impl Memo {
         if known.len() >= PATTERNS_MAX {
             known.clear();
         }
-        let regex = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build().ok().map(Arc::new);
+        let build = |pattern: &str| RegexBuilder::new(pattern).size_limit(PATTERN_BYTES_MAX).build().ok();
+        let regex = build(pattern).or_else(|| build(&plain_braces(pattern))).map(Arc::new);
         known.insert(Box::from(pattern), regex.clone());
         regex
+    }
+}
+
+/// Escapes braces that are no repetition: the service takes them as they stand.
+fn plain_braces(pattern: &str) -> String {
+    let mut result = String::with_capacity(pattern.len() + 4);
+    let mut rest = pattern;
+    let mut after_backslash = false;
+    while let Some(character) = rest.chars().next() {
+        rest = rest.get(character.len_utf8()..).unwrap_or("");
+        let inner = rest.split_once('}').map_or("", |(inner, _)| inner);
+        let counts = inner.split_once(',').unwrap_or((inner, ""));
+        let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let repeats = !counts.0.is_empty() && is_number(counts.0) && is_number(counts.1);
+        if character == '{' && !after_backslash && !repeats {
+            result.push('\\');
+        }
+        result.push(character);
+        after_backslash = character == '\\' && !after_backslash;
+    }
+    result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn braces_that_are_no_repetition_are_plain() {
+        let memo = Memo::default();
+        assert!(memo.regex(r"a{1-3}").unwrap().is_match("a{1-3}"));
+        assert!(memo.regex(r"^a{1,3}$").unwrap().is_match("aaa"));
+        assert!(memo.regex("(").is_none());
+        assert!(memo.regex("(").is_none());
     }
 }

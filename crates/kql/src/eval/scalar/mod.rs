@@ -34,8 +34,10 @@ mod various;
 
 pub(super) use args::Args;
 pub(super) use geo::{distance_to_line, distance_to_polygon, is_in_polygon};
-pub(super) use ip_match::is_in_network;
+pub(super) use ip_match::{AddressFamily, is_in_network};
 pub(super) use memo::Memo;
+
+use std::cell::Cell;
 
 use super::Env;
 use super::chance::Chance;
@@ -52,6 +54,17 @@ pub(super) struct Call<'a> {
     pub(super) memo: &'a Memo,
     /// Random numbers.
     pub(super) chance: &'a Chance,
+    /// What a kernel found that it cannot do.
+    pub(super) unsupported: Cell<Option<&'static str>>,
+}
+
+impl Call<'_> {
+    /// Makes the call fail because of something that is not supported. The value is of no
+    /// consequence.
+    pub(super) fn unsupported(&self, what: &'static str, value: Value) -> Value {
+        self.unsupported.set(Some(what));
+        value
+    }
 }
 
 /// Computes one value.

@@ -161,11 +161,9 @@ fn parse_version(_: &Call<'_>, args: &Args<'_>) -> Value {
     if parts.len() > 4 || !parts.iter().all(valid) {
         return Value::null(ScalarType::Decimal);
     }
-    let digits: String = (0..4)
-        .map(|place| format!("{:0>8}", parts.get(place).copied().unwrap_or("0")))
-        .collect::<Vec<_>>()
-        .concat();
-    Value::Decimal(Decimal::parse(&digits))
+    let digits: Vec<String> =
+        (0..4).map(|place| format!("{:0>8}", parts.get(place).copied().unwrap_or("0"))).collect();
+    Value::Decimal(Decimal::parse(&digits.concat()))
 }
 
 /// Reads XML the way JSON conversions usually do: attributes get `@`, text beside them `#text`,

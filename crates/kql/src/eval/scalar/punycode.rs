@@ -4,9 +4,9 @@ const BASE: u32 = 36;
 const T_MIN: u32 = 1;
 const T_MAX: u32 = 26;
 
-#[expect(clippy::fn_params_excessive_bools, reason = "the answer of an operator, not a mode")]
-fn adapt(delta: u32, points: u32, is_first: bool) -> u32 {
-    let mut delta = if is_first { delta / 700 } else { delta / 2 };
+/// Adapts the bias; the first time the difference is damped more.
+fn adapt(delta: u32, points: u32, damp: u32) -> u32 {
+    let mut delta = delta / damp;
     delta += delta / points.max(1);
     let mut k = 0;
     while delta > (BASE - T_MIN) * T_MAX / 2 {
@@ -40,7 +40,7 @@ pub(super) fn decode(text: &str) -> Option<String> {
             k += BASE;
         }
         let length = u32::try_from(output.len()).ok()? + 1;
-        bias = adapt(place - before, length, before == 0);
+        bias = adapt(place - before, length, if before == 0 { 700 } else { 2 });
         code = code.checked_add(place / length)?;
         place %= length;
         output.insert(usize::try_from(place).ok()?, char::from_u32(code)?);
@@ -97,7 +97,7 @@ pub(super) fn encode(text: &str) -> Option<String> {
                 k += BASE;
             }
             output.push(digit_letter(rest));
-            bias = adapt(delta, handled + 1, handled == basic);
+            bias = adapt(delta, handled + 1, if handled == basic { 700 } else { 2 });
             delta = 0;
             handled += 1;
         }

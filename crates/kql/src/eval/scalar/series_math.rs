@@ -1,5 +1,7 @@
 //! Series: arithmetic and comparison, element by element.
 
+use std::cmp::Ordering;
+
 use super::series::reals;
 use super::{Args, Kernel};
 use crate::eval::arithmetic::compute;
@@ -15,8 +17,8 @@ pub(super) fn find(name: &str) -> Option<Kernel> {
         "series_multiply" => |_, args| arithmetic(args, Arithmetic::Multiply),
         "series_divide" => |_, args| pairs(args, |a, b| a / b),
         "series_pow" => |_, args| pairs(args, f64::powf),
-        "series_equals" => |_, args| truths(args, |a, b| a == b),
-        "series_not_equals" => |_, args| truths(args, |a, b| a != b),
+        "series_equals" => |_, args| truths(args, |a, b| a.partial_cmp(&b) == Some(Ordering::Equal)),
+        "series_not_equals" => |_, args| truths(args, |a, b| a.partial_cmp(&b) != Some(Ordering::Equal)),
         "series_greater" => |_, args| truths(args, |a, b| a > b),
         "series_greater_equals" => |_, args| truths(args, |a, b| a >= b),
         "series_less" => |_, args| truths(args, |a, b| a < b),

@@ -6,11 +6,13 @@ use super::{EvalError, Plugin, Table};
 use crate::types::ScalarType;
 use crate::value::{Batch, KeyWriter, Value, cast, to_long};
 
+/// Values of the dimensions, and the visits that have them: when, and who.
+type Part = (Vec<Value>, Vec<(i64, Vec<u8>)>);
+
 /// Who was there when, on a scale of whole numbers or ticks.
 struct Visits {
     /// Place on the scale and identity, for each combination of dimensions.
-    #[expect(clippy::type_complexity, reason = "used in one place")]
-    by_dimensions: BTreeMap<Vec<u8>, (Vec<Value>, Vec<(i64, Vec<u8>)>)>,
+    by_dimensions: BTreeMap<Vec<u8>, Part>,
     ty: ScalarType,
 }
 
@@ -132,7 +134,7 @@ pub(super) fn activity_engagement(plugin: &Plugin<'_, '_>) -> Result<Table, Eval
             bins.entry(bin(*when)).or_default().insert(who);
         }
         for (at, users) in &bins {
-            let from = at.saturating_add(inner).saturating_sub(outer);
+            let from = at.saturating_add(inner).saturating_sub(outer).min(*at);
             let all: BTreeSet<&[u8]> =
                 bins.range(from..=*at).flat_map(|(_, users)| users.iter().copied()).collect();
             rows.push(

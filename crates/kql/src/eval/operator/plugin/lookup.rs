@@ -2,18 +2,13 @@
 
 use std::sync::Arc;
 
-use super::super::super::scalar::{distance_to_line, distance_to_polygon, is_in_network, is_in_polygon};
+use super::super::super::scalar::{
+    AddressFamily, distance_to_line, distance_to_polygon, is_in_network, is_in_polygon,
+};
 use super::{EvalError, Plugin, Table};
 use crate::plan::PluginArg;
 use crate::types::{Column, ScalarType, Schema};
 use crate::value::{Batch, Value, to_bool, to_dynamic, to_real, to_text};
-
-/// Kinds of addresses.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Family {
-    V4,
-    V6,
-}
 
 /// Rows of both sides that belong together.
 struct Lookup {
@@ -22,7 +17,7 @@ struct Lookup {
 }
 
 /// Finds the networks an address belongs to; further pairs of columns have to be equal.
-pub(super) fn ip(plugin: &Plugin<'_, '_>, family: Family) -> Result<Table, EvalError> {
+pub(super) fn ip(plugin: &Plugin<'_, '_>, family: AddressFamily) -> Result<Table, EvalError> {
     let right = lookup_table(plugin)?;
     let address = plugin.column(1)?;
     let network = column_of(plugin, 2, &right)?;
@@ -44,11 +39,7 @@ pub(super) fn ip(plugin: &Plugin<'_, '_>, family: Family) -> Result<Table, EvalE
         let same = equal.iter().all(|(left, other)| {
             plugin.table.batch.value(left_row, *left) == right.batch.value(right_row, *other)
         });
-        same && is_in_network(
-            &to_text(&addresses.get(left_row)),
-            &to_text(&networks.get(right_row)),
-            family == Family::V6,
-        )
+        same && is_in_network(&to_text(&addresses.get(left_row)), &to_text(&networks.get(right_row)), family)
     })?;
     Ok(joined(plugin, &right, network, &found, (return_unmatched, true)))
 }

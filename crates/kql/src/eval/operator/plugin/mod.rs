@@ -8,6 +8,7 @@ mod pivot;
 mod sessions;
 
 use super::super::machine::Machine;
+use super::super::scalar::AddressFamily;
 use super::super::{EvalError, Table};
 use crate::plan::{Expr, ExprKind, PluginArg, PluginCall};
 use crate::types::{Column, ScalarType, Schema};
@@ -26,9 +27,9 @@ pub(super) fn plugin(
         "bag_unpack" => bag_unpack::bag_unpack(&plugin),
         "pivot" => pivot::pivot(&plugin),
         "narrow" => narrow::narrow(&plugin),
-        "schema_merge" => narrow::schema_merge(&plugin),
-        "ipv4_lookup" => lookup::ip(&plugin, lookup::Family::V4),
-        "ipv6_lookup" => lookup::ip(&plugin, lookup::Family::V6),
+        "schema_merge" => Ok(narrow::schema_merge(&plugin)),
+        "ipv4_lookup" => lookup::ip(&plugin, AddressFamily::V4),
+        "ipv6_lookup" => lookup::ip(&plugin, AddressFamily::V6),
         "geo_polygon_lookup" => lookup::polygons(&plugin),
         "geo_line_lookup" => lookup::lines(&plugin),
         "active_users_count" => activity::active_users_count(&plugin),

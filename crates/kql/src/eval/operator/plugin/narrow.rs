@@ -35,34 +35,43 @@ pub(super) fn narrow(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> {
     Ok(Table { batch: Batch::from_rows(&schema, rows), schema })
 }
 
+/// What is known about a column of several tables.
+struct Merged {
+    place: i64,
+    data_type: Value,
+    column_type: Value,
+    differs: bool,
+}
+
 /// Merges what `getschema` gave for several tables. A column that stands at different places is
 /// an error row.
-#[expect(clippy::unnecessary_wraps, reason = "one shape for all plugins")]
-pub(super) fn schema_merge(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> {
+pub(super) fn schema_merge(plugin: &Plugin<'_, '_>) -> Table {
+    const ERROR: &str = "ERROR(columns are out of order)";
     let table = plugin.table;
     let cell = |row: usize, name: &str| {
         let place = table.schema.find(name).unwrap_or(usize::MAX);
         table.batch.value(row, place).unwrap_or_else(|| Value::from(""))
     };
-    // Name of the column: its place, both names of its type, and whether places differ.
-    let mut merged: IndexMap<Arc<str>, (i64, Value, Value, bool)> = IndexMap::new();
+    let mut merged: IndexMap<Arc<str>, Merged> = IndexMap::new();
     for row in 0..table.batch.rows() {
         let name = to_text(&cell(row, "ColumnName"));
         let place = to_long(&cell(row, "ColumnOrdinal")).unwrap_or(-1);
-        let fresh = (place, cell(row, "DataType"), cell(row, "ColumnType"), false);
-        let known = merged.entry(name).or_insert(fresh);
-        known.3 |= known.0 != place;
+        let known = merged.entry(name).or_insert_with(|| Merged {
+            place,
+            data_type: cell(row, "DataType"),
+            column_type: cell(row, "ColumnType"),
+            differs: false,
+        });
+        known.differs |= known.place != place;
     }
-    #[expect(clippy::type_complexity, reason = "used in one place")]
-    let mut rows: Vec<(Arc<str>, (i64, Value, Value, bool))> = merged.into_iter().collect();
-    rows.sort_by_key(|(_, (place, .., differs))| if *differs { i64::MAX } else { *place });
-    let row = |(name, (place, data, ty, differs)): (Arc<str>, (i64, Value, Value, bool))| {
-        let error = "ERROR(columns are out of order)";
-        if differs {
-            let data = Value::text(format!("ERROR(unknown CSL type:{error})"));
-            return vec![Value::String(name), Value::from(-1), data, Value::from(error)];
+    let mut rows: Vec<(Arc<str>, Merged)> = merged.into_iter().collect();
+    rows.sort_by_key(|(_, column)| if column.differs { i64::MAX } else { column.place });
+    let row = |(name, column): (Arc<str>, Merged)| {
+        if column.differs {
+            let data = Value::text(format!("ERROR(unknown CSL type:{ERROR})"));
+            return vec![Value::String(name), Value::from(-1), data, Value::from(ERROR)];
         }
-        vec![Value::String(name), Value::from(place), data, ty]
+        vec![Value::String(name), Value::from(column.place), column.data_type, column.column_type]
     };
     let schema: Schema = [
         Column::new("ColumnName", ScalarType::String),
@@ -72,5 +81,5 @@ pub(super) fn schema_merge(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> 
     ]
     .into_iter()
     .collect();
-    Ok(Table { batch: Batch::from_rows(&schema, rows.into_iter().map(row)), schema })
+    Table { batch: Batch::from_rows(&schema, rows.into_iter().map(row)), schema }
 }

@@ -1,20 +1,24 @@
-//! Places on the globe.
+//! Places on the globe: points, lines and polygons as `GeoJSON`, and grids of cells.
+//!
+//! Edges are the shortest ways on a sphere. What the service computes by building new polygons
+//! (buffers, unions, simplification) is not here.
+
+mod cells;
+mod geohash;
+mod lines;
+mod overlay;
+mod points;
+mod polygons;
+mod s2;
+mod shape;
+mod sphere;
+mod wkt;
 
 use super::Kernel;
-use crate::value::Dynamic;
 
-pub(super) fn find(_name: &str) -> Option<Kernel> {
-    None
-}
+pub(in crate::eval) use points::{distance_to_line, distance_to_polygon, is_in_polygon};
 
-pub(in crate::eval) fn is_in_polygon(_point: (f64, f64), _polygon: &Dynamic) -> Option<bool> {
-    None
-}
-
-pub(in crate::eval) fn distance_to_line(_point: (f64, f64), _line: &Dynamic) -> Option<f64> {
-    None
-}
-
-pub(in crate::eval) fn distance_to_polygon(_point: (f64, f64), _polygon: &Dynamic) -> Option<f64> {
-    None
+pub(super) fn find(name: &str) -> Option<Kernel> {
+    let families = [points::find, lines::find, polygons::find, cells::find, wkt::find];
+    families.iter().find_map(|family| family(name))
 }
