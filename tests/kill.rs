@@ -9,6 +9,8 @@
 #![expect(clippy::panic, reason = "a helper fails the test")]
 #![expect(clippy::indexing_slicing, reason = "test helpers; an index out of bounds fails the test")]
 
+#[path = "kill/daemon.rs"]
+mod daemon;
 #[path = "kill/world.rs"]
 mod world;
 

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::generation::{Generation, Refused};
 use crate::diag::{self, Chain};
 use crate::engine::{Engine, EngineError, Order, Ran};
+use crate::fault::crash_point;
 use crate::notify::{self, Channels};
 use crate::plan::{Plan, World, compile};
 use crate::schedule::{Key, Scheduler, Start};
@@ -193,6 +194,7 @@ impl Daemon {
         }
         let running = runs.tasks.len();
         tracing::info!(running, "the daemon ends: it starts nothing new and finishes what runs");
+        crash_point("c39_shutdown_begun");
         let finished = async {
             while let Some(task) = runs.tasks.join_next().await {
                 let late = self.note(&mut runs, task);
@@ -207,6 +209,7 @@ impl Daemon {
         }
         loops.shutdown().await;
         self.deliver_once().await;
+        crash_point("c40_shutdown_done");
         ended
     }
 

@@ -33,6 +33,8 @@ pub const POINTS: &[(&str, &str)] = &[
     ("c32_reload_persisted", "an edit is on disk, not in force"),
     ("c31_reload_swapped", "an edit is on disk and in force"),
     ("c35_retention_delete", "a batch of old rows is gone"),
+    ("c39_shutdown_begun", "nothing new is begun, runs may be in flight"),
+    ("c40_shutdown_done", "everything has ended, the process has not"),
 ];
 
 /// A crash point that cannot be armed.

@@ -144,15 +144,20 @@ impl World {
         command.spawn().expect("the binary starts")
     }
 
-    /// The end of what huntbook wrote to standard error, for a failure message.
+    /// What every huntbook wrote to standard error.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// The end of it, for a failure message.
     pub(crate) fn log_tail(&self) -> String {
-        let log = fs::read_to_string(self.path("log")).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(30)..].join("\n")
     }
 }
 
-const PLAYBOOK: &str = r#"schema: 1
+pub(crate) const PLAYBOOK: &str = r#"schema: 1
 id: 5d0c2f7e-31c4-4c0b-9a53-7f5b1e0a9d11
 name: Contain
 mode: enforce
@@ -163,7 +168,7 @@ hunt:
     | project Timestamp, DeviceId, Risk
   queryPeriod: 1h
   identity: [DeviceId]
-schedule: {every: 1m, catchUp: latest}
+schedule: {every: 1s, catchUp: latest}
 where: row.Risk > 50
 guards:
   maxActions: {perRun: 100000, perDay: 100000}
