@@ -2,7 +2,6 @@
 //! on disk is broken, so that what runs next can only be the version that the journal has in force.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::process::{Child, Command};
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ use tokio::time::{Duration, Instant, sleep};
 use uuid::Uuid;
 
 use crate::world::{PLAYBOOK, World};
-use crate::{NEW_DEVICES, PATIENCE, Toll, check_journal, check_tenant, settle, tell, wait};
+use crate::{NEW_DEVICES, PATIENCE, Toll, check_journal, check_tenant, finish, settle, tell, wait};
 
 /// Points of a reload, and whether the edit outlives a death there. Each is tried while the daemon starts,
 /// and while it serves: the second number is the passage at which an edit comes by then at the earliest.
@@ -50,8 +49,7 @@ async fn no_death_of_the_daemon_loses_an_edit_or_anything_else() {
     deaths_while_forgetting(&world, &mut toll, &mut points).await;
     deaths_while_reloading(&world, &mut toll, &mut points).await;
     deaths_at_the_end(&world, &mut toll, &mut points).await;
-    settle(&world).await;
-    settle(&world).await;
+    finish(&world).await;
 
     tell(&format!("{toll:?}\n{points:?}"));
     for (point, _, _) in RELOAD {
@@ -79,12 +77,6 @@ fn version(number: u32) -> String {
     format!("{PLAYBOOK}description: version {number}\n")
 }
 
-fn edit(world: &World, text: &str) {
-    // In one step, as editors do it; half a file is another test's concern.
-    fs::write(world.path("beside"), text).expect("the folder is ours");
-    fs::rename(world.path("beside"), world.path("playbooks/contain.yaml")).expect("the folder is ours");
-}
-
 /// Counts the death of a daemon that was to die at a point.
 async fn dies(child: Child, world: &World, point: &'static str, (toll, points): (&mut Toll, &mut Points)) {
     let status = wait(child, world).await;
@@ -101,20 +93,20 @@ async fn deaths_while_reloading(world: &World, toll: &mut Toll, points: &mut Poi
             number += 1;
             let next = version(number);
             world.fleet.grow(NEW_DEVICES);
-            edit(world, if serves { &in_force } else { &next });
+            world.edit(if serves { &in_force } else { &next });
             let armed = if serves { format!("{point}:{passage}") } else { point.to_owned() };
             let started = SystemClock.now();
             let child = world.spawn(&["serve"], Some(&armed));
             if serves {
                 until_runs(world, &in_force, started).await;
-                edit(world, &next);
+                world.edit(&next);
             }
             dies(child, world, point, (toll, points)).await;
 
             if persisted {
                 in_force = next;
             }
-            edit(world, &format!("{in_force}where: row.Nothing ==\n"));
+            world.edit(&format!("{in_force}where: row.Nothing ==\n"));
             world.fleet.grow(NEW_DEVICES);
             let started = SystemClock.now();
             let mut child = world.spawn(&["serve"], None);
@@ -124,7 +116,7 @@ async fn deaths_while_reloading(world: &World, toll: &mut Toll, points: &mut Poi
             toll.count(world).await;
         }
     }
-    edit(world, &in_force);
+    world.edit(&in_force);
 }
 
 /// Waits until a run that began after `since` has ended, and sees to it that none uses another version.

@@ -204,7 +204,6 @@ impl Machine<'_> {
         }))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the state of one pass")]
     fn member(
         &self,
         how: (Membership, Sense),

@@ -26,8 +26,9 @@ impl<'a> Binder<'a> {
                 let default = aggregate.default.as_ref().map(|default| binder.default_value(default, &typed));
                 match &typed.several {
                     // Each value is a series of its own.
-                    Some(several) => outputs
-                        .extend(several.items.iter().map(|item| (item.expr.clone(), default.clone()))),
+                    Some(several) => {
+                        outputs.extend(several.items.iter().map(|item| (item.expr.clone(), default.clone())))
+                    }
                     None => outputs.push((typed.expr.clone(), default)),
                 }
                 let arrays = as_arrays(typed);

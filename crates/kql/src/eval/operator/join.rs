@@ -123,7 +123,6 @@ impl Pairs {
     }
 
     /// Goes through the left rows.
-    #[expect(clippy::too_many_arguments, reason = "the state of one pass")]
     fn by_left(
         &mut self,
         machine: &Machine<'_>,
@@ -152,7 +151,6 @@ impl Pairs {
     }
 
     /// Goes through the right rows; left rows with the same key come last first.
-    #[expect(clippy::too_many_arguments, reason = "the state of one pass")]
     fn by_right(
         &mut self,
         machine: &Machine<'_>,

@@ -9,7 +9,6 @@ use crate::plan::Arithmetic;
 use crate::types::ScalarType;
 use crate::value::{Dynamic, Value, to_dynamic};
 
-#[expect(clippy::float_cmp, reason = "these functions compare exactly")]
 pub(super) fn find(name: &str) -> Option<Kernel> {
     Some(match name {
         "series_add" => |_, args| arithmetic(args, Arithmetic::Add),
