@@ -27,7 +27,7 @@ impl<'a> Binder<'a> {
                 match &typed.several {
                     // Each value is a series of its own.
                     Some(several) => {
-                        outputs.extend(several.items.iter().map(|item| (item.expr.clone(), default.clone())))
+                        outputs.extend(several.items.iter().map(|item| (item.expr.clone(), default.clone())));
                     }
                     None => outputs.push((typed.expr.clone(), default)),
                 }
