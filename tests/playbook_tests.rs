@@ -107,12 +107,13 @@ fn plays(tests: &str, code: i32) -> String {
 }
 
 #[test]
-fn the_shipped_playbooks_pass_their_tests() {
+fn the_shipped_playbooks_pass_their_tests_which_reach_every_branch() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let out = ends(&huntbook(root, &["test", "playbooks", "--format", "json"]), 0);
+    let out = ends(&huntbook(root, &["test", "playbooks", "--coverage", "--format", "json"]), 0);
     let report: Value = serde_json::from_str(&out).unwrap();
     assert_eq!(report["failed"], 0);
-    assert!(report["passed"].as_u64().unwrap() >= 20, "{report}");
+    assert!(report["passed"].as_u64().unwrap() >= 41, "{report}");
+    assert_eq!(report["coverage"]["gaps"], serde_json::json!([]));
 }
 
 #[test]
