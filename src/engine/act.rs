@@ -87,11 +87,11 @@ impl Engine {
         for decision in decisions {
             let (step, report) = match decision {
                 Decision::Report { step, report } => (step, report),
-                Decision::Call { step, call } if stopped => {
+                Decision::Call { step, call, .. } if stopped => {
                     (step, not_sent(step, &call, StepState::Skipped, "an earlier step failed"))
                 }
-                Decision::Call { step, call } => {
-                    let report = self.call(context, (item.seq, steps.len()), step, &call).await?;
+                Decision::Call { step, place, call } => {
+                    let report = self.call(context, (item.seq, place), step, &call).await?;
                     (step, report)
                 }
             };
@@ -113,7 +113,7 @@ impl Engine {
     async fn call(
         &self,
         context: &Context<'_>,
-        (seq, place): (u32, usize),
+        (seq, place): (u32, u32),
         step: &Step,
         call: &Call,
     ) -> Result<StepReport, EngineError> {
@@ -165,11 +165,12 @@ impl Fate<'_> {
     }
 }
 
-/// The key of a call. It names the matched item and the call's place among its decisions, so the same item
-/// can never cause the same call twice, whatever crashes in between.
+/// The key of a call. It names the matched item, the step and the call's place among those of its step, so the
+/// same item can never cause the same call twice, whatever crashes in between and whatever the other steps
+/// come to do after a restart with other lists.
 pub(super) fn effect_key(
     context: &Context<'_>,
-    (seq, place): (u32, usize),
+    (seq, place): (u32, u32),
     (step, call): (&Step, &Call),
 ) -> EffectKey {
     EffectKey::of(&[
@@ -178,7 +179,7 @@ pub(super) fn effect_key(
         context.run.0.as_bytes(),
         &seq.to_be_bytes(),
         step.id.as_bytes(),
-        &u32::try_from(place).unwrap_or(u32::MAX).to_be_bytes(),
+        &place.to_be_bytes(),
         call.kind.as_str().as_bytes(),
         call.target.as_bytes(),
     ])
@@ -187,7 +188,7 @@ pub(super) fn effect_key(
 /// What is written down before a call.
 fn new_effect(
     context: &Context<'_>,
-    (seq, place): (u32, usize),
+    (seq, place): (u32, u32),
     (step, call): (&Step, &Call),
     limits: ActionLimits,
 ) -> NewEffect {

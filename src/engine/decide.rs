@@ -52,6 +52,8 @@ pub(super) enum Decision<'a> {
     Call {
         /// The step it belongs to.
         step: &'a Step,
+        /// Its place among the calls of its step, from 0.
+        place: u32,
         /// What to send.
         call: Call,
     },
@@ -97,9 +99,7 @@ impl Engine {
             for step in &context.plan().steps {
                 decisions.extend(step_decisions(context, step, item));
             }
-            for (place, decision) in decisions.iter_mut().enumerate() {
-                begun.settle(context, (item.seq, place), decision);
-            }
+            begun.settle(context, item.seq, &mut decisions);
             let suppress = key.map(|(key, suppress)| NewSuppression {
                 key,
                 until: now.checked_add(suppress.length).unwrap_or(Timestamp::MAX),
@@ -188,12 +188,38 @@ impl Begun {
         Self(sent.map(|effect| (effect.key.clone(), effect)).collect())
     }
 
-    /// Puts what came of a call in its place, if it was made.
-    fn settle(&self, context: &Context<'_>, place: (u32, usize), decision: &mut Decision<'_>) {
-        let Decision::Call { step, call } = decision else { return };
-        if let Some(effect) = self.0.get(&effect_key(context, place, (step, call))) {
+    /// Puts what came of the calls of an item in their places, of those that were made. Keys were made in
+    /// another way once: a key that is no call's own here stands for the call that says the same.
+    /// What was done and would not be any more, because a list changed, is reported too.
+    fn settle<'a>(&self, context: &Context<'a>, seq: u32, decisions: &mut Vec<Decision<'a>>) {
+        let mine: Vec<&Effect> = self.0.values().filter(|effect| effect.seq == seq).collect();
+        if mine.is_empty() {
+            return;
+        }
+        let keys: Vec<Option<EffectKey>> =
+            decisions.iter().map(|decision| decision.key(context, seq)).collect();
+        let is_own = |effect: &Effect| keys.iter().flatten().any(|key| *key == effect.key);
+        let mut strange: Vec<&Effect> = mine.into_iter().filter(|effect| !is_own(effect)).collect();
+        for (decision, key) in decisions.iter_mut().zip(&keys) {
+            let (Decision::Call { step, call, .. }, Some(key)) = (&*decision, key) else { continue };
+            let step = *step;
+            let same = |effect: &&Effect| {
+                (effect.step.as_str(), effect.action.as_str()) == (&*step.id, call.kind.as_str())
+                    && effect.target == bare(call).key()
+            };
+            let effect = match self.0.get(key) {
+                Some(effect) => effect,
+                None => match strange.iter().position(same) {
+                    Some(place) => strange.swap_remove(place),
+                    None => continue,
+                },
+            };
             *decision = Decision::Report { step, report: step_report(effect) };
         }
+        decisions.extend(strange.into_iter().filter_map(|effect| {
+            let step = context.plan().steps.iter().find(|step| step.id == effect.step)?;
+            Some(Decision::Report { step, report: step_report(effect) })
+        }));
     }
 
     /// The disruptive actions among it, and on what.
@@ -230,7 +256,7 @@ async fn fleet(context: &Context<'_>, limits: &GuardLimits) -> Option<u64> {
 /// Replaces every call for which there is something to report instead.
 fn replace(fates: &mut [Fate<'_>], mut instead: impl FnMut(&Call) -> Option<(StepState, String)>) {
     for decision in fates.iter_mut().filter_map(Fate::decisions_mut).flatten() {
-        if let Decision::Call { step, call } = decision
+        if let Decision::Call { step, call, .. } = decision
             && let Some((state, why)) = instead(call)
         {
             let report = not_sent(step, call, state, &why);
@@ -258,8 +284,18 @@ fn step_decisions<'a>(context: &Context<'a>, step: &'a Step, item: &Work) -> Vec
         Err(reason) => return report(StepState::Failed, reason),
     }
     match step.params.render(&context.item_texts(&item.data), context.started) {
-        Ok(calls) => calls.into_iter().map(|call| Decision::Call { step, call }).collect(),
+        Ok(calls) => (0..).zip(calls).map(|(place, call)| Decision::Call { step, place, call }).collect(),
         Err(error) => report(StepState::Failed, Chain(&error).to_string()),
+    }
+}
+
+impl Decision<'_> {
+    /// The key of the call, if it is one.
+    fn key(&self, context: &Context<'_>, seq: u32) -> Option<EffectKey> {
+        match self {
+            Self::Call { step, place, call } => Some(effect_key(context, (seq, *place), (step, call))),
+            Self::Report { .. } => None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::daemon::plan_of;
 use huntbook::engine::ItemOutcome::{Acted, Failed, Parked, Skipped};
 use huntbook::engine::{Present, Report, Resumed, RunState, Standing, StepState, TakenUp};
+use huntbook::model::List;
 use huntbook::sim::Fault;
 use huntbook::store::Effects;
 use jiff::{SignedDuration, Timestamp};
@@ -237,4 +238,48 @@ async fn a_run_without_items_needs_no_leave_to_end() {
     let [TakenUp::Finished(report)] = resumed.runs.as_slice() else { panic!("{resumed:?}") };
     assert_eq!((report.state, report.counts.hunted), (RunState::Idle, 0));
     assert_eq!(house.applied(), Vec::<String>::new());
+}
+
+/// A step whose condition asks a list and which makes two calls, before one that makes one.
+const LISTED: &str = "actions:\n  - if: \"!(row.DeviceName in lists.packagers)\"\n    updateIncident:\n      \
+                      incident: \"4102\"\n      tags: {add: [\"{{row.DeviceName}}\"]}\n      comment: \"on {{row.DeviceName}}\"\n  \
+                      - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n";
+
+/// A run that died in the last call about its second device, while host2 was on the list.
+async fn cut_off_in_a_later_step() -> House {
+    let house = House::build().await;
+    house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/tags", 1)]).expect("a sound fault");
+    house.cut_off(&playbook(LISTED), 6).await
+}
+
+/// What was done to devices, and how often to incidents.
+fn done(house: &House) -> (Vec<String>, usize) {
+    let (tags, others): (Vec<_>, Vec<_>) =
+        house.applied().into_iter().partition(|effect| effect.starts_with("addTag"));
+    (tags, others.len())
+}
+
+#[tokio::test]
+async fn a_list_that_changes_between_death_and_restart_makes_no_call_another_one() {
+    let mut house = cut_off_in_a_later_step().await;
+    // The step before the one in doubt makes one report now and not two calls, and the other way round.
+    house.lists = Arc::new([List::new("packagers", ["host1"])].into_iter().collect());
+    let report = house.resume_one(&playbook(LISTED)).await;
+    assert_eq!(outcomes(&report), [Acted, Parked, Acted]);
+    let steps = |n: usize| report.items[n].steps.iter().map(|step| step.action.as_str()).collect::<Vec<_>>();
+    let all = ["updateIncident", "tagDevice", "updateIncident", "commentIncident"];
+    assert_eq!(steps(1), all, "what the list forbids by now was done, and is told");
+    assert_eq!(done(&house), (["addTag 0", "addTag 1", "addTag 2"].map(str::to_owned).to_vec(), 6));
+    assert_eq!(house.engine.store.parked().await.expect("it can be read").len(), 1);
+    assert_eq!(house.run(&playbook(LISTED)).await.counts.matched, 0);
+}
+
+#[tokio::test]
+async fn what_an_older_huntbook_wrote_down_under_other_keys_is_found() {
+    let house = cut_off_in_a_later_step().await;
+    let tamper = "DROP TRIGGER effects_fixed; UPDATE effects SET effect_key = 'x' || effect_key";
+    house.raw().await.execute(tamper).await.unwrap();
+    let report = house.resume_one(&playbook(LISTED)).await;
+    assert_eq!(outcomes(&report), [Acted, Parked, Acted]);
+    assert_eq!(done(&house), (["addTag 0", "addTag 1", "addTag 2"].map(str::to_owned).to_vec(), 4));
 }
