@@ -196,6 +196,39 @@ async fn a_dry_run_changes_nothing_a_run_acts_and_history_tells() {
     sim.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_run_by_hand_is_kept_and_not_put_in_force() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    let in_force = async || json(&ask(&dir, &["status", "--format", "json"]).await)["playbooks"].clone();
+    let mut served = serve(&dir).await;
+    served.kill().unwrap();
+    served.wait().unwrap();
+    let served_version = in_force().await[0]["playbookVersion"].clone();
+    // An edit nobody has served yet, and a playbook that is not in the folder.
+    let edited = dir.path().join("playbooks/tag.yaml");
+    std::fs::write(&edited, PLAYBOOK.replace("tag: seen", "tag: elsewhere")).unwrap();
+    let stranger = PLAYBOOK.replace("2f6c9d54", "9f6c9d54").replace("Tag servers", "Stranger");
+    std::fs::write(dir.path().join("stranger.yaml"), stranger).unwrap();
+    ends(&ask(&dir, &["run", "stranger.yaml"]).await, 0);
+    let run = ask(&dir, &["run", "tag", "--format", "json"]).await;
+    let report = json(&run)[0].clone();
+    assert_ne!(report["playbookVersion"], served_version);
+    let now = in_force().await;
+    assert_eq!(now.as_array().map(Vec::len), Some(1), "{now}");
+    assert_eq!(now[0]["playbookVersion"], served_version, "what is served stays as it was");
+    // The run is explained with the version it had.
+    let shown = json(&ask(&dir, &["show", report["run"].as_str().unwrap(), "--format", "json"]).await);
+    assert_eq!(shown["playbookVersion"], report["playbookVersion"]);
+    std::fs::write(&edited, "schema: 1\n").unwrap();
+    let mut served = serve(&dir).await;
+    let version = &in_force().await[0]["playbookVersion"];
+    assert_eq!(*version, served_version, "the last good version is the last one that was served");
+    served.kill().unwrap();
+    served.wait().unwrap();
+    sim.stop().await;
+}
+
 /// Starts `serve` and waits until it says so.
 async fn serve(dir: &tempfile::TempDir) -> std::process::Child {
     use std::io::BufRead as _;

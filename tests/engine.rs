@@ -22,7 +22,7 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::model::{List, Lists, Secret};
 use huntbook::plan::{Exclusions, Plan, World, compile};
 use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
-use huntbook::store::{Accepted, Effects, Store, Trigger, Waiting};
+use huntbook::store::{Effects, Store, Trigger, Waiting};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -122,9 +122,7 @@ impl House {
 
     async fn order(&self, text: &str, effects: Effects) -> Order {
         let plan = self.plan(text);
-        let accepted =
-            Accepted { name: plan.about.id, file: "test.yaml".to_owned(), bytes: text.as_bytes().to_vec() };
-        self.engine.store.accept_version(&accepted).await.expect("the version is kept");
+        self.engine.store.keep_version(text.as_bytes()).await.expect("the version is kept");
         Order {
             plan,
             lists: Arc::clone(&self.lists),

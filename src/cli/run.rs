@@ -1,6 +1,5 @@
 //! `huntbook run`.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,11 +15,11 @@ use crate::clock::SharedClock;
 use crate::daemon::{self, Generation};
 use crate::diag::nearest;
 use crate::engine::{Engine, Order, Present, Ran, Report, RunState, Standing, TakenUp};
-use crate::model::{Lists, PlaybookId};
+use crate::model::Lists;
 use crate::notify::{Channels, deliver_due};
 use crate::plan::{Plan, World};
 use crate::settings::{self, Settings};
-use crate::store::{Accepted, Effects, Store, Trigger};
+use crate::store::{Effects, Run as Recorded, Store, Trigger};
 
 /// Most messages sent at the end of a run.
 const DELIVERIES_MAX: u32 = 100;
@@ -104,7 +103,7 @@ async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &C
     let in_force = InForce::read(engine, settings, chosen).await?;
     let present = Present {
         lists: Arc::new(world.lists.clone()),
-        standing: &|playbook| in_force.standing(playbook, world),
+        standing: &|run| in_force.standing(run),
         plan_of: &|name, bytes| daemon::plan_of(name, bytes, world),
     };
     let resumed = engine.resume(&present).await?;
@@ -131,21 +130,16 @@ async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &C
     Ok(())
 }
 
-/// What is in force for runs that were cut off: what `serve` would hold in force, and files given by hand.
+/// What is in force for runs that were cut off: what `serve` would hold in force, and the file that is given
+/// by hand again.
 struct InForce {
     generation: Generation,
     chosen: Arc<Plan>,
-    /// Where playbooks were read from the last time.
-    files: BTreeMap<PlaybookId, String>,
 }
 
 impl InForce {
     async fn read(engine: &Engine, settings: &Settings, chosen: &Chosen) -> anyhow::Result<Self> {
-        let mut in_force = Self {
-            generation: Generation::default(),
-            chosen: Arc::clone(&chosen.plan),
-            files: BTreeMap::new(),
-        };
+        let mut in_force = Self { generation: Generation::default(), chosen: Arc::clone(&chosen.plan) };
         // Compiling everything is worth it only if somebody asks.
         if engine.store.unfinished_keys().await?.is_empty() {
             return Ok(in_force);
@@ -155,28 +149,16 @@ impl InForce {
         let base = setup::world(settings, Lists::default());
         let before = Generation::restore(&live, engine.store.live_lists().await?, &base);
         in_force.generation = before.next(scan, &base);
-        in_force.files = live.into_iter().map(|live| (live.playbook, live.file)).collect();
         Ok(in_force)
     }
 
-    fn standing(&self, playbook: PlaybookId, world: &World) -> Standing {
-        if self.chosen.about.id == playbook {
+    /// How the playbook of a run stands. What a person gives by hand says nothing about what the schedule
+    /// began, or about another version.
+    fn standing(&self, run: &Recorded) -> Standing {
+        if run.trigger == Trigger::Manual && run.version == self.chosen.version {
             return Standing::InForce(Arc::clone(&self.chosen));
         }
-        match self.generation.standing(playbook) {
-            gone @ (Standing::Gone | Standing::Held) => {
-                self.by_hand(playbook, world).map_or(gone, Standing::InForce)
-            }
-            in_force @ Standing::InForce(_) => in_force,
-        }
-    }
-
-    /// A playbook outside the folder that was run by its file, if it is still there.
-    fn by_hand(&self, playbook: PlaybookId, world: &World) -> Option<Arc<Plan>> {
-        let file = Path::new(self.files.get(&playbook)?);
-        let source = daemon::read_paths(&[file.to_owned()], file).ok()?.pop()?;
-        let plan = daemon::plan_of(&source.name, &source.bytes, world).ok()?;
-        (plan.about.id == playbook).then(|| Arc::new(plan))
+        self.generation.standing(run.playbook)
     }
 }
 
@@ -194,8 +176,8 @@ async fn run_in_tenants(
         let known: Vec<String> = engine.tenants.keys().cloned().collect();
         return Err(no_tenant(arguments.tenant.as_deref(), &known));
     }
-    let (name, file) = (plan.about.id, chosen.file.name.clone());
-    engine.store.accept_version(&Accepted { name, file, bytes: chosen.file.bytes.clone() }).await?;
+    // What is given by hand is kept, so that the run can be explained; what is in force stays as it is.
+    engine.store.keep_version(&chosen.file.bytes).await?;
     let progress = spinner();
     let lists = Arc::new(lists.clone());
     let mut reports = Vec::new();

@@ -45,7 +45,7 @@ impl Daemon {
             let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
             let present = Present {
                 lists: Arc::clone(&live.lists),
-                standing: &|playbook| live.standing(playbook),
+                standing: &|run| live.standing(run.playbook),
                 plan_of: &|name, bytes| plan_of(name, bytes, &world),
             };
             let taken = engine.take_up(unfinished, &present).await;

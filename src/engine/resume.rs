@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use super::context::{Context, Work};
 use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report, StepReport, StepState};
 use crate::diag::Chain;
-use crate::model::{Lists, PlaybookId};
+use crate::model::Lists;
 use crate::plan::{Mode, Plan};
-use crate::store::{Effect, EffectState, Item, Remedy, RunDetail, StoreError, Unfinished};
+use crate::store::{Effect, EffectState, Item, Remedy, Run, RunDetail, StoreError, Trigger, Unfinished};
 
 /// Compiles the stored bytes of a version, given the playbook's name; says why if it cannot.
 pub type PlanOf<'a> = &'a (dyn Fn(&str, &[u8]) -> Result<Plan, String> + Sync);
@@ -29,8 +29,8 @@ pub enum Standing {
 pub struct Present<'a> {
     /// The lists in force.
     pub lists: Arc<Lists>,
-    /// How playbooks stand.
-    pub standing: &'a (dyn Fn(PlaybookId) -> Standing + Sync),
+    /// How the playbook of a run stands.
+    pub standing: &'a (dyn Fn(&Run) -> Standing + Sync),
     /// Compiles a version.
     pub plan_of: PlanOf<'a>,
 }
@@ -137,7 +137,7 @@ impl Engine {
         let Unfinished { run, items } = unfinished;
         // Of a dead process's effects none is left by now; this one's may be.
         self.store.park_run(run.id).await?.iter().for_each(say_parked);
-        let standing = (present.standing)(run.playbook);
+        let standing = (present.standing)(run);
         if matches!(standing, Standing::Held) {
             return Ok(Tried::Waits);
         }
@@ -203,12 +203,17 @@ enum Tried {
     Impossible(String),
 }
 
+/// Why a run of a file that is not in force stays cut off: only who gave the file by hand wanted it to act.
+const BY_HAND: &str = "it was started by hand with a playbook that is not in force as it was: run it again";
+
 /// Why a run must not act any more, if it must not. Who wants to stop huntbook in the middle ends the
 /// process and takes the playbook away, switches it off or lets it only observe; the version the run began with does not
 /// know of that.
 fn stop(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
+    let by_hand = order.trigger == Trigger::Manual;
     let Standing::InForce(present) = standing else {
-        return Some("its playbook is not in force any more".to_owned());
+        let gone = if by_hand { BY_HAND } else { "its playbook is not in force any more" };
+        return Some(gone.to_owned());
     };
     if present.expires.is_some_and(|expires| expires <= now) {
         Some("its playbook has expired".to_owned())
@@ -218,6 +223,8 @@ fn stop(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
         Some("its schedule is switched off".to_owned())
     } else if !present.is_for(&order.tenant) {
         Some("its playbook is not for the tenant any more".to_owned())
+    } else if by_hand && present.version != order.plan.version {
+        Some(BY_HAND.to_owned())
     } else {
         None
     }

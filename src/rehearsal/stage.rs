@@ -16,7 +16,7 @@ use crate::http::{Http, HttpOptions};
 use crate::model::Secret;
 use crate::notify::{Channels, deliver_due};
 use crate::sim::{Sim, SimApp, SimOptions};
-use crate::store::{Accepted, Effects, Store, Trigger};
+use crate::store::{Effects, Store, Trigger};
 use crate::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
 
 /// Most messages sent after a run: one for each item, and some for the run.
@@ -83,12 +83,7 @@ impl Stage {
             Arc::new(Client::open(options, http.clone(), Arc::clone(&shared)).map_err(said)?);
         let channels = open_channels(&setting.sinks, &at.hooks, (&http, &shared))?;
         let store = Store::scratch(Arc::clone(&shared)).await.map_err(said)?;
-        let version = Accepted {
-            name: setting.plan.about.id,
-            file: setting.plan.file.clone(),
-            bytes: setting.bytes.to_vec(),
-        };
-        store.accept_version(&version).await.map_err(said)?;
+        store.keep_version(&setting.bytes).await.map_err(said)?;
         let tenants = BTreeMap::from([(setting.tenant.clone(), client)]);
         let engine = Engine { store, clock: shared, tenants };
         let (requests, messages) = (0, BTreeMap::new());

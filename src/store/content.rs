@@ -123,18 +123,16 @@ impl Store {
         Ok(())
     }
 
-    /// Puts one playbook in force, and forgets that its file was refused or held.
+    /// Keeps the bytes that a run is about to use, so that it can be explained and taken up. It puts nothing
+    /// in force.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn accept_version(&self, accepted: &Accepted<PlaybookId>) -> Result<ContentHash, StoreError> {
+    pub async fn keep_version(&self, bytes: &[u8]) -> Result<ContentHash, StoreError> {
         let now = self.now_ms()?;
         let mut tx = self.write().await?;
-        let hash = accept_playbook(&mut tx, accepted, now).await?;
-        for statement in ["DELETE FROM refusals WHERE file = $1", "DELETE FROM held WHERE file = $1"] {
-            sqlx::query(statement).bind(&accepted.file).execute(&mut *tx).await?;
-        }
+        let hash = keep(&mut tx, bytes, now).await?;
         tx.commit().await?;
         Ok(hash)
     }
@@ -246,15 +244,18 @@ fn content(hash: &[u8], bytes: Vec<u8>) -> Result<(ContentHash, Vec<u8>), StoreE
     }
 }
 
-/// Stores bytes once.
+/// Stores bytes once. What is used again is as if it were new, so that nobody forgets it at that moment.
 async fn keep(tx: &mut Tx, bytes: &[u8], now: i64) -> Result<ContentHash, StoreError> {
     let hash = ContentHash::of(bytes);
-    sqlx::query("INSERT INTO contents (hash, bytes, at) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING")
-        .bind(hash.0.as_slice())
-        .bind(bytes)
-        .bind(now)
-        .execute(&mut **tx)
-        .await?;
+    sqlx::query(
+        "INSERT INTO contents (hash, bytes, at) VALUES ($1, $2, $3) \
+         ON CONFLICT (hash) DO UPDATE SET at = excluded.at",
+    )
+    .bind(hash.0.as_slice())
+    .bind(bytes)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
     Ok(hash)
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::daemon::plan_of;
 use huntbook::engine::ItemOutcome::{Acted, Failed, Parked, Skipped};
-use huntbook::engine::{Present, Report, Resumed, RunState, Standing, StepState, TakenUp};
+use huntbook::engine::{Order, Present, Report, Resumed, RunState, Standing, StepState, TakenUp};
 use huntbook::model::List;
 use huntbook::sim::Fault;
-use huntbook::store::Effects;
+use huntbook::store::{Effects, Trigger};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
@@ -27,13 +27,24 @@ impl House {
     /// Lets a run die when the tenant has done so many things in all, and begins a new process.
     pub(crate) async fn cut_off(self, text: &str, done: usize) -> Self {
         let order = self.order(text, Effects::Apply).await;
+        self.cut_off_order(&order, done).await
+    }
+
+    /// The same for a run that the schedule began.
+    async fn cut_off_scheduled(self, text: &str, done: usize) -> Self {
+        let order = self.order(text, Effects::Apply).await;
+        let order = Order { trigger: Trigger::Schedule, slot: Some(self.clock.now()), ..order };
+        self.cut_off_order(&order, done).await
+    }
+
+    async fn cut_off_order(self, order: &Order, done: usize) -> Self {
         let in_flight = async {
             while self.sim.effects().len() < done {
                 SystemClock.sleep(SignedDuration::from_millis(5)).await;
             }
         };
         tokio::select! {
-            ran = self.engine.run(&order) => panic!("it was to be cut off: {ran:?}"),
+            ran = self.engine.run(order) => panic!("it was to be cut off: {ran:?}"),
             () = in_flight => {}
         }
         let house = self.restart().await;
@@ -46,7 +57,7 @@ impl House {
         let world = self.world();
         let present = Present {
             lists: Arc::clone(&self.lists),
-            standing: &|_playbook| standing.clone(),
+            standing: &|_run| standing.clone(),
             plan_of: &|name, bytes| plan_of(name, bytes, &world),
         };
         self.engine.resume(&present).await.expect("the journal is fine")
@@ -161,7 +172,7 @@ async fn cut_off_at_the_first() -> (House, String) {
     let text = playbook(&format!(
         "{ISOLATE}schedule: {{every: 1h}}\nnotify:\n  - channel: soc\n    if: outcome.acted > 100\n"
     ));
-    (house.cut_off(&text, 1).await, text)
+    (house.cut_off_scheduled(&text, 1).await, text)
 }
 
 /// Takes the run up, finds that it is stopped for this reason, and that the rest comes back later.
@@ -207,6 +218,29 @@ async fn an_edit_does_not_keep_the_version_that_began_from_its_end() {
     let (house, text) = cut_off_at_the_first().await;
     let report = house.resume_one(&text.replace("name: Test", "name: Edited")).await;
     assert_eq!((report.name.as_str(), outcomes(&report)), ("Test", vec![Parked, Acted, Acted]));
+}
+
+#[tokio::test]
+async fn what_was_started_by_hand_goes_on_only_as_it_was_and_is_told_otherwise() {
+    let text = playbook(ISOLATE);
+    let edited = text.replace("name: Test", "name: Edited");
+    let by_hand = "it was started by hand with a playbook that is not in force as it was: run it again";
+    for in_force in [None, Some(edited.as_str())] {
+        let house = House::build().await;
+        house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 0)]).unwrap();
+        let house = house.cut_off(&text, 1).await;
+        let standing = in_force.map_or(Standing::Gone, |text| Standing::InForce(house.plan(text)));
+        let resumed = house.resume_while(&standing).await;
+        let [TakenUp::Stopped { report, reason }] = resumed.runs.as_slice() else { panic!("{resumed:?}") };
+        assert_eq!((reason.as_str(), outcomes(report)), (by_hand, vec![Parked, Skipped, Skipped]));
+        assert_eq!(house.applied(), ["isolate 0"]);
+        let next = house.run(&text).await;
+        assert_eq!((next.counts.duplicates, next.counts.acted), (1, 2), "what was left is there again");
+    }
+    let house = House::build().await;
+    house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 0)]).unwrap();
+    let house = house.cut_off(&text, 1).await;
+    assert_eq!(outcomes(&house.resume_one(&text).await), [Parked, Acted, Acted]);
 }
 
 #[tokio::test]

@@ -158,7 +158,7 @@ async fn what_a_run_that_cannot_be_taken_up_did_not_touch_comes_back() {
     let house = house.cut_off(&playbook(ISOLATE), 2).await;
     let present = Present {
         lists: Arc::clone(&house.lists),
-        standing: &|_playbook| Standing::InForce(house.plan(&playbook(ISOLATE))),
+        standing: &|_run| Standing::InForce(house.plan(&playbook(ISOLATE))),
         plan_of: &|_name, _bytes| Err("it no longer compiles".to_owned()),
     };
     let resumed = house.engine.resume(&present).await.expect("it is given up");

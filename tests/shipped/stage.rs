@@ -12,7 +12,7 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::model::{Lists, Secret};
 use huntbook::plan::{Exclusions, Plan, World, compile};
 use huntbook::sim::{Sim, SimApp, SimOptions};
-use huntbook::store::{Accepted, Effects, Store, Trigger};
+use huntbook::store::{Effects, Store, Trigger};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::SignedDuration;
 
@@ -82,8 +82,7 @@ impl Stage {
     }
 
     async fn run(&self, plan: Plan, bytes: Vec<u8>, effects: Effects) -> Report {
-        let accepted = Accepted { name: plan.about.id, file: plan.file.clone(), bytes };
-        self.engine.store.accept_version(&accepted).await.unwrap();
+        self.engine.store.keep_version(&bytes).await.unwrap();
         let order = Order {
             plan: Arc::new(plan),
             lists: Arc::clone(&self.lists),

@@ -14,6 +14,10 @@ fn accepted(file: &str, text: &str) -> Accepted<PlaybookId> {
     Accepted { name: PLAYBOOK, file: file.to_owned(), bytes: text.as_bytes().to_vec() }
 }
 
+fn live(text: &str) -> Publication {
+    Publication { playbooks: vec![accepted("a.yaml", text)], ..Publication::default() }
+}
+
 fn list(name: &str, text: &str) -> Accepted<String> {
     Accepted { name: name.to_owned(), file: format!("lists/{name}.txt"), bytes: text.as_bytes().to_vec() }
 }
@@ -85,21 +89,15 @@ async fn what_is_held_keeps_its_time_until_it_is_let_go() {
     store.publish(&held(&["a.yaml", "c.yaml"])).await.unwrap();
     let expected = [since("a.yaml", noon), since("c.yaml", bench.now())];
     assert_eq!(store.held().await.unwrap(), expected);
-    store.accept_version(&accepted("a.yaml", "back")).await.unwrap();
-    assert_eq!(store.held().await.unwrap(), expected[1..]);
     store.publish(&Publication::default()).await.unwrap();
     assert_eq!(store.held().await.unwrap(), []);
 }
 
 #[tokio::test]
-async fn one_playbook_is_accepted_and_retired() {
+async fn a_playbook_that_is_retired_begins_anew() {
     let bench = Bench::new();
     let store = bench.open().await;
-    let bad = Publication { refusals: vec![refusal("a.yaml", "bad", &bench)], ..Publication::default() };
-    store.publish(&bad).await.unwrap();
-    let hash = store.accept_version(&accepted("a.yaml", "good")).await.unwrap();
-    assert_eq!(hash, ContentHash::of(b"good"));
-    assert_eq!(store.refusals().await.unwrap(), []);
+    store.publish(&live("good")).await.unwrap();
     let schedule = [(PLAYBOOK, TENANT.to_owned())];
     store.schedule_marks(&schedule, bench.now()).await.unwrap();
     store.retire_version(PLAYBOOK).await.unwrap();
@@ -114,7 +112,7 @@ async fn one_playbook_is_accepted_and_retired() {
 async fn stored_bytes_that_changed_are_not_run() {
     let bench = Bench::new();
     let store = bench.open().await;
-    store.accept_version(&accepted("a.yaml", "good")).await.unwrap();
+    store.publish(&live("good")).await.unwrap();
     bench.raw().await.execute("UPDATE contents SET bytes = x'6576696c'").await.unwrap();
     assert!(matches!(store.live_versions().await, Err(StoreError::Corrupt { .. })));
 }
@@ -223,14 +221,16 @@ async fn retention_does_not_cut_past_an_effect_in_doubt() {
 async fn versions_nobody_uses_are_forgotten() {
     let bench = Bench::new();
     let store = bench.open().await;
-    store.accept_version(&accepted("a.yaml", "first")).await.unwrap();
-    store.accept_version(&accepted("a.yaml", "playbook")).await.unwrap();
+    store.publish(&live("first")).await.unwrap();
+    store.publish(&live("second")).await.unwrap();
+    store.keep_version(b"playbook").await.unwrap();
     bench.begin(&store, 0).await;
-    store.accept_version(&accepted("a.yaml", "third")).await.unwrap();
+    store.publish(&live("third")).await.unwrap();
+    assert_eq!(store.live_versions().await.unwrap()[0].bytes, b"third");
     bench.clock.advance(SignedDuration::from_hours(24 * 30));
-    assert_eq!(store.retention(bench.now(), SignedDuration::ZERO).await.unwrap().versions, 1);
+    assert_eq!(store.retention(bench.now(), SignedDuration::ZERO).await.unwrap().versions, 2);
     let there = async |text: &[u8]| store.version_bytes(ContentHash::of(text)).await.unwrap().is_some();
-    assert!(!there(b"first").await, "no run, not in force");
+    assert!(!there(b"first").await && !there(b"second").await, "no run, not in force");
     assert!(there(b"playbook").await, "a run used it");
     assert!(there(b"third").await, "in force");
 }
