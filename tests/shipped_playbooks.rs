@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use huntbook::diag::Sink;
 use huntbook::model::List;
 use huntbook::playbook::{self, ColumnType, Document};
-use huntbook::sim::{HuntRows, HuntTable, HuntWindow, Hunter, SimOptions};
+use huntbook::sim::{HuntTable, HuntWindow, Hunter, SimOptions};
 use huntbook::store::Effects;
 use jiff::{SignedDuration, Timestamp};
 use stage::{Played, Stage};
@@ -78,8 +78,8 @@ fn hunted(name: &str, document: &Document, (hunter, now): (&dyn Hunter, Timestam
 fn found(now: Timestamp) -> BTreeMap<String, usize> {
     let hunter = SimOptions::story(now).unwrap().hunter;
     let count = |(name, document): (String, Document)| {
-        let HuntRows::Objects(rows) = hunted(&name, &document, (&*hunter, now))?.rows else { return None };
-        Some((name, rows.len()))
+        let rows = hunted(&name, &document, (&*hunter, now))?.objects().unwrap().len();
+        Some((name, rows))
     };
     documents().into_iter().filter_map(count).collect()
 }

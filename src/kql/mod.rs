@@ -5,22 +5,25 @@
 //! stands in a file moves them there. Queries in Markdown are found by [`blocks`].
 
 mod block;
-mod data;
+mod library;
+mod relation;
 mod run;
+
+use std::sync::{Arc, LazyLock};
 
 use kql::diagnostic::{self, Severity};
 use kql::lint::Use;
 use kql::schema::Database;
 
 pub use block::{Block, blocks};
-pub use data::{Data, DataError};
-pub use run::{Column, Rows, run};
+pub use library::{Library, LibraryError};
+pub use run::{Cause, Column, Failed, Rows, World, run};
 
 use crate::diag::{Code, Level, Problem};
 
 /// The tables, columns and functions that queries can name.
 #[derive(Debug, Clone)]
-pub struct Schema(Database);
+pub struct Schema(Arc<Database>);
 
 /// A file of tables that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +34,8 @@ impl Schema {
     /// What Microsoft Defender XDR offers.
     #[must_use]
     pub fn defender() -> Self {
-        Self(Database::defender().clone())
+        static DEFENDER: LazyLock<Arc<Database>> = LazyLock::new(|| Arc::new(Database::defender().clone()));
+        Self(Arc::clone(&DEFENDER))
     }
 
     /// Adds tables, or replaces those of the same name. The text is JSON:
@@ -43,7 +47,7 @@ impl Schema {
     pub fn add(&mut self, json: &str) -> Result<(), SchemaError> {
         let more = Database::from_json(json).map_err(SchemaError)?;
         for table in more.tables() {
-            self.0.add_table(table.name, table.schema.as_ref().clone());
+            Arc::make_mut(&mut self.0).add_table(table.name, table.schema.as_ref().clone());
         }
         Ok(())
     }

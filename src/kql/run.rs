@@ -1,13 +1,17 @@
 //! A query over rows at hand.
 
+use std::io::{self, Write};
+
 use jiff::Timestamp;
 use kql::bind::check;
-use kql::diagnostic::Severity;
-use kql::eval::{Answer, Env, Limits};
-use kql::value::{Datetime, Dynamic, Value, to_text};
+use kql::diagnostic::{Diagnostic, Severity};
+use kql::eval::{Answer, Env, EvalError, Limited, Limits};
+use kql::types::ScalarType;
+use kql::value::{Batch, Datetime, Dynamic, Value, to_text};
 use serde_json::Value as Json;
 
-use super::{Data, Schema, problem};
+use super::library::View;
+use super::{Library, problem};
 use crate::diag::{Code, Problem};
 
 /// A column of a result.
@@ -20,44 +24,160 @@ pub struct Column {
 }
 
 /// The result of one statement.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Rows {
     /// Columns in order.
     pub columns: Vec<Column>,
-    /// Rows; each has a value for each column. Times are texts.
-    pub rows: Vec<Vec<Json>>,
+    batch: Batch,
 }
 
-/// Runs a query at the moment `now` and gives the result of each of its statements.
+/// What a run depends on besides the query and the tables.
+#[derive(Debug, Clone, Copy)]
+pub struct World {
+    /// What `now()` gives.
+    pub now: Timestamp,
+    /// First and last instant that tables with a `Timestamp` show; all, if there is none.
+    pub window: Option<(Timestamp, Timestamp)>,
+}
+
+/// Why a query gave no rows. There are no results in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// Whose fault it is.
+    pub cause: Cause,
+    /// What is wrong, at least one.
+    pub problems: Vec<Problem>,
+}
+
+/// Whose fault it is that a query gave no rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The text is not of the query language.
+    Syntax,
+    /// It names what does not exist, mixes types, or fails while it runs.
+    Meaning,
+    /// The service could run it, this evaluator cannot; or it wants something from outside that nobody
+    /// provides.
+    Unsupported,
+    /// The result is too large.
+    Size,
+    /// It takes too much work or memory.
+    Work,
+}
+
+/// Rows and bytes on the way; far above what a tenant of a million rows needs, and below what would hold
+/// up a machine. Work is bounded where the service's few minutes end.
+const LIMITS: Limits = Limits {
+    result_rows: 20_000_000,
+    result_bytes: 4 << 30,
+    rows: 20_000_000,
+    memory: 4 << 30,
+    steps: 10_000_000_000,
+};
+
+/// Runs a query and gives the result of each of its statements.
 ///
 /// # Errors
 ///
-/// What is wrong with the query, or what kept it from running; there are no results in part then.
-pub fn run(query: &str, schema: &Schema, data: &Data, now: Timestamp) -> Result<Vec<Rows>, Vec<Problem>> {
-    let mut database = schema.0.clone();
-    data.complete(&mut database);
-    let checked = check(query, &database);
-    let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error);
-    let errors: Vec<Problem> = errors.map(problem).collect();
+/// [`Failed`] says what is wrong with the query, or what kept it from running.
+pub fn run(query: &str, library: &Library, world: World) -> Result<Vec<Rows>, Failed> {
+    let checked = check(query, &library.database);
+    let errors: Vec<&Diagnostic> =
+        checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
     if !errors.is_empty() {
-        return Err(errors);
+        let is_syntax = |found: &Diagnostic| found.severity == Severity::Error;
+        let syntax = checked.parsed.diagnostics.iter().any(is_syntax);
+        let cause = if syntax { Cause::Syntax } else { Cause::Meaning };
+        return Err(Failed { cause, problems: errors.into_iter().map(problem).collect() });
     }
-    let Some(now) = Datetime::parse(&now.to_string()) else {
-        let message = format!("`now` is out of the range of the query language: {now}");
-        return Err(vec![Problem::new(Code::Query, 0..0, message)]);
+    let instant = |at: Timestamp| {
+        Datetime::parse(&at.to_string()).ok_or_else(|| {
+            let message = format!("the time is out of the range of the query language: {at}");
+            Failed { cause: Cause::Meaning, problems: vec![Problem::new(Code::Query, 0..0, message)] }
+        })
     };
-    let env = Env { now, seed: 0, limits: Limits::default(), deadline: None, fixtures: data };
-    let answers = kql::eval::run(&checked.bound.plan, data, &env);
-    let answers = answers.map_err(|error| vec![problem(&error.diagnostic())])?;
-    Ok(answers.iter().map(rows).collect())
+    let window = world.window.map(|(from, to)| Ok((instant(from)?, instant(to)?))).transpose()?;
+    let view = View { library, window };
+    let env = Env { now: instant(world.now)?, seed: 0, limits: LIMITS, deadline: None, fixtures: &view };
+    let answers = kql::eval::run(&checked.bound.plan, &view, &env);
+    let failed =
+        |error: EvalError| Failed { cause: cause(&error), problems: vec![problem(&error.diagnostic())] };
+    Ok(answers.map_err(failed)?.into_iter().map(rows).collect())
 }
 
-fn rows(answer: &Answer) -> Rows {
-    let table = &answer.table;
-    let columns = table.schema.columns.iter();
+const fn cause(error: &EvalError) -> Cause {
+    match error {
+        EvalError::Unsupported { .. } | EvalError::NoFixture(_) => Cause::Unsupported,
+        EvalError::NoTable(_) | EvalError::Refused { .. } => Cause::Meaning,
+        EvalError::Limit { what: Limited::ResultRows | Limited::ResultBytes, .. } => Cause::Size,
+        EvalError::Limit { .. } => Cause::Work,
+    }
+}
+
+fn rows(answer: Answer) -> Rows {
+    let columns = answer.table.schema.columns.iter();
     let columns = columns.map(|column| Column { name: column.name.to_string(), ty: column.ty.name() });
-    let rows = (0..table.batch.rows()).map(|row| table.batch.row(row).iter().map(json).collect());
-    Rows { columns: columns.collect(), rows: rows.collect() }
+    Rows { columns: columns.collect(), batch: answer.table.batch }
+}
+
+impl Rows {
+    /// Number of rows.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.batch.rows()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Rows in order; each has a value for each column. Times are texts with all digits.
+    pub fn rows(&self) -> impl Iterator<Item = Vec<Json>> {
+        (0..self.len()).map(|row| self.batch.row(row).iter().map(json).collect())
+    }
+
+    /// Writes rows as a JSON array of objects, as the service's API spells values: times without the
+    /// zeros at their end. No row after the first `rows_max` is written.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn write_objects(&self, out: &mut dyn Write, rows_max: usize) -> io::Result<()> {
+        let name = |column: &Column| serde_json::to_string(&column.name).map_err(io::Error::from);
+        let names = self.columns.iter().map(name).collect::<io::Result<Vec<String>>>()?;
+        let cells: Vec<_> =
+            (0..names.len()).map(|place| self.batch.column_or_null(place, ScalarType::Dynamic)).collect();
+        out.write_all(b"[")?;
+        for row in 0..self.len().min(rows_max) {
+            out.write_all(if row == 0 { b"{" } else { b",{" })?;
+            for (place, (name, cells)) in names.iter().zip(&cells).enumerate() {
+                let comma = if place == 0 { "" } else { "," };
+                write!(out, "{comma}{name}:")?;
+                write_value(out, &cells.get(row))?;
+            }
+            out.write_all(b"}")?;
+        }
+        out.write_all(b"]")
+    }
+}
+
+fn write_value(out: &mut dyn Write, value: &Value) -> io::Result<()> {
+    match value {
+        Value::String(text) => serde_json::to_writer(out, text.as_ref()).map_err(io::Error::from),
+        Value::Datetime(Some(at)) => {
+            let text = at.to_string();
+            let text = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
+            write!(out, "\"{text}Z\"")
+        }
+        Value::Dynamic(value) => {
+            let mut text = String::new();
+            value.write_json(&mut text);
+            out.write_all(text.as_bytes())
+        }
+        other => serde_json::to_writer(out, &json(other)).map_err(io::Error::from),
+    }
 }
 
 fn json(value: &Value) -> Json {
@@ -82,28 +202,31 @@ fn dynamic(value: &Dynamic) -> Json {
 mod tests {
     use super::*;
     use crate::diag::Level;
+    use crate::kql::Schema;
 
-    fn data() -> Data {
-        let mut data = Data::new();
+    fn library() -> Library {
+        let mut library = Library::new(&Schema::defender());
         let rows = "{\"Timestamp\": \"2026-01-10T11:00:00Z\", \"DeviceName\": \"a\", \"DeviceId\": \"1\"}\n\n\
                     {\"Timestamp\": \"2026-01-01T11:00:00Z\", \"DeviceName\": \"b\", \"DeviceId\": \"2\"}\n";
-        data.add_table("DeviceInfo", rows).expect("rows");
-        data.add_table("Mine", "{\"Size\": 1, \"When\": \"2026-01-10T11:00:00Z\"}\n{\"Size\": 2.5}")
-            .expect("rows");
-        data.add_table("FileProfile", "{\"SHA1\": \"AB\", \"GlobalPrevalence\": 7}").expect("rows");
-        data.add_document("https://lists.example/a.csv", "x\ny\n");
-        data
+        let mine = "{\"Size\": 1, \"When\": \"2026-01-10T11:00:00Z\"}\n{\"Size\": 2.5}";
+        let profile = "{\"SHA1\": \"AB\", \"GlobalPrevalence\": 7}";
+        for (name, lines) in [("DeviceInfo", rows), ("Mine", mine), ("FileProfile", profile)] {
+            let other = library.add_table(name, &mut lines.as_bytes()).expect("rows");
+            assert!(other.is_empty(), "{other:?}");
+        }
+        library.add_document("https://lists.example/a.csv", "x\ny\n");
+        library
     }
 
     #[track_caller]
     fn check(query: &str, columns: &[(&str, &str)], rows: &Json) {
         let now = "2026-01-10T12:00:00Z".parse().expect("an instant");
-        let results = run(query, &Schema::defender(), &data(), now).expect("it runs");
+        let results = run(query, &library(), World { now, window: None }).expect("it runs");
         let [result] = results.as_slice() else { panic!("not one result") };
         let found: Vec<(&str, &str)> =
             result.columns.iter().map(|column| (column.name.as_str(), column.ty)).collect();
         assert_eq!(found, columns, "{query}");
-        assert_eq!(serde_json::to_value(&result.rows).expect("rows"), *rows, "{query}");
+        assert_eq!(serde_json::to_value(result.rows().collect::<Vec<_>>()).expect("rows"), *rows, "{query}");
     }
 
     #[test]
@@ -139,12 +262,12 @@ mod tests {
     fn what_cannot_run_says_why() {
         let now = "2026-01-10T12:00:00Z".parse().expect("an instant");
         for (query, code) in [("DeviceInfo | take", "KQL011"), ("EmailEvents", "KQL401")] {
-            let problems = run(query, &Schema::defender(), &data(), now).expect_err(query);
+            let failed = run(query, &library(), World { now, window: None }).expect_err(query);
             let found: Vec<_> =
-                problems.iter().map(|problem| (problem.code.to_string(), problem.level)).collect();
+                failed.problems.iter().map(|problem| (problem.code.to_string(), problem.level)).collect();
             assert_eq!(found, [(code.to_owned(), Level::Error)], "{query}");
         }
-        let error = Data::new().add_table("T", "{}\n[1]").expect_err("no object");
+        let error = library().add_table("T", &mut "{}\n[1]".as_bytes()).expect_err("no object");
         assert_eq!(error.to_string(), "line 2 is no JSON object");
     }
 }

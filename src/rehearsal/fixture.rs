@@ -14,12 +14,13 @@ use serde_json::{Map, Value};
 use super::record::Recording;
 use super::suite::ReadFile;
 use crate::diag::{Code, Diagnostic, Sink};
+use crate::kql::{Library, LibraryError};
 use crate::model::{DeviceId, UserId, Wanted, duration};
 use crate::plan::{Input, Plan};
 use crate::playbook::test::{Fixture, Given, StepGiven, TestFault};
-use crate::sim::hunting::{Library, LibraryError, TableHunter};
 use crate::sim::{
-    Fault, HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, SimData, SimMachine, SimUser, story,
+    Fault, HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, SimData, SimMachine, SimUser, TableHunter,
+    story,
 };
 use crate::yaml::Tree;
 
@@ -35,7 +36,7 @@ pub(super) struct Holdings {
 impl Holdings {
     /// Holds a recording.
     pub(super) fn of(recording: &Recording) -> Result<Self, String> {
-        let mut tables = story::empty_tables().map_err(|error| error.to_string())?;
+        let mut tables = story::empty_tables();
         for (name, rows) in &recording.tables {
             tables.fill(name, rows).map_err(|error| error.to_string())?;
         }
@@ -258,13 +259,7 @@ impl Reader<'_, '_> {
 
     /// Makes tables of rows.
     fn library(&mut self, tables: &Tables, at: &str, start: Timestamp) -> Library {
-        let mut library = match story::empty_tables() {
-            Ok(library) => library,
-            Err(error) => {
-                self.refuse(at, error.to_string());
-                return Library::default();
-            }
-        };
+        let mut library = story::empty_tables();
         for (name, rows) in tables {
             let rows: Rows = rows.iter().map(|row| timed(row, name, &library, start)).collect();
             let Err(error) = library.fill(name, &rows) else { continue };
@@ -276,9 +271,7 @@ impl Reader<'_, '_> {
                     let known: Vec<&str> = library.sizes().map(|(name, _)| name).collect();
                     Diagnostic::error(Code::Fixture, span, message).nearest(table, known)
                 }
-                LibraryError::UnknownColumn { .. } | LibraryError::Malformed { .. } => {
-                    self.tree.error(Code::Fixture, &at, message)
-                }
+                _ => self.tree.error(Code::Fixture, &at, message),
             };
             self.sink.push(problem);
         }

@@ -367,7 +367,7 @@ const fn api_name(kind: ColumnKind) -> &'static str {
 /// The tables a query looks at, each with the query that fetches what it needs of it: for the first one only
 /// the rows that the query's leading filters keep.
 pub(super) fn tables_of(query: &str) -> BTreeMap<String, String> {
-    let known = story::empty_tables().unwrap_or_default();
+    let known = story::empty_tables();
     let known: BTreeSet<&str> = known.sizes().map(|(name, _)| name).collect();
     let stages = stages(query);
     let mut tables = BTreeMap::new();

@@ -58,6 +58,18 @@ impl HuntTable {
     pub fn new(columns: Vec<HuntColumn>, rows: Vec<Map<String, Value>>) -> Self {
         Self { columns, rows: HuntRows::Objects(rows) }
     }
+
+    /// The rows as objects.
+    ///
+    /// # Errors
+    ///
+    /// The rows are a text that is not an array of objects.
+    pub fn objects(&self) -> Result<Vec<Map<String, Value>>, serde_json::Error> {
+        match &self.rows {
+            HuntRows::Objects(rows) => Ok(rows.clone()),
+            HuntRows::Json(text) => serde_json::from_slice(text),
+        }
+    }
 }
 
 /// Why a query has no answer. The server turns each into the status and words the service uses.

@@ -23,7 +23,6 @@ mod generated;
 mod graph;
 mod hooks;
 mod hunter;
-pub mod hunting;
 mod indicators;
 mod log;
 mod machine_action;
@@ -37,6 +36,7 @@ mod seed;
 mod serve;
 mod state;
 pub mod story;
+mod tables;
 mod token;
 mod wire;
 
@@ -48,9 +48,10 @@ pub use indicators::INDICATORS_MAX;
 pub use log::{EffectEntry, LOG_ENTRIES_MAX, LogEntry, MessageEntry, RequestEntry, Verdict};
 pub use machine_action::{ActionTiming, Duplicates};
 pub use memory::SimWire;
-pub use query::HUNT_ROWS_MAX;
+pub use query::{HUNT_BYTES_MAX, HUNT_ROWS_MAX};
 pub use seed::{Reach, SimAlert, SimComment, SimData, SimIncident, SimIndicator, SimMachine, SimUser, items};
 pub use serve::BODY_BYTES_MAX;
+pub use tables::TableHunter;
 pub use wire::CONNECTIONS_MAX;
 
 use std::collections::BTreeMap;
@@ -157,7 +158,7 @@ impl SimOptions {
     /// [`SimError::Data`] if the shipped data is damaged.
     pub fn story(now: Timestamp) -> Result<Self, SimError> {
         let story = story::Story::contoso(now)?;
-        let hunter = hunting::TableHunter::new(story.library);
+        let hunter = TableHunter::new(story.library);
         let hunter = Arc::new(GeneratedHunter::before(Arc::new(hunter)));
         Ok(Self { data: story.data, hunter, ..Self::sample()? })
     }

@@ -1,7 +1,7 @@
 //! `huntbook kql run`.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ use super::files::{self, Source};
 use super::{as_json, in_file, schema};
 use crate::clock::SharedClock;
 use crate::diag::{Diagnostic, Format, render};
-use crate::kql::{self, Data, Rows};
+use crate::kql::{self, Library, Rows, Schema, World};
 
 /// Widest value in a cell, in characters.
 const CELL_WIDTH: usize = 80;
@@ -26,16 +26,17 @@ pub(super) fn run(arguments: &KqlRun, format: Output, clock: &SharedClock) -> an
     let paths: Vec<_> = arguments.query.iter().cloned().collect();
     let Some(sources) = files::read(&paths)? else { return Ok(Exit::Usage) };
     let schema = schema(&arguments.tables)?;
-    let data = data(arguments)?;
+    let library = library(arguments, &schema)?;
     let now = arguments.now.unwrap_or_else(|| clock.now());
     let mut results = Vec::new();
     let mut problems = Vec::new();
     for source in &sources {
         for block in source.blocks() {
-            match kql::run(&block.text, &schema, &data, now) {
+            match kql::run(&block.text, &library, World { now, window: None }) {
                 Ok(mut rows) => results.append(&mut rows),
-                Err(found) => {
-                    problems.extend(found.into_iter().map(|problem| in_file(problem, &block, source)));
+                Err(failed) => {
+                    problems
+                        .extend(failed.problems.into_iter().map(|problem| in_file(problem, &block, source)));
                 }
             }
         }
@@ -45,16 +46,24 @@ pub(super) fn run(arguments: &KqlRun, format: Output, clock: &SharedClock) -> an
 }
 
 /// Reads tables and documents.
-fn data(arguments: &KqlRun) -> anyhow::Result<Data> {
-    let mut data = Data::new();
+fn library(arguments: &KqlRun, schema: &Schema) -> anyhow::Result<Library> {
+    let mut library = Library::new(schema);
     if let Some(folder) = &arguments.data {
         let reading = || format!("reading `{}`", folder.display());
         for entry in fs::read_dir(folder).with_context(reading)? {
             let path = entry.with_context(reading)?.path();
             if let Some(name) = table_name(&path) {
                 let reading = || format!("reading `{}`", path.display());
-                let lines = fs::read_to_string(&path).with_context(reading)?;
-                data.add_table(name, &lines).with_context(reading)?;
+                let mut lines = io::BufReader::new(fs::File::open(&path).with_context(reading)?);
+                let other = library.add_table(&name, &mut lines).with_context(reading)?;
+                if !other.is_empty() {
+                    let names: Vec<&str> = other.iter().map(String::as_str).collect();
+                    tell(&format!(
+                        "`{}` is read without {}: `{name}` has no such columns",
+                        path.display(),
+                        names.join(", ")
+                    ));
+                }
             }
         }
     }
@@ -64,9 +73,9 @@ fn data(arguments: &KqlRun) -> anyhow::Result<Data> {
             bail!("`--document {document}` is not of the form ADDRESS=FILE");
         };
         let text = fs::read_to_string(path).with_context(|| format!("reading `{path}`"))?;
-        data.add_document(uri, text);
+        library.add_document(uri, text);
     }
-    Ok(data)
+    Ok(library)
 }
 
 /// The table whose rows a file has; nothing for files of other kinds.
@@ -107,18 +116,17 @@ fn result_json(rows: &Rows) -> Value {
     let columns: Vec<Value> =
         rows.columns.iter().map(|column| json!({"name": column.name, "type": column.ty})).collect();
     let names = || rows.columns.iter().map(|column| column.name.clone());
-    let objects: Vec<Map<String, Value>> =
-        rows.rows.iter().map(|row| names().zip(row.iter().cloned()).collect()).collect();
+    let objects: Vec<Map<String, Value>> = rows.rows().map(|row| names().zip(row).collect()).collect();
     json!({"columns": columns, "rows": objects})
 }
 
 fn result_table(rows: &Rows) -> String {
     let names: Vec<&str> = rows.columns.iter().map(|column| column.name.as_str()).collect();
     let mut shown = table(&names);
-    for row in rows.rows.iter().take(SHOWN_MAX) {
+    for row in rows.rows().take(SHOWN_MAX) {
         shown.add_row(row.iter().map(|value| clean(&cell(value), CELL_WIDTH)));
     }
-    let count = rows.rows.len();
+    let count = rows.len();
     let more = match count.checked_sub(SHOWN_MAX) {
         Some(more) if more > 0 => format!(", {more} of them not shown; `--format json` has all"),
         _ => String::new(),

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::cast::{Cast, device, hashes, short_name};
-use crate::sim::hunting::{Library, LibraryError};
+use crate::kql::{Library, LibraryError};
 use crate::sim::seed::{SimMachine, SimUser};
 
 /// How far back the background goes.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::cast::{Cast, device};
-use crate::sim::hunting::{Library, LibraryError};
+use crate::kql::{Library, LibraryError};
 use crate::sim::seed::{SimAlert, SimData, SimMachine, SimUser, instant};
 
 /// Fills the derived tables.

@@ -14,17 +14,12 @@ mod cast;
 mod derived;
 mod script;
 
-use std::sync::OnceLock;
-
 use jiff::Timestamp;
 
 use super::SimError;
-use super::hunting::{Library, LibraryError};
 use super::seed::{SimData, items};
+use crate::kql::{Library, LibraryError, Schema};
 use cast::Cast;
-
-/// Columns of all tables of advanced hunting.
-const SCHEMA: &str = include_str!("../data/schema.txt");
 
 /// The happenings.
 const SCRIPTS: &[(&str, &str)] = &[
@@ -63,7 +58,7 @@ impl Story {
             indicators: Vec::new(),
         };
         let cast = Cast::new(&data, now);
-        let mut library = Library::with_schema(SCHEMA).map_err(damaged("schema"))?;
+        let mut library = empty_tables();
         for (name, text) in SCRIPTS {
             script::play(name, text, &cast, &mut library)?;
         }
@@ -73,18 +68,10 @@ impl Story {
     }
 }
 
-/// The tables of advanced hunting without rows. Cheap after the first time.
-///
-/// # Errors
-///
-/// [`SimError::Data`] if the shipped schema is damaged.
-pub fn empty_tables() -> Result<Library, SimError> {
-    static TABLES: OnceLock<Library> = OnceLock::new();
-    if let Some(tables) = TABLES.get() {
-        return Ok(tables.clone());
-    }
-    let tables = Library::with_schema(SCHEMA).map_err(damaged("schema"))?;
-    Ok(TABLES.get_or_init(|| tables).clone())
+/// The tables of advanced hunting without rows. Cheap.
+#[must_use]
+pub fn empty_tables() -> Library {
+    Library::of_tenant(&Schema::defender())
 }
 
 fn damaged(name: &str) -> impl FnOnce(LibraryError) -> SimError {

@@ -17,8 +17,8 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde_json::{Map, Value};
 
 use super::cast::{Cast, device, hashes};
+use crate::kql::{Library, LibraryError};
 use crate::sim::SimError;
-use crate::sim::hunting::{Library, LibraryError};
 use crate::sim::seed::instant;
 
 /// Adds the rows of a happening to the tables.
@@ -82,7 +82,7 @@ fn rows(
         row.retain(|column, _| library.kind(table, column).is_some());
         for (column, value) in line.iter().filter(|(key, _)| key.starts_with(char::is_uppercase)) {
             let value = match value {
-                Value::String(text) if library.is_time(table, column) => {
+                Value::String(text) if library.kind(table, column) == Some("datetime") => {
                     instant(text, cast.now)?.to_string().into()
                 }
                 Value::String(text) => text.replace("{n}", &(step + 1).to_string()).into(),

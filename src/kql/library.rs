@@ -1,0 +1,342 @@
+//! Tables and answers from outside that queries run over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::BufRead;
+use std::sync::Arc;
+
+use kql::eval::{Fixtures, Table};
+use kql::schema::Database;
+use kql::types::{Column, ScalarType, Schema as Columns};
+use kql::value::{Bag, Datetime, Dynamic, Value, to_text};
+use serde::Deserialize as _;
+use serde_json::{Map, Value as Json};
+
+use super::Schema;
+use super::relation::{Filler, Relation};
+
+/// Most rows of one table; the evaluator has limits of its own on top.
+const ROWS_MAX: usize = 5_000_000;
+
+/// Tables with their rows, and what queries ask for from outside. Cheap to clone: rows are shared until
+/// one of the clones adds some.
+#[derive(Debug, Clone)]
+pub struct Library {
+    pub(super) database: Arc<Database>,
+    tables: Arc<BTreeMap<String, Relation>>,
+    /// Rows of functions of the service.
+    answers: Arc<BTreeMap<String, Vec<Dynamic>>>,
+    documents: Arc<BTreeMap<String, Arc<str>>>,
+    absent: Absent,
+}
+
+/// What a table is that the schema knows and nobody gave rows to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    /// Not there: a query that names it does not run.
+    Missing,
+    /// There, and empty.
+    Empty,
+}
+
+/// Rows that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// A table that the schema does not have.
+    #[error("the schema has no table `{0}`")]
+    UnknownTable(String),
+    /// A column that the table does not have.
+    #[error("table `{table}` has no column `{column}`")]
+    UnknownColumn {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+    },
+    /// A line is no JSON object.
+    #[error("line {line} is no JSON object")]
+    Line {
+        /// The line, from 1.
+        line: usize,
+    },
+    /// More rows than `ROWS_MAX`.
+    #[error("more than {ROWS_MAX} rows")]
+    TooMany,
+    /// The lines cannot be read.
+    #[error("the rows cannot be read")]
+    Read(#[source] std::io::Error),
+}
+
+impl Library {
+    /// No tables but those that are added: a query that names another does not run.
+    #[must_use]
+    pub fn new(schema: &Schema) -> Self {
+        Self {
+            database: Arc::clone(&schema.0),
+            tables: Arc::default(),
+            answers: Arc::default(),
+            documents: Arc::default(),
+            absent: Absent::Missing,
+        }
+    }
+
+    /// All tables of a schema, as a tenant has them: those without rows are empty.
+    #[must_use]
+    pub fn of_tenant(schema: &Schema) -> Self {
+        Self { absent: Absent::Empty, ..Self::new(schema) }
+    }
+
+    /// Adds rows to a table of the schema. A column left out is null, or empty for a string; `ReportId`
+    /// is the number of the row. Under the name of a function of the service (`FileProfile`) the rows
+    /// are its answers: those count that have the first argument as one of their values.
+    ///
+    /// # Errors
+    ///
+    /// The table, or a column a row names, is not in the schema.
+    pub fn fill(&mut self, table: &str, rows: &[Map<String, Json>]) -> Result<(), LibraryError> {
+        if self.database.service(table).is_some() {
+            let read = |row: &Map<String, Json>| {
+                let bag = row.iter().map(|(name, value)| (Arc::from(name.as_str()), read(value)));
+                Dynamic::bag(bag.collect())
+            };
+            self.answer(table, rows.iter().map(read));
+            return Ok(());
+        }
+        let unknown = || LibraryError::UnknownTable(table.to_owned());
+        let mut filler = Filler::new(self.relation(table).ok_or_else(unknown)?);
+        let mut wrong = None;
+        for row in rows {
+            let place = |column: &String| filler.relation().place(column);
+            if let Some(column) = row.keys().find(|column| place(column).is_none()) {
+                wrong = Some(LibraryError::UnknownColumn { table: table.to_owned(), column: column.clone() });
+                break;
+            }
+            for (column, value) in row {
+                if let Some(place) = filler.relation().place(column) {
+                    filler.put(place, read(value));
+                }
+            }
+            if let Some((place, id)) = report_id(filler.relation(), row) {
+                filler.put(place, id);
+            }
+            filler.end_row();
+        }
+        filler.finish();
+        wrong.map_or(Ok(()), Err)
+    }
+
+    /// Adds a table: one JSON object a line. The columns are those the schema knows; the names of others
+    /// are returned, and their values left out. A table that the schema does not know has the columns of
+    /// its rows. Under the name of a function of the service the rows are its answers, as in
+    /// [`Self::fill`].
+    ///
+    /// # Errors
+    ///
+    /// [`LibraryError`] names the line.
+    pub fn add_table(
+        &mut self,
+        name: &str,
+        lines: &mut dyn BufRead,
+    ) -> Result<BTreeSet<String>, LibraryError> {
+        if self.database.service(name).is_some() {
+            let mut rows = Vec::new();
+            each_row(lines, |bag| rows.push(Dynamic::bag(bag)))?;
+            self.answer(name, rows);
+            return Ok(BTreeSet::new());
+        }
+        if self.database.table(name).is_some() {
+            let mut other = BTreeSet::new();
+            if let Some(relation) = self.relation(name) {
+                let mut filler = Filler::new(relation);
+                let added = each_row(lines, |bag| add(&mut filler, &bag, &mut other));
+                filler.finish();
+                added?;
+            }
+            return Ok(other);
+        }
+        let mut rows = Vec::new();
+        each_row(lines, |bag| rows.push(bag))?;
+        Arc::make_mut(&mut self.database).add_table(name, infer(&rows));
+        if let Some(relation) = self.relation(name) {
+            let mut filler = Filler::new(relation);
+            for bag in &rows {
+                add(&mut filler, bag, &mut BTreeSet::new());
+            }
+            filler.finish();
+        }
+        Ok(BTreeSet::new())
+    }
+
+    /// Adds what `externaldata` finds at an address.
+    pub fn add_document(&mut self, uri: impl Into<String>, text: impl Into<Arc<str>>) {
+        Arc::make_mut(&mut self.documents).insert(uri.into(), text.into());
+    }
+
+    /// Type of a column in the words of the query language, if the table has it.
+    #[must_use]
+    pub fn kind(&self, table: &str, column: &str) -> Option<&'static str> {
+        let table = self.database.table(table)?;
+        let column = table.schema.columns.iter().find(|known| known.name.as_ref() == column)?;
+        Some(column.ty.name())
+    }
+
+    /// Names of the tables of the schema, and how many rows each has.
+    pub fn sizes(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.database
+            .tables()
+            .map(|table| (table.name, self.tables.get(table.name).map_or(0, Relation::rows)))
+    }
+
+    fn answer(&mut self, name: &str, rows: impl IntoIterator<Item = Dynamic>) {
+        Arc::make_mut(&mut self.answers).entry(name.to_owned()).or_default().extend(rows);
+    }
+
+    /// The rows of a table under its present name, to add some.
+    fn relation(&mut self, name: &str) -> Option<&mut Relation> {
+        let table = self.database.table(name)?;
+        let make = || Relation::new(Arc::clone(table.schema));
+        Some(Arc::make_mut(&mut self.tables).entry(table.name.to_owned()).or_insert_with(make))
+    }
+}
+
+fn read(json: &Json) -> Dynamic {
+    Dynamic::deserialize(json).unwrap_or_default()
+}
+
+/// The number of a row that does not name its own.
+fn report_id(relation: &Relation, row: &Map<String, Json>) -> Option<(usize, Dynamic)> {
+    let place = relation.place("ReportId").filter(|_| !row.contains_key("ReportId"))?;
+    let number = i64::try_from(relation.rows() + 1).ok()?;
+    match relation.columns().get(place)?.ty {
+        ScalarType::Long => Some((place, Dynamic::Long(number))),
+        ScalarType::String => Some((place, Dynamic::text(&format!("report-{number}")))),
+        _ => None,
+    }
+}
+
+fn add(filler: &mut Filler<'_>, bag: &Bag, other: &mut BTreeSet<String>) {
+    for (name, value) in bag.iter() {
+        match filler.relation().place(name) {
+            Some(place) => filler.put(place, value.clone()),
+            None if other.contains(name.as_ref()) => {}
+            None => drop(other.insert(name.to_string())),
+        }
+    }
+    filler.end_row();
+}
+
+/// Hands over the object of each line; blank lines are skipped.
+fn each_row(lines: &mut dyn BufRead, mut take: impl FnMut(Bag)) -> Result<(), LibraryError> {
+    let mut text = String::new();
+    let mut rows = 0;
+    for line in 1.. {
+        text.clear();
+        if lines.read_line(&mut text).map_err(LibraryError::Read)? == 0 {
+            break;
+        }
+        if text.trim().is_empty() {
+            continue;
+        }
+        let row = Dynamic::parse_strict(&text).and_then(|row| match row {
+            Dynamic::Bag(bag) => Some(Arc::unwrap_or_clone(bag)),
+            _ => None,
+        });
+        take(row.ok_or(LibraryError::Line { line })?);
+        rows += 1;
+        if rows > ROWS_MAX {
+            return Err(LibraryError::TooMany);
+        }
+    }
+    Ok(())
+}
+
+/// Tables as one query sees them: of a time alone, if it is given one.
+pub(super) struct View<'l> {
+    pub(super) library: &'l Library,
+    pub(super) window: Option<(Datetime, Datetime)>,
+}
+
+impl kql::eval::Tables for View<'_> {
+    fn scan(&self, name: &str, schema: &Columns) -> Option<kql::value::Batch> {
+        match self.library.tables.get(name) {
+            Some(relation) => Some(relation.scan(schema, self.window)),
+            None if self.library.absent == Absent::Empty && self.library.database.table(name).is_some() => {
+                Some(kql::value::Batch::empty(schema))
+            }
+            None => None,
+        }
+    }
+}
+
+impl Fixtures for View<'_> {
+    fn document(&self, uri: &str) -> Option<String> {
+        self.library.documents.get(uri).map(ToString::to_string)
+    }
+
+    fn function(&self, name: &str, args: &[Value]) -> Option<Table> {
+        let rows = self.library.answers.get(name)?;
+        let wanted = args.first().map(to_text).unwrap_or_default();
+        let fits = |row: &&Dynamic| {
+            args.is_empty()
+                || row.as_bag().is_some_and(|bag| bag.iter().any(|(_, value)| is_text(value, &wanted)))
+        };
+        let bags: Vec<&Bag> = rows.iter().filter(fits).filter_map(Dynamic::as_bag).collect();
+        let schema = match self.library.database.service(name) {
+            Some(service) => Columns::new(service.columns.clone()),
+            None => infer(bags.iter().copied()),
+        };
+        let mut relation = Relation::new(Arc::new(schema.clone()));
+        let mut filler = Filler::new(&mut relation);
+        for bag in bags {
+            add(&mut filler, bag, &mut BTreeSet::new());
+        }
+        filler.finish();
+        Some(Table { batch: relation.scan(&schema, None), schema })
+    }
+}
+
+fn is_text(value: &Dynamic, wanted: &str) -> bool {
+    matches!(value, Dynamic::String(text) if text.eq_ignore_ascii_case(wanted))
+}
+
+/// Finds names and types of columns in rows: the type all values of a column have, otherwise `string`.
+fn infer<'a>(rows: impl IntoIterator<Item = &'a Bag>) -> Columns {
+    let mut names: Vec<Arc<str>> = Vec::new();
+    let mut types: BTreeMap<Arc<str>, ScalarType> = BTreeMap::new();
+    for (name, value) in rows.into_iter().flat_map(Bag::iter) {
+        if !types.contains_key(name) {
+            names.push(Arc::clone(name));
+        }
+        let found = type_of(value);
+        let known = types.entry(Arc::clone(name)).or_insert(found);
+        *known = match (*known, found) {
+            (a, b) if a == b || b == ScalarType::Unknown => a,
+            (ScalarType::Unknown, b) => b,
+            (ScalarType::Long | ScalarType::Real, ScalarType::Long | ScalarType::Real) => ScalarType::Real,
+            _ => ScalarType::String,
+        };
+    }
+    let column = |name: &Arc<str>| {
+        let ty = types.get(name).copied().filter(|ty| *ty != ScalarType::Unknown);
+        Column::new(Arc::clone(name), ty.unwrap_or(ScalarType::String))
+    };
+    Columns::new(names.iter().map(column).collect())
+}
+
+fn type_of(value: &Dynamic) -> ScalarType {
+    match value {
+        Dynamic::Null => ScalarType::Unknown,
+        Dynamic::Bool(_) => ScalarType::Bool,
+        Dynamic::Long(_) => ScalarType::Long,
+        Dynamic::Real(_) => ScalarType::Real,
+        Dynamic::String(text) if is_time(text) => ScalarType::Datetime,
+        Dynamic::String(_) => ScalarType::String,
+        _ => ScalarType::Dynamic,
+    }
+}
+
+/// Whether a text is a full instant; a date alone may be anything.
+fn is_time(text: &str) -> bool {
+    text.len() >= 19
+        && text.as_bytes().get(10).is_some_and(|byte| matches!(byte, b'T' | b' '))
+        && Datetime::parse(text).is_some()
+}
