@@ -474,6 +474,93 @@ async fn a_bad_edit_leaves_the_last_good_version_running() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_is_one_refused_file_and_the_others_reload() {
+    let place = Place::new().await;
+    let mut other = playbook(2, NEVER);
+    let list_of = |name: &str| playbook(3, &format!("where: row.DeviceId in lists.{name}\n{NEVER}"));
+    place.put("playbooks/a.yaml", version(0));
+    place.put("playbooks/b.yaml", &other);
+    place.put("playbooks/c.yaml", list_of("vip"));
+    place.put("lists/vip.txt", "one\n");
+    let mut served = place.serve().await;
+    place.until_live("a.yaml", &version(0)).await;
+    let pipe = |name: &str| assert!(Command::new("mkfifo").arg(place.at(name)).status().unwrap().success());
+    for (number, name) in (10..).zip(["a link in a circle", "a link to nowhere", "a pipe", "a device"]) {
+        fs::remove_file(place.at("playbooks/a.yaml")).unwrap();
+        match name {
+            "a link in a circle" => symlink("a.yaml", place.at("playbooks/a.yaml")).unwrap(),
+            "a link to nowhere" => symlink("nowhere", place.at("playbooks/a.yaml")).unwrap(),
+            "a pipe" => pipe("playbooks/a.yaml"),
+            _ => symlink("/dev/zero", place.at("playbooks/a.yaml")).unwrap(),
+        }
+        let told = place.told("huntbook cannot read");
+        let found = until(name, || place.refused().remove("a.yaml")).await;
+        assert_eq!(found["code"], "HB0006", "{name}: {found}");
+        assert!(!served.logged("a file is refused").is_empty(), "{name}");
+        until(name, || (place.told("huntbook cannot read") == told + 1).then_some(())).await;
+        other = playbook(2, &format!("description: edit {number}\n{NEVER}"));
+        place.put("playbooks/b.yaml", &other);
+        place.until_live("b.yaml", &other).await;
+        assert_eq!(
+            place.next_run().await["playbookVersion"],
+            ContentHash::of(version(0).as_bytes()).to_string()
+        );
+        served.stop().await;
+        served = place.serve().await;
+        place.until_live("a.yaml", &version(0)).await;
+        assert!(place.refused().contains_key("a.yaml"), "{name}: a restart changes nothing");
+        fs::remove_file(place.at("playbooks/a.yaml")).unwrap();
+        place.put("playbooks/a.yaml", version(0));
+        until(name, || place.refused().is_empty().then_some(())).await;
+    }
+    fs::remove_file(place.at("lists/vip.txt")).unwrap();
+    pipe("lists/vip.txt");
+    until("the list", || place.refused().remove("vip.txt")).await;
+    // What needs the list goes on with it, and can still be edited.
+    let edited = format!("{}description: with the list\n", list_of("vip"));
+    place.put("playbooks/c.yaml", &edited);
+    place.until_live("c.yaml", &edited).await;
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_that_cannot_be_read_is_told_and_shown_and_changes_nothing() {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", version(0));
+    let served = place.serve().await;
+    place.until_live("a.yaml", &version(0)).await;
+    fs::rename(place.at("playbooks"), place.at("away")).unwrap();
+    symlink("playbooks", place.at("playbooks")).unwrap();
+    until("it is shown", || place.refused().remove("playbooks")).await;
+    until("it is told", || (place.told("huntbook cannot read") == 1).then_some(())).await;
+    assert_eq!(place.live().len(), 1);
+    fs::remove_file(place.at("playbooks")).unwrap();
+    fs::rename(place.at("away"), place.at("playbooks")).unwrap();
+    until("it is read again", || place.refused().is_empty().then_some(())).await;
+    assert_eq!(place.live().len(), 1);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_bad_bytes_are_told_again_when_they_come_back() {
+    let place = Place::new().await;
+    let (good, bad) = (playbook(0, NEVER), playbook(0, "where: row.DeviceId ==\n"));
+    let told = || place.told(&ContentHash::of(bad.as_bytes()).short());
+    place.put("playbooks/a.yaml", &good);
+    let mut served = place.serve().await;
+    for times in 1..=3 {
+        place.replace("playbooks/a.yaml", &bad);
+        until("it is told", || (told() == times).then_some(())).await;
+        served.stop().await;
+        served = place.serve().await;
+        assert_eq!(told(), times, "a restart is no news");
+        place.replace("playbooks/a.yaml", &good);
+        until("it is mended", || place.refused().is_empty().then_some(())).await;
+    }
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bad_edit_that_is_renamed_as_well_has_a_last_good_version_too() {
     let place = Place::new().await;
     place.put("playbooks/a.yaml", version(1));

@@ -32,7 +32,7 @@ pub(super) fn run(arguments: &Validate, config: &Path, format: Output) -> anyhow
     };
     let settings = good.clone().unwrap_or_else(|| settings::folders(config));
     let (found, unread) = read(arguments, &settings);
-    problems.extend(unread.iter().map(|error| unreadable(error.path(), error)));
+    problems.extend(unread.iter().map(ScanError::diagnostic));
     let lists = lists(&found.lists, &mut problems);
     let mut world = setup::world(&settings, lists);
     if good.is_some() {
@@ -75,16 +75,13 @@ fn read(arguments: &Validate, settings: &Settings) -> (Scan, Vec<ScanError>) {
     }
 }
 
-/// Something that is there in name only.
+/// Settings that are there in name only.
 fn unreadable(path: &Path, error: &(dyn std::error::Error + 'static)) -> Diagnostic {
     // Its own words repeat the path, which stands beside the message anyway.
     let why = error.source().map_or_else(|| error.to_string(), |source| Chain(source).to_string());
-    Diagnostic::error(Code::Unreadable, nowhere_in(path), format!("it cannot be read: {why}"))
-}
-
-fn nowhere_in(path: &Path) -> Span {
     let source = SourceText { name: path.display().to_string(), text: String::new() };
-    Span { source: source.into(), range: 0..0 }
+    let span = Span { source: source.into(), range: 0..0 };
+    Diagnostic::error(Code::Unreadable, span, format!("it cannot be read: {why}"))
 }
 
 /// Takes every channel and tenant that playbooks name for known: without settings nobody can say which are

@@ -1,5 +1,4 @@
-//! What the daemon tells people about itself: a refused edit, files that are gone, a directory that cannot
-//! be read.
+//! What the daemon tells people about itself: a refused edit, what cannot be read, files that are gone.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -9,7 +8,7 @@ use crate::channel::Message;
 use crate::diag::{self, Format};
 use crate::model::{AlertSeverity, RunId};
 use crate::notify;
-use crate::store::OutboxMessage;
+use crate::store::{OutboxMessage, Refusal};
 
 /// The refusals of `next` that `before` did not have.
 fn news<'a>(before: &'a Generation, next: &'a Generation) -> impl Iterator<Item = &'a Refused> {
@@ -23,15 +22,19 @@ fn problems(refused: &Refused) -> String {
     diag::render(&refused.diagnostics, Format::Text)
 }
 
-/// What people are told when `next` follows `before`.
+/// What people are told when `next` follows `before`, and its refusals stand like this.
 pub(super) fn messages(
     channel: &str,
-    before: &Generation,
-    next: &Generation,
+    (before, next): (&Generation, &Generation),
+    refusals: &[Refusal],
     now: Timestamp,
 ) -> Vec<OutboxMessage> {
+    let since = |refused: &Refused| {
+        let known = refusals.iter().find(|known| (&known.file, known.hash) == (&refused.file, refused.hash));
+        known.map_or(now, |known| known.at)
+    };
     let mut messages: Vec<OutboxMessage> =
-        news(before, next).map(|refused| about_refused(channel, refused, now)).collect();
+        news(before, next).map(|refused| about_refused(channel, refused, (since(refused), now))).collect();
     let mut gone: Vec<String> = next
         .held
         .difference(&before.held)
@@ -74,17 +77,24 @@ pub(super) fn say(before: &Generation, next: &Generation) {
     }
 }
 
-/// The message about a refused file. Told once for the same bytes, over restarts too.
-fn about_refused(channel: &str, refused: &Refused, now: Timestamp) -> OutboxMessage {
+/// The message about a refused file. Told once for the same bytes, over restarts too, and again if they come
+/// back after they were good.
+fn about_refused(channel: &str, refused: &Refused, (since, now): (Timestamp, Timestamp)) -> OutboxMessage {
     let still = match refused.instead {
         Instead::LastGood => "Its last good version stays in force.",
         Instead::Nothing => "There is no earlier version of it: nothing of it is in force.",
     };
     let text = format!("{still}\n\n{}", problems(refused));
-    let message = message(format!("huntbook refused {}", refused.file), text, now);
-    let facts = vec![("File".to_owned(), refused.file.clone()), ("Version".to_owned(), refused.hash.short())];
-    let message = Message { facts, playbook: refused.file.clone(), ..message };
-    standing(channel, message, format!("refused/{}/{}", refused.file, refused.hash))
+    let mut facts = vec![("File".to_owned(), refused.file.clone())];
+    let title = if refused.is_unread() {
+        format!("huntbook cannot read {}", refused.file)
+    } else {
+        facts.push(("Version".to_owned(), refused.hash.short()));
+        format!("huntbook refused {}", refused.file)
+    };
+    let message = Message { facts, playbook: refused.file.clone(), ..message(title, text, now) };
+    let since = since.as_millisecond();
+    standing(channel, message, format!("refused/{}/{}/{since}", refused.file, refused.hash))
 }
 
 /// The message about files that are gone. Told once a day for the same files.
@@ -96,13 +106,6 @@ fn about_gone(channel: &str, gone: &[String], now: Timestamp) -> OutboxMessage {
     );
     let about = format!("gone/{:.10}/{}", now.to_string(), gone.join("/"));
     standing(channel, message(format!("huntbook misses {} files", gone.len()), text, now), about)
-}
-
-/// The message about directories that cannot be read. Told once a day for the same reason.
-pub(super) fn about_unreadable(channel: &str, reason: &str, now: Timestamp) -> OutboxMessage {
-    let text = format!("What is in force stays in force; edits do not take effect.\n\n{reason}");
-    let about = format!("unreadable/{:.10}/{reason}", now.to_string());
-    standing(channel, message("huntbook cannot read its playbooks".to_owned(), text, now), about)
 }
 
 /// The message about a run that was cut off and that nobody goes on with. Told once.

@@ -1,8 +1,8 @@
 //! What is in force: an immutable, numbered set of plans and lists, and how the next one is made of it.
 //!
-//! Everything that can fail happens before anything is replaced. A file that does not validate leaves its
-//! last good version in force; a directory that cannot be read, or most of which vanishes at once, leaves
-//! everything in force. A list that vanishes stays as long as something in force may need it.
+//! Everything that can fail happens before anything is replaced. A file that does not validate or cannot be
+//! read leaves its last good version in force; a directory that cannot be read, or most of which vanishes at
+//! once, leaves everything in force. A list that vanishes stays as long as something in force may need it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::scan::Scan;
-use crate::diag::{self, Diagnostic, Format};
+use super::scan::{Scan, ScanError, Unread};
+use crate::diag::{self, Code, Diagnostic, Format};
 use crate::engine::Standing;
 use crate::model::{List, Lists, PlaybookId};
 use crate::plan::{Plan, SourceFile, World, compile_changed, compile_set, parse_lists};
@@ -152,7 +152,7 @@ impl Generation {
         let mut next = Self { number: self.number + 1, ..Self::default() };
         let by_file: BTreeMap<&str, &Live> =
             self.playbooks.values().map(|live| (live.file.as_str(), live)).collect();
-        next.take_lists(self, scan.lists);
+        next.take_lists(self, scan.lists, scan.unread_lists);
         let world = World { lists: (*next.lists).clone(), ..base.clone() };
         // Besides its bytes a plan depends on which lists there are and which of them are empty, and on
         // settings, which do not change.
@@ -166,7 +166,7 @@ impl Generation {
             live.map(|live| (*live.plan).clone())
         };
         let compiled = compile_changed(&scan.playbooks, &world, &unchanged);
-        let files: BTreeSet<String> = scan.playbooks.iter().map(|file| file.name.clone()).collect();
+        let mut files: BTreeSet<String> = scan.playbooks.iter().map(|file| file.name.clone()).collect();
         let mut broken = Vec::new();
         for (compiled, file) in compiled.into_iter().zip(scan.playbooks) {
             match compiled.plan {
@@ -182,9 +182,37 @@ impl Generation {
             }
             next.refused.push(refused(&file, diagnostics, instead));
         }
+        for unread in scan.unread_playbooks {
+            let kept = next.keep_unread(self, &unread);
+            let refused = unreadable(unread, kept);
+            files.insert(refused.file.clone());
+            next.refused.push(refused);
+        }
         next.hold_vanished(self);
         next.hold_lists(self, &files, base);
         next
+    }
+
+    /// Keeps the playbooks in force of what cannot be read, and says what is in its place.
+    fn keep_unread(&mut self, before: &Self, unread: &Unread) -> Instead {
+        let mut instead = Instead::Nothing;
+        for (id, live) in before.playbooks.iter().filter(|(_id, live)| unread.covers(&live.file)) {
+            if !self.playbooks.contains_key(id) {
+                self.playbooks.insert(*id, live.clone());
+                instead = Instead::LastGood;
+            }
+        }
+        instead
+    }
+
+    /// The same while a whole directory cannot be read.
+    #[must_use]
+    pub(super) fn unread(&self, error: ScanError) -> Self {
+        let mut same = Self { number: self.number + 1, ..self.clone() };
+        let refused = unreadable(error.into(), Instead::LastGood);
+        same.refused.retain(|old| old.file != refused.file);
+        same.refused.push(refused);
+        same
     }
 
     /// The version in force of a refused file: that of the same file, or, if the file was renamed as well,
@@ -199,7 +227,7 @@ impl Generation {
         })
     }
 
-    fn take_lists(&mut self, before: &Self, files: Vec<SourceFile>) {
+    fn take_lists(&mut self, before: &Self, files: Vec<SourceFile>, unread: Vec<Unread>) {
         let mut broken = Vec::new();
         for ((list, diagnostics), file) in parse_lists(&files).into_iter().zip(files) {
             match list {
@@ -219,6 +247,16 @@ impl Generation {
                 self.list_files.insert(name.to_owned(), live.clone());
             }
             self.refused.push(refused(&file, diagnostics, instead));
+        }
+        for unread in unread {
+            let mut instead = Instead::Nothing;
+            for (name, live) in before.list_files.iter().filter(|(_name, live)| unread.covers(&live.file)) {
+                if !self.list_files.contains_key(name) {
+                    self.list_files.insert(name.clone(), live.clone());
+                    instead = Instead::LastGood;
+                }
+            }
+            self.refused.push(unreadable(unread, instead));
         }
         self.lists = lists_of(&self.list_files);
     }
@@ -305,7 +343,7 @@ impl Generation {
             before.list_files.get(*name).is_none_or(|old| old.bytes != live.bytes || old.file != live.file)
         });
         let gone = before.playbooks.keys().chain(&before.unusable);
-        let gone = gone.filter(|id| !self.playbooks.contains_key(id));
+        let gone = gone.filter(|id| !self.playbooks.contains_key(id) && !self.unusable.contains(id));
         let lists_gone = before.list_files.keys().filter(|name| !self.list_files.contains_key(*name));
         Publication {
             playbooks: playbooks
@@ -322,6 +360,7 @@ impl Generation {
             retired_lists: lists_gone.cloned().collect(),
             refusals: self.refusals(now),
             held: self.held_files(),
+            messages: Vec::new(),
         }
     }
 
@@ -349,6 +388,19 @@ impl Generation {
 
 fn lists_of(files: &BTreeMap<String, LiveListFile>) -> Arc<Lists> {
     Arc::new(files.values().map(|live| live.list.clone()).collect())
+}
+
+/// What cannot be read, as a refused file: another reason counts as other bytes.
+fn unreadable(unread: Unread, instead: Instead) -> Refused {
+    let hash = ContentHash::of(unread.problem.message.as_bytes());
+    Refused { file: unread.path.display().to_string(), hash, diagnostics: vec![unread.problem], instead }
+}
+
+impl Refused {
+    /// Whether nobody knows what it says, because it cannot be read.
+    pub(super) fn is_unread(&self) -> bool {
+        self.diagnostics.iter().any(|found| found.code == Code::Unreadable)
+    }
 }
 
 fn refused(file: &SourceFile, diagnostics: Vec<Diagnostic>, instead: Instead) -> Refused {

@@ -8,13 +8,12 @@ use jiff::Timestamp;
 use super::alarm;
 use super::generation::Generation;
 use super::run::{Daemon, DaemonError};
-use super::scan::{Seen, look};
+use super::scan::{ScanError, Seen, look};
 use super::watch::{BURST_MAX, QUIET, Watch, identities, is_fresh};
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::playbook;
 use crate::schedule::{Entry, Key, Overlap};
-use crate::store::OutboxMessage;
 
 /// Who runs when, ready to be put into the scheduler.
 pub(super) struct Plans {
@@ -34,7 +33,16 @@ impl Daemon {
     }
 
     async fn take_over(&self) -> Result<(), DaemonError> {
-        let Some(seen) = self.look().await? else { return Ok(()) };
+        let seen = match self.look().await {
+            Ok(seen) => seen,
+            Err(error) => {
+                // What is there when it can be read again is news, even if it is what was there before.
+                self.known().taken = None;
+                let before = self.0.live.load_full();
+                let same = before.unread(error);
+                return if same.same_as(&before) { Ok(()) } else { self.put_in_force(&before, same).await };
+            }
+        };
         crash_point("c29_reload_read");
         let hash = seen.hash();
         if self.known().taken == Some(hash) {
@@ -78,10 +86,12 @@ impl Daemon {
         crash_point("c30_reload_validated");
         let now = self.0.engine.clock.now();
         let plans = self.plans(&next).await?;
+        let store = &self.0.engine.store;
+        let mut publication = next.publication(before, now);
         if let Some(channel) = &self.0.options.alerts {
-            self.tell(alarm::messages(channel, before, &next, now)).await?;
+            publication.messages = alarm::messages(channel, (before, &next), &store.refusals().await?, now);
         }
-        self.0.engine.store.publish(&next.publication(before, now)).await?;
+        store.publish(&publication).await?;
         // From here on nothing can fail.
         let next = Arc::new(next);
         self.0.live.store(Arc::clone(&next));
@@ -89,54 +99,28 @@ impl Daemon {
         self.schedule(plans);
         // A run may have waited for what became of its playbook.
         self.0.left.notify_one();
+        self.0.outbox.notify_one();
         alarm::say(before, &next);
         Ok(())
     }
 
-    /// Reads the directories, again and again while something in them is changing. `None` if they cannot
-    /// be read.
-    async fn look(&self) -> Result<Option<Seen>, DaemonError> {
+    /// Reads the directories, again and again while something in them is changing.
+    async fn look(&self) -> Result<Seen, ScanError> {
         let clock = &self.0.engine.clock;
         let give_up = clock.now().checked_add(BURST_MAX).unwrap_or(Timestamp::MAX);
         loop {
             let (playbooks, lists) = (self.0.options.playbooks.clone(), self.0.options.lists.clone());
             let looked = tokio::task::spawn_blocking(move || look(&playbooks, &lists)).await;
+            let seen = looked
+                .unwrap_or_else(|crashed| Err(ScanError::crashed(&self.0.options.playbooks, crashed)))?;
             let now = clock.now();
-            let reason = match looked {
-                Ok(Ok(seen)) => {
-                    let changing = seen.changed.is_some_and(|at| is_fresh(at, now, QUIET))
-                        || seen.emptied.is_some_and(|at| is_fresh(at, now, BURST_MAX));
-                    if changing && now < give_up {
-                        clock.sleep(QUIET).await;
-                        continue;
-                    }
-                    if self.known().unreadable.take().is_some() {
-                        tracing::info!("the playbooks can be read again");
-                    }
-                    return Ok(Some(seen));
-                }
-                Ok(Err(error)) => Chain(&error).to_string(),
-                Err(error) => error.to_string(),
-            };
-            if self.known().unreadable.replace(reason.clone()).as_ref() != Some(&reason) {
-                tracing::error!(%reason, "the playbooks cannot be read: what is in force stays in force");
-                if let Some(channel) = &self.0.options.alerts {
-                    self.tell(vec![alarm::about_unreadable(channel, &reason, now)]).await?;
-                }
+            let changing = seen.changed.is_some_and(|at| is_fresh(at, now, QUIET))
+                || seen.emptied.is_some_and(|at| is_fresh(at, now, BURST_MAX));
+            if !changing || give_up <= now {
+                return Ok(seen);
             }
-            return Ok(None);
+            clock.sleep(QUIET).await;
         }
-    }
-
-    /// Puts messages to people into the outbox.
-    pub(super) async fn tell(&self, messages: Vec<OutboxMessage>) -> Result<(), DaemonError> {
-        for message in &messages {
-            self.0.engine.store.enqueue(message).await?;
-        }
-        if !messages.is_empty() {
-            self.0.outbox.notify_one();
-        }
-        Ok(())
     }
 
     /// Makes the timetable of a generation.

@@ -93,8 +93,6 @@ pub(super) struct Known {
     pub(super) taken: Option<ContentHash>,
     /// Who is in the timetable: the journal need not be asked for their last slots.
     pub(super) scheduled: BTreeSet<Key>,
-    /// Why the directories could not be read the last time, if they could not. Said once.
-    pub(super) unreadable: Option<String>,
 }
 
 /// Runs that go on.

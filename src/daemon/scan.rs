@@ -10,6 +10,7 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
+use crate::diag::{Chain, Code, Diagnostic, SourceText, Span};
 use crate::plan::SourceFile;
 use crate::store::ContentHash;
 
@@ -23,7 +24,7 @@ const FILE_BYTES_MAX: u64 = crate::playbook::list::BYTES_MAX as u64 + 1;
 /// Deepest folder below the directory.
 const DEPTH_MAX: usize = 8;
 
-/// Why a directory could not be read. What is in force stays in force.
+/// Why something could not be read. What is in force of it stays in force.
 #[derive(Debug, thiserror::Error)]
 #[error("reading `{}`", path.display())]
 pub struct ScanError {
@@ -38,25 +39,70 @@ impl ScanError {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Reading a directory has crashed.
+    pub(super) fn crashed(directory: &Path, crash: tokio::task::JoinError) -> Self {
+        Self { path: directory.to_path_buf(), source: io::Error::other(crash) }
+    }
+
+    /// Whether nothing is there any more.
+    fn is_missing(&self) -> bool {
+        self.source.kind() == io::ErrorKind::NotFound && !self.path.is_symlink()
+    }
+
+    /// The same as people see problems of files.
+    #[must_use]
+    pub fn diagnostic(&self) -> Diagnostic {
+        let source = SourceText { name: self.path.display().to_string(), text: String::new() };
+        let span = Span { source: source.into(), range: 0..0 };
+        // The path stands beside the message anyway.
+        Diagnostic::error(Code::Unreadable, span, format!("it cannot be read: {}", Chain(&self.source)))
+    }
+}
+
+/// A file that cannot be read, or a folder and all that is in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unread {
+    /// Its path.
+    pub path: PathBuf,
+    /// Why.
+    pub problem: Diagnostic,
+}
+
+impl Unread {
+    /// Whether a file is this one or in this folder.
+    pub(super) fn covers(&self, file: &str) -> bool {
+        Path::new(file).starts_with(&self.path)
+    }
+}
+
+impl From<ScanError> for Unread {
+    fn from(error: ScanError) -> Self {
+        Self { problem: error.diagnostic(), path: error.path }
+    }
 }
 
 /// What is done about something that cannot be read: the end, or go on without it.
 type Trouble<'a> = &'a mut dyn FnMut(ScanError) -> Result<(), ScanError>;
 
 /// Everything found at one moment, sorted by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Scan {
     /// Playbooks: `*.yaml` and `*.yml`, but not `*.test.yaml`.
     pub playbooks: Vec<SourceFile>,
     /// Lists: `*.txt`, `*.csv`, `*.yaml`, `*.yml`.
     pub lists: Vec<SourceFile>,
+    /// What of the playbooks cannot be read.
+    pub unread_playbooks: Vec<Unread>,
+    /// What of the lists cannot be read.
+    pub unread_lists: Vec<Unread>,
 }
 
 /// Reads both directories. A list directory that is not there has no lists.
 ///
 /// # Errors
 ///
-/// [`ScanError`] if something could not be read: half a directory would look like deleted playbooks.
+/// [`ScanError`] if a whole directory could not be read; single files and folders in it are listed as unread.
 pub fn scan(playbooks: &Path, lists: &Path) -> Result<Scan, ScanError> {
     look(playbooks, lists).map(|seen| seen.scan)
 }
@@ -67,9 +113,7 @@ pub fn scan(playbooks: &Path, lists: &Path) -> Result<Scan, ScanError> {
 ///
 /// [`ScanError`] if something could not be read.
 pub fn scan_lists(lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
-    if lists.canonicalize().is_err() {
-        return Ok(Vec::new());
-    }
+    let Some(_there) = real(lists)? else { return Ok(Vec::new()) };
     Ok(files(walk(lists, &is_list, None, &mut Err)?))
 }
 
@@ -82,15 +126,30 @@ pub fn read_all(playbooks: &[PathBuf], lists: &Path) -> (Scan, Vec<ScanError>) {
         Ok(())
     };
     let mut scan = Scan::default();
-    if let Ok(found) = read_each(playbooks, lists, &mut go_on) {
-        scan.playbooks = found;
+    let found_playbooks = read_each(playbooks, lists, &mut go_on);
+    let found_lists = match real(lists) {
+        Ok(None) => Ok(Vec::new()),
+        Ok(Some(_there)) => walk(lists, &is_list, None, &mut go_on),
+        Err(error) => Err(error),
+    };
+    match found_playbooks {
+        Ok(found) => scan.playbooks = found,
+        Err(error) => unread.push(error),
     }
-    if lists.canonicalize().is_ok()
-        && let Ok(found) = walk(lists, &is_list, None, &mut go_on)
-    {
-        scan.lists = files(found);
+    match found_lists {
+        Ok(found) => scan.lists = files(found),
+        Err(error) => unread.push(error),
     }
     (scan, unread)
+}
+
+/// Where a directory really is; `None` if it is not there.
+fn real(directory: &Path) -> Result<Option<PathBuf>, ScanError> {
+    match directory.canonicalize() {
+        Ok(real) => Ok(Some(real)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(ScanError { path: directory.to_path_buf(), source }),
+    }
 }
 
 /// Whether a file of this name holds a list.
@@ -119,19 +178,44 @@ impl Seen {
             all.extend_from_slice(ContentHash::of(&file.bytes).to_string().as_bytes());
         }
         all.extend_from_slice(&self.scan.playbooks.len().to_be_bytes());
+        for unread in self.scan.unread_playbooks.iter().chain(&self.scan.unread_lists) {
+            let text = format!("{}\n{}\n", unread.path.display(), unread.problem.message);
+            all.extend_from_slice(&text.len().to_be_bytes());
+            all.extend_from_slice(text.as_bytes());
+        }
         ContentHash::of(&all)
     }
 }
 
 /// Reads both directories, like [`scan`].
 pub(super) fn look(playbooks: &Path, lists: &Path) -> Result<Seen, ScanError> {
-    let lists_at = lists.canonicalize().ok();
-    let lists = if lists_at.is_some() { walk(lists, &is_list, None, &mut Err)? } else { Vec::new() };
-    let playbooks = walk(playbooks, &is_playbook, lists_at.as_deref(), &mut Err)?;
+    let (mut unread_playbooks, mut unread_lists) = (Vec::new(), Vec::new());
+    let lists_at = real(lists)?;
+    let lists = match &lists_at {
+        Some(_there) => walk(lists, &is_list, None, &mut within(lists, &mut unread_lists))?,
+        None => Vec::new(),
+    };
+    let except = lists_at.as_deref();
+    let playbooks = walk(playbooks, &is_playbook, except, &mut within(playbooks, &mut unread_playbooks))?;
     let all = || playbooks.iter().chain(&lists);
     let changed = all().filter_map(|found| found.changed).max();
     let emptied = all().filter(|found| found.file.bytes.is_empty()).filter_map(|found| found.changed).max();
-    Ok(Seen { scan: Scan { playbooks: files(playbooks), lists: files(lists) }, changed, emptied })
+    let scan = Scan { playbooks: files(playbooks), lists: files(lists), unread_playbooks, unread_lists };
+    Ok(Seen { scan, changed, emptied })
+}
+
+/// Goes on without what cannot be read inside a directory; the directory itself must be read.
+fn within<'a>(
+    root: &'a Path,
+    unread: &'a mut Vec<Unread>,
+) -> impl FnMut(ScanError) -> Result<(), ScanError> + 'a {
+    move |error| {
+        if error.path == root {
+            return Err(error);
+        }
+        unread.push(error.into());
+        Ok(())
+    }
 }
 
 /// Reads files by name: single files and whole directories.
@@ -149,9 +233,6 @@ fn read_each(paths: &[PathBuf], lists: &Path, trouble: Trouble<'_>) -> Result<Ve
     for path in paths {
         if path.is_dir() {
             read_files.extend(files(walk(path, &is_playbook, lists_at.as_deref(), trouble)?));
-        } else if is_special(path) {
-            let source = io::Error::other("this is no file: it may never end");
-            trouble(ScanError { path: path.clone(), source })?;
         } else {
             match read(path) {
                 Ok(found) => read_files.push(found.file),
@@ -234,7 +315,13 @@ fn walk(
             continue;
         }
         for entry in entries {
-            let path = entry.map_err(failed)?.path();
+            let path = match entry {
+                Ok(entry) => entry.path(),
+                Err(source) => {
+                    trouble(failed(source))?;
+                    continue;
+                }
+            };
             let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
             if is_leftover(name) {
                 continue;
@@ -243,10 +330,11 @@ fn walk(
                 if depth < DEPTH_MAX {
                     folders.push((path, depth + 1));
                 }
-            } else if wanted(name) && !is_special(&path) {
+            } else if wanted(name) {
                 let found = match read(&path) {
-                    // Between listing and reading it went: the next look will see what became of it.
-                    Err(error) if error.source.kind() == io::ErrorKind::NotFound => continue,
+                    // Between listing and reading it went: the next look will see what became of it. A link
+                    // that leads nowhere is still there.
+                    Err(error) if error.is_missing() => continue,
                     Err(error) => {
                         trouble(error)?;
                         continue;
@@ -277,13 +365,12 @@ fn is_leftover(name: &str) -> bool {
     name.starts_with('.') || name.starts_with('#') || name.ends_with('~') || ends_in(name, &["tmp"])
 }
 
-/// Whether something is there that is no file: reading a pipe would wait for ever.
-fn is_special(path: &Path) -> bool {
-    path.metadata().is_ok_and(|about| !about.is_file())
-}
-
 fn read(path: &Path) -> Result<Found, ScanError> {
     let failed = |source| ScanError { path: path.to_path_buf(), source };
+    // Reading a pipe would wait for ever, and a device may never end.
+    if path.metadata().is_ok_and(|about| !about.is_file()) {
+        return Err(failed(io::Error::other("this is no file: it may never end")));
+    }
     let mut bytes = Vec::new();
     let mut file = std::fs::File::open(path).map_err(failed)?;
     Read::take(&mut file, FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
@@ -318,6 +405,8 @@ mod tests {
         std::os::unix::fs::symlink(at("..2026/d.yaml"), at("d.yaml")).unwrap();
         std::os::unix::fs::symlink(dir.path(), at("team/up")).unwrap();
         std::os::unix::fs::symlink("/dev/zero", at("zero.yaml")).unwrap();
+        std::os::unix::fs::symlink("round.yaml", at("round.yaml")).unwrap();
+        std::os::unix::fs::symlink("nowhere", at("gone.yaml")).unwrap();
         let scan = scan(dir.path(), &at("lists")).unwrap();
         let names = |files: &[SourceFile]| -> Vec<String> {
             let short =
@@ -326,6 +415,9 @@ mod tests {
         };
         assert_eq!(names(&scan.playbooks), ["/a.yaml", "/b.yml", "/d.yaml", "/team/c.yaml"]);
         assert_eq!(names(&scan.lists), ["/lists/hosts.txt", "/lists/more.yaml"]);
+        let mut unread: Vec<_> = scan.unread_playbooks.iter().map(|unread| unread.path.clone()).collect();
+        unread.sort();
+        assert_eq!(unread, [at("gone.yaml"), at("round.yaml"), at("zero.yaml")]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sqlx::Row as _;
 
 use super::run::read_playbook_id;
-use super::{ContentHash, Store, StoreError, Tx, at, json};
+use super::{ContentHash, OutboxMessage, Store, StoreError, Tx, at, json, outbox};
 use crate::fault::crash_point;
 use crate::model::PlaybookId;
 
@@ -34,7 +34,7 @@ pub struct Refusal {
     pub hash: ContentHash,
     /// What is wrong with it.
     pub diagnostics: Value,
-    /// When it was refused; [`Store::publish`] sets it.
+    /// When it was refused first. [`Store::publish`] leaves it as it was while the bytes are the same.
     pub at: Timestamp,
 }
 
@@ -63,6 +63,8 @@ pub struct Publication {
     pub refusals: Vec<Refusal>,
     /// Every file held at the moment. Others are forgotten.
     pub held: Vec<String>,
+    /// What people are told of it.
+    pub messages: Vec<OutboxMessage>,
 }
 
 /// A playbook in force.
@@ -116,8 +118,11 @@ impl Store {
         for name in &publication.retired_lists {
             sqlx::query("DELETE FROM live_lists WHERE name = $1").bind(name).execute(&mut *tx).await?;
         }
-        refuse(&mut tx, &publication.refusals, now).await?;
+        refuse(&mut tx, &publication.refusals).await?;
         hold(&mut tx, &publication.held, now).await?;
+        for message in &publication.messages {
+            outbox::write(&mut tx, message, now).await?;
+        }
         tx.commit().await?;
         crash_point("c32_reload_persisted");
         Ok(())
@@ -307,7 +312,7 @@ async fn accept_list(tx: &mut Tx, accepted: &Accepted<String>, now: i64) -> Resu
 }
 
 /// Makes `refusals` the present ones. A refusal that stays the same keeps its time.
-async fn refuse(tx: &mut Tx, refusals: &[Refusal], now: i64) -> Result<(), StoreError> {
+async fn refuse(tx: &mut Tx, refusals: &[Refusal]) -> Result<(), StoreError> {
     let known: Vec<String> = sqlx::query_scalar("SELECT file FROM refusals").fetch_all(&mut **tx).await?;
     for file in known.iter().filter(|file| !refusals.iter().any(|refusal| refusal.file == **file)) {
         sqlx::query("DELETE FROM refusals WHERE file = $1").bind(file).execute(&mut **tx).await?;
@@ -321,7 +326,7 @@ async fn refuse(tx: &mut Tx, refusals: &[Refusal], now: i64) -> Result<(), Store
         .bind(&refusal.file)
         .bind(refusal.hash.0.as_slice())
         .bind(refusal.diagnostics.to_string())
-        .bind(now)
+        .bind(refusal.at.as_millisecond())
         .execute(&mut **tx)
         .await?;
     }
