@@ -5,6 +5,8 @@
 
 #[path = "engine/cut_off.rs"]
 mod cut_off;
+#[path = "engine/under_way.rs"]
+mod under_way;
 #[path = "engine/undone.rs"]
 mod undone;
 
@@ -22,7 +24,7 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::model::{List, Lists, Secret};
 use huntbook::plan::{Exclusions, Plan, World, compile};
 use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
-use huntbook::store::{Effects, Store, Trigger, Waiting};
+use huntbook::store::{Effects, RunFilter, Store, Trigger, Waiting};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -49,11 +51,17 @@ impl House {
 
     /// The same with a row for each of its first machines, and for others when it has no more.
     async fn with_rows(count: usize) -> Self {
+        Self::with(count, |_options| {}).await
+    }
+
+    /// The same in a tenant of which something else is changed as well.
+    async fn with(count: usize, change: impl FnOnce(&mut SimOptions)) -> Self {
         let clock = ManualClock::new(NOW.parse().expect("an instant"));
         let mut options = SimOptions::sample().expect("the sample tenant");
         for user in &mut options.data.users {
             user.privileged = false;
         }
+        change(&mut options);
         let known = options.data.machines.iter().map(|machine| machine.id.clone());
         let devices: Vec<String> = known.chain((0..).map(|n| format!("{n:040x}"))).take(count).collect();
         let rows: Vec<_> = devices
@@ -118,6 +126,13 @@ impl House {
             Ran::Report(report) => *report,
             Ran::SlotTaken => panic!("there is no slot"),
         }
+    }
+
+    /// The report of the latest run, as the journal has it.
+    async fn run_of_the_past(&self) -> Report {
+        let runs = self.engine.store.runs(&RunFilter { limit: 1, ..RunFilter::default() }).await;
+        let run = runs.expect("it can be read").remove(0).run;
+        serde_json::from_value(run.report).expect("a report")
     }
 
     async fn order(&self, text: &str, effects: Effects) -> Order {

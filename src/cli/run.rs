@@ -107,6 +107,7 @@ async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &C
         plan_of: &|name, bytes| daemon::plan_of(name, bytes, world),
     };
     let resumed = engine.resume(&present).await?;
+    engine.follow_up().await?;
     for effect in &resumed.parked {
         tell(&format!(
             "warning: {} of {} may or may not have been done before the last process ended: look, and decide",

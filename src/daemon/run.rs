@@ -173,6 +173,8 @@ impl Daemon {
         loops.spawn(async move { watching.watch().await });
         loops.spawn(async move { delivering.deliver().await });
         loops.spawn(async move { cleaning.keep_house().await });
+        let following = self.clone();
+        loops.spawn(async move { following.follow().await });
         let mut runs = Runs::default();
         // Before anything new: what is cut off keeps its playbook's turn.
         let mut ended = self.take_up_left(&mut runs).await;

@@ -18,8 +18,8 @@ use crate::fault::crash_point;
 use crate::http::Applied;
 use crate::playbook::OnError;
 use crate::store::{
-    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, NextTime, Recorded, Settlement,
-    StoreError,
+    ActionLimits, ContentHash, Effect, EffectKey, EffectState, Intended, NewEffect, NextTime, Recorded,
+    Settlement, StoreError,
 };
 use crate::tenant::{Receipt, RemoteState, TenantError};
 
@@ -126,9 +126,10 @@ impl Engine {
         };
         let effect = new_effect(context, (seq, place), (step, call), limits.action_limits());
         crash_point("c08_before_intent");
-        let attempt = match self.store.intend(&effect).await {
-            Ok(Intended::Go { attempt }) => attempt,
-            Ok(other) => return Ok(refused(step, call, &other)),
+        let attempt = match self.intend(&effect).await {
+            Ok(Ready::Go { attempt }) => attempt,
+            Ok(Ready::InForce(other)) => return Ok(in_force(step, call, &other)),
+            Ok(Ready::Refused(why)) => return Ok(refused(step, call, &why)),
             // This one call is wrong; the others of the run are not.
             Err(error @ StoreError::KeyReused { .. }) => {
                 tracing::error!(run = %context.run, action = %call.kind, target = %call.target, error = %Chain(&error), "a call is not repeated in other words");
@@ -151,6 +152,33 @@ impl Engine {
         }
         Ok(report)
     }
+
+    /// Writes an intent down. If another run is at the same action, the tenant is asked how that stands.
+    async fn intend(&self, effect: &NewEffect) -> Result<Ready, StoreError> {
+        let mut intended = self.store.intend(effect).await?;
+        if let Intended::Elsewhere { key, run, state: EffectState::Pending } = &intended
+            && let Some(other) = self.end_of(*run, key).await?
+        {
+            if other.state == EffectState::Done {
+                return Ok(Ready::InForce(Box::new(other)));
+            }
+            intended = self.store.intend(effect).await?;
+        }
+        Ok(match intended {
+            Intended::Go { attempt } => Ready::Go { attempt },
+            other => Ready::Refused(other),
+        })
+    }
+}
+
+/// Whether a call may be sent.
+enum Ready {
+    /// Its intent is on disk.
+    Go { attempt: u32 },
+    /// Another run has just done it.
+    InForce(Box<Effect>),
+    /// It may not.
+    Refused(Intended),
 }
 
 impl Fate<'_> {
@@ -265,14 +293,22 @@ fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
             not_sent(step, call, StepState::Parked, &why)
         }
         Intended::Elsewhere { run, state, .. } => {
-            let why = format!("run {run} has the same action on the same target ({state})");
-            not_sent(step, call, StepState::Skipped, &why)
+            // Not handled: if that one comes to nothing, this one is still to be done.
+            let why = format!("run {run} has the same action on the same target under way ({state})");
+            not_sent(step, call, StepState::Halted, &why)
         }
         Intended::OverBudget { budget, limit, used } => {
             let why = format!("{}: {used} of {limit} used", budget_name(*budget));
             not_sent(step, call, StepState::Halted, &why)
         }
     }
+}
+
+/// What is reported when another run has done the same.
+fn in_force(step: &Step, call: &Call, other: &Effect) -> StepReport {
+    let why = format!("run {} has done it", other.run);
+    let report = not_sent(step, call, StepState::AlreadyInForce, &why);
+    StepReport { remote_id: other.remote_id.clone(), ..report }
 }
 
 const fn budget_name(budget: crate::store::Budget) -> &'static str {

@@ -22,7 +22,9 @@ impl Report {
             let seq = item.seq;
             let mut moved = false;
             for step in item.steps.iter_mut().filter(|step| is_open(step)) {
-                let mine = effects.iter().find(|effect| effect.seq == seq && effect.step == step.id);
+                let mine = effects.iter().find(|effect| {
+                    (effect.seq, &effect.step, &effect.action) == (seq, &step.id, &step.action)
+                });
                 let Some(now) = mine.map(step_report).filter(|now| now.state != step.state) else { continue };
                 *step = StepReport { target: std::mem::take(&mut step.target), ..now };
                 moved = true;

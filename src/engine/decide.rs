@@ -216,6 +216,7 @@ impl Begun {
             };
             *decision = Decision::Report { step, report: step_report(effect) };
         }
+        strange.sort_by_key(|effect| effect.intended);
         decisions.extend(strange.into_iter().filter_map(|effect| {
             let step = context.plan().steps.iter().find(|step| step.id == effect.step)?;
             Some(Decision::Report { step, report: step_report(effect) })

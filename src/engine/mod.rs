@@ -10,6 +10,7 @@ mod afterwards;
 mod collect;
 mod context;
 mod decide;
+mod follow;
 mod report;
 mod resume;
 mod stopped;

@@ -70,7 +70,8 @@ pub enum Intended {
         /// Since when.
         since: Timestamp,
     },
-    /// Another run's destructive action of the same kind on the same target is under way. Do not send.
+    /// Another run's destructive action of the same kind on the same target is under way. Do not send, and do
+    /// not take it for handled: that one may come to nothing.
     Elsewhere {
         /// That effect.
         key: EffectKey,

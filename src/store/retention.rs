@@ -122,14 +122,16 @@ impl Store {
     }
 }
 
-/// Cuts a prefix off the chain of events: old ones, before the last event of any effect that is still open,
-/// and never the last one of all. Effects left without events go with them.
+/// Cuts a prefix off the chain of events: old ones, before the first event of any effect that is still open,
+/// and never the last one of all. What the tenant accepted and never told the end of is open as long as it is
+/// young. Effects left without events go with them.
 async fn sweep_events(swept: &mut Swept, mut tx: Tx, cutoff: i64) -> Result<bool, StoreError> {
     let last: Option<i64> = sqlx::query_scalar(
         "SELECT max(n) FROM (SELECT n FROM effect_events WHERE at < $1 \
          AND n < (SELECT max(n) FROM effect_events) \
          AND n < coalesce((SELECT min(v.n) FROM effect_events v JOIN effects e ON e.effect_key = v.effect_key \
-             WHERE e.state IN ('intended', 'pending', 'unknown', 'parked')), 9223372036854775807) \
+             WHERE e.state IN ('intended', 'unknown', 'parked') \
+             OR (e.state = 'pending' AND e.changed_at >= $1)), 9223372036854775807) \
          AND n < coalesce((SELECT min(n) FROM effect_events WHERE at >= $1), 9223372036854775807) \
          ORDER BY n LIMIT $2)",
     )

@@ -300,9 +300,10 @@ async fn a_list_that_changes_between_death_and_restart_makes_no_call_another_one
     house.lists = Arc::new([List::new("packagers", ["host1"])].into_iter().collect());
     let report = house.resume_one(&playbook(LISTED)).await;
     assert_eq!(outcomes(&report), [Acted, Parked, Acted]);
-    let steps = |n: usize| report.items[n].steps.iter().map(|step| step.action.as_str()).collect::<Vec<_>>();
-    let all = ["updateIncident", "tagDevice", "updateIncident", "commentIncident"];
-    assert_eq!(steps(1), all, "what the list forbids by now was done, and is told");
+    let mut steps: Vec<_> = report.items[1].steps.iter().map(|step| step.action.as_str()).collect();
+    steps.sort_unstable();
+    let all = ["commentIncident", "tagDevice", "updateIncident", "updateIncident"];
+    assert_eq!(steps, all, "what the list forbids by now was done, and is told");
     assert_eq!(done(&house), (["addTag 0", "addTag 1", "addTag 2"].map(str::to_owned).to_vec(), 6));
     assert_eq!(house.engine.store.parked().await.expect("it can be read").len(), 1);
     assert_eq!(house.run(&playbook(LISTED)).await.counts.matched, 0);

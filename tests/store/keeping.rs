@@ -218,6 +218,26 @@ async fn retention_does_not_cut_past_an_effect_in_doubt() {
 }
 
 #[tokio::test]
+async fn what_a_tenant_never_told_the_end_of_holds_history_for_as_long_as_it_is_young() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 0).await;
+    for (target, state) in [("device:a", EffectState::Pending), ("device:b", EffectState::Done)] {
+        store.intend(&effect(run, target)).await.unwrap();
+        store.record(&effect(run, target).key, 1, &result(state)).await.unwrap();
+    }
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    bench.clock.advance(SignedDuration::from_hours(24 * 6));
+    assert_eq!(store.retention(bench.now(), SignedDuration::ZERO).await.unwrap().events, 0);
+    let newest = bench.begin(&store, 0).await;
+    store.intend(&effect(newest, "device:c")).await.unwrap();
+    bench.clock.advance(SignedDuration::from_hours(24 * 2));
+    let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+    assert_eq!((swept.runs, swept.events), (1, 4));
+    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 1, .. }));
+}
+
+#[tokio::test]
 async fn versions_nobody_uses_are_forgotten() {
     let bench = Bench::new();
     let store = bench.open().await;

@@ -1,0 +1,87 @@
+//! What became of actions that a tenant accepted and works on: asked for until the tenant says how they ended.
+
+use super::Engine;
+use crate::diag::Chain;
+use crate::model::{MachineActionId, RunId, Term};
+use crate::store::{Effect, EffectKey, EffectState, Recorded, StoreError};
+use crate::tenant::{ActionStatus, MachineAction};
+
+/// Most actions asked about in one pass. Passes come once a minute, and a tenant answers 100 calls in that
+/// time and 1,500 in an hour, of which runs need most.
+const ASKED_MAX: usize = 10;
+
+impl Engine {
+    /// Asks the tenants about some of the actions under way, the next ones each minute, and writes down how
+    /// they ended. Returns those that did. A tenant that does not answer is asked again another time.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails.
+    pub async fn follow_up(&self) -> Result<Vec<Effect>, StoreError> {
+        let under_way = self.store.effects_in(EffectState::Pending).await?;
+        let minute = usize::try_from(self.clock.now().as_second() / 60).unwrap_or(0);
+        let first = minute.wrapping_mul(ASKED_MAX).checked_rem(under_way.len()).unwrap_or(0);
+        let count = under_way.len().min(ASKED_MAX);
+        let mut ended = Vec::new();
+        for effect in under_way.iter().cycle().skip(first).take(count) {
+            if let Some(state) = self.ask(effect).await? {
+                ended.push(Effect { state, ..effect.clone() });
+            }
+        }
+        Ok(ended)
+    }
+
+    /// How another run's action ended, if the tenant can say that it did.
+    pub(super) async fn end_of(&self, run: RunId, key: &EffectKey) -> Result<Option<Effect>, StoreError> {
+        let effects = self.store.effects_of(run).await?;
+        let Some(effect) = effects.into_iter().find(|effect| effect.key == *key) else { return Ok(None) };
+        if effect.state != EffectState::Pending {
+            return Ok(effect.state.is_settled().then_some(effect));
+        }
+        Ok(self.ask(&effect).await?.map(|state| Effect { state, ..effect }))
+    }
+
+    /// Asks about one action under way, and writes down how it ended if it did.
+    async fn ask(&self, effect: &Effect) -> Result<Option<EffectState>, StoreError> {
+        let id = effect.remote_id.as_deref().and_then(|id| id.parse::<MachineActionId>().ok());
+        let (Some(id), Some(tenant)) = (id, self.tenants.get(&effect.tenant)) else { return Ok(None) };
+        let action = match tenant.machine_action(&id).await {
+            Ok(action) if is_of(&action, effect) => action,
+            Ok(action) => {
+                tracing::warn!(action = %id, device = %action.machine_id, target = %effect.target, "the tenant knows an action as another device's");
+                return Ok(None);
+            }
+            Err(error) => {
+                tracing::debug!(action = %id, error = %Chain(&error), "the tenant does not say how an action stands");
+                return Ok(None);
+            }
+        };
+        let Some(result) = end(&action) else { return Ok(None) };
+        match self.store.record(&effect.key, effect.attempt, &result).await {
+            Ok(()) if result.state == EffectState::Failed => {
+                tracing::error!(run = %effect.run, action = %effect.action, target = %effect.target, detail = result.detail, "the tenant accepted an action and did not take it to its end");
+            }
+            // Somebody else asked at the same time and was told the same.
+            Ok(()) | Err(StoreError::Transition { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Some(result.state))
+    }
+}
+
+fn is_of(action: &MachineAction, effect: &Effect) -> bool {
+    effect.target.strip_prefix("device:").is_some_and(|device| device == action.machine_id.as_str())
+}
+
+/// How an action ended, if it did.
+fn end(action: &MachineAction) -> Option<Recorded> {
+    let Term::Known(status) = &action.status else { return None };
+    let (state, detail) = match status {
+        ActionStatus::Pending | ActionStatus::InProgress => return None,
+        ActionStatus::Succeeded => (EffectState::Done, None),
+        ActionStatus::Failed => (EffectState::Failed, Some("it did not work on the device")),
+        ActionStatus::TimeOut => (EffectState::Failed, Some("the device did not come back in time")),
+        ActionStatus::Cancelled => (EffectState::Failed, Some("somebody took it back")),
+    };
+    Some(Recorded { state, remote_id: None, detail: detail.map(str::to_owned) })
+}
