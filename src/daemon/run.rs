@@ -62,6 +62,12 @@ pub enum DaemonError {
     /// The journal failed under a run, and waiting does not help.
     #[error("a run could not go on")]
     Run(#[source] EngineError),
+    /// A part that works all the time has crashed: without it edits or messages would stop silently.
+    #[error("a part of the daemon has crashed")]
+    Crashed(#[source] JoinError),
+    /// The same, without a word.
+    #[error("a part of the daemon has ended, and must not")]
+    Ended,
 }
 
 /// The process that keeps running. Cheap to clone; all clones are one daemon.
@@ -165,8 +171,8 @@ impl Daemon {
     ///
     /// # Errors
     ///
-    /// [`DaemonError`] if the journal fails for good. Whoever started the process starts it anew: what was
-    /// cut off is then parked or taken up.
+    /// [`DaemonError`] if the journal fails for good, or a part of the daemon has crashed; what runs is
+    /// finished first. Whoever started the process starts it anew: what was cut off is then parked or taken up.
     pub async fn run(&self, stop: CancellationToken) -> Result<(), DaemonError> {
         let mut loops = JoinSet::new();
         let (watching, delivering, cleaning) = (self.clone(), self.clone(), self.clone());
@@ -187,6 +193,7 @@ impl Daemon {
                     runs.tasks.spawn(async move { daemon.start(start).await });
                     Ok(())
                 }
+                Some(part) = loops.join_next() => Err(part.map_or_else(DaemonError::Crashed, |()| DaemonError::Ended)),
                 () = self.0.left.notified() => self.take_up_left(&mut runs).await,
                 () = self.until(runs.try_again) => {
                     runs.try_again = None;
@@ -210,7 +217,12 @@ impl Daemon {
             }
         }
         loops.shutdown().await;
-        self.deliver_once().await;
+        // As a task, for what crashed may crash again.
+        let last = self.clone();
+        loops.spawn(async move { last.deliver_once().await });
+        if let Some(Err(error)) = loops.join_next().await {
+            tracing::error!(%error, "what people are to be told could not be sent; it is sent after the next start");
+        }
         crash_point("c40_shutdown_done");
         ended
     }

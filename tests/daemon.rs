@@ -1,0 +1,397 @@
+//! The daemon on a clock that moves only when it is told to: when playbooks start, over zones, restarts,
+//! long runs and reloads, and how it ends when a part of it crashes.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers; what is missing fails the test")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use async_trait::async_trait;
+use huntbook::clock::{Clock, ManualClock, SharedClock, SystemClock};
+use huntbook::daemon::{Daemon, DaemonError, DaemonOptions};
+use huntbook::engine::Engine;
+use huntbook::expr::Language;
+use huntbook::guard::Ceilings;
+use huntbook::http::{Http, HttpOptions};
+use huntbook::model::{Lists, Secret};
+use huntbook::notify::Channels;
+use huntbook::plan::{Exclusions, World};
+use huntbook::sim::{HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, Sim, SimApp, SimOptions};
+use huntbook::store::{ContentHash, Run, RunFilter, Store, Trigger};
+use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How often something is looked for; two hundred times a second.
+const LOOKS_MAX: u32 = 4_000;
+const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(5);
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Answers every query with one row, when its gate is open.
+#[derive(Debug, Default)]
+struct Gate {
+    closed: Mutex<bool>,
+    opened: Condvar,
+    asked: AtomicUsize,
+}
+
+impl Gate {
+    fn close(&self) {
+        *self.closed.lock().unwrap() = true;
+    }
+
+    fn open(&self) {
+        *self.closed.lock().unwrap() = false;
+        self.opened.notify_all();
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl Hunter for Gate {
+    fn answer(&self, _query: &str, _window: HuntWindow, _now: Timestamp) -> Result<HuntTable, HuntFault> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let closed = self.closed.lock().unwrap();
+        drop(self.opened.wait_while(closed, |closed| *closed).unwrap());
+        let row = json!({"DeviceId": "one"}).as_object().cloned().unwrap();
+        Ok(HuntTable::new(vec![HuntColumn::new("DeviceId", "String")], vec![row]))
+    }
+}
+
+/// A clock that can be told to panic under whoever waits for this long.
+#[derive(Debug)]
+struct Trap {
+    clock: ManualClock,
+    length: SignedDuration,
+    sprung: Notify,
+}
+
+#[async_trait]
+impl Clock for Trap {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        if self.now().duration_until(deadline) != self.length {
+            return self.clock.sleep_until(deadline).await;
+        }
+        tokio::select! {
+            () = self.clock.sleep_until(deadline) => {}
+            () = self.sprung.notified() => panic!("the trap has sprung"),
+        }
+    }
+}
+
+/// A tenant, a folder of playbooks and a journal.
+struct Place {
+    sim: Sim,
+    gate: Arc<Gate>,
+    clock: ManualClock,
+    dir: tempfile::TempDir,
+}
+
+/// A daemon that runs.
+struct Served {
+    daemon: Daemon,
+    store: Store,
+    stop: CancellationToken,
+    task: JoinSet<Result<(), DaemonError>>,
+}
+
+impl Place {
+    async fn at(now: &str) -> Self {
+        let clock = ManualClock::new(now.parse().unwrap());
+        let gate = Arc::new(Gate::default());
+        let mut options = SimOptions::sample().unwrap();
+        options.hunter = Arc::clone(&gate) as Arc<dyn Hunter>;
+        let sim = Sim::start(options, Arc::new(clock.clone())).await.unwrap();
+        let place = Self { sim, gate, clock, dir: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(place.playbooks()).unwrap();
+        place
+    }
+
+    fn playbooks(&self) -> PathBuf {
+        self.dir.path().join("playbooks")
+    }
+
+    /// Writes the one playbook, with this schedule; returns its version.
+    fn put(&self, description: &str, schedule: &str) -> ContentHash {
+        let text = format!(
+            "schema: 1\nid: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77\nname: Test\ndescription: {description}\nseverity: Low\n\
+             hunt:\n  query: DeviceEvents | take 1\n  columns: {{DeviceId: string}}\nschedule: {{{schedule}}}\n"
+        );
+        std::fs::write(self.playbooks().join("test.yaml"), &text).unwrap();
+        ContentHash::of(text.as_bytes())
+    }
+
+    async fn serve(&self) -> Served {
+        self.serve_by(Arc::new(self.clock.clone())).await
+    }
+
+    async fn serve_by(&self, clock: SharedClock) -> Served {
+        let http = Http::open(HttpOptions::default(), Arc::clone(&clock)).unwrap();
+        let secret = Secret::new(SimApp::SECRET.to_owned());
+        let tenant_id = SimOptions::TENANT_ID.parse().unwrap();
+        let options = ClientOptions {
+            endpoints: EndpointOverrides::under(self.sim.url()),
+            ..ClientOptions::with_secret("contoso", tenant_id, SimApp::CLIENT_ID, secret)
+        };
+        let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&clock)).unwrap());
+        let store = Store::open(&self.dir.path().join("journal.db"), Arc::clone(&clock)).await.unwrap();
+        let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
+        let engine = Engine { store: store.clone(), clock, tenants };
+        let world = World {
+            language: Language::new(),
+            lists: Lists::default(),
+            channels: BTreeSet::new(),
+            tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::new())]),
+            ceilings: Ceilings::default(),
+            exclusions: Exclusions::default(),
+        };
+        let options = DaemonOptions {
+            playbooks: self.playbooks(),
+            lists: self.dir.path().join("lists"),
+            world,
+            channels: Channels::new(),
+            alerts: None,
+            running_max: NonZeroUsize::new(4).unwrap(),
+            drain: HOUR,
+        };
+        let daemon = Daemon::open(engine, options).await.unwrap();
+        let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
+        let (serving, token) = (daemon.clone(), stop.clone());
+        task.spawn(async move { serving.run(token).await });
+        Served { daemon, store, stop, task }
+    }
+}
+
+impl Served {
+    /// The next start.
+    fn next(&self) -> Timestamp {
+        self.daemon.status().next.unwrap().0
+    }
+
+    /// Runs, by their slots.
+    async fn runs(&self) -> Vec<Run> {
+        let filter = RunFilter { limit: 1000, ..RunFilter::default() };
+        let mut runs: Vec<Run> =
+            self.store.runs(&filter).await.unwrap().into_iter().map(|summary| summary.run).collect();
+        // Where time stands still, several begin at once.
+        runs.sort_by_key(|run| run.scheduled_for);
+        runs
+    }
+
+    /// Waits until so many runs have ended, and none goes on.
+    async fn until_ended(&self, count: usize) -> Vec<Run> {
+        for _look in 0..LOOKS_MAX {
+            let runs = self.runs().await;
+            if runs.len() == count && runs.iter().all(|run| run.finished.is_some()) {
+                return runs;
+            }
+            SystemClock.sleep(LOOK_EVERY).await;
+        }
+        panic!("waited for {count} runs: {:#?}", self.runs().await);
+    }
+
+    /// Moves the clock to the next start, and waits for the run.
+    async fn start_next(&self, place: &Place) -> Run {
+        let before = self.runs().await.len();
+        place.clock.set(self.next());
+        self.until_ended(before + 1).await.pop().unwrap()
+    }
+
+    async fn end(mut self) -> Result<(), DaemonError> {
+        self.stop.cancel();
+        let ended = self.task.join_next().await.unwrap().unwrap();
+        self.store.close().await;
+        ended
+    }
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _look in 0..LOOKS_MAX {
+        if holds() {
+            return;
+        }
+        SystemClock.sleep(LOOK_EVERY).await;
+    }
+    panic!("waited for: {what}");
+}
+
+fn slots(runs: &[Run]) -> Vec<String> {
+    runs.iter().map(|run| run.scheduled_for.unwrap().to_string()).collect()
+}
+
+fn instant(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_local_time_is_kept_over_changes_of_the_clock() {
+    // In spring 02:30 does not exist, in autumn it comes twice; each day has one run.
+    let cases = [
+        ("2026-03-27T12:00:00Z", ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]),
+        ("2026-10-23T12:00:00Z", ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]),
+    ];
+    for (now, expected) in cases {
+        let place = Place::at(now).await;
+        place.put("zone", "cron: \"30 2 * * *\", timezone: Europe/Stockholm");
+        let mut served = place.serve().await;
+        let mut runs = Vec::new();
+        for _day in 0..3 {
+            runs.push(served.start_next(&place).await);
+            // What was in the journal before a restart keeps it from starting again.
+            served.end().await.unwrap();
+            served = place.serve().await;
+        }
+        assert_eq!(slots(&runs), expected);
+        assert!(runs.iter().all(|run| Some(run.started) == run.scheduled_for));
+        assert_eq!(slots(&served.runs().await), expected, "none more");
+        served.end().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_start_is_put_off_by_its_jitter_and_stands_for_its_slot() {
+    let place = Place::at("2026-03-01T12:10:00Z").await;
+    place.put("jitter", "every: 1h, jitter: 20m");
+    let served = place.serve().await;
+    let mut delays = BTreeSet::new();
+    for hour in 13..19 {
+        let slot = instant(&format!("2026-03-01T{hour}:00:00Z"));
+        let start = served.next();
+        let delay = slot.duration_until(start);
+        assert!((SignedDuration::ZERO..=MINUTE * 20).contains(&delay), "{start}");
+        delays.insert(delay);
+        place.clock.set(slot);
+        assert_eq!(served.next(), start, "the slot alone starts nothing");
+        let run = served.start_next(&place).await;
+        assert_eq!((run.scheduled_for, run.trigger), (Some(slot), Trigger::Schedule));
+        assert_eq!(run.started.as_millisecond(), start.as_millisecond());
+    }
+    assert!(1 < delays.len(), "{delays:?}");
+    let next = served.next();
+    served.end().await.unwrap();
+    let served = place.serve().await;
+    assert_eq!(served.next(), next, "a restart does not change it");
+    served.end().await.unwrap();
+}
+
+/// What runs after hours without a process: so many runs that are made up for, and the next one in time.
+async fn made_up(schedule: &str, late: usize) -> Vec<(String, Trigger)> {
+    let place = Place::at("2026-03-01T12:00:00Z").await;
+    place.put("catch up", &format!("every: 1h{schedule}"));
+    let served = place.serve().await;
+    served.start_next(&place).await;
+    served.end().await.unwrap();
+    place.clock.set(instant("2026-03-01T16:40:00Z"));
+    let served = place.serve().await;
+    served.until_ended(1 + late).await;
+    served.start_next(&place).await;
+    let runs = served.runs().await;
+    served.end().await.unwrap();
+    runs.iter().zip(slots(&runs)).skip(1).map(|(run, slot)| (slot, run.trigger)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_missed_is_made_up_for_as_the_playbook_says() {
+    let on_time = ("2026-03-01T17:00:00Z".to_owned(), Trigger::Schedule);
+    // With `maxLateness` the last slot was missed by forty minutes, the one before by more.
+    let cases: [(&str, &[u32]); 5] = [
+        ("catchUp: none", &[]),
+        ("catchUp: latest", &[16]),
+        ("catchUp: all, overlap: queue", &[14, 15, 16]),
+        ("catchUp: latest, maxLateness: 30m", &[]),
+        ("catchUp: all, maxLateness: 45m, overlap: queue", &[16]),
+    ];
+    for (schedule, late) in cases {
+        let found = made_up(&format!(", {schedule}"), late.len()).await;
+        let late = late.iter().map(|hour| (format!("2026-03-01T{hour}:00:00Z"), Trigger::CatchUp));
+        assert_eq!(found, late.chain([on_time.clone()]).collect::<Vec<_>>(), "{schedule}");
+    }
+}
+
+/// The slots that run when the run of 13:00 takes until after 15:00.
+async fn overlapping(rule: &str) -> Vec<String> {
+    let place = Place::at("2026-03-01T12:10:00Z").await;
+    place.put("overlap", &format!("every: 1h, overlap: {rule}"));
+    let served = place.serve().await;
+    place.gate.close();
+    for (hour, next) in [(13, 14), (14, 15), (15, 16)] {
+        place.clock.set(instant(&format!("2026-03-01T{hour}:00:00Z")));
+        let next = instant(&format!("2026-03-01T{next}:00:00Z"));
+        until("the slot is noticed", || served.next() == next).await;
+    }
+    until("the run is in the middle of its query", || place.gate.asked() == 1).await;
+    assert_eq!(served.runs().await.len(), 1, "one at a time");
+    place.gate.open();
+    served.until_ended(if rule == "skip" { 1 } else { 2 }).await;
+    served.start_next(&place).await;
+    let runs = served.runs().await;
+    served.end().await.unwrap();
+    slots(&runs)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_is_due_during_a_run_is_dropped_or_waits() {
+    let hours = |hours: &[u32]| -> Vec<String> {
+        hours.iter().map(|hour| format!("2026-03-01T{hour}:00:00Z")).collect()
+    };
+    assert_eq!(overlapping("skip").await, hours(&[13, 16]));
+    assert_eq!(overlapping("queue").await, hours(&[13, 15, 16]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_run_keeps_its_version_over_a_reload_and_what_is_due_is_not_lost() {
+    let place = Place::at("2026-03-01T12:10:00Z").await;
+    let old = place.put("first", "every: 1h, overlap: queue");
+    let served = place.serve().await;
+    place.gate.close();
+    place.clock.set(instant("2026-03-01T13:00:00Z"));
+    until("the run is in the middle of its query", || place.gate.asked() == 1).await;
+    place.clock.set(instant("2026-03-01T14:00:00Z"));
+    let next = instant("2026-03-01T15:00:00Z");
+    until("the slot is noticed", || served.next() == next).await;
+    let new = place.put("second", "every: 1h, overlap: queue");
+    served.daemon.reload().await.unwrap();
+    let in_force =
+        served.daemon.generation().playbooks.values().map(|live| live.plan.version).collect::<Vec<_>>();
+    assert_eq!(in_force, [new]);
+    place.gate.open();
+    let runs = served.until_ended(2).await;
+    assert_eq!(slots(&runs), ["2026-03-01T13:00:00Z", "2026-03-01T14:00:00Z"]);
+    assert_eq!(runs.iter().map(|run| run.version).collect::<Vec<_>>(), [old, new]);
+    served.end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_part_that_crashes_ends_the_daemon_when_what_runs_is_finished() {
+    let place = Place::at("2026-03-01T12:10:00Z").await;
+    place.put("crash", "every: 1h");
+    // Who removes old history waits six hours between.
+    let length = SignedDuration::from_hours(6);
+    let trap = Arc::new(Trap { clock: place.clock.clone(), length, sprung: Notify::new() });
+    let mut served = place.serve_by(Arc::clone(&trap) as SharedClock).await;
+    place.gate.close();
+    place.clock.set(instant("2026-03-01T13:00:00Z"));
+    until("the run is in the middle of its query", || place.gate.asked() == 1).await;
+    trap.sprung.notify_one();
+    place.clock.set(instant("2026-03-01T13:59:00Z"));
+    assert!(served.task.try_join_next().is_none(), "a run goes on");
+    place.gate.open();
+    let ended = served.task.join_next().await.unwrap().unwrap();
+    let Err(DaemonError::Crashed(crash)) = ended else { panic!("{ended:?}") };
+    assert!(crash.is_panic() && crash.to_string().contains("the trap has sprung"), "{crash}");
+    served.until_ended(1).await;
+    served.store.close().await;
+}
