@@ -346,3 +346,30 @@ async fn a_wrong_secret_is_explained_and_never_shown() {
     }
     sim.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ceiling_of_the_settings_halts_harmless_actions_until_it_is_raised() {
+    let sim = tenant().await;
+    let dir = project(&sim, &PLAYBOOK.replace("notify:", "guards: {maxActions: {perRun: 1}}\nnotify:"));
+    let settings = std::fs::read_to_string(dir.path().join("huntbook.yaml")).unwrap();
+    let allow = |per_run: u32| {
+        let guards = format!("guards: {{maxActionsOfAnyKind: {{perRun: {per_run}}}}}\n");
+        std::fs::write(dir.path().join("huntbook.yaml"), format!("{settings}{guards}")).unwrap();
+    };
+    allow(0);
+    let refused = ask(&dir, &["validate"]).await;
+    let problem = "HB0702]: 1 actions in a run; the settings allow 0 of any kind";
+    assert!(text(&refused.stdout).contains(problem), "{}", text(&refused.stdout));
+    std::fs::write(dir.path().join("playbooks/tag.yaml"), PLAYBOOK).unwrap();
+    let halted = ask(&dir, &["run", "tag"]).await;
+    assert!(
+        text(&halted.stdout).contains("1 actions in this run; 0 are allowed"),
+        "{}",
+        text(&halted.stdout)
+    );
+    assert_eq!(sim.effects().len(), 0);
+    allow(1);
+    ends(&ask(&dir, &["run", "tag"]).await, 0);
+    assert_eq!(sim.effects().len(), 1);
+    sim.stop().await;
+}

@@ -64,6 +64,10 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
         channels: settings.channels.keys().cloned().collect(),
         tenants: settings.tenants.iter().map(|(name, tenant)| (name.clone(), tags(tenant))).collect(),
         ceilings: Ceilings {
+            actions: Caps {
+                per_run: settings.guards.max_actions_of_any_kind.per_run,
+                per_day: settings.guards.max_actions_of_any_kind.per_day,
+            },
             targets: Caps {
                 per_run: settings.guards.max_actions.per_run.or(Ceilings::default().targets.per_run),
                 per_day: settings.guards.max_actions.per_day.or(Ceilings::default().targets.per_day),

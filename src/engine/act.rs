@@ -316,6 +316,7 @@ const fn budget_name(budget: crate::store::Budget) -> &'static str {
     match budget {
         Budget::RunActions => "the limit of actions per run is reached",
         Budget::DayActions => "the limit of actions in 24 hours is reached",
+        Budget::TenantActions => "the tenant's limit of actions of all playbooks in 24 hours is reached",
         Budget::RunTargets => "the limit of targets per run is reached",
         Budget::DayTargets => "the limit of targets in 24 hours is reached",
         Budget::TenantTargets => "the tenant's limit of targets in 24 hours is reached",

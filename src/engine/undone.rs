@@ -87,7 +87,8 @@ fn known(undone: &BTreeSet<u32>, last: Option<ToldUndone>, situation: ContentHas
 fn situation(context: &Context<'_>) -> ContentHash {
     let plan = context.plan();
     let limits = plan.guards.limits(&context.order.lists).map(|limits| {
-        (limits.actions, limits.targets, limits.tenant_targets_per_day, limits.percent_of_devices)
+        let tenant = (limits.tenant_actions_per_day, limits.tenant_targets_per_day);
+        (limits.actions, limits.targets, tenant, limits.percent_of_devices)
     });
     ContentHash::of(format!("{} {limits:?}", plan.version).as_bytes())
 }

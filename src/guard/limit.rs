@@ -15,6 +15,13 @@ pub const TARGETS_PER_DAY: u32 = 20;
 /// The same for all playbooks in one tenant, in 24 hours.
 pub const TENANT_TARGETS_PER_DAY: u32 = 50;
 
+/// Actions of any kind one run may take, when the settings say nothing: more than a sound playbook needs,
+/// and few enough that scans, tags or indicators by mistake can be taken back in an afternoon.
+pub const ACTIONS_PER_RUN: u32 = 200;
+
+/// The same for all playbooks in one tenant, in 24 hours.
+pub const TENANT_ACTIONS_PER_DAY: u32 = 1000;
+
 /// Numbers of a run and of a day; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Caps {
@@ -63,6 +70,8 @@ pub enum OnExceed {
 /// What the settings allow any playbook.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ceilings {
+    /// Actions of any kind: of one run, and of all playbooks in one tenant in a day.
+    pub actions: Caps,
     /// Distinct targets of disruptive actions of one playbook.
     pub targets: Caps,
     /// Share of the devices one playbook touches in a day.
@@ -74,7 +83,7 @@ pub struct Ceilings {
 impl Default for Ceilings {
     fn default() -> Self {
         let targets = Caps { per_run: Some(TARGETS_PER_RUN), per_day: Some(TARGETS_PER_DAY) };
-        Self { targets, percent_of_devices: None, exclude: Exclusions::default() }
+        Self { actions: Caps::default(), targets, percent_of_devices: None, exclude: Exclusions::default() }
     }
 }
 
@@ -96,6 +105,8 @@ pub struct Written {
 pub struct GuardLimits {
     /// Actions of any kind.
     pub actions: Caps,
+    /// Actions of any kind of all playbooks in the tenant, in 24 hours.
+    pub tenant_actions_per_day: Option<u32>,
     /// Distinct targets of disruptive actions.
     pub targets: Caps,
     /// Distinct targets of disruptive actions of all playbooks in the tenant, in 24 hours.
@@ -115,6 +126,7 @@ impl GuardLimits {
         ActionLimits {
             per_run: self.actions.per_run,
             per_day: self.actions.per_day,
+            tenant_actions_per_day: self.tenant_actions_per_day,
             targets_per_run: self.targets.per_run,
             targets_per_day: self.targets.per_day,
             tenant_targets_per_day: self.tenant_targets_per_day,
@@ -122,8 +134,21 @@ impl GuardLimits {
     }
 }
 
+impl Ceilings {
+    /// The actions of any kind that are allowed. Who allows more targets than the usual number of actions
+    /// allows as many actions.
+    fn any_kind(&self) -> (u32, u32) {
+        let usual = |usual: u32, targets: Option<u32>| targets.map_or(usual, |targets| targets.max(usual));
+        (
+            self.actions.per_run.unwrap_or_else(|| usual(ACTIONS_PER_RUN, self.targets.per_run)),
+            self.actions.per_day.unwrap_or_else(|| usual(TENANT_ACTIONS_PER_DAY, self.targets.per_day)),
+        )
+    }
+}
+
 /// Joins the settings' ceilings and a playbook's limits: of each the stricter, of exclusions both. What the
-/// settings leave open is limited by [`TARGETS_PER_RUN`] and [`TARGETS_PER_DAY`].
+/// settings leave open is limited by [`TARGETS_PER_RUN`], [`TARGETS_PER_DAY`], [`ACTIONS_PER_RUN`] and
+/// [`TENANT_ACTIONS_PER_DAY`].
 #[must_use]
 pub fn tighten(ceilings: &Ceilings, written: &Written) -> GuardLimits {
     let stricter = |ceiling: Option<u32>, default: u32, own: Option<u32>| {
@@ -140,8 +165,11 @@ pub fn tighten(ceilings: &Ceilings, written: &Written) -> GuardLimits {
         (Some(ceiling), Some(own)) => Some(if own < ceiling { own } else { ceiling }),
         (one, other) => one.or(other),
     };
+    let (run_actions, tenant_actions) = ceilings.any_kind();
+    let per_run = Some(written.actions.per_run.map_or(run_actions, |own| own.min(run_actions)));
     GuardLimits {
-        actions: written.actions,
+        actions: Caps { per_run, ..written.actions },
+        tenant_actions_per_day: Some(tenant_actions),
         targets,
         tenant_targets_per_day: Some(tenant),
         percent_of_devices,
@@ -160,30 +188,34 @@ pub struct Looser {
     pub message: String,
 }
 
-/// Lists the limits of a playbook that are looser than the settings allow. The numbers matter only for
-/// a playbook that takes disruptive actions; the caller knows.
+/// Lists the limits of a playbook that are looser than the settings allow, each once. `disruptive` is how many
+/// disruptive actions it takes for an item: the ceilings count targets, a playbook's limits count actions, and
+/// so many fit on a target.
 #[must_use]
-pub fn looser(ceilings: &Ceilings, written: &Written) -> Vec<Looser> {
+pub fn looser(ceilings: &Ceilings, written: &Written, disruptive: u32) -> Vec<Looser> {
     let number = |own: Option<u32>, ceiling: Option<u32>, default: u32| {
-        let ceiling = ceiling.unwrap_or(default);
-        own.filter(|own| ceiling < *own).map(|own| (own, ceiling))
+        let ceiling = ceiling.unwrap_or(default).saturating_mul(disruptive);
+        own.filter(|own| 0 < disruptive && ceiling < *own).map(|own| (own, ceiling))
     };
-    let run = number(written.actions.per_run, ceilings.targets.per_run, TARGETS_PER_RUN);
-    let day = number(written.actions.per_day, ceilings.targets.per_day, TARGETS_PER_DAY);
+    let (run_actions, day_actions) = ceilings.any_kind();
+    let of_any_kind = |own: Option<u32>, ceiling: u32| {
+        own.filter(|own| ceiling < *own).map(|own| (own, format!("{ceiling} of any kind")))
+    };
+    let targets = |(own, ceiling)| (own, format!("{ceiling} targets of disruptive actions"));
+    let run = number(written.actions.per_run, ceilings.targets.per_run, TARGETS_PER_RUN).map(targets);
+    let run = run.or_else(|| of_any_kind(written.actions.per_run, run_actions));
+    let day = number(written.actions.per_day, ceilings.targets.per_day, TARGETS_PER_DAY).map(targets);
+    let day = day.or_else(|| of_any_kind(written.actions.per_day, day_actions));
     let share = written.percent_of_devices.zip(ceilings.percent_of_devices);
     let share = share.filter(|(own, ceiling)| ceiling < own);
     let mut found = Vec::new();
     found.extend(run.map(|(own, ceiling)| Looser {
         pointer: "/guards/maxActions/perRun",
-        message: format!(
-            "{own} actions in a run; the settings allow {ceiling} targets of disruptive actions"
-        ),
+        message: format!("{own} actions in a run; the settings allow {ceiling}"),
     }));
     found.extend(day.map(|(own, ceiling)| Looser {
         pointer: "/guards/maxActions/perDay",
-        message: format!(
-            "{own} actions in a day; the settings allow {ceiling} targets of disruptive actions"
-        ),
+        message: format!("{own} actions in a day; the settings allow {ceiling}"),
     }));
     found.extend(share.map(|(own, ceiling)| Looser {
         pointer: "/guards/maxPercentOfDevices",
@@ -205,7 +237,7 @@ mod tests {
         let ceilings = Ceilings { targets: ceiling, ..Ceilings::default() };
         let written = Written { actions: own, ..Written::default() };
         assert_eq!(tighten(&ceilings, &written).targets, expect);
-        let found: Vec<&str> = looser(&ceilings, &written).iter().map(|looser| looser.pointer).collect();
+        let found: Vec<&str> = looser(&ceilings, &written, 1).iter().map(|looser| looser.pointer).collect();
         assert_eq!(found, looser_at);
     }
 
@@ -222,12 +254,32 @@ mod tests {
     }
 
     #[test]
+    fn actions_of_any_kind_have_a_ceiling_whatever_is_written() {
+        let limits = |actions: Caps, targets: Caps, own: Caps| {
+            let ceilings = Ceilings { actions, targets, ..Ceilings::default() };
+            let written = Written { actions: own, ..Written::default() };
+            let limits = tighten(&ceilings, &written).action_limits();
+            let pointers: Vec<_> = looser(&ceilings, &written, 0).iter().map(|one| one.pointer).collect();
+            ((limits.per_run, limits.per_day, limits.tenant_actions_per_day), pointers.len())
+        };
+        let open = caps(None, None);
+        assert_eq!(limits(open, open, open), ((Some(200), None, Some(1000)), 0));
+        let own = caps(Some(20), Some(100));
+        assert_eq!(limits(open, open, own), ((Some(20), Some(100), Some(1000)), 0));
+        let own = caps(Some(201), Some(1001));
+        assert_eq!(limits(open, open, own), ((Some(200), Some(1001), Some(1000)), 2));
+        assert_eq!(limits(caps(Some(500), Some(5000)), open, own), ((Some(201), Some(1001), Some(5000)), 0));
+        // More targets than that are allowed on purpose.
+        assert_eq!(limits(open, caps(Some(300), Some(9)), open), ((Some(300), None, Some(1000)), 0));
+    }
+
+    #[test]
     fn of_two_shares_the_smaller_counts() {
         let with = |ceiling: Option<f64>, own: Option<f64>| {
             let ceilings =
                 Ceilings { percent_of_devices: ceiling.and_then(Percent::new), ..Ceilings::default() };
             let written = Written { percent_of_devices: own.and_then(Percent::new), ..Written::default() };
-            (tighten(&ceilings, &written).percent_of_devices, looser(&ceilings, &written).len())
+            (tighten(&ceilings, &written).percent_of_devices, looser(&ceilings, &written, 1).len())
         };
         assert_eq!(with(Some(2.0), Some(1.0)), (Percent::new(1.0), 0));
         assert_eq!(with(Some(2.0), Some(3.0)), (Percent::new(2.0), 1));

@@ -29,8 +29,8 @@ use crate::store::{Recent, Used};
 
 pub use exclude::Exclusions;
 pub use limit::{
-    Caps, Ceilings, GuardLimits, Looser, OnExceed, Percent, TARGETS_PER_DAY, TARGETS_PER_RUN,
-    TENANT_TARGETS_PER_DAY, Written, looser, tighten,
+    ACTIONS_PER_RUN, Caps, Ceilings, GuardLimits, Looser, OnExceed, Percent, TARGETS_PER_DAY,
+    TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_TARGETS_PER_DAY, Written, looser, tighten,
 };
 pub use target::{Target, TargetKind};
 pub use verdict::{Exceeded, Reason, Verdict, Verdicts};
@@ -179,6 +179,10 @@ fn exceeded(limits: &GuardLimits, counts: &Counts, admitted: &[&Candidate]) -> O
     let wanted = used.day_actions.saturating_add(actions);
     if let Some(limit) = over(limits.actions.per_day, wanted) {
         return Some(Exceeded::DayActions { limit, wanted });
+    }
+    let wanted = used.tenant_actions.saturating_add(actions);
+    if let Some(limit) = over(limits.tenant_actions_per_day, wanted) {
+        return Some(Exceeded::TenantActions { limit, wanted });
     }
     if !targets.is_empty() {
         let sets = [

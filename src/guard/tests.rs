@@ -122,9 +122,13 @@ fn a_playbooks_own_numbers_count_every_action() {
 }
 
 #[test]
-fn harmless_actions_know_no_ceiling() {
-    let many: Vec<Candidate> = (1..=500).map(|number| on("tagDevice", device(number))).collect();
-    check(&limits(), &Counts::default(), &many, &["ok"; 500]);
+fn harmless_actions_have_a_ceiling_of_their_own() {
+    let tags = |count: u32| (1..=count).map(|one| on("tagDevice", device(one))).collect::<Vec<_>>();
+    check(&limits(), &Counts::default(), &tags(200), &["ok"; 200]);
+    check(&limits(), &Counts::default(), &tags(201), &["haltedRunActions"; 201]);
+    let day = Counts { used: Used { tenant_actions: 999, ..Used::default() }, ..Counts::default() };
+    check(&limits(), &day, &tags(1), &["ok"]);
+    check(&limits(), &day, &tags(2), &["haltedTenantActions"; 2]);
 }
 
 #[test]

@@ -110,6 +110,13 @@ pub enum Exceeded {
         /// What it would come to.
         wanted: u32,
     },
+    /// Actions of all playbooks in 24 hours.
+    TenantActions {
+        /// What is allowed.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
     /// Targets of disruptive actions of the run.
     RunTargets {
         /// What is allowed.
@@ -174,6 +181,7 @@ impl Exceeded {
         match self {
             Self::RunActions { .. } => "haltedRunActions",
             Self::DayActions { .. } => "haltedDayActions",
+            Self::TenantActions { .. } => "haltedTenantActions",
             Self::RunTargets { .. } => "haltedRunTargets",
             Self::DayTargets { .. } => "haltedDayTargets",
             Self::TenantTargets { .. } => "haltedTenantTargets",
@@ -219,6 +227,9 @@ impl fmt::Display for Exceeded {
             }
             Self::DayActions { limit, wanted } => {
                 write!(f, "{wanted} actions of this playbook in 24 hours; {limit} are allowed")
+            }
+            Self::TenantActions { limit, wanted } => {
+                write!(f, "{wanted} actions of all playbooks in this tenant in 24 hours; {limit} are allowed")
             }
             Self::RunTargets { limit, wanted } => {
                 write!(f, "disruptive actions on {wanted} targets in this run; {limit} are allowed")

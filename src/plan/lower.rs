@@ -13,7 +13,7 @@ use super::{
 use crate::action::{Impact, Step};
 use crate::diag::{Code, Sink};
 use crate::expr::{Condition, Place, Reads, RowsUse};
-use crate::guard::{self, Caps, Ceilings, OnExceed, Percent, Written};
+use crate::guard::{self, Caps, OnExceed, Percent, Written};
 use crate::hunt::{Hunt, Keep, Threshold};
 use crate::incident::{Alerts, Filter, Owner};
 use crate::model::{Projection, Wanted};
@@ -232,17 +232,13 @@ fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
         exclude: guard::Exclusions::default(),
     };
     let ceilings = lowering.world.ceilings.clone();
-    // The ceilings count targets, a playbook's limits count actions: so many actions fit on a target.
     let disruptive =
         steps.iter().filter(|step| step.params.kind().spec().impact == Impact::Disruptive).count();
-    if let Some(each) = u32::try_from(disruptive).ok().filter(|each| 0 < *each) {
-        let times = |limit: Option<u32>| limit.map(|limit| limit.saturating_mul(each));
-        let targets =
-            Caps { per_run: times(ceilings.targets.per_run), per_day: times(ceilings.targets.per_day) };
-        for looser in guard::looser(&Ceilings { targets, ..ceilings.clone() }, &written) {
-            let help = "a playbook may only tighten the guards of the settings";
-            lowering.error(Code::Guard, looser.pointer, looser.message, help);
-        }
+    let disruptive = u32::try_from(disruptive).unwrap_or(u32::MAX);
+    for looser in guard::looser(&ceilings, &written, disruptive).into_iter().filter(|_any| !steps.is_empty())
+    {
+        let help = "a playbook may only tighten the guards of the settings";
+        lowering.error(Code::Guard, looser.pointer, looser.message, help);
     }
     let exclusions = Exclusions { device_lists, devices, device_tags, user_lists, users };
     Guards { ceilings, written, exclusions }

@@ -74,9 +74,12 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GuardSettings {
-    /// Most disruptive actions of any playbook.
+    /// Most targets of disruptive actions of any playbook.
     #[serde(default)]
     pub max_actions: CeilingSettings,
+    /// Most actions of any kind: scans, tags, indicators, comments and the disruptive ones.
+    #[serde(default)]
+    pub max_actions_of_any_kind: AnyKindSettings,
     /// Most devices any playbook may touch in a day, in percent of all devices.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100), example = 2)]
     pub max_percent_of_devices: Option<f64>,
@@ -94,6 +97,19 @@ pub struct CeilingSettings {
     pub per_run: Option<u32>,
     /// In 24 hours; 20 by default.
     #[schemars(range(max = 100_000), example = 20)]
+    pub per_day: Option<u32>,
+}
+
+/// Most actions of any kind in a stretch of time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AnyKindSettings {
+    /// In one run; by default 200, or `maxActions.perRun` if that is more.
+    #[schemars(range(max = 100_000), example = 200)]
+    pub per_run: Option<u32>,
+    /// Of all playbooks together in one tenant in 24 hours; by default 1000, or `maxActions.perDay` if that is
+    /// more.
+    #[schemars(range(max = 1_000_000), example = 1000)]
     pub per_day: Option<u32>,
 }
 

@@ -23,6 +23,8 @@ pub struct ActionLimits {
     pub per_run: Option<u32>,
     /// Actions of the playbook in the tenant, in 24 hours.
     pub per_day: Option<u32>,
+    /// Actions of all playbooks in the tenant, in 24 hours.
+    pub tenant_actions_per_day: Option<u32>,
     /// Distinct targets of destructive actions of one run.
     pub targets_per_run: Option<u32>,
     /// Distinct targets of destructive actions of the playbook in the tenant, in 24 hours.
@@ -39,6 +41,8 @@ pub enum Budget {
     RunActions,
     /// [`ActionLimits::per_day`].
     DayActions,
+    /// [`ActionLimits::tenant_actions_per_day`].
+    TenantActions,
     /// [`ActionLimits::targets_per_run`].
     RunTargets,
     /// [`ActionLimits::targets_per_day`].
@@ -54,6 +58,8 @@ pub struct Used {
     pub run_actions: u32,
     /// Actions of the playbook in the tenant, in 24 hours.
     pub day_actions: u32,
+    /// Actions of all playbooks in the tenant, in 24 hours.
+    pub tenant_actions: u32,
     /// Targets of destructive actions of the run.
     pub run_targets: BTreeSet<String>,
     /// Targets of destructive actions of the playbook in the tenant, in 24 hours.
@@ -68,6 +74,7 @@ pub struct Used {
 struct Sums {
     run_actions: u32,
     day_actions: u32,
+    tenant_actions: u32,
     run_targets: u32,
     day_targets: u32,
     tenant_targets: u32,
@@ -96,8 +103,8 @@ impl Store {
         .fetch_all(&mut *tx)
         .await?;
         tx.commit().await?;
-        let (run_actions, day_actions) = (sums.run_actions, sums.day_actions);
-        let mut used = Used { run_actions, day_actions, ..Used::default() };
+        let Sums { run_actions, day_actions, tenant_actions, .. } = sums;
+        let mut used = Used { run_actions, day_actions, tenant_actions, ..Used::default() };
         for row in rows {
             let target: String = row.try_get(0)?;
             let is = |column| Ok::<_, StoreError>(row.try_get::<i64, _>(column)? != 0);
@@ -144,6 +151,7 @@ async fn sums(
     let row = sqlx::query(
         "SELECT coalesce(sum(run = $3), 0), \
          coalesce(sum(playbook = $2 AND intended_at > $4), 0), \
+         coalesce(sum(intended_at > $4), 0), \
          count(DISTINCT CASE WHEN destructive = 1 AND run = $3 THEN target END), \
          count(DISTINCT CASE WHEN destructive = 1 AND playbook = $2 AND intended_at > $4 THEN target END), \
          count(DISTINCT CASE WHEN destructive = 1 AND intended_at > $4 THEN target END) \
@@ -158,9 +166,10 @@ async fn sums(
     Ok(Sums {
         run_actions: count(row.try_get(0)?)?,
         day_actions: count(row.try_get(1)?)?,
-        run_targets: count(row.try_get(2)?)?,
-        day_targets: count(row.try_get(3)?)?,
-        tenant_targets: count(row.try_get(4)?)?,
+        tenant_actions: count(row.try_get(2)?)?,
+        run_targets: count(row.try_get(3)?)?,
+        day_targets: count(row.try_get(4)?)?,
+        tenant_targets: count(row.try_get(5)?)?,
     })
 }
 
@@ -193,6 +202,7 @@ pub(super) async fn over_budget(
     let mut budgets = vec![
         (Budget::RunActions, limits.per_run, used.run_actions),
         (Budget::DayActions, limits.per_day, used.day_actions),
+        (Budget::TenantActions, limits.tenant_actions_per_day, used.tenant_actions),
     ];
     if effect.destructive {
         let [in_run, in_day, in_tenant] = counted(tx, effect, now).await?;

@@ -59,6 +59,38 @@ async fn a_ceiling_raised_in_the_settings_lets_what_was_halted_through() {
 }
 
 #[tokio::test]
+async fn harmless_actions_are_halted_too_and_done_when_the_ceiling_is_raised() {
+    let mut house = House::build().await;
+    let ceilings = |per_run, per_day| Ceilings {
+        actions: Caps { per_run: Some(per_run), per_day: Some(per_day) },
+        ..Ceilings::default()
+    };
+    house.ceilings = ceilings(2, 10);
+    let text = playbook(&format!("{TAG}{TOLD}"));
+    for state in [ToldState::Queued, ToldState::Skipped] {
+        let report = house.run(&text).await;
+        assert_eq!(
+            (report.state, outcomes(&report), told(&report)),
+            (RunState::Halted, vec![Halted; 3], vec![state])
+        );
+        let why = report.items[0].steps[0].reason.as_deref();
+        assert_eq!(why, Some("the run was halted: 3 actions in this run; 2 are allowed"));
+    }
+    assert_eq!(house.applied(), Vec::<String>::new());
+    let mut house = house.restart().await;
+    house.ceilings = ceilings(3, 5);
+    assert_eq!(outcomes(&house.run(&text).await), [Acted; 3]);
+    // The day's ceiling is for all playbooks together.
+    let other = text.replace("8e77", "8e78");
+    let report = house.run(&other).await;
+    let why = report.items[0].steps[0].reason.as_deref();
+    let expect = "the run was halted: 6 actions of all playbooks in this tenant in 24 hours; 5 are allowed";
+    assert_eq!((outcomes(&report), why), (vec![Halted; 3], Some(expect)));
+    house.clock.advance(SignedDuration::from_hours(24));
+    assert_eq!(outcomes(&house.run(&other).await), [Acted; 3]);
+}
+
+#[tokio::test]
 async fn people_are_told_of_a_halt_once_a_day_and_of_more_at_once() {
     use ToldState::{Queued, Skipped};
     let mut house = House::build().await;

@@ -295,6 +295,11 @@ async fn budgets_of_playbook_and_tenant_are_kept_apart() {
     over(&store.intend(&of_third("device:c")).await.unwrap(), Budget::TenantTargets);
     let elsewhere = NewEffect { tenant: "fabrikam".to_owned(), ..limited(run, "device:c", limits) };
     assert_eq!(store.intend(&elsewhere).await.unwrap(), GO);
+    // Of any kind, of all playbooks: two were taken in this tenant.
+    let limits = ActionLimits { tenant_actions_per_day: Some(2), ..ActionLimits::default() };
+    let harmless = NewEffect { destructive: false, limits: Some(limits), ..of_third("device:d") };
+    let full = Intended::OverBudget { budget: Budget::TenantActions, limit: 2, used: 2 };
+    assert_eq!(store.intend(&harmless).await.unwrap(), full);
 }
 
 #[tokio::test]
