@@ -10,8 +10,8 @@ use super::typed::Typed;
 use super::{Binder, Scope, UNKNOWN_NAME, WRONG_PLACE, WRONG_TYPE};
 use crate::catalogue::Form;
 use crate::plan::{
-    self, EdgePattern, ExprKind, GraphPart, GraphSource, NodePattern, Operator, PatternElement, SlotId,
-    Source,
+    self, Connection, EdgePattern, ElementCall, ExprKind, GraphId, GraphPart, GraphSource, GraphStep,
+    NodePattern, Operator, PatternElement, Shortest, SlotId, Source,
 };
 use crate::syntax::{self, Expr, GraphElement, Name, NamedExpr, OperatorKind};
 use crate::text::Span;
@@ -28,6 +28,17 @@ pub(super) struct Graph {
     nodes: Rc<Rows>,
     source: GraphSource,
     slot: SlotId,
+}
+
+/// The pattern being bound: where values of calls over elements go.
+#[derive(Debug)]
+pub(super) struct Matching {
+    nodes: Rc<Rows>,
+    /// How many columns the elements have together.
+    width: usize,
+    calls: Vec<ElementCall>,
+    /// Whether this is the inside of such a call.
+    inside: bool,
 }
 
 /// An element of a pattern by name, and whether it stands for a path.
@@ -61,18 +72,23 @@ impl<'a> Binder<'a> {
             let column = self.ids.column(name.text.as_str(), shape);
             nodes.columns.push(column);
         }
+        let (from, to) = if make.direction == syntax::Direction::Left { (to, from) } else { (from, to) };
         let source = GraphSource {
             from,
             to,
             nodes: tables,
             node_columns: nodes.schema().columns,
             edge_columns: rows.schema().columns,
+            steps: Vec::new(),
         };
         let mut edges = std::mem::replace(table, Table::broken());
         edges.rows = rows.clone();
         let slot = self.table_slot(edges);
         let graph = Graph { edges: Rc::new(rows), nodes: Rc::new(nodes), source, slot };
         *table = Self::graph_table(&Rc::new(graph));
+        if make.partitioned_by.is_some() {
+            table.unsupported("make-graph with partitioned-by");
+        }
     }
 
     fn node_key(&mut self, name: &Name, rows: &Rows) -> usize {
@@ -104,31 +120,28 @@ impl<'a> Binder<'a> {
             return;
         };
         match &operator.kind {
-            OperatorKind::GraphMatch(matching) | OperatorKind::GraphShortestPaths(matching) => {
-                let paths = matches!(operator.kind, OperatorKind::GraphShortestPaths(_));
-                self.graph_match(table, &graph, matching, paths.then_some("graph-shortest-paths"));
+            OperatorKind::GraphMatch(matching) => self.graph_match(table, &graph, matching, None),
+            OperatorKind::GraphShortestPaths(matching) => {
+                let all = super::stage::option(&matching.properties, "output") == Some("all");
+                let paths = if all { Shortest::All } else { Shortest::Any };
+                self.graph_match(table, &graph, matching, Some(paths));
             }
             OperatorKind::GraphToTable(outputs) => self.graph_to_table(table, &graph, outputs),
             OperatorKind::GraphWhereNodes(condition) => {
-                let rows = (*graph.nodes).clone();
-                self.with_scope(Scope::of(rows), |binder| binder.condition(condition));
-                table.unsupported("graph-where-nodes");
-                table.graph = Some(graph);
+                let kept = self.graph_condition(&graph.nodes, condition);
+                table.graph = Some(Rc::new(graph.with_step(GraphStep::WhereNodes(kept))));
             }
             OperatorKind::GraphWhereEdges(condition) => {
-                let rows = (*graph.edges).clone();
-                self.with_scope(Scope::of(rows), |binder| binder.condition(condition));
-                table.unsupported("graph-where-edges");
-                table.graph = Some(graph);
+                let kept = self.graph_condition(&graph.edges, condition);
+                table.graph = Some(Rc::new(graph.with_step(GraphStep::WhereEdges(kept))));
             }
             OperatorKind::GraphMarkComponents(properties) => {
                 let name = super::stage::option(properties, "with_component_id").unwrap_or("ComponentId");
                 let column = self.ids.column(name, Shape::of(ScalarType::Long));
-                let mut marked = (*graph).clone();
-                let mut nodes = (*graph.nodes).clone();
-                nodes.columns.push(column);
-                marked.nodes = Rc::new(nodes);
-                table.unsupported("graph-mark-components");
+                let is_strong = super::stage::option(properties, "kind") == Some("strong");
+                let connection = if is_strong { Connection::Strong } else { Connection::Weak };
+                let mut marked = graph.with_step(GraphStep::Components(connection));
+                Rc::make_mut(&mut marked.nodes).columns.push(column);
                 table.graph = Some(Rc::new(marked));
             }
             OperatorKind::As { .. } => table.graph = Some(graph),
@@ -139,12 +152,16 @@ impl<'a> Binder<'a> {
         }
     }
 
+    fn graph_condition(&mut self, rows: &Rows, condition: &'a Expr) -> plan::Expr {
+        self.with_scope(Scope::of(rows.clone()), |binder| binder.condition(condition).expr)
+    }
+
     fn graph_match(
         &mut self,
         table: &mut Table,
         graph: &Rc<Graph>,
         matching: &'a syntax::GraphMatch,
-        unsupported: Option<&'static str>,
+        shortest: Option<Shortest>,
     ) {
         let elements = Self::elements(graph, matching);
         let mut rows = Rows::default();
@@ -156,6 +173,13 @@ impl<'a> Binder<'a> {
             self.env.bind(&element.name.text, Binding::Element(offset, shown));
         }
         let scope = Scope { known: rows.columns.len(), ..Scope::default() };
+        let inside = Matching {
+            nodes: Rc::clone(&graph.nodes),
+            width: rows.columns.len(),
+            calls: Vec::new(),
+            inside: false,
+        };
+        let outer = self.matching.replace(inside);
         let (condition, projected) = self.with_scope(scope, |binder| {
             let condition = matching.condition.as_deref().map(|condition| binder.condition(condition).expr);
             let items = matching.project.iter().flatten();
@@ -163,7 +187,9 @@ impl<'a> Binder<'a> {
             (condition, projected)
         });
         self.env = saved;
+        let calls = std::mem::replace(&mut self.matching, outer).map(|matching| matching.calls);
         if matching.project.is_none() {
+            table.unsupported("graph-match without project");
             table.graph = Some(Rc::clone(graph));
             return;
         }
@@ -184,11 +210,10 @@ impl<'a> Binder<'a> {
             cycles: cycles
                 .and_then(|property| super::stage::property_text(&property.value))
                 .map(str::to_owned),
+            calls: calls.unwrap_or_default(),
+            shortest,
         };
-        match unsupported {
-            Some(what) => table.push(Operator::Unsupported(what), result),
-            None => table.push(Operator::GraphMatch(Box::new(plan)), result),
-        }
+        table.push(Operator::GraphMatch(Box::new(plan)), result);
     }
 
     fn elements(graph: &Graph, matching: &'a syntax::GraphMatch) -> Vec<Element<'a>> {
@@ -226,20 +251,26 @@ impl<'a> Binder<'a> {
                 "nodes" => (&graph.nodes, GraphPart::Nodes),
                 _ => (&graph.edges, GraphPart::Edges),
             };
-            let mut columns = Vec::new();
-            for id in ["with_source_id", "with_target_id", "with_node_id"] {
-                if let Some(name) = super::stage::option(&output.properties, id) {
+            let (mut columns, mut ids) = (Vec::new(), Vec::new());
+            for (option, id) in [
+                ("with_source_id", GraphId::Source),
+                ("with_target_id", GraphId::Target),
+                ("with_node_id", GraphId::Node),
+            ] {
+                if let Some(name) = super::stage::option(&output.properties, option) {
                     columns.push(self.ids.column(name, Shape::of(ScalarType::Long)));
+                    ids.push(id);
                 }
             }
             columns.extend(rows.columns.iter().cloned());
-            results.push((Rows { columns, open: rows.open }, part, output.alias.as_ref()));
+            let operator = Operator::GraphToTable(Box::new(graph.source.clone()), part, ids);
+            results.push((Rows { columns, open: rows.open }, operator, output.alias.as_ref()));
         }
         let source = std::mem::replace(&mut table.pipeline.source, Source::Broken);
-        for (rows, part, alias) in results.iter().rev() {
+        for (rows, operator, alias) in results.iter().rev() {
             let mut result = Table::new(source.clone(), (*graph.edges).clone());
             result.pipeline.stages.extend(table.pipeline.stages.iter().cloned());
-            result.push(Operator::GraphToTable(Box::new(graph.source.clone()), *part), rows.clone());
+            result.push(operator.clone(), rows.clone());
             match alias.filter(|_| results.len() > 1) {
                 Some(alias) => {
                     let bound = self.bind_table(result);
@@ -249,10 +280,10 @@ impl<'a> Binder<'a> {
             }
         }
         if results.len() > 1
-            && let Some((rows, part, _)) = results.first()
+            && let Some((rows, operator, _)) = results.first()
         {
             *table = Table::new(source, (*graph.edges).clone());
-            table.push(Operator::GraphToTable(Box::new(graph.source.clone()), *part), rows.clone());
+            table.push(operator.clone(), rows.clone());
         }
     }
 
@@ -274,17 +305,22 @@ impl<'a> Binder<'a> {
             element = arguments.first().map(|argument| &argument.value);
             is_inner = true;
         }
-        let rows = match element.map(|expr| &expr.kind) {
+        let (element, rows) = match element.map(|expr| &expr.kind) {
             Some(syntax::ExprKind::Name(name)) => match self.env.find(&name.text) {
-                Some(Binding::Element(_, rows)) => Rc::clone(rows),
+                Some(Binding::Element(_, rows)) => (&name.text, Rc::clone(rows)),
                 _ => return None,
             },
             _ => return None,
         };
-        let inner = Rows { columns: element_columns(&rows), open: rows.open || is_inner };
-        let over = arguments
-            .get(1)
-            .map(|argument| self.with_scope(Scope::of(inner), |binder| binder.scalar(&argument.value)));
+        let function = crate::catalogue::function(&name.text)?.canonical;
+        let matching = self.matching.as_mut()?;
+        let nested = std::mem::replace(&mut matching.inside, true);
+        let mut columns = vec![self.ids.column("", Shape::UNKNOWN); matching.width];
+        columns.extend(if is_inner { matching.nodes.columns.clone() } else { element_columns(&rows) });
+        let open = rows.open || (is_inner && matching.nodes.open);
+        let over = arguments.get(1).map(|argument| {
+            self.with_scope(Scope::of(Rows { columns, open }), |binder| binder.scalar(&argument.value))
+        });
         let shape = match name.text.as_str() {
             "all" | "any" => Shape::of(ScalarType::Bool),
             "node_degree_in" | "node_degree_out" => Shape::of(ScalarType::Long),
@@ -292,9 +328,30 @@ impl<'a> Binder<'a> {
             "map" => over.as_ref().map_or(Shape::DYNAMIC, |over| Shape::array(&over.shape)),
             _ => Shape::array(&Shape::DYNAMIC),
         };
-        let function = crate::catalogue::function(&name.text)?.canonical;
-        let args = over.into_iter().map(|over| over.expr).collect();
-        Some(Typed::new(ExprKind::Call { function, args }, shape, span).with_form(Form::Scalar))
+        let matching = self.matching.as_mut()?;
+        matching.inside = nested;
+        if nested {
+            // There is no place for a value within a value.
+            let kind = ExprKind::Call { function, args: Vec::new() };
+            return Some(Typed::new(kind, shape, span).with_form(Form::Scalar));
+        }
+        let place = matching.width + matching.calls.len();
+        matching.calls.push(ElementCall {
+            function,
+            element: element.clone(),
+            inner_nodes: is_inner,
+            over: over.map(|over| over.expr),
+            ty: shape.scalar(),
+        });
+        Some(Typed::new(ExprKind::Column(place), shape, span).with_form(Form::Scalar))
+    }
+}
+
+impl Graph {
+    fn with_step(&self, step: GraphStep) -> Self {
+        let mut graph = self.clone();
+        graph.source.steps.push(step);
+        graph
     }
 }
 

@@ -109,6 +109,8 @@ struct Binder<'a> {
     search_case: LetterCase,
     /// Names that `as` gave to table slots.
     slot_names: std::collections::BTreeMap<SlotId, Arc<str>>,
+    /// The graph pattern that is being bound.
+    matching: Option<graph::Matching>,
 }
 
 /// The columns in scope.
@@ -175,6 +177,7 @@ impl<'a> Binder<'a> {
             fuzzy: false,
             search_case: LetterCase::Ignored,
             slot_names: std::collections::BTreeMap::new(),
+            matching: None,
         }
     }
 

@@ -129,6 +129,42 @@ pub enum ExprKind {
     Broken,
 }
 
+impl Expr {
+    /// Returns the expressions this one is made of.
+    pub fn operands(&self) -> Vec<&Self> {
+        match &self.kind {
+            ExprKind::Literal(_)
+            | ExprKind::Column(_)
+            | ExprKind::Named(_)
+            | ExprKind::Local(_)
+            | ExprKind::Slot(_)
+            | ExprKind::FirstOf(_)
+            | ExprKind::ScanState(_)
+            | ExprKind::Broken => Vec::new(),
+            ExprKind::With(locals, body) => {
+                locals.iter().map(|(_, expr)| expr).chain(std::iter::once(body.as_ref())).collect()
+            }
+            ExprKind::Negate(a)
+            | ExprKind::Convert(a)
+            | ExprKind::Property(a, _)
+            | ExprKind::Item(a, _)
+            | ExprKind::MemberOfTable { needle: a, .. }
+            | ExprKind::AnyColumn { test: a, .. } => vec![a],
+            ExprKind::Arithmetic(_, a, b)
+            | ExprKind::Compare(_, a, b)
+            | ExprKind::Element(a, b)
+            | ExprKind::Text { text: a, pattern: b, .. } => vec![a, b],
+            ExprKind::And(operands) | ExprKind::Or(operands) | ExprKind::Call { args: operands, .. } => {
+                operands.iter().collect()
+            }
+            ExprKind::Member { needle, candidates, .. } => {
+                std::iter::once(needle.as_ref()).chain(candidates).collect()
+            }
+            ExprKind::Between { value, low, high, .. } => vec![value, low, high],
+        }
+    }
+}
+
 /// A column of an earlier step of `scan`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ScanState {

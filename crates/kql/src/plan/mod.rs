@@ -25,8 +25,9 @@ pub use operator::{
     ParseMode, ParseOutput, ParsePart, SortKey, UnionColumn, UnionInput,
 };
 pub use special::{
-    EdgePattern, ExternalData, GraphMatch, GraphSource, MakeSeries, NodePattern, PatternElement, PluginArg,
-    PluginCall, Render, Scan, ScanOutput, ScanStep, SeriesAxis, TopNested,
+    Connection, EdgePattern, ElementCall, ExternalData, GraphId, GraphMatch, GraphSource, GraphStep,
+    MakeSeries, NodePattern, PatternElement, PluginArg, PluginCall, Render, Scan, ScanOutput, ScanStep,
+    SeriesAxis, Shortest, TopNested,
 };
 
 use crate::types::Schema;

@@ -1,7 +1,8 @@
 //! Tabular operators.
 
 use super::{
-    AggregateCall, Expr, GraphMatch, GraphSource, MakeSeries, Pipeline, PluginCall, Render, Scan, TopNested,
+    AggregateCall, Expr, GraphId, GraphMatch, GraphSource, MakeSeries, Pipeline, PluginCall, Render, Scan,
+    TopNested,
 };
 use crate::types::{Column, ScalarType};
 
@@ -144,8 +145,9 @@ pub enum Operator {
     },
     /// Matches patterns in a graph whose edges are the rows received.
     GraphMatch(Box<GraphMatch>),
-    /// Gives the nodes, or the edges, of the graph whose edges are the rows received.
-    GraphToTable(Box<GraphSource>, GraphPart),
+    /// Gives the nodes, or the edges, of the graph whose edges are the rows received, with keys in
+    /// front.
+    GraphToTable(Box<GraphSource>, GraphPart, Vec<GraphId>),
     /// `fork`: each inner query gives a result of its own; the first one goes on.
     Fork(Vec<Pipeline>),
     /// Not executable, only checked; the name is the operator's.

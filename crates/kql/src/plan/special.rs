@@ -1,7 +1,7 @@
 //! What the larger operators need to know.
 
 use super::{AggregateCall, Direction, Expr, FunctionName, Pipeline, SortKey};
-use crate::types::Column;
+use crate::types::{Column, ScalarType};
 
 /// `make-series`: gives the `by` columns, then an array for each aggregate, then the axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -153,6 +153,39 @@ pub struct GraphSource {
     pub node_columns: Vec<Column>,
     /// Columns of an edge.
     pub edge_columns: Vec<Column>,
+    /// What is done to the graph, in order.
+    pub steps: Vec<GraphStep>,
+}
+
+/// What turns a graph into another one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum GraphStep {
+    /// Numbers the connected parts: one more column of each node.
+    Components(Connection),
+    /// Keeps the nodes for which the expression is true, and the edges between them.
+    WhereNodes(Expr),
+    /// Keeps the edges for which the expression is true.
+    WhereEdges(Expr),
+}
+
+/// When nodes belong together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connection {
+    /// There is a way between them, whichever way the edges point.
+    Weak,
+    /// There is a way there and back.
+    Strong,
+}
+
+/// A key that `graph-to-table` puts in front of the columns: the hash of a node's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GraphId {
+    /// Of the node.
+    Node,
+    /// Of the node an edge starts at.
+    Source,
+    /// Of the node an edge ends at.
+    Target,
 }
 
 /// `make-graph ... | graph-match`. Expressions read a row made of the columns of every element
@@ -169,6 +202,35 @@ pub struct GraphMatch {
     pub outputs: Vec<Expr>,
     /// What cycles are allowed, as written.
     pub cycles: Option<String>,
+    /// Values of calls over elements; the row has them behind the columns of the elements.
+    pub calls: Vec<ElementCall>,
+    /// Whether only the shortest matches between two nodes count.
+    pub shortest: Option<Shortest>,
+}
+
+/// Which of the shortest paths between two nodes are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shortest {
+    /// One.
+    Any,
+    /// All.
+    All,
+}
+
+/// A call over an element of a pattern, such as `all(path, Weight > 2)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ElementCall {
+    /// Canonical name.
+    pub function: FunctionName,
+    /// Name of the element.
+    pub element: String,
+    /// Whether the nodes on the way are meant, not the edges.
+    pub inner_nodes: bool,
+    /// Computed for each edge or node on the way. The row has the columns of all elements of the
+    /// pattern, then those of the edge or node.
+    pub over: Option<Expr>,
+    /// Type of the result.
+    pub ty: ScalarType,
 }
 
 /// An element of a graph pattern.

@@ -33,6 +33,14 @@ fn size_max(input: &Input) -> usize {
     size.and_then(|size| usize::try_from(size).ok()).unwrap_or(ELEMENTS_MAX).min(ELEMENTS_MAX)
 }
 
+/// Returns what a value adds to a collection: an array its elements, anything else itself.
+fn elements(value: &Value) -> Vec<Dynamic> {
+    match value {
+        Value::Dynamic(Dynamic::Array(items)) => items.to_vec(),
+        other => vec![to_dynamic(other)],
+    }
+}
+
 /// A null of type dynamic is an element, other nulls are not.
 fn list(input: &Input, nulls: Nulls) -> Vec<Cells> {
     let Some(column) = input.args.first() else { return Vec::new() };
@@ -42,7 +50,7 @@ fn list(input: &Input, nulls: Nulls) -> Vec<Cells> {
         if items.len() < size {
             let value = column.get(row);
             if keep_nulls || !value.is_null() {
-                items.push(to_dynamic(&value));
+                items.extend(elements(&value).into_iter().take(size - items.len()));
             }
         }
     };
@@ -63,7 +71,15 @@ fn set(input: &Input) -> Vec<Cells> {
             return;
         }
         let value = column.get(row);
-        if !value.is_null() {
+        if let Value::Dynamic(Dynamic::Array(_)) = value {
+            for item in elements(&value) {
+                key.clear();
+                key.push(&Value::Dynamic(item.clone()));
+                if items.len() < size && item != Dynamic::Null && known.insert(Box::from(key.bytes())) {
+                    items.push(item);
+                }
+            }
+        } else if !value.is_null() {
             known.insert(Box::from(key.bytes()));
             items.push(to_dynamic(&value));
         }

@@ -76,7 +76,9 @@ pub(super) fn stage(
             external::enrich(machine, (function, args), columns, (outputs, schema), table)
         }
         Operator::GraphMatch(graph) => graph::graph_match(machine, graph, schema, table),
-        Operator::GraphToTable(graph, part) => graph::graph_to_table(machine, graph, *part, schema, table),
+        Operator::GraphToTable(graph, part, ids) => {
+            graph::graph_to_table(machine, graph, (*part, ids), schema, table)
+        }
         Operator::Fork(_) => Err(EvalError::unsupported("fork")),
         Operator::Unsupported(name) => Err(EvalError::unsupported(*name)),
     }

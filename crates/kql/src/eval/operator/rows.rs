@@ -43,28 +43,8 @@ pub(super) fn filter(machine: &Machine<'_>, condition: &Expr, table: &Table) -> 
 
 /// Whether an expression reads other rows than its own.
 fn reads_neighbours(expr: &Expr) -> bool {
-    let any = |exprs: &[Expr]| exprs.iter().any(reads_neighbours);
-    match &expr.kind {
-        ExprKind::Call { function, args } => is_window(function) || any(args),
-        ExprKind::With(locals, body) => {
-            locals.iter().any(|(_, expr)| reads_neighbours(expr)) || reads_neighbours(body)
-        }
-        ExprKind::Negate(a) | ExprKind::Convert(a) | ExprKind::Property(a, _) | ExprKind::Item(a, _) => {
-            reads_neighbours(a)
-        }
-        ExprKind::Arithmetic(_, a, b) | ExprKind::Compare(_, a, b) | ExprKind::Element(a, b) => {
-            reads_neighbours(a) || reads_neighbours(b)
-        }
-        ExprKind::And(operands) | ExprKind::Or(operands) => any(operands),
-        ExprKind::Text { text, pattern, .. } => reads_neighbours(text) || reads_neighbours(pattern),
-        ExprKind::Member { needle, candidates, .. } => reads_neighbours(needle) || any(candidates),
-        ExprKind::MemberOfTable { needle, .. } => reads_neighbours(needle),
-        ExprKind::Between { value, low, high, .. } => {
-            reads_neighbours(value) || reads_neighbours(low) || reads_neighbours(high)
-        }
-        ExprKind::AnyColumn { test, .. } => reads_neighbours(test),
-        _ => false,
-    }
+    let is_window = matches!(&expr.kind, ExprKind::Call { function, .. } if is_window(function));
+    is_window || expr.operands().into_iter().any(reads_neighbours)
 }
 
 /// Computes each row anew.

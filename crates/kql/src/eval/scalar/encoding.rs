@@ -1,9 +1,16 @@
 //! Base64, percent encoding, deflate and punycode.
 
+use std::io::{Cursor, Read};
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use flate2::read::{GzDecoder, ZlibDecoder};
+use idna::punycode;
+
 use super::args::text_or_empty;
-use super::inflate::inflate;
 use super::{Args, Call, Kernel};
 use crate::value::{Dynamic, Guid, Value, to_guid, to_long};
 
@@ -25,13 +32,13 @@ pub(super) fn find(name: &str) -> Option<Kernel> {
         "url_encode" => |_, args| Value::text(percent_encode(&args.text(0), Spaces::Plus)),
         "url_encode_component" => |_, args| Value::text(percent_encode(&args.text(0), Spaces::Percent)),
         "url_decode" => |_, args| Value::text(percent_decode(&args.text(0))),
-        "gzip_decompress_from_base64_string" => |_, args| decompressed(args, gzip_body),
-        "zlib_decompress_from_base64_string" => |_, args| decompressed(args, zlib_body),
-        "punycode_from_string" => |_, args| text_or_empty(super::punycode::encode(&args.text(0))),
-        "punycode_to_string" => |_, args| text_or_empty(super::punycode::decode(&args.text(0))),
+        "gzip_decompress_from_base64_string" => |_, args| decompressed(args, GzDecoder::new),
+        "zlib_decompress_from_base64_string" => |_, args| decompressed(args, ZlibDecoder::new),
+        "punycode_from_string" => |_, args| text_or_empty(punycode::encode_str(&args.text(0))),
+        "punycode_to_string" => |_, args| text_or_empty(punycode::decode_to_string(&args.text(0))),
         "punycode_domain_from_string" => |_, args| {
             domain(args, |label| match label.strip_prefix("xn--") {
-                Some(encoded) => super::punycode::decode(encoded),
+                Some(encoded) => punycode::decode_to_string(encoded),
                 None => Some(label.to_owned()),
             })
         },
@@ -40,48 +47,26 @@ pub(super) fn find(name: &str) -> Option<Kernel> {
                 if label.is_ascii() {
                     return Some(label.to_owned());
                 }
-                super::punycode::encode(label).map(|encoded| format!("xn--{encoded}"))
+                punycode::encode_str(label).map(|encoded| format!("xn--{encoded}"))
             })
         },
         _ => return None,
     })
 }
 
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
 fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, byte| (group << 8) | u32::from(*byte))
-            << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            if place <= chunk.len() {
-                let index = (group >> (18 - 6 * place)) & 63;
-                text.push(ALPHABET.get(index as usize).map_or('A', |letter| char::from(*letter)));
-            } else {
-                text.push('=');
-            }
-        }
-    }
-    text
+    STANDARD.encode(bytes)
 }
 
 /// Decodes with or without padding; anything else that is not of the alphabet is an error.
 fn decode(text: &str) -> Option<Vec<u8>> {
-    let text = text.trim();
-    let body = text.trim_end_matches('=');
-    let mut bytes = Vec::with_capacity(body.len() / 4 * 3 + 2);
-    let (mut group, mut bits) = (0_u32, 0_u32);
-    for byte in body.bytes() {
-        let digit = ALPHABET.iter().position(|letter| *letter == byte)?;
-        group = (group << 6) | u32::try_from(digit).ok()?;
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((group >> bits) & 255).ok()?);
-        }
-    }
-    (bits < 6).then_some(bytes)
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+    );
+    LENIENT.decode(text.trim().trim_end_matches('=')).ok()
 }
 
 fn base64_decode_toarray(_: &Call<'_>, args: &Args<'_>) -> Value {
@@ -146,35 +131,16 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&decoded).into_owned()
 }
 
-fn decompressed(args: &Args<'_>, body: fn(&[u8]) -> Option<&[u8]>) -> Value {
-    let bytes = decode(&args.text(0));
-    let text = bytes.and_then(|bytes| inflate(body(&bytes)?)).and_then(|bytes| String::from_utf8(bytes).ok());
+/// The most bytes a text is decompressed to.
+const BYTES_MAX: u64 = 16 << 20;
+
+fn decompressed<R: Read>(args: &Args<'_>, reader: impl FnOnce(Cursor<Vec<u8>>) -> R) -> Value {
+    let text = decode(&args.text(0)).and_then(|bytes| {
+        let mut text = Vec::new();
+        reader(Cursor::new(bytes)).take(BYTES_MAX + 1).read_to_end(&mut text).ok()?;
+        if text.len() as u64 > BYTES_MAX { None } else { String::from_utf8(text).ok() }
+    });
     text_or_empty(text)
-}
-
-/// Returns what follows the header of RFC 1950.
-fn zlib_body(bytes: &[u8]) -> Option<&[u8]> {
-    let header = u16::from(*bytes.first()?) * 256 + u16::from(*bytes.get(1)?);
-    let is_deflate = header >> 8 & 15 == 8 && header % 31 == 0 && header & 32 == 0;
-    is_deflate.then(|| bytes.get(2..)).flatten()
-}
-
-/// Returns what follows the header of RFC 1952.
-fn gzip_body(bytes: &[u8]) -> Option<&[u8]> {
-    let rest = bytes.strip_prefix(&[31, 139, 8])?;
-    let flags = *rest.first()?;
-    let mut rest = rest.get(7..)?;
-    if flags & 4 != 0 {
-        let length = usize::from(*rest.first()?) + usize::from(*rest.get(1)?) * 256;
-        rest = rest.get(2 + length..)?;
-    }
-    for flag in [8, 16] {
-        if flags & flag != 0 {
-            let end = rest.iter().position(|byte| *byte == 0)?;
-            rest = rest.get(end + 1..)?;
-        }
-    }
-    if flags & 2 != 0 { rest.get(2..) } else { Some(rest) }
 }
 
 fn domain(args: &Args<'_>, convert: impl Fn(&str) -> Option<String>) -> Value {

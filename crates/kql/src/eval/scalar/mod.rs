@@ -10,18 +10,15 @@ mod bits;
 mod convert;
 mod datetime;
 mod datetime_format;
-mod digest;
 mod encoding;
 mod geo;
 mod hashing;
-mod inflate;
 mod ip;
 mod ip_match;
 mod math;
 mod math_special;
 mod memo;
 mod parse;
-mod punycode;
 mod regexes;
 mod series;
 mod series_fit;
@@ -34,6 +31,7 @@ mod various;
 
 pub(super) use args::Args;
 pub(super) use geo::{distance_to_line, distance_to_polygon, is_in_polygon};
+pub(super) use hashing::hash_value;
 pub(super) use ip_match::{AddressFamily, is_in_network};
 pub(super) use memo::Memo;
 

@@ -5,6 +5,7 @@
 
 mod cells;
 mod geohash;
+mod h3;
 mod lines;
 mod overlay;
 mod points;
@@ -19,6 +20,6 @@ use super::Kernel;
 pub(in crate::eval) use points::{distance_to_line, distance_to_polygon, is_in_polygon};
 
 pub(super) fn find(name: &str) -> Option<Kernel> {
-    let families = [points::find, lines::find, polygons::find, cells::find, wkt::find];
+    let families = [points::find, lines::find, polygons::find, cells::find, h3::find, wkt::find];
     families.iter().find_map(|family| family(name))
 }
