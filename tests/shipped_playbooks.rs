@@ -6,13 +6,17 @@
 #[path = "shipped/stage.rs"]
 mod stage;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use huntbook::diag::Sink;
 use huntbook::model::List;
 use huntbook::playbook::{self, ColumnType, Document};
-use huntbook::sim::{HuntTable, HuntWindow, Hunter, SimOptions};
+use huntbook::sim::story::{Generate, Snapshot, empty_tables};
+use huntbook::sim::{HuntTable, HuntWindow, Hunter, SimOptions, TableHunter};
 use huntbook::store::Effects;
 use jiff::{SignedDuration, Timestamp};
 use stage::{Played, Stage};
@@ -74,11 +78,15 @@ fn hunted(name: &str, document: &Document, (hunter, now): (&dyn Hunter, Timestam
     }
 }
 
-/// How many rows the query of each playbook finds at an instant.
+/// How many rows the query of each playbook finds in the story at an instant.
 fn found(now: Timestamp) -> BTreeMap<String, usize> {
-    let hunter = SimOptions::story(now).unwrap().hunter;
+    found_by(&*SimOptions::story(now).unwrap().hunter, now)
+}
+
+/// How many rows the query of each playbook finds.
+fn found_by(hunter: &dyn Hunter, now: Timestamp) -> BTreeMap<String, usize> {
     let count = |(name, document): (String, Document)| {
-        let rows = hunted(&name, &document, (&*hunter, now))?.objects().unwrap().len();
+        let rows = hunted(&name, &document, (hunter, now))?.objects().unwrap().len();
         Some((name, rows))
     };
     documents().into_iter().filter_map(count).collect()
@@ -105,6 +113,55 @@ fn every_query_finds_its_part_of_the_story_and_nothing_in_the_background() {
     for moment in ["2026-01-10T00:20:00.123456789Z", "2028-03-01T01:00:00Z"] {
         assert_eq!(found(moment.parse().unwrap()), expected, "{moment}");
     }
+}
+
+/// What a generated tenant was written into.
+#[derive(Clone, Default)]
+struct Written(Rc<RefCell<BTreeMap<String, Vec<u8>>>>, String);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.borrow_mut().entry(self.1.clone()).or_default().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The files of a generated tenant.
+fn generated(seed: u64) -> BTreeMap<String, Vec<u8>> {
+    let span = SignedDuration::from_hours(26);
+    let written = Written::default();
+    let mut create = |name: &str| -> io::Result<Box<dyn Write>> {
+        Ok(Box::new(Written(Rc::clone(&written.0), name.to_owned())))
+    };
+    let order = Generate { now: now(), rows: 6_000, seed, span };
+    let sizes = order.write(&mut create, &mut |_rows| {}).unwrap();
+    let tables = |(name, _): &(&String, &u64)| name.starts_with(|first: char| first.is_ascii_uppercase());
+    let functions = ["FileProfile", "DeviceFromIP", "AssignedIPAddresses", "SeenBy"];
+    let rows: u64 = sizes
+        .iter()
+        .filter(|entry| tables(entry) && !functions.contains(&entry.0.as_str()))
+        .map(|(_, rows)| rows)
+        .sum();
+    assert_eq!(rows, 6_000, "{sizes:?}");
+    written.0.take()
+}
+
+#[test]
+fn a_generated_tenant_holds_the_story_and_nothing_else_that_a_playbook_finds() {
+    let files = generated(7);
+    let mut library = empty_tables();
+    for (name, lines) in &files {
+        let Some(table) = name.strip_suffix(".ndjson") else { continue };
+        assert!(library.add_table(table, &mut lines.as_slice()).unwrap().is_empty(), "{table}");
+    }
+    assert_eq!(found_by(&TableHunter::new(library), now()), found(now()));
+    let snapshot: Snapshot = serde_json::from_slice(&files["tenant.json"]).unwrap();
+    assert_eq!((snapshot.now, snapshot.data.machines.len(), snapshot.data.users.len()), (now(), 20, 30));
+    assert_eq!(generated(7), files);
+    assert_ne!(generated(8)["DeviceProcessEvents.ndjson"], files["DeviceProcessEvents.ndjson"]);
 }
 
 /// The API's word for a declared type.

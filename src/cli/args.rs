@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::sim::args::Sim;
+
 /// Policy-driven playbooks for Microsoft Defender XDR: hunt, decide, act, tell, prove
 #[derive(Debug, Parser)]
 #[command(name = "huntbook", version, max_term_width = 100, after_help = AFTER_HELP)]
@@ -156,7 +158,7 @@ pub(super) enum Command {
     /// named, here and at the head of the playbook. Sigma rules need `sigma` with its Kusto backend
     /// installed. Exit code 1 if something was not imported or does not validate.
     Import(Import),
-    /// Start the simulated tenant alone, for trying clients and writing playbooks
+    /// Start the simulated tenant alone, for trying clients and writing playbooks; make data for it
     Sim(Sim),
     /// Check, run and lay out hunting queries, offline
     ///
@@ -395,20 +397,6 @@ pub(super) struct Serve {
     /// Longest time running playbooks may take to finish after SIGTERM, in seconds
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(super) drain: u32,
-}
-
-/// Arguments of `sim`.
-#[derive(Debug, Args)]
-pub(super) struct Sim {
-    /// Port to listen on, on 127.0.0.1; 0 picks a free one
-    #[arg(long, default_value_t = 8443)]
-    pub(super) port: u16,
-    /// A file of scripted faults (YAML)
-    #[arg(long, value_name = "FILE")]
-    pub(super) faults: Option<PathBuf>,
-    /// Append what was asked and done, one JSON object a line
-    #[arg(long, value_name = "FILE")]
-    pub(super) log_file: Option<PathBuf>,
 }
 
 /// What a JSON Schema describes.

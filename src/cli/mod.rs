@@ -17,6 +17,7 @@ mod record;
 mod reference;
 mod report;
 mod resolve;
+mod rows;
 mod run;
 mod serve;
 mod setup;
@@ -97,7 +98,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),
-        Command::Sim(sim) => sim::run(&sim, clock).await,
+        Command::Sim(sim) => sim::run(&sim, format, clock).await,
         Command::Kql { what } => kql::run(&what, format, &clock),
         Command::Actions { name } => reference::actions(name.as_deref(), format),
         Command::Schema { of } => reference::schema(of),

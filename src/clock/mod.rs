@@ -1,7 +1,8 @@
 //! The one place that reads the time and sleeps.
 //!
 //! Everything else takes a [`Clock`], or better, a `now`. [`SystemClock`] is the machine's;
-//! [`ManualClock`] stands still until a test moves it; [`LeapClock`] leaps over every wait.
+//! [`ManualClock`] stands still until a test moves it; [`LeapClock`] leaps over every wait;
+//! [`ShiftedClock`] shows another time than the clock under it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -55,6 +56,33 @@ impl Clock for SystemClock {
             }
             tokio::time::sleep(left.min(NAP_MAX)).await;
         }
+    }
+}
+
+/// A clock that goes as fast as another and shows another time.
+#[derive(Debug, Clone)]
+pub struct ShiftedClock {
+    under: SharedClock,
+    shift: SignedDuration,
+}
+
+impl ShiftedClock {
+    /// Starts a clock that shows `now` at this moment.
+    #[must_use]
+    pub fn starting(now: Timestamp, under: SharedClock) -> Self {
+        let shift = under.now().duration_until(now);
+        Self { under, shift }
+    }
+}
+
+#[async_trait]
+impl Clock for ShiftedClock {
+    fn now(&self) -> Timestamp {
+        self.under.now().checked_add(self.shift).unwrap_or(Timestamp::MAX)
+    }
+
+    async fn sleep_until(&self, deadline: Timestamp) {
+        self.under.sleep_until(deadline.checked_sub(self.shift).unwrap_or(Timestamp::MAX)).await;
     }
 }
 
@@ -156,6 +184,17 @@ mod tests {
         clock.advance(SignedDuration::from_secs(1));
         let woken = tasks.join_next().await.unwrap().unwrap();
         assert_eq!(woken, Timestamp::from_second(10).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_shifted_clock_goes_with_the_one_under_it() {
+        let under = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let shown = Timestamp::from_second(1_000).unwrap();
+        let clock = ShiftedClock::starting(shown, Arc::new(under.clone()));
+        assert_eq!(clock.now(), shown);
+        under.advance(SignedDuration::from_secs(7));
+        assert_eq!(clock.now(), Timestamp::from_second(1_007).unwrap());
+        clock.sleep_until(Timestamp::from_second(1_007).unwrap()).await;
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Tables and answers from outside that queries run over.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::BufRead;
+use std::io::{self, BufRead, Write};
 use std::sync::Arc;
 
 use kql::eval::{Fixtures, Table};
@@ -16,6 +16,9 @@ use super::relation::{Filler, Relation};
 
 /// Most rows of one table; the evaluator has limits of its own on top.
 const ROWS_MAX: usize = 5_000_000;
+
+/// The function that says where an address is. Its answers have the address as one of their values.
+pub const PLACES_OF_ADDRESSES: &str = "geo_info_from_ip_address";
 
 /// Tables with their rows, and what queries ask for from outside. Cheap to clone: rows are shared until
 /// one of the clones adds some.
@@ -63,7 +66,7 @@ pub enum LibraryError {
     TooMany,
     /// The lines cannot be read.
     #[error("the rows cannot be read")]
-    Read(#[source] std::io::Error),
+    Read(#[source] io::Error),
 }
 
 impl Library {
@@ -93,7 +96,7 @@ impl Library {
     ///
     /// The table, or a column a row names, is not in the schema.
     pub fn fill(&mut self, table: &str, rows: &[Map<String, Json>]) -> Result<(), LibraryError> {
-        if self.database.service(table).is_some() {
+        if self.is_function(table) {
             let read = |row: &Map<String, Json>| {
                 let bag = row.iter().map(|(name, value)| (Arc::from(name.as_str()), read(value)));
                 Dynamic::bag(bag.collect())
@@ -137,7 +140,7 @@ impl Library {
         name: &str,
         lines: &mut dyn BufRead,
     ) -> Result<BTreeSet<String>, LibraryError> {
-        if self.database.service(name).is_some() {
+        if self.is_function(name) {
             let mut rows = Vec::new();
             each_row(lines, |bag| rows.push(Dynamic::bag(bag)))?;
             self.answer(name, rows);
@@ -186,8 +189,50 @@ impl Library {
             .map(|table| (table.name, self.tables.get(table.name).map_or(0, Relation::rows)))
     }
 
+    /// Names of the columns of a table.
+    pub fn columns(&self, table: &str) -> impl Iterator<Item = &str> {
+        let table = self.database.table(table);
+        table.into_iter().flat_map(|table| table.schema.columns.iter().map(|column| column.name.as_ref()))
+    }
+
+    /// Names of the tables that have rows, and of the functions of the service that have answers, and how
+    /// many.
+    pub fn filled(&self) -> impl Iterator<Item = (&str, usize)> {
+        let tables = self.tables.iter().map(|(name, relation)| (name.as_str(), relation.rows()));
+        tables.chain(self.answers.iter().map(|(name, rows)| (name.as_str(), rows.len())))
+    }
+
+    /// Writes the rows of a table, or the answers of a function, one JSON object a line, as
+    /// [`Self::add_table`] reads them.
+    ///
+    /// # Errors
+    ///
+    /// Those of `out`.
+    pub fn write_lines(&self, name: &str, out: &mut dyn Write) -> io::Result<()> {
+        for row in self.answers.get(name).into_iter().flatten() {
+            let mut text = String::new();
+            row.write_json(&mut text);
+            writeln!(out, "{text}")?;
+        }
+        self.tables.get(name).map_or(Ok(()), |relation| relation.write_lines(out))
+    }
+
     fn answer(&mut self, name: &str, rows: impl IntoIterator<Item = Dynamic>) {
         Arc::make_mut(&mut self.answers).entry(name.to_owned()).or_default().extend(rows);
+    }
+
+    fn is_function(&self, name: &str) -> bool {
+        name == PLACES_OF_ADDRESSES || self.database.service(name).is_some()
+    }
+
+    /// The answers of a function that have a text as one of their values; all, if there is none.
+    fn answers_about(&self, name: &str, wanted: Option<&str>) -> Option<impl Iterator<Item = &Bag>> {
+        let is_wanted = move |value: &Dynamic| match (value, wanted) {
+            (Dynamic::String(text), Some(wanted)) => text.eq_ignore_ascii_case(wanted),
+            (_, wanted) => wanted.is_none(),
+        };
+        let bags = self.answers.get(name)?.iter().filter_map(Dynamic::as_bag);
+        Some(bags.filter(move |bag| bag.iter().any(|(_, value)| is_wanted(value))))
     }
 
     /// The rows of a table under its present name, to add some.
@@ -273,13 +318,8 @@ impl Fixtures for View<'_> {
     }
 
     fn function(&self, name: &str, args: &[Value]) -> Option<Table> {
-        let rows = self.library.answers.get(name)?;
-        let wanted = args.first().map(to_text).unwrap_or_default();
-        let fits = |row: &&Dynamic| {
-            args.is_empty()
-                || row.as_bag().is_some_and(|bag| bag.iter().any(|(_, value)| is_text(value, &wanted)))
-        };
-        let bags: Vec<&Bag> = rows.iter().filter(fits).filter_map(Dynamic::as_bag).collect();
+        let wanted = args.first().map(to_text);
+        let bags: Vec<&Bag> = self.library.answers_about(name, wanted.as_deref())?.collect();
         let schema = match self.library.database.service(name) {
             Some(service) => Columns::new(service.columns.clone()),
             None => infer(bags.iter().copied()),
@@ -292,10 +332,16 @@ impl Fixtures for View<'_> {
         filler.finish();
         Some(Table { batch: relation.scan(&schema, None), schema })
     }
-}
 
-fn is_text(value: &Dynamic, wanted: &str) -> bool {
-    matches!(value, Dynamic::String(text) if text.eq_ignore_ascii_case(wanted))
+    fn knows_places(&self) -> bool {
+        self.library.answers.contains_key(PLACES_OF_ADDRESSES)
+    }
+
+    fn ip_location(&self, address: &str) -> Option<Dynamic> {
+        let bag = self.library.answers_about(PLACES_OF_ADDRESSES, Some(address))?.next()?;
+        let shown = bag.iter().filter(|(name, _)| name.as_ref() != "ip");
+        Some(Dynamic::bag(shown.map(|(name, value)| (Arc::clone(name), value.clone())).collect()))
+    }
 }
 
 /// Finds names and types of columns in rows: the type all values of a column have, otherwise `string`.

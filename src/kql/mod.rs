@@ -16,7 +16,7 @@ use kql::lint::Use;
 use kql::schema::Database;
 
 pub use block::{Block, blocks};
-pub use library::{Library, LibraryError};
+pub use library::{Library, LibraryError, PLACES_OF_ADDRESSES};
 pub use run::{Cause, Column, Failed, Rows, World, run};
 
 use crate::diag::{Code, Level, Problem};

@@ -1,11 +1,12 @@
 //! The rows of one table, kept by column.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexSet;
 use kql::types::{Column, ScalarType, Schema};
-use kql::value::{Batch, Cells, Datetime, Dynamic, Value, cast};
+use kql::value::{Batch, Cells, Datetime, Dynamic, Value, cast, to_dynamic};
 
 /// Texts of a column that are kept once. Most columns repeat a few; those that do not are not searched
 /// any further.
@@ -53,6 +54,21 @@ impl Relation {
             Some(rows) => batch.gather(&rows),
             None => batch,
         }
+    }
+
+    /// Writes the rows, one JSON object a line; what is null or empty is left out.
+    pub(super) fn write_lines(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut bag = String::new();
+        for row in 0..self.rows {
+            let values = self.schema.columns.iter().zip(&self.cells);
+            let values = values.map(|(column, cells)| (Arc::clone(&column.name), cells.get(row)));
+            let filled = values.filter(|(_, value)| !value.is_empty());
+            bag.clear();
+            Dynamic::bag(filled.map(|(name, value)| (name, to_dynamic(&value))).collect())
+                .write_json(&mut bag);
+            writeln!(out, "{bag}")?;
+        }
+        Ok(())
     }
 
     /// The rows of a time, unless all are; rows without a time belong to every one.

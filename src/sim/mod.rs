@@ -36,6 +36,7 @@ mod seed;
 mod serve;
 mod state;
 pub mod story;
+mod sysmon;
 mod tables;
 mod token;
 mod wire;
@@ -51,6 +52,7 @@ pub use memory::SimWire;
 pub use query::{HUNT_BYTES_MAX, HUNT_ROWS_MAX};
 pub use seed::{Reach, SimAlert, SimComment, SimData, SimIncident, SimIndicator, SimMachine, SimUser, items};
 pub use serve::BODY_BYTES_MAX;
+pub use sysmon::{Census, Sysmon, SysmonRow};
 pub use tables::TableHunter;
 pub use wire::CONNECTIONS_MAX;
 
@@ -148,7 +150,7 @@ impl SimOptions {
 }
 
 impl SimOptions {
-    /// The sample tenant in the middle of a bad day: nineteen machines, sixteen people, incidents, and
+    /// The sample tenant in the middle of a bad day: twenty machines, thirty people, incidents, and
     /// hunting tables that queries run on. What the demonstration and the shipped playbooks use.
     ///
     /// `now` is where the story's relative times start from: the start of the server.

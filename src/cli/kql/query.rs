@@ -1,14 +1,11 @@
 //! `huntbook kql run`.
 
-use std::path::Path;
-use std::{fs, io};
-
-use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
 use super::super::args::{KqlRun, Output};
 use super::super::exit::Exit;
 use super::super::output::{clean, say, say_json, tell};
+use super::super::rows;
 use super::super::tables::table;
 use super::files::{self, Source};
 use super::{as_json, in_file, schema};
@@ -49,40 +46,10 @@ pub(super) fn run(arguments: &KqlRun, format: Output, clock: &SharedClock) -> an
 fn library(arguments: &KqlRun, schema: &Schema) -> anyhow::Result<Library> {
     let mut library = Library::new(schema);
     if let Some(folder) = &arguments.data {
-        let reading = || format!("reading `{}`", folder.display());
-        for entry in fs::read_dir(folder).with_context(reading)? {
-            let path = entry.with_context(reading)?.path();
-            if let Some(name) = table_name(&path) {
-                let reading = || format!("reading `{}`", path.display());
-                let mut lines = io::BufReader::new(fs::File::open(&path).with_context(reading)?);
-                let other = library.add_table(&name, &mut lines).with_context(reading)?;
-                if !other.is_empty() {
-                    let names: Vec<&str> = other.iter().map(String::as_str).collect();
-                    tell(&format!(
-                        "`{}` is read without {}: `{name}` has no such columns",
-                        path.display(),
-                        names.join(", ")
-                    ));
-                }
-            }
-        }
+        rows::fill(&mut library, folder)?;
     }
-    for document in &arguments.document {
-        // An address may have a sign of equality of its own; a file rather not.
-        let Some((uri, path)) = document.rsplit_once('=') else {
-            bail!("`--document {document}` is not of the form ADDRESS=FILE");
-        };
-        let text = fs::read_to_string(path).with_context(|| format!("reading `{path}`"))?;
-        library.add_document(uri, text);
-    }
+    rows::documents(&mut library, &arguments.document)?;
     Ok(library)
-}
-
-/// The table whose rows a file has; nothing for files of other kinds.
-fn table_name(path: &Path) -> Option<String> {
-    let lines = path.extension().is_some_and(|extension| extension == "ndjson" || extension == "jsonl");
-    let name = path.file_stem()?.to_str()?;
-    (lines && path.is_file()).then(|| name.to_owned())
 }
 
 fn print(

@@ -14,10 +14,10 @@ use crate::sim::seed::{SimMachine, SimUser};
 const SECONDS: u64 = 26 * 3600;
 
 /// Where people work.
-const OFFICE: &str = "198.51.100.10";
+pub(super) const OFFICE: &str = "198.51.100.10";
 
 /// What runs on every machine: program, folder, command line, what starts it.
-const PROGRAMS: &[(&str, &str, &str, &str)] = &[
+pub(super) const PROGRAMS: &[(&str, &str, &str, &str)] = &[
     ("svchost.exe", "C:\\Windows\\System32", "svchost.exe -k netsvcs -p", "services.exe"),
     (
         "msedge.exe",
@@ -58,7 +58,7 @@ const PROGRAMS: &[(&str, &str, &str, &str)] = &[
 ];
 
 /// Where machines connect to.
-const PLACES: &[(&str, &str, u16)] = &[
+pub(super) const PLACES: &[(&str, &str, u16)] = &[
     ("https://outlook.office.example", "192.0.2.10", 443),
     ("https://teams.office.example", "192.0.2.11", 443),
     ("https://news.example", "192.0.2.80", 443),
@@ -67,14 +67,18 @@ const PLACES: &[(&str, &str, u16)] = &[
     ("https://packages.example", "192.0.2.120", 443),
 ];
 
-const SUBJECTS: &[&str] =
+pub(super) const SUBJECTS: &[&str] =
     &["Minutes", "Offer 2041", "Re: Offer 2041", "Travel", "Newsletter", "Build 811 is ready"];
 
 /// A small generator of numbers (SplitMix64): good enough to look lively, and the same everywhere.
 #[derive(Debug)]
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
+    pub(super) const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     const fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -84,11 +88,11 @@ impl Dice {
     }
 
     /// A number below `limit`.
-    const fn below(&mut self, limit: u64) -> u64 {
+    pub(super) const fn below(&mut self, limit: u64) -> u64 {
         self.roll() % limit
     }
 
-    fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
+    pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> Option<&'a T> {
         let count = u64::try_from(items.len()).unwrap_or(1).max(1);
         items.get(usize::try_from(self.below(count)).unwrap_or_default())
     }
@@ -96,7 +100,7 @@ impl Dice {
 
 /// Fills the tables.
 pub(super) fn paint(cast: &Cast, library: &mut Library) -> Result<(), LibraryError> {
-    let mut painter = Painter { cast, dice: Dice(0x0020_2601_1012), library };
+    let mut painter = Painter { cast, dice: Dice::new(0x0020_2601_1012), library };
     for (number, machine) in cast.machines.iter().enumerate() {
         let people: Vec<&SimUser> = cast.users.iter().filter(|user| !user.privileged).collect();
         let Some(user) = people.get(number % people.len().max(1)) else { continue };

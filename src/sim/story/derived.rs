@@ -1,11 +1,13 @@
 //! Tables that say again what the other APIs say: devices, accounts, alerts and their evidence.
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::cast::{Cast, device};
-use crate::kql::{Library, LibraryError};
-use crate::sim::seed::{SimAlert, SimData, SimMachine, SimUser, instant};
+use super::cast::{Cast, device, hashes};
+use crate::kql::{Library, LibraryError, PLACES_OF_ADDRESSES};
+use crate::sim::SimError;
+use crate::sim::seed::{SimAlert, SimData, SimMachine, SimUser, instant, items};
 
 /// Fills the derived tables.
 pub(super) fn fill(data: &SimData, cast: &Cast, library: &mut Library) -> Result<(), LibraryError> {
@@ -19,6 +21,67 @@ pub(super) fn fill(data: &SimData, cast: &Cast, library: &mut Library) -> Result
         library.fill("AlertEvidence", &evidence)?;
     }
     Ok(())
+}
+
+/// A file that the service knows.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct KnownFile {
+    /// What its hashes are made of.
+    label: String,
+    file_size: u64,
+    prevalence: u64,
+    signature: String,
+    #[serde(default)]
+    signer: String,
+    #[serde(default)]
+    threat: String,
+}
+
+/// Fills the answers of the service's own functions, and the places of addresses.
+pub(super) fn answers(data: &SimData, cast: &Cast, library: &mut Library) -> Result<(), SimError> {
+    let files: Vec<KnownFile> = items("story/files.json", include_str!("../data/story/files.json"))?;
+    let places: Vec<Map<String, Value>> =
+        items("story/places.json", include_str!("../data/story/places.json"))?;
+    let profiles: Vec<_> = files.iter().map(|file| profile(file, cast)).collect();
+    let machines = data.machines.iter();
+    let addresses: Vec<_> = machines.clone().map(|machine| address(machine, cast)).collect();
+    let gateway = data.machines.first().map(|machine| machine.id.clone());
+    let seen = machines.map(|machine| object(json!({"DeviceId": machine.id, "SeenBy": [gateway]}))).collect();
+    let tables = [
+        ("FileProfile", profiles),
+        ("DeviceFromIP", addresses.clone()),
+        ("AssignedIPAddresses", addresses),
+        ("SeenBy", seen),
+        (PLACES_OF_ADDRESSES, places),
+    ];
+    for (name, rows) in tables {
+        let damaged = |error| SimError::Data { name: name.to_owned(), source: Box::new(error) };
+        library.fill(name, &rows).map_err(damaged)?;
+    }
+    Ok(())
+}
+
+fn profile(file: &KnownFile, cast: &Cast) -> Map<String, Value> {
+    let valid = file.signature == "SignedValid";
+    let mut row = hashes(&file.label, "");
+    row.extend(object(json!({
+        "FileSize": file.file_size, "GlobalPrevalence": file.prevalence, "GlobalFirstSeen": at("-900d", cast.now),
+        "GlobalLastSeen": at("-1h", cast.now), "Signer": file.signer, "Issuer": file.signer,
+        "IsCertificateValid": valid, "IsRootSignerMicrosoft": valid && file.signer.starts_with("Microsoft"),
+        "SignatureState": file.signature, "IsExecutable": true, "ThreatName": file.threat,
+        "ProfileAvailability": "Available",
+    })));
+    row
+}
+
+/// The address of a machine, for questions from either side.
+fn address(machine: &SimMachine, cast: &Cast) -> Map<String, Value> {
+    object(json!({
+        "IP": machine.last_ip_address, "DeviceId": machine.id, "Timestamp": at(&machine.last_seen, cast.now),
+        "IPAddress": machine.last_ip_address, "IPType": "Private", "NetworkAdapterType": "Ethernet",
+        "ConnectedNetworks": "[]",
+    }))
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -4,15 +4,20 @@
 //! relative, so the day is always today. Around them is a quiet background that is the same every
 //! time. Machines, users, incidents and alerts are those of the JSON files beside them, and every
 //! table agrees with them on ids: `DeviceInfo`, `IdentityInfo`, `AlertInfo` and `AlertEvidence` are
-//! derived. Some rows hold what an attacker would write to break a reader: markup, mentions,
+//! derived, and so is what the
+//! service says of files and addresses (`FileProfile`, `DeviceFromIP`, …). Some rows hold what an attacker would write to break a reader: markup, mentions,
 //! terminal sequences, template braces.
 //!
 //! To add a happening: a file in `data/story`, a line in `SCRIPTS`, and a playbook that finds it.
 
 mod background;
+mod bulk;
 mod cast;
 mod derived;
+mod generate;
 mod script;
+
+pub use generate::{Create, Generate, GenerateError, Snapshot, TABLE_EXTENSION, TENANT_FILE};
 
 use jiff::Timestamp;
 
@@ -64,6 +69,7 @@ impl Story {
         }
         background::paint(&cast, &mut library).map_err(damaged("background"))?;
         derived::fill(&data, &cast, &mut library).map_err(damaged("derived tables"))?;
+        derived::answers(&data, &cast, &mut library)?;
         Ok(Self { data, library })
     }
 }
@@ -90,8 +96,8 @@ mod tests {
     #[test]
     fn the_shipped_story_is_sound_and_of_a_useful_size() {
         let story = Story::contoso(now()).unwrap();
-        assert_eq!(story.data.machines.len(), 19);
-        assert_eq!(story.data.users.len(), 16);
+        assert_eq!(story.data.machines.len(), 20);
+        assert_eq!(story.data.users.len(), 30);
         let filled: Vec<(&str, usize)> = story.library.sizes().filter(|(_, rows)| *rows > 0).collect();
         let rows: usize = filled.iter().map(|(_, rows)| rows).sum();
         assert!((900..3000).contains(&rows), "{rows} rows: {filled:?}");

@@ -1,0 +1,97 @@
+//! The simulated tenant alone.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::super::exit::Exit;
+use super::super::output::{say, tell};
+use super::super::{Refusal, rows};
+use super::args::Start;
+use crate::clock::{SharedClock, ShiftedClock};
+use crate::diag::{Format, Sink, render};
+use crate::sim::story::{self, Snapshot};
+use crate::sim::{Fault, GeneratedHunter, Sim, SimApp, SimData, SimOptions, TableHunter};
+use crate::yaml;
+
+/// Starts the simulated tenant and keeps it until interrupted.
+pub(super) async fn run(arguments: &Start, clock: SharedClock) -> anyhow::Result<Exit> {
+    let (mut options, clock) = tenant(arguments, clock)?;
+    options.port = arguments.port;
+    if let Some(path) = &arguments.faults {
+        options.faults = faults(path)?;
+    }
+    if let Some(path) = &arguments.log_file {
+        let file = fs::OpenOptions::new().create(true).append(true).open(path);
+        options.log_to = Some(Box::new(file.with_context(|| format!("opening `{}`", path.display()))?));
+    }
+    let tenant = options.identity.tenant_id.clone();
+    let sim = Sim::start(options, clock).await?;
+    let endpoints = sim.endpoints();
+    say(&format!(
+        "tenant id      {tenant}\nclient id      {}\nclient secret  {}\nlogin          {}\ngraph          {}\nmde            {}\nxdr            {}\nhooks          {}/{{teams|slack|webhook}}/NAME\nlog            {}/_sim/log",
+        SimApp::CLIENT_ID,
+        SimApp::SECRET,
+        endpoints.login,
+        endpoints.graph,
+        endpoints.mde,
+        endpoints.xdr,
+        endpoints.hooks,
+        sim.url(),
+    ))?;
+    tell("the simulated tenant runs; stop it with Ctrl-C");
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be watched for")?;
+    tokio::select! {
+        _signal = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.context("SIGINT cannot be watched for")?,
+    }
+    sim.stop().await;
+    Ok(Exit::Fine)
+}
+
+/// What the tenant holds, and its time.
+fn tenant(arguments: &Start, clock: SharedClock) -> anyhow::Result<(SimOptions, SharedClock)> {
+    let snapshot = arguments.data.as_deref().map(snapshot).transpose()?.flatten();
+    let shown = arguments.now.or(snapshot.as_ref().map(|snapshot| snapshot.now));
+    let clock = match shown {
+        Some(now) => Arc::new(ShiftedClock::starting(now, clock)),
+        None => clock,
+    };
+    let (data, mut library) = match &arguments.data {
+        None => {
+            let story = story::Story::contoso(clock.now())?;
+            (story.data, story.library)
+        }
+        Some(folder) => {
+            let mut library = story::empty_tables();
+            rows::fill(&mut library, folder)?;
+            (snapshot.map_or_else(SimData::default, |snapshot| snapshot.data), library)
+        }
+    };
+    rows::documents(&mut library, &arguments.document)?;
+    let hunter = Arc::new(GeneratedHunter::before(Arc::new(TableHunter::new(library))));
+    Ok((SimOptions { data, hunter, ..SimOptions::sample()? }, clock))
+}
+
+/// What a folder says of the tenant besides its tables.
+fn snapshot(folder: &Path) -> anyhow::Result<Option<Snapshot>> {
+    let path = folder.join(story::TENANT_FILE);
+    let reading = || format!("reading `{}`", path.display());
+    if !path.try_exists().with_context(reading)? {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(&path).with_context(reading)?;
+    serde_json::from_str(&text).with_context(reading)
+}
+
+fn faults(path: &Path) -> anyhow::Result<Vec<Fault>> {
+    let bytes = fs::read(path).with_context(|| format!("reading `{}`", path.display()))?;
+    let mut sink = Sink::new();
+    let Some(tree) = yaml::parse(&path.display().to_string(), &bytes, &mut sink) else {
+        return Err(Refusal(render(&sink.into_sorted(), Format::Text)).into());
+    };
+    Ok(Fault::script(tree.value().clone())?)
+}
