@@ -149,7 +149,7 @@ impl Place {
         let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&clock)).unwrap());
         let store = Store::open(&self.dir.path().join("journal.db"), Arc::clone(&clock)).await.unwrap();
         let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-        let engine = Engine { store: store.clone(), clock, tenants };
+        let engine = Engine { store: store.clone(), clock, tenants, alerts: None };
         let world = World {
             language: Language::new(),
             lists: Lists::default(),
@@ -163,7 +163,6 @@ impl Place {
             lists: self.dir.path().join("lists"),
             world,
             channels: Channels::new(),
-            alerts: None,
             running_max: NonZeroUsize::new(4).unwrap(),
             drain: HOUR,
         };

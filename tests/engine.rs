@@ -3,6 +3,8 @@
 
 #![expect(clippy::panic, reason = "test helpers")]
 
+#[path = "engine/alerts.rs"]
+mod alerts;
 #[path = "engine/cut_off.rs"]
 mod cut_off;
 #[path = "engine/under_way.rs"]
@@ -173,7 +175,8 @@ async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
     let client: Arc<dyn Tenant> =
         Arc::new(Client::open(options, http, Arc::clone(&clock)).expect("the client"));
     let store = Store::open(&path, Arc::clone(&clock)).await.expect("the journal");
-    Engine { store, clock, tenants: BTreeMap::from([("contoso".to_owned(), client)]) }
+    let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
+    Engine { store, clock, tenants, alerts: None }
 }
 
 /// A playbook over the canned query; `rest` is added at its end.

@@ -103,7 +103,7 @@ impl Stage {
         let store = Store::open(&scratch.0.join("demo.db"), Arc::clone(clock)).await?;
         let tenants: BTreeMap<String, Arc<dyn Tenant>> =
             BTreeMap::from([(TENANT.to_owned(), Arc::new(client) as _)]);
-        let engine = Engine { store, clock: Arc::clone(clock), tenants };
+        let engine = Engine { store, clock: Arc::clone(clock), tenants, alerts: None };
         Ok(Self { sim, mailbox, engine, channels, scratch })
     }
 
@@ -171,16 +171,16 @@ impl Stage {
             lists: lists.to_path_buf(),
             world: world(&self.channels, Lists::default()),
             channels: self.channels,
-            alerts: Some("soc-teams".to_owned()),
             running_max: NonZeroUsize::MIN.saturating_add(7),
             drain: SignedDuration::from_secs(10),
         };
+        let engine = Engine { alerts: Some("soc-teams".to_owned()), ..self.engine };
         tell(&format!(
             "the simulated tenant is at {}\nedit the playbooks in {} and watch them reload",
             self.sim.url(),
             playbooks.display()
         ));
-        let daemon = Daemon::open(self.engine, options).await?;
+        let daemon = Daemon::open(engine, options).await?;
         let exit = serve::until_stopped(&daemon, serve::Hangup::Stops).await;
         self.sim.stop().await;
         exit

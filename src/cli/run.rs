@@ -40,7 +40,12 @@ pub(super) async fn run(
     let chosen = choose(&arguments.playbook, found.playbooks, &world)?;
     let parts = setup::open(&settings, &clock)?;
     let journal = Journal::open(&settings, arguments, &clock).await?;
-    let engine = Engine { store: journal.store.clone(), clock, tenants: parts.tenants };
+    let engine = Engine {
+        store: journal.store.clone(),
+        clock,
+        tenants: parts.tenants,
+        alerts: setup::alerts(&settings),
+    };
     if !arguments.dry_run {
         take_up(&engine, &settings, &world, &chosen).await?;
     }

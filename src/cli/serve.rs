@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
     }
     validate::insist_on_names(config, &settings, &setup::world(&settings, lists))?;
     let parts = setup::open(&settings, &clock)?;
-    let engine = Engine { store, clock, tenants: parts.tenants };
+    let engine = Engine { store, clock, tenants: parts.tenants, alerts: setup::alerts(&settings) };
     let options = options(&settings, parts.channels, arguments.drain);
     let daemon = Daemon::open(engine, options).await?;
     until_stopped(&daemon, Hangup::Releases).await
@@ -60,7 +60,6 @@ fn options(settings: &Settings, channels: crate::notify::Channels, drain: u32) -
         lists: settings.lists.clone(),
         world: setup::world(settings, Lists::default()),
         channels,
-        alerts: settings.alerts.as_ref().map(|alerts| alerts.channel.clone()),
         running_max: RUNNING_MAX,
         drain: SignedDuration::from_secs(drain.into()),
     }

@@ -85,6 +85,11 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
     }
 }
 
+/// The channel that hears of huntbook itself.
+pub(super) fn alerts(settings: &Settings) -> Option<String> {
+    settings.alerts.as_ref().map(|alerts| alerts.channel.clone())
+}
+
 fn entries(entries: Option<&EntrySettings>) -> (Vec<String>, Vec<String>) {
     match entries {
         None => (Vec::new(), Vec::new()),

@@ -1,13 +1,11 @@
 //! What the daemon tells people about itself: a refused edit, what cannot be read, files that are gone.
 
 use jiff::Timestamp;
-use uuid::Uuid;
 
 use super::generation::{Generation, Instead, Refused};
 use crate::channel::Message;
 use crate::diag::{self, Format};
-use crate::model::{AlertSeverity, RunId};
-use crate::notify;
+use crate::notify::{notice, standing_message};
 use crate::store::{OutboxMessage, Refusal};
 
 /// The refusals of `next` that `before` did not have.
@@ -92,9 +90,9 @@ fn about_refused(channel: &str, refused: &Refused, (since, now): (Timestamp, Tim
         facts.push(("Version".to_owned(), refused.hash.short()));
         format!("huntbook refused {}", refused.file)
     };
-    let message = Message { facts, playbook: refused.file.clone(), ..message(title, text, now) };
+    let message = Message { facts, playbook: refused.file.clone(), ..notice(title, text, now) };
     let since = since.as_millisecond();
-    standing(channel, message, format!("refused/{}/{}/{since}", refused.file, refused.hash))
+    standing_message(channel, message, format!("refused/{}/{}/{since}", refused.file, refused.hash))
 }
 
 /// The message about files that are gone. Told once a day for the same files.
@@ -105,40 +103,5 @@ fn about_gone(channel: &str, gone: &[String], now: Timestamp) -> OutboxMessage {
         gone.join("\n")
     );
     let about = format!("gone/{:.10}/{}", now.to_string(), gone.join("/"));
-    standing(channel, message(format!("huntbook misses {} files", gone.len()), text, now), about)
-}
-
-/// The message about a run that was cut off and that nobody goes on with. Told once.
-pub(super) fn about_run(
-    channel: &str,
-    (run, title): (RunId, String),
-    reason: &str,
-    now: Timestamp,
-) -> OutboxMessage {
-    let text = format!(
-        "{reason}\n\nWhat it did before stands. `huntbook show {run}` tells what that was and what was left."
-    );
-    let message = Message { run: run.to_string(), ..message(title, text, now) };
-    standing(channel, message, format!("run/{run}"))
-}
-
-fn message(title: String, text: String, at: Timestamp) -> Message {
-    Message {
-        id: String::new(),
-        severity: AlertSeverity::Medium,
-        title,
-        text,
-        facts: Vec::new(),
-        playbook: String::new(),
-        run: String::new(),
-        tenant: String::new(),
-        at,
-    }
-}
-
-/// The same thing has the same id, so that it is told once, over crashes and restarts.
-fn standing(channel: &str, message: Message, about: String) -> OutboxMessage {
-    let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, about.as_bytes()).to_string();
-    let message = Message { id: id.clone(), ..message };
-    notify::standing_message(id, channel, message, Some(about))
+    standing_message(channel, notice(format!("huntbook misses {} files", gone.len()), text, now), about)
 }

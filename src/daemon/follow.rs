@@ -14,8 +14,13 @@ impl Daemon {
         let engine = &self.0.engine;
         loop {
             engine.clock.sleep(ASK_EVERY).await;
-            if let Err(error) = engine.follow_up().await {
-                tracing::warn!(error = %Chain(&error), "nobody could note how actions ended");
+            match engine.follow_up().await {
+                // What came to nothing is told.
+                Ok(ended) if !ended.is_empty() => self.0.outbox.notify_one(),
+                Ok(_none) => {}
+                Err(error) => {
+                    tracing::warn!(error = %Chain(&error), "nobody could note how actions ended");
+                }
             }
         }
     }

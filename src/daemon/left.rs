@@ -5,10 +5,9 @@
 
 use std::sync::Arc;
 
-use super::alarm;
 use super::run::{Daemon, plan_of};
 use crate::diag::Chain;
-use crate::engine::{EngineError, Present, TakenUp};
+use crate::engine::{EngineError, Present};
 use crate::plan::World;
 use crate::schedule::{Key, Ticket};
 use crate::store::StoreError;
@@ -50,23 +49,9 @@ impl Daemon {
             };
             let taken = engine.take_up(unfinished, &present).await;
             self.0.outbox.notify_one();
-            let (title, reason) = match taken {
-                Ok(TakenUp::Finished(_) | TakenUp::Waits { .. }) => continue,
-                Ok(TakenUp::Stopped { report, reason }) => {
-                    (format!("{}: a run was cut off and is stopped", report.name), reason)
-                }
-                Ok(TakenUp::Abandoned { unfinished, reason }) => {
-                    let name = unfinished.run.playbook_name;
-                    (format!("{name}: a run was cut off and cannot be taken up"), reason)
-                }
-                Err(error) => {
-                    tracing::error!(%run, error = %Chain(&error), "the journal failed under a run that was cut off");
-                    return Err(error);
-                }
-            };
-            if let Some(channel) = &self.0.options.alerts {
-                let message = alarm::about_run(channel, (run, title), &reason, engine.clock.now());
-                engine.store.enqueue(&message).await?;
+            if let Err(error) = taken {
+                tracing::error!(%run, error = %Chain(&error), "the journal failed under a run that was cut off");
+                return Err(error);
             }
         }
         self.0.outbox.notify_one();

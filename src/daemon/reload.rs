@@ -88,7 +88,7 @@ impl Daemon {
         let plans = self.plans(&next).await?;
         let store = &self.0.engine.store;
         let mut publication = next.publication(before, now);
-        if let Some(channel) = &self.0.options.alerts {
+        if let Some(channel) = &self.0.engine.alerts {
             publication.messages = alarm::messages(channel, (before, &next), &store.refusals().await?, now);
         }
         store.publish(&publication).await?;

@@ -45,8 +45,6 @@ pub struct DaemonOptions {
     pub world: World,
     /// Channels, by name.
     pub channels: Channels,
-    /// The channel that is told when an edit is refused.
-    pub alerts: Option<String>,
     /// Most runs at once.
     pub running_max: NonZeroUsize,
     /// How long running playbooks may take to finish when the daemon is asked to end.

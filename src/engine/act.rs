@@ -56,7 +56,8 @@ impl Engine {
         reports.sort_by_key(|report| report.seq);
         let mut report = context.report(counts, reports, self.clock.now());
         let known = self.known_to_people(context, &report.items).await?;
-        let messages = self.tell(context, &mut report, &known);
+        let mut messages = self.tell(context, &mut report, &known);
+        messages.extend(self.alerts_at_end(context, &report, &known));
         let undone = known.news.filter(|_situation| !messages.is_empty());
         self.finish(context, report, (messages, undone)).await
     }

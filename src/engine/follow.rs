@@ -57,6 +57,12 @@ impl Engine {
             }
         };
         let Some(result) = end(&action) else { return Ok(None) };
+        // Before the end is written down: then nobody asks any more, and a second message is none.
+        if let Some(detail) = &result.detail
+            && let Some(alert) = self.in_vain_alert(effect, detail)
+        {
+            self.store.enqueue(&alert).await?;
+        }
         match self.store.record(&effect.key, effect.attempt, &result).await {
             Ok(()) if result.state == EffectState::Failed => {
                 tracing::error!(run = %effect.run, action = %effect.action, target = %effect.target, detail = result.detail, "the tenant accepted an action and did not take it to its end");

@@ -7,6 +7,7 @@
 
 mod act;
 mod afterwards;
+mod alert;
 mod collect;
 mod context;
 mod decide;
@@ -51,6 +52,9 @@ pub struct Engine {
     pub clock: SharedClock,
     /// The tenants, by their names in the settings.
     pub tenants: BTreeMap<String, Arc<dyn Tenant>>,
+    /// The channel that is told what a person should look at, whatever playbooks tell whom: a run that a guard
+    /// halted, an action in doubt, a run that was cut off and does not go on, an action that came to nothing.
+    pub alerts: Option<String>,
 }
 
 /// What is to be run.

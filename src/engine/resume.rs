@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::alert::Ended;
 use super::context::{Context, Work};
 use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report, StepReport, StepState};
 use crate::diag::Chain;
@@ -120,10 +121,14 @@ impl Engine {
             }
             Tried::Impossible(reason) => {
                 let abandoned = self.abandon(&unfinished, &reason).await;
-                abandoned.map_err(|error| error.in_the_middle_of(run)).or_else(|error| {
-                    // What even its end fails on is left for a person to find.
-                    its_own_fault(error).map(|_still| ())
-                })?;
+                if let Err(error) = abandoned.map_err(|error| error.in_the_middle_of(run)) {
+                    // What even its end fails on is left for a person, who is told all the same.
+                    its_own_fault(error)?;
+                    let ended = Ended::left(&unfinished.run);
+                    if let Some(alert) = self.stopped_alert(&ended, ("cannot be taken up", &reason)) {
+                        self.store.enqueue(&alert).await?;
+                    }
+                }
                 TakenUp::Abandoned { unfinished: Box::new(unfinished), reason }
             }
         })

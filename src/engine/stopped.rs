@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::alert::{Ended, parked_effects, parked_steps};
 use super::context::Context;
 use super::report::{ItemOutcome, ItemReport, Report, RunState, Told, ToldState};
 use super::resume::{counts_of, dealt_with, step_report};
@@ -45,6 +46,11 @@ impl Engine {
         for (told, message) in notice.into_iter().filter(|_notice| context.remembers()) {
             report.told.push(told);
             messages.push(message);
+        }
+        if context.remembers() {
+            let ended = Ended::of(&report);
+            messages.extend(self.stopped_alert(&ended, ("is stopped", reason)));
+            messages.extend(self.parked_alert(&ended, &parked_steps(&report.items)));
         }
         self.finish(context, report, (messages, None)).await
     }
@@ -104,7 +110,13 @@ impl Engine {
             report: unfinished.run.report.clone(),
             undone: None,
         };
-        Ok(self.store.finish_run(run, &end, &[]).await?)
+        let ended = Ended::left(&unfinished.run);
+        // If they cannot be read, that may be why it is given up.
+        let parked = parked_effects(&self.store.effects_of(run).await.unwrap_or_default());
+        let messages =
+            [self.stopped_alert(&ended, ("cannot be taken up", reason)), self.parked_alert(&ended, &parked)];
+        let messages: Vec<OutboxMessage> = messages.into_iter().flatten().collect();
+        Ok(self.store.finish_run(run, &end, &messages).await?)
     }
 }
 

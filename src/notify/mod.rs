@@ -91,17 +91,35 @@ pub fn outbox_message(origin: &Origin<'_>, draft: Draft, now: Timestamp) -> Outb
     }
 }
 
-/// Makes the outbox entry for a message that belongs to no run, such as a refused edit. `dedup` names what
-/// is told once only, over restarts too.
+/// A message of huntbook about itself, of medium severity and with nothing but a title and a text.
 #[must_use]
-pub fn standing_message(id: String, channel: &str, message: Message, dedup: Option<String>) -> OutboxMessage {
+pub const fn notice(title: String, text: String, at: Timestamp) -> Message {
+    Message {
+        id: String::new(),
+        severity: AlertSeverity::Medium,
+        title,
+        text,
+        facts: Vec::new(),
+        playbook: String::new(),
+        run: String::new(),
+        tenant: String::new(),
+        at,
+    }
+}
+
+/// Makes the outbox entry for a message of huntbook about itself. `about` names what it tells: the same thing
+/// has the same id, so that it is told once, over crashes and restarts.
+#[must_use]
+pub fn standing_message(channel: &str, message: Message, about: String) -> OutboxMessage {
+    let id = Uuid::new_v5(&Uuid::NAMESPACE_URL, about.as_bytes()).to_string();
     let message = Message {
+        id: id.clone(),
         title: shorten(message.title, LINE_BYTES_MAX),
         text: shorten(message.text, TEXT_BYTES_MAX),
         ..message
     };
     let body = Stored { version: VERSION, message }.to_json();
-    OutboxMessage { id, run: None, channel: channel.to_owned(), body, dedup }
+    OutboxMessage { id, run: None, channel: channel.to_owned(), body, dedup: Some(about) }
 }
 
 /// Cuts a text if it is too long; gives back the same text if not.

@@ -66,7 +66,9 @@ pub struct Settings {
     #[serde(default = "default_lists")]
     #[schemars(with = "String", length(min = 1))]
     pub lists: PathBuf,
-    /// Whom to tell about huntbook itself: an edited playbook that was refused, a guard that halted a run.
+    /// Whom to tell what a person should look at, whatever playbooks tell whom: a file that was refused or is gone,
+    /// a run that a guard halted, an action in doubt, an accepted action that came to nothing, a run that was cut
+    /// off and does not go on.
     pub alerts: Option<AlertSettings>,
 }
 

@@ -45,7 +45,12 @@ impl Stage {
         let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&shared)).unwrap());
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("journal.db"), Arc::clone(&shared)).await.unwrap();
-        let engine = Engine { store, clock: shared, tenants: BTreeMap::from([(TENANT.to_owned(), client)]) };
+        let engine = Engine {
+            store,
+            clock: shared,
+            tenants: BTreeMap::from([(TENANT.to_owned(), client)]),
+            alerts: None,
+        };
         Self { sim, clock, engine, lists: Arc::new(lists().into_iter().collect()), _dir: dir }
     }
 
