@@ -7,6 +7,8 @@
 mod alerts;
 #[path = "engine/cut_off.rs"]
 mod cut_off;
+#[path = "engine/taken_back.rs"]
+mod taken_back;
 #[path = "engine/under_way.rs"]
 mod under_way;
 #[path = "engine/undone.rs"]

@@ -48,7 +48,7 @@ pub(super) fn width() -> Option<usize> {
 
 /// Writes one JSON document.
 pub(super) fn say_json<T: Serialize>(value: &T) -> Result<(), Unsaid> {
-    say(&serde_json::to_string_pretty(value).map_err(io::Error::from)?)
+    say(&encode::json(&serde_json::to_string_pretty(value).map_err(io::Error::from)?))
 }
 
 /// Writes a value as JSON, or as the text `table` makes of it.

@@ -260,7 +260,7 @@ pub enum ToldState {
     Planned,
     /// Its `if` does not hold.
     Skipped,
-    /// It could not be rendered.
+    /// Its `if` failed, or the channel refused it.
     Failed,
 }
 

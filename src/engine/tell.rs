@@ -1,8 +1,8 @@
 //! What people are told about a run.
 //!
 //! Messages are rendered here and go into the outbox in the transaction that ends the run: they are
-//! delivered at least once, over any number of restarts. A text that cannot be rendered does not keep
-//! the others from being sent, and the report says so.
+//! delivered at least once, over any number of restarts. Where a playbook's own words cannot be rendered, ours
+//! take their place: what a row holds keeps nobody from being told.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -55,17 +55,13 @@ impl Engine {
                 report.told.push(told(state, Some(reason)));
                 continue;
             }
-            for draft in drafts(context, (index, telling), (&outcome, &items), known) {
-                let entry = match draft {
-                    Ok(draft) => {
-                        let title = draft.title.clone();
-                        messages.push(outbox_message(&origin, draft, now));
-                        let state = if context.remembers() { ToldState::Queued } else { ToldState::Planned };
-                        Told { title, ..told(state, None) }
-                    }
-                    Err(reason) => told(ToldState::Failed, Some(reason)),
-                };
-                report.told.push(entry);
+            let state = if context.remembers() { ToldState::Queued } else { ToldState::Planned };
+            for (draft, reason) in drafts(context, (index, telling), (&outcome, &items), known) {
+                let message = outbox_message(&origin, draft, now);
+                // As it is sent: a title may have been cut.
+                let title = message.body.pointer("/message/title").and_then(Value::as_str).map(str::to_owned);
+                report.told.push(Told { title: title.unwrap_or_default(), ..told(state, reason) });
+                messages.push(message);
             }
         }
         messages.retain(|_message| context.remembers());
@@ -133,22 +129,29 @@ fn wanted(context: &Context<'_>, telling: &Telling, outcome: &Value) -> Result<b
     bound.test_outcome(&env).map_err(|error| format!("its `if` failed: {}", Chain(&error)))
 }
 
+/// A message, and why it is not in the playbook's words, if it is not.
+type Worded = (Draft, Option<String>);
+
 /// Renders the messages of a telling, in their order.
 fn drafts(
     context: &Context<'_>,
     (index, telling): (usize, &Telling),
     (outcome, items): (&Value, &[Item]),
     known: &Known,
-) -> Vec<Result<Draft, String>> {
+) -> Vec<Worded> {
     let mut texts = context.texts();
     texts.insert("outcome".to_owned(), outcome.clone());
     let about = |group: String, items: &[&Item], texts: Map<String, Value>| {
-        let (title, text) = render(telling, &Value::Object(texts))?;
+        let (words, problem) = match render(telling, &Value::Object(texts)) {
+            Ok(words) => (words, None),
+            Err(problem) => (own_words(context, &problem), Some(problem)),
+        };
         let mut facts = facts(context, outcome);
-        if telling.text.is_none() {
+        if telling.text.is_none() || problem.is_some() {
             facts.extend(steps(items));
         }
-        Ok(Draft { channel: telling.channel.clone(), index, group, title, text, facts })
+        let (channel, (title, text)) = (telling.channel.clone(), words);
+        (Draft { channel, index, group, title, text, facts }, problem)
     };
     match telling.group {
         Group::Run => {
@@ -167,8 +170,10 @@ fn drafts(
                 texts.insert("item".to_owned(), item.shown.clone());
                 about(format!("{:08}", item.seq), &[*item], texts)
             });
-            told.chain((!rest.is_empty()).then(|| Ok(rest_draft(context, (index, telling), (outcome, rest)))))
-                .collect()
+            told.chain(
+                (!rest.is_empty()).then(|| (rest_draft(context, (index, telling), (outcome, rest)), None)),
+            )
+            .collect()
         }
     }
 }
@@ -181,6 +186,13 @@ fn render(telling: &Telling, texts: &Value) -> Result<(String, String), String> 
     let title = render(&telling.title, "title")?;
     let text = telling.text.as_ref().map(|text| render(text, "text")).transpose()?;
     Ok((title, text.unwrap_or_default()))
+}
+
+/// A title and a text that take the place of the playbook's.
+fn own_words(context: &Context<'_>, problem: &str) -> (String, String) {
+    let about = &context.plan().about;
+    let title = format!("[{}] {}: its message could not be rendered", about.severity.as_str(), about.name);
+    (title, format!("{problem}. `huntbook show {}` shows what the run did.", context.run))
 }
 
 /// The one message about all items beyond [`ITEM_MESSAGES_MAX`]. The playbook's own texts are about one

@@ -5,6 +5,7 @@
 //! width) is made visible or harmless everywhere, because it hides what a reader should see.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Makes a text fit for one line of a log or a terminal: control, format and direction characters are
 /// shown as escapes.
@@ -13,6 +14,23 @@ pub fn log(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if unsafe_in_line(c) { safe.extend(c.escape_unicode()) } else { safe.push(c) }
+    }
+    safe
+}
+
+/// Makes a JSON document fit for a terminal: what cannot be seen inside its strings is written as escapes, which
+/// mean the same to whoever parses it.
+#[must_use]
+pub fn json(document: &str) -> String {
+    let mut safe = String::with_capacity(document.len());
+    for c in document.chars() {
+        if unsafe_in_line(c) && c != '\n' {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _infallible = write!(safe, "\\u{unit:04x}");
+            }
+        } else {
+            safe.push(c);
+        }
     }
     safe
 }
@@ -178,6 +196,13 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn json_means_the_same_and_shows_all(text in any::<String>()) {
+            let encoded = json(&serde_json::to_string_pretty(&[&text]).unwrap());
+            prop_assert!(!encoded.contains(|c: char| unsafe_in_line(c) && c != '\n'));
+            prop_assert_eq!(serde_json::from_str::<Vec<String>>(&encoded).unwrap(), [text]);
+        }
+
         #[test]
         fn html_reads_back_and_holds_no_markup(text in any::<String>()) {
             let encoded = html(&text);

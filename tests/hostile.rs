@@ -1,0 +1,260 @@
+//! What a device or a sender of mail can put into a row goes through a real run to every reader: mail, Teams,
+//! Slack, webhook, the terminal, the log and JSON. To each it is text, and nothing but text.
+
+#![expect(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "test helpers")]
+
+#[path = "channel/python.rs"]
+mod python;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use huntbook::clock::SystemClock;
+use huntbook::sim::{CannedHunter, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+/// One of everything that some reader would take for more than text.
+const EVIL: &str = "<script>alert(1)</script><img src=x onerror=alert(2)> <!channel>\r\nBcc: victim@evil.example\r\n\r\n <@U012ABCDEF> \
+                    <https://evil.example|click> [click](https://evil.example) {{row.DeviceId}} {{{{raw}}}} ${DeviceId} \
+                    {{DATE(2026-01-01T00:00:00Z)}} \u{1b}[31mred\u{1b}[0m\u{1b}]0;title\u{7} \u{202e}gpj.exe\u{202c} \
+                    \u{2066}iso\u{2069} \u{0} \u{9b}1m =?utf-8?q?evil?= 'q' \"q\" `c` *b* _i_";
+/// More than any of the receivers shows.
+const LARGE: usize = 1_000_000;
+/// More than any text may have.
+const TOO_LARGE: usize = 1 << 20;
+
+const PLAYBOOK: &str = "schema: 1
+id: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77
+name: Hostile rows
+mode: enforce
+severity: High
+hunt:
+  query: DeviceEvents | take 3
+  identity: [Text]
+  columns: {DeviceId: string, Text: string}
+suppress: {by: [Text], for: 1h}
+actions:
+  - isolateDevice: {device: \"{{row.DeviceId}}\", comment: \"{{row.Text}}\"}
+notify:
+  - {channel: mail, group: item, title: \"{{row.Text}}\", text: \"{{row.Text}}\"}
+  - {channel: teams, group: item, title: \"{{row.Text}}\", text: \"{{row.Text}}\"}
+  - {channel: slack, group: item, title: \"{{row.Text}}\", text: \"{{row.Text}}\"}
+  - {channel: siem, group: item, title: \"{{row.Text}}\", text: \"{{row.Text}}\"}
+";
+
+/// What takes the place of a text that cannot be rendered.
+const UNRENDERED: &str = "its title could not be rendered: the text is longer than 1048576 bytes";
+
+/// Whether a text has a character that moves a cursor, hides or reorders what stands beside it.
+fn is_harmful(one: char) -> bool {
+    (one.is_control() && one != '\n' && one != '\t')
+        || matches!(one, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[track_caller]
+fn assert_harmless(what: &str, text: &str) {
+    let found: Vec<char> = text.chars().filter(|one| is_harmful(*one)).collect();
+    assert!(found.is_empty(), "{what}: {found:?} in {}", text.escape_debug());
+}
+
+/// Every text in a document.
+fn texts(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(all) => all.iter().for_each(|one| texts(one, found)),
+        Value::Object(all) => all.values().for_each(|one| texts(one, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+async fn tenant() -> (Sim, Vec<String>) {
+    let mut options = SimOptions::sample().expect("the sample");
+    let devices: Vec<String> =
+        options.data.machines.iter().take(3).map(|machine| machine.id.clone()).collect();
+    let [large, too_large] = [LARGE, TOO_LARGE].map(|size| format!("{EVIL}{}", "A".repeat(size)));
+    let rows = [EVIL, &large, &too_large].into_iter().zip(&devices);
+    let rows = rows.filter_map(|(text, id)| json!({"DeviceId": id, "Text": text}).as_object().cloned());
+    let columns = ["DeviceId", "Text"].map(|name| HuntColumn::new(name, "String")).to_vec();
+    let table = HuntTable::new(columns, rows.collect());
+    options.hunter = Arc::new(CannedHunter::new().when("DeviceEvents", Ok(table)));
+    (Sim::start(options, Arc::new(SystemClock)).await.expect("the tenant starts"), devices)
+}
+
+fn project(sim: &Sim, mail: u64) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (at, hooks) = (sim.endpoints(), sim.endpoints().hooks);
+    let settings = json!({
+        "tenants": {"contoso": {
+            "tenantId": SimOptions::TENANT_ID,
+            "auth": {"clientSecret": {"clientId": SimApp::CLIENT_ID, "secret": {"env": "SIM_SECRET"}}},
+            "endpoints": {"login": at.login, "graph": at.graph, "mde": at.mde, "xdr": at.xdr},
+        }},
+        "channels": {
+            "mail": {"email": {
+                "host": "127.0.0.1", "port": mail, "security": "none",
+                "from": "huntbook@contoso.example", "to": ["soc@contoso.example"],
+            }},
+            "teams": {"teams": {"url": {"env": "TEAMS_URL"}}},
+            "slack": {"slack": {"url": {"env": "SLACK_URL"}}},
+            "siem": {"webhook": {"url": format!("{hooks}/webhook/siem")}},
+        },
+    });
+    std::fs::write(dir.path().join("huntbook.yaml"), settings.to_string()).expect("a file");
+    std::fs::create_dir(dir.path().join("playbooks")).expect("a folder");
+    std::fs::write(dir.path().join("playbooks/hostile.yaml"), PLAYBOOK).expect("a file");
+    dir
+}
+
+async fn huntbook(dir: &Path, sim: &Sim, arguments: &[&str]) -> (String, String) {
+    let hooks = sim.endpoints().hooks;
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_huntbook"))
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .env("SIM_SECRET", SimApp::SECRET)
+        .env("TEAMS_URL", format!("{hooks}/teams/soc"))
+        .env("SLACK_URL", format!("{hooks}/slack/soc"))
+        .output()
+        .await
+        .expect("the binary starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    let (out, err) = (text(output.stdout), text(output.stderr));
+    let expected = i32::from(arguments[0] == "run");
+    assert_eq!(output.status.code(), Some(expected), "{out}{err}");
+    (out, err)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_row_is_nothing_but_text_to_every_reader() {
+    let mut server = python::script("smtp_server.py").args(["--mode", "plain"]).spawn().expect("it starts");
+    let mut mails = BufReader::new(server.stdout.take().expect("a pipe")).lines();
+    let mut next_mail = async || -> Value {
+        let line = mails.next_line().await.expect("a pipe").expect("a line");
+        serde_json::from_str(&line).expect("JSON")
+    };
+    let port = next_mail().await["port"].as_u64().expect("a port");
+    let (sim, devices) = tenant().await;
+    let dir = project(&sim, port);
+    let (out, log) = huntbook(dir.path(), &sim, &["run", "hostile", "--log", "huntbook=trace"]).await;
+    assert_harmless("run", &out);
+    assert_harmless("log", &log);
+    assert!(out.contains(r"<script>alert(1)</script>"), "a terminal reads no HTML: {out}");
+
+    let mut unrendered = 0;
+    for _item in 0..3 {
+        let mail = next_mail().await;
+        if mail["plain"].as_str().is_some_and(|text| text.contains(UNRENDERED)) {
+            unrendered += 1;
+        } else {
+            check_mail(&mail);
+        }
+    }
+    assert_eq!(unrendered, 1, "who is told of a row that is too large is told of it all the same");
+    let messages = sim.messages();
+    for (sink, check) in
+        [("teams", check_teams as fn(&Value)), ("slack", check_slack), ("webhook", check_webhook)]
+    {
+        let bodies: Vec<Value> = messages
+            .iter()
+            .filter(|message| message.sink == sink)
+            .map(|message| serde_json::from_str(&message.body).expect("JSON"))
+            .collect();
+        let (ours, rows): (Vec<&Value>, Vec<&Value>) =
+            bodies.iter().partition(|body| body.to_string().contains(UNRENDERED));
+        assert_eq!((ours.len(), rows.len()), (1, 2), "{sink}");
+        rows.into_iter().for_each(check);
+    }
+    let isolated: Vec<String> = sim.effects().into_iter().map(|effect| effect.target).collect();
+    assert_eq!(isolated, devices[..2], "what a row says decides nothing but what the playbook says");
+
+    let (out, _log) = huntbook(dir.path(), &sim, &["runs", "--format", "json"]).await;
+    let runs: Value = serde_json::from_str(&out).expect("JSON");
+    let id = runs[0]["run"].as_str().expect("an id").to_owned();
+    for more in [&["show", &id, "--all"][..], &["runs"], &["status"]] {
+        let (out, err) = huntbook(dir.path(), &sim, more).await;
+        assert_harmless(more[0], &out);
+        assert_harmless(more[0], &err);
+    }
+    let (out, _log) = huntbook(dir.path(), &sim, &["show", &id, "--format", "json"]).await;
+    assert_harmless("JSON", &out);
+    let shown: Value = serde_json::from_str(&out).expect("JSON");
+    assert_eq!(shown["items"][0]["data"]["Text"], EVIL, "machines get what the tenant said");
+    sim.stop().await;
+}
+
+fn check_mail(mail: &Value) {
+    assert_eq!(mail["defects"], json!([]));
+    assert_eq!(
+        (&mail["bare_newlines"], &mail["kinds"]),
+        (&json!(0), &json!(["multipart/alternative", "text/plain", "text/html"]))
+    );
+    assert!(mail["longest_line"].as_u64().is_some_and(|length| length <= 998), "{}", mail["longest_line"]);
+    let headers = mail["headers"].as_array().expect("headers");
+    assert!(headers.iter().all(|header| header[0] != "Bcc"), "{headers:?}");
+    assert_eq!(mail["recipients"], json!(["soc@contoso.example"]));
+    let subject = headers.iter().find(|header| header[0] == "Subject").and_then(|header| header[1].as_str());
+    assert!(
+        subject.is_some_and(|subject| subject.contains("<script>") && subject.contains("Bcc:")),
+        "{subject:?}"
+    );
+    assert_harmless("subject", subject.unwrap_or_default());
+    for part in ["plain", "html_text"] {
+        let text = mail[part].as_str().expect("a text").replace("\r\n", "\n");
+        assert_harmless(part, &text);
+        assert!(text.contains("<script>alert(1)</script>"), "{part}: {text:.600}");
+    }
+    let (tags, attributes) = (mail["html_tags"].to_string(), mail["html_attributes"].to_string());
+    assert!(
+        !tags.contains("script") && !tags.contains("img") && !attributes.contains("onerror"),
+        "{tags} {attributes}"
+    );
+    assert!(mail["size"].as_u64().is_some_and(|size| size < 2 << 20), "{}", mail["size"]);
+}
+
+/// What a card shows is text that no function is in, and none of it is read as Markdown.
+fn check_teams(body: &Value) {
+    let mut found = Vec::new();
+    texts(body, &mut found);
+    assert!(found.iter().any(|text| text.contains("<script>alert(1)</script>")), "{body:.900}");
+    for text in &found {
+        assert_harmless("teams", text);
+        assert!(!text.contains("{{") && !text.contains("${"), "{text:.900}");
+    }
+    assert!(body.to_string().len() <= 28 * 1024, "Teams takes no more");
+}
+
+/// Slack takes `<…>` for mentions and links where it reads `mrkdwn`.
+fn check_slack(body: &Value) {
+    let mut found = Vec::new();
+    texts(body, &mut found);
+    for text in &found {
+        assert_harmless("slack", text);
+    }
+    let read: Vec<&str> = body["blocks"]
+        .as_array()
+        .expect("blocks")
+        .iter()
+        .flat_map(|block| {
+            [&block["text"]]
+                .into_iter()
+                .chain(block["fields"].as_array().into_iter().flatten())
+                .chain(block["elements"].as_array().into_iter().flatten())
+        })
+        .filter(|text| text["type"] == "mrkdwn")
+        .filter_map(|text| text["text"].as_str())
+        .chain(body["text"].as_str())
+        .collect();
+    assert!(read.iter().any(|text| text.contains("&lt;!channel&gt;")), "{body:.900}");
+    for text in read {
+        assert!(!text.contains("<!") && !text.contains("<@") && !text.contains("<http"), "{text:.900}");
+    }
+}
+
+/// A machine gets the text as it is, in a body of a size it can take.
+fn check_webhook(body: &Value) {
+    let text = body["data"]["text"].as_str().or_else(|| body["text"].as_str());
+    let text = text.unwrap_or_else(|| panic!("no text: {body:.900}"));
+    assert!(text.contains("<script>alert(1)</script>") && text.contains("<!channel>"), "{text:.900}");
+    assert!(body.to_string().len() <= 1 << 20);
+}
