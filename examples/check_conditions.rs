@@ -15,8 +15,9 @@ use anyhow::anyhow;
 use huntbook::diag::{Chain, Format, Sink, render};
 use huntbook::expr::{Condition, Env, Language, Names, Place, Reads, Subject};
 use huntbook::guard::Ceilings;
+use huntbook::kql::Schema;
 use huntbook::model::{Lists, Projection, Wanted};
-use huntbook::plan::{Exclusions, World, compile};
+use huntbook::plan::{Exclusions, Queries, World, compile};
 use huntbook::rows::{Decoder, Flow, Limits};
 
 /// A playbook with three mistakes.
@@ -26,8 +27,8 @@ id: 3a0f6a52-3f0b-4d8e-9a55-5d2f6f1f9c10
 name: A playbook with mistakes
 severity: High
 hunt:
-  query: DeviceProcessEvents | project DeviceId, DeviceName, Files
-  columns: {DeviceId: string, DeviceName: string, Files: long}
+  query: DeviceProcessEvents | summarize Files = count() by DeviceId, DeviceName
+  queryPeriod: 1h
   identity: [DeviceId]
 where: row.Filse > 4
 actions:
@@ -64,6 +65,7 @@ fn check_a_playbook(language: &Language) {
         tenants: BTreeMap::new(),
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),
+        queries: Queries::Checked(Schema::defender()),
     };
     let mut problems = Sink::new();
     let plan = compile("mistakes.yaml", PLAYBOOK.as_bytes(), &world, &mut problems);

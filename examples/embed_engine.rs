@@ -17,8 +17,9 @@ use huntbook::engine::{Engine, Order, Ran, Report};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
 use huntbook::http::{Http, HttpOptions};
+use huntbook::kql::Schema;
 use huntbook::model::{Lists, Secret};
-use huntbook::plan::{Exclusions, World, compile};
+use huntbook::plan::{Exclusions, Queries, World, compile};
 use huntbook::sim::{Sim, SimApp, SimOptions};
 use huntbook::store::{Effects, Store, Trigger};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
@@ -83,6 +84,7 @@ async fn main() -> anyhow::Result<()> {
         tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::new())]),
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),
+        queries: Queries::Checked(Schema::defender()),
     };
     let mut problems = Sink::new();
     let plan = compile("office.yaml", PLAYBOOK.as_bytes(), &world, &mut problems);

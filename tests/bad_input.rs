@@ -15,14 +15,16 @@ use std::path::{Path, PathBuf};
 use huntbook::diag::{Code, Diagnostic, Format, Sink, render};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
+use huntbook::kql::Schema;
 use huntbook::model::List;
-use huntbook::plan::{self, Exclusions, SourceFile, World};
+use huntbook::plan::{self, Exclusions, Queries, SourceFile, World};
 use huntbook::rehearsal::{self, Naming, Sources};
 use huntbook::{playbook, settings};
 
 /// Codes that need more than one file to be raised, or none; `two_playbooks_with_one_id`,
-/// `two_playbooks_with_one_name` and `a_file_beyond_the_limits` raise them, and `validate` in `tests/cli/`.
-const RAISED_ELSEWHERE: &[Code] = &[Code::DuplicateId, Code::DuplicateName, Code::Unreadable];
+/// `two_playbooks_with_one_name` and `a_file_beyond_the_limits` raise them, and `validate` in `tests/cli/` and
+/// `tests/queries.rs`.
+const RAISED_ELSEWHERE: &[Code] = &[Code::DuplicateId, Code::DuplicateName, Code::Unreadable, Code::Schema];
 
 /// What the playbooks here may refer to.
 fn world() -> World {
@@ -39,6 +41,7 @@ fn world() -> World {
         tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::from(["production".to_owned()]))]),
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),
+        queries: Queries::Checked(Schema::defender()),
     }
 }
 
@@ -60,7 +63,7 @@ const TESTED: &str = "schema: 1
 id: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77
 name: Tested
 severity: Low
-hunt: {query: DeviceEvents, identity: [DeviceId], columns: {DeviceId: string}}
+hunt: {query: DeviceEvents, queryPeriod: 1h, identity: [DeviceId]}
 actions:
   - {id: isolate, isolateDevice: {device: \"{{row.DeviceId}}\", comment: x}}
 notify:
@@ -231,7 +234,7 @@ const HEAD: &str = "schema: 1
 id: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77
 name: Good
 severity: Low
-hunt: {query: DeviceEvents}
+hunt: {query: DeviceEvents, queryPeriod: 1h}
 ";
 
 #[test]
@@ -246,7 +249,7 @@ fn files_of_any_editor_are_accepted() {
 #[test]
 fn a_file_of_two_megabytes_is_refused_unread() {
     let text = format!("{HEAD}description: {}\n", "x".repeat(2 << 20));
-    one(text.as_bytes(), "p.yaml:1:1 HB0005 the file has 2097270 bytes; at most 1048576 are allowed");
+    one(text.as_bytes(), "p.yaml:1:1 HB0005 the file has 2097287 bytes; at most 1048576 are allowed");
 }
 
 #[test]

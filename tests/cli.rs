@@ -73,6 +73,7 @@ mode: enforce
 severity: Low
 hunt:
   query: DeviceInfo | where DeviceName startswith 'dc01' | summarize arg_max(Timestamp, DeviceName) by DeviceId
+  queryPeriod: 30d
   identity: [DeviceId]
 actions:
   - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}
@@ -315,7 +316,7 @@ async fn a_bad_playbook_is_refused_with_its_places() {
         &PLAYBOOK.replace("channel: siem", "channel: sieem").replace("outcome.acted", "outcome.actd"),
     );
     let shown = text(&ask(&dir, &["validate"]).await.stdout);
-    for word in ["tag.yaml:12:14", "`siem`", "tag.yaml:13:23", "{{outcome.acted}} tagged", "HB0402", "HB0501"]
+    for word in ["tag.yaml:13:14", "`siem`", "tag.yaml:14:23", "{{outcome.acted}} tagged", "HB0402", "HB0501"]
     {
         assert!(shown.contains(word), "{word}\n{shown}");
     }

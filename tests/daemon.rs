@@ -157,6 +157,7 @@ impl Place {
             tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::new())]),
             ceilings: Ceilings::default(),
             exclusions: Exclusions::default(),
+            queries: huntbook::plan::Queries::Checked(huntbook::kql::Schema::defender()),
         };
         let options = DaemonOptions {
             playbooks: self.playbooks(),

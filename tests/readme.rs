@@ -245,7 +245,7 @@ fn its_permissions_are_those_of_the_catalogue() {
 
 /// What a condition says of a row in which `X` is null; `None` for an error, when it is read or met.
 fn says(source: &str) -> Option<bool> {
-    let columns = Some(vec!["X".to_owned()]);
+    let columns = Some(huntbook::expr::Columns::named(["X"]));
     let names = Names {
         subject: Subject::Rows { columns },
         lists: ["servers".to_owned()].into(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::kql::args::Kql;
 use super::sim::args::Sim;
 
 /// Policy-driven playbooks for Microsoft Defender XDR: hunt, decide, act, tell, prove
@@ -408,78 +409,4 @@ pub(super) enum SchemaOf {
     Settings,
     /// A file of playbook tests
     Test,
-}
-
-/// What to do with queries.
-#[derive(Debug, Subcommand)]
-pub(super) enum Kql {
-    /// Say what is wrong with queries
-    ///
-    /// Reports every problem of every query in one pass: syntax, tables, columns, functions, types; place,
-    /// caret, code, and the nearest right word. Exit code 1 if there is an error; warnings alone are fine.
-    Check(KqlCheck),
-    /// Run a query over rows in files
-    ///
-    /// The tables are files of one JSON object a line, named after the tables: `DeviceInfo.ndjson`. Nothing
-    /// else is read: what the query wants from outside comes as --document, or as a file named after the
-    /// function (`FileProfile.ndjson`). Exit code 1 if the query is refused or cannot be run here; there are
-    /// never results in part.
-    Run(KqlRun),
-    /// Lay out queries
-    ///
-    /// Rewrites files in place; only blanks and line ends change, comments stay. Without paths, lays out
-    /// standard input. A query with errors stays as it is. Exit code 1 if there is one, or if --check or
-    /// --diff finds a query that is laid out otherwise.
-    Fmt(KqlFmt),
-}
-
-/// Where queries are.
-#[derive(Debug, Args)]
-pub(super) struct KqlFiles {
-    /// `.kql`, `.csl` and Markdown files, or directories with such; without any, standard input
-    pub(super) paths: Vec<PathBuf>,
-}
-
-/// Arguments of `kql check`.
-#[derive(Debug, Args)]
-pub(super) struct KqlCheck {
-    /// Where the queries are.
-    #[command(flatten)]
-    pub(super) files: KqlFiles,
-    /// A file of further tables: `{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Size", "long"]]}]}`
-    #[arg(long, value_name = "FILE")]
-    pub(super) tables: Vec<PathBuf>,
-}
-
-/// Arguments of `kql fmt`.
-#[derive(Debug, Args)]
-pub(super) struct KqlFmt {
-    /// Where the queries are.
-    #[command(flatten)]
-    pub(super) files: KqlFiles,
-    /// Change nothing; name the files that are laid out otherwise
-    #[arg(long, conflicts_with = "diff")]
-    pub(super) check: bool,
-    /// Change nothing; show what would change
-    #[arg(long)]
-    pub(super) diff: bool,
-}
-
-/// Arguments of `kql run`.
-#[derive(Debug, Args)]
-pub(super) struct KqlRun {
-    /// A file with the query; without, standard input
-    pub(super) query: Option<PathBuf>,
-    /// The folder with the tables
-    #[arg(long, value_name = "FOLDER")]
-    pub(super) data: Option<PathBuf>,
-    /// The moment that `now()` and `ago()` count from [default: now]
-    #[arg(long, value_name = "TIME")]
-    pub(super) now: Option<jiff::Timestamp>,
-    /// What `externaldata` finds at an address; may be given several times
-    #[arg(long, value_name = "ADDRESS=FILE")]
-    pub(super) document: Vec<String>,
-    /// A file of further tables, as `kql check` takes it
-    #[arg(long, value_name = "FILE")]
-    pub(super) tables: Vec<PathBuf>,
 }

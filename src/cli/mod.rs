@@ -99,7 +99,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),
         Command::Sim(sim) => sim::run(&sim, format, clock).await,
-        Command::Kql { what } => kql::run(&what, format, &clock),
+        Command::Kql { what } => kql::run(&what, &config, format, &clock),
         Command::Actions { name } => reference::actions(name.as_deref(), format),
         Command::Schema { of } => reference::schema(of),
         Command::Explain { code } => reference::explain(&code),

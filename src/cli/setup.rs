@@ -14,7 +14,7 @@ use crate::guard::{Caps, Ceilings, Percent};
 use crate::http::{Http, HttpOptions};
 use crate::model::Lists;
 use crate::notify::Channels;
-use crate::plan::{Exclusions, World};
+use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
     self, ChannelSettings, Cloud, EmailSettings, EntrySettings, HuntingApi, PlainOrSecret, SecretRef,
     Settings, TenantSettings,
@@ -82,6 +82,7 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
             user_lists,
             users,
         },
+        queries: Queries::Checked(settings.tables.clone()),
     }
 }
 

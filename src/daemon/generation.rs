@@ -11,10 +11,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::scan::{Scan, ScanError, Unread};
-use crate::diag::{self, Code, Diagnostic, Format};
+use crate::diag::{self, Code, Diagnostic, Format, Level};
 use crate::engine::Standing;
 use crate::model::{List, Lists, PlaybookId};
-use crate::plan::{Plan, SourceFile, World, compile_changed, compile_set, parse_lists};
+use crate::plan::{Plan, SourceFile, World, compile, compile_changed, compile_set, parse_lists};
 use crate::store::{Accepted, ContentHash, LiveList, LivePlaybook, Publication, Refusal};
 
 /// Fewest playbooks for "most of them vanished" to mean anything.
@@ -113,7 +113,7 @@ impl Generation {
             })
             .collect();
         let lists = lists_of(&list_files);
-        let world = World { lists: (*lists).clone(), ..world.clone() };
+        let world = World { lists: (*lists).clone(), ..world.trusting() };
         let files: Vec<SourceFile> = playbooks
             .iter()
             .map(|live| SourceFile { name: live.file.clone(), bytes: live.bytes.clone() })
@@ -161,9 +161,12 @@ impl Generation {
         };
         let same_names = shape(&self.lists) == shape(&next.lists);
         let unchanged = |file: &SourceFile| {
-            let live =
-                by_file.get(file.name.as_str()).filter(|live| same_names && *live.bytes == *file.bytes);
-            live.map(|live| (*live.plan).clone())
+            let live = by_file.get(file.name.as_str()).filter(|live| *live.bytes == *file.bytes)?;
+            if same_names {
+                return Some((*live.plan).clone());
+            }
+            // What has become wrong with it is told below; its query has not changed.
+            compile(&file.name, &file.bytes, &world.trusting(), &mut diag::Sink::new())
         };
         let compiled = compile_changed(&scan.playbooks, &world, &unchanged);
         let mut files: BTreeSet<String> = scan.playbooks.iter().map(|file| file.name.clone()).collect();
@@ -403,6 +406,8 @@ impl Refused {
     }
 }
 
-fn refused(file: &SourceFile, diagnostics: Vec<Diagnostic>, instead: Instead) -> Refused {
+fn refused(file: &SourceFile, mut diagnostics: Vec<Diagnostic>, instead: Instead) -> Refused {
+    // Why it was refused comes before what else could be better.
+    diagnostics.sort_by_key(|found| found.level == Level::Warning);
     Refused { file: file.name.clone(), hash: ContentHash::of(&file.bytes), diagnostics, instead }
 }

@@ -357,7 +357,7 @@ impl Daemon {
 /// The first problem, in words.
 pub fn plan_of(name: &str, bytes: &[u8], world: &World) -> Result<Plan, String> {
     let mut sink = diag::Sink::new();
-    compile(name, bytes, world, &mut sink).ok_or_else(|| {
+    compile(name, bytes, &world.trusting(), &mut sink).ok_or_else(|| {
         let first = sink.into_sorted().into_iter().next();
         let why = first.map_or_else(String::new, |found| format!(": {} {}", found.code, found.message));
         format!("the version it began with no longer compiles{why}")

@@ -111,6 +111,11 @@ codes! {
     UnknownReference = "HB0501", "a name that refers to nothing";
     /// A list file that cannot be read.
     List = "HB0502", "a list that cannot be read";
+    /// A file of the schema folder, which says what tables, functions and watchlists the tenants have, cannot be
+    /// read. Such a file is JSON: `{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Timestamp",
+    /// "datetime"], ["Size", "long"]]}], "stored": {"Doubled": "(n: long) { n * 2 }"}, "watchlists": {"vip":
+    /// [["Upn", "string"]]}}`. `"extends": true` in a table adds its columns to those that are known.
+    Schema = "HB0503", "a schema file that cannot be read";
     /// A query that cannot be used.
     Query = "HB0601", "a hunting query that cannot be used";
     /// An action whose parameters do not fit.

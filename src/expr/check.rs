@@ -174,16 +174,24 @@ impl Lowering<'_> {
     /// Checks that a column exists, where the columns are known.
     pub(super) fn check_column(&mut self, name: &str, range: &Range<usize>) {
         let Subject::Rows { columns: Some(columns) } = &self.names.subject else { return };
-        if columns.iter().any(|column| column == name) {
+        if !columns.is_mistaken(name) {
             return;
         }
-        let known = columns.iter().map(String::as_str);
         let mut problem =
             Problem::new(Code::UnknownName, range.clone(), format!("the query has no column `{name}`"))
-                .nearest(name, known);
-        if problem.suggestion.is_none() && columns.len() <= 40 {
-            problem = problem.help(format!("its columns are: `{}`", columns.join("`, `")));
+                .nearest(name, columns.names());
+        if problem.suggestion.is_none() && columns.names().len() <= 40 {
+            let names: Vec<&str> = columns.names().collect();
+            problem = problem.help(format!("its columns are: `{}`", names.join("`, `")));
         }
         self.problems.push(problem);
+    }
+
+    /// What is known of a column's values.
+    pub(super) fn column_shape(&self, name: &str) -> Shape {
+        match &self.names.subject {
+            Subject::Rows { columns: Some(columns) } => columns.kind(name).map_or(Shape::Any, Shape::Kind),
+            Subject::Rows { columns: None } | Subject::Incidents => Shape::Any,
+        }
     }
 }

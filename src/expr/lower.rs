@@ -458,7 +458,7 @@ impl<'a> Lowering<'a> {
                 range,
             }
         };
-        Lowered { node, shape: Shape::Any, range: span }
+        Lowered { node, shape: self.column_shape(name), range: span }
     }
 
     /// Notes a list; gives its node.

@@ -69,6 +69,7 @@
 mod chain;
 mod check;
 mod closure;
+mod columns;
 mod condition;
 mod fold;
 mod function;
@@ -87,6 +88,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+pub use columns::{Columns, Holds, Others};
 pub use condition::{Answers, Bound, Condition};
 pub use names::{Names, Place, Reads, RowsUse, Subject};
 pub use value::Reason;

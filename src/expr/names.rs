@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use super::Columns;
+
 /// What an expression is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// Rows of a hunting query.
     Rows {
         /// The columns the query gives; `None` if they are not known, and then any name is accepted.
-        columns: Option<Vec<String>>,
+        columns: Option<Columns>,
     },
     /// Incidents.
     Incidents,

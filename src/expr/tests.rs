@@ -180,7 +180,7 @@ fn problems(source: &str, names: &Names) -> String {
 
 #[test]
 fn problems_of_rows() {
-    let columns = Some(vec!["FileName".to_owned(), "FileSize".to_owned()]);
+    let columns = Some(Columns::named(["FileName", "FileSize"]));
     let names = names(Place::Where, Subject::Rows { columns });
     let report = [
         r#"rwo.FileName == "a" && row.FileNme == "b""#,

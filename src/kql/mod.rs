@@ -6,29 +6,51 @@
 
 mod block;
 mod library;
+mod query;
 mod relation;
 mod run;
 
 use std::sync::{Arc, LazyLock};
 
+use kql::bind;
 use kql::diagnostic::{self, Severity};
-use kql::lint::Use;
 use kql::schema::Database;
 
 pub use block::{Block, blocks};
 pub use library::{Library, LibraryError, PLACES_OF_ADDRESSES};
+pub use query::{Columns, Pace, Purpose, Query, TypedColumn, is_same_type};
 pub use run::{Cause, Column, Failed, Rows, World, run};
 
 use crate::diag::{Code, Level, Problem};
 
-/// The tables, columns and functions that queries can name.
-#[derive(Debug, Clone)]
+/// What to do if the tenant knows better.
+const DECLARE: &str = "if your tenant has it, say so in a schema file: `huntbook schema pull` writes one";
+
+/// The tables, columns and functions that queries can name. Cheap to clone.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Schema(Arc<Database>);
 
-/// A file of tables that cannot be used.
+impl Default for Schema {
+    fn default() -> Self {
+        Self::defender()
+    }
+}
+
+/// A schema file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("the file of tables cannot be used")]
 pub struct SchemaError(#[source] kql::schema::SchemaError);
+
+impl SchemaError {
+    /// Line and column, from 1, where the text cannot be read on.
+    #[must_use]
+    pub fn place(&self) -> Option<(usize, usize)> {
+        match &self.0 {
+            kql::schema::SchemaError::Json(error) if error.line() > 0 => Some((error.line(), error.column())),
+            _ => None,
+        }
+    }
+}
 
 impl Schema {
     /// What Microsoft Defender XDR offers.
@@ -38,32 +60,54 @@ impl Schema {
         Self(Arc::clone(&DEFENDER))
     }
 
-    /// Adds tables, or replaces those of the same name. The text is JSON:
-    /// `{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Timestamp", "datetime"]]}]}`.
+    /// Adds the tables, functions and watchlists of a file. The text is JSON:
+    /// `{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Timestamp", "datetime"]]}]}`. A table takes
+    /// the place of the one of that name, or with `"extends": true` adds its columns to it; functions are
+    /// `"stored": {"NAME": "(PARAMETERS) {BODY}"}`, watchlists `"watchlists": {"NAME": [["COLUMN", "TYPE"]]}`.
     ///
     /// # Errors
     ///
     /// [`SchemaError`] if the text is of another form or names a type that does not exist.
     pub fn add(&mut self, json: &str) -> Result<(), SchemaError> {
-        let more = Database::from_json(json).map_err(SchemaError)?;
-        for table in more.tables() {
-            Arc::make_mut(&mut self.0).add_table(table.name, table.schema.as_ref().clone());
+        Arc::make_mut(&mut self.0).add_json(json).map_err(SchemaError)
+    }
+
+    /// Adds several files that describe the same thing from different sides, such as several tenants: a table
+    /// takes the place of one that was known before, and has the columns of all these files. Gives the files
+    /// that cannot be used, of which nothing is added.
+    pub fn add_together<Name: Clone>(&mut self, files: &[(Name, String)]) -> Vec<(Name, SchemaError)> {
+        let mut seen = Database::default();
+        let mut refused = Vec::new();
+        for (name, text) in files {
+            match Database::from_json(text) {
+                Ok(facts) => self.add_facts(&facts, text, &mut seen),
+                Err(error) => refused.push((name.clone(), SchemaError(error))),
+            }
         }
-        Ok(())
+        refused
+    }
+
+    fn add_facts(&mut self, facts: &Database, text: &str, seen: &mut Database) {
+        let database = Arc::make_mut(&mut self.0);
+        let earlier: Vec<_> = facts
+            .tables()
+            .filter_map(|table| Some((table.name.to_owned(), seen.table(table.name)?.schema.columns.clone())))
+            .collect();
+        // It has been read once already.
+        let added = database.add_json(text).is_ok();
+        for (name, columns) in earlier.into_iter().filter(|_| added) {
+            database.extend_table(&name, columns);
+        }
+        for table in facts.tables() {
+            seen.extend_table(table.name, table.schema.columns.clone());
+        }
     }
 }
 
 /// Says what is wrong with a query and what its author may not want, in the order of its text.
 #[must_use]
-pub fn check(query: &str, schema: &Schema) -> Vec<Problem> {
-    let checked = kql::bind::check(query, &schema.0);
-    let mut found = checked.diagnostics.clone();
-    // What is missing from text that was not understood nobody can say.
-    if !checked.parsed.diagnostics.iter().any(|told| told.severity == Severity::Error) {
-        found.append(&mut kql::lint::lint(query, &checked, &schema.0, &Use::default()));
-    }
-    found.sort_by_key(|diagnostic| diagnostic.span.start);
-    found.iter().map(problem).collect()
+pub fn check(query: &str, schema: &Schema, purpose: &Purpose) -> Vec<Problem> {
+    Query::read(query, schema).problems(purpose)
 }
 
 /// Why a query is not laid out.
@@ -94,7 +138,7 @@ pub fn format(query: &str) -> Result<String, FormatError> {
 /// What a code of the query library is called; nothing for a number it does not have.
 #[must_use]
 pub fn title(number: u16) -> Option<&'static str> {
-    let codes = [kql::lex::CODES, kql::parse::CODES, kql::bind::ALL, kql::lint::ALL, kql::eval::CODES];
+    let codes = [kql::lex::CODES, kql::parse::CODES, bind::ALL, kql::lint::ALL, kql::eval::CODES];
     codes.iter().copied().flatten().find(|code| code.number == number).map(|code| code.title)
 }
 
@@ -108,6 +152,12 @@ fn problem(diagnostic: &diagnostic::Diagnostic) -> Problem {
     };
     let Some(fix) = &diagnostic.fix else {
         problem.help.extend(diagnostic.help.clone());
+        let is_unknown =
+            [bind::UNKNOWN_NAME, bind::UNKNOWN_TABLE, bind::UNKNOWN_FUNCTION].contains(&diagnostic.code);
+        let has_likely = diagnostic.help.as_ref().is_some_and(|help| help.starts_with("did you mean"));
+        if is_unknown && !has_likely {
+            problem.help.push(DECLARE.to_owned());
+        }
         return problem;
     };
     let message = diagnostic.help.clone().unwrap_or_else(|| match fix.replacement.trim() {
@@ -123,7 +173,8 @@ mod tests {
 
     #[test]
     fn a_problem_keeps_its_place_its_level_and_its_mend() {
-        let problems = check("DeviceInfo | wher a | where b = true", &Schema::defender());
+        let problems =
+            check("DeviceInfo | wher a | where b = true", &Schema::defender(), &Purpose::default());
         let found: Vec<_> = problems
             .iter()
             .map(|problem| (problem.code.to_string(), problem.level, problem.range.clone()))
@@ -139,10 +190,10 @@ mod tests {
     fn tables_of_ones_own_are_known_when_they_are_added() {
         let mut schema = Schema::defender();
         let query = "Mine_CL | where Size > 1";
-        assert_eq!(check(query, &schema).len(), 1);
+        assert_eq!(check(query, &schema, &Purpose::default()).len(), 1);
         let json = r#"{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Size", "long"]]}]}"#;
         schema.add(json).expect("a table");
-        assert_eq!(check(query, &schema).iter().filter(|found| found.level == Level::Error).count(), 0);
+        assert!(!Query::read(query, &schema).has_errors());
         assert!(schema.add("{}").is_err());
     }
 

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::names::{Lowering, Text};
 use super::{
     About, Exclusions, Guards, HuntInput, Input, Mode, Plan, Selector, Suppress, Telling, World, cadence,
-    params,
+    params, query,
 };
 use crate::action::{Impact, Step};
 use crate::diag::{Code, Sink};
@@ -43,6 +43,8 @@ pub(super) fn lower(
     let before = lowering.errors();
     let playbook = &document.playbook;
     let rule = cadence::rule(&mut lowering);
+    let hunt = playbook.hunt.as_ref();
+    let query = hunt.and_then(|hunt| query::read(&mut lowering, &hunt.query, &world.queries));
     let when = playbook.when.as_ref().and_then(|source| lowering.condition("/when", source, Place::When));
     let condition =
         playbook.filter.as_ref().and_then(|source| lowering.condition("/where", source, Place::Where));
@@ -53,7 +55,15 @@ pub(super) fn lower(
     let tenants = tenants(&mut lowering);
     let expires = expires(&mut lowering);
     let filter = filter(&mut lowering);
-    let input = input(&mut lowering, when.as_ref(), filter)?;
+    let input = input(&mut lowering, when.as_ref(), filter);
+    if let Some(query) = &query {
+        let period = match &input {
+            Some(Input::Hunt(input)) => input.hunt.period,
+            Some(Input::Incidents(_)) | None => None,
+        };
+        query::check(&mut lowering, query, period);
+    }
+    let input = input?;
     (lowering.errors() == before).then(|| Plan {
         about: about(playbook),
         file: document.tree.source().name.clone(),
@@ -106,14 +116,6 @@ fn input(lowering: &mut Lowering<'_>, when: Option<&Condition>, filter: Option<F
     if period.is_some_and(|period| PERIOD_MAX < period) {
         let message = "`queryPeriod` is longer than 30 days, which is all the service keeps";
         lowering.error(Code::WrongValue, "/hunt/queryPeriod", message, "write `30d` or less");
-    }
-    if hunt.query.lines().all(|line| line.trim().is_empty() || line.trim().starts_with("//")) {
-        lowering.error(Code::Query, "/hunt/query", "the query is empty", "write a query in KQL");
-    }
-    if hunt.query.contains("{{") {
-        let message = "nothing is interpolated into a query";
-        let help = "a query is sent as it stands; filter the rows with `where` instead";
-        lowering.error(Code::ForbiddenTemplate, "/hunt/query", message, help);
     }
     let uses = when.map_or(&RowsUse::None, Condition::rows_use);
     let keep = match uses {

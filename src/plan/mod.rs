@@ -8,6 +8,7 @@ mod cadence;
 mod lower;
 mod names;
 mod params;
+mod query;
 mod salvage;
 mod set;
 
@@ -22,6 +23,7 @@ use crate::expr::{Condition, Language};
 use crate::guard::{self, Ceilings, GuardLimits, Written};
 use crate::hunt::{Hunt, Keep};
 use crate::incident::Filter;
+use crate::kql::Schema;
 use crate::model::{Lists, PlaybookId, Wanted};
 use crate::playbook::{Group, Severity};
 use crate::store::ContentHash;
@@ -191,6 +193,26 @@ pub struct World {
     pub ceilings: Ceilings,
     /// Exclusions of the settings; they hold for every playbook.
     pub exclusions: Exclusions,
+    /// How far hunting queries are checked.
+    pub queries: Queries,
+}
+
+/// How far hunting queries are checked.
+#[derive(Debug, Clone)]
+pub enum Queries {
+    /// Against what the tenants have, as far as it is known here.
+    Checked(Schema),
+    /// Not at all. What is in force was checked when it was accepted, and knowledge that has changed since
+    /// must not take it out of force: the service, which knows its tables better, is the judge.
+    Trusted,
+}
+
+impl World {
+    /// The same, for playbooks that are in force or were when a run of theirs began.
+    #[must_use]
+    pub fn trusting(&self) -> Self {
+        Self { queries: Queries::Trusted, ..self.clone() }
+    }
 }
 
 /// What no action touches: lists by name, or entries written out.

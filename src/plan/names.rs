@@ -1,14 +1,14 @@
 //! The parts lowering is made of: lengths of time, names, conditions, templates, each with its problems
 //! put at their place, and the columns they read collected.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use jiff::SignedDuration;
 
 use super::World;
 use crate::diag::{Code, Diagnostic, Problem, Sink};
-use crate::expr::{Condition, Names, Place, Reads, Subject};
+use crate::expr::{Columns, Condition, Names, Place, Reads, Subject};
 use crate::playbook::{Document, DurationText};
 use crate::text::{Reference, Template};
 
@@ -22,8 +22,10 @@ pub(super) struct Lowering<'a> {
     sink: &'a mut Sink,
     /// Columns somebody reads.
     pub(super) reads: Reads,
-    /// Columns the query gives, if the playbook declares them.
-    columns: Option<Vec<String>>,
+    /// Columns the query gives, as far as they are known.
+    pub(super) columns: Option<Columns>,
+    /// What reads each column, for people.
+    pub(super) readers: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Where a text stands, and so what it may name.
@@ -63,10 +65,8 @@ const ITEM: [&str; 4] = ["key", "outcome", "reason", "steps"];
 
 impl<'a> Lowering<'a> {
     pub(super) fn new(document: &'a Document, world: &'a World, sink: &'a mut Sink) -> Self {
-        let declared = document.playbook.hunt.as_ref().map(|hunt| &hunt.columns);
-        let columns = declared.filter(|columns| !columns.is_empty());
-        let columns = columns.map(|columns| columns.keys().cloned().collect());
-        Self { document, world, sink, reads: Reads::Only(BTreeSet::new()), columns }
+        let reads = Reads::Only(BTreeSet::new());
+        Self { document, world, sink, reads, columns: None, readers: BTreeMap::new() }
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
@@ -106,19 +106,43 @@ impl<'a> Lowering<'a> {
 
     /// Checks a column that is named outside expressions and texts, and notes that it is read.
     pub(super) fn column(&mut self, pointer: &str, name: &str) {
-        if let Some(columns) = &self.columns
-            && !columns.iter().any(|column| column == name)
-        {
-            let message = format!("`{name}` is not a column of this query");
-            let diagnostic = self.document.tree.error(Code::UnknownName, pointer, message);
-            self.sink.push(diagnostic.nearest(name, columns.iter().map(String::as_str)));
+        match &self.columns {
+            Some(columns) if columns.is_mistaken(name) => {
+                let message = format!("`{name}` is not a column of this query");
+                let diagnostic = self.document.tree.error(Code::UnknownName, pointer, message);
+                self.sink.push(diagnostic.nearest(name, columns.names()));
+            }
+            Some(_) | None => self.read(name, pointer),
         }
-        self.read(name);
     }
 
-    fn read(&mut self, name: &str) {
+    /// Notes that something reads a column.
+    fn read(&mut self, name: &str, pointer: &str) {
         if let Reads::Only(columns) = &mut self.reads {
             columns.insert(name.to_owned());
+        }
+        let reader = self.reader(pointer);
+        self.readers.entry(name.to_owned()).or_default().insert(reader);
+    }
+
+    /// What stands at a place that reads columns, in words.
+    fn reader(&self, pointer: &str) -> String {
+        let mut parts = pointer.split('/').skip(1);
+        let first = parts.next().unwrap_or_default();
+        let index: Option<usize> = parts.next().and_then(|index| index.parse().ok());
+        match (first, index) {
+            ("actions", Some(index)) => {
+                let action = self.document.playbook.actions.get(index);
+                let id = action.map_or("", |action| action.id.as_deref().unwrap_or(action.body.key()));
+                format!("action `{id}`")
+            }
+            ("notify", Some(index)) => {
+                let channel = self.document.playbook.notify.get(index).map(|notify| notify.channel.as_str());
+                format!("the message to `{}`", channel.unwrap_or_default())
+            }
+            ("hunt", _) if pointer.starts_with("/hunt/entityMappings") => "`entityMappings`".to_owned(),
+            ("hunt", _) => "`identity`".to_owned(),
+            (first, _) => format!("`{first}`"),
         }
     }
 
@@ -130,6 +154,12 @@ impl<'a> Lowering<'a> {
         let names = Names { subject, lists, place };
         match Condition::compile(&self.world.language, source, &names) {
             Ok(condition) => {
+                if let Reads::Only(columns) = condition.columns() {
+                    let reader = self.reader(pointer);
+                    for name in columns {
+                        self.readers.entry(name.clone()).or_default().insert(reader.clone());
+                    }
+                }
                 self.reads = std::mem::replace(&mut self.reads, Reads::All).union(condition.columns());
                 Some(condition)
             }
@@ -151,14 +181,15 @@ impl<'a> Lowering<'a> {
         };
         let before = self.sink.errors();
         for reference in template.references() {
-            if let Some(problem) = self.reference(template.source(), reference, text) {
+            if let Some(problem) = self.reference(pointer, (template.source(), reference), text) {
                 self.problems(pointer, vec![problem]);
             }
         }
         (self.sink.errors() == before).then_some(template)
     }
 
-    fn problems(&mut self, pointer: &str, problems: Vec<Problem>) {
+    /// Reports problems inside a text.
+    pub(super) fn problems(&mut self, pointer: &str, problems: Vec<Problem>) {
         let tree = &self.document.tree;
         for problem in problems {
             self.sink.push(problem.at(|range| tree.inner(pointer, range)));
@@ -166,7 +197,12 @@ impl<'a> Lowering<'a> {
     }
 
     /// Checks one variable of a text; notes the column it reads.
-    fn reference(&mut self, source: &str, reference: &Reference, text: Text) -> Option<Problem> {
+    fn reference(
+        &mut self,
+        pointer: &str,
+        (source, reference): (&str, &Reference),
+        text: Text,
+    ) -> Option<Problem> {
         let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
         let subject = self.subject();
         let unknown = |name: &str, known: &[&str]| {
@@ -196,36 +232,46 @@ impl<'a> Lowering<'a> {
                 Some(problem.help("`{{len items}}` counts them, `{{#each items}}` goes through them"))
             }
             ["items", _, name, rest @ ..] | ["item", name, rest @ ..] if *name == subject => {
-                self.subject_member(source, reference, rest)
+                self.subject_member(pointer, (source, reference), rest)
             }
             ["items", _, name, ..] | ["item", name, ..] => {
                 let known: Vec<&str> = ITEM.iter().copied().chain([subject]).collect();
                 member(name, &known)
             }
-            ["row" | "incident", rest @ ..] => self.subject_member(source, reference, rest),
+            ["row" | "incident", rest @ ..] => self.subject_member(pointer, (source, reference), rest),
             _ => None,
         }
     }
 
     /// Checks what a text reads of a row or an incident.
-    fn subject_member(&mut self, source: &str, reference: &Reference, rest: &[&str]) -> Option<Problem> {
-        let known: Vec<String> = if self.hunts() {
-            match rest.first() {
-                None => self.reads = Reads::All,
-                Some(name) => self.read(name),
+    fn subject_member(
+        &mut self,
+        pointer: &str,
+        (source, reference): (&str, &Reference),
+        rest: &[&str],
+    ) -> Option<Problem> {
+        if !self.hunts() {
+            let known = crate::model::incident_fields();
+            let name = rest.first().filter(|name| !known.contains(name))?;
+            let message = format!("an incident has no `{name}`");
+            let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
+            return Some(problem.nearest(name, known.iter().copied()));
+        }
+        let Some(name) = rest.first() else {
+            self.reads = Reads::All;
+            return None;
+        };
+        match &self.columns {
+            Some(columns) if columns.is_mistaken(name) => {
+                let message = format!("`{name}` is not a column of this query");
+                let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
+                Some(problem.nearest(name, columns.names()))
             }
-            self.columns.clone()?
-        } else {
-            crate::model::incident_fields().iter().map(|field| (*field).to_owned()).collect()
-        };
-        let name = rest.first().filter(|name| !known.iter().any(|known| known == *name))?;
-        let message = if self.hunts() {
-            format!("`{name}` is not a column of this query")
-        } else {
-            format!("an incident has no `{name}`")
-        };
-        let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
-        Some(problem.nearest(name, known.iter().map(String::as_str)))
+            Some(_) | None => {
+                self.read(name, pointer);
+                None
+            }
+        }
     }
 
     /// Checks that a list exists.

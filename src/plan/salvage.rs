@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use super::World;
 use super::cadence::check_cron;
 use super::names::{Lowering, Text};
+use super::{Queries, World};
 use crate::diag::Sink;
 use crate::expr::Place;
 use crate::playbook::{ActionBody, Document, Playbook};
@@ -19,6 +19,9 @@ pub(super) fn salvage(name: &str, bytes: &[u8], world: &World, sink: &mut Sink) 
     let document = Document { tree, playbook };
     let mut lowering = Lowering::new(&document, world, sink);
     let tree = &document.tree;
+    if let (Some(query), Queries::Checked(schema)) = (text(tree, "/hunt/query"), &world.queries) {
+        super::query::check_alone(&mut lowering, query, schema);
+    }
     condition(&mut lowering, tree, "/when", Place::When);
     condition(&mut lowering, tree, "/where", Place::Where);
     for at in elements(tree, "/actions") {

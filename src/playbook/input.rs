@@ -37,8 +37,9 @@ pub struct Hunt {
     #[serde(default)]
     #[schemars(length(min = 1), inner(length(min = 1)), extend("uniqueItems" = true), example = ["DeviceId", "SHA1"])]
     pub identity: Vec<String>,
-    /// The columns of the answer and their types, when the query does not make them plain. Conditions
-    /// and texts may then name these columns and no others.
+    /// The columns of the answer and their types. Needed only where the query does not make them plain
+    /// (`bag_unpack`, `pivot`): conditions and texts may then name these columns and no others. Elsewhere
+    /// they must be what the query gives.
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, ColumnType>")]
     pub columns: IndexMap<String, ColumnType>,
@@ -107,6 +108,26 @@ pub enum ColumnType {
     Guid,
     /// An array, an object, or anything.
     Dynamic,
+}
+
+impl ColumnType {
+    /// The word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::String => "string",
+            Self::Long => "long",
+            Self::Int => "int",
+            Self::Real => "real",
+            Self::Double => "double",
+            Self::Decimal => "decimal",
+            Self::Bool => "bool",
+            Self::DateTime => "datetime",
+            Self::TimeSpan => "timespan",
+            Self::Guid => "guid",
+            Self::Dynamic => "dynamic",
+        }
+    }
 }
 
 /// Which entity some columns describe.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use super::hunting::{self, Insist};
 use super::{
     ChannelSettings, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef, Settings,
     schema,
@@ -57,8 +58,11 @@ pub fn folders(path: &Path) -> Settings {
         let folder = |key: &str| tree.value().get(key)?.as_str().map(PathBuf::from);
         settings.playbooks = folder("playbooks").unwrap_or(settings.playbooks);
         settings.lists = folder("lists").unwrap_or(settings.lists);
+        settings.schema = folder("schema");
     }
     settings.anchor(path.parent().unwrap_or_else(|| Path::new("")));
+    // What is wrong with the files, `load` says.
+    settings.read_tables(path);
     settings
 }
 
@@ -79,7 +83,8 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
         return Err(SettingsError::Refused(sink.into_sorted()));
     };
     settings.anchor(path.parent().unwrap_or_else(|| Path::new("")));
-    Ok(settings)
+    let problems = settings.read_tables(path);
+    if problems.is_empty() { Ok(settings) } else { Err(SettingsError::Refused(problems)) }
 }
 
 /// Reads settings. Reports every problem it finds; returns the settings only if there was none. What is
@@ -98,6 +103,7 @@ impl Settings {
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
         join(&mut self.playbooks);
         join(&mut self.lists);
+        self.schema.as_mut().map(join);
         join(&mut self.store.path);
         self.http.extra_ca.as_mut().map(join);
         for reference in self.secrets_mut() {
@@ -105,6 +111,21 @@ impl Settings {
                 join(path);
             }
         }
+    }
+
+    /// The folder of the schema files.
+    #[must_use]
+    pub fn schema_folder(&self, settings: &Path) -> PathBuf {
+        let beside = settings.parent().unwrap_or_else(|| Path::new(""));
+        self.schema.clone().unwrap_or_else(|| beside.join(hunting::FOLDER))
+    }
+
+    /// Reads the schema files; says what is wrong with them.
+    fn read_tables(&mut self, settings: &Path) -> Vec<Diagnostic> {
+        let insist = if self.schema.is_some() { Insist::Yes } else { Insist::No };
+        let (tables, problems) = hunting::read(&self.schema_folder(settings), insist);
+        self.tables = tables;
+        problems
     }
 
     /// Every reference to a secret.

@@ -7,6 +7,7 @@
 //! This room and `cli` are the only ones that read the environment.
 
 mod channel;
+mod hunting;
 mod load;
 mod secret;
 mod tenant;
@@ -24,6 +25,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::kql::Schema;
 use crate::yaml;
 
 /// The settings of huntbook: which tenants, whom to tell, how far playbooks may go at most.
@@ -66,6 +68,13 @@ pub struct Settings {
     #[serde(default = "default_lists")]
     #[schemars(with = "String", length(min = 1))]
     pub lists: PathBuf,
+    /// Folder of the files that say which tables, functions and watchlists the tenants have beyond what is
+    /// built in, as `huntbook schema pull` writes them; `hunting-schema` by default.
+    #[schemars(length(min = 1))]
+    pub schema: Option<PathBuf>,
+    /// What these files and what is built in say.
+    #[serde(skip)]
+    pub tables: Schema,
     /// Whom to tell what a person should look at, whatever playbooks tell whom: a file that was refused or is gone,
     /// a run that a guard halted, an action in doubt, an accepted action that came to nothing, a run that was cut
     /// off and does not go on.
@@ -185,6 +194,8 @@ impl Default for Settings {
             http: HttpSettings::default(),
             playbooks: default_playbooks(),
             lists: default_lists(),
+            schema: None,
+            tables: Schema::defender(),
             alerts: None,
         }
     }

@@ -126,6 +126,21 @@ impl Tree {
         self.place(inner.unwrap_or_else(|| node.span.clone()))
     }
 
+    /// Writes a text as it has to stand inside the scalar at a pointer, where nothing is but blanks can become
+    /// other blanks: line breaks are indented or become blanks. Nothing if it would have to be escaped.
+    #[must_use]
+    pub fn quoted(&self, pointer: &str, text: &str) -> Option<String> {
+        let span = self.walk(pointer).0.span.clone();
+        let before = self.source.text.get(..span.start)?;
+        let line = before.rsplit('\n').next()?;
+        let quote = self.source.text.get(span)?.chars().next()?;
+        if matches!(quote, '"' | '\'') && !line.trim().is_empty() && text.contains([quote, '\\']) {
+            return None;
+        }
+        let is_block = line.trim().is_empty();
+        Some(text.replace('\n', &if is_block { format!("\n{line}") } else { " ".to_owned() }))
+    }
+
     /// Decodes the document without checking it against a schema.
     ///
     /// # Errors

@@ -46,7 +46,7 @@ fn a_playbook_with_problems_is_there_and_its_problems_are_shown() {
     let bad = PLAYBOOK.replace("outcome.acted", "outcome.actd");
     let dir = folder(SETTINGS, &[("tag.yaml", &bad)]);
     for wanted in ["tag", "Tag servers", "2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77", "playbooks/tag.yaml"] {
-        let words = ["HB0402", "tag.yaml:13:23", "the playbook has problems and does not run"];
+        let words = ["HB0402", "tag.yaml:14:23", "the playbook has problems and does not run"];
         says(&huntbook(dir.path(), &["run", wanted]), 78, &words);
     }
     fs::write(dir.path().join("playbooks/torn.yaml"), "schema: 1\nname: [\n").unwrap();

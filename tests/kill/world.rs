@@ -171,7 +171,7 @@ severity: High
 hunt:
   query: |
     DeviceEvents
-    | project Timestamp, DeviceId, Risk
+    | project Timestamp, DeviceId, Risk = ProcessId
   queryPeriod: 1h
   identity: [DeviceId]
 schedule: {every: 1s, catchUp: latest}

@@ -9,8 +9,9 @@ use huntbook::engine::{Engine, Order, Ran, Report, ToldState};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
 use huntbook::http::{Http, HttpOptions};
+use huntbook::kql::Schema;
 use huntbook::model::{Lists, Secret};
-use huntbook::plan::{Exclusions, Plan, World, compile};
+use huntbook::plan::{Exclusions, Plan, Queries, World, compile};
 use huntbook::sim::{Sim, SimApp, SimOptions};
 use huntbook::store::{Effects, Store, Trigger};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
@@ -64,6 +65,7 @@ impl Stage {
             tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::new())]),
             ceilings: Ceilings::default(),
             exclusions: Exclusions::default(),
+            queries: Queries::Checked(Schema::defender()),
         }
     }
 

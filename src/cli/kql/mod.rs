@@ -1,46 +1,49 @@
 //! `huntbook kql`: checks, runs and lays out hunting queries.
 
+pub(super) mod args;
 mod diff;
 mod files;
 mod query;
 
 use std::fs;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::args::{Kql, KqlCheck, KqlFmt, Output};
+use super::Misuse;
+use super::args::Output;
 use super::exit::Exit;
 use super::output::{say, say_json, tell};
 use crate::clock::SharedClock;
-use crate::diag::{Diagnostic, Format, Level, Problem, Span, render};
-use crate::kql::{self, Block, FormatError, Schema};
+use crate::diag::{Chain, Diagnostic, Format, Level, Problem, Span, render};
+use crate::kql::{self, Block, FormatError, Pace, Purpose, Schema};
+use crate::{model, settings};
 
+use args::{Kql, KqlCheck, KqlFmt};
 use files::Source;
 
 /// Runs one of the commands.
-pub(super) fn run(command: &Kql, format: Output, clock: &SharedClock) -> anyhow::Result<Exit> {
+pub(super) fn run(command: &Kql, config: &Path, format: Output, clock: &SharedClock) -> anyhow::Result<Exit> {
     match command {
-        Kql::Run(arguments) => query::run(arguments, format, clock),
-        Kql::Check(arguments) => check(arguments, format),
+        Kql::Run(arguments) => query::run(arguments, &schema(&arguments.tables, config)?, format, clock),
+        Kql::Check(arguments) => check(arguments, &schema(&arguments.tables, config)?, format),
         Kql::Fmt(arguments) => fmt(arguments, format),
     }
 }
 
-fn check(arguments: &KqlCheck, format: Output) -> anyhow::Result<Exit> {
+fn check(arguments: &KqlCheck, schema: &Schema, format: Output) -> anyhow::Result<Exit> {
     let Some(sources) = files::read(&arguments.files.paths)? else { return Ok(Exit::Usage) };
-    let schema = schema(&arguments.tables)?;
+    let purpose = arguments.purpose()?;
     let mut problems = Vec::new();
     let mut queries = 0;
     for source in &sources {
         for block in source.blocks() {
             queries += 1;
-            problems.extend(
-                kql::check(&block.text, &schema).into_iter().map(|problem| in_file(problem, &block, source)),
-            );
+            let found = kql::check(&block.text, schema, &purpose);
+            problems.extend(found.into_iter().map(|problem| in_file(problem, &block, source)));
         }
     }
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
@@ -59,15 +62,27 @@ fn check(arguments: &KqlCheck, format: Output) -> anyhow::Result<Exit> {
     Ok(if errors == 0 { Exit::Fine } else { Exit::Findings })
 }
 
-/// Knows the service's tables and those of the files.
-fn schema(files: &[PathBuf]) -> anyhow::Result<Schema> {
-    let mut schema = Schema::defender();
+/// Knows the service's tables, those of the schema folder beside the settings and those of the files. A file in
+/// the folder that cannot be read is for `validate` to report.
+fn schema(files: &[PathBuf], config: &Path) -> anyhow::Result<Schema> {
+    let mut schema = settings::folders(config).tables;
     for path in files {
         let reading = || format!("reading `{}`", path.display());
         let text = fs::read_to_string(path).with_context(reading)?;
         schema.add(&text).with_context(reading)?;
     }
     Ok(schema)
+}
+
+impl KqlCheck {
+    /// What the queries are for.
+    fn purpose(&self) -> anyhow::Result<Purpose> {
+        let period = self.period.as_deref().map(model::duration).transpose();
+        let period = period.map_err(|error| Misuse(format!("`--period`: {}", Chain(&error))))?;
+        let needs = self.needs.iter().map(|column| (column.clone(), "`--needs`".to_owned()));
+        let pace = if self.near_real_time { Pace::NearRealTime } else { Pace::Timetable };
+        Ok(Purpose { needs: needs.collect(), period, pace })
+    }
 }
 
 /// What came of laying out one file.

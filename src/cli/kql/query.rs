@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::args::{KqlRun, Output};
+use super::super::args::Output;
 use super::super::exit::Exit;
 use super::super::output::{clean, say, say_json, tell};
 use super::super::rows;
 use super::super::tables::table;
+use super::args::KqlRun;
 use super::files::{self, Source};
-use super::{as_json, in_file, schema};
+use super::{as_json, in_file};
 use crate::clock::SharedClock;
 use crate::diag::{Diagnostic, Format, render};
 use crate::kql::{self, Library, Rows, Schema, World};
@@ -19,11 +20,15 @@ const CELL_WIDTH: usize = 80;
 const SHOWN_MAX: usize = 1_000;
 
 /// Runs each query of a file and prints its results.
-pub(super) fn run(arguments: &KqlRun, format: Output, clock: &SharedClock) -> anyhow::Result<Exit> {
+pub(super) fn run(
+    arguments: &KqlRun,
+    schema: &Schema,
+    format: Output,
+    clock: &SharedClock,
+) -> anyhow::Result<Exit> {
     let paths: Vec<_> = arguments.query.iter().cloned().collect();
     let Some(sources) = files::read(&paths)? else { return Ok(Exit::Usage) };
-    let schema = schema(&arguments.tables)?;
-    let library = library(arguments, &schema)?;
+    let library = library(arguments, schema)?;
     let now = arguments.now.unwrap_or_else(|| clock.now());
     let mut results = Vec::new();
     let mut problems = Vec::new();

@@ -1,8 +1,9 @@
 //! Does the result have what is read behind the query?
 
+use super::walk::strip;
 use super::{Context, MISSING_COLUMN, Need};
 use crate::diagnostic::Diagnostic;
-use crate::syntax::StatementKind;
+use crate::syntax::{ExprKind, Operator, OperatorKind, StatementKind};
 use crate::text::Span;
 
 /// Reports columns that are needed and not there. Says nothing if the columns of the result are
@@ -12,7 +13,7 @@ pub(super) fn needs(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
     if columns.open {
         return;
     }
-    let place = last_statement(context);
+    let place = place_of_columns(context);
     for need in &context.purpose.needs {
         if need.columns.iter().all(|name| columns.find(name).is_none()) {
             found.push(missing(context, need, place));
@@ -22,7 +23,7 @@ pub(super) fn needs(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
 
 fn missing(context: &Context<'_>, need: &Need, place: Span) -> Diagnostic {
     let names: Vec<String> = need.columns.iter().map(|name| format!("`{name}`")).collect();
-    let message = format!("the result has no column {}, which {} needs", names.join(" or "), need.by);
+    let message = format!("the result has no column {}, needed by {}", names.join(" or "), need.by);
     let diagnostic = Diagnostic::error(MISSING_COLUMN, place, message);
     let columns = &context.checked.bound.columns.columns;
     let other_case = need
@@ -37,10 +38,26 @@ fn missing(context: &Context<'_>, need: &Need, place: Span) -> Diagnostic {
     }
 }
 
-/// Returns the place of the statement that gives the result.
-fn last_statement(context: &Context<'_>) -> Span {
-    let statements = &context.checked.parsed.query.statements;
-    let last =
-        statements.iter().rev().find(|statement| matches!(statement.kind, StatementKind::Expression(_)));
-    last.map_or(context.checked.parsed.query.span, |statement| statement.span)
+/// Returns the place that decides on the columns: the last operator that names them, or else the
+/// statement that gives the result.
+fn place_of_columns(context: &Context<'_>) -> Span {
+    let query = &context.checked.parsed.query;
+    let last = query.statements.iter().rev().find_map(|statement| match &statement.kind {
+        StatementKind::Expression(expr) => Some((statement.span, expr)),
+        _ => None,
+    });
+    let Some((span, expr)) = last else { return query.span };
+    let ExprKind::Pipeline(pipeline) = &strip(expr).kind else { return span };
+    let decides = |operator: &&Operator| {
+        matches!(
+            operator.kind,
+            OperatorKind::Project(_)
+                | OperatorKind::ProjectAway(_)
+                | OperatorKind::ProjectKeep(_)
+                | OperatorKind::Summarize(_)
+                | OperatorKind::Distinct(_)
+                | OperatorKind::Count(_)
+        )
+    };
+    pipeline.operators.iter().rev().find(decides).map_or(span, |operator| operator.span)
 }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Database, Gives, SchemaError, ServiceFunction, ServiceParameter};
 use crate::types::{Column, ScalarType, Schema};
 
+/// Columns of a table as a file has them: name and type.
+type ColumnFacts = Vec<(String, String)>;
+
 /// The format this version writes and reads.
 const FORMAT: u64 = 1;
 
@@ -30,13 +33,21 @@ struct Facts {
     replaced: BTreeMap<String, String>,
     #[serde(default)]
     columns: BTreeMap<String, String>,
+    /// Stored functions: what would stand behind `let name =`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    stored: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    watchlists: BTreeMap<String, ColumnFacts>,
 }
 
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct TableFacts {
     name: String,
-    columns: Vec<(String, String)>,
+    /// Whether the columns come on top of those that are known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    extends: bool,
+    columns: ColumnFacts,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -45,11 +56,43 @@ struct FunctionFacts {
     name: String,
     gives: String,
     parameters: Vec<(String, String, Option<String>)>,
-    columns: Vec<(String, String)>,
+    columns: ColumnFacts,
 }
 
-/// Reads a database.
-pub(super) fn read(text: &str) -> Result<Database, SchemaError> {
+/// Adds the facts of a file to a database; nothing if there is anything wrong with the file.
+pub(super) fn add(database: &mut Database, text: &str) -> Result<(), SchemaError> {
+    let facts = parse(text)?;
+    let mut next = database.clone();
+    next.aliases.extend(facts.aliases);
+    next.replaced.extend(facts.replaced);
+    next.columns.extend(facts.columns);
+    for table in facts.tables {
+        let columns = columns(&table.name, table.columns)?;
+        if table.extends {
+            next.extend_table(&table.name, columns);
+        } else {
+            next.add_table(table.name, Schema::new(columns));
+        }
+    }
+    for (product, tables) in facts.elsewhere {
+        next.elsewhere.extend(tables.into_iter().map(|table| (table, product.clone())));
+    }
+    for function in facts.functions {
+        let function = service(function)?;
+        next.services.insert(function.name.clone(), Arc::new(function));
+    }
+    for (name, text) in facts.stored {
+        next.add_function(name, text);
+    }
+    for (name, listed) in facts.watchlists {
+        let columns = columns(&name, listed)?;
+        next.add_watchlist(name, Schema::new(columns));
+    }
+    *database = next;
+    Ok(())
+}
+
+fn parse(text: &str) -> Result<Facts, SchemaError> {
     #[derive(Deserialize)]
     struct Head {
         format: u64,
@@ -60,27 +103,10 @@ pub(super) fn read(text: &str) -> Result<Database, SchemaError> {
     }
     let facts: Facts = serde_json::from_str(text).map_err(SchemaError::Json)?;
     debug_assert_eq!(facts.format, FORMAT);
-    let mut database = Database {
-        aliases: facts.aliases,
-        replaced: facts.replaced,
-        columns: facts.columns,
-        ..Database::default()
-    };
-    for table in facts.tables {
-        let columns = columns(&table.name, table.columns)?;
-        database.add_table(table.name, Schema::new(columns));
-    }
-    for (product, tables) in facts.elsewhere {
-        database.elsewhere.extend(tables.into_iter().map(|table| (table, product.clone())));
-    }
-    for function in facts.functions {
-        let function = service(function)?;
-        database.services.insert(function.name.clone(), Arc::new(function));
-    }
-    Ok(database)
+    Ok(facts)
 }
 
-fn columns(table: &str, columns: Vec<(String, String)>) -> Result<Vec<Column>, SchemaError> {
+fn columns(table: &str, columns: ColumnFacts) -> Result<Vec<Column>, SchemaError> {
     columns.into_iter().map(|(name, ty)| column(table, name, &ty)).collect()
 }
 
@@ -104,9 +130,9 @@ fn service(facts: FunctionFacts) -> Result<ServiceFunction, SchemaError> {
     })
 }
 
-/// Writes a database; stored functions and watchlists are the user's and stay out.
+/// Writes a database.
 pub(super) fn write(database: &Database) -> Result<String, SchemaError> {
-    let pairs = |columns: &[Column]| -> Vec<(String, String)> {
+    let pairs = |columns: &[Column]| -> ColumnFacts {
         columns.iter().map(|column| (column.name.to_string(), column.ty.name().to_owned())).collect()
     };
     let mut elsewhere: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -130,13 +156,23 @@ pub(super) fn write(database: &Database) -> Result<String, SchemaError> {
         _gathered: None,
         tables: database
             .tables()
-            .map(|table| TableFacts { name: table.name.to_owned(), columns: pairs(&table.schema.columns) })
+            .map(|table| TableFacts {
+                name: table.name.to_owned(),
+                extends: false,
+                columns: pairs(&table.schema.columns),
+            })
             .collect(),
         aliases: database.aliases.clone(),
         functions: functions.collect(),
         elsewhere,
         replaced: database.replaced.clone(),
         columns: database.columns.clone(),
+        stored: database.functions.iter().map(|(name, text)| (name.clone(), text.to_string())).collect(),
+        watchlists: database
+            .watchlists
+            .iter()
+            .map(|(name, schema)| (name.clone(), pairs(&schema.columns)))
+            .collect(),
     };
     serde_json::to_string_pretty(&facts).map_err(SchemaError::Json)
 }

@@ -40,7 +40,7 @@ pub enum SchemaError {
 }
 
 /// The tables and functions that queries can name.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Database {
     order: Vec<String>,
     tables: BTreeMap<String, Arc<Schema>>,
@@ -106,11 +106,22 @@ impl Database {
     ///
     /// [`SchemaError`] says what is wrong with the text.
     pub fn from_json(text: &str) -> Result<Self, SchemaError> {
-        file::read(text)
+        let mut database = Self::default();
+        database.add_json(text)?;
+        Ok(database)
     }
 
-    /// Writes the database as a file of facts, which [`Self::from_json`] reads. Stored functions and
-    /// watchlists are not facts about the service and stay out.
+    /// Adds the facts of a file: tables (in place of those of the same name, or with `"extends": true` on
+    /// top of their columns), former names, functions, watchlists.
+    ///
+    /// # Errors
+    ///
+    /// [`SchemaError`] says what is wrong with the text; nothing of it is added then.
+    pub fn add_json(&mut self, text: &str) -> Result<(), SchemaError> {
+        file::add(self, text)
+    }
+
+    /// Writes the database as a file of facts, which [`Self::from_json`] reads.
     ///
     /// # Errors
     ///
@@ -125,6 +136,20 @@ impl Database {
         if self.tables.insert(name.clone(), Arc::new(schema)).is_none() {
             self.order.push(name);
         }
+    }
+
+    /// Adds columns to a table, which may be known already or not; a column of the same name gets the type
+    /// given here.
+    pub fn extend_table(&mut self, name: &str, columns: Vec<Column>) {
+        let mut schema = self.table(name).map(|table| Schema::clone(table.schema)).unwrap_or_default();
+        for column in columns {
+            match schema.columns.iter_mut().find(|known| known.name == column.name) {
+                Some(known) => known.ty = column.ty,
+                None => schema.columns.push(column),
+            }
+        }
+        let name = self.table(name).map_or(name, |table| table.name).to_owned();
+        self.add_table(name, schema);
     }
 
     /// Adds a stored function; `text` is what would stand behind `let name =`.
@@ -240,6 +265,38 @@ mod tests {
         assert_eq!(read.to_json().expect("facts are JSON"), text);
         assert_eq!(read.tables().count(), Database::defender().tables().count());
         assert_eq!(read.service("FileProfile"), Database::defender().service("FileProfile"));
+    }
+
+    #[test]
+    fn a_file_adds_to_what_is_known() {
+        let mut database = Database::defender().clone();
+        let text = r#"{"format": 1,
+            "tables": [
+                {"name": "DeviceEvents", "extends": true, "columns": [["New", "long"]]},
+                {"name": "AADSignInEventsBeta", "extends": true, "columns": [["New", "long"]]},
+                {"name": "Mine_CL", "columns": [["Key", "string"]]}
+            ],
+            "stored": {"Twice": "(n: long) { n * 2 }"},
+            "watchlists": {"vip": [["Upn", "string"]]}
+        }"#;
+        database.add_json(text).expect("the file is good");
+        let table = database.table("DeviceEvents").expect("it is known");
+        assert_eq!(table.schema.columns.last().map(ToString::to_string).as_deref(), Some("New:long"));
+        assert!(table.schema.find("DeviceId").is_some());
+        assert!(
+            database.table("EntraIdSignInEvents").is_some_and(|table| table.schema.find("New").is_some())
+        );
+        assert!(database.function("Twice").is_some() && database.has_watchlists());
+        let written = database.to_json().expect("facts are JSON");
+        let again = Database::from_json(&written).and_then(|again| again.to_json());
+        assert_eq!(again.expect("it can be read"), written);
+
+        assert!(
+            database
+                .add_json(r#"{"format": 1, "stored": {"X": "1"}, "watchlists": {"w": [["a", "x"]]}}"#)
+                .is_err()
+        );
+        assert!(database.function("X").is_none());
     }
 
     #[test]

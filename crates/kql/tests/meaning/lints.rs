@@ -113,7 +113,8 @@ fn results_have_what_is_needed() {
         &purpose,
         &[
             ("U | extend DeviceId = Name", &[]),
-            ("U | project Name", &["KQL309 U | project Name"]),
+            ("U | project Name", &["KQL309 project Name"]),
+            ("U", &["KQL309 U"]),
             ("T | evaluate bag_unpack(Bag) | where Timestamp > ago(1d)", &[]),
         ],
     );
@@ -128,7 +129,12 @@ fn rules_restrict_queries() {
     let purpose = Use { period: Some(hour), ..Use::default() };
     check_lints(
         &purpose,
-        &[("T | where Timestamp > ago(30m)", &[]), ("T | where Timestamp > ago(1d)", &["KQL301 ago(1d)"])],
+        &[
+            ("T | where Timestamp > ago(30m)", &[]),
+            ("T | where Timestamp > ago(1d)", &["KQL301 ago(1d)"]),
+            // The rule reads no more than its period.
+            ("T | where Name == \"x\"", &[]),
+        ],
     );
     let purpose = Use { near_real_time: NearRealTime::Yes, ..Use::default() };
     check_lints(

@@ -1,0 +1,165 @@
+//! What `huntbook validate` and `huntbook kql check` say of hunting queries, as people call them, and what the
+//! schema folder beside the settings teaches them.
+
+#![expect(clippy::indexing_slicing, reason = "what is missing from a document fails the test")]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// The binary in a folder, without an environment.
+fn huntbook(dir: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_huntbook"))
+        .args(arguments)
+        .current_dir(dir)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary starts")
+}
+
+const SETTINGS: &str = "tenants:
+  contoso:
+    tenantId: 00000000-0000-4000-8000-000000000001
+    auth: {clientSecret: {clientId: 00000000-0000-4000-8000-000000000002, secret: {env: NONE}}}
+";
+
+/// A folder with settings, one playbook and other files.
+fn folder(query: &str, rest: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a folder");
+    let lines: Vec<String> = query.lines().map(|line| format!("    {line}\n")).collect();
+    let playbook = format!(
+        "schema: 1\nid: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77\nname: Hunts\nseverity: Low\nhunt:\n  \
+         queryPeriod: 1h\n  query: |\n{}{rest}",
+        lines.concat()
+    );
+    let given = [("huntbook.yaml", SETTINGS), ("playbooks/p.yaml", playbook.as_str())];
+    for (name, text) in given.iter().chain(files) {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file is written");
+    }
+    std::fs::create_dir_all(dir.path().join("lists")).expect("a folder");
+    dir
+}
+
+/// What `validate` finds: `file:line:column code`.
+fn validate(dir: &Path) -> Vec<String> {
+    let output = huntbook(dir, &["validate", "--format", "json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).expect("one document");
+    let problems = said["problems"].as_array().expect("a list");
+    let errors = problems.iter().any(|problem| problem["level"] == "error");
+    assert_eq!(output.status.code(), Some(if errors { 78 } else { 0 }), "{said:#}");
+    let place = |problem: &Value| {
+        let file = problem["file"].as_str().unwrap_or_default();
+        format!(
+            "{file}:{}:{} {}",
+            problem["line"],
+            problem["column"],
+            problem["code"].as_str().unwrap_or_default()
+        )
+    };
+    problems.iter().map(place).collect()
+}
+
+#[test]
+fn a_query_is_checked_before_it_runs() {
+    let dir = folder("DeviceEvent\n| where FileNam == 'x'", "", &[]);
+    assert_eq!(validate(dir.path()), ["playbooks/p.yaml:8:5 KQL101"]);
+    let dir = folder("DeviceEvents\n| where FileNam == 'x'\n| take", "where: row.DeviceNam == \"x\"\n", &[]);
+    let expected = ["playbooks/p.yaml:9:13 KQL100", "playbooks/p.yaml:10:11 KQL011"];
+    assert_eq!(validate(dir.path()), expected);
+    // What is read of the rows must be in them.
+    let rest = "where: row.DeviceNam == \"x\"\nactions:\n  - isolateDevice: {device: \"{{row.DeviceId}}\", comment: x}\n";
+    let dir = folder("DeviceEvents\n| project Timestamp, DeviceName", rest, &[]);
+    assert_eq!(validate(dir.path()), ["playbooks/p.yaml:9:7 KQL309", "playbooks/p.yaml:10:12 HB0302"]);
+    let dir = folder("DeviceEvents\n| project DeviceId, DeviceName", &rest.replace("Nam ", "Name "), &[]);
+    assert_eq!(validate(dir.path()), [""; 0]);
+}
+
+#[test]
+fn a_refused_query_does_not_run() {
+    let dir = folder("DeviceEvents | where Nonsense == 1", "", &[]);
+    let output = huntbook(dir.path(), &["run", "Hunts", "--dry-run"]);
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        said.contains("error[KQL100]: `Nonsense` is no column") && said.contains("huntbook schema pull"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_the_tenant_has_is_declared_beside_the_settings() {
+    let query = "let vips = _GetWatchlist('vip');\nMine_CL\n| where Doubled(Size) > 3 and Upn in ((vips | project Upn))\n\
+                 | join kind=inner (DeviceEvents | where New > 1) on DeviceId\n| project DeviceId, Size";
+    let dir = folder(query, "", &[]);
+    assert_eq!(validate(dir.path()).len(), 5, "{:?}", validate(dir.path()));
+    let one = r#"{"format": 1, "tables": [
+        {"name": "Mine_CL", "columns": [["DeviceId", "string"], ["Size", "long"]]},
+        {"name": "DeviceEvents", "extends": true, "columns": [["New", "long"]]}
+    ], "stored": {"Doubled": "(n: long) { n * 2 }"}, "watchlists": {"vip": [["Upn", "string"]]}}"#;
+    // Another tenant has the same table with other columns.
+    let other = r#"{"format": 1, "tables": [{"name": "Mine_CL", "columns": [["Upn", "string"]]}]}"#;
+    let files = [("hunting-schema/one.json", one), ("hunting-schema/other.json", other)];
+    let dir = folder(query, "", &files);
+    assert_eq!(validate(dir.path()), [""; 0]);
+    let output = huntbook(dir.path(), &["kql", "check", "--period", "1h", "q.kql"]);
+    assert_eq!(output.status.code(), Some(2), "there is no such file");
+    std::fs::write(dir.path().join("q.kql"), query).expect("a query");
+    let output = huntbook(dir.path(), &["kql", "check", "--period", "1h", "q.kql"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+
+    // The folder may be another one, and then it must be there.
+    std::fs::rename(dir.path().join("hunting-schema"), dir.path().join("known")).expect("renamed");
+    let settings = format!("{SETTINGS}schema: known\n");
+    std::fs::write(dir.path().join("huntbook.yaml"), &settings).expect("settings");
+    assert_eq!(validate(dir.path()), [""; 0]);
+    std::fs::remove_dir_all(dir.path().join("known")).expect("removed");
+    let found = validate(dir.path());
+    assert_eq!(found.first().map(String::as_str), Some("known:1:1 HB0006"), "{found:?}");
+}
+
+#[test]
+fn a_schema_file_that_cannot_be_read_is_named_with_its_place() {
+    let files = [
+        ("hunting-schema/a.json", "{\"format\": 1,\n  \"tables\": [{\"name\": 1}]}"),
+        ("hunting-schema/b.json", "{\"format\": 7}"),
+        (
+            "hunting-schema/c.json",
+            "{\"format\": 1, \"tables\": [{\"name\": \"Mine_CL\", \"columns\": [[\"A\", \"long\"]]}]}",
+        ),
+        ("hunting-schema/notes.txt", "not one of them"),
+    ];
+    let dir = folder("Mine_CL | where A > 1", "", &files);
+    assert_eq!(
+        validate(dir.path()),
+        ["hunting-schema/a.json:2:23 HB0503", "hunting-schema/b.json:1:1 HB0503"]
+    );
+    let output = huntbook(dir.path(), &["run", "Hunts"]);
+    assert_eq!(output.status.code(), Some(78));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("the schema has format 7, and only format 1 is known"), "{said}");
+}
+
+#[test]
+fn queries_of_rules_are_checked_for_what_the_rule_is() {
+    let files = [("q.kql", "IdentityInfo // why\n| where Timestamp > ago(2h)\n| project AccountUpn")];
+    let dir = folder("DeviceEvents", "", &files);
+    let codes = |more: &[&str]| {
+        let arguments = [&["kql", "check", "--format", "json", "q.kql"], more].concat();
+        let output = huntbook(dir.path(), &arguments);
+        let said: Value = serde_json::from_slice(&output.stdout).expect("one document");
+        let problems = said["problems"].as_array().cloned().unwrap_or_default();
+        let codes: Vec<String> =
+            problems.iter().map(|problem| problem["code"].as_str().unwrap_or_default().to_owned()).collect();
+        codes.join(" ")
+    };
+    assert_eq!(codes(&[]), "");
+    assert_eq!(codes(&["--period", "1h"]), "KQL301");
+    assert_eq!(codes(&["--near-real-time"]), "KQL311 KQL311");
+    assert_eq!(codes(&["--needs", "AccountUpn", "--needs", "DeviceId"]), "KQL309");
+    let output = huntbook(dir.path(), &["kql", "check", "q.kql", "--period", "soon"]);
+    assert_eq!(output.status.code(), Some(2));
+}
