@@ -31,11 +31,13 @@ const HOMES: &[(&str, &[&str])] = &[
     ("kql", &["kql"]),
     ("lettre", &["channel"]),
     ("notify", &["daemon"]),
+    ("rcgen", &["sim"]),
     ("reqwest", &["http"]),
     ("rhai", &["expr"]),
     ("schemars", &["model", "playbook", "settings"]),
     ("serde_yaml", &["yaml"]),
     ("sqlx", &["store"]),
+    ("tokio_rustls", &["sim"]),
 ];
 
 /// The rooms that may touch a part of the standard library that reaches outside the process.

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::gateway::Outside;
 use super::reply::Reply;
 
 /// Who calls, as their token says.
@@ -59,14 +60,21 @@ impl Call {
         let path = parts.uri.path().to_owned();
         let query = parts.uri.query().unwrap_or_default().as_bytes();
         // The address a caller used is the one next links must have, or its host pin refuses them.
+        let outside = parts.extensions.get::<Outside>();
+        let prefix = outside.map(|outside| outside.prefix).filter(|prefix| !prefix.is_empty());
+        let segments = prefix.map(str::to_owned).into_iter();
         let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|host| is_host(host));
         Self {
             seq,
             now,
             method: parts.method,
-            segments: path.split('/').filter(|part| !part.is_empty()).map(decode).collect(),
+            segments: segments.chain(path.split('/').filter(|part| !part.is_empty()).map(decode)).collect(),
             query: url::form_urlencoded::parse(query).into_owned().collect(),
-            base: host.map_or_else(|| url.to_owned(), |host| format!("http://{host}")),
+            base: match (outside, host) {
+                (Some(outside), _) => outside.origin.clone(),
+                (None, Some(host)) => format!("http://{host}"),
+                (None, None) => url.to_owned(),
+            },
             path,
             headers: parts.headers,
             body,

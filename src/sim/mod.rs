@@ -7,8 +7,9 @@
 //!
 //! | path | is |
 //! |---|---|
-//! | `/{tenant}/oauth2/v2.0/token` | tokens for the client-credentials grant |
+//! | `/{tenant}/oauth2/v2.0/token`, `/{tenant}/oauth2/token` | tokens for the client-credentials grant |
 //! | `/{tenant}/v2.0/.well-known/openid-configuration`, `/{tenant}/discovery/v2.0/keys` | how to check them |
+//! | `/common/discovery/instance` | which names the authority has |
 //! | `/graph/v1.0/…` | hunting, incidents, alerts, users |
 //! | `/mde/api/…` | machines, machine actions, indicators, old hunting |
 //! | `/xdr/api/advancedhunting/run` | old hunting |
@@ -19,6 +20,7 @@ mod app;
 mod call;
 mod cases;
 mod fault;
+mod gateway;
 mod generated;
 mod graph;
 mod hooks;
@@ -43,6 +45,7 @@ mod wire;
 
 pub use app::SimApp;
 pub use fault::{Apply, DELAY_MS_MAX, FAULTS_MAX, Fault, Pattern, RetryAfterAs};
+pub use gateway::Gateway;
 pub use generated::{GeneratedHunter, MARK};
 pub use hunter::{CannedHunter, HuntColumn, HuntFault, HuntRows, HuntTable, HuntWindow, Hunter};
 pub use indicators::INDICATORS_MAX;
@@ -188,8 +191,8 @@ pub enum SimError {
         #[source]
         source: std::io::Error,
     },
-    /// The key that signs tokens cannot be made.
-    #[error("making the key that signs tokens")]
+    /// A key or a certificate cannot be made.
+    #[error("making a key")]
     Key(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The tenant's data does not fit.
     #[error("reading {name} of the simulated tenant")]
@@ -259,6 +262,16 @@ impl Sim {
             }
         });
         Ok(Self { service, tasks, stop, cut })
+    }
+
+    /// Opens a second way in, for clients that know only the production names: a proxy on `port` of the
+    /// loopback address (0 takes a free one) that speaks TLS for them.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Listen`] if the port is taken, [`SimError::Key`] if no certificates can be made.
+    pub async fn open_gateway(&mut self, port: u16) -> Result<Gateway, SimError> {
+        gateway::open(&self.service, port, (&self.stop, &self.cut), &mut self.tasks).await
     }
 
     /// Makes a tenant without a socket: [`Sim::wire`] is the only way to it.

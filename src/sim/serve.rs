@@ -20,7 +20,7 @@ use super::log::{EffectEntry, Log, LogEntry, RequestEntry};
 use super::machine_action::{ActionTiming, Duplicates};
 use super::reply::{Reply, lag};
 use super::state::State as TenantState;
-use super::token::Directory;
+use super::token::{Directory, Version};
 use super::wire::Line;
 use super::{graph, hooks, mde};
 use crate::clock::SharedClock;
@@ -230,9 +230,14 @@ async fn route(service: &Service, call: &Call) -> Served {
         }
         ("POST", ["hooks", sink, name]) => hooks::serve(service, call, sink, name).into(),
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => {
-            let (reply, app) = service.directory.token(tenant, call);
+            let (reply, app) = service.directory.token(tenant, Version::Second, call);
             Served { reply, app, note: None }
         }
+        ("POST", [tenant, "oauth2", "token"]) => {
+            let (reply, app) = service.directory.token(tenant, Version::First, call);
+            Served { reply, app, note: None }
+        }
+        ("GET", [_, "discovery", "instance"]) => service.directory.instance(call).into(),
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {
             service.directory.discovery(tenant, call).into()
         }

@@ -81,6 +81,15 @@ impl Signer {
     }
 }
 
+/// Version of the token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// `/oauth2/token`, as older clients and much documentation have it.
+    First,
+    /// `/oauth2/v2.0/token`.
+    Second,
+}
+
 /// The directory of one tenant.
 pub(super) struct Directory {
     identity: SimIdentity,
@@ -110,9 +119,14 @@ impl Directory {
             || self.identity.domain.eq_ignore_ascii_case(name)
     }
 
-    /// `POST /{tenant}/oauth2/v2.0/token`. Returns the answer and the client id that asked.
-    pub(super) fn token(&self, tenant: &str, call: &Call) -> (Reply, Option<String>) {
-        let form = Form::read(call);
+    /// `POST /{tenant}/oauth2/v2.0/token`, or without the version. Returns the answer and the client id
+    /// that asked.
+    pub(super) fn token(&self, tenant: &str, version: Version, call: &Call) -> (Reply, Option<String>) {
+        let mut form = Form::read(call);
+        if version == Version::First {
+            // The first version names a resource where the second has a scope.
+            form.scope = form.resource.take().map(|resource| format!("{resource}/.default")).or(form.scope);
+        }
         let app = form.client_id.clone();
         (self.issue(tenant, &form, call).unwrap_or_else(|refused| refused.into_reply(call)), app)
     }
@@ -194,6 +208,19 @@ impl Directory {
         }
     }
 
+    /// `GET /common/discovery/instance`: which names one authority has.
+    pub(super) fn instance(&self, call: &Call) -> Reply {
+        let (base, id) = (&call.base, &self.identity.tenant_id);
+        let host = base.split_once("://").map_or(base.as_str(), |(_, host)| host);
+        let names = json!({"preferred_network": host, "preferred_cache": host, "aliases": [host]});
+        let body = json!({
+            "tenant_discovery_endpoint": format!("{base}/{id}/v2.0/.well-known/openid-configuration"),
+            "api-version": "1.1",
+            "metadata": [names],
+        });
+        Reply::json(StatusCode::OK, &body)
+    }
+
     /// `GET /{tenant}/v2.0/.well-known/openid-configuration`.
     pub(super) fn discovery(&self, tenant: &str, call: &Call) -> Reply {
         if !self.is_tenant(tenant) {
@@ -203,6 +230,7 @@ impl Directory {
         let (base, id) = (&call.base, &self.identity.tenant_id);
         let body = json!({
             "token_endpoint": format!("{base}/{id}/oauth2/v2.0/token"),
+            "authorization_endpoint": format!("{base}/{id}/oauth2/v2.0/authorize"),
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
             "jwks_uri": format!("{base}/{id}/discovery/v2.0/keys"),
             "issuer": format!("https://sts.windows.net/{id}/"),

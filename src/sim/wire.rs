@@ -63,9 +63,15 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    fn new(stream: TcpStream, cut: CancellationToken, seat: Option<OwnedSemaphorePermit>) -> Self {
+    /// A connection that is cut when `cut` is cancelled.
+    pub(super) fn new(stream: TcpStream, cut: CancellationToken, seat: Option<OwnedSemaphorePermit>) -> Self {
         let was_cut = Box::pin(cut.clone().cancelled_owned());
         Self { stream, cut, was_cut, _seat: seat }
+    }
+
+    /// What its requests know of it.
+    pub(super) fn line(&self) -> Line {
+        Line(self.cut.clone())
     }
 
     /// Fails once the connection is to be cut; the peer then sees a reset, not an orderly end.
@@ -141,6 +147,6 @@ impl Line {
 
 impl Connected<IncomingStream<'_, Door>> for Line {
     fn connect_info(stream: IncomingStream<'_, Door>) -> Self {
-        Self(stream.io().cut.clone())
+        stream.io().line()
     }
 }

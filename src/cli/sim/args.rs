@@ -40,6 +40,15 @@ pub(super) struct Start {
     /// The time at which the tenant's clock starts [default: that of the folder, or the present]
     #[arg(long, value_name = "TIME")]
     pub(super) now: Option<Timestamp>,
+    /// Let clients in that know only the production names, and write the authority they have to trust to
+    /// this file (PEM): a proxy for `HTTPS_PROXY` that speaks TLS for login.microsoftonline.com,
+    /// graph.microsoft.com, api.securitycenter.microsoft.com, api.security.microsoft.com and their regional
+    /// and national kin
+    #[arg(long, value_name = "FILE")]
+    pub(super) tls: Option<PathBuf>,
+    /// Port of that proxy; 0 picks a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8444, requires = "tls")]
+    pub(super) tls_port: u16,
     /// What `externaldata` finds at an address; may be given several times
     #[arg(long, value_name = "ADDRESS=FILE")]
     pub(super) document: Vec<String>,

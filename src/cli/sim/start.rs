@@ -29,10 +29,19 @@ pub(super) async fn run(arguments: &Start, clock: SharedClock) -> anyhow::Result
         options.log_to = Some(Box::new(file.with_context(|| format!("opening `{}`", path.display()))?));
     }
     let tenant = options.identity.tenant_id.clone();
-    let sim = Sim::start(options, clock).await?;
+    let mut sim = Sim::start(options, clock).await?;
+    let proxy = match &arguments.tls {
+        Some(path) => {
+            let gateway = sim.open_gateway(arguments.tls_port).await?;
+            let writing = || format!("writing `{}`", path.display());
+            fs::write(path, &gateway.authority).with_context(writing)?;
+            format!("\nproxy          {}\nauthority      {}", gateway.proxy, path.display())
+        }
+        None => String::new(),
+    };
     let endpoints = sim.endpoints();
     say(&format!(
-        "tenant id      {tenant}\nclient id      {}\nclient secret  {}\nlogin          {}\ngraph          {}\nmde            {}\nxdr            {}\nhooks          {}/{{teams|slack|webhook}}/NAME\nlog            {}/_sim/log",
+        "tenant id      {tenant}\nclient id      {}\nclient secret  {}\nlogin          {}\ngraph          {}\nmde            {}\nxdr            {}\nhooks          {}/{{teams|slack|webhook}}/NAME\nlog            {}/_sim/log{proxy}",
         SimApp::CLIENT_ID,
         SimApp::SECRET,
         endpoints.login,
