@@ -65,6 +65,8 @@ pub(super) enum Form {
     Json,
     /// JUnit XML, for build servers; `test` only
     Junit,
+    /// SARIF 2.1.0, for code hosts and editors; `validate` and `kql check` only
+    Sarif,
 }
 
 /// How the results of most commands are written.

@@ -19,6 +19,7 @@ mod report;
 mod resolve;
 mod rows;
 mod run;
+mod sarif;
 mod serve;
 mod setup;
 mod shipped;
@@ -38,6 +39,7 @@ use tracing_subscriber::EnvFilter;
 
 use args::{Arguments, Command, Form, LogFormat, Output};
 use exit::Exit;
+use kql::args::Kql;
 use output::{Unsaid, tell};
 
 use crate::clock::{SharedClock, SystemClock};
@@ -84,10 +86,16 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         tell("error: `--format junit` is for `huntbook test` only");
         return Ok(Exit::Usage);
     }
+    if form == Form::Sarif
+        && !matches!(arguments.command, Command::Validate(_) | Command::Kql { what: Kql::Check(_) })
+    {
+        tell("error: `--format sarif` is for `huntbook validate` and `huntbook kql check` only");
+        return Ok(Exit::Usage);
+    }
     let format = if form == Form::Json { Output::Json } else { Output::Text };
     match arguments.command {
         Command::Demo(demo) => demo::run(&demo, format, clock).await,
-        Command::Validate(validate) => validate::run(&validate, &config, format),
+        Command::Validate(validate) => validate::run(&validate, &config, form),
         Command::Test(test) => test::run(&test, &config, form).await,
         Command::Record(record) => record::run(&record, &config, format, clock).await,
         Command::Run(run) => run::run(&run, &config, format, clock).await,
@@ -99,7 +107,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),
         Command::Sim(sim) => sim::run(&sim, format, clock).await,
-        Command::Kql { what } => kql::run(&what, &config, format, &clock),
+        Command::Kql { what } => kql::run(&what, &config, form, &clock),
         Command::Actions { name } => reference::actions(name.as_deref(), format),
         Command::Schema { of } => reference::schema(of),
         Command::Explain { code } => reference::explain(&code),

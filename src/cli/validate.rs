@@ -5,10 +5,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::args::{Output, Validate};
+use super::args::{Form, Validate};
 use super::exit::Exit;
 use super::output::{counted, say, say_json, tell};
-use super::setup;
+use super::{sarif, setup};
 use crate::daemon::{self, Scan, ScanError};
 use crate::diag::{Chain, Code, Diagnostic, Format, Level, Sink, SourceText, Span, render};
 use crate::model::Lists;
@@ -17,7 +17,7 @@ use crate::settings::{self, Settings, SettingsError};
 use crate::yaml;
 
 /// Checks settings, lists and playbooks, and prints every problem.
-pub(super) fn run(arguments: &Validate, config: &Path, format: Output) -> anyhow::Result<Exit> {
+pub(super) fn run(arguments: &Validate, config: &Path, form: Form) -> anyhow::Result<Exit> {
     let mut problems = Vec::new();
     let good = match settings::load(config) {
         Ok(settings) => Some(settings),
@@ -43,13 +43,17 @@ pub(super) fn run(arguments: &Validate, config: &Path, format: Output) -> anyhow
     let compiled = compile_set(&found.playbooks, &world);
     problems.extend(compiled.into_iter().flat_map(|compiled| compiled.diagnostics));
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
-    print(&found, &problems, errors, format)?;
+    print(&found, &problems, errors, form)?;
     Ok(if errors == 0 { Exit::Fine } else { Exit::Refused })
 }
 
-fn print(found: &Scan, problems: &[Diagnostic], errors: usize, format: Output) -> anyhow::Result<()> {
+fn print(found: &Scan, problems: &[Diagnostic], errors: usize, form: Form) -> anyhow::Result<()> {
     let (playbooks, lists, warnings) = (found.playbooks.len(), found.lists.len(), problems.len() - errors);
-    if format == Output::Json {
+    if form == Form::Sarif {
+        say_json(&sarif::document(problems, &std::env::current_dir().unwrap_or_default()))?;
+        return Ok(());
+    }
+    if form == Form::Json {
         let problems: Value = serde_json::from_str(&render(problems, Format::Json))?;
         say_json(&json!({
             "playbooks": playbooks, "lists": lists, "errors": errors, "warnings": warnings,

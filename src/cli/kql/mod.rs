@@ -14,9 +14,10 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use super::Misuse;
-use super::args::Output;
+use super::args::{Form, Output};
 use super::exit::Exit;
 use super::output::{say, say_json, tell};
+use super::sarif;
 use crate::clock::SharedClock;
 use crate::diag::{Chain, Diagnostic, Format, Level, Problem, Span, render};
 use crate::kql::{self, Block, FormatError, Pace, Purpose, Schema};
@@ -26,15 +27,16 @@ use args::{Kql, KqlCheck, KqlFmt};
 use files::Source;
 
 /// Runs one of the commands.
-pub(super) fn run(command: &Kql, config: &Path, format: Output, clock: &SharedClock) -> anyhow::Result<Exit> {
+pub(super) fn run(command: &Kql, config: &Path, form: Form, clock: &SharedClock) -> anyhow::Result<Exit> {
+    let format = if form == Form::Json { Output::Json } else { Output::Text };
     match command {
         Kql::Run(arguments) => query::run(arguments, &schema(&arguments.tables, config)?, format, clock),
-        Kql::Check(arguments) => check(arguments, &schema(&arguments.tables, config)?, format),
+        Kql::Check(arguments) => check(arguments, &schema(&arguments.tables, config)?, form),
         Kql::Fmt(arguments) => fmt(arguments, format),
     }
 }
 
-fn check(arguments: &KqlCheck, schema: &Schema, format: Output) -> anyhow::Result<Exit> {
+fn check(arguments: &KqlCheck, schema: &Schema, form: Form) -> anyhow::Result<Exit> {
     let Some(sources) = files::read(&arguments.files.paths)? else { return Ok(Exit::Usage) };
     let purpose = arguments.purpose()?;
     let mut problems = Vec::new();
@@ -47,12 +49,13 @@ fn check(arguments: &KqlCheck, schema: &Schema, format: Output) -> anyhow::Resul
         }
     }
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
-    match format {
-        Output::Json => {
+    match form {
+        Form::Sarif => say_json(&sarif::document(&problems, &std::env::current_dir().unwrap_or_default()))?,
+        Form::Json => {
             let problems = as_json(&problems)?;
             say_json(&json!({"queries": queries, "errors": errors, "problems": problems}))?;
         }
-        Output::Text => {
+        Form::Text | Form::Junit => {
             if !problems.is_empty() {
                 say(&render(&problems, Format::Text))?;
             }
