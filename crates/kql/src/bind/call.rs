@@ -13,6 +13,7 @@ use crate::plan::{Expr as Planned, ExprKind};
 use crate::syntax::{self, Expr, Name};
 use crate::text::Span;
 use crate::types::{ScalarType, Shape};
+use crate::value::Value;
 
 impl<'a> Binder<'a> {
     /// Binds a call that has to give a scalar.
@@ -68,6 +69,21 @@ impl<'a> Binder<'a> {
         }
     }
 
+    /// `bin_auto` takes its size and its fixed point from options of the query.
+    fn call_kind(&self, function: crate::plan::FunctionName, args: Vec<Planned>, span: Span) -> ExprKind {
+        let setting = |wanted: &str| {
+            self.settings.iter().rev().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone())
+        };
+        match setting("query_bin_auto_size").filter(|_| function == "bin_auto") {
+            Some(size) => {
+                let zero = Typed::literal(Value::from(0), Shape::of(ScalarType::Long), span).expr;
+                let fixed = setting("query_bin_auto_at").unwrap_or(zero);
+                ExprKind::Call { function: "bin_at", args: args.into_iter().chain([size, fixed]).collect() }
+            }
+            None => ExprKind::Call { function, args },
+        }
+    }
+
     fn unknown_call(&mut self, name: &Name) {
         if catalogue::aggregate(&name.text).is_some() {
             let message = format!("the aggregate `{}` is not possible here", name.text);
@@ -102,7 +118,7 @@ impl<'a> Binder<'a> {
         let column = unconverted(entry, &arguments, &shape);
         let several = rule.and_then(|rule| several_names(rule, entry, &arguments));
         let args = expand_star(self, arguments);
-        let kind = ExprKind::Call { function: entry.canonical, args };
+        let kind = self.call_kind(entry.canonical, args, span);
         let mut typed = Typed::new(kind, shape, span).with_form(form).with_name(label);
         typed.column = column;
         if let Some(items) = several {
@@ -229,11 +245,8 @@ impl<'a> Binder<'a> {
         let Some((index, column)) = found else {
             let open = self.scope.rows.as_ref().is_some_and(|rows| rows.open);
             let kind = if open {
-                let text = Typed::literal(
-                    crate::value::Value::text(wanted.as_str()),
-                    Shape::of(ScalarType::String),
-                    name.span,
-                );
+                let text =
+                    Typed::literal(Value::text(wanted.as_str()), Shape::of(ScalarType::String), name.span);
                 let args = vec![Planned { kind: ExprKind::Named(wanted), ..text.expr }, default.expr];
                 ExprKind::Call { function: "column_ifexists", args }
             } else {

@@ -109,6 +109,8 @@ struct Binder<'a> {
     search_case: LetterCase,
     /// Names that `as` gave to table slots.
     slot_names: std::collections::BTreeMap<SlotId, Arc<str>>,
+    /// Options that `set` statements gave a value.
+    settings: Vec<(&'a str, crate::plan::Expr)>,
     /// The graph pattern that is being bound.
     matching: Option<graph::Matching>,
 }
@@ -177,6 +179,7 @@ impl<'a> Binder<'a> {
             fuzzy: false,
             search_case: LetterCase::Ignored,
             slot_names: std::collections::BTreeMap::new(),
+            settings: Vec::new(),
             matching: None,
         }
     }

@@ -23,8 +23,13 @@ impl<'a> Binder<'a> {
                     }
                 }
                 StatementKind::Parameters(parameters) => self.query_parameters(parameters),
-                StatementKind::Set { .. }
-                | StatementKind::Alias { .. }
+                StatementKind::Set { name, value } => {
+                    if let Some(value) = value.as_ref().filter(|_| name.text.starts_with("query_bin_auto")) {
+                        let value = self.scalar(value).expr;
+                        self.settings.push((&name.text, value));
+                    }
+                }
+                StatementKind::Alias { .. }
                 | StatementKind::Restrict(_)
                 | StatementKind::Pattern
                 | StatementKind::Error => {}

@@ -12,7 +12,7 @@ use super::text_match::Matcher;
 use super::{EvalError, window};
 use crate::plan::{Comparison, Expr, ExprKind, LocalId, Membership, ScanState, TextMatch};
 use crate::types::{ScalarType, Schema};
-use crate::value::{Bag, Batch, Cells, Dynamic, Value, to_bool, to_dynamic, to_long, to_text};
+use crate::value::{Batch, Cells, Dynamic, Value, to_bool, to_dynamic, to_long, to_text};
 
 /// The rows an expression reads.
 pub(super) struct Frame<'a> {
@@ -31,7 +31,8 @@ impl<'a> Frame<'a> {
         Self { batch, schema, locals: Vec::new(), scan: None }
     }
 
-    const fn rows(&self) -> usize {
+    /// Returns the number of rows.
+    pub(super) const fn rows(&self) -> usize {
         self.batch.rows()
     }
 }
@@ -293,6 +294,8 @@ impl Machine<'_> {
         match function {
             "ingestion_time" => return ingestion_time(frame),
             "pack_all" => return self.pack_all(args, frame),
+            "bag_pack_columns" => return self.pack_columns(args, frame),
+            "assert" => return self.assert(args, frame),
             _ => {}
         }
         let mut columns = Vec::with_capacity(args.len());
@@ -348,32 +351,6 @@ impl Machine<'_> {
         refused(&call)?;
         self.memory(result.as_ref().map_or(0, Cells::weight))?;
         Ok(Arc::new(result.unwrap_or_else(|| Cells::empty(expr.ty))))
-    }
-
-    /// Packs all columns of the row; if asked to, only those that are neither null nor empty.
-    fn pack_all(&self, args: &[Expr], frame: &mut Frame<'_>) -> Result<Arc<Cells>, EvalError> {
-        let rows = frame.rows();
-        let only_filled = match args.first() {
-            Some(arg) => to_bool(&self.eval(arg, frame)?.get(0)) == Some(true),
-            None => false,
-        };
-        let columns: Vec<(Arc<str>, Arc<Cells>)> = frame
-            .schema
-            .columns
-            .iter()
-            .enumerate()
-            .filter(|(_, column)| column.name.as_ref() != super::INGESTION_TIME)
-            .map(|(place, column)| (Arc::clone(&column.name), frame.batch.column_or_null(place, column.ty)))
-            .collect();
-        let pack = |row: usize| {
-            let values = columns.iter().map(|(name, cells)| (Arc::clone(name), cells.get(row)));
-            let kept = values.filter(|(_, value)| !only_filled || !value.is_empty());
-            let bag: Bag = kept.map(|(name, value)| (name, to_dynamic(&value))).collect();
-            Value::Dynamic(Dynamic::bag(bag))
-        };
-        let packed = Cells::from_values(ScalarType::Dynamic, (0..rows).map(pack));
-        self.memory(packed.weight())?;
-        Ok(Arc::new(packed))
     }
 }
 

@@ -105,6 +105,16 @@ impl<'a> Machine<'a> {
         Ok(value)
     }
 
+    /// Sets the value of a slot, and forgets those of the slots behind it, which depend on it.
+    pub(super) fn set_constant(&self, id: SlotId, value: Value, dependent: u32) {
+        let mut slots = self.slots.borrow_mut();
+        let behind = slots.iter_mut().skip(id.0 as usize + 1).take(dependent as usize);
+        behind.for_each(|slot| *slot = None);
+        if let Some(place) = slots.get_mut(id.0 as usize) {
+            *place = Some(SlotValue::Scalar(value));
+        }
+    }
+
     /// Returns the value of a scalar slot.
     pub(super) fn scalar_slot(&self, id: SlotId) -> Result<Value, EvalError> {
         match self.slot(id)? {

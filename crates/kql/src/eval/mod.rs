@@ -18,6 +18,7 @@ mod expr;
 mod machine;
 mod membership;
 mod operator;
+mod pack;
 mod scalar;
 mod text_match;
 mod window;

@@ -2,7 +2,7 @@
 
 use super::{
     AggregateCall, Expr, GraphId, GraphMatch, GraphSource, MakeSeries, Pipeline, PluginCall, Render, Scan,
-    TopNested,
+    SlotId, TopNested,
 };
 use crate::types::{Column, ScalarType};
 
@@ -107,6 +107,9 @@ pub enum Operator {
         key: Expr,
         /// The inner query.
         inner: Box<Pipeline>,
+        /// Where an inner query in braces finds the key: a slot, and how many slots behind it
+        /// depend on it.
+        constant: Option<(SlotId, u32)>,
     },
     /// Hierarchical top; columns are pairs of value and aggregate for each level.
     TopNested(Vec<TopNested>),

@@ -74,7 +74,7 @@ pub struct Partition {
     pub properties: Vec<Property>,
     /// The key.
     pub by: Box<Expr>,
-    /// What to do with each part: a [`Pipeline`] without source in `(…)`, any expression in `{…}`.
+    /// What to do with each part: a [`Pipeline`](super::Pipeline) without source in `(…)`, any expression in `{…}`.
     pub body: Box<Expr>,
     /// Whether the body stands in braces.
     pub braced: bool,

@@ -69,4 +69,4 @@ macro_rules! files {
     };
 }
 
-files!(joins, nulls, texts, times, dynamics, aggregates, windows, tables, graphs, places);
+files!(joins, nulls, texts, times, dynamics, aggregates, windows, tables, graphs, places, numbers);

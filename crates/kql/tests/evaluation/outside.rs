@@ -175,7 +175,7 @@ fn the_deadline_is_asked_now_and_then() {
 
 #[test]
 fn what_is_not_supported_says_so() {
-    let error = first_rows("print series_decompose(dynamic([1, 2, 3]))", &env()).expect_err("an error");
+    let error = first_rows("print hash_many(1, 2)", &env()).expect_err("an error");
     assert!(matches!(error, EvalError::Unsupported { span: Some(_), .. }), "{error}");
 }
 

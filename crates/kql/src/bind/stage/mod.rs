@@ -15,9 +15,10 @@ pub(super) use join::is_fuzzy;
 use super::rows::Rows;
 use super::source::Table;
 use super::{Binder, Scope, WRONG_PLACE, WRONG_TYPE};
-use crate::plan::{Direction, Nulls, Operator, Render, SortKey, Source};
+use crate::plan::{Direction, Nulls, Operator, Render, Slot, SortKey, Source};
 use crate::syntax::{self, Expr, Name, NamedExpr, OperatorKind, Order, Property};
 use crate::types::{Conversion, ScalarType, Shape};
+use crate::value::Value;
 
 impl<'a> Binder<'a> {
     /// Binds one operator and adds it to the table.
@@ -249,9 +250,18 @@ impl<'a> Binder<'a> {
         self.expect_not_dynamic(&key, "the key");
         let rows = self.in_scope();
         let saved = self.env.clone();
-        if let syntax::ExprKind::Name(name) = &partition.by.kind {
+        let mut constant = None;
+        if let (true, syntax::ExprKind::Name(name)) = (partition.braced, &partition.by.kind) {
             // In braces the body is a query of its own, which sees the key as a constant.
-            self.env.bind(&name.text, super::env::Binding::Broken);
+            let null = Value::null(key.ty());
+            let expr = crate::plan::Expr {
+                kind: crate::plan::ExprKind::Literal(null),
+                ty: key.ty(),
+                span: name.span,
+            };
+            let slot = self.add_slot(Slot::Scalar(expr));
+            self.env.bind(&name.text, super::env::Binding::Slot(slot, key.shape.clone()));
+            constant = Some(slot);
         }
         let inner =
             self.with_scope(Scope::default(), |binder| match &super::source::strip(&partition.body).kind {
@@ -262,12 +272,10 @@ impl<'a> Binder<'a> {
             });
         self.env = saved;
         let rows = inner.rows.clone();
-        if partition.braced {
-            table.push(Operator::Unsupported("partition by a query in braces"), rows);
-            return;
-        }
         let inner = Box::new(inner.into_pipeline());
-        table.push(Operator::Partition { key: key.expr, inner }, rows);
+        let slots = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        let constant = constant.map(|slot| (slot, slots.saturating_sub(slot.0 + 1)));
+        table.push(Operator::Partition { key: key.expr, inner, constant }, rows);
     }
 
     fn fork(&mut self, table: &mut Table, branches: &'a [(Option<Name>, syntax::Pipeline)]) {
@@ -308,7 +316,7 @@ enum NoDynamic {
 }
 
 fn default_step(ends: &Shape, span: crate::text::Span) -> super::typed::Typed {
-    use crate::value::{Timespan, Value};
+    use crate::value::Timespan;
     let (value, ty) = match ends {
         Shape::Scalar(ScalarType::Datetime) => (Value::Timespan(Timespan::parse("1d")), ScalarType::Timespan),
         Shape::Scalar(ScalarType::Timespan) => (Value::Timespan(Timespan::parse("1h")), ScalarType::Timespan),

@@ -7,6 +7,7 @@ mod collect;
 mod count;
 mod extreme;
 mod percentile;
+mod schema;
 mod sum;
 mod variance;
 
@@ -42,7 +43,15 @@ pub(super) type Kernel = fn(&Input) -> Vec<Cells>;
 
 /// Finds the kernel of an aggregate by its canonical name.
 pub(super) fn find(name: &str) -> Option<Kernel> {
-    let families = [count::find, sum::find, extreme::find, collect::find, variance::find, percentile::find];
+    let families = [
+        count::find,
+        sum::find,
+        extreme::find,
+        collect::find,
+        variance::find,
+        percentile::find,
+        schema::find,
+    ];
     families.iter().find_map(|family| family(name))
 }
 

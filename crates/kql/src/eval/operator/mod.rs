@@ -62,7 +62,9 @@ pub(super) fn stage(
         Operator::Parse { .. } => parse::parse(machine, operator, schema, received),
         Operator::ParseKv(kv) => parse_kv::parse_kv(machine, kv, schema, received),
         Operator::MakeSeries(series) => series::make_series(machine, series, schema, table),
-        Operator::Partition { key, inner } => partition::partition(machine, key, inner, schema, table),
+        Operator::Partition { key, inner, constant } => {
+            partition::partition(machine, (key, *constant), inner, schema, table)
+        }
         Operator::TopNested(levels) => top_nested::top_nested(machine, levels, schema, table),
         Operator::TopHitters { count, key, weight } => {
             top_nested::top_hitters(machine, count, (key, weight.as_ref()), schema, table)

@@ -6,23 +6,27 @@ use super::super::machine::Machine;
 use super::super::{EvalError, Table};
 use super::summarize::group;
 use super::{eval, row_number};
-use crate::plan::{Expr, Pipeline};
+use crate::plan::{Expr, Pipeline, SlotId};
 use crate::types::Schema;
-use crate::value::Batch;
+use crate::value::{Batch, Value};
 
 /// Runs the inner query once for each value of the key.
 pub(super) fn partition(
     machine: &Machine<'_>,
-    key: &Expr,
+    (key, constant): (&Expr, Option<(SlotId, u32)>),
     inner: &Pipeline,
     schema: &Schema,
     table: &Table,
 ) -> Result<Table, EvalError> {
     let keys = eval(machine, key, table)?;
-    let parts = parts(machine, &[keys], table.batch.rows())?;
+    let parts = parts(machine, &[Arc::clone(&keys)], table.batch.rows())?;
     let mut results = Vec::with_capacity(parts.len());
     for rows in parts {
         let part = Table { schema: table.schema.clone(), batch: table.batch.gather(&rows) };
+        if let Some((slot, dependent)) = constant {
+            let key = rows.first().map(|row| keys.get(*row as usize));
+            machine.set_constant(slot, key.unwrap_or_else(|| Value::null(keys.ty())), dependent);
+        }
         let result = machine.pipeline(inner, Some(&part))?;
         results.push(result.batch);
         machine.work(100)?;

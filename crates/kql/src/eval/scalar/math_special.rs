@@ -13,6 +13,8 @@ pub(super) fn find(name: &str) -> Option<Kernel> {
         "erfc" => |_, args| Value::Real(args.real(0).map(erfc)),
         "beta_pdf" => |_, args| Value::Real(beta(args, beta_pdf)),
         "beta_cdf" => |_, args| Value::Real(beta(args, beta_cdf)),
+        "beta_inv" => |_, args| Value::Real(beta_inv(args)),
+        "welch_test" => |_, args| Value::Real(welch_test(args)),
         _ => return None,
     })
 }
@@ -144,6 +146,38 @@ fn beta_cdf(x: f64, a: f64, b: f64) -> f64 {
         }
     }
     front * (fraction - 1.0)
+}
+
+/// Seeks the value whose cumulative probability is the one given; the interval is halved until it
+/// cannot be halved any more.
+fn beta_inv(args: &Args<'_>) -> Option<f64> {
+    let (p, a, b) = (args.real(0)?, args.real(1)?, args.real(2)?);
+    if a <= 0.0 || b <= 0.0 {
+        return Some(f64::NAN);
+    }
+    if p <= 0.0 || p > 1.0 {
+        return None;
+    }
+    let (mut low, mut high) = (0.0, 1.0);
+    for _ in 0..1100 {
+        let middle = f64::midpoint(low, high);
+        if middle <= low || middle >= high {
+            break;
+        }
+        if beta_cdf(middle, a, b) < p { low = middle } else { high = middle }
+    }
+    Some(high)
+}
+
+/// The probability that two samples with these means, variances and counts are of one population,
+/// by the test of Welch.
+fn welch_test(args: &Args<'_>) -> Option<f64> {
+    let [m1, v1, n1, m2, v2, n2] = [0, 1, 2, 3, 4, 5].map(|index| args.real(index));
+    let (s1, s2) = (v1? / n1?, v2? / n2?);
+    let t = (m1? - m2?) / (s1 + s2).sqrt();
+    let freedom = (s1 + s2).powi(2) / (s1 * s1 / (n1? - 1.0) + s2 * s2 / (n2? - 1.0));
+    let x = freedom / (freedom + t * t);
+    (freedom > 0.0 && x.is_finite()).then(|| beta_cdf(x, freedom / 2.0, 0.5))
 }
 
 fn nonzero(value: f64) -> f64 {

@@ -23,9 +23,12 @@ mod regexes;
 mod series;
 mod series_fit;
 mod series_math;
+mod series_season;
+mod series_transform;
 mod sets;
 mod strings;
 mod strings_search;
+mod timezone;
 mod units;
 mod various;
 
@@ -90,6 +93,9 @@ pub(super) fn find(name: &str) -> Option<Kernel> {
         series::find,
         series_math::find,
         series_fit::find,
+        series_season::find,
+        series_transform::find,
+        timezone::find,
         math_special::find,
         units::find,
         geo::find,

@@ -36,8 +36,13 @@ fn extract_all(call: &Call<'_>, args: &Args<'_>) -> Value {
     let Some(regex) = call.memo.regex(&args.text(0)) else { return Value::Dynamic(Dynamic::Null) };
     let groups: Vec<usize> = match args.array(1) {
         Some(wanted) if with_groups => {
-            let number = |item: &Dynamic| to_long(&Value::Dynamic(item.clone()));
-            wanted.iter().filter_map(number).filter_map(|group| usize::try_from(group).ok()).collect()
+            let place = |item: &Dynamic| match item {
+                Dynamic::String(name) => regex.capture_names().position(|known| known == Some(name)),
+                other => {
+                    to_long(&Value::Dynamic(other.clone())).and_then(|group| usize::try_from(group).ok())
+                }
+            };
+            wanted.iter().filter_map(place).collect()
         }
         _ if regex.captures_len() == 1 => vec![0],
         _ => (1..regex.captures_len()).collect(),

@@ -14,7 +14,6 @@ pub(super) fn find(name: &str) -> Option<Kernel> {
         "series_fill_forward" => |_, args| fill_from(args, Direction::Forward),
         "series_fill_backward" => |_, args| fill_from(args, Direction::Backward),
         "series_fill_linear" => series_fill_linear,
-        "series_seasonal" => return None,
         _ => return None,
     })
 }

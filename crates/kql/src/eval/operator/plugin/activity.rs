@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{EvalError, Plugin, Table};
-use crate::types::ScalarType;
+use crate::types::{Column, ScalarType, Schema};
 use crate::value::{Batch, KeyWriter, Value, cast, to_long};
 
 /// Values of the dimensions, and the visits that have them: when, and who.
@@ -203,6 +203,61 @@ pub(super) fn activity_metrics(plugin: &Plugin<'_, '_>) -> Result<Table, EvalErr
         ],
         rows,
     )
+}
+
+/// Follows the users that were first seen in each window through the later windows.
+pub(super) fn new_activity_metrics(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> {
+    if plugin.call.args.len() > 6 {
+        return Err(plugin.wrong("dimensions or a period to look back"));
+    }
+    let visits = Visits::new(plugin, plugin.call.args.len())?;
+    let (start, end, window) = (whole(plugin, 2)?, whole(plugin, 3)?, positive(plugin, 4)?);
+    let wanted = if plugin.call.args.len() > 5 { Some(whole(plugin, 5)?) } else { None };
+    let count = end.saturating_sub(start).div_euclid(window).saturating_add(1);
+    plugin.machine.rows(usize::try_from(count).unwrap_or(0).saturating_pow(2))?;
+    let mut bins: BTreeMap<i64, BTreeSet<&[u8]>> = (0..count).map(|bin| (bin, BTreeSet::new())).collect();
+    for (when, who) in visits.by_dimensions.values().flat_map(|(_, visits)| visits) {
+        if (start..=end).contains(when) {
+            bins.entry((when - start).div_euclid(window)).or_default().insert(who);
+        }
+    }
+    let mut seen: BTreeSet<&[u8]> = BTreeSet::new();
+    let mut rows = Vec::new();
+    for (from, users) in &bins {
+        let cohort: BTreeSet<&[u8]> = users.difference(&seen).copied().collect();
+        let before = seen.clone();
+        seen.extend(users.iter().copied());
+        if wanted.is_some_and(|wanted| (wanted - start).div_euclid(window) != *from) {
+            continue;
+        }
+        if cohort.is_empty() {
+            return Err(plugin.wrong("a window without new users"));
+        }
+        for (to, later) in bins.range(*from..) {
+            plugin.machine.work(later.len() + cohort.len())?;
+            let new = later.difference(if from == to { &before } else { &seen }).count();
+            let stayed = later.intersection(&cohort).count();
+            let left = cohort.len() - stayed;
+            rows.push(vec![
+                visits.time(from * window + start),
+                visits.time(to * window + start),
+                long(new),
+                long(stayed),
+                long(left),
+                ratio(stayed, cohort.len()),
+                ratio(left, cohort.len()),
+            ]);
+        }
+    }
+    let timeline = plugin.column(1)?;
+    let name = plugin.table.schema.get(timeline).map(|column| column.name.to_string()).unwrap_or_default();
+    let times = ["from_", "to_"].map(|prefix| Column::new(&*format!("{prefix}{name}"), visits.ty));
+    let counts = ["dcount_new_values", "dcount_retained_values", "dcount_churn_values"];
+    let rates = ["retention_rate", "churn_rate"];
+    let figures = counts.map(|name| Column::new(name, ScalarType::Long)).into_iter();
+    let figures = figures.chain(rates.map(|name| Column::new(name, ScalarType::Real)));
+    let schema: Schema = times.into_iter().chain(figures).collect();
+    Ok(Table { batch: Batch::from_rows(&schema, rows), schema })
 }
 
 /// Counts visits, users, new users and all users so far in each window.

@@ -4,6 +4,7 @@ mod activity;
 mod bag_unpack;
 mod lookup;
 mod narrow;
+mod near;
 mod pivot;
 mod sessions;
 
@@ -35,6 +36,9 @@ pub(super) fn plugin(
         "active_users_count" => activity::active_users_count(&plugin),
         "activity_counts_metrics" => activity::activity_counts_metrics(&plugin),
         "activity_engagement" => activity::activity_engagement(&plugin),
+        "new_activity_metrics" => activity::new_activity_metrics(&plugin),
+        "rows_near" => near::rows_near(&plugin),
+        "identity" => Ok(plugin.table.clone()),
         "activity_metrics" => activity::activity_metrics(&plugin),
         "sliding_window_counts" => sessions::sliding_window_counts(&plugin),
         "session_count" => sessions::session_count(&plugin),
