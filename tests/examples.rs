@@ -6,8 +6,14 @@ use std::process::Command;
 
 /// Builds an example if that is needed, runs it and returns what it prints.
 fn run(example: &str) -> String {
+    run_with(example, &[])
+}
+
+/// The same with arguments.
+fn run_with(example: &str, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--locked", "--example", example])
+        .args(["run", "--quiet", "--locked", "--example", example, "--"])
+        .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
@@ -30,4 +36,20 @@ fn the_engine_runs_inside_another_program() {
 #[test]
 fn playbooks_and_conditions_are_checked_from_rust() {
     insta::assert_snapshot!(run("check_conditions"));
+}
+
+#[test]
+fn a_collection_of_queries_is_run_over_the_story() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let queries = [
+        "DeviceInfo | where Timestamp > ago(1d) | count",
+        "externaldata(v: string) ['https://lists.example/a.csv'] | join kind=inner (DeviceInfo) on $left.v == $right.DeviceId",
+        "DeviceProcessEvents | where SHA1 == 'none'",
+    ];
+    let lines = queries.map(|query| format!("{}\n", serde_json::json!({"query": query})));
+    std::fs::write(file.path(), lines.concat()).expect("the file is written");
+    insta::assert_snapshot!(run_with("corpus", &[&file.path().to_string_lossy()]), @r"
+    3 of 3 queries run, 1 of them find something
+    1 of those that run read documents from outside, which were empty
+    ");
 }

@@ -323,6 +323,22 @@ async fn hunting_refuses_as_the_service_does() {
 }
 
 #[tokio::test]
+async fn queries_beyond_the_quota_are_told_when_to_come_again() {
+    let world = World::open(SimOptions { hunts_per_minute: Some(2), ..options() }).await;
+    let hunt =
+        async || world.post(MDE, "/advancedqueries/run", json!({"Query": "DeviceProcessEvents"})).await;
+    hunt().await.expect(200);
+    world.clock.advance(SignedDuration::from_secs(20));
+    hunt().await.expect(200);
+    let refused = hunt().await;
+    assert_eq!(refused.headers["retry-after"], "41");
+    let text = refused.refused(429, "TooManyRequests");
+    assert_eq!(text, "API calls quota exceeded! maximum allowed 2 per 00:01:00");
+    world.clock.advance(SignedDuration::from_secs(41));
+    hunt().await.expect(200);
+}
+
+#[tokio::test]
 async fn generated_rows_come_whole() {
     let world = World::sample().await;
     let query = json!({"Query": "DeviceProcessEvents\n// generated rows\n| take 10000"});

@@ -1,7 +1,7 @@
 //! One request, read and taken apart, and why it may be refused.
 
 use axum::body::Bytes;
-use axum::http::header::HOST;
+use axum::http::header::{HOST, RETRY_AFTER};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
@@ -134,16 +134,32 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: String,
     pub(super) message: String,
+    /// Seconds after which the caller may come again.
+    pub(super) wait: Option<i64>,
 }
 
 impl Refusal {
     pub(super) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_owned(), message: message.into() }
+        Self { status, code: code.to_owned(), message: message.into(), wait: None }
     }
 
     /// The request itself is wrong.
     pub(super) fn bad(code: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    /// Says when the caller may come again.
+    pub(super) fn after(self, seconds: i64) -> Self {
+        Self { wait: Some(seconds), ..self }
+    }
+
+    /// A body with what its header has to say.
+    pub(super) fn answered(&self, body: &Value) -> Reply {
+        let reply = Reply::json(self.status, body);
+        match self.wait {
+            Some(seconds) => reply.with(RETRY_AFTER, &seconds.to_string()),
+            None => reply,
+        }
     }
 
     /// There is no such thing.

@@ -151,6 +151,6 @@ pub(super) fn envelope(call: &Call, refusal: &Refusal) -> Reply {
             "client-request-id": call.header("client-request-id").map_or_else(|| id.to_string(), shown),
         },
     }});
-    let reply = Reply::json(refusal.status, &body);
+    let reply = refusal.answered(&body);
     if unauthorized { reply.with(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"") } else { reply }
 }

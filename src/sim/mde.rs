@@ -257,7 +257,7 @@ pub(super) fn envelope(call: &Call, refusal: &Refusal) -> Reply {
     let body = json!({"error": {
         "code": refusal.code, "message": refusal.message, "target": call.request_id(),
     }});
-    let reply = Reply::json(refusal.status, &body);
+    let reply = refusal.answered(&body);
     if refusal.status == StatusCode::UNAUTHORIZED {
         return reply.with(WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"");
     }

@@ -112,6 +112,9 @@ pub struct SimOptions {
     pub duplicates: Duplicates,
     /// Items on a page of incidents or alerts, and the most a caller gets.
     pub page_size: usize,
+    /// Queries the tenant answers in a minute, all callers together; further ones meet 429. The service
+    /// promises 45. Any number, if none.
+    pub hunts_per_minute: Option<usize>,
     /// Life of a token.
     pub token_life: SignedDuration,
     /// Signing secrets of webhook sinks (`whsec_…`), by the name of the sink.
@@ -145,6 +148,7 @@ impl SimOptions {
             timing: ActionTiming::default(),
             duplicates: Duplicates::default(),
             page_size: PAGE_SIZE,
+            hunts_per_minute: None,
             token_life: TOKEN_LIFE,
             hook_secrets: BTreeMap::new(),
             log_to: None,
@@ -375,12 +379,14 @@ fn service(options: SimOptions, url: String, clock: SharedClock) -> Result<Arc<s
             timing: options.timing,
             duplicates: options.duplicates,
             page_size: options.page_size.max(1),
+            hunts_per_minute: options.hunts_per_minute,
         },
         hook_secrets: options.hook_secrets,
         faults: fault::Script::new(options.faults)?,
         log: log::Log::new(options.log_to),
         state: Mutex::new(state),
         late: Mutex::new(JoinSet::new()),
+        hunts: Mutex::default(),
         url,
         clock,
     }))

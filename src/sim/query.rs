@@ -1,11 +1,11 @@
 //! Hunting over HTTP: reads a request, lets the [`Hunter`](super::Hunter) answer off the server's own
 //! threads, and sends the rows without copying them once more.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use jiff::{Span, SpanRelativeTo, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 use serde_json::{Value, json};
 
 use super::call::{Call, Caller, Refusal, shown};
@@ -21,6 +21,8 @@ pub const HUNT_BYTES_MAX: usize = 50 << 20;
 const QUERY_BYTES_MAX: usize = 256 * 1024;
 /// Characters of a query the log keeps.
 const NOTE_CHARS_MAX: usize = 2000;
+/// Over how long queries are counted.
+const QUOTA_WINDOW: SignedDuration = SignedDuration::from_mins(1);
 /// What a query looks at when the request does not say.
 const WINDOW_DAYS: i64 = 30;
 
@@ -80,10 +82,31 @@ async fn hunt(
     match request {
         Ok(request) => {
             let note = request.note();
-            (answer(service, call, request).await.and_then(write), note)
+            let answer = match quota(service, call.now) {
+                Ok(()) => answer(service, call, request).await.and_then(write),
+                Err(refused) => Err(refused),
+            };
+            (answer, note)
         }
         Err(refused) => (Err(refused), String::new()),
     }
+}
+
+/// Counts a query against what the tenant answers in a minute; refused ones do not count.
+fn quota(service: &Service, now: Timestamp) -> Result<(), Refusal> {
+    let Some(most) = service.rules.hunts_per_minute else { return Ok(()) };
+    let mut hunts = service.hunts.lock().unwrap_or_else(PoisonError::into_inner);
+    let age = |at: &Timestamp| at.duration_until(now);
+    while hunts.front().is_some_and(|first| QUOTA_WINDOW <= age(first)) {
+        hunts.pop_front();
+    }
+    if hunts.len() < most {
+        hunts.push_back(now);
+        return Ok(());
+    }
+    let wait = hunts.front().map_or(QUOTA_WINDOW, |first| QUOTA_WINDOW - age(first));
+    let text = format!("API calls quota exceeded! maximum allowed {most} per 00:01:00");
+    Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", text).after(wait.as_secs() + 1))
 }
 
 fn columns(table: &HuntTable, name: &str, kind: &str) -> Vec<Value> {
@@ -175,7 +198,7 @@ impl Request {
 }
 
 fn back(days: i64, now: Timestamp) -> Option<HuntWindow> {
-    let from = now.checked_sub(jiff::SignedDuration::from_hours(days.checked_mul(24)?)).ok()?;
+    let from = now.checked_sub(SignedDuration::from_hours(days.checked_mul(24)?)).ok()?;
     Some(HuntWindow { from, to: now })
 }
 
@@ -183,7 +206,7 @@ fn back(days: i64, now: Timestamp) -> Option<HuntWindow> {
 fn window(text: &str, now: Timestamp) -> Option<HuntWindow> {
     let length = |text: &str| {
         let span: Span = text.starts_with(['P', 'p']).then(|| text.parse().ok()).flatten()?;
-        span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(jiff::SignedDuration::is_positive)
+        span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(SignedDuration::is_positive)
     };
     let instant = |text: &str| -> Option<Timestamp> {
         let midnight = || text.parse::<jiff::civil::DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();

@@ -1,6 +1,6 @@
 //! The way of a request: number it, read it, find its fault, route it, answer it, log it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(super) struct Rules {
     pub(super) timing: ActionTiming,
     pub(super) duplicates: Duplicates,
     pub(super) page_size: usize,
+    /// Queries the tenant answers in a minute; any number, if none.
+    pub(super) hunts_per_minute: Option<usize>,
 }
 
 /// One simulated tenant, shared by its connections.
@@ -52,6 +54,8 @@ pub(super) struct Service {
     pub(super) faults: Script,
     pub(super) log: Log,
     pub(super) state: Mutex<TenantState>,
+    /// When queries of the last minute came.
+    pub(super) hunts: Mutex<VecDeque<Timestamp>>,
     /// Requests that are acted on after they were answered.
     pub(super) late: Mutex<JoinSet<()>>,
     /// Address of the server, for callers that do not say how they reached it.

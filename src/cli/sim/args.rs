@@ -40,6 +40,10 @@ pub(super) struct Start {
     /// The time at which the tenant's clock starts [default: that of the folder, or the present]
     #[arg(long, value_name = "TIME")]
     pub(super) now: Option<Timestamp>,
+    /// Queries the tenant answers in a minute; further ones meet 429 [default: any number; the service
+    /// promises 45]
+    #[arg(long, value_name = "N")]
+    pub(super) hunts_per_minute: Option<usize>,
     /// Let clients in that know only the production names, and write the authority they have to trust to
     /// this file (PEM): a proxy for `HTTPS_PROXY` that speaks TLS for login.microsoftonline.com,
     /// graph.microsoft.com, api.securitycenter.microsoft.com, api.security.microsoft.com and their regional

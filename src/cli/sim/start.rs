@@ -21,6 +21,7 @@ use crate::yaml;
 pub(super) async fn run(arguments: &Start, clock: SharedClock) -> anyhow::Result<Exit> {
     let (mut options, clock) = tenant(arguments, clock)?;
     options.port = arguments.port;
+    options.hunts_per_minute = arguments.hunts_per_minute;
     if let Some(path) = &arguments.faults {
         options.faults = faults(path)?;
     }
