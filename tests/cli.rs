@@ -10,6 +10,8 @@ mod output;
 mod refused;
 #[path = "cli/serving.rs"]
 mod serving;
+#[path = "cli/tidy.rs"]
+mod tidy;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use jiff::SignedDuration;
 
 use super::args::{Demo, Output};
-use super::exit::Exit;
+use super::exit::{Exit, unless_ended};
 use super::output::{Unsaid, fold, say, say_json, tell, width};
 use super::run::{Scratch, deliver, spinner};
 use super::{overview, serve, setup, shipped, validate};
@@ -57,8 +57,11 @@ pub(super) async fn run(arguments: &Demo, format: Output, clock: SharedClock) ->
         return Ok(Exit::Refused);
     }
     let plans = plans.into_iter().filter_map(|compiled| compiled.plan).map(Arc::new).collect();
-    let reports = stage.play(plans, Arc::new(in_force)).await?;
-    let reports = deliver(&stage.engine, &stage.channels, reports).await?;
+    let play = async {
+        let reports = stage.play(plans, Arc::new(in_force)).await?;
+        deliver(&stage.engine, &stage.channels, reports).await
+    };
+    let reports = unless_ended(play).await?;
     match format {
         Output::Json => say_json(&reports)?,
         Output::Text => stage.curtain(&reports)?,

@@ -38,7 +38,7 @@ use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
 use args::{Arguments, Command, Form, LogFormat, Output};
-use exit::Exit;
+use exit::{Ended, Exit};
 use kql::args::Kql;
 use output::{Unsaid, tell};
 
@@ -73,10 +73,12 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return Exit::Findings.into();
         }
     };
-    match runtime.block_on(dispatch(arguments)) {
-        Ok(exit) => exit.into(),
-        Err(error) => explain(&error).into(),
+    let exit = runtime.block_on(dispatch(arguments)).unwrap_or_else(|error| explain(&error));
+    if matches!(exit, Exit::Ended(_)) {
+        // Whoever ended it does not wait for a name to be looked up.
+        runtime.shutdown_background();
     }
+    exit.into()
 }
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
@@ -153,6 +155,10 @@ fn explain(error: &anyhow::Error) -> Exit {
     }
     if error.downcast_ref().is_some_and(Unsaid::reader_is_gone) {
         return Exit::ReaderGone;
+    }
+    if let Some(Ended(signal)) = error.downcast_ref() {
+        tell(&error.to_string());
+        return Exit::Ended(*signal);
     }
     let source: &(dyn std::error::Error + 'static) = error.as_ref();
     tell(&format!("error: {}", crate::text::encode::log(&Chain(source).to_string())));

@@ -66,7 +66,8 @@ pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
         let codes = "codes are HB0001 to HB0999 and KQL001 to KQL999";
         return Err(Misuse(format!("there is no code `{}`; {codes}", code.escape_debug())).into());
     };
-    say(&format!("{known}: {title}\n\n{}", known.about()))?;
+    let text = known.explanation().unwrap_or_else(|| known.about().trim());
+    say(&format!("{known}: {title}\n\n{text}"))?;
     Ok(Exit::Fine)
 }
 

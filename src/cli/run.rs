@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Output, Run, Shown};
 use super::choose::{Chosen, choose};
-use super::exit::Exit;
+use super::exit::{Exit, unless_ended};
 use super::output::{clean, show, tell};
 use super::{Misuse, Refusal, history, report, setup, validate};
 use crate::clock::SharedClock;
@@ -31,12 +31,19 @@ pub(super) async fn run(
     format: Output,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
+    let work = Box::pin(once(arguments, config, format, clock));
+    // A dry run leaves nothing, whoever ends it; what a real one has done is in the journal.
+    if arguments.dry_run { unless_ended(work).await } else { work.await }
+}
+
+async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
     let found = daemon::scan(&settings.playbooks, &settings.lists)?;
     let mut problems = Vec::new();
     let lists = validate::lists(&found.lists, &mut problems);
     let world = setup::world(&settings, lists.clone());
     validate::insist_on_names(config, &settings, &world)?;
+    setup::warn_of_exposure(config, &settings);
     let chosen = choose(&arguments.playbook, found.playbooks, &world)?;
     let parts = setup::open(&settings, &clock)?;
     let journal = Journal::open(&settings, arguments, &clock).await?;

@@ -38,6 +38,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
         }
     }
     validate::insist_on_names(config, &settings, &setup::world(&settings, lists))?;
+    setup::warn_of_exposure(config, &settings);
     let parts = setup::open(&settings, &clock)?;
     let engine = Engine { store, clock, tenants: parts.tenants, alerts: setup::alerts(&settings) };
     let options = options(&settings, parts.channels, arguments.drain);

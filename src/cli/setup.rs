@@ -7,8 +7,10 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use super::Unfit;
+use super::output::tell;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
 use crate::clock::SharedClock;
+use crate::diag::{Format, render};
 use crate::expr::Language;
 use crate::guard::{Caps, Ceilings, Percent};
 use crate::http::{Http, HttpOptions};
@@ -51,6 +53,14 @@ fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
         channels.insert(name.clone(), Channel::open(name, &options, http.clone(), Arc::clone(clock))?);
     }
     Ok(Parts { tenants, channels })
+}
+
+/// Warns of secrets and folders that are open to others, on standard error.
+pub(super) fn warn_of_exposure(config: &Path, settings: &Settings) {
+    let found = settings::exposures(config, settings);
+    if !found.is_empty() {
+        tell(&render(&found, Format::Text));
+    }
 }
 
 /// What playbooks may refer to.

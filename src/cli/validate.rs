@@ -35,8 +35,9 @@ pub(super) fn run(arguments: &Validate, config: &Path, form: Form) -> anyhow::Re
     problems.extend(unread.iter().map(ScanError::diagnostic));
     let lists = lists(&found.lists, &mut problems);
     let mut world = setup::world(&settings, lists);
-    if good.is_some() {
-        problems.extend(settings_names(config, &settings, &world));
+    if let Some(settings) = &good {
+        problems.extend(settings::exposures(config, settings));
+        problems.extend(settings_names(config, settings, &world));
     } else {
         allow_names(&mut world, &found.playbooks);
     }

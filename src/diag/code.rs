@@ -126,6 +126,8 @@ codes! {
     SecretInClear = "HB0801", "a secret written in the clear";
     /// An endpoint that is not allowed.
     Endpoint = "HB0802", "an endpoint that is not allowed";
+    /// A secret that others can read, or a folder that everybody can write to.
+    Exposed = "HB0803", "a file or folder that is open to others";
     /// A fixture of a test that is not there, cannot be read or does not fit.
     Fixture = "HB0901", "a fixture that cannot be used";
     /// A test that can never be played or never pass as it stands.

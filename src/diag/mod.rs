@@ -5,6 +5,7 @@
 //! world (network, disk) are `Result`s of the room that met them and are shown by [`Chain`].
 
 mod code;
+mod explain;
 mod problem;
 mod render;
 

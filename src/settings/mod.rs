@@ -7,6 +7,7 @@
 //! This room and `cli` are the only ones that read the environment.
 
 mod channel;
+mod exposure;
 mod hunting;
 mod load;
 mod secret;
@@ -15,6 +16,7 @@ mod tenant;
 pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
+pub use exposure::exposures;
 pub use load::{SettingsError, folders, load, parse, place};
 pub use secret::{SecretError, SecretRef, resolve};
 pub use tenant::{AuthSettings, ClientSecretSettings, Cloud, EndpointSettings, HuntingApi, TenantSettings};

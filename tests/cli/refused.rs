@@ -87,6 +87,7 @@ fn one_document_holds_the_problems_of_settings_playbooks_and_files() {
     let found: Vec<(&str, &str)> = found.iter().map(|(file, code)| (file.as_str(), code.as_str())).collect();
     let expect = [
         ("huntbook.yaml", "HB0101"),
+        ("playbooks/gone.yaml", "HB0006"),
         ("lists/hosts.txt", "HB0001"),
         // Not that its channel is unknown: nobody can say, while the settings are as they are.
         ("playbooks/tag.yaml", "HB0402"),

@@ -1,0 +1,96 @@
+//! What huntbook leaves behind, and whom it lets look at it.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Command, Stdio};
+
+use huntbook::clock::{Clock as _, SystemClock};
+use huntbook::sim::{Fault, SimApp};
+use jiff::SignedDuration;
+
+use crate::{PLAYBOOK, SECRET_NAME, ask, ends, project, tenant, text};
+
+/// How often something is looked for; fifty times a second.
+const LOOKS_MAX: u32 = 1_000;
+const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(20);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_that_is_ended_leaves_nothing() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    ends(&ask(&dir, &["run", "tag"]).await, 0);
+    sim.set_faults(vec![Fault { delay_ms: 600_000, ..Fault::on("POST /graph/*/security/runHuntingQuery") }])
+        .unwrap();
+    for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
+        let temp = tempfile::tempdir().unwrap();
+        let asked = sim.requests().len();
+        let run = Command::new(env!("CARGO_BIN_EXE_huntbook"))
+            .args(["run", "tag", "--dry-run"])
+            .current_dir(dir.path())
+            .env_clear()
+            .env("TMPDIR", temp.path())
+            .env(SECRET_NAME, SimApp::SECRET)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let files = || std::fs::read_dir(temp.path()).unwrap().count();
+        for _look in 0..LOOKS_MAX {
+            // The token, and then the query that is not answered.
+            if asked + 1 < sim.requests().len() || (0 < files() && asked < sim.requests().len()) {
+                break;
+            }
+            SystemClock.sleep(LOOK_EVERY).await;
+        }
+        assert_eq!(files(), 1, "the copy of the journal is there while it runs");
+        let pid = run.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        let ended = tokio::task::spawn_blocking(move || run.wait_with_output().unwrap()).await.unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{name}: {}", text(&ended.stderr));
+        assert!(text(&ended.stderr).contains("nothing is left behind"), "{}", text(&ended.stderr));
+        assert_eq!(files(), 0, "{name}");
+    }
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_and_folders_that_are_open_to_others_are_warned_of() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    let at = |name: &str| dir.path().join(name);
+    let allow = |name: &str, mode: u32| {
+        std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    std::fs::write(at("secret"), SimApp::SECRET).unwrap();
+    let settings = std::fs::read_to_string(at("huntbook.yaml")).unwrap();
+    std::fs::write(
+        at("huntbook.yaml"),
+        settings.replace(&format!("{{env: {SECRET_NAME}}}"), "{file: secret}"),
+    )
+    .unwrap();
+    allow("secret", 0o600);
+    allow("playbooks", 0o755);
+    let validate = ask(&dir, &["validate"]).await;
+    ends(&validate, 0);
+    assert!(!text(&validate.stdout).contains("HB0803"), "{}", text(&validate.stdout));
+    allow("secret", 0o640);
+    allow("playbooks", 0o777);
+    let validate = ask(&dir, &["validate"]).await;
+    ends(&validate, 0);
+    let shown = text(&validate.stdout);
+    let secret = "can be read by others (mode 0640)";
+    let folder = "everybody can write to";
+    for word in [secret, folder, "HB0803", "huntbook.yaml:5:", "chmod 600", "chmod o-w"] {
+        assert!(shown.contains(word), "{word}\n{shown}");
+    }
+    let run = ask(&dir, &["run", "tag", "--dry-run"]).await;
+    ends(&run, 0);
+    for word in [secret, folder] {
+        assert!(text(&run.stderr).contains(word), "{}", text(&run.stderr));
+    }
+    let all = format!("{shown}{}{}", text(&run.stdout), text(&run.stderr));
+    assert!(!all.contains(SimApp::SECRET));
+    // The journal is nobody else's business, whatever the folder's rights are.
+    ends(&ask(&dir, &["run", "tag"]).await, 0);
+    let mode = std::fs::metadata(at("huntbook.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    sim.stop().await;
+}
