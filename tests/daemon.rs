@@ -16,7 +16,7 @@ use huntbook::engine::Engine;
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
 use huntbook::http::{Http, HttpOptions};
-use huntbook::model::{Lists, Secret};
+use huntbook::model::{Lists, PlaybookId, Secret};
 use huntbook::notify::Channels;
 use huntbook::plan::{Exclusions, World};
 use huntbook::sim::{HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, Sim, SimApp, SimOptions};
@@ -27,11 +27,13 @@ use serde_json::json;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// How often something is looked for; two hundred times a second.
 const LOOKS_MAX: u32 = 4_000;
 const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(5);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+const PLAYBOOK: PlaybookId = PlaybookId(Uuid::from_u128(0x2f6c_9d54_7d0e_4b53_9d5e_6f0a_3c1b_8e77));
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Answers every query with one row, when its gate is open.
@@ -336,6 +338,14 @@ async fn overlapping(rule: &str) -> Vec<String> {
     assert_eq!(served.runs().await.len(), 1, "one at a time");
     place.gate.open();
     served.until_ended(if rule == "skip" { 1 } else { 2 }).await;
+    let skips = async |served: &Served| served.store.skips(PLAYBOOK).await.unwrap().pop().unwrap();
+    let skip = skips(&served).await;
+    let skipped = if rule == "skip" { ("2026-03-01T15:00:00Z", 2) } else { ("2026-03-01T14:00:00Z", 1) };
+    assert_eq!((skip.slot, skip.count), (instant(skipped.0), skipped.1));
+    assert_eq!((skip.tenant.as_str(), skip.reason.as_str()), ("contoso", "the run before it goes on"));
+    // What was let go is not made up for after a restart.
+    served.end().await.unwrap();
+    let served = place.serve().await;
     served.start_next(&place).await;
     let runs = served.runs().await;
     served.end().await.unwrap();

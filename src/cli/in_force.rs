@@ -11,7 +11,7 @@ use crate::daemon::Generation;
 use crate::model::Lists;
 use crate::plan::Plan;
 use crate::settings::Settings;
-use crate::store::{LivePlaybook, RunFilter, Store};
+use crate::store::{LivePlaybook, RunFilter, Skip, Store};
 
 /// A playbook in force.
 pub(super) struct InForce {
@@ -25,6 +25,8 @@ pub(super) struct InForce {
     /// The next slot of its schedule, while somebody serves it.
     next_due: Option<Timestamp>,
     last: Option<Listed>,
+    /// What its schedule let go last, by tenant.
+    skips: Vec<Skip>,
 }
 
 /// Whether a playbook runs by itself.
@@ -72,6 +74,7 @@ pub(super) async fn read(
             starts,
             next_due,
             last,
+            skips: store.skips(live.playbook).await?,
             live,
         });
     }
@@ -98,7 +101,15 @@ impl InForce {
         json!({
             "playbook": self.live.playbook, "playbookName": self.name, "file": self.live.file,
             "playbookVersion": self.live.hash, "since": self.live.at, "mode": self.mode,
-            "starts": self.starts.as_str(), "nextDue": self.next_due, "lastRun": last,
+            "starts": self.starts.as_str(), "nextDue": self.next_due, "lastRun": last, "skipped": self.skips,
+        })
+    }
+
+    /// What its schedule let go last, a line for each tenant.
+    pub(super) fn skipped(&self) -> impl Iterator<Item = String> {
+        self.skips.iter().map(|Skip { tenant, slot, reason, count }| {
+            let (name, tenant) = (clean(&self.name, CELL_WIDTH), clean(tenant, CELL_WIDTH));
+            format!("{name} in {tenant}, due {slot:.0}: {reason} ({count} in all)")
         })
     }
 

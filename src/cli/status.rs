@@ -177,6 +177,9 @@ impl Moment {
             let (name, tenant) = (clean(&run.playbook_name, CELL_WIDTH), clean(&run.tenant, CELL_WIDTH));
             line("running", format!("{name} in {tenant} since {:.0}, run {}{end}", run.started, run.id));
         }
+        for skipped in self.playbooks.iter().flat_map(InForce::skipped) {
+            line("skipped", skipped);
+        }
         for effect in &self.intended {
             let end = match self.owner {
                 None => ": cut off; the next start parks it",

@@ -16,3 +16,6 @@ mod watch;
 pub use generation::{Generation, Instead, Live, Refused, Status};
 pub use run::{Daemon, DaemonError, DaemonOptions, plan_of};
 pub use scan::{Scan, ScanError, Unread, read_all, read_paths, read_tests, scan, scan_lists};
+
+#[cfg(test)]
+mod tests;

@@ -17,8 +17,8 @@ use crate::engine::{Engine, EngineError, Order, Ran};
 use crate::fault::crash_point;
 use crate::notify::{self, Channels};
 use crate::plan::{Plan, World, compile};
-use crate::schedule::{Key, Scheduler, Start};
-use crate::store::{ContentHash, Effects, Remedy, StoreError};
+use crate::schedule::{Key, Scheduler, Skipped, Start};
+use crate::store::{ContentHash, Effects, NewSkip, Remedy, StoreError};
 
 /// Messages sent in one pass.
 const DELIVERIES_MAX: u32 = 100;
@@ -192,6 +192,10 @@ impl Daemon {
                     Ok(())
                 }
                 Some(part) = loops.join_next() => Err(part.map_or_else(DaemonError::Crashed, |()| DaemonError::Ended)),
+                skipped = self.0.scheduler.skipped() => {
+                    self.note_skipped(&skipped).await;
+                    Ok(())
+                }
                 () = self.0.left.notified() => self.take_up_left(&mut runs).await,
                 () = self.until(runs.try_again) => {
                     runs.try_again = None;
@@ -276,10 +280,15 @@ impl Daemon {
     }
 
     /// Runs what is due, with the generation of this moment.
-    async fn start(&self, start: Start) -> Result<(), EngineError> {
+    pub(super) async fn start(&self, start: Start) -> Result<(), EngineError> {
         let live = self.0.live.load_full();
         let Some(playbook) = live.playbooks.get(&start.due.key.playbook) else { return Ok(()) };
         let plan = &playbook.plan;
+        // A reload may have come between the slot and this moment.
+        if plan.rule.is_none() || !plan.is_for(&start.due.key.tenant) {
+            tracing::info!(playbook = %plan.about.name, tenant = %start.due.key.tenant, "a playbook was due that has no schedule in the tenant any more; it does not run");
+            return Ok(());
+        }
         if plan.expires.is_some_and(|expires| expires <= self.0.engine.clock.now()) {
             tracing::info!(playbook = %plan.about.name, "an expired playbook was due; it does not run");
             return Ok(());
@@ -299,6 +308,16 @@ impl Daemon {
             Err(error) => {
                 tracing::error!(playbook = %plan.about.name, error = %Chain(&error), "the journal failed under a run");
                 Err(error)
+            }
+        }
+    }
+
+    /// Writes down what was due and is let go, for people and for the next start.
+    async fn note_skipped(&self, skipped: &[Skipped]) {
+        for Skipped { key, slot, behind, why } in skipped {
+            let skip = NewSkip { slot: *slot, behind: *behind, why };
+            if let Err(error) = self.0.engine.store.skip_slot(key.playbook, &key.tenant, &skip).await {
+                tracing::warn!(playbook = %key.playbook, %slot, error = %Chain(&error), "a dropped run could not be noted");
             }
         }
     }

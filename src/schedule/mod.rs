@@ -37,6 +37,10 @@ struct Shared {
     table: Mutex<Timetable>,
     /// Told when an entry changes or a run ends. One waiter, so one permit is enough.
     changed: Notify,
+    /// What was dropped and nobody has asked about: of each entry the latest.
+    skipped: Mutex<BTreeMap<Key, Skipped>>,
+    /// Told when something was.
+    dropped: Notify,
 }
 
 /// A run that may begin.
@@ -60,7 +64,8 @@ impl Scheduler {
     #[must_use]
     pub fn new(clock: SharedClock, running_max: NonZeroUsize) -> Self {
         let table = Mutex::new(Timetable::new(running_max));
-        Self(Arc::new(Shared { clock, table, changed: Notify::new() }))
+        let (changed, dropped, skipped) = (Notify::new(), Notify::new(), Mutex::default());
+        Self(Arc::new(Shared { clock, table, changed, skipped, dropped }))
     }
 
     /// Replaces all entries. What was due under the old ones is still handed out, unless its playbook is
@@ -71,7 +76,7 @@ impl Scheduler {
     pub fn set(&self, entries: Vec<Entry>, marks: &BTreeMap<Key, Timestamp>) {
         let now = self.0.clock.now();
         let skipped = self.0.table().set(entries, marks, now);
-        report(&skipped);
+        self.0.report(skipped);
         self.0.changed.notify_one();
     }
 
@@ -86,7 +91,7 @@ impl Scheduler {
                 let mut table = shared.table();
                 (table.advance(now), table.take(), table.wake())
             };
-            report(&skipped);
+            shared.report(skipped);
             if let Some(due) = due {
                 let ticket = Ticket { shared: Arc::clone(shared), key: due.key.clone() };
                 return Start { due, ticket };
@@ -99,6 +104,20 @@ impl Scheduler {
                 },
                 None => shared.changed.notified().await,
             }
+        }
+    }
+
+    /// Waits until something that was due is dropped, and says what: of each entry the latest. One caller at
+    /// a time.
+    ///
+    /// Cancel safe: what was not said is said the next time.
+    pub async fn skipped(&self) -> Vec<Skipped> {
+        loop {
+            let skipped = std::mem::take(&mut *self.0.skipped());
+            if !skipped.is_empty() {
+                return skipped.into_values().collect();
+            }
+            self.0.dropped.notified().await;
         }
     }
 
@@ -123,19 +142,29 @@ impl Shared {
     fn table(&self) -> MutexGuard<'_, Timetable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Likewise what was dropped.
+    fn skipped(&self) -> MutexGuard<'_, BTreeMap<Key, Skipped>> {
+        self.skipped.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what was dropped.
+    fn report(&self, skipped: Vec<Skipped>) {
+        if skipped.is_empty() {
+            return;
+        }
+        for Skipped { key, slot, why, .. } in &skipped {
+            tracing::warn!(playbook = %key.playbook, tenant = %key.tenant, %slot, why, "a due run was dropped");
+        }
+        self.skipped().extend(skipped.into_iter().map(|one| (one.key.clone(), one)));
+        self.dropped.notify_one();
+    }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
         self.shared.table().ended(&self.key);
         self.shared.changed.notify_one();
-    }
-}
-
-/// Says what was dropped.
-fn report(skipped: &[Skipped]) {
-    for Skipped { key, slot, why } in skipped {
-        tracing::warn!(playbook = %key.playbook, tenant = %key.tenant, %slot, why, "a due run was dropped");
     }
 }
 

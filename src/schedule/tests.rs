@@ -169,7 +169,7 @@ fn a_slot_too_late_is_let_go_and_said() {
     let dropped = table.set(vec![Entry { policy, ..every(1, HOUR) }], &marks, after(90));
     assert_eq!(dropped, []);
     let dropped = table.advance(after(90));
-    assert_eq!(dropped, [Skipped { key: key(1), slot: after(60), why: "it was too late" }]);
+    assert_eq!(dropped, [Skipped { key: key(1), slot: after(60), behind: None, why: "it was too late" }]);
     check(&mut table, 120, &[(1, 120, Now)]);
 }
 

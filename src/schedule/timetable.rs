@@ -69,7 +69,9 @@ pub struct Skipped {
     pub key: Key,
     /// Its slot.
     pub slot: Timestamp,
-    /// Why, for the log.
+    /// The slot it is dropped for, if it is one's: that runs, or waits.
+    pub behind: Option<Timestamp>,
+    /// Why, for people.
     pub why: &'static str,
 }
 
@@ -99,6 +101,8 @@ struct Track {
     /// What is due and has not begun, oldest first.
     waiting: VecDeque<(Timestamp, Trigger)>,
     running: Running,
+    /// The slot that runs, or ran last.
+    current: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -183,14 +187,20 @@ impl Timetable {
             // A start stands for a slot, so there is one; looking on from the start would else never end.
             track.last = found.newest.unwrap_or(start).max(track.last);
             if found.slots.is_empty() {
-                skipped.push(Skipped { key: key.clone(), slot: track.last, why: "it was too late" });
+                let behind = track.waiting.back().map(|(slot, _trigger)| *slot);
+                let why = "it was too late";
+                skipped.push(Skipped { key: key.clone(), slot: track.last, behind, why });
             }
             let idle = track.running == Running::No && track.waiting.is_empty();
             let rule = if track.running == Running::Claimed { Overlap::Queue } else { entry.overlap };
             for slot in found.slots {
                 let dropped = if idle { None } else { overlap(rule, &mut track.waiting, slot.at) };
                 let why = "the run before it goes on";
-                skipped.extend(dropped.map(|slot| Skipped { key: key.clone(), slot, why }));
+                skipped.extend(dropped.map(|slot| {
+                    let before = track.waiting.iter().rev().map(|(waits, _trigger)| *waits);
+                    let behind = before.into_iter().find(|waits| *waits < slot).or(track.current);
+                    Skipped { key: key.clone(), slot, behind, why }
+                }));
                 if dropped != Some(slot.at) {
                     let on_time = slot.lateness == Lateness::OnTime;
                     let trigger = if on_time { Trigger::Schedule } else { Trigger::CatchUp };
@@ -219,6 +229,7 @@ impl Timetable {
             }
             let Some((slot, trigger)) = track.waiting.pop_front() else { continue };
             track.running = Running::Turn;
+            track.current = Some(slot);
             self.running += 1;
             return Some(Due { key, slot, trigger });
         }
@@ -301,7 +312,14 @@ impl Timetable {
 impl Track {
     /// Nothing is known yet.
     const fn new() -> Self {
-        Self { entry: None, last: Timestamp::MIN, round: 0, waiting: VecDeque::new(), running: Running::No }
+        Self {
+            entry: None,
+            last: Timestamp::MIN,
+            round: 0,
+            waiting: VecDeque::new(),
+            running: Running::No,
+            current: None,
+        }
     }
 }
 

@@ -142,18 +142,6 @@ impl Store {
         Ok(hash)
     }
 
-    /// Takes a playbook out of force, and ends its schedules: if it comes back, they begin anew. Its bytes
-    /// stay as long as a run that used them.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn retire_version(&self, playbook: PlaybookId) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        retire(&mut tx, playbook).await?;
-        Ok(tx.commit().await?)
-    }
-
     /// The playbooks in force, by id.
     ///
     /// # Errors

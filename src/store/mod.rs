@@ -27,7 +27,6 @@ mod content;
 mod doubt;
 mod effect;
 mod error;
-mod fact;
 mod history;
 mod network;
 mod open;
@@ -35,6 +34,7 @@ mod outbox;
 mod retention;
 mod run;
 mod seen;
+mod slot;
 mod suppress;
 mod undone;
 mod unfinished;
@@ -55,12 +55,12 @@ pub use content::{Accepted, Held, LiveList, LivePlaybook, Publication, Refusal};
 pub use doubt::Word;
 pub use effect::{Effect, Intended, NewEffect, Recent, Recorded};
 pub use error::{Remedy, StoreError};
-pub use fact::Facts;
 pub use history::{EffectEvent, Message, RunDetail, RunFilter, RunSummary};
 pub use outbox::{OutboxMessage, Waiting};
 pub use retention::Swept;
 pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement};
 pub use seen::Identity;
+pub use slot::{NewSkip, Skip};
 pub use suppress::NewSuppression;
 pub use undone::{NextTime, ToldUndone};
 pub use unfinished::Unfinished;
@@ -125,6 +125,12 @@ impl Store {
     /// Any [`StoreError`].
     pub async fn scratch(clock: SharedClock) -> Result<Self, StoreError> {
         open::scratch(clock).await
+    }
+
+    /// The number of the process that owns the journal, as far as a reader can tell; `None` if nobody does.
+    #[must_use]
+    pub fn owner(&self) -> Option<u32> {
+        open::owner(self.path())
     }
 
     /// Where the journal is; empty for one in memory.

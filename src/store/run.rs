@@ -11,7 +11,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 use super::seen::{Identity, mark_seen};
 use super::word::{ContentHash, Effects, RunMode, RunState, Trigger};
 use super::{
-    NewSuppression, NextTime, OutboxMessage, Store, StoreError, Tx, at, json, outbox, suppress, undone,
+    NewSuppression, NextTime, OutboxMessage, Store, StoreError, Tx, at, json, outbox, slot, suppress, undone,
 };
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
@@ -167,7 +167,7 @@ impl Store {
     /// Any [`StoreError`]; the run must then not begin.
     pub async fn begin_run(&self, run: &NewRun) -> Result<Begun, StoreError> {
         let mut tx = self.write().await?;
-        let slot = run.scheduled_for.map(Timestamp::as_millisecond);
+        let due = run.scheduled_for.map(Timestamp::as_millisecond);
         let inserted = sqlx::query(
             "INSERT INTO runs (id, tenant, playbook, playbook_name, version, cause, scheduled_for, mode, \
              effects, state, started) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10) \
@@ -179,7 +179,7 @@ impl Store {
         .bind(&run.playbook_name)
         .bind(run.version.0.as_slice())
         .bind(run.trigger.as_str())
-        .bind(slot)
+        .bind(due)
         .bind(run.mode.as_str())
         .bind(run.effects.as_str())
         .bind(run.started.as_millisecond())
@@ -189,8 +189,8 @@ impl Store {
         if inserted == 0 {
             return Ok(Begun::SlotTaken);
         }
-        if let Some(slot) = slot {
-            suppress::mark(&mut tx, &run.tenant, run.playbook, slot).await?;
+        if let Some(due) = due {
+            slot::mark(&mut tx, &run.tenant, run.playbook, due).await?;
         }
         tx.commit().await?;
         Ok(Begun::New)

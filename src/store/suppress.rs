@@ -1,13 +1,13 @@
-//! What not to do or say again for a while, and when a schedule fired last.
+//! What not to do or say again for a while.
 //!
-//! Both go by the playbook's id, not its version or file, so they outlive edits and renames.
+//! It goes by the playbook's id, not its version or file, so it outlives edits and renames.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::run::{ROWS_PER_INSERT, playbook_of, read_playbook_id};
+use super::run::{ROWS_PER_INSERT, playbook_of};
 use super::{Store, StoreError, Tx, at};
 use crate::model::{PlaybookId, RunId};
 
@@ -53,93 +53,6 @@ impl Store {
         }
         Ok(found)
     }
-
-    /// Suppresses a key. An earlier, longer suppression stays. Prefer [`Store::settle`], which does it
-    /// together with the outcome.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Unknown`] if there is no such run; any other [`StoreError`].
-    pub async fn suppress(
-        &self,
-        run: RunId,
-        seq: u32,
-        suppression: &NewSuppression,
-    ) -> Result<(), StoreError> {
-        let now = self.now_ms()?;
-        let mut tx = self.write().await?;
-        write(&mut tx, run, &[(seq, suppression)], now).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// The last slot of a schedule that had a run or was let go.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn last_slot(
-        &self,
-        playbook: PlaybookId,
-        tenant: &str,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let slot: Option<i64> =
-            sqlx::query_scalar("SELECT slot FROM slots WHERE tenant = $1 AND playbook = $2")
-                .bind(tenant)
-                .bind(playbook.to_string())
-                .fetch_optional(&self.0.readers)
-                .await?;
-        slot.map(at).transpose()
-    }
-
-    /// The last slots of `schedules`, for the scheduler. A schedule seen for the first time begins `now`, and
-    /// that is written down: a slot that passes while nobody is there is then missed and not unheard of.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn schedule_marks(
-        &self,
-        schedules: &[(PlaybookId, String)],
-        now: Timestamp,
-    ) -> Result<BTreeMap<(PlaybookId, String), Timestamp>, StoreError> {
-        if schedules.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let mut tx = self.write().await?;
-        let rows = sqlx::query("SELECT playbook, tenant, slot FROM slots").fetch_all(&mut *tx).await?;
-        let mut known = BTreeMap::new();
-        for row in rows {
-            known.insert((read_playbook_id(row.try_get(0)?)?, row.try_get(1)?), at(row.try_get(2)?)?);
-        }
-        let new: Vec<_> = schedules.iter().filter(|schedule| !known.contains_key(schedule)).collect();
-        for chunk in new.chunks(ROWS_PER_INSERT) {
-            let mut query = QueryBuilder::<Sqlite>::new("INSERT INTO slots (tenant, playbook, slot) ");
-            query.push_values(chunk, |mut row, (playbook, tenant)| {
-                row.push_bind(tenant).push_bind(playbook.to_string()).push_bind(now.as_millisecond());
-            });
-            query.push(" ON CONFLICT (tenant, playbook) DO NOTHING");
-            query.build().execute(&mut *tx).await?;
-        }
-        tx.commit().await?;
-        let mark = |schedule: &(PlaybookId, String)| known.get(schedule).copied().unwrap_or(now);
-        Ok(schedules.iter().map(|schedule| (schedule.clone(), mark(schedule))).collect())
-    }
-
-    /// Marks a slot without a run: it was let go, or the schedule begins here. Never goes back.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn mark_slot(
-        &self,
-        playbook: PlaybookId,
-        tenant: &str,
-        slot: Timestamp,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        mark(&mut tx, tenant, playbook, slot.as_millisecond()).await?;
-        Ok(tx.commit().await?)
-    }
 }
 
 /// Writes suppressions of a run's items inside a transaction. Of two of one key the longer counts.
@@ -173,24 +86,5 @@ pub(super) async fn write(
         );
         query.build().execute(&mut **tx).await?;
     }
-    Ok(())
-}
-
-/// Marks a slot inside a transaction.
-pub(super) async fn mark(
-    tx: &mut Tx,
-    tenant: &str,
-    playbook: PlaybookId,
-    slot: i64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO slots (tenant, playbook, slot) VALUES ($1, $2, $3) \
-         ON CONFLICT (tenant, playbook) DO UPDATE SET slot = excluded.slot WHERE slots.slot < excluded.slot",
-    )
-    .bind(tenant)
-    .bind(playbook.to_string())
-    .bind(slot)
-    .execute(&mut **tx)
-    .await?;
     Ok(())
 }

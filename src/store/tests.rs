@@ -39,6 +39,11 @@ async fn bench() -> Bench {
     Bench { store, run, _folder: folder }
 }
 
+/// How many effects there are.
+async fn effects(store: &Store) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM effects").fetch_one(&store.0.readers).await.unwrap()
+}
+
 fn effect(run: RunId, number: u32) -> NewEffect {
     NewEffect {
         key: EffectKey::of(&[&number.to_be_bytes()]),
@@ -78,7 +83,7 @@ async fn a_full_disk_is_an_error_and_nothing_is_half_done() {
     };
     assert!(matches!(refused, StoreError::Full(_)), "{refused}");
     assert_eq!(refused.remedy(), Remedy::Wait);
-    assert_eq!(store.facts().await.unwrap().effects, sent, "what was refused was not written");
+    assert_eq!(effects(&store).await, i64::from(sent), "what was refused was not written");
 
     let message = OutboxMessage {
         id: "m".to_owned(),
@@ -130,7 +135,7 @@ async fn a_wait_that_is_given_up_leaves_the_journal_usable() {
     assert!(matches!(store.intend(&effect(run, 99)).await.unwrap(), Intended::Go { .. }));
     // Each of them is there whole, or not at all.
     let Chain::Intact { events, .. } = store.verify_chain().await.unwrap() else { panic!("broken") };
-    assert_eq!(events, u64::from(store.facts().await.unwrap().effects));
+    assert_eq!(events, u64::try_from(effects(&store).await).unwrap());
 }
 
 #[tokio::test]

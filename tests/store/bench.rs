@@ -77,6 +77,12 @@ impl Bench {
         SqliteConnection::connect_with(&options).await.unwrap()
     }
 
+    /// How many rows a table has.
+    pub(crate) async fn rows(&self, table: &'static str) -> i64 {
+        let mut query = sqlx::QueryBuilder::<sqlx::Sqlite>::new("SELECT count(*) FROM ");
+        query.push(table).build_query_scalar().fetch_one(&mut self.raw().await).await.unwrap()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

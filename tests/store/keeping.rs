@@ -100,7 +100,8 @@ async fn a_playbook_that_is_retired_begins_anew() {
     store.publish(&live("good")).await.unwrap();
     let schedule = [(PLAYBOOK, TENANT.to_owned())];
     store.schedule_marks(&schedule, bench.now()).await.unwrap();
-    store.retire_version(PLAYBOOK).await.unwrap();
+    let retired = Publication { retired_playbooks: vec![PLAYBOOK], ..Publication::default() };
+    store.publish(&retired).await.unwrap();
     assert_eq!(store.live_versions().await.unwrap(), []);
     // Its schedule begins anew when it comes back: there is nothing to catch up on.
     let back = bench.in_hours(24 * 7);

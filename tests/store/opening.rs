@@ -49,7 +49,7 @@ async fn a_reader_sees_what_the_owner_writes_and_writes_nothing() {
     bench.end(store).await;
     // Nobody owns it, and it is still readable.
     let reader = Store::open_reader(&bench.path()).await.unwrap();
-    assert_eq!(reader.facts().await.unwrap().runs, 1);
+    assert!(reader.run(run).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -92,7 +92,9 @@ async fn an_older_journal_is_brought_up_to_date_by_a_writer_only() {
     bench.end(store).await;
     let first = "INSERT INTO refusals VALUES ('a.yaml', x'00', '[{\"code\":\"gone\",\"level\":\"warning\"}]', 1), \
                  ('b.yaml', zeroblob(32), '[{\"code\":\"HB0101\"}]', 1); \
-                 DROP TABLE held; DROP TABLE undone_told; DELETE FROM _sqlx_migrations WHERE 1 < version";
+                 DROP TABLE held; DROP TABLE undone_told; \
+                 ALTER TABLE slots DROP COLUMN skipped; ALTER TABLE slots DROP COLUMN why; ALTER TABLE slots DROP COLUMN skips; \
+                 DELETE FROM _sqlx_migrations WHERE 1 < version";
     bench.raw().await.execute(first).await.unwrap();
     let refused = Store::open_reader(&bench.path()).await.unwrap_err();
     assert!(matches!(refused, StoreError::Older), "{refused}");
@@ -193,17 +195,4 @@ async fn a_folder_that_may_not_be_written_is_an_error() {
         assert!(matches!(&refused, StoreError::File { .. }), "{refused}");
     }
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
-}
-
-#[tokio::test]
-async fn the_facts_are_told() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    bench.begin(&store, 1).await;
-    let facts = store.facts().await.unwrap();
-    assert_eq!((facts.runs, facts.effects, facts.parked, facts.messages), (1, 0, 0, 0));
-    assert_eq!((facts.epoch, facts.migration), (1, 3));
-    assert!(facts.sqlite.starts_with("3.") && 0 < facts.bytes && 0 < facts.log_bytes);
-    bench.end(store).await;
-    assert_eq!(bench.open().await.facts().await.unwrap().epoch, 2);
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    Begun, ContentHash, EffectState, NewEffect, NewSuppression, NextTime, RunEnd, RunFilter, RunState,
-    Settlement, StoreError,
+    Begun, ContentHash, EffectState, NewEffect, NewSkip, NewSuppression, NextTime, RunEnd, RunFilter,
+    RunState, Settlement, StoreError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -99,10 +99,17 @@ async fn a_slot_has_one_run_and_its_mark_is_in_the_same_transaction() {
     assert_eq!(store.last_slot(PLAYBOOK, "fabrikam").await.unwrap(), None);
     // Runs by hand have no slot, and a mark never goes back.
     assert_eq!(store.begin_run(&bench.run(None)).await.unwrap(), Begun::New);
-    store.mark_slot(PLAYBOOK, TENANT, bench.in_hours(-1)).await.unwrap();
-    assert_eq!(store.last_slot(PLAYBOOK, TENANT).await.unwrap(), Some(slot));
-    store.mark_slot(PLAYBOOK, TENANT, bench.in_hours(1)).await.unwrap();
-    assert_eq!(store.last_slot(PLAYBOOK, TENANT).await.unwrap(), Some(bench.in_hours(1)));
+    let skip = async |hours: i64, behind: Option<i64>| {
+        let (slot, behind) = (bench.in_hours(hours), behind.map(|hours| bench.in_hours(hours)));
+        let skip = NewSkip { slot, behind, why: "the run before it goes on" };
+        store.skip_slot(PLAYBOOK, TENANT, &skip).await.unwrap();
+        store.last_slot(PLAYBOOK, TENANT).await.unwrap()
+    };
+    assert_eq!(skip(-1, None).await, Some(slot));
+    assert_eq!(skip(2, Some(1)).await, Some(slot), "the one it was let go for has not begun");
+    assert_eq!(skip(2, Some(0)).await, Some(bench.in_hours(2)));
+    let skips = store.skips(PLAYBOOK).await.unwrap();
+    assert_eq!((skips[0].slot, skips[0].count, skips.len()), (bench.in_hours(2), 3, 1));
     assert_eq!(store.runs(&RunFilter::default()).await.unwrap().len(), 2);
 }
 
@@ -111,8 +118,10 @@ async fn suppression_outlives_the_process_and_ends() {
     let (bench, store, run) = Bench::running().await;
     let until = |hours| NewSuppression { key: "host-0".to_owned(), until: bench.in_hours(hours) };
     let (long, short) = (until(24), until(1));
-    store.suppress(run, 0, &long).await.unwrap();
-    store.suppress(run, 0, &short).await.unwrap();
+    for suppress in [vec![long.clone()], vec![short]] {
+        let settled = Settlement { outcome: "acted".to_owned(), suppress, ..Settlement::default() };
+        store.settle(run, &settled).await.unwrap();
+    }
     bench.end(store).await;
 
     let store = bench.open().await;
@@ -261,7 +270,8 @@ async fn a_schedule_begins_when_it_is_first_seen_and_goes_on_from_its_mark() {
     let store = bench.open().await;
     let own = (PLAYBOOK, TENANT.to_owned());
     let new = (PlaybookId(Uuid::from_u128(9)), TENANT.to_owned());
-    store.mark_slot(PLAYBOOK, TENANT, bench.in_hours(-5)).await.unwrap();
+    let skip = NewSkip { slot: bench.in_hours(-5), behind: None, why: "it was too late" };
+    store.skip_slot(PLAYBOOK, TENANT, &skip).await.unwrap();
     let asked = [own.clone(), new.clone()];
     let first = bench.now();
     let marks = store.schedule_marks(&asked, first).await.unwrap();

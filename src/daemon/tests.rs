@@ -1,0 +1,97 @@
+//! What only the inside of the daemon can stage: a reload between a slot and its start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::{Daemon, DaemonOptions};
+use crate::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
+use crate::engine::Engine;
+use crate::expr::Language;
+use crate::guard::Ceilings;
+use crate::http::{Http, HttpOptions};
+use crate::kql::Schema;
+use crate::model::{Lists, Secret};
+use crate::notify::Channels;
+use crate::plan::{Exclusions, Queries, World};
+use crate::store::Store;
+use crate::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// A daemon over a folder, in front of a tenant that nobody plays.
+async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
+    let shared: SharedClock = Arc::new(clock.clone());
+    let http = Http::open(HttpOptions::default(), Arc::clone(&shared)).unwrap();
+    let id = "00000000-0000-4000-8000-000000000001".parse().unwrap();
+    let options = ClientOptions {
+        endpoints: EndpointOverrides::under("http://127.0.0.1:1"),
+        ..ClientOptions::with_secret("contoso", id, "app", Secret::new("secret".to_owned()))
+    };
+    let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&shared)).unwrap());
+    let store = Store::scratch(Arc::clone(&shared)).await.unwrap();
+    let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
+    let known = ["contoso", "fabrikam"].map(|name| (name.to_owned(), BTreeSet::new()));
+    let world = World {
+        language: Language::new(),
+        lists: Lists::default(),
+        channels: BTreeSet::new(),
+        tenants: BTreeMap::from(known),
+        ceilings: Ceilings::default(),
+        exclusions: Exclusions::default(),
+        queries: Queries::Checked(Schema::defender()),
+    };
+    let options = DaemonOptions {
+        playbooks: folder.join("playbooks"),
+        lists: folder.join("lists"),
+        world,
+        channels: Channels::new(),
+        running_max: NonZeroUsize::MIN,
+        drain: HOUR,
+    };
+    Daemon::open(Engine { store, clock: shared, tenants, alerts: None }, options).await.unwrap()
+}
+
+fn playbook(rest: &str) -> String {
+    format!(
+        "schema: 1\nid: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77\nname: Test\nseverity: Low\n\
+         hunt:\n  query: DeviceEvents | take 1\n  columns: {{DeviceId: string}}\nschedule: {{every: 1h}}\n{rest}"
+    )
+}
+
+/// Whether what was due begins when the playbook is edited before it does.
+async fn begins(rest: &str) -> bool {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("playbooks/test.yaml");
+    std::fs::create_dir(folder.path().join("playbooks")).unwrap();
+    std::fs::write(&file, playbook("")).unwrap();
+    let clock = ManualClock::new("2026-03-01T12:10:00Z".parse().unwrap());
+    let daemon = daemon(folder.path(), &clock).await;
+    clock.advance(HOUR);
+    let start = daemon.0.scheduler.next().await;
+    std::fs::write(&file, playbook(rest)).unwrap();
+    daemon.reload().await.unwrap();
+    let begun = async {
+        while daemon.0.engine.store.unfinished_keys().await.unwrap().is_empty() {
+            SystemClock.sleep(SignedDuration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = begun => true,
+        ended = daemon.start(start) => {
+            ended.unwrap();
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_lost_its_schedule_or_its_tenant_before_it_began_does_not_run() {
+    assert!(begins("description: edited\n").await);
+    assert!(!begins("enabled: false\n").await);
+    assert!(!begins("tenants: [fabrikam]\n").await);
+}
