@@ -18,7 +18,7 @@ use super::resume::step_report;
 use super::{Engine, EngineError};
 use crate::action::{self, Call, Impact, Step};
 use crate::diag::Chain;
-use crate::expr::Env;
+use crate::expr::{Bound, Condition, Env};
 use crate::guard::{self, Candidate, Exclusions, GuardLimits, Reason, Target, TargetKind, Verdict};
 use crate::model::{CellRef, Projection, RowView, Wanted};
 use crate::plan::{Input, Suppress};
@@ -77,6 +77,9 @@ impl Engine {
         let mut quiet = self.quiet(context, items).await?;
         let begun = Begun::of(self.store.effects_of(context.run).await?);
         let mut fates = Vec::with_capacity(items.len());
+        let bind = |condition: &Condition| condition.bind(&Projection::default(), &context.order.lists);
+        let mut steps: Vec<(&Step, Option<Bound>)> =
+            context.plan().steps.iter().map(|step| (step, step.condition.as_ref().map(bind))).collect();
         for item in items {
             let key = context
                 .plan()
@@ -96,8 +99,8 @@ impl Engine {
                 }
             }
             let mut decisions = Vec::new();
-            for step in &context.plan().steps {
-                decisions.extend(step_decisions(context, step, item));
+            for (step, condition) in &mut steps {
+                decisions.extend(step_decisions(context, (step, condition.as_mut()), item));
             }
             begun.settle(context, item.seq, &mut decisions);
             let suppress = key.map(|(key, suppress)| NewSuppression {
@@ -267,7 +270,11 @@ fn replace(fates: &mut [Fate<'_>], mut instead: impl FnMut(&Call) -> Option<(Ste
 }
 
 /// Decides about one step for one item.
-fn step_decisions<'a>(context: &Context<'a>, step: &'a Step, item: &Work) -> Vec<Decision<'a>> {
+fn step_decisions<'a>(
+    context: &Context<'a>,
+    (step, condition): (&'a Step, Option<&mut Bound>),
+    item: &Work,
+) -> Vec<Decision<'a>> {
     let report = |state, reason: String| {
         let report = StepReport {
             id: step.id.clone(),
@@ -279,7 +286,7 @@ fn step_decisions<'a>(context: &Context<'a>, step: &'a Step, item: &Work) -> Vec
         };
         vec![Decision::Report { step, report }]
     };
-    match wanted(context, step, item) {
+    match wanted(context, condition, item) {
         Ok(true) => {}
         Ok(false) => return report(StepState::Skipped, "its `if` does not hold".to_owned()),
         Err(reason) => return report(StepState::Failed, reason),
@@ -329,20 +336,16 @@ fn numbered_calls<'f>(fates: &'f [Fate<'_>]) -> impl Iterator<Item = (u32, &'f C
 }
 
 /// Whether a step's `if` holds for an item.
-fn wanted(context: &Context<'_>, step: &Step, item: &Work) -> Result<bool, String> {
-    let Some(condition) = &step.condition else { return Ok(true) };
+fn wanted(context: &Context<'_>, condition: Option<&mut Bound>, item: &Work) -> Result<bool, String> {
+    let Some(bound) = condition else { return Ok(true) };
     let env = Env { now: context.started, run: &context.run_json, outcome: None };
     let tested = match context.plan().input {
         Input::Hunt(_) => {
             let row = Context::row(&item.data);
             let cells: Vec<CellRef<'_>> = row.cells.iter().map(crate::model::Cell::as_ref).collect();
-            let mut bound = condition.bind(&row.projection, &context.order.lists);
             bound.test_row(&RowView { projection: &row.projection, cells: &cells }, &env)
         }
-        Input::Incidents(_) => {
-            let bound = condition.bind(&Projection::default(), &context.order.lists);
-            bound.test_value(&item.data, &env)
-        }
+        Input::Incidents(_) => bound.test_value(&item.data, &env),
     };
     tested.map_err(|error| format!("its `if` failed: {}", Chain(&error)))
 }

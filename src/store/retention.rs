@@ -3,12 +3,16 @@
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 
-use super::{Store, StoreError, Tx};
+use super::{Store, StoreError, Tx, at};
 use crate::fault::crash_point;
 
 /// Shortest time anything is kept. The budgets look back a day and a schedule may be a week long; forgetting
 /// an identity or an effect while the tenant still returns it would act on it again.
 const KEEP_MIN: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+/// How much later than the last sweep a sweep believes that it is. Sweeps come four times a day, so a process
+/// that was away catches up in a while, and a clock that jumps by years forgets little before somebody notices.
+const LATER_MAX_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// Rows deleted in one transaction: a few milliseconds of the writer's time.
 const BATCH: i64 = 500;
@@ -30,19 +34,23 @@ pub struct Swept {
     pub suppressions: u64,
     /// Versions of files that no run and no playbook uses.
     pub versions: u64,
+    /// Messages that belong to no run and were delivered or given up.
+    pub notices: u64,
     /// Messages given up because too many wait for their channel.
     pub messages: u64,
 }
 
 impl Store {
     /// Deletes what ended more than `keep` before `now`; at least the last seven days stay. What waits for
-    /// a person or for a channel stays, with everything it hangs on.
+    /// a person or for a channel stays, with everything it hangs on. Of a clock that jumped, one sweep believes a
+    /// day.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; what was deleted before it stays deleted.
     pub async fn retention(&self, now: Timestamp, keep: SignedDuration) -> Result<Swept, StoreError> {
-        let cutoff = now.checked_sub(keep.max(KEEP_MIN)).unwrap_or(Timestamp::MIN).as_millisecond();
+        let believed = self.believed(now).await?;
+        let cutoff = believed.checked_sub(keep.max(KEEP_MIN)).unwrap_or(Timestamp::MIN).as_millisecond();
         let mut swept = Swept::default();
         while sweep_events(&mut swept, self.write().await?, cutoff).await? {
             crash_point("c35_retention_delete");
@@ -73,8 +81,39 @@ impl Store {
                 cutoff,
             )
             .await?;
+        swept.notices = self
+            .sweep(
+                "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE run IS NULL \
+                 AND state <> 'pending' AND ended < $1 LIMIT $2)",
+                cutoff,
+            )
+            .await?;
         swept.messages = self.shed(now).await?;
         Ok(swept)
+    }
+
+    /// How late it is, as far as that can be believed after the last sweep, or after the last run if there was
+    /// none; notes it for the next.
+    async fn believed(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let now = now.as_millisecond();
+        let mut tx = self.write().await?;
+        let last: Option<i64> = sqlx::query_scalar(
+            "SELECT coalesce((SELECT value FROM facts WHERE name = 'swept'), (SELECT max(started) FROM runs))",
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        let believed = last.map_or(now, |last| now.min(last.saturating_add(LATER_MAX_MS)));
+        if believed < now {
+            tracing::warn!(
+                "the clock is far ahead of the last sweep: only a day of history is let go at once"
+            );
+        }
+        sqlx::query("INSERT INTO facts (name, value) VALUES ('swept', $1) ON CONFLICT (name) DO UPDATE SET value = $1")
+            .bind(believed)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        at(believed)
     }
 
     /// Runs one statement that deletes at most $2 rows older than $1, until it finds none.

@@ -7,7 +7,7 @@ use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::model::{PlaybookId, RunId};
 use huntbook::store::{
     ActionLimits, Begun, ContentHash, EffectKey, EffectState, Effects, Identity, NewEffect, NewItem, NewRun,
-    OutboxMessage, Recorded, RunEnd, RunMode, RunState, Store, StoreError, Trigger,
+    OutboxMessage, Recorded, RunEnd, RunMode, RunState, Store, StoreError, Swept, Trigger,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -75,6 +75,16 @@ impl Bench {
     pub(crate) async fn raw(&self) -> SqliteConnection {
         let options = SqliteConnectOptions::new().filename(self.path());
         SqliteConnection::connect_with(&options).await.unwrap()
+    }
+
+    /// Lets days pass, with a sweep on each; what the last one deleted.
+    pub(crate) async fn days_pass(&self, store: &Store, days: i64) -> Swept {
+        let mut swept = Swept::default();
+        for _day in 0..days {
+            self.clock.advance(HOUR * 24);
+            swept = store.retention(self.now(), SignedDuration::ZERO).await.unwrap();
+        }
+        swept
     }
 
     /// How many rows a table has.

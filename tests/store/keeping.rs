@@ -180,8 +180,8 @@ async fn retention_forgets_what_is_over_and_keeps_what_is_open() {
     store.finish_run(waiting, &end(RunState::Ok), &[message("m", Some(waiting))]).await.unwrap();
     let open = bench.begin(&store, 1).await;
 
-    let week = SignedDuration::from_hours(24 * 7);
-    bench.clock.advance(week - HOUR);
+    bench.days_pass(&store, 6).await;
+    bench.clock.advance(HOUR * 23);
     let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
     assert_eq!(swept, huntbook::store::Swept::default(), "a week is kept whatever is asked");
     store.renew_seen(TENANT, PLAYBOOK, &[identity(0)]).await.unwrap();
@@ -203,6 +203,49 @@ async fn retention_forgets_what_is_over_and_keeps_what_is_open() {
 }
 
 #[tokio::test]
+async fn messages_that_belong_to_no_run_are_forgotten_when_they_are_over() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    bench.begin(&store, 0).await;
+    for id in ["delivered", "dead", "waits"] {
+        store.enqueue(&message(id, None)).await.unwrap();
+    }
+    store.delivered("delivered").await.unwrap();
+    store.dead("dead", "410").await.unwrap();
+    assert_eq!(bench.days_pass(&store, 7).await.notices, 0);
+    assert_eq!((bench.days_pass(&store, 1).await.notices, bench.rows("outbox").await), (2, 1));
+    assert_eq!(store.pending().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_by_years_does_not_wipe_history() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    store.intend(&effect(run, "device:a")).await.unwrap();
+    store.record(&effect(run, "device:a").key, 1, &result(EffectState::Done)).await.unwrap();
+    store.item_outcome(run, 0, "acted", None).await.unwrap();
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    // As at every start.
+    bench.days_pass(&store, 1).await;
+    let years = HOUR * (24 * 3652);
+    bench.clock.advance(years);
+    // What runs meanwhile is written down in that year.
+    bench.begin(&store, 0).await;
+    for _sweep in 0..3 {
+        let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+        assert_eq!(swept, huntbook::store::Swept::default());
+    }
+    bench.clock.advance(-years);
+    assert_eq!(bench.days_pass(&store, 5).await.runs, 0);
+    let newest = bench.begin(&store, 0).await;
+    store.intend(&effect(newest, "device:b")).await.unwrap();
+    assert!(store.unseen(TENANT, PLAYBOOK, &[identity(0)]).await.unwrap().is_empty());
+    let swept = bench.days_pass(&store, 2).await;
+    assert_eq!(swept.runs, 1, "and when the clock is right again, it goes on as ever");
+}
+
+#[tokio::test]
 async fn retention_does_not_cut_past_an_effect_in_doubt() {
     let bench = Bench::new();
     let store = bench.open().await;
@@ -211,8 +254,7 @@ async fn retention_does_not_cut_past_an_effect_in_doubt() {
     store.intend(&effect(run, "device:b")).await.unwrap();
     store.record(&effect(run, "device:b").key, 1, &result(EffectState::Done)).await.unwrap();
     store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
-    bench.clock.advance(SignedDuration::from_hours(24 * 400));
-    let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+    let swept = bench.days_pass(&store, 20).await;
     assert_eq!((swept.runs, swept.events), (0, 0));
     assert!(store.run(run).await.unwrap().is_some());
     assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 3, .. }));
@@ -228,12 +270,10 @@ async fn what_a_tenant_never_told_the_end_of_holds_history_for_as_long_as_it_is_
         store.record(&effect(run, target).key, 1, &result(state)).await.unwrap();
     }
     store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
-    bench.clock.advance(SignedDuration::from_hours(24 * 6));
-    assert_eq!(store.retention(bench.now(), SignedDuration::ZERO).await.unwrap().events, 0);
+    assert_eq!(bench.days_pass(&store, 7).await.events, 0);
     let newest = bench.begin(&store, 0).await;
     store.intend(&effect(newest, "device:c")).await.unwrap();
-    bench.clock.advance(SignedDuration::from_hours(24 * 2));
-    let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+    let swept = bench.days_pass(&store, 1).await;
     assert_eq!((swept.runs, swept.events), (1, 4));
     assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 1, .. }));
 }
@@ -248,8 +288,8 @@ async fn versions_nobody_uses_are_forgotten() {
     bench.begin(&store, 0).await;
     store.publish(&live("third")).await.unwrap();
     assert_eq!(store.live_versions().await.unwrap()[0].bytes, b"third");
-    bench.clock.advance(SignedDuration::from_hours(24 * 30));
-    assert_eq!(store.retention(bench.now(), SignedDuration::ZERO).await.unwrap().versions, 2);
+    assert_eq!(bench.days_pass(&store, 7).await.versions, 0);
+    assert_eq!(bench.days_pass(&store, 1).await.versions, 2);
     let there = async |text: &[u8]| store.version_bytes(ContentHash::of(text)).await.unwrap().is_some();
     assert!(!there(b"first").await && !there(b"second").await, "no run, not in force");
     assert!(there(b"playbook").await, "a run used it");
