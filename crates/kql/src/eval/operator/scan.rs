@@ -20,8 +20,8 @@ pub(super) fn scan(
     table: &Table,
 ) -> Result<Table, EvalError> {
     for step in &scan.steps {
-        if step.optional || step.output == ScanOutput::Last {
-            return Err(EvalError::unsupported("scan steps that are optional or give their last row"));
+        if step.optional {
+            return Err(EvalError::unsupported("scan steps that are optional"));
         }
     }
     let ordered = if scan.order.is_empty() {
@@ -42,13 +42,16 @@ pub(super) fn scan(
         declared.push(machine.constant(default)?);
     }
     let width = schema.len().saturating_sub(declared.len() + usize::from(scan.with_match_id));
+    let (states, last) = (Vec::new(), Vec::new());
     let mut run =
-        Run { machine, scan, width, declared, schema, states: Vec::new(), next_match: 0, out: Vec::new() };
+        Run { machine, scan, width, declared, schema, states, last, next_match: 0, out: Vec::new() };
     for group in groups {
         run.states = vec![None; scan.steps.len()];
+        run.last = vec![None; scan.steps.len()];
         for row in group {
             run.row(&ordered, row as usize)?;
         }
+        (0..scan.steps.len()).for_each(|step| run.give_last(step));
     }
     Ok(Table { schema: schema.clone(), batch: Batch::from_rows(schema, run.out) })
 }
@@ -69,6 +72,8 @@ struct Run<'a, 'b> {
     schema: &'a Schema,
     /// For each step the sequence that has come so far.
     states: Vec<Option<Sequence>>,
+    /// For each step that gives only the last of its rows, that row so far.
+    last: Vec<Option<Vec<Value>>>,
     next_match: i64,
     out: Vec<Vec<Value>>,
 }
@@ -86,6 +91,9 @@ impl Run<'_, '_> {
             if let Some(sequence) = before
                 && self.accepts(step, &values, Some(&sequence))?
             {
+                // The rows so far of this step and of the one before are not followed by others.
+                self.give_last(step);
+                self.give_last(step.saturating_sub(1));
                 self.enter(step, &values, sequence)?;
                 if let Some(place) = step.checked_sub(1).and_then(|before| self.states.get_mut(before)) {
                     *place = None;
@@ -125,12 +133,15 @@ impl Run<'_, '_> {
             }
         }
         let mut sequence = sequence;
-        if plan.output == ScanOutput::All {
+        if plan.output != ScanOutput::None {
             let mut output = row.clone();
             if self.scan.with_match_id {
                 output.push(Value::from(sequence.number));
             }
-            self.out.push(output);
+            match self.last.get_mut(step).filter(|_| plan.output == ScanOutput::Last) {
+                Some(last) => *last = Some(output),
+                None => self.out.push(output),
+            }
             self.machine.rows(self.out.len())?;
         }
         if let Some(place) = sequence.rows.get_mut(step) {
@@ -140,6 +151,11 @@ impl Run<'_, '_> {
             *state = Some(sequence);
         }
         Ok(())
+    }
+
+    /// Gives the last row of a step, if there is one that was not given.
+    fn give_last(&mut self, step: usize) {
+        self.out.extend(self.last.get_mut(step).and_then(Option::take));
     }
 
     fn value(&self, expr: &Expr, values: &[Value], state: Option<&Sequence>) -> Result<Value, EvalError> {

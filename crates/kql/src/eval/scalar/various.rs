@@ -25,6 +25,7 @@ pub(super) fn find(name: &str) -> Option<Kernel> {
             |call, args| Value::Dynamic(call.env.fixtures.ip_location(&args.text(0)).unwrap_or_default())
         }
         "format_bytes" => format_bytes,
+        "estimate_data_size" => estimate_data_size,
         _ => return None,
     })
 }
@@ -75,6 +76,24 @@ fn bin_decimal(value: &Value, step: &Value, fixed: &Value) -> Option<Value> {
     }
     let steps = value.subtract(fixed)?.divide(step)?.floor();
     Some(Value::Decimal(Some(steps.multiply(step)?.plus(fixed)?)))
+}
+
+/// The bytes that values take; those of dynamic values depend on how the service keeps them.
+fn estimate_data_size(call: &Call<'_>, args: &Args<'_>) -> Value {
+    let mut total = 0;
+    for value in args.all() {
+        total += match value {
+            Value::Bool(_) => 1,
+            Value::Int(_) => 4,
+            Value::Long(_) | Value::Real(_) | Value::Datetime(_) | Value::Timespan(_) => 8,
+            Value::Guid(_) => 16,
+            Value::String(text) => i64::try_from(text.len()).unwrap_or(i64::MAX),
+            Value::Decimal(_) | Value::Dynamic(_) => {
+                return call.unsupported("the size of dynamic values and decimals", Value::Long(None));
+            }
+        };
+    }
+    Value::from(total)
 }
 
 fn around(_: &Call<'_>, args: &Args<'_>) -> Value {
