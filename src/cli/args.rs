@@ -178,12 +178,12 @@ pub(super) enum Command {
         /// Name of an action, such as `isolateDevice`
         name: Option<String>,
     },
-    /// Print the JSON Schema of a playbook, of playbook tests or of the settings
-    Schema {
-        /// Which
-        #[arg(value_enum)]
-        of: SchemaOf,
-    },
+    /// Print the JSON Schema of a playbook, of playbook tests or of the settings; or fetch a tenant's tables
+    ///
+    /// `huntbook schema pull` asks a tenant which hunting tables it has and writes them to `TENANT.json` in the
+    /// folder `hunting-schema` beside the settings, where `validate`, `serve` and `kql` read them. The endpoint is
+    /// a beta of Microsoft Graph; where it is not there, `--by-query` asks each known table for its columns.
+    Schema(Schema),
     /// Explain a diagnostic code such as HB0302 or KQL013
     Explain {
         /// The code
@@ -403,6 +403,20 @@ pub(super) struct Serve {
     pub(super) drain: u32,
 }
 
+/// Arguments of `schema`.
+#[derive(Debug, Args)]
+pub(super) struct Schema {
+    /// Which
+    #[arg(value_enum)]
+    pub(super) of: SchemaOf,
+    /// The tenant to ask, if the settings have several; `pull` only
+    #[arg(long, value_name = "NAME")]
+    pub(super) tenant: Option<String>,
+    /// Ask each known table for its columns (`getschema`), one query each; `pull` only
+    #[arg(long)]
+    pub(super) by_query: bool,
+}
+
 /// What a JSON Schema describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum SchemaOf {
@@ -412,4 +426,6 @@ pub(super) enum SchemaOf {
     Settings,
     /// A file of playbook tests
     Test,
+    /// The hunting tables of a tenant, fetched from it
+    Pull,
 }

@@ -13,6 +13,7 @@ mod junit;
 mod kql;
 mod output;
 mod overview;
+mod pull;
 mod record;
 mod reference;
 mod report;
@@ -111,7 +112,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Sim(sim) => sim::run(&sim, format, clock).await,
         Command::Kql { what } => kql::run(&what, &config, form, &clock),
         Command::Actions { name } => reference::actions(name.as_deref(), format),
-        Command::Schema { of } => reference::schema(of),
+        Command::Schema(schema) => pull::run(&schema, &config, format, clock).await,
         Command::Explain { code } => reference::explain(&code),
         Command::Completions { shell } => reference::completions(shell),
     }

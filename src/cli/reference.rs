@@ -49,6 +49,7 @@ fn action(kind: ActionKind) -> serde_json::Value {
 /// Prints a JSON Schema.
 pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Exit> {
     say_json(&match of {
+        SchemaOf::Pull => return Err(Misuse("`pull` is no JSON Schema".to_owned()).into()),
         SchemaOf::Playbook => playbook::schema(),
         SchemaOf::Settings => settings::schema(),
         SchemaOf::Test => playbook::test::schema(),

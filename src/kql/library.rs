@@ -88,6 +88,12 @@ impl Library {
         Self { absent: Absent::Empty, ..Self::new(schema) }
     }
 
+    /// Which tables there can be.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        Schema(Arc::clone(&self.database))
+    }
+
     /// Adds rows to a table of the schema. A column left out is null, or empty for a string; `ReportId`
     /// is the number of the row. Under the name of a function of the service (`FileProfile`) the rows
     /// are its answers: those count that have the first argument as one of their values.

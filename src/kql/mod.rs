@@ -72,6 +72,18 @@ impl Schema {
         Arc::make_mut(&mut self.0).add_json(json).map_err(SchemaError)
     }
 
+    /// The names of the tables, former names left out.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.0.tables().map(|table| table.name)
+    }
+
+    /// The columns of a table: names and types, in order.
+    #[must_use]
+    pub fn columns(&self, table: &str) -> Vec<(String, &'static str)> {
+        let columns = self.0.table(table).map(|table| table.schema.columns.clone()).unwrap_or_default();
+        columns.iter().map(|column| (column.name.to_string(), column.ty.name())).collect()
+    }
+
     /// Adds several files that describe the same thing from different sides, such as several tenants: a table
     /// takes the place of one that was known before, and has the columns of all these files. Gives the files
     /// that cannot be used, of which nothing is added.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::hunter::{HuntColumn, HuntFault, HuntRows, HuntTable, HuntWindow, Hunter};
 use super::query::HUNT_ROWS_MAX;
+use crate::kql::Schema;
 
 /// The comment that asks for generated rows.
 pub const MARK: &str = "// generated rows";
@@ -98,6 +99,10 @@ impl GeneratedHunter {
 }
 
 impl Hunter for GeneratedHunter {
+    fn schema(&self) -> Schema {
+        self.others.schema()
+    }
+
     fn answer(&self, query: &str, window: HuntWindow, now: Timestamp) -> Result<HuntTable, HuntFault> {
         if !query.lines().any(|line| line.trim() == MARK) {
             return self.others.answer(query, window, now);

@@ -10,6 +10,7 @@ use super::cases::{self, Case};
 use super::query;
 use super::reply::Reply;
 use super::serve::Service;
+use super::tables::api_type;
 
 /// Serves `/graph/v1.0/…`; `path` is what follows the version.
 pub(super) async fn serve(service: &Service, call: &Call, path: &[&str]) -> Served {
@@ -47,12 +48,36 @@ fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Resu
         ("POST", ["security", list, id, "comments"]) if let Some(case) = Case::named(list) => {
             cases::comment(service, call, caller, (case, id))
         }
+        ("GET", ["security", "getHuntingSchema"]) if call.path.contains("/beta/") => {
+            tables(service, call, caller)
+        }
         ("GET", ["security", "incidents", id, "alerts"]) => cases::alerts_of(service, call, caller, id),
         ("GET", ["users", id]) => user(service, call, caller, id),
         ("PATCH", ["users", id]) => enable_user(service, call, caller, id),
         ("POST", ["users", id, "revokeSignInSessions"]) => revoke(service, call, caller, id),
         _ => Err(Refusal::no_route(call)),
     }
+}
+
+/// `GET /beta/security/getHuntingSchema`.
+fn tables(service: &Service, call: &Call, caller: &Caller) -> Result<Reply, Refusal> {
+    caller.may(&["ThreatHunting.Read.All"])?;
+    let schema = service.hunter.schema();
+    let column =
+        |(name, ty): (String, &str)| json!({"name": name, "dataType": api_type(ty), "description": ""});
+    let table = |name: &str| {
+        let columns: Vec<Value> = schema.columns(name).into_iter().map(column).collect();
+        json!({"name": name, "description": "", "columns": columns})
+    };
+    let tables: Vec<Value> = schema.tables().map(table).collect();
+    Ok(Reply::json(
+        StatusCode::OK,
+        &json!({
+            "@odata.context": format!("{}/$metadata#microsoft.graph.security.huntingSchema", call.base),
+            "tables": tables,
+            "functions": {"builtInFunctions": [], "savedFunctions": []},
+        }),
+    ))
 }
 
 fn no_user(id: &str) -> Refusal {

@@ -5,6 +5,8 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::kql::Schema;
+
 /// The time a query looks at: what the request's `Timespan` came to, thirty days by default.
 ///
 /// As in the service, a filter on time inside the query narrows it and never widens it.
@@ -101,6 +103,11 @@ pub trait Hunter: std::fmt::Debug + Send + Sync {
     ///
     /// A [`HuntFault`] that says whose fault it is.
     fn answer(&self, query: &str, window: HuntWindow, now: Timestamp) -> Result<HuntTable, HuntFault>;
+
+    /// The tables it knows.
+    fn schema(&self) -> Schema {
+        Schema::defender()
+    }
 }
 
 /// A hunter of fixed answers: the first whose needle is in the query.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::hunter::{HuntColumn, HuntFault, HuntRows, HuntTable, HuntWindow, Hunter};
 use super::query::{HUNT_BYTES_MAX, HUNT_ROWS_MAX};
 use crate::diag::Problem;
-use crate::kql::{Cause, Failed, Library, World, run};
+use crate::kql::{Cause, Failed, Library, Schema, World, run};
 
 /// Answers queries from tables, exactly or not at all.
 #[derive(Debug, Clone)]
@@ -23,6 +23,10 @@ impl TableHunter {
 }
 
 impl Hunter for TableHunter {
+    fn schema(&self) -> Schema {
+        self.library.schema()
+    }
+
     fn answer(&self, query: &str, window: HuntWindow, now: Timestamp) -> Result<HuntTable, HuntFault> {
         let world = World { now, window: Some((window.from, window.to)) };
         let mut results = run(query, &self.library, world).map_err(|failed| fault(&failed, query))?;
@@ -45,7 +49,7 @@ impl Hunter for TableHunter {
 }
 
 /// What the hunting APIs call a type.
-fn api_type(ty: &str) -> &'static str {
+pub(super) fn api_type(ty: &str) -> &'static str {
     match ty {
         "bool" => "SByte",
         "int" => "Int32",
@@ -86,7 +90,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::kql::Schema;
 
     const NOW: &str = "2026-01-10T12:00:00Z";
 

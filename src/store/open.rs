@@ -3,12 +3,12 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteOwnedBuf, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
@@ -106,15 +106,33 @@ pub(super) async fn open_reader(path: &Path) -> Result<Store, StoreError> {
     }
 }
 
+/// The bytes of an empty journal of the newest form. Tests of playbooks open hundreds of journals, and making
+/// the tables anew takes longer than most of them.
+static EMPTY: OnceLock<Vec<u8>> = OnceLock::new();
+
 /// See [`Store::scratch`].
 pub(super) async fn scratch(clock: SharedClock) -> Result<Store, StoreError> {
     let options = SqliteConnectOptions::new().in_memory(true).foreign_keys(true).disable_statement_logging();
+    let empty = if let Some(empty) = EMPTY.get() {
+        empty
+    } else {
+        let made = empty(options.clone()).await?;
+        EMPTY.get_or_init(|| made)
+    };
     // One connection for everything: another one would see another, empty memory.
-    let pool = pool(1).connect_with(options).await?;
-    MIGRATIONS.run(&pool).await?;
+    let pool = pool(1).connect_with(options.clone()).await?;
+    let bytes = SqliteOwnedBuf::try_from(empty.as_slice())?;
+    pool.acquire().await?.deserialize(None, bytes, false).await?;
     let epoch = begin_epoch(&pool).await?;
     let writer = Writer { pool: pool.clone(), clock, epoch, _lock: None };
     Ok(Store(Arc::new(Inner { path: PathBuf::new(), readers: pool, writer: Some(writer) })))
+}
+
+async fn empty(options: SqliteConnectOptions) -> Result<Vec<u8>, StoreError> {
+    let pool = pool(1).connect_with(options).await?;
+    MIGRATIONS.run(&pool).await?;
+    let bytes = pool.acquire().await?.serialize(None).await?;
+    Ok(bytes.as_ref().to_vec())
 }
 
 /// Begins a writing transaction.

@@ -32,7 +32,9 @@ pub use operation::{
     ActionKind, AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
     Operation, Receipt, RemoteState, ScanType,
 };
-pub use query::{HuntAnswer, HuntLimits, HuntQuery, IncidentPage, IncidentQuery, OnRow, Quarantined};
+pub use query::{
+    HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, OnRow, Quarantined,
+};
 pub use token::{Audience, Credential, TokenFacts};
 pub use user::User;
 
@@ -61,6 +63,13 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
         limits: &HuntLimits,
         on_row: OnRow<'_>,
     ) -> Result<HuntAnswer, TenantError>;
+
+    /// Asks which tables there are. Nothing if the API the tenant is hunted through does not tell.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] (404) where the endpoint, which is a beta of Graph, is not there.
+    async fn hunt_schema(&self) -> Result<Option<HuntSchema>, TenantError>;
 
     /// Returns the incidents that fit, newest update first as the service orders them, each once, all
     /// pages up to the query's limits. A malformed one is set aside, not fatal.

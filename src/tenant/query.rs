@@ -18,6 +18,16 @@ pub struct HuntQuery {
     pub timespan: Option<SignedDuration>,
 }
 
+/// The hunting tables of a tenant, as it tells them itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HuntSchema {
+    /// Tables with their columns: names and types in the API's words.
+    pub tables: Vec<(String, Vec<(String, String)>)>,
+    /// Names of functions that somebody saved. What they do, the tenant does not tell in a form that is
+    /// documented.
+    pub functions: Vec<String>,
+}
+
 /// What one hunt may cost.
 #[expect(clippy::struct_field_names, reason = "a limit is named after what it limits")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,15 @@
 //! Hunting queries.
 
 use jiff::SignedDuration;
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
+use super::devices::decode;
 use super::{Asked, Call, Client, Effect, HuntingApi, Kind, with_json};
 use crate::http::{Limits, Repeat, Request};
 use crate::model::Wanted;
 use crate::rows::{self, Decoder};
-use crate::tenant::{Audience, HuntAnswer, HuntLimits, HuntQuery, OnRow, TenantError};
+use crate::tenant::{Audience, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, OnRow, TenantError};
 
 /// Hunting through Graph.
 const GRAPH: Asked =
@@ -16,6 +18,40 @@ const GRAPH: Asked =
 /// Hunting through Defender XDR.
 const XDR: Asked =
     Asked { operation: "runHuntingQuery", roles: &["AdvancedHunting.Read.All"], kind: Kind::Hunt };
+
+/// The tables of the tenant. A beta: source is its page of 2026-05.
+const SCHEMA: Asked =
+    Asked { operation: "getHuntingSchema", roles: &["ThreatHunting.Read.All"], kind: Kind::Plain };
+
+/// The answer of [`SCHEMA`].
+#[derive(Deserialize)]
+struct Told {
+    tables: Vec<ToldTable>,
+    #[serde(default)]
+    functions: ToldFunctions,
+}
+
+#[derive(Deserialize)]
+struct ToldTable {
+    name: String,
+    #[serde(default)]
+    columns: Vec<ToldColumn>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToldColumn {
+    name: String,
+    #[serde(default)]
+    data_type: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToldFunctions {
+    #[serde(default)]
+    saved_functions: Vec<Value>,
+}
 
 impl Client {
     pub(super) async fn run_query(
@@ -42,6 +78,20 @@ impl Client {
             }
         }
         decoder.finish().map_err(TenantError::Rows)
+    }
+
+    pub(super) async fn get_schema(&self) -> Result<HuntSchema, TenantError> {
+        let address = self.at(Audience::Graph, SCHEMA, "beta/security/getHuntingSchema", &[])?;
+        let answer = self.send(&Call::read(Audience::Graph, SCHEMA, Request::get(address))).await?;
+        let told: Told = decode(SCHEMA, &answer.body)?;
+        let columns = |table: &ToldTable| {
+            table.columns.iter().map(|column| (column.name.clone(), column.data_type.clone())).collect()
+        };
+        let functions = told.functions.saved_functions.iter();
+        Ok(HuntSchema {
+            tables: told.tables.iter().map(|table| (table.name.clone(), columns(table))).collect(),
+            functions: functions.filter_map(|saved| saved.get("name")?.as_str().map(str::to_owned)).collect(),
+        })
     }
 
     fn query_call(&self, query: &HuntQuery, limits: &HuntLimits) -> Result<Call, TenantError> {

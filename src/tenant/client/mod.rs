@@ -20,8 +20,8 @@ use super::cloud::{Cloud, EndpointOverrides, Endpoints};
 use super::envelope::{Asked, Kind};
 use super::token::{Credential, Token, Tokens, TokensOptions};
 use super::{
-    Audience, HuntAnswer, HuntLimits, HuntQuery, IncidentPage, IncidentQuery, Machine, MachineAction, OnRow,
-    Operation, Receipt, Tenant, TenantError, TokenFacts,
+    Audience, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, Machine,
+    MachineAction, OnRow, Operation, Receipt, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Answer, Applied, Chunks, Http, HttpError, Limits, Repeat, Request};
@@ -274,6 +274,13 @@ impl Tenant for Client {
         on_row: OnRow<'_>,
     ) -> Result<HuntAnswer, TenantError> {
         self.run_query(query, wanted, limits, on_row).await
+    }
+
+    async fn hunt_schema(&self) -> Result<Option<HuntSchema>, TenantError> {
+        match self.hunting {
+            HuntingApi::Graph => self.get_schema().await.map(Some),
+            HuntingApi::Xdr => Ok(None),
+        }
     }
 
     async fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, TenantError> {
