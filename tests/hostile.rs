@@ -30,9 +30,8 @@ name: Hostile rows
 mode: enforce
 severity: High
 hunt:
-  query: DeviceEvents | take 3
+  query: DeviceEvents | where Timestamp > ago(1h) | project DeviceId, Text = FileName | take 3
   identity: [Text]
-  columns: {DeviceId: string, Text: string}
 suppress: {by: [Text], for: 1h}
 actions:
   - isolateDevice: {device: \"{{row.DeviceId}}\", comment: \"{{row.Text}}\"}

@@ -83,6 +83,21 @@ impl Function {
         Self::ALL.into_iter().find(|function| function.as_str() == name)
     }
 
+    /// Our name of what other languages call so: their letters are not ours.
+    pub(super) fn named_elsewhere(name: &str) -> Option<&'static str> {
+        Some(match name.to_ascii_lowercase().as_str() {
+            "size" | "length" | "count" | "strlen" => "len",
+            "has" | "includes" => "contains",
+            "tolower" | "lower" | "lowercase" => "to_lower",
+            "toupper" | "upper" | "uppercase" => "to_upper",
+            "startswith" => "starts_with",
+            "endswith" => "ends_with",
+            "parse_int" | "parse_float" | "toint" | "tolong" | "int" => "to_number",
+            "tostring" | "str" => "to_string",
+            _ => return None,
+        })
+    }
+
     /// Every name a function answers to.
     pub(super) fn names() -> impl Iterator<Item = &'static str> {
         Self::ALL.into_iter().map(Self::as_str).chain([Self::SOME])

@@ -187,7 +187,15 @@ impl<'a> Lowering<'a> {
         {
             let message = format!("there is no `{name}` here, but `{subject}`");
             let problem = Problem::new(Code::UnknownName, range.clone(), message);
-            self.problems.push(problem.suggest(range.clone(), *subject, "what this expression is about"));
+            // One for another; one row in place of all rows would mean something else.
+            let problem = if name.ends_with('s') == subject.ends_with('s') {
+                problem.suggest(range.clone(), *subject, "what this expression is about")
+            } else {
+                problem.help(
+                    "`when` is about all `rows` or `incidents`, `where` and `if` of an action about one",
+                )
+            };
+            self.problems.push(problem);
             return Lowered { node: Node::Opaque, shape: Shape::Any, range };
         }
         let problem = Problem::new(Code::UnknownName, range.clone(), format!("`{name}` does not exist here"))
@@ -394,8 +402,11 @@ impl<'a> Lowering<'a> {
     ) -> Lowered {
         let Some(function) = Function::find(name) else {
             let message = format!("there is no function `{name}`");
-            let problem =
-                Problem::new(Code::UnknownFunction, range.clone(), message).nearest(name, Function::names());
+            let problem = Problem::new(Code::UnknownFunction, range.clone(), message);
+            let problem = match Function::named_elsewhere(name) {
+                Some(ours) => problem.suggest(range.clone(), ours, format!("here it is called `{ours}`")),
+                None => problem.nearest(name, Function::names()),
+            };
             let all: Vec<_> = Function::names().collect();
             self.problems.push(problem.help(format!("known functions: `{}`", all.join("`, `"))));
             for argument in arguments {

@@ -1,10 +1,12 @@
 //! The parameters of actions, with their texts compiled.
 
+use std::str::FromStr;
+
 use super::names::{Lowering, Text};
 use crate::action::{IncidentParams, IndicatorParams, Params, Step, Tags};
 use crate::diag::Code;
 use crate::expr::Place;
-use crate::model::{Classification, Determination};
+use crate::model::{AlertId, Classification, Determination, DeviceId, IdError, IncidentId, UserId};
 use crate::playbook::{self, ActionBody, IndicatorEffect, IndicatorKind, IsolationKind, ScanKind};
 use crate::tenant::{IndicatorAction, IndicatorType, IsolationType, ScanType};
 use crate::text::Template;
@@ -48,6 +50,20 @@ impl Texts<'_, '_> {
         self.lowering.template(&format!("{}/{name}", self.at), source, Text::Action)
     }
 
+    /// A text that gives an id. What is written out must be one; what is filled in is known in a run only.
+    fn id<Id: FromStr<Err = IdError>>(&mut self, name: &str, source: &str) -> Option<Template> {
+        let template = self.text(name, source)?;
+        match source.trim().parse::<Id>() {
+            Err(error) if !source.contains("{{") => {
+                let help =
+                    "write it out, or take it from what was found: `{{row.COLUMN}}`, `{{incident.id}}`";
+                self.lowering.error(Code::Action, &format!("{}/{name}", self.at), error.to_string(), help);
+                None
+            }
+            _ => Some(template),
+        }
+    }
+
     /// A text that may be left out.
     fn optional(&mut self, name: &str, source: Option<&String>) -> Result<Option<Template>, Refused> {
         source.map(|source| self.text(name, source).ok_or(Refused)).transpose()
@@ -68,7 +84,7 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
     match body {
         ActionBody::IsolateDevice(body) => {
             let (device, comment) =
-                (texts.text("device", &body.device), texts.text("comment", &body.comment));
+                (texts.id::<DeviceId>("device", &body.device), texts.text("comment", &body.comment));
             let isolation_type = match body.isolation_type {
                 IsolationKind::Full => IsolationType::Full,
                 IsolationKind::Selective => IsolationType::Selective,
@@ -77,12 +93,12 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
         }
         ActionBody::ReleaseDevice(body) => {
             let (device, comment) =
-                (texts.text("device", &body.device), texts.text("comment", &body.comment));
+                (texts.id::<DeviceId>("device", &body.device), texts.text("comment", &body.comment));
             Some(Params::ReleaseDevice { device: device?, comment: comment? })
         }
         ActionBody::RunAntivirusScan(body) => {
             let (device, comment) =
-                (texts.text("device", &body.device), texts.text("comment", &body.comment));
+                (texts.id::<DeviceId>("device", &body.device), texts.text("comment", &body.comment));
             let scan_type = match body.scan_type {
                 ScanKind::Quick => ScanType::Quick,
                 ScanKind::Full => ScanType::Full,
@@ -90,27 +106,29 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
             Some(Params::RunAntivirusScan { device: device?, scan_type, comment: comment? })
         }
         ActionBody::TagDevice(body) => {
-            let (device, tag) = (texts.text("device", &body.device), texts.text("tag", &body.tag));
+            let (device, tag) = (texts.id::<DeviceId>("device", &body.device), texts.text("tag", &body.tag));
             Some(Params::TagDevice { device: device?, tag: tag? })
         }
         ActionBody::UntagDevice(body) => {
-            let (device, tag) = (texts.text("device", &body.device), texts.text("tag", &body.tag));
+            let (device, tag) = (texts.id::<DeviceId>("device", &body.device), texts.text("tag", &body.tag));
             Some(Params::UntagDevice { device: device?, tag: tag? })
         }
         ActionBody::AddIndicator(body) => indicator(&mut texts, body),
-        ActionBody::DisableUser(body) => Some(Params::DisableUser { user: texts.text("user", &body.user)? }),
+        ActionBody::DisableUser(body) => {
+            Some(Params::DisableUser { user: texts.id::<UserId>("user", &body.user)? })
+        }
         ActionBody::RevokeSessions(body) => {
-            Some(Params::RevokeSessions { user: texts.text("user", &body.user)? })
+            Some(Params::RevokeSessions { user: texts.id::<UserId>("user", &body.user)? })
         }
         ActionBody::UpdateIncident(body) => incident(&mut texts, body),
         ActionBody::CommentIncident(body) => {
             let (incident, comment) =
-                (texts.text("incident", &body.incident), texts.text("comment", &body.comment));
+                (texts.id::<IncidentId>("incident", &body.incident), texts.text("comment", &body.comment));
             Some(Params::CommentIncident { incident: incident?, comment: comment? })
         }
         ActionBody::UpdateAlert(body) => {
             determined(&mut texts, body.classification, body.determination);
-            let alert = texts.text("alert", &body.alert);
+            let alert = texts.id::<AlertId>("alert", &body.alert);
             let assigned_to = texts.optional("assignedTo", body.assigned_to.as_ref());
             Some(Params::UpdateAlert {
                 alert: alert?,
@@ -161,7 +179,7 @@ fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option
 
 fn incident(texts: &mut Texts<'_, '_>, body: &playbook::UpdateIncident) -> Option<Params> {
     determined(texts, body.classification, body.determination);
-    let incident = texts.text("incident", &body.incident);
+    let incident = texts.id::<IncidentId>("incident", &body.incident);
     let assigned_to = texts.optional("assignedTo", body.assigned_to.as_ref());
     let add = texts.all("tags/add", &body.tags.add);
     let remove = texts.all("tags/remove", &body.tags.remove);

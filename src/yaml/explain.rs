@@ -1,5 +1,6 @@
 //! The parser's errors in words for the author, at the place that must change.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde_yaml::Error;
@@ -175,6 +176,11 @@ fn syntax(span: Span, text: &str) -> Diagnostic {
     if text.contains("tab") {
         return tab(&span);
     }
+    if text.contains("document start")
+        && let Some(range) = indent_tab(before, 0)
+    {
+        return tab_at(Span { range, ..span.clone() });
+    }
     if text.contains("quoted scalar")
         && (text.contains("indentation") || text.contains("indicator") || rest.is_empty())
     {
@@ -269,22 +275,25 @@ fn quote_braces(source: &Arc<SourceText>, open: usize) -> Diagnostic {
 fn tab(span: &Span) -> Diagnostic {
     let text = &span.source.text;
     let line = text.get(..span.range.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-    let mut at = line;
-    let mut found = span.range.clone();
-    for candidate in text.get(line..).unwrap_or_default().split_inclusive('\n') {
-        let indent = candidate.len() - candidate.trim_start_matches([' ', '\t']).len();
-        if let Some(tab) = candidate.get(..indent).and_then(|lead| lead.find('\t')) {
-            found = at + tab..at + tab + 1;
-            break;
+    let range = indent_tab(text, line).unwrap_or_else(|| span.range.clone());
+    tab_at(Span { range, ..span.clone() })
+}
+
+fn tab_at(span: Span) -> Diagnostic {
+    Diagnostic::error(Code::Yaml, span, "a tab where only spaces are allowed").help("indent with spaces")
+}
+
+/// The first tab in the indent of a line, from the line at `from`.
+fn indent_tab(text: &str, from: usize) -> Option<Range<usize>> {
+    let mut at = from;
+    for line in text.get(from..)?.split_inclusive('\n') {
+        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line.get(..indent).and_then(|lead| lead.find('\t')) {
+            return Some(at + tab..at + tab + 1);
         }
-        at += candidate.len();
+        at += line.len();
     }
-    Diagnostic::error(
-        Code::Yaml,
-        Span { range: found, ..span.clone() },
-        "a tab where only spaces are allowed",
-    )
-    .help("indent with spaces")
+    None
 }
 
 /// The quote that began the scalar in which a text ends.
