@@ -47,7 +47,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         let now = SystemClock.now();
         (Story::contoso(now)?.library, now)
     };
-    let world = World { now, window: None };
+    let world = World::at(now);
     let mut counts = Counts::default();
     for line in BufReader::new(File::open(queries)?).lines() {
         let line: Value = serde_json::from_str(&line?)?;
@@ -71,7 +71,7 @@ fn read(folder: &Path) -> Result<(Library, Timestamp), Box<dyn Error>> {
     Ok((library, snapshot.now))
 }
 
-fn count(query: &str, mut library: Library, world: World, counts: &mut Counts) {
+fn count(query: &str, mut library: Library, world: World<'_>, counts: &mut Counts) {
     counts.all += 1;
     for documents in 0..DOCUMENTS_MAX {
         match run(query, &library, world) {

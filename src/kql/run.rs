@@ -32,12 +32,28 @@ pub struct Rows {
 }
 
 /// What a run depends on besides the query and the tables.
-#[derive(Debug, Clone, Copy)]
-pub struct World {
+#[derive(Clone, Copy)]
+pub struct World<'a> {
     /// What `now()` gives.
     pub now: Timestamp,
     /// First and last instant that tables with a `Timestamp` show; all, if there is none.
     pub window: Option<(Timestamp, Timestamp)>,
+    /// Asked now and then; the query ends when it says that time is up.
+    pub is_late: Option<&'a dyn Fn() -> bool>,
+}
+
+impl World<'_> {
+    /// A moment, all rows, and all the time a query needs.
+    #[must_use]
+    pub const fn at(now: Timestamp) -> Self {
+        Self { now, window: None, is_late: None }
+    }
+}
+
+impl std::fmt::Debug for World<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("now", &self.now).field("window", &self.window).finish_non_exhaustive()
+    }
 }
 
 /// Why a query gave no rows. There are no results in part.
@@ -80,7 +96,7 @@ const LIMITS: Limits = Limits {
 /// # Errors
 ///
 /// [`Failed`] says what is wrong with the query, or what kept it from running.
-pub fn run(query: &str, library: &Library, world: World) -> Result<Vec<Rows>, Failed> {
+pub fn run(query: &str, library: &Library, world: World<'_>) -> Result<Vec<Rows>, Failed> {
     let checked = check(query, &library.database);
     let errors: Vec<&Diagnostic> =
         checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
@@ -98,7 +114,8 @@ pub fn run(query: &str, library: &Library, world: World) -> Result<Vec<Rows>, Fa
     };
     let window = world.window.map(|(from, to)| Ok((instant(from)?, instant(to)?))).transpose()?;
     let view = View { library, window };
-    let env = Env { now: instant(world.now)?, seed: 0, limits: LIMITS, deadline: None, fixtures: &view };
+    let now = instant(world.now)?;
+    let env = Env { now, seed: 0, limits: LIMITS, deadline: world.is_late, fixtures: &view };
     let answers = kql::eval::run(&checked.bound.plan, &view, &env);
     let failed =
         |error: EvalError| Failed { cause: cause(&error), problems: vec![problem(&error.diagnostic())] };
@@ -221,7 +238,7 @@ mod tests {
     #[track_caller]
     fn check(query: &str, columns: &[(&str, &str)], rows: &Json) {
         let now = "2026-01-10T12:00:00Z".parse().expect("an instant");
-        let results = run(query, &library(), World { now, window: None }).expect("it runs");
+        let results = run(query, &library(), World::at(now)).expect("it runs");
         let [result] = results.as_slice() else { panic!("not one result") };
         let found: Vec<(&str, &str)> =
             result.columns.iter().map(|column| (column.name.as_str(), column.ty)).collect();
@@ -259,10 +276,19 @@ mod tests {
     }
 
     #[test]
+    fn a_query_ends_when_its_time_is_up() {
+        let now = "2026-01-10T12:00:00Z".parse().expect("an instant");
+        let query = "range x from 1 to 1000000 step 1 | where x % 7 == 3 | count";
+        let world = World { is_late: Some(&|| true), ..World::at(now) };
+        let failed = run(query, &library(), world).expect_err("too late");
+        assert_eq!(failed.cause, Cause::Work);
+    }
+
+    #[test]
     fn what_cannot_run_says_why() {
         let now = "2026-01-10T12:00:00Z".parse().expect("an instant");
         for (query, code) in [("DeviceInfo | take", "KQL011"), ("EmailEvents", "KQL401")] {
-            let failed = run(query, &library(), World { now, window: None }).expect_err(query);
+            let failed = run(query, &library(), World::at(now)).expect_err(query);
             let found: Vec<_> =
                 failed.problems.iter().map(|problem| (problem.code.to_string(), problem.level)).collect();
             assert_eq!(found, [(code.to_owned(), Level::Error)], "{query}");

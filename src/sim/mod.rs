@@ -56,7 +56,7 @@ pub use query::{HUNT_BYTES_MAX, HUNT_ROWS_MAX};
 pub use seed::{Reach, SimAlert, SimComment, SimData, SimIncident, SimIndicator, SimMachine, SimUser, items};
 pub use serve::BODY_BYTES_MAX;
 pub use sysmon::{Census, Sysmon, SysmonRow};
-pub use tables::TableHunter;
+pub use tables::{HUNT_TIME_MAX, TableHunter};
 pub use wire::CONNECTIONS_MAX;
 
 use std::collections::BTreeMap;

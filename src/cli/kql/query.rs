@@ -34,7 +34,7 @@ pub(super) fn run(
     let mut problems = Vec::new();
     for source in &sources {
         for block in source.blocks() {
-            match kql::run(&block.text, &library, World { now, window: None }) {
+            match kql::run(&block.text, &library, World::at(now)) {
                 Ok(mut rows) => results.append(&mut rows),
                 Err(failed) => {
                     problems
