@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::anyhow;
+use huntbook::action::Approvers;
 use huntbook::diag::{Chain, Format, Sink, render};
 use huntbook::expr::{Condition, Env, Language, Names, Place, Reads, Subject};
 use huntbook::guard::Ceilings;
@@ -66,6 +67,7 @@ fn check_a_playbook(language: &Language) {
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),
         queries: Queries::Checked(Schema::defender()),
+        approvers: Approvers::default(),
     };
     let mut problems = Sink::new();
     let plan = compile("mistakes.yaml", PLAYBOOK.as_bytes(), &world, &mut problems);

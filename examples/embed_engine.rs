@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use huntbook::action::Approvers;
 use huntbook::clock::{SharedClock, SystemClock};
 use huntbook::diag::{Format, Sink, render};
 use huntbook::engine::{Engine, Order, Ran, Report};
@@ -85,6 +86,7 @@ async fn main() -> anyhow::Result<()> {
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),
         queries: Queries::Checked(Schema::defender()),
+        approvers: Approvers::default(),
     };
     let mut problems = Sink::new();
     let plan = compile("office.yaml", PLAYBOOK.as_bytes(), &world, &mut problems);

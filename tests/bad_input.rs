@@ -12,6 +12,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use huntbook::action::Approvers;
 use huntbook::diag::{Code, Diagnostic, Format, Sink, render};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
@@ -43,6 +44,7 @@ fn world() -> World {
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),
         queries: Queries::Checked(Schema::defender()),
+        approvers: Approvers::default(),
     }
 }
 

@@ -1,7 +1,14 @@
 //! The binary as people use it: what it prints, and how it ends.
 
-#![expect(clippy::panic, clippy::indexing_slicing, reason = "test helpers; what is missing fails the test")]
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "test helpers; what is missing fails the test"
+)]
 
+#[path = "cli/approvals.rs"]
+mod approvals;
 #[path = "cli/history.rs"]
 mod history;
 #[path = "cli/output.rs"]

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use async_trait::async_trait;
+use huntbook::action::Approvers;
 use huntbook::clock::{Clock, ManualClock, SharedClock, SystemClock};
 use huntbook::daemon::{Daemon, DaemonError, DaemonOptions};
 use huntbook::engine::Engine;
@@ -160,6 +161,7 @@ impl Place {
             ceilings: Ceilings::default(),
             exclusions: Exclusions::default(),
             queries: huntbook::plan::Queries::Checked(huntbook::kql::Schema::defender()),
+            approvers: Approvers::default(),
         };
         let options = DaemonOptions {
             playbooks: self.playbooks(),

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use huntbook::action::Approvers;
 use huntbook::clock::{ManualClock, SharedClock};
 use huntbook::diag::Sink;
 use huntbook::engine::ItemOutcome::{Acted, Skipped, Suppressed};
@@ -114,6 +115,7 @@ impl House {
             ceilings: self.ceilings.clone(),
             exclusions: Exclusions::default(),
             queries: Queries::Checked(Schema::defender()),
+            approvers: Approvers::default(),
         }
     }
 

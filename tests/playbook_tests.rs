@@ -3,6 +3,9 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
+#[path = "playbook_tests/approvals.rs"]
+mod approvals;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};

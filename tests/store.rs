@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::string_slice, reason = "a test may fail loudly")]
 
+#[path = "store/approvals.rs"]
+mod approvals;
 #[path = "store/bench.rs"]
 mod bench;
 #[path = "store/doubt.rs"]

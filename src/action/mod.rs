@@ -8,9 +8,11 @@
 //! in [`Params`] and their rendering in `step.rs`; the YAML form in `playbook`; the lowering in `plan`; the
 //! endpoint in `sim`; a row in the README's permissions table.
 
+mod approval;
 mod catalogue;
 mod step;
 
+pub use approval::{Approval, Approvers, NotAllowed, TIMEOUT, TIMEOUT_MAX, TIMEOUT_MIN};
 pub use catalogue::{Impact, Remote, Spec, TargetKind};
 pub use step::{ActionError, Call, IncidentParams, IndicatorParams, Params, Step, Tags};
 

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::Approval;
 use crate::expr::Condition;
 use crate::model::{
     AlertSeverity, AlertStatus, Classification, Determination, DeviceId, IdError, IncidentStatus,
@@ -68,6 +69,8 @@ pub struct Step {
     pub condition: Option<Condition>,
     /// What its failure means for the item's later steps.
     pub on_error: OnError,
+    /// Whom it needs leave from, if it needs any.
+    pub approval: Option<Approval>,
     /// What it does.
     pub params: Params,
 }

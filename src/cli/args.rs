@@ -140,7 +140,7 @@ pub(super) enum Command {
     ///
     /// Also how the runs of the last 24 hours ended.
     /// Checks the chain of the journal, too. Exit code 1 if somebody has to look: a file was refused or is
-    /// held without being there, an action is parked or was cut off, or the journal was changed.
+    /// held without being there, an action is parked, waits for approval or was cut off, or the journal was changed.
     Status(Status),
     /// Say whether a parked action was done, after a look at the tenant
     ///
@@ -148,6 +148,17 @@ pub(super) enum Command {
     /// call, or the answer was lost. It is never sent again by itself. Your word goes into the journal,
     /// also while `serve` runs.
     Resolve(Resolve),
+    /// List the actions that wait for people's approval, with everything that is approved with them
+    Approvals(Approvals),
+    /// Approve actions that wait
+    ///
+    /// What is approved is exactly what `huntbook approvals` shows under this id: if the playbook, the target,
+    /// the parameters or the guards say otherwise by the time it is done, it is not done. Your word goes into
+    /// the journal with your account, also while `serve` runs, which then does it within seconds; without it
+    /// the next `run` does.
+    Approve(Answer),
+    /// Deny actions that wait
+    Deny(Deny),
     /// Run all playbooks on their schedules until stopped
     ///
     /// Says what is due next, and on standard error what runs, how it ended and what was reloaded.
@@ -393,6 +404,48 @@ pub(super) struct Said {
     /// The action was not done
     #[arg(long)]
     pub(super) not_applied: bool,
+}
+
+/// Arguments of `approvals`.
+#[derive(Debug, Args)]
+pub(super) struct Approvals {
+    /// Also those that are over, the latest 100
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub(super) struct Answer {
+    /// The requests, as `approvals` lists them; the beginning of an id is enough while it is unique
+    #[arg(required = true, value_name = "ID")]
+    pub(super) ids: Vec<String>,
+    /// Who you are: an approver of the settings, whose account this is
+    #[arg(long = "as", value_name = "NAME")]
+    pub(super) by: Option<String>,
+    /// Why; it stays in the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+/// Arguments of `deny`.
+#[derive(Debug, Args)]
+pub(super) struct Deny {
+    /// The requests, as `approvals` lists them; the beginning of an id is enough while it is unique
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// Who you are: an approver of the settings, whose account this is
+    #[arg(long = "as", value_name = "NAME")]
+    by: Option<String>,
+    /// Why; it stays in the journal, and people are told
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+impl From<Deny> for Answer {
+    fn from(Deny { ids, by, reason }: Deny) -> Self {
+        Self { ids, by, reason: Some(reason) }
+    }
 }
 
 /// Arguments of `serve`.

@@ -1,6 +1,8 @@
 //! The command line: reads arguments and environment, calls the rooms below, prints, and sets the exit
 //! code. Nothing here decides anything about a playbook.
 
+mod account;
+mod approvals;
 mod args;
 mod backtest;
 mod choose;
@@ -47,6 +49,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::daemon::ScanError;
 use crate::diag::{Chain, Format, render};
 use crate::settings::SettingsError;
+use crate::store::Consent;
 
 /// Runs the command the arguments name and returns the exit code.
 #[must_use]
@@ -106,6 +109,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Show(show) => history::show(&show, &config, format, clock).await,
         Command::Backtest(order) => backtest::run(&order, &config, format, clock).await,
         Command::Status(status) => status::run(&status, &config, format, clock).await,
+        Command::Approvals(which) => approvals::list(&which, &config, format, clock).await,
+        Command::Approve(answer) => {
+            approvals::answer((Consent::Approve, &answer), &config, format, clock).await
+        }
+        Command::Deny(deny) => approvals::answer((Consent::Deny, &deny.into()), &config, format, clock).await,
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),

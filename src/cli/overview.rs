@@ -92,7 +92,12 @@ fn acted(report: &Report) -> String {
 }
 
 const fn not_acted(counts: &Counts) -> u64 {
-    counts.skipped + counts.halted_items + counts.failed + counts.parked
+    counts.skipped
+        + counts.halted_items
+        + counts.failed
+        + counts.parked
+        + counts.pending_approval
+        + counts.denied
 }
 
 /// A table of runs with its legend, and the details under it, in lines of at most `width` characters.
@@ -129,7 +134,7 @@ pub(super) fn of(reports: &[Report], width: Option<usize>) -> String {
 const fn colour(state: RunState) -> Option<AnsiColor> {
     match state {
         RunState::Succeeded | RunState::Idle => None,
-        RunState::Halted | RunState::Partial => Some(AnsiColor::Yellow),
+        RunState::Waiting | RunState::Halted | RunState::Partial => Some(AnsiColor::Yellow),
         RunState::Failed => Some(AnsiColor::Red),
     }
 }

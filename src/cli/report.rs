@@ -61,6 +61,8 @@ fn counts(counts: &Counts) -> String {
         (counts.halted_items, "halted"),
         (counts.failed, "failed"),
         (counts.parked, "parked"),
+        (counts.pending_approval, "waiting for approval"),
+        (counts.denied, "not approved"),
         (counts.quarantined, "unreadable"),
     ];
     let said = all.iter().filter(|(count, word)| 0 < *count || matches!(*word, "hunted" | "matched"));

@@ -120,6 +120,14 @@ async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &C
     };
     let resumed = engine.resume(&present).await?;
     engine.follow_up().await?;
+    for (playbook, tenant) in engine.decided().await? {
+        for run in engine.go_on((playbook, &tenant), &present).await? {
+            let ended: Vec<_> =
+                run.items.iter().map(|item| format!("{} {}", item.key, item.outcome)).collect();
+            let (name, ended) = (clean(&run.playbook_name, 120), clean(&ended.join(", "), 400));
+            tell(&format!("{name}: run {} went on with what people decided: {ended}", run.run));
+        }
+    }
     for effect in &resumed.parked {
         tell(&format!(
             "warning: {} of {} may or may not have been done before the last process ended: look, and decide",
@@ -154,7 +162,7 @@ impl InForce {
     async fn read(engine: &Engine, settings: &Settings, chosen: &Chosen) -> anyhow::Result<Self> {
         let mut in_force = Self { generation: Generation::default(), chosen: Arc::clone(&chosen.plan) };
         // Compiling everything is worth it only if somebody asks.
-        if engine.store.unfinished_keys().await?.is_empty() {
+        if engine.store.unfinished_keys().await?.is_empty() && engine.decided().await?.is_empty() {
             return Ok(in_force);
         }
         let live = engine.store.live_versions().await?;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 
 use super::Unfit;
 use super::output::tell;
+use crate::action::Approvers;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
 use crate::clock::SharedClock;
 use crate::diag::{Format, render};
@@ -93,12 +94,18 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
             users,
         },
         queries: Queries::Checked(settings.tables.clone()),
+        approvers: approvers(settings),
     }
 }
 
 /// The channel that hears of huntbook itself.
 pub(super) fn alerts(settings: &Settings) -> Option<String> {
     settings.alerts.as_ref().map(|alerts| alerts.channel.clone())
+}
+
+/// Who may approve actions.
+pub(super) fn approvers(settings: &Settings) -> Approvers {
+    Approvers::new(settings.approvers.iter().map(|(name, one)| (name.clone(), one.account.clone())))
 }
 
 fn entries(entries: Option<&EntrySettings>) -> (Vec<String>, Vec<String>) {

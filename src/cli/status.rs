@@ -15,7 +15,9 @@ use super::output::{clean, counted, say, say_json};
 use super::tables::CELL_WIDTH;
 use crate::clock::SharedClock;
 use crate::settings::{self, Settings};
-use crate::store::{Chain, ContentHash, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, Store};
+use crate::store::{
+    Approval, Chain, ContentHash, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, Store,
+};
 
 /// Events of the journal that are checked each time: a fraction of a second. More than a busy day writes,
 /// and `--whole` checks all.
@@ -39,6 +41,8 @@ struct Moment {
     refusals: Vec<Refusal>,
     held: Vec<Held>,
     parked: Vec<Effect>,
+    /// What waits for people's approval.
+    approvals: Vec<Approval>,
     /// Actions without a result.
     intended: Vec<Effect>,
     /// Runs without an end.
@@ -87,10 +91,17 @@ impl Moment {
             refusals: store.refusals().await?,
             held: store.held().await?,
             parked: store.parked().await?,
+            approvals: store.open_approvals().await?,
             intended,
             running: store.runs(&open).await?.into_iter().map(|summary| summary.run).collect(),
             waiting: store.pending().await?,
-            chain: store.verify_chain_end(events_max).await?,
+            chain: match store.verify_chain_end(events_max).await? {
+                Chain::Intact { events, head } => match store.verify_approvals().await? {
+                    Chain::Intact { .. } => Chain::Intact { events, head },
+                    broken @ Chain::Broken { .. } => broken,
+                },
+                broken @ Chain::Broken { .. } => broken,
+            },
             now,
         })
     }
@@ -115,6 +126,7 @@ impl Moment {
         !self.refusals.is_empty()
             || !self.held.is_empty()
             || !self.parked.is_empty()
+            || !self.approvals.is_empty()
             || alone
             || self.intended.iter().any(|effect| self.is_stuck(effect))
             || matches!(self.chain, Chain::Broken { .. })
@@ -143,6 +155,7 @@ impl Moment {
         let since = self.now.checked_sub(DAY).ok();
         json!({
             "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},
+            "approvals": self.approvals.iter().map(super::approvals::in_json).collect::<Vec<_>>(),
             "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting,
             "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
         })
@@ -194,6 +207,10 @@ impl Moment {
         }
         if !self.parked.is_empty() {
             line("", "look, and say it: huntbook resolve EFFECT --done, or --not-applied".to_owned());
+        }
+        if !self.approvals.is_empty() {
+            let waiting = counted((self.approvals.len(), "action"));
+            line("approval", format!("{waiting} asked for: look at them with `huntbook approvals`"));
         }
         let waiting = usize::try_from(self.waiting).unwrap_or(usize::MAX);
         line("outbox", format!("{} waiting", counted((waiting, "message"))));

@@ -36,7 +36,7 @@ pub(super) fn state(word: &str) -> Cell {
     let is = |state: RunState| word == state.as_str();
     if is(RunState::Failed) {
         cell.fg(Color::Red)
-    } else if is(RunState::Halted) || is(RunState::Partial) {
+    } else if [RunState::Waiting, RunState::Halted, RunState::Partial].into_iter().any(is) {
         cell.fg(Color::Yellow)
     } else {
         cell

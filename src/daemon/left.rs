@@ -20,16 +20,24 @@ pub(super) struct Claim {
     _ticket: Ticket,
 }
 
+impl Claim {
+    /// Whose turn it is.
+    pub(super) const fn key(&self) -> &Key {
+        &self.key
+    }
+}
+
 impl Daemon {
     /// Takes the turns of all who have runs left that nobody carries out. While a run of theirs goes on,
     /// theirs is not free, and its own runs are not left.
     pub(super) async fn claim_left(&self) -> Result<Vec<Claim>, StoreError> {
         let left = self.0.engine.store.unfinished_keys().await?;
-        let claim = |key| {
-            let key = Key::from(key);
-            Some(Claim { _ticket: self.0.scheduler.claim(&key)?, key })
-        };
-        Ok(left.into_iter().filter_map(claim).collect())
+        Ok(left.into_iter().filter_map(|key| self.claim(Key::from(key))).collect())
+    }
+
+    /// Takes one turn, if it is free.
+    pub(super) fn claim(&self, key: Key) -> Option<Claim> {
+        Some(Claim { _ticket: self.0.scheduler.claim(&key)?, key })
     }
 
     /// Takes up every run of one playbook in one tenant, the oldest first.

@@ -5,6 +5,7 @@
 //! neither dropped nor repeated by a reload.
 
 mod alarm;
+mod approvals;
 mod follow;
 mod generation;
 mod left;

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
+use super::approvals;
 use super::generation::{Generation, Status};
 use crate::diag::{self, Chain};
 use crate::engine::{Engine, EngineError, Order, Ran};
@@ -105,6 +106,8 @@ struct Runs {
     tasks: JoinSet<Result<(), EngineError>>,
     /// When to look again for runs that the journal failed under.
     try_again: Option<Timestamp>,
+    /// When to look for what people decided.
+    look: Option<Timestamp>,
 }
 
 impl Daemon {
@@ -182,6 +185,7 @@ impl Daemon {
         let mut runs = Runs::default();
         // Before anything new: what is cut off keeps its playbook's turn.
         let mut ended = self.take_up_left(&mut runs).await;
+        runs.look = Some(self.0.engine.clock.now());
         while ended.is_ok() {
             ended = tokio::select! {
                 () = stop.cancelled() => break,
@@ -197,6 +201,8 @@ impl Daemon {
                     Ok(())
                 }
                 () = self.0.left.notified() => self.take_up_left(&mut runs).await,
+                // A journal that failed is asked again in its own time.
+                () = self.until(runs.look), if runs.try_again.is_none() => self.go_on_decided(&mut runs).await,
                 () = self.until(runs.try_again) => {
                     runs.try_again = None;
                     self.take_up_left(&mut runs).await
@@ -236,6 +242,22 @@ impl Daemon {
                 for claim in claims {
                     let daemon = self.clone();
                     runs.tasks.spawn(async move { daemon.take_up(claim).await });
+                }
+                Ok(())
+            }
+            Err(error) => self.failed(runs, error.into()),
+        }
+    }
+
+    /// Begins to do what people decided since the last look.
+    async fn go_on_decided(&self, runs: &mut Runs) -> Result<(), DaemonError> {
+        let next = self.0.engine.clock.now().checked_add(approvals::LOOK);
+        runs.look = Some(next.unwrap_or(Timestamp::MAX));
+        match self.claim_decided().await {
+            Ok(claims) => {
+                for claim in claims {
+                    let daemon = self.clone();
+                    runs.tasks.spawn(async move { daemon.go_on(claim).await });
                 }
                 Ok(())
             }

@@ -42,6 +42,7 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
         tenants: BTreeMap::from(known),
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),
+        approvers: crate::action::Approvers::default(),
         queries: Queries::Checked(Schema::defender()),
     };
     let options = DaemonOptions {

@@ -8,7 +8,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::context::{Context, Work};
-use super::decide::{Decision, Fate, bare};
+use super::decide::{Decision, Fate};
+use super::leave::{Course, Turn};
+use super::lookup::bare;
 use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState};
 use super::undone::{is_undone, next_time};
 use super::{Engine, EngineError};
@@ -16,10 +18,9 @@ use crate::action::{Call, Impact, Remote, Step};
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::http::Applied;
-use crate::playbook::OnError;
 use crate::store::{
-    ActionLimits, ContentHash, Effect, EffectKey, EffectState, Intended, NewEffect, NextTime, Recorded,
-    Settlement, StoreError,
+    ActionLimits, Approval, ContentHash, Effect, EffectKey, EffectState, Intended, NewEffect, NextTime,
+    Recorded, Settlement, StoreError,
 };
 use crate::tenant::{Receipt, RemoteState, TenantError};
 
@@ -40,7 +41,7 @@ impl Engine {
         let mut undone = BTreeSet::new();
         for (item, fate) in items.into_iter().zip(fates) {
             let sends = fate.sends() && context.acts();
-            let (report, settlement) = self.settle_item(context, item, fate, &undone).await?;
+            let (report, settlement) = self.settle_item(context, item, fate, (&undone, &[])).await?;
             if settlement.next_time == NextTime::New {
                 undone.insert(report.seq);
             }
@@ -59,16 +60,23 @@ impl Engine {
         let mut messages = self.tell(context, &mut report, &known);
         messages.extend(self.alerts_at_end(context, &report, &known));
         let undone = known.news.filter(|_situation| !messages.is_empty());
+        if 0 < report.counts.pending_approval {
+            for (told, message) in self.asking(context.run, &report.name).await? {
+                report.told.push(told);
+                messages.push(message);
+            }
+        }
         self.finish(context, report, (messages, undone)).await
     }
 
-    /// Carries out an item's steps in order. `undone` are the items before it that nothing was done about.
-    async fn settle_item(
+    /// Carries out an item's steps in order. `undone` are the items before it that nothing was done about,
+    /// `known` what people were asked about the run.
+    pub(super) async fn settle_item(
         &self,
         context: &Context<'_>,
         item: Work,
         fate: Fate<'_>,
-        undone: &BTreeSet<u32>,
+        (undone, known): (&BTreeSet<u32>, &[Approval]),
     ) -> Result<(ItemReport, Settlement), EngineError> {
         let (decisions, suppress) = match fate {
             Fate::Suppressed { reason, behind } => {
@@ -83,26 +91,23 @@ impl Engine {
             }
             Fate::Steps { decisions, suppress } => (decisions, suppress),
         };
-        let mut steps: Vec<StepReport> = Vec::new();
-        let mut stopped = false;
+        let known: Vec<&Approval> = known.iter().filter(|asked| asked.seq == item.seq).collect();
+        let mut course = Course::default();
         for decision in decisions {
             let (step, report) = match decision {
-                Decision::Report { step, report } => (step, report),
-                Decision::Call { step, call, .. } if stopped => {
-                    (step, not_sent(step, &call, StepState::Skipped, "an earlier step failed"))
-                }
-                Decision::Call { step, place, call } => {
-                    let report = self.call(context, (item.seq, place), step, &call).await?;
-                    (step, report)
+                Decision::Report { step, report } => (step, Course::without_call(report, &known)),
+                Decision::Call { step, place, call, leave } => {
+                    let turn = Turn { seq: item.seq, key: &item.key, step, place, call: &call };
+                    (step, self.take(context, &mut course, turn, leave).await?)
                 }
             };
-            let failed = matches!(report.state, StepState::Failed | StepState::Parked | StepState::Halted);
-            stopped |= failed && step.on_error == OnError::Stop;
-            steps.push(report);
+            course.note(step, report);
         }
+        course.close_rest(&known);
+        let Course { steps, ask, close, .. } = course;
         let outcome = ItemOutcome::of(&steps);
         let report = item_report(item, outcome, None, steps);
-        let mut settlement = settlement(&report);
+        let mut settlement = Settlement { ask, close, ..settlement(&report) };
         // What was halted or failed must come up again, not be kept quiet about.
         settlement.next_time = next_time(outcome, &report.steps);
         settlement.suppress =
@@ -111,13 +116,13 @@ impl Engine {
     }
 
     /// Makes one call, or says why not.
-    async fn call(
+    pub(super) async fn call(
         &self,
         context: &Context<'_>,
-        (seq, place): (u32, u32),
-        step: &Step,
-        call: &Call,
+        turn: Turn<'_>,
+        leave: Option<ContentHash>,
     ) -> Result<StepReport, EngineError> {
+        let Turn { seq, step, place, call, .. } = turn;
         if !context.acts() {
             let why = if context.remembers() { "the playbook only observes" } else { "dry run" };
             return Ok(not_sent(step, call, StepState::Planned, why));
@@ -125,7 +130,8 @@ impl Engine {
         let Ok(limits) = context.plan().guards.limits(&context.order.lists) else {
             return Ok(not_sent(step, call, StepState::Halted, "a list that protects targets is not there"));
         };
-        let effect = new_effect(context, (seq, place), (step, call), limits.action_limits());
+        let allowed = if leave.is_some() { limits.ceilings.action_limits() } else { limits.action_limits() };
+        let effect = NewEffect { leave, ..new_effect(context, (seq, place), (step, call), allowed) };
         crash_point("c08_before_intent");
         let attempt = match self.intend(&effect).await {
             Ok(Ready::Go { attempt }) => attempt,
@@ -138,6 +144,9 @@ impl Engine {
             }
             Err(error) => return Err(error.into()),
         };
+        if leave.is_some() {
+            crash_point("c24_approval_consumed");
+        }
         crash_point("c10_before_send");
         let answer = context.tenant.apply(&call.operation).await;
         crash_point("c14_response_parsed");
@@ -236,6 +245,7 @@ fn new_effect(
         params_digest: ContentHash::of(operation.as_bytes()),
         limits: Some(limits),
         destructive,
+        leave: None,
     }
 }
 
@@ -297,6 +307,9 @@ fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
             // Not handled: if that one comes to nothing, this one is still to be done.
             let why = format!("run {run} has the same action on the same target under way ({state})");
             not_sent(step, call, StepState::Halted, &why)
+        }
+        Intended::NoLeave => {
+            not_sent(step, call, StepState::Void, "there is no leave for exactly this any more")
         }
         Intended::OverBudget { budget, limit, used } => {
             let why = format!("{}: {used} of {limit} used", budget_name(*budget));

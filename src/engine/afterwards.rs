@@ -36,7 +36,10 @@ impl Report {
         }
         if changed {
             self.counts.tally(&self.items);
-            if matches!(self.state, RunState::Succeeded | RunState::Halted | RunState::Partial) {
+            if matches!(
+                self.state,
+                RunState::Succeeded | RunState::Waiting | RunState::Halted | RunState::Partial
+            ) {
                 self.state = RunState::of(&self.counts);
             }
         }
@@ -88,6 +91,7 @@ mod tests {
             reason: reason.map(str::to_owned),
             enqueued: Timestamp::UNIX_EPOCH,
             ended: None,
+            dedup: None,
         }
     }
 

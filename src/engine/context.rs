@@ -26,6 +26,8 @@ pub(super) struct Context<'a> {
     pub(super) started: Timestamp,
     /// `run` in conditions and texts.
     pub(super) run_json: Value,
+    /// What sets its messages apart from those of the run's end, if it goes on after that.
+    pub(super) chapter: String,
     /// `playbook` in texts.
     playbook_json: Value,
 }
@@ -53,7 +55,7 @@ impl<'a> Context<'a> {
             "effects": order.effects.as_str(),
         });
         let playbook_json = serde_json::to_value(&order.plan.about).unwrap_or_default();
-        Self { order, tenant, run, started, run_json, playbook_json }
+        Self { order, tenant, run, started, run_json, chapter: String::new(), playbook_json }
     }
 
     pub(super) fn plan(&self) -> &'a Plan {

@@ -13,18 +13,20 @@ use serde_json::Value;
 
 use super::act::{effect_key, not_sent};
 use super::context::{Context, Work};
+use super::leave::{Leave, meet};
+use super::lookup::{Lookup, bare};
 use super::report::{StepReport, StepState};
 use super::resume::step_report;
 use super::{Engine, EngineError};
-use crate::action::{self, Call, Impact, Step};
+use crate::action::{Call, Step};
 use crate::diag::Chain;
 use crate::expr::{Bound, Condition, Env};
-use crate::guard::{self, Candidate, Exclusions, GuardLimits, Reason, Target, TargetKind, Verdict};
+use crate::guard::{self, Candidate, GuardLimits, Reason, Verdict};
 use crate::model::{CellRef, Projection, RowView, Wanted};
 use crate::plan::{Input, Suppress};
 use crate::rows::Flow;
-use crate::store::{Effect, EffectKey, EffectState, NewSuppression};
-use crate::tenant::{HuntLimits, HuntQuery, TenantError};
+use crate::store::{Approval, Effect, EffectKey, EffectState, NewSuppression};
+use crate::tenant::{HuntLimits, HuntQuery};
 
 /// What is to be done about an item.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub(super) enum Decision<'a> {
         place: u32,
         /// What to send.
         call: Call,
+        /// Whose leave it needs.
+        leave: Leave,
     },
     /// Nothing to make; this is reported.
     Report {
@@ -77,9 +81,7 @@ impl Engine {
         let mut quiet = self.quiet(context, items).await?;
         let begun = Begun::of(self.store.effects_of(context.run).await?);
         let mut fates = Vec::with_capacity(items.len());
-        let bind = |condition: &Condition| condition.bind(&Projection::default(), &context.order.lists);
-        let mut steps: Vec<(&Step, Option<Bound>)> =
-            context.plan().steps.iter().map(|step| (step, step.condition.as_ref().map(bind))).collect();
+        let mut steps = bound(context);
         for item in items {
             let key = context
                 .plan()
@@ -98,17 +100,34 @@ impl Engine {
                     Entry::Vacant(entry) => _ = entry.insert((until, Some(item.seq))),
                 }
             }
-            let mut decisions = Vec::new();
-            for (step, condition) in &mut steps {
-                decisions.extend(step_decisions(context, (step, condition.as_mut()), item));
-            }
-            begun.settle(context, item.seq, &mut decisions);
+            let decisions = begun.decisions(context, &mut steps, item);
             let suppress = key.map(|(key, suppress)| NewSuppression {
                 key,
                 until: now.checked_add(suppress.length).unwrap_or(Timestamp::MAX),
             });
             fates.push(Fate::Steps { decisions, suppress });
         }
+        self.guard(context, &mut fates, begun.taken()).await?;
+        Ok(fates)
+    }
+
+    /// Decides anew about items that people have decided about; `known` is what they were asked. What was
+    /// tried is not tried again.
+    pub(super) async fn decide_again<'a>(
+        &self,
+        context: &Context<'a>,
+        items: &[Work],
+        known: &[Approval],
+    ) -> Result<Vec<Fate<'a>>, EngineError> {
+        let begun = Begun::all(self.store.effects_of(context.run).await?);
+        let mut steps = bound(context);
+        let fate = |item: &Work| {
+            let mut decisions = begun.decisions(context, &mut steps, item);
+            let mine = known.iter().filter(|asked| asked.seq == item.seq);
+            meet(mine, (context, item.seq), &mut decisions);
+            Fate::Steps { decisions, suppress: None }
+        };
+        let mut fates: Vec<Fate<'a>> = items.iter().map(fate).collect();
         self.guard(context, &mut fates, begun.taken()).await?;
         Ok(fates)
     }
@@ -154,7 +173,7 @@ impl Engine {
         }
         replace(fates, |call| lookup.problem(call).map(|why| (StepState::Failed, why)));
         let candidates: Vec<Candidate> =
-            numbered_calls(fates).map(|(seq, call)| lookup.candidate(seq, call)).collect();
+            numbered_calls(fates).map(|(seq, call, leave)| lookup.candidate((seq, call), leave)).collect();
         let keys: Vec<String> = candidates.iter().map(|candidate| candidate.target.key()).collect();
         let now = self.clock.now();
         let since = now.checked_sub(guard::OPPOSITE_WITHIN).unwrap_or(Timestamp::MIN);
@@ -169,14 +188,18 @@ impl Engine {
         if let Some(halted) = &verdicts.halted {
             tracing::warn!(run = %context.run, playbook = %plan.about.name, %halted, "a guard has halted a run");
         }
+        if context.acts() {
+            wait(fates, &verdicts.each);
+        }
         let mut each = verdicts.each.into_iter();
         replace(fates, |_call| match each.next() {
             Some(Verdict::Refused(reason @ Reason::Halted(_))) => {
                 Some((StepState::Halted, reason.to_string()))
             }
             Some(Verdict::Refused(reason)) => Some((StepState::Skipped, reason.to_string())),
-            Some(Verdict::Admitted) | None => None,
+            Some(Verdict::Admitted | Verdict::Waits(_)) | None => None,
         });
+        count_targets(fates);
         Ok(())
     }
 }
@@ -188,7 +211,27 @@ impl Begun {
     /// What provably did nothing is left out: it may be tried again.
     fn of(effects: Vec<Effect>) -> Self {
         let sent = effects.into_iter().filter(|effect| effect.state != EffectState::NotApplied);
-        Self(sent.map(|effect| (effect.key.clone(), effect)).collect())
+        Self::all(sent.collect())
+    }
+
+    /// Everything that was tried.
+    fn all(effects: Vec<Effect>) -> Self {
+        Self(effects.into_iter().map(|effect| (effect.key.clone(), effect)).collect())
+    }
+
+    /// What there is to do about an item, step by step.
+    fn decisions<'a>(
+        &self,
+        context: &Context<'a>,
+        steps: &mut [(&'a Step, Option<Bound>)],
+        item: &Work,
+    ) -> Vec<Decision<'a>> {
+        let mut decisions = Vec::new();
+        for (step, condition) in steps {
+            decisions.extend(step_decisions(context, (*step, condition.as_mut()), item));
+        }
+        self.settle(context, item.seq, &mut decisions);
+        decisions
     }
 
     /// Puts what came of the calls of an item in their places, of those that were made. Keys were made in
@@ -260,11 +303,51 @@ async fn fleet(context: &Context<'_>, limits: &GuardLimits) -> Option<u64> {
 /// Replaces every call for which there is something to report instead.
 fn replace(fates: &mut [Fate<'_>], mut instead: impl FnMut(&Call) -> Option<(StepState, String)>) {
     for decision in fates.iter_mut().filter_map(Fate::decisions_mut).flatten() {
-        if let Decision::Call { step, call, .. } = decision
+        if let Decision::Call { step, call, leave, .. } = decision
             && let Some((state, why)) = instead(call)
         {
+            // What people were asked about may not be done any more.
+            let state = if matches!(leave, Leave::Asked(_)) { StepState::Void } else { state };
             let report = not_sent(step, call, state, &why);
             *decision = Decision::Report { step, report };
+        }
+    }
+}
+
+/// The steps of a playbook with their conditions, bound to the lists of the run.
+fn bound<'a>(context: &Context<'a>) -> Vec<(&'a Step, Option<Bound>)> {
+    let bind = |condition: &Condition| condition.bind(&Projection::default(), &context.order.lists);
+    context.plan().steps.iter().map(|step| (step, step.condition.as_ref().map(bind))).collect()
+}
+
+/// Every call of a run, and whose leave it needs.
+fn leaves<'f>(fates: &'f mut [Fate<'_>]) -> impl Iterator<Item = (&'f Step, &'f Call, &'f mut Leave)> {
+    let decisions = fates.iter_mut().filter_map(Fate::decisions_mut).flatten();
+    decisions.filter_map(|decision| match decision {
+        Decision::Call { step, call, leave, .. } => Some((&**step, &*call, leave)),
+        Decision::Report { .. } => None,
+    })
+}
+
+/// Lets the calls wait that pass a limit of the playbook.
+fn wait(fates: &mut [Fate<'_>], verdicts: &[Verdict]) {
+    for ((_step, _call, leave), verdict) in leaves(fates).zip(verdicts) {
+        if let (Leave::Free | Leave::Needed { .. }, Verdict::Waits(exceeded)) = (&*leave, verdict) {
+            *leave = Leave::Needed { guards: exceeded.to_string(), targets: 0 };
+        }
+    }
+}
+
+/// Says with each request on how many targets of the run the same is asked for.
+fn count_targets(fates: &mut [Fate<'_>]) {
+    let mut targets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (step, call, _leave) in leaves(fates).filter(|(_, _, leave)| matches!(leave, Leave::Needed { .. })) {
+        targets.entry(step.id.clone()).or_default().insert(call.target.clone());
+    }
+    for (step, _call, leave) in leaves(fates) {
+        if let Leave::Needed { targets: count, .. } = leave {
+            let asked = targets.get(&step.id).map_or(0, BTreeSet::len);
+            *count = u32::try_from(asked).unwrap_or(u32::MAX);
         }
     }
 }
@@ -292,16 +375,20 @@ fn step_decisions<'a>(
         Err(reason) => return report(StepState::Failed, reason),
     }
     match step.params.render(&context.item_texts(&item.data), context.started) {
-        Ok(calls) => (0..).zip(calls).map(|(place, call)| Decision::Call { step, place, call }).collect(),
+        Ok(calls) => {
+            let leave = || Leave::of(context, step);
+            let call = |(place, call)| Decision::Call { step, place, call, leave: leave() };
+            (0..).zip(calls).map(call).collect()
+        }
         Err(error) => report(StepState::Failed, Chain(&error).to_string()),
     }
 }
 
 impl Decision<'_> {
     /// The key of the call, if it is one.
-    fn key(&self, context: &Context<'_>, seq: u32) -> Option<EffectKey> {
+    pub(super) fn key(&self, context: &Context<'_>, seq: u32) -> Option<EffectKey> {
         match self {
-            Self::Call { step, place, call } => Some(effect_key(context, (seq, *place), (step, call))),
+            Self::Call { step, place, call, .. } => Some(effect_key(context, (seq, *place), (step, call))),
             Self::Report { .. } => None,
         }
     }
@@ -318,21 +405,25 @@ impl<'a> Fate<'a> {
 
 /// Every call of a run.
 fn calls<'f>(fates: &'f [Fate<'_>]) -> impl Iterator<Item = &'f Call> {
+    calls_and_leave(fates).map(|(call, _leave)| call)
+}
+
+fn calls_and_leave<'f>(fates: &'f [Fate<'_>]) -> impl Iterator<Item = (&'f Call, &'f Leave)> {
     let decisions = fates.iter().flat_map(|fate| match fate {
         Fate::Suppressed { .. } => [].iter(),
         Fate::Steps { decisions, .. } => decisions.iter(),
     });
     decisions.filter_map(|decision| match decision {
-        Decision::Call { call, .. } => Some(call),
+        Decision::Call { call, leave, .. } => Some((call, leave)),
         Decision::Report { .. } => None,
     })
 }
 
 /// Every call of a run with the place of its item.
-fn numbered_calls<'f>(fates: &'f [Fate<'_>]) -> impl Iterator<Item = (u32, &'f Call)> {
-    (0_u32..)
-        .zip(fates)
-        .flat_map(|(seq, fate)| calls(std::slice::from_ref(fate)).map(move |call| (seq, call)))
+fn numbered_calls<'f>(fates: &'f [Fate<'_>]) -> impl Iterator<Item = (u32, &'f Call, &'f Leave)> {
+    (0_u32..).zip(fates).flat_map(|(seq, fate)| {
+        calls_and_leave(std::slice::from_ref(fate)).map(move |(call, leave)| (seq, call, leave))
+    })
 }
 
 /// Whether a step's `if` holds for an item.
@@ -354,75 +445,4 @@ fn wanted(context: &Context<'_>, condition: Option<&mut Bound>, item: &Work) -> 
 fn suppress_key(suppress: &Suppress, data: &Value) -> String {
     let value = |name: &String| data.get(name).cloned().unwrap_or(Value::Null);
     Value::Array(suppress.by.iter().map(value).collect()).to_string()
-}
-
-/// What the tenant says of targets, asked once in a run, by the key of the target.
-#[derive(Debug, Default)]
-struct Lookup(BTreeMap<String, Result<Target, String>>);
-
-impl Lookup {
-    /// Asks for what exclusions need to know of a call's target.
-    async fn look_up(&mut self, context: &Context<'_>, call: &Call, exclude: &Exclusions) {
-        let bare = bare(call);
-        let key = bare.key();
-        if self.0.contains_key(&key) {
-            return;
-        }
-        let found = match (call.device(), call.user()) {
-            (Some(device), _) if exclude.needs_tags() || exclude.needs_names(TargetKind::Device) => {
-                let machine = context.tenant.machine(device).await.map_err(|error| unknown("device", &error));
-                machine.map(|machine| {
-                    let name = machine.computer_dns_name.unwrap_or_default();
-                    bare.named(&name).tagged(&machine.machine_tags)
-                })
-            }
-            (_, Some(user)) if exclude.needs_names(TargetKind::User) => {
-                let user = context.tenant.user(user).await.map_err(|error| unknown("user", &error));
-                user.map(|user| {
-                    let name = |name: Option<String>| name.unwrap_or_default();
-                    bare.named(&name(user.user_principal_name))
-                        .named(&user.id)
-                        .named(&name(user.mail))
-                        .named(&name(user.on_premises_sam_account_name))
-                })
-            }
-            _ => Ok(bare),
-        };
-        self.0.insert(key, found);
-    }
-
-    /// Why a target could not be looked up.
-    fn problem(&self, call: &Call) -> Option<String> {
-        self.0.get(&bare(call).key())?.as_ref().err().cloned()
-    }
-
-    fn candidate(&self, seq: u32, call: &Call) -> Candidate {
-        let bare = bare(call);
-        let target = self.0.get(&bare.key()).and_then(|found| found.clone().ok()).unwrap_or(bare);
-        let destructive = call.kind.spec().impact == Impact::Disruptive;
-        Candidate { seq, action: call.kind.as_str().to_owned(), target, destructive }
-    }
-}
-
-/// A call's target, as far as the call itself tells.
-pub(super) fn bare(call: &Call) -> Target {
-    match (call.device(), call.user()) {
-        (Some(device), _) => Target::device(device),
-        (_, Some(user)) => Target::user(user),
-        _ => Target::of(target_kind(call.kind.spec().target), &call.target),
-    }
-}
-
-const fn target_kind(kind: action::TargetKind) -> TargetKind {
-    match kind {
-        action::TargetKind::Device => TargetKind::Device,
-        action::TargetKind::User => TargetKind::User,
-        action::TargetKind::Indicator => TargetKind::Indicator,
-        action::TargetKind::Incident => TargetKind::Incident,
-        action::TargetKind::Alert => TargetKind::Alert,
-    }
-}
-
-fn unknown(what: &str, error: &TenantError) -> String {
-    format!("the {what} could not be looked up, so nobody knows whether it is protected: {}", Chain(error))
 }

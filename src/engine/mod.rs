@@ -8,10 +8,13 @@
 mod act;
 mod afterwards;
 mod alert;
+mod approval;
 mod collect;
 mod context;
 mod decide;
 mod follow;
+mod leave;
+mod lookup;
 mod report;
 mod resume;
 mod stopped;
@@ -34,6 +37,7 @@ use crate::store::{
 };
 use crate::tenant::{Tenant, TenantError};
 
+pub use approval::{APPROVAL_MESSAGE, WentOn};
 pub use report::{
     Counts, ItemOutcome, ItemReport, REPORT_VERSION, Report, RunState, StepReport, StepState, Told, ToldState,
 };
@@ -212,11 +216,7 @@ impl Engine {
         crash_point("c16_before_outbox");
         let json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
         let end = RunEnd {
-            state: match report.state {
-                RunState::Succeeded | RunState::Idle => crate::store::RunState::Ok,
-                RunState::Halted | RunState::Partial => crate::store::RunState::Partial,
-                RunState::Failed => crate::store::RunState::Failed,
-            },
+            state: report.state.in_journal(),
             error: (report.state == RunState::Failed).then(|| report.reason.clone()).flatten(),
             counts: json(serde_json::to_value(report.counts)),
             report: json(serde_json::to_value(&report)),

@@ -30,6 +30,14 @@ pub enum StepState {
     Failed,
     /// Nobody knows whether it was done: never repeated, waits for a person.
     Parked,
+    /// It waits until people approve it, or for a step that does.
+    PendingApproval,
+    /// Somebody said no.
+    Denied,
+    /// Nobody approved it in time.
+    Expired,
+    /// It was asked for, and what would be done is not that any more; nothing was sent.
+    Void,
 }
 
 impl StepState {
@@ -45,6 +53,10 @@ impl StepState {
             Self::Halted => "halted",
             Self::Failed => "failed",
             Self::Parked => "parked",
+            Self::PendingApproval => "pendingApproval",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Void => "void",
         }
     }
 }
@@ -69,6 +81,14 @@ pub enum ItemOutcome {
     Failed,
     /// An action's fate is unknown.
     Parked,
+    /// An action waits until people approve it.
+    PendingApproval,
+    /// Somebody said no to an action.
+    Denied,
+    /// Nobody approved an action in time.
+    Expired,
+    /// An action was asked for and could not be done as it was shown.
+    Void,
 }
 
 impl ItemOutcome {
@@ -84,6 +104,10 @@ impl ItemOutcome {
             Self::Halted => "halted",
             Self::Failed => "failed",
             Self::Parked => "parked",
+            Self::PendingApproval => "pendingApproval",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Void => "void",
         }
     }
 
@@ -99,14 +123,18 @@ impl ItemOutcome {
             | Self::Suppressed
             | Self::Halted
             | Self::Failed
-            | Self::Parked => self.as_str(),
+            | Self::Parked
+            | Self::PendingApproval
+            | Self::Denied
+            | Self::Expired
+            | Self::Void => self.as_str(),
         }
     }
 
     /// Reads back [`ItemOutcome::in_journal`]; `None` for an item that was not dealt with.
     #[must_use]
     pub fn journalled(word: &str) -> Option<Self> {
-        const ALL: [ItemOutcome; 8] = [
+        const ALL: [ItemOutcome; 12] = [
             ItemOutcome::Matched,
             ItemOutcome::Acted,
             ItemOutcome::Planned,
@@ -115,6 +143,10 @@ impl ItemOutcome {
             ItemOutcome::Halted,
             ItemOutcome::Failed,
             ItemOutcome::Parked,
+            ItemOutcome::PendingApproval,
+            ItemOutcome::Denied,
+            ItemOutcome::Expired,
+            ItemOutcome::Void,
         ];
         ALL.into_iter().find(|outcome| outcome.in_journal() == word)
     }
@@ -127,10 +159,18 @@ impl ItemOutcome {
             Self::Matched
         } else if any(StepState::Parked) {
             Self::Parked
+        } else if any(StepState::PendingApproval) {
+            Self::PendingApproval
         } else if any(StepState::Failed) {
             Self::Failed
         } else if any(StepState::Halted) {
             Self::Halted
+        } else if any(StepState::Void) {
+            Self::Void
+        } else if any(StepState::Denied) {
+            Self::Denied
+        } else if any(StepState::Expired) {
+            Self::Expired
         } else if any(StepState::Done) || any(StepState::Accepted) || any(StepState::AlreadyInForce) {
             Self::Acted
         } else if any(StepState::Planned) {
@@ -209,6 +249,12 @@ pub struct Counts {
     pub failed: u64,
     /// Items with an action in doubt.
     pub parked: u64,
+    /// Items with an action that waits until people approve it.
+    #[serde(default)]
+    pub pending_approval: u64,
+    /// Items with an action that people did not approve, not in time, or not as it would be done.
+    #[serde(default)]
+    pub denied: u64,
     /// Rows or incidents that could not be read and were set aside.
     pub quarantined: u64,
     /// Whether the tenant had more than it gave or than is taken in one run: what was left out is not
@@ -231,6 +277,9 @@ impl Counts {
         self.halted = self.halted_items > 0;
         self.failed = count(ItemOutcome::Failed);
         self.parked = count(ItemOutcome::Parked);
+        self.pending_approval = count(ItemOutcome::PendingApproval);
+        self.denied =
+            [ItemOutcome::Denied, ItemOutcome::Expired, ItemOutcome::Void].into_iter().map(count).sum();
     }
 }
 
@@ -286,6 +335,8 @@ pub enum RunState {
     Succeeded,
     /// `when` or the threshold did not hold: nothing to do.
     Idle,
+    /// Some action waits until people approve it.
+    Waiting,
     /// A guard stopped its actions.
     Halted,
     /// Some action failed or is in doubt.
@@ -301,6 +352,7 @@ impl RunState {
         match self {
             Self::Succeeded => "succeeded",
             Self::Idle => "idle",
+            Self::Waiting => "waiting",
             Self::Halted => "halted",
             Self::Partial => "partial",
             Self::Failed => "failed",
@@ -314,8 +366,19 @@ impl RunState {
             Self::Partial
         } else if counts.halted {
             Self::Halted
+        } else if 0 < counts.pending_approval {
+            Self::Waiting
         } else {
             Self::Succeeded
+        }
+    }
+
+    /// The state in the journal.
+    pub(super) const fn in_journal(self) -> crate::store::RunState {
+        match self {
+            Self::Succeeded | Self::Idle | Self::Waiting => crate::store::RunState::Ok,
+            Self::Halted | Self::Partial => crate::store::RunState::Partial,
+            Self::Failed => crate::store::RunState::Failed,
         }
     }
 }

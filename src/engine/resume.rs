@@ -10,7 +10,9 @@ use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report,
 use crate::diag::Chain;
 use crate::model::Lists;
 use crate::plan::{Mode, Plan};
-use crate::store::{Effect, EffectState, Item, Remedy, Run, RunDetail, StoreError, Trigger, Unfinished};
+use crate::store::{
+    Approval, Effect, EffectState, Item, Remedy, Run, RunDetail, StoreError, Trigger, Unfinished,
+};
 
 /// Compiles the stored bytes of a version, given the playbook's name; says why if it cannot.
 pub type PlanOf<'a> = &'a (dyn Fn(&str, &[u8]) -> Result<Plan, String> + Sync);
@@ -149,7 +151,7 @@ impl Engine {
         let Some(tenant) = self.tenants.get(&run.tenant) else {
             return Ok(Tried::Impossible(format!("there is no tenant `{}` any more", run.tenant)));
         };
-        let order = match self.order_of(unfinished, present).await? {
+        let order = match self.order_of(run, present).await? {
             Ok(order) => order,
             Err(reason) => return Ok(Tried::Impossible(reason)),
         };
@@ -180,12 +182,11 @@ impl Engine {
     }
 
     /// The order that was being carried out.
-    async fn order_of(
+    pub(super) async fn order_of(
         &self,
-        unfinished: &Unfinished,
+        run: &Run,
         present: &Present<'_>,
     ) -> Result<Result<Order, String>, EngineError> {
-        let run = &unfinished.run;
         let Some(bytes) = self.store.version_bytes(run.version).await? else {
             return Ok(Err("the version of the playbook it used is not kept any more".to_owned()));
         };
@@ -214,7 +215,7 @@ const BY_HAND: &str = "it was started by hand with a playbook that is not in for
 /// Why a run must not act any more, if it must not. Who wants to stop huntbook in the middle ends the
 /// process and takes the playbook away, switches it off or lets it only observe; the version the run began with does not
 /// know of that.
-fn stop(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
+pub(super) fn stop(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
     let by_hand = order.trigger == Trigger::Manual;
     let Standing::InForce(present) = standing else {
         let gone = if by_hand { BY_HAND } else { "its playbook is not in force any more" };
@@ -235,7 +236,7 @@ fn stop(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
     }
 }
 
-fn say_parked(effect: &Effect) {
+pub(super) fn say_parked(effect: &Effect) {
     tracing::error!(action = %effect.action, target = %effect.target, run = %effect.run, "an action may or may not have been taken before its run was cut off: it is parked for a person");
 }
 
@@ -259,11 +260,14 @@ pub(super) fn counts_of(unfinished: &Unfinished) -> Counts {
 
 /// The reports of the items that were dealt with before a crash, as the journal tells them.
 pub(super) fn dealt_with(detail: RunDetail) -> Vec<ItemReport> {
-    let RunDetail { items, effects, .. } = detail;
+    let RunDetail { items, effects, approvals, .. } = detail;
     let effects: Vec<Effect> = effects.into_iter().map(|(effect, _history)| effect).collect();
     let report = |item: Item| {
         let outcome = ItemOutcome::journalled(&item.outcome)?;
-        let steps = effects.iter().filter(|effect| effect.seq == item.seq).map(step_report).collect();
+        let done = effects.iter().filter(|effect| effect.seq == item.seq).map(step_report);
+        let asked = approvals.iter().filter(|asked| asked.seq == item.seq);
+        let asked = asked.filter(|asked| !effects.iter().any(|effect| effect.key == asked.effect));
+        let steps = done.chain(asked.map(asked_report)).collect();
         Some(ItemReport {
             seq: item.seq,
             key: item.key,
@@ -274,6 +278,19 @@ pub(super) fn dealt_with(detail: RunDetail) -> Vec<ItemReport> {
         })
     };
     items.into_iter().filter_map(report).collect()
+}
+
+/// How a step stands that people were asked about.
+fn asked_report(asked: &Approval) -> StepReport {
+    let target = asked.target.split_once(':').map_or("", |(_kind, id)| id).to_owned();
+    StepReport {
+        id: asked.step.clone(),
+        action: asked.action.clone(),
+        target,
+        state: super::leave::state_of(asked.state),
+        reason: asked.reason.clone(),
+        remote_id: None,
+    }
 }
 
 /// How an effect that was sent before a restart ended.

@@ -56,7 +56,8 @@ impl Engine {
                 continue;
             }
             let state = if context.remembers() { ToldState::Queued } else { ToldState::Planned };
-            for (draft, reason) in drafts(context, (index, telling), (&outcome, &items), known) {
+            for (mut draft, reason) in drafts(context, (index, telling), (&outcome, &items), known) {
+                draft.group.insert_str(0, &context.chapter);
                 let message = outbox_message(&origin, draft, now);
                 // As it is sent: a title may have been cut.
                 let title = message.body.pointer("/message/title").and_then(Value::as_str).map(str::to_owned);
@@ -232,6 +233,8 @@ fn facts(context: &Context<'_>, outcome: &Value) -> Vec<(String, String)> {
         ("Skipped", "skipped"),
         ("Suppressed", "suppressed"),
         ("Halted", "haltedItems"),
+        ("Waiting for approval", "pendingApproval"),
+        ("Not approved", "denied"),
         ("Failed", "failed"),
         ("In doubt", "parked"),
     ];

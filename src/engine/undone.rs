@@ -59,14 +59,18 @@ impl Engine {
 
 /// Whether an item was left undone, wholly or in part.
 pub(super) const fn is_undone(outcome: ItemOutcome) -> bool {
-    matches!(outcome, ItemOutcome::Halted | ItemOutcome::Failed)
+    matches!(outcome, ItemOutcome::Halted | ItemOutcome::Failed | ItemOutcome::Void)
 }
 
 /// What an item is when the next run meets it: news, if something was to be done and nothing was.
 pub(super) fn next_time(outcome: ItemOutcome, steps: &[StepReport]) -> NextTime {
     let touched = |step: &StepReport| match step.state {
         StepState::Done | StepState::Accepted | StepState::AlreadyInForce | StepState::Parked => true,
-        StepState::Planned | StepState::Skipped | StepState::Halted | StepState::Failed => false,
+        // People decide about it, or have.
+        StepState::PendingApproval | StepState::Denied | StepState::Expired => true,
+        StepState::Planned | StepState::Skipped | StepState::Halted | StepState::Failed | StepState::Void => {
+            false
+        }
     };
     if is_undone(outcome) && !steps.iter().any(touched) { NextTime::New } else { NextTime::Duplicate }
 }

@@ -20,6 +20,8 @@ pub const POINTS: &[(&str, &str)] = &[
     ("c07_plan_built", "the actions are decided"),
     ("c08_before_intent", "the guards have passed"),
     ("c09_after_intent_commit", "the intent is on disk, nothing is sent"),
+    ("c23_approval_read", "people's leave was read, nothing is written"),
+    ("c24_approval_consumed", "people's leave is spent and the intent on disk, nothing is sent"),
     ("c10_before_send", "the call is about to be sent"),
     ("c14_response_parsed", "the answer is known, not written"),
     ("c15_after_result_commit", "the result is on disk"),

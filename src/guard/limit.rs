@@ -65,6 +65,8 @@ pub enum OnExceed {
     /// None of the run's actions is taken.
     #[default]
     Halt,
+    /// All of the run's actions wait for people's leave.
+    Approve,
 }
 
 /// What the settings allow any playbook.
@@ -117,9 +119,55 @@ pub struct GuardLimits {
     pub exclude: Exclusions,
     /// What happens when a limit would be passed.
     pub on_exceed: OnExceed,
+    /// What the settings allow. People's leave takes an action past the playbook's own limits, never past
+    /// these.
+    pub ceilings: Numbers,
 }
 
-impl GuardLimits {
+/// The numbers among the limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Numbers {
+    /// Actions of any kind.
+    pub actions: Caps,
+    /// Actions of any kind of all playbooks in the tenant, in 24 hours.
+    pub tenant_actions_per_day: Option<u32>,
+    /// Distinct targets of disruptive actions.
+    pub targets: Caps,
+    /// Distinct targets of disruptive actions of all playbooks in the tenant, in 24 hours.
+    pub tenant_targets_per_day: Option<u32>,
+    /// Share of the devices touched in a day.
+    pub percent_of_devices: Option<Percent>,
+}
+
+impl Numbers {
+    /// Of ceilings and a playbook's own limits the stricter.
+    fn of(ceilings: &Ceilings, own: (Caps, Option<Percent>)) -> Self {
+        let (caps, share) = own;
+        let stricter = |ceiling: Option<u32>, default: u32, own: Option<u32>| {
+            let ceiling = ceiling.unwrap_or(default);
+            Some(own.map_or(ceiling, |own| own.min(ceiling)))
+        };
+        let targets = Caps {
+            per_run: stricter(ceilings.targets.per_run, TARGETS_PER_RUN, caps.per_run),
+            per_day: stricter(ceilings.targets.per_day, TARGETS_PER_DAY, caps.per_day),
+        };
+        // A playbook that is allowed more in a day than the tenant's usual cap was allowed it on purpose.
+        let tenant = targets.per_day.map_or(TENANT_TARGETS_PER_DAY, |own| own.max(TENANT_TARGETS_PER_DAY));
+        let percent_of_devices = match (ceilings.percent_of_devices, share) {
+            (Some(ceiling), Some(own)) => Some(if own < ceiling { own } else { ceiling }),
+            (one, other) => one.or(other),
+        };
+        let (run_actions, tenant_actions) = ceilings.any_kind();
+        let per_run = Some(caps.per_run.map_or(run_actions, |own| own.min(run_actions)));
+        Self {
+            actions: Caps { per_run, ..caps },
+            tenant_actions_per_day: Some(tenant_actions),
+            targets,
+            tenant_targets_per_day: Some(tenant),
+            percent_of_devices,
+        }
+    }
+
     /// The limits the journal counts in the transaction of each intent.
     #[must_use]
     pub const fn action_limits(&self) -> ActionLimits {
@@ -131,6 +179,26 @@ impl GuardLimits {
             targets_per_day: self.targets.per_day,
             tenant_targets_per_day: self.tenant_targets_per_day,
         }
+    }
+}
+
+impl GuardLimits {
+    /// The numbers that hold for what people have not said yes to.
+    #[must_use]
+    pub const fn numbers(&self) -> Numbers {
+        Numbers {
+            actions: self.actions,
+            tenant_actions_per_day: self.tenant_actions_per_day,
+            targets: self.targets,
+            tenant_targets_per_day: self.tenant_targets_per_day,
+            percent_of_devices: self.percent_of_devices,
+        }
+    }
+
+    /// The limits the journal counts in the transaction of each intent.
+    #[must_use]
+    pub const fn action_limits(&self) -> ActionLimits {
+        self.numbers().action_limits()
     }
 }
 
@@ -151,30 +219,17 @@ impl Ceilings {
 /// [`TENANT_ACTIONS_PER_DAY`].
 #[must_use]
 pub fn tighten(ceilings: &Ceilings, written: &Written) -> GuardLimits {
-    let stricter = |ceiling: Option<u32>, default: u32, own: Option<u32>| {
-        let ceiling = ceiling.unwrap_or(default);
-        Some(own.map_or(ceiling, |own| own.min(ceiling)))
-    };
-    let targets = Caps {
-        per_run: stricter(ceilings.targets.per_run, TARGETS_PER_RUN, written.actions.per_run),
-        per_day: stricter(ceilings.targets.per_day, TARGETS_PER_DAY, written.actions.per_day),
-    };
-    // A playbook that is allowed more in a day than the tenant's usual cap was allowed it on purpose.
-    let tenant = targets.per_day.map_or(TENANT_TARGETS_PER_DAY, |own| own.max(TENANT_TARGETS_PER_DAY));
-    let percent_of_devices = match (ceilings.percent_of_devices, written.percent_of_devices) {
-        (Some(ceiling), Some(own)) => Some(if own < ceiling { own } else { ceiling }),
-        (one, other) => one.or(other),
-    };
-    let (run_actions, tenant_actions) = ceilings.any_kind();
-    let per_run = Some(written.actions.per_run.map_or(run_actions, |own| own.min(run_actions)));
+    let Numbers { actions, tenant_actions_per_day, targets, tenant_targets_per_day, percent_of_devices } =
+        Numbers::of(ceilings, (written.actions, written.percent_of_devices));
     GuardLimits {
-        actions: Caps { per_run, ..written.actions },
-        tenant_actions_per_day: Some(tenant_actions),
+        actions,
+        tenant_actions_per_day,
         targets,
-        tenant_targets_per_day: Some(tenant),
+        tenant_targets_per_day,
         percent_of_devices,
         exclude: ceilings.exclude.join(&written.exclude),
         on_exceed: written.on_exceed,
+        ceilings: Numbers::of(ceilings, (Caps::default(), None)),
     }
 }
 

@@ -9,7 +9,8 @@
 //! - **Conflicts** refuse single actions: isolating and releasing one device in one run or within ten
 //!   minutes, or the same disruptive action on one target twice.
 //! - **Limits** halt the run: if what is left passes one, none of it is done. Half of a mistaken query is
-//!   still a mistake.
+//!   still a mistake. A playbook may say that all of it waits for people's leave instead ([`OnExceed`]);
+//!   what people said yes to is then held against the settings' limits alone.
 //!
 //! The journal counts once more, in the transaction of each intent ([`GuardLimits::action_limits`]), so
 //! that two runs at once cannot pass a limit between them.
@@ -29,7 +30,7 @@ use crate::store::{Recent, Used};
 
 pub use exclude::Exclusions;
 pub use limit::{
-    ACTIONS_PER_RUN, Caps, Ceilings, GuardLimits, Looser, OnExceed, Percent, TARGETS_PER_DAY,
+    ACTIONS_PER_RUN, Caps, Ceilings, GuardLimits, Looser, Numbers, OnExceed, Percent, TARGETS_PER_DAY,
     TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_TARGETS_PER_DAY, Written, looser, tighten,
 };
 pub use target::{Target, TargetKind};
@@ -57,6 +58,8 @@ pub struct Candidate {
     pub target: Target,
     /// Whether it takes something away from somebody.
     pub destructive: bool,
+    /// Whether people have given leave for it.
+    pub approved: bool,
 }
 
 /// What a decision has to know.
@@ -96,16 +99,29 @@ pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], no
         .filter(|(_candidate, verdict)| **verdict == Verdict::Admitted)
         .map(|(candidate, _verdict)| candidate)
         .collect();
-    let halted = exceeded(limits, counts, &admitted);
-    if let Some(exceeded) = &halted {
-        match limits.on_exceed {
-            OnExceed::Halt => {
-                for verdict in each.iter_mut().filter(|verdict| **verdict == Verdict::Admitted) {
-                    *verdict = Verdict::Refused(Reason::Halted(exceeded.clone()));
-                }
-            }
+    let passed = exceeded(&limits.numbers(), counts, &admitted);
+    let Some(passed) = passed else { return Verdicts { each, halted: None } };
+    // Whatever people say yes to, the settings' limits hold.
+    let hard = exceeded(&limits.ceilings, counts, &admitted);
+    let rest = match (&hard, limits.on_exceed) {
+        (None, OnExceed::Approve) => Verdict::Waits(passed),
+        (Some(hard), OnExceed::Approve) => Verdict::Refused(Reason::Halted(hard.clone())),
+        (_, OnExceed::Halt) => Verdict::Refused(Reason::Halted(passed)),
+    };
+    for (verdict, candidate) in each.iter_mut().zip(candidates) {
+        if *verdict != Verdict::Admitted {
+            continue;
+        }
+        match &hard {
+            Some(hard) if candidate.approved => *verdict = Verdict::Refused(Reason::Halted(hard.clone())),
+            None if candidate.approved => {}
+            _ => *verdict = rest.clone(),
         }
     }
+    let halted = each.iter().find_map(|verdict| match verdict {
+        Verdict::Refused(Reason::Halted(exceeded)) => Some(exceeded.clone()),
+        Verdict::Refused(_) | Verdict::Admitted | Verdict::Waits(_) => None,
+    });
     Verdicts { each, halted }
 }
 
@@ -161,7 +177,7 @@ fn repeated(taken: &mut BTreeSet<(String, String)>, candidate: &Candidate) -> Op
 }
 
 /// Finds the first limit that `admitted` would pass.
-fn exceeded(limits: &GuardLimits, counts: &Counts, admitted: &[&Candidate]) -> Option<Exceeded> {
+fn exceeded(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Option<Exceeded> {
     if admitted.is_empty() {
         return None;
     }
@@ -208,7 +224,7 @@ fn exceeded(limits: &GuardLimits, counts: &Counts, admitted: &[&Candidate]) -> O
 }
 
 /// Compares the devices touched with the number of devices there are.
-fn share(limits: &GuardLimits, counts: &Counts, admitted: &[&Candidate]) -> Option<Exceeded> {
+fn share(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Option<Exceeded> {
     let percent = limits.percent_of_devices?;
     let devices: BTreeSet<String> = admitted
         .iter()

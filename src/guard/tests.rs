@@ -14,7 +14,7 @@ fn user(name: &str) -> Target {
 
 fn on(action: &str, target: Target) -> Candidate {
     let destructive = !matches!(action, "tagDevice" | "updateIncident");
-    Candidate { seq: 0, action: action.to_owned(), target, destructive }
+    Candidate { seq: 0, action: action.to_owned(), target, destructive, approved: false }
 }
 
 fn isolate(numbers: impl IntoIterator<Item = u32>) -> Vec<Candidate> {
@@ -47,6 +47,7 @@ fn check(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], expect
         .map(|verdict| match verdict {
             Verdict::Admitted => "ok",
             Verdict::Refused(reason) => reason.code(),
+            Verdict::Waits(_) => "waits",
         })
         .collect();
     assert_eq!(codes, expect, "{verdicts:?}");
@@ -267,4 +268,41 @@ fn a_hostile_name_is_shown_escaped() {
     let limits = without(Exclusions::default().devices([format!("{:040x}", 1)]));
     let expect = format!("device `\\u{{1b}}[31mdc01` is excluded (`{:040x}`)", 1);
     sentence(&limits, &Counts::default(), &[on("isolateDevice", target)], &expect);
+}
+
+fn with_leave(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    for candidate in &mut candidates {
+        candidate.approved = true;
+    }
+    candidates
+}
+
+/// A playbook that allows itself two targets, under settings that allow eight.
+fn asks() -> GuardLimits {
+    let ceilings = Ceilings { targets: Caps { per_run: Some(8), per_day: Some(8) }, ..Ceilings::default() };
+    let actions = Caps { per_run: Some(2), per_day: None };
+    tighten(&ceilings, &Written { actions, on_exceed: OnExceed::Approve, ..Written::default() })
+}
+
+#[test]
+fn what_passes_the_playbooks_limit_waits_if_it_says_so() {
+    check(&asks(), &Counts::default(), &isolate(1..=2), &["ok"; 2]);
+    check(&asks(), &Counts::default(), &isolate(1..=3), &["waits"; 3]);
+}
+
+#[test]
+fn leave_takes_an_action_past_the_playbooks_limit_and_never_past_the_settings() {
+    check(&asks(), &Counts::default(), &with_leave(isolate(1..=8)), &["ok"; 8]);
+    check(&asks(), &Counts::default(), &with_leave(isolate(1..=9)), &["haltedRunTargets"; 9]);
+    check(&asks(), &Counts::default(), &isolate(1..=9), &["haltedRunTargets"; 9]);
+    let used = Used { run_targets: keys(1..=8), run_actions: 8, ..Used::default() };
+    let full = Counts { used, ..Counts::default() };
+    check(&asks(), &full, &with_leave(isolate([9])), &["haltedRunTargets"]);
+}
+
+#[test]
+fn leave_opens_no_exclusion() {
+    let limits =
+        GuardLimits { exclude: Exclusions::default().device_tags(&["workstation".to_owned()]), ..asks() };
+    check(&limits, &Counts::default(), &with_leave(isolate([1])), &["excludedTag"]);
 }

@@ -11,7 +11,7 @@ use super::Percent;
 pub struct Verdicts {
     /// One for each candidate, in their order.
     pub each: Vec<Verdict>,
-    /// The limit that halted the run, if one did; then nothing is admitted.
+    /// The limit that halted the run, if one did; then nothing is admitted that people gave no leave for.
     pub halted: Option<Exceeded>,
 }
 
@@ -22,6 +22,8 @@ pub enum Verdict {
     Admitted,
     /// It may not.
     Refused(Reason),
+    /// It may be taken if people give leave: the run would pass a limit of the playbook.
+    Waits(Exceeded),
 }
 
 /// Why an action may not be taken. Shown as a sentence.

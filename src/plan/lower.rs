@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::names::{Lowering, Text};
 use super::{
-    About, Exclusions, Guards, HuntInput, Input, Mode, Plan, Selector, Suppress, Telling, World, cadence,
-    params, query,
+    About, Exclusions, Guards, HuntInput, Input, Mode, Plan, Selector, Suppress, Telling, World, approval,
+    cadence, params, query,
 };
 use crate::action::{Impact, Step};
 use crate::diag::{Code, Sink};
@@ -82,6 +82,7 @@ pub(super) fn lower(
         suppress,
         guards,
         steps,
+        approvers: world.approvers.clone(),
         tellings,
     })
 }
@@ -230,6 +231,7 @@ fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
         percent_of_devices: own.max_percent_of_devices.and_then(Percent::new),
         on_exceed: match own.on_exceed {
             playbook::OnExceed::Halt => OnExceed::Halt,
+            playbook::OnExceed::Approve => OnExceed::Approve,
         },
         exclude: guard::Exclusions::default(),
     };
@@ -243,7 +245,8 @@ fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
         lowering.error(Code::Guard, looser.pointer, looser.message, help);
     }
     let exclusions = Exclusions { device_lists, devices, device_tags, user_lists, users };
-    Guards { ceilings, written, exclusions }
+    let approval = approval::on_exceed(lowering);
+    Guards { ceilings, written, exclusions, approval }
 }
 
 /// A list by its name, or entries written out.

@@ -4,6 +4,7 @@
 //! [`compile`] does no I/O. It reports every problem it finds, with its place in the file, and gives a
 //! plan only if there was no error.
 
+mod approval;
 mod cadence;
 mod lower;
 mod names;
@@ -17,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::action::Step;
+use crate::action::{Approval, Approvers, Step};
 use crate::diag::Sink;
 use crate::expr::{Condition, Language};
 use crate::guard::{self, Ceilings, GuardLimits, Written};
@@ -154,6 +155,8 @@ pub struct Plan {
     pub guards: Guards,
     /// Its actions, in order.
     pub steps: Vec<Step>,
+    /// Who may give leave for them.
+    pub approvers: Approvers,
     /// Whom it tells.
     pub tellings: Vec<Telling>,
 }
@@ -166,6 +169,14 @@ impl Plan {
             Input::Hunt(input) => Some(&input.hunt.wanted),
             Input::Incidents(_) => None,
         }
+    }
+
+    /// The channels it tells, and those of whom it asks.
+    #[must_use]
+    pub fn channels(&self) -> BTreeSet<&str> {
+        let told = self.tellings.iter().map(|telling| telling.channel.as_str());
+        let asked = self.steps.iter().filter_map(|step| step.approval.as_ref()).chain(&self.guards.approval);
+        told.chain(asked.map(|approval| approval.channel.as_str())).collect()
     }
 
     /// Whether the playbook is for a tenant.
@@ -195,6 +206,8 @@ pub struct World {
     pub exclusions: Exclusions,
     /// How far hunting queries are checked.
     pub queries: Queries,
+    /// Who may give leave for actions, by the settings.
+    pub approvers: Approvers,
 }
 
 /// How far hunting queries are checked.
@@ -262,6 +275,8 @@ pub struct Guards {
     pub written: Written,
     /// What neither lets anybody touch.
     pub exclusions: Exclusions,
+    /// Who is asked when the playbook's limits would be passed and it says that they may be.
+    pub approval: Option<Approval>,
 }
 
 impl Guards {

@@ -45,8 +45,9 @@ pub(super) const PLAYBOOK: [&str; 7] =
 /// Members of `run` in texts and conditions.
 pub(super) const RUN: [&str; 7] = ["effects", "id", "mode", "scheduledFor", "startedAt", "tenant", "trigger"];
 /// Members of `outcome` in messages and their conditions.
-pub(super) const OUTCOME: [&str; 13] = [
+pub(super) const OUTCOME: [&str; 15] = [
     "acted",
+    "denied",
     "duplicates",
     "failed",
     "halted",
@@ -54,6 +55,7 @@ pub(super) const OUTCOME: [&str; 13] = [
     "hunted",
     "matched",
     "parked",
+    "pendingApproval",
     "planned",
     "quarantined",
     "truncated",

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use super::approval;
 use super::names::{Lowering, Text};
 use crate::action::{IncidentParams, IndicatorParams, Params, Step, Tags};
 use crate::diag::Code;
@@ -28,9 +29,13 @@ pub(super) fn steps(lowering: &mut Lowering<'_>) -> Vec<Step> {
             .as_ref()
             .map(|source| lowering.condition(&format!("{at}/if"), source, Place::Action));
         let params = params(lowering, &format!("{at}/{}", action.body.key()), &action.body);
-        let (Some(params), condition) = (params, condition) else { continue };
+        let approval = match &action.approval {
+            Some(written) => approval::approval(lowering, &format!("{at}/approval"), written).map(Some),
+            None => Some(None),
+        };
+        let (Some(params), Some(approval)) = (params, approval) else { continue };
         let Some(condition) = condition.map_or(Some(None), |condition| condition.map(Some)) else { continue };
-        steps.push(Step { id, condition, on_error: action.on_error, params });
+        steps.push(Step { id, condition, on_error: action.on_error, approval, params });
     }
     steps
 }

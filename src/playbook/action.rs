@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::policy::Approval;
 use super::text::DurationText;
 use crate::model::{AlertSeverity, AlertStatus, Classification, Determination, IncidentStatus};
 
@@ -25,6 +26,8 @@ macro_rules! actions {
             /// What happens to the item's later actions when this one fails; `stop` by default.
             #[serde(rename = "onError", default)]
             on_error: OnError,
+            /// Whose leave it needs before it is taken; nobody's, when left out.
+            approval: Option<Approval>,
             $($(#[$doc])+ #[serde(rename = $key)] $field: Option<$name>),+
         }
 
@@ -52,7 +55,8 @@ macro_rules! actions {
                 let mut bodies = Vec::new();
                 $(bodies.extend(item.$field.map(ActionBody::$name));)+
                 let body = bodies.pop().filter(|_| bodies.is_empty()).ok_or(NotOneAction)?;
-                Ok(Self { id: item.id, condition: item.condition, on_error: item.on_error, body })
+                let ActionItem { id, condition, on_error, approval, .. } = item;
+                Ok(Self { id, condition, on_error, approval, body })
             }
         }
     };
@@ -93,6 +97,8 @@ pub struct Action {
     pub condition: Option<String>,
     /// What a failure means for the item's later actions.
     pub on_error: OnError,
+    /// Whose leave it needs.
+    pub approval: Option<Approval>,
     /// What it does.
     pub body: ActionBody,
 }

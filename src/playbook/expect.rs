@@ -21,6 +21,14 @@ pub struct Expect {
     pub skipped: Option<Amount<ExpectStep>>,
     /// Actions a limit stopped.
     pub halted: Option<Amount<ExpectStep>>,
+    /// Actions that wait until people approve them, or for one that does.
+    pub pending_approval: Option<Amount<ExpectStep>>,
+    /// Actions that somebody said no to.
+    pub denied: Option<Amount<ExpectStep>>,
+    /// Actions that nobody approved in time.
+    pub expired: Option<Amount<ExpectStep>>,
+    /// Actions that people were asked for and that could not be done as they were shown.
+    pub void: Option<Amount<ExpectStep>>,
     /// Actions that failed; none, when left out.
     pub failed: Option<Amount<ExpectStep>>,
     /// Actions of which nobody knows whether they were taken; none, when left out.
@@ -29,7 +37,8 @@ pub struct Expect {
     pub suppressed: Option<Amount<ExpectItem>>,
     /// How many rows or incidents an earlier run had handled.
     pub duplicates: Option<u64>,
-    /// Messages that reached their channel.
+    /// Messages of the playbook's `notify` that reached their channel. What approvers are told is not among
+    /// them.
     pub notified: Option<Amount<ExpectMessage>>,
     /// Requests to the tenant's APIs. Each entry must hold; others may be made. A number counts them all,
     /// without those for tokens.
@@ -54,6 +63,8 @@ pub enum RunEnds {
     Succeeded,
     /// `when` or the threshold does not hold.
     Idle,
+    /// An action waits until people approve it.
+    Waiting,
     /// A guard stops its actions.
     Halted,
     /// An action fails or is in doubt.
@@ -69,6 +80,7 @@ impl RunEnds {
         match self {
             Self::Succeeded => "succeeded",
             Self::Idle => "idle",
+            Self::Waiting => "waiting",
             Self::Halted => "halted",
             Self::Partial => "partial",
             Self::Failed => "failed",

@@ -25,7 +25,8 @@ pub use input::{
     TriggerOperator,
 };
 pub use policy::{
-    CatchUp, Entries, Exclude, Group, Guards, MaxActions, Notify, OnExceed, Overlap, Schedule, Suppress,
+    Approval, CatchUp, Entries, Exclude, Group, Guards, MaxActions, Notify, OnExceed, OnTimeout, Overlap,
+    Schedule, Suppress,
 };
 pub use text::{DurationText, InstantText};
 

@@ -85,6 +85,8 @@ pub struct Guards {
     /// the next run meets the same rows again.
     #[serde(default)]
     pub on_exceed: OnExceed,
+    /// Who is asked with `onExceed: approve` about an action that has no `approval` of its own.
+    pub approval: Option<Approval>,
     /// What is never touched.
     #[serde(default)]
     pub exclude: Exclude,
@@ -109,6 +111,40 @@ pub enum OnExceed {
     /// No action of the run is taken, and people are told.
     #[default]
     Halt,
+    /// Every action of the run waits until people approve it. The limits of the settings hold all the same.
+    Approve,
+}
+
+/// Whose leave an action needs. The settings say who may give it (`approvers`).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Approval {
+    /// Name of the channel that is told that somebody is asked.
+    #[schemars(length(min = 1), example = &"soc-approvals")]
+    pub channel: String,
+    /// How many approvers must say yes; 1 by default.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10), example = 1)]
+    pub minimum: u32,
+    /// How long they have, and how long their leave holds: a minute to an hour, 30 minutes by default.
+    #[schemars(example = &"30m")]
+    pub timeout: Option<DurationText>,
+    /// What happens when the time is over: the answer is no.
+    #[serde(default)]
+    pub on_timeout: OnTimeout,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+/// What happens when nobody answers in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum OnTimeout {
+    /// The action is not taken.
+    #[default]
+    Deny,
 }
 
 /// Entities no action ever touches.

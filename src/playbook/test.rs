@@ -94,8 +94,59 @@ pub struct Given {
     /// Lists in place of those of the same names in the lists folder.
     #[schemars(example = serde_json::json!({"packagers": ["sccm01.contoso.example"]}))]
     pub lists: Option<BTreeMap<String, Vec<String>>>,
+    /// What people say when they are asked, by the `id` of the action. Without an answer an action waits, and
+    /// expires when a later step of the test is after its time.
+    #[schemars(example = serde_json::json!({"isolate": {"decision": "approve", "by": "soc-lead"}}))]
+    pub approvals: Option<BTreeMap<String, TestAnswer>>,
     /// Requests that go wrong. The first that fits a request and is not used up hits it.
     pub faults: Option<Vec<TestFault>>,
+}
+
+/// What people say about an action.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TestAnswer {
+    /// Yes or no.
+    pub decision: TestDecision,
+    /// Who says it: names of approvers. Each says the same, until it is decided.
+    pub by: TestNames,
+    /// How long after the request; at once by default.
+    #[schemars(example = &"10m")]
+    pub after: Option<DurationText>,
+    /// Why, for a no.
+    #[schemars(length(min = 1))]
+    pub reason: Option<String>,
+}
+
+/// Yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TestDecision {
+    /// Yes.
+    Approve,
+    /// No.
+    Deny,
+}
+
+/// One name or several.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum TestNames {
+    /// One.
+    One(#[schemars(length(min = 1))] String),
+    /// Several.
+    Many(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
+}
+
+impl TestNames {
+    /// The names.
+    #[must_use]
+    pub fn all(&self) -> &[String] {
+        match self {
+            Self::One(name) => std::slice::from_ref(name),
+            Self::Many(names) => names,
+        }
+    }
 }
 
 /// What has become different by a step; what is left out stays.
@@ -202,7 +253,7 @@ impl Given {
     /// These things, and those of `shared` that are not among them.
     #[must_use]
     pub fn over(self, shared: &Self) -> Self {
-        let Self { tables, hunt, machines, users, incidents, alerts, lists, faults } = self;
+        let Self { tables, hunt, machines, users, incidents, alerts, lists, approvals, faults } = self;
         // A test that says how the query is answered does not want the shared way beside it.
         let answered = tables.is_some() || hunt.is_some();
         let (tables, hunt) =
@@ -215,6 +266,7 @@ impl Given {
             incidents: incidents.or_else(|| shared.incidents.clone()),
             alerts: alerts.or_else(|| shared.alerts.clone()),
             lists: lists.or_else(|| shared.lists.clone()),
+            approvals: approvals.or_else(|| shared.approvals.clone()),
             faults: faults.or_else(|| shared.faults.clone()),
         }
     }

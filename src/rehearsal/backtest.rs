@@ -4,6 +4,7 @@
 //! and limits count as they would have. Devices and users are as they are today, and rows are there from the
 //! moment they tell of: how late they came in, nobody knows any more.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -118,13 +119,14 @@ pub async fn backtest(
     let slots = slots(&order)?;
     recording.spread_fleet(order.from, order.to);
     let given = Holdings::of(&recording).map_err(BacktestError::Data)?;
-    let sinks = order.plan.tellings.iter().map(|telling| (telling.channel.clone(), Sink::Webhook));
+    let sinks = order.plan.channels().into_iter().map(|channel| (channel.to_owned(), Sink::Webhook));
     let setting = Setting {
         names: other_names(&given),
         bytes: order.bytes.into(),
         lists: Arc::new(order.lists),
         tenant: order.tenant,
         sinks: Arc::new(sinks.collect()),
+        answers: BTreeMap::new(),
         start: order.from,
         given,
         plan: order.plan,
@@ -134,7 +136,7 @@ pub async fn backtest(
     let mut runs = Vec::new();
     for slot in &slots {
         let at = order.from.duration_until(*slot);
-        let seen = stage.run(&setting, at, &Changes::default()).await.map_err(broken(*slot))?;
+        let seen = stage.run(&setting, (at, Some(at)), &Changes::default()).await.map_err(broken(*slot))?;
         let headings = [Heading::Acted, Heading::Planned, Heading::Skipped, Heading::Halted];
         let headings = headings.into_iter().chain([Heading::Failed, Heading::Parked, Heading::Suppressed]);
         let mut lines: Vec<String> = Vec::new();

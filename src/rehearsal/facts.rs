@@ -14,6 +14,8 @@ const SHOWN_CHARS_MAX: usize = 120;
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) report: Report,
+    /// Items of earlier runs that were decided about meanwhile.
+    pub(super) later: Vec<ItemReport>,
     /// Messages that arrived meanwhile, and those of the run that did not.
     pub(super) told: Vec<Told>,
     /// Requests to the tenant.
@@ -28,6 +30,8 @@ pub(super) struct Told {
     pub(super) text: String,
     /// Why it did not arrive.
     pub(super) undelivered: Option<String>,
+    /// Whether it is about approvals, and not one of the playbook's own.
+    pub(super) asks: bool,
 }
 
 /// Something that happened to an item, or to one of its targets.
@@ -47,13 +51,27 @@ pub(super) enum Heading {
     Skipped,
     Suppressed,
     Halted,
+    PendingApproval,
+    Denied,
+    Expired,
+    Void,
     Failed,
     Parked,
 }
 
 impl Heading {
-    pub(super) const STEPS: [Self; 6] =
-        [Self::Acted, Self::Planned, Self::Skipped, Self::Halted, Self::Failed, Self::Parked];
+    pub(super) const STEPS: [Self; 10] = [
+        Self::Acted,
+        Self::Planned,
+        Self::Skipped,
+        Self::Halted,
+        Self::PendingApproval,
+        Self::Denied,
+        Self::Expired,
+        Self::Void,
+        Self::Failed,
+        Self::Parked,
+    ];
 
     /// The key in a test.
     pub(super) const fn as_str(self) -> &'static str {
@@ -64,6 +82,10 @@ impl Heading {
             Self::Skipped => "skipped",
             Self::Suppressed => "suppressed",
             Self::Halted => "halted",
+            Self::PendingApproval => "pendingApproval",
+            Self::Denied => "denied",
+            Self::Expired => "expired",
+            Self::Void => "void",
             Self::Failed => "failed",
             Self::Parked => "parked",
         }
@@ -77,6 +99,10 @@ impl Heading {
             StepState::Halted => Self::Halted,
             StepState::Failed => Self::Failed,
             StepState::Parked => Self::Parked,
+            StepState::PendingApproval => Self::PendingApproval,
+            StepState::Denied => Self::Denied,
+            StepState::Expired => Self::Expired,
+            StepState::Void => Self::Void,
         }
     }
 }
@@ -84,9 +110,9 @@ impl Heading {
 impl Seen {
     /// What happened under a heading, in the order of items and steps.
     pub(super) fn facts(&self, heading: Heading) -> Vec<Fact<'_>> {
-        let items = self.report.items.iter();
+        let items = self.report.items.iter().chain(&self.later);
         match heading {
-            Heading::Matched => items.map(|item| Fact { item, step: None }).collect(),
+            Heading::Matched => self.report.items.iter().map(|item| Fact { item, step: None }).collect(),
             Heading::Suppressed => items
                 .filter(|item| item.outcome == ItemOutcome::Suppressed)
                 .map(|item| Fact { item, step: None })
@@ -101,9 +127,10 @@ impl Seen {
 
     /// Ids of the actions that were taken or would have been.
     pub(super) fn reached(&self) -> Vec<String> {
-        let steps = self.report.items.iter().flat_map(|item| &item.steps);
+        let steps = self.report.items.iter().chain(&self.later).flat_map(|item| &item.steps);
         let reached = |step: &&StepReport| {
-            !step.target.is_empty() && !matches!(step.state, StepState::Skipped | StepState::Halted)
+            use Heading::{Acted, Failed, Parked, Planned};
+            !step.target.is_empty() && matches!(Heading::of(step.state), Acted | Planned | Failed | Parked)
         };
         let mut ids: Vec<String> = steps.filter(reached).map(|step| step.id.clone()).collect();
         ids.sort();
@@ -113,18 +140,9 @@ impl Seen {
 
     /// How many of what there were.
     pub(super) fn counts(&self) -> Vec<(&'static str, u64)> {
-        const ALL: [Heading; 8] = [
-            Heading::Matched,
-            Heading::Acted,
-            Heading::Planned,
-            Heading::Skipped,
-            Heading::Suppressed,
-            Heading::Halted,
-            Heading::Failed,
-            Heading::Parked,
-        ];
-        let count = |heading: &Heading| (heading.as_str(), self.facts(*heading).len() as u64);
-        let mut counts: Vec<(&'static str, u64)> = ALL.iter().map(count).collect();
+        let all = [Heading::Matched, Heading::Suppressed].into_iter().chain(Heading::STEPS);
+        let count = |heading: Heading| (heading.as_str(), self.facts(heading).len() as u64);
+        let mut counts: Vec<(&'static str, u64)> = all.map(count).collect();
         counts.push(("duplicates", self.report.counts.duplicates));
         counts.push(("notified", self.arrived().count() as u64));
         counts
@@ -132,7 +150,7 @@ impl Seen {
 
     /// Messages that arrived.
     pub(super) fn arrived(&self) -> impl Iterator<Item = &Told> {
-        self.told.iter().filter(|told| told.undelivered.is_none())
+        self.told.iter().filter(|told| told.undelivered.is_none() && !told.asks)
     }
 }
 

@@ -51,7 +51,16 @@ pub(super) fn judge(case: &Case, step: &Step, seen: &Seen) -> (Vec<Line>, Vec<Fa
     bench.run(&step.expect);
     let expect = &step.expect;
     bench.items(Heading::Matched, expect.matched.as_ref());
-    let headings = [&expect.acted, &expect.planned, &expect.skipped, &expect.halted];
+    let headings = [
+        &expect.acted,
+        &expect.planned,
+        &expect.skipped,
+        &expect.halted,
+        &expect.pending_approval,
+        &expect.denied,
+        &expect.expired,
+        &expect.void,
+    ];
     for (heading, amount) in Heading::STEPS.into_iter().zip(headings) {
         bench.steps(heading, amount.as_ref());
     }
@@ -211,6 +220,9 @@ impl Bench<'_> {
         let (heading, shown) = ("notified", &message_shown);
         let sides = Sides { heading, expected, actual, fits: &fits, shown, instead: &instead };
         self.compare(&sides);
+        for told in self.seen.told.iter().filter(|told| told.asks && told.undelivered.is_none()) {
+            self.line(LineState::Aside, None, Some(format!("approvals told {}", told_shown(told))));
+        }
         for told in self.seen.told.iter().filter(|told| told.undelivered.is_some()) {
             let why = told.undelivered.as_deref().unwrap_or_default();
             self.line(

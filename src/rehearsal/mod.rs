@@ -11,6 +11,7 @@
 //!
 //! This room reads no file by itself: it is given a way to read.
 
+mod answers;
 mod backtest;
 mod coverage;
 mod facts;
@@ -88,8 +89,9 @@ pub async fn play(case: &Arc<Case>) -> Played {
 
 async fn act(case: &Case, scenes: &mut Vec<Scene>) -> Result<(), String> {
     let mut stage = Stage::set(&case.setting).await?;
-    for step in &case.steps {
-        let seen = stage.run(&case.setting, step.at, &step.changes).await?;
+    for (index, step) in case.steps.iter().enumerate() {
+        let next = case.steps.get(index + 1).map(|next| next.at);
+        let seen = stage.run(&case.setting, (step.at, next), &step.changes).await?;
         let (lines, failures) = judge::judge(case, step, &seen);
         let place = case.tree.key_span(&step.pointer);
         let (reached, ended, counts) = (seen.reached(), seen.report.state.as_str(), seen.counts());

@@ -1,19 +1,20 @@
 //! The world of one test or replay: a simulated tenant, a journal, channels, the engine, and a clock that leaps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answers::Due;
 use super::facts::{Seen, Told};
 use super::fixture::{Answers, Changes};
 use super::suite::{Setting, Sink};
 use crate::channel::{Channel, ChannelOptions};
 use crate::clock::{LeapClock, SharedClock};
 use crate::diag::Chain;
-use crate::engine::{Engine, Order, Ran};
+use crate::engine::{APPROVAL_MESSAGE, Engine, Order, Ran};
 use crate::http::{Http, HttpOptions};
-use crate::model::Secret;
+use crate::model::{RunId, Secret};
 use crate::notify::{Channels, deliver_due};
 use crate::sim::{Sim, SimApp, SimOptions};
 use crate::store::{Effects, Store, Trigger};
@@ -28,8 +29,8 @@ const SEED: u64 = 7;
 /// Where a test is played.
 pub(super) struct Stage {
     sim: Sim,
-    clock: LeapClock,
-    engine: Engine,
+    pub(super) clock: LeapClock,
+    pub(super) engine: Engine,
     channels: Channels,
     answers: Arc<Answers>,
     /// Requests of earlier runs.
@@ -37,10 +38,12 @@ pub(super) struct Stage {
     /// Channel, title and text of messages that were made, by id.
     messages: BTreeMap<String, Told>,
     start: Timestamp,
+    /// Answers that have not been given yet, the soonest first.
+    pub(super) due: Vec<Due>,
 }
 
 /// Says an error with its reasons.
-fn said(error: impl std::error::Error + 'static) -> String {
+pub(super) fn said(error: impl std::error::Error + 'static) -> String {
     Chain(&error).to_string()
 }
 
@@ -87,21 +90,36 @@ impl Stage {
         let tenants = BTreeMap::from([(setting.tenant.clone(), client)]);
         let engine = Engine { store, clock: shared, tenants, alerts: None };
         let (requests, messages) = (0, BTreeMap::new());
-        Ok(Self { sim, clock, engine, channels, answers, requests, messages, start: setting.start })
+        Ok(Self {
+            sim,
+            clock,
+            engine,
+            channels,
+            answers,
+            requests,
+            messages,
+            start: setting.start,
+            due: Vec::new(),
+        })
     }
 
-    /// Plays one run, at its time, and delivers what it tells.
+    /// Plays one run, at its time, and delivers what it tells. What people say before the next run is said,
+    /// and what they decided done.
     pub(super) async fn run(
         &mut self,
         setting: &Setting,
-        at: SignedDuration,
+        (at, next): (SignedDuration, Option<SignedDuration>),
         changes: &Changes,
     ) -> Result<Seen, String> {
-        self.clock.leap(self.start.checked_add(at).unwrap_or(Timestamp::MAX));
+        let moment = |at| self.start.checked_add(at).unwrap_or(Timestamp::MAX);
+        let (now, until) = (moment(at), next.map_or(Timestamp::MAX, moment));
+        let mut changed = self.answer(setting, now).await?;
+        self.clock.leap(now);
         self.answers.change(changes);
         if let Some(faults) = &changes.faults {
             self.sim.set_faults(faults.clone()).map_err(said)?;
         }
+        changed.extend(self.go_on(setting).await?);
         let order = Order {
             plan: Arc::clone(&setting.plan),
             lists: Arc::clone(&setting.lists),
@@ -110,28 +128,43 @@ impl Stage {
             slot: None,
             effects: Effects::Apply,
         };
-        let report = match self.engine.run(&order).await.map_err(said)? {
+        let mut report = match self.engine.run(&order).await.map_err(said)? {
             Ran::Report(report) => *report,
             Ran::SlotTaken => return Err("the slot was taken".to_owned()),
         };
-        let told = self.deliver(&report).await?;
+        self.expect_answers(setting, report.run).await?;
+        changed.extend(self.answer(setting, until).await?);
+        if let Some(detail) = self.engine.store.run(report.run).await.map_err(said)? {
+            report = serde_json::from_value(detail.run.report).map_err(said)?;
+        }
+        let own = report.run;
+        let mut runs: BTreeSet<RunId> = changed.iter().map(|(run, _item)| *run).collect();
+        runs.insert(own);
+        let later = changed.into_iter().filter(|(run, _item)| *run != own).map(|(_run, item)| item).collect();
+        let told = self.deliver(&runs).await?;
         let mut requests = self.sim.requests();
         let new = requests.split_off(self.requests.min(requests.len()));
         self.requests += new.len();
-        Ok(Seen { report, told, requests: new })
+        Ok(Seen { report, later, told, requests: new })
     }
 
-    /// Sends what is due; gives the messages that arrived, and those of this run that did not.
-    async fn deliver(&mut self, report: &crate::engine::Report) -> Result<Vec<Told>, String> {
-        let detail = self.engine.store.run(report.run).await.map_err(said)?;
+    /// Sends what is due; gives the messages that arrived, and those of these runs that did not.
+    async fn deliver(&mut self, runs: &BTreeSet<RunId>) -> Result<Vec<Told>, String> {
+        let mut messages = Vec::new();
+        for run in runs {
+            let detail = self.engine.store.run(*run).await.map_err(said)?;
+            messages.extend(detail.map(|detail| detail.messages).unwrap_or_default());
+        }
+        messages.retain(|message| message.ended.is_none());
         let mut open = Vec::new();
-        for message in detail.map(|detail| detail.messages).unwrap_or_default() {
+        for message in messages {
             let text = |name: &str| {
                 let at = format!("/message/{name}");
                 message.body.pointer(&at).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
             };
             let (title, text) = (text("title"), text("text"));
-            let told = Told { channel: message.channel, title, text, undelivered: None };
+            let asks = message.dedup.as_deref().is_some_and(|dedup| dedup.starts_with(APPROVAL_MESSAGE));
+            let told = Told { channel: message.channel, title, text, undelivered: None, asks };
             open.push(message.id.clone());
             self.messages.insert(message.id, told);
         }

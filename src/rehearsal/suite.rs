@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answers::{self, Answer};
 use super::fixture::{Changes, Files, Holdings, Reader};
 use crate::diag::{Code, Diagnostic, Sink as Problems, Span};
 use crate::model::{List, Lists};
@@ -106,6 +107,8 @@ pub(super) struct Setting {
     pub(super) sinks: Arc<BTreeMap<String, Sink>>,
     pub(super) start: Timestamp,
     pub(super) given: Holdings,
+    /// What people say when they are asked, by action.
+    pub(super) answers: BTreeMap<String, Answer>,
     /// Other names of devices and users, by id in lower case.
     pub(super) names: BTreeMap<String, Vec<String>>,
 }
@@ -254,9 +257,9 @@ impl<'a> Bench<'_, 'a> {
             }
             return Some(Script { document, plan });
         };
-        let sinks = plan.tellings.iter().map(|telling| {
-            let sink = sources.sinks.get(&telling.channel).copied().unwrap_or(Sink::Webhook);
-            (telling.channel.clone(), sink)
+        let sinks = plan.channels().into_iter().map(|channel| {
+            let sink = sources.sinks.get(channel).copied().unwrap_or(Sink::Webhook);
+            (channel.to_owned(), sink)
         });
         let about = About {
             plan: Arc::clone(&plan),
@@ -286,6 +289,11 @@ fn world(base: &World, naming: Naming, document: Option<&Document>, batches: &[B
         }
     }
     if let (Naming::Free, Some(document)) = (naming, document) {
+        let given: Vec<&Given> = batches
+            .iter()
+            .flat_map(|batch| batch.tests.iter().map(|test| &test.given).chain([&batch.shared]))
+            .collect();
+        answers::make_known(&mut world, &document.playbook, &given);
         world.channels.extend(document.playbook.notify.iter().map(|notify| notify.channel.clone()));
         let (names, tags): (Vec<String>, BTreeSet<String>) = match &document.playbook.tenants {
             Some(Tenants::Named(names)) => (names.clone(), BTreeSet::new()),
@@ -370,6 +378,7 @@ impl About<'_> {
             lists.insert(List::new(name, entries));
         }
         let names = other_names(&holdings);
+        let answers = answers::read(&given, &self.plan, (tree, &place), problems);
         let setting = Setting {
             plan: Arc::clone(&self.plan),
             bytes: Arc::clone(&self.bytes),
@@ -378,6 +387,7 @@ impl About<'_> {
             sinks: Arc::clone(&self.sinks),
             start,
             given: holdings,
+            answers,
             names,
         };
         let (name, place) = (test.name.clone(), tree.span(&format!("{at}/name")));
@@ -387,6 +397,7 @@ impl About<'_> {
     /// Checks that what is expected can happen at all.
     fn check(&self, tree: &Tree, step: &Step, problems: &mut Problems) {
         let Expect { acted, planned, skipped, halted, failed, parked, notified, .. } = &step.expect;
+        let Expect { pending_approval, denied, expired, void, .. } = &step.expect;
         let ids: Vec<&str> = self.plan.steps.iter().map(|step| step.id.as_str()).collect();
         let headings = [
             ("acted", acted),
@@ -395,6 +406,10 @@ impl About<'_> {
             ("halted", halted),
             ("failed", failed),
             ("parked", parked),
+            ("pendingApproval", pending_approval),
+            ("denied", denied),
+            ("expired", expired),
+            ("void", void),
         ];
         for (heading, amount) in headings {
             let Some(Amount::Items(items)) = amount else { continue };

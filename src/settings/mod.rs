@@ -56,6 +56,13 @@ pub struct Settings {
     /// What no playbook may exceed.
     #[serde(default)]
     pub guards: GuardSettings,
+    /// Who may approve actions that need it, by the names that `huntbook approve --as` takes.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = {
+        "pattern": "^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        "patternErrorMessage": "a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64"
+    }))]
+    pub approvers: BTreeMap<String, ApproverSettings>,
     /// The state file.
     #[serde(default)]
     pub store: StoreSettings,
@@ -150,6 +157,18 @@ pub enum EntrySettings {
     Items(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
 }
 
+/// Somebody who may approve actions.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApproverSettings {
+    /// The account of this machine that they use: a name of `/etc/passwd`, or the number of any account. With
+    /// `sudo`, the one that called it.
+    #[schemars(length(min = 1), extend(
+        "pattern" = r"^\S+$", "patternErrorMessage" = "the name or the number of an account"
+    ), example = &"alice")]
+    pub account: String,
+}
+
 /// The state file.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -192,6 +211,7 @@ impl Default for Settings {
             tenants: BTreeMap::new(),
             channels: BTreeMap::new(),
             guards: GuardSettings::default(),
+            approvers: BTreeMap::new(),
             store: StoreSettings::default(),
             http: HttpSettings::default(),
             playbooks: default_playbooks(),

@@ -8,7 +8,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 use super::budget::{ActionLimits, Budget, DAY_MS, latest, over_budget};
 use super::run::{read_playbook_id, read_run_id};
 use super::word::{ContentHash, EffectKey, EffectState};
-use super::{Store, StoreError, Tx, at, chain, count};
+use super::{Store, StoreError, Tx, approval, at, chain, count};
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
 
@@ -44,6 +44,8 @@ pub struct NewEffect {
     pub limits: Option<ActionLimits>,
     /// Whether it takes something away from somebody.
     pub destructive: bool,
+    /// If people's leave is needed: the digest of what they said yes to.
+    pub leave: Option<ContentHash>,
 }
 
 /// Whether an effect may be sent.
@@ -80,6 +82,8 @@ pub enum Intended {
         /// Where it stands.
         state: EffectState,
     },
+    /// There is no leave for exactly this, or none any more. Nothing was written.
+    NoLeave,
     /// A budget is used up. Nothing was written.
     OverBudget {
         /// Which.
@@ -180,6 +184,11 @@ impl Store {
         }
         if let Some(stop) = over_budget(&mut tx, effect, now).await? {
             return Ok(stop);
+        }
+        if let Some(digest) = effect.leave
+            && !approval::consume(&mut tx, &effect.key, digest, now).await?
+        {
+            return Ok(Intended::NoLeave);
         }
         write_intent(&mut tx, effect, (attempt, epoch, now)).await?;
         tx.commit().await?;

@@ -10,7 +10,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 use super::effect::read_effect;
 use super::run::{read_item, read_run};
 use super::word::{EffectState, MessageState, RunState};
-use super::{Effect, Item, Run, Store, StoreError, at, count, json};
+use super::{Approval, Effect, Item, Run, Store, StoreError, at, count, json};
 use crate::model::{PlaybookId, RunId};
 
 /// Most runs listed at once; a page of history, not an export.
@@ -86,6 +86,9 @@ pub struct Message {
     pub enqueued: Timestamp,
     /// When it was delivered or given up.
     pub ended: Option<Timestamp>,
+    /// What keeps it from being sent a second time, if anything does.
+    #[serde(skip)]
+    pub dedup: Option<String>,
 }
 
 /// Everything about one run.
@@ -100,6 +103,8 @@ pub struct RunDetail {
     pub effects: Vec<(Effect, Vec<EffectEvent>)>,
     /// What it told, by time.
     pub messages: Vec<Message>,
+    /// Leave that it asked for, by item and place.
+    pub approvals: Vec<Approval>,
 }
 
 impl Store {
@@ -188,8 +193,12 @@ impl Store {
             .bind(&id)
             .fetch_all(&mut *tx)
             .await?;
+        // After the rest: what is asked for is never without its item.
+        drop(tx);
+        let approvals = self.approvals_of(run.id).await?;
         Ok(Some(RunDetail {
             run,
+            approvals,
             items: items.iter().map(read_item).collect::<Result<_, _>>()?,
             effects,
             messages: messages.iter().map(read_message).collect::<Result<_, _>>()?,
@@ -235,5 +244,6 @@ fn read_message(row: &sqlx::sqlite::SqliteRow) -> Result<Message, StoreError> {
         reason: row.try_get("reason")?,
         enqueued: at(row.try_get("at")?)?,
         ended: row.try_get::<Option<i64>, _>("ended")?.map(at).transpose()?,
+        dedup: row.try_get("dedup")?,
     })
 }

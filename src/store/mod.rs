@@ -12,8 +12,11 @@
 //! - a due slot is marked together with its run ([`Store::begin_run`]), so it is neither lost nor doubled;
 //! - accepted playbooks and lists outlive a bad edit ([`Store::publish`]).
 //!
-//! One word may be written beside the process that owns the journal: a person's, about a parked effect
-//! ([`Store::resolve`]).
+//! - what waits for people's leave is asked for with its item, and the leave is spent with the intent
+//!   ([`Store::hear`] takes their word).
+//!
+//! People's words may be written beside the process that owns the journal: about a parked effect
+//! ([`Store::resolve`]) and about what waits for leave ([`Store::speak`]).
 //!
 //! A failed write means that nothing was written, and then nothing may be done: see
 //! [`StoreError::remedy`]. Rows carry the tenant's name, times are milliseconds, and the SQL is plain,
@@ -21,6 +24,8 @@
 //!
 //! What this room does not do: decide. Guards, catch-up and retries of messages are decided elsewhere.
 
+mod approval;
+mod approval_chain;
 mod budget;
 mod chain;
 mod content;
@@ -49,6 +54,7 @@ use sqlx::{Sqlite, Transaction};
 
 use crate::clock::SharedClock;
 
+pub use approval::{Approval, Closing, Heard, NewApproval, NewVoice, Voice};
 pub use budget::{ActionLimits, Budget, Used};
 pub use chain::Chain;
 pub use content::{Accepted, Held, LiveList, LivePlaybook, Publication, Refusal};
@@ -64,7 +70,10 @@ pub use slot::{NewSkip, Skip};
 pub use suppress::NewSuppression;
 pub use undone::{NextTime, ToldUndone};
 pub use unfinished::Unfinished;
-pub use word::{ContentHash, EffectKey, EffectState, Effects, MessageState, RunMode, RunState, Trigger};
+pub use word::{
+    ApprovalState, Consent, ContentHash, EffectKey, EffectState, Effects, MessageState, RunMode, RunState,
+    Trigger,
+};
 
 /// The journal. Cheap to clone; the last clone that goes gives the lock back.
 #[derive(Debug, Clone)]

@@ -14,7 +14,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 
 use super::network::network_file_system;
-use super::{EffectState, Inner, Store, StoreError, Tx, Writer};
+use super::{ApprovalState, EffectState, Inner, Store, StoreError, Tx, Writer};
 use crate::clock::SharedClock;
 use crate::fault::crash_point;
 
@@ -58,7 +58,7 @@ pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<Store, Store
 }
 
 /// Opens a journal for one write beside the process that owns it: without the lock, in the owner's epoch.
-/// Only for what the owner never touches.
+/// Only for what the owner never touches, or looks at again in the transaction that does.
 pub(super) async fn open_beside(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
     let store = open_reader(path).await?;
     let pool = pool_of_one(options(path)).await?;
@@ -323,6 +323,16 @@ async fn begin_epoch(pool: &SqlitePool) -> Result<i64, StoreError> {
     for from in EffectState::ALL {
         for to in EffectState::ALL.iter().filter(|to| EffectState::follows(Some(*from), **to)) {
             sqlx::query("INSERT INTO effect_transitions (from_state, to_state) VALUES ($1, $2)")
+                .bind(from.as_str())
+                .bind(to.as_str())
+                .execute(&mut *tx)
+                .await?;
+        }
+    }
+    tx.execute("DELETE FROM approval_transitions").await?;
+    for from in ApprovalState::ALL {
+        for to in ApprovalState::ALL.iter().filter(|to| ApprovalState::follows(*from, **to)) {
+            sqlx::query("INSERT INTO approval_transitions (from_state, to_state) VALUES ($1, $2)")
                 .bind(from.as_str())
                 .bind(to.as_str())
                 .execute(&mut *tx)

@@ -28,6 +28,8 @@ pub struct Swept {
     pub runs: u64,
     /// Events of effects.
     pub events: u64,
+    /// Events of approvals.
+    pub approvals: u64,
     /// Identities no longer seen.
     pub identities: u64,
     /// Suppressions that are over.
@@ -53,6 +55,9 @@ impl Store {
         let cutoff = believed.checked_sub(keep.max(KEEP_MIN)).unwrap_or(Timestamp::MIN).as_millisecond();
         let mut swept = Swept::default();
         while sweep_events(&mut swept, self.write().await?, cutoff).await? {
+            crash_point("c35_retention_delete");
+        }
+        while sweep_approvals(&mut swept, self.write().await?, cutoff).await? {
             crash_point("c35_retention_delete");
         }
         while sweep_runs(&mut swept, self.write().await?, cutoff).await? {
@@ -197,12 +202,49 @@ async fn sweep_events(swept: &mut Swept, mut tx: Tx, cutoff: i64) -> Result<bool
     Ok(true)
 }
 
+/// Cuts a prefix off the chain of approvals, like that of effects: old events, before the first of any
+/// request that is still open, and never the last one of all. Requests left without events go with them.
+async fn sweep_approvals(swept: &mut Swept, mut tx: Tx, cutoff: i64) -> Result<bool, StoreError> {
+    let last: Option<i64> = sqlx::query_scalar(
+        "SELECT max(n) FROM (SELECT n FROM approval_events WHERE at < $1 \
+         AND n < (SELECT max(n) FROM approval_events) \
+         AND n < coalesce((SELECT min(v.n) FROM approval_events v JOIN approvals a ON a.id = v.approval \
+             WHERE a.settled = 0), 9223372036854775807) \
+         AND n < coalesce((SELECT min(n) FROM approval_events WHERE at >= $1), 9223372036854775807) \
+         ORDER BY n LIMIT $2)",
+    )
+    .bind(cutoff)
+    .bind(BATCH)
+    .fetch_one(&mut *tx)
+    .await?;
+    let Some(last) = last else { return Ok(false) };
+    sqlx::query("UPDATE facts SET value = $1 WHERE name = 'approvalCut'")
+        .bind(last)
+        .execute(&mut *tx)
+        .await?;
+    let events = sqlx::query("DELETE FROM approval_events WHERE n <= $1")
+        .bind(last)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+    sqlx::query(
+        "DELETE FROM approvals WHERE NOT EXISTS \
+         (SELECT 1 FROM approval_events v WHERE v.approval = approvals.id)",
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    swept.approvals += events;
+    Ok(true)
+}
+
 /// Deletes a batch of runs that ended long ago and that nothing hangs on any more.
 async fn sweep_runs(swept: &mut Swept, mut tx: Tx, cutoff: i64) -> Result<bool, StoreError> {
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT id FROM runs r WHERE r.finished < $1 AND r.state <> 'running' \
          AND NOT EXISTS (SELECT 1 FROM items i WHERE i.run = r.id AND i.outcome = 'matched') \
          AND NOT EXISTS (SELECT 1 FROM effects e WHERE e.run = r.id) \
+         AND NOT EXISTS (SELECT 1 FROM approvals a WHERE a.run = r.id) \
          AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.run = r.id AND o.state = 'pending') \
          ORDER BY r.started LIMIT $2",
     )

@@ -11,7 +11,8 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 use super::seen::{Identity, mark_seen};
 use super::word::{ContentHash, Effects, RunMode, RunState, Trigger};
 use super::{
-    NewSuppression, NextTime, OutboxMessage, Store, StoreError, Tx, at, json, outbox, slot, suppress, undone,
+    Closing, NewApproval, NewSuppression, NextTime, OutboxMessage, Store, StoreError, Tx, approval, at, json,
+    outbox, slot, suppress, undone,
 };
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
@@ -157,6 +158,10 @@ pub struct Settlement {
     pub suppress: Vec<NewSuppression>,
     /// What people are to be told.
     pub messages: Vec<OutboxMessage>,
+    /// Leave that people are asked for.
+    pub ask: Vec<NewApproval>,
+    /// Requests that are over with it.
+    pub close: Vec<Closing>,
 }
 
 impl Store {
@@ -273,25 +278,46 @@ impl Store {
     /// As [`Store::settle`].
     pub async fn settle_all(&self, run: RunId, settlements: &[Settlement]) -> Result<(), StoreError> {
         let now = self.now_ms()?;
-        let id = run.to_string();
         let mut tx = self.write().await?;
-        for ((outcome, reason), items) in alike(settlements) {
-            settle_alike(&mut tx, (&id, outcome, reason), &items, now).await?;
-        }
-        let suppressions: Vec<(u32, &NewSuppression)> = settlements
-            .iter()
-            .flat_map(|settlement| settlement.suppress.iter().map(|one| (settlement.seq, one)))
-            .collect();
-        suppress::write(&mut tx, run, &suppressions, now).await?;
-        let news = settlements.iter().filter(|settlement| settlement.next_time == NextTime::New);
-        let news: Vec<u32> = news.map(|settlement| settlement.seq).collect();
-        undone::forget(&mut tx, &id, &news).await?;
-        for message in settlements.iter().flat_map(|settlement| &settlement.messages) {
-            outbox::write(&mut tx, message, now).await?;
-        }
+        settle_in(&mut tx, run, settlements, now).await?;
         tx.commit().await?;
         crash_point("c17_after_outbox");
         Ok(())
+    }
+
+    /// Settles items of a run that has ended anew, because people decided about them: what its end says is
+    /// replaced in the same transaction, and people are told.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unknown`] if there is no such run or item; any other [`StoreError`].
+    pub async fn amend_run(
+        &self,
+        run: RunId,
+        settlements: &[Settlement],
+        end: &RunEnd,
+        messages: &[OutboxMessage],
+    ) -> Result<(), StoreError> {
+        let now = self.now_ms()?;
+        let mut tx = self.write().await?;
+        settle_in(&mut tx, run, settlements, now).await?;
+        let changed = sqlx::query(
+            "UPDATE runs SET state = $2, counts = $3, report = $4 WHERE id = $1 AND state <> 'running'",
+        )
+        .bind(run.to_string())
+        .bind(end.state.as_str())
+        .bind(end.counts.to_string())
+        .bind(end.report.to_string())
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if changed == 0 {
+            return Err(StoreError::Unknown { what: "ended run", id: run.to_string() });
+        }
+        for message in messages {
+            outbox::write(&mut tx, message, now).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// Ends a run together with the messages about it and the note of what they tell, in one transaction.
@@ -330,6 +356,32 @@ impl Store {
         }
         Ok(tx.commit().await?)
     }
+}
+
+/// Settles items inside a transaction.
+async fn settle_in(tx: &mut Tx, run: RunId, settlements: &[Settlement], now: i64) -> Result<(), StoreError> {
+    let id = run.to_string();
+    for ((outcome, reason), items) in alike(settlements) {
+        settle_alike(tx, (&id, outcome, reason), &items, now).await?;
+    }
+    let suppressions: Vec<(u32, &NewSuppression)> = settlements
+        .iter()
+        .flat_map(|settlement| settlement.suppress.iter().map(|one| (settlement.seq, one)))
+        .collect();
+    suppress::write(tx, run, &suppressions, now).await?;
+    let news = settlements.iter().filter(|settlement| settlement.next_time == NextTime::New);
+    let news: Vec<u32> = news.map(|settlement| settlement.seq).collect();
+    undone::forget(tx, &id, &news).await?;
+    for settlement in settlements {
+        if !settlement.ask.is_empty() {
+            approval::ask(tx, (run, settlement.seq), &settlement.ask, now).await?;
+        }
+        approval::close(tx, &settlement.close, now).await?;
+        for message in &settlement.messages {
+            outbox::write(tx, message, now).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Items by what became of them: most of a large run share a few outcomes and reasons.

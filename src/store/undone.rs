@@ -85,6 +85,15 @@ pub(super) async fn forget(tx: &mut Tx, run: &str, items: &[u32]) -> Result<(), 
         }
         query.push(")) AND run = ").push_bind(run);
         query.build().execute(&mut **tx).await?;
+        // What is news again is not kept quiet about either.
+        let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM suppressions WHERE run = ");
+        query.push_bind(run).push(" AND seq IN (");
+        let mut list = query.separated(", ");
+        for seq in chunk {
+            list.push_bind(i64::from(*seq));
+        }
+        query.push(")");
+        query.build().execute(&mut **tx).await?;
     }
     Ok(())
 }

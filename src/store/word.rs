@@ -160,6 +160,53 @@ words!(
     }
 );
 
+words!(
+    /// Where a request for people's leave stands. The legal steps are [`ApprovalState::follows`].
+    ApprovalState, "an approval state" {
+        /// Nobody has decided, or not enough people have.
+        Awaiting = "awaiting",
+        /// Enough people said yes. It holds until it expires.
+        Approved = "approved",
+        /// Spent: the call it gave leave to was intended.
+        Consumed = "consumed",
+        /// Somebody said no.
+        Rejected = "rejected",
+        /// Its time ran out.
+        Expired = "expired",
+        /// What was asked for is not what would be done by now.
+        Void = "void",
+    }
+);
+
+impl ApprovalState {
+    /// Whether `next` may follow `last`. This is the one place that says so; the database enforces the same
+    /// table by a trigger.
+    #[must_use]
+    pub const fn follows(last: Self, next: Self) -> bool {
+        match last {
+            Self::Awaiting => matches!(next, Self::Approved | Self::Rejected | Self::Expired | Self::Void),
+            Self::Approved => matches!(next, Self::Consumed | Self::Expired | Self::Void),
+            Self::Consumed | Self::Rejected | Self::Expired | Self::Void => false,
+        }
+    }
+
+    /// Whether something may still come of it.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Awaiting | Self::Approved)
+    }
+}
+
+words!(
+    /// What a person says when asked for leave.
+    Consent, "a word" {
+        /// Yes.
+        Approve = "approve",
+        /// No.
+        Deny = "deny",
+    }
+);
+
 /// The SHA-256 of a file or of an action's parameters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash(pub [u8; 32]);

@@ -240,6 +240,7 @@ async fn old_run(store: &Store, clock: &ManualClock) -> Result<(), huntbook::sto
         params_digest: ContentHash::of(b"{}"),
         limits: None,
         destructive: false,
+        leave: None,
     };
     store.intend(&effect).await?;
     let done = Recorded { state: EffectState::Done, remote_id: None, detail: None };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use huntbook::action::Approvers;
 use huntbook::clock::{ManualClock, SharedClock};
 use huntbook::diag::Sink;
 use huntbook::engine::{Engine, Order, Ran, Report, ToldState};
@@ -66,6 +67,7 @@ impl Stage {
             ceilings: Ceilings::default(),
             exclusions: Exclusions::default(),
             queries: Queries::Checked(Schema::defender()),
+            approvers: Approvers::default(),
         }
     }
 

@@ -1,0 +1,156 @@
+//! Who may give leave for an action, and what a playbook says about asking.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+/// How long leave may be asked for, when the playbook says nothing. Half of it would be over before a person on
+/// call has looked; double is the most that is allowed.
+pub const TIMEOUT: SignedDuration = SignedDuration::from_mins(30);
+/// Longest time: what was seen an hour ago says little of what is right now.
+pub const TIMEOUT_MAX: SignedDuration = SignedDuration::from_mins(60);
+/// Shortest time: a person has to read what is asked.
+pub const TIMEOUT_MIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// How people are asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The channel that is told.
+    pub channel: String,
+    /// How many people must say yes.
+    pub minimum: u32,
+    /// How long they have. Then the answer is no.
+    pub timeout: SignedDuration,
+}
+
+/// Who may give leave: names of the settings, each with an account of the operating system, by its name or
+/// number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Approvers(BTreeMap<String, String>);
+
+/// Why somebody's word does not count. Shown as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotAllowed {
+    /// The settings name no such approver.
+    #[error("the settings name no approver `{0}`")]
+    Unknown(String),
+    /// The approver has another account.
+    #[error("`{by}` is the account `{wanted}`, and this is `{account}` ({uid})")]
+    Stranger {
+        /// The approver.
+        by: String,
+        /// The approver's account.
+        wanted: String,
+        /// The account that spoke.
+        account: String,
+        /// Its number.
+        uid: u32,
+    },
+    /// The approver wrote the playbook.
+    #[error("the playbook is by `{0}`: somebody else must approve what it does")]
+    Author(String),
+}
+
+impl Approvers {
+    /// Takes names and their accounts.
+    #[must_use]
+    pub fn new(named: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self(named.into_iter().collect())
+    }
+
+    /// The names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The account of an approver.
+    #[must_use]
+    pub fn account(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The approvers who have an account.
+    #[must_use]
+    pub fn of_account(&self, account: &str, uid: u32) -> Vec<&str> {
+        let is = |wanted: &str| wanted == account || wanted.parse() == Ok(uid);
+        self.0.iter().filter(|(_, wanted)| is(wanted)).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Whether an account may speak as an approver.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn may_speak(&self, by: &str, (account, uid): (&str, u32)) -> Result<(), NotAllowed> {
+        let wanted = self.0.get(by).ok_or_else(|| NotAllowed::Unknown(by.to_owned()))?;
+        if self.of_account(account, uid).contains(&by) {
+            return Ok(());
+        }
+        let (wanted, account) = (wanted.clone(), account.to_owned());
+        Err(NotAllowed::Stranger { by: by.to_owned(), wanted, account, uid })
+    }
+
+    /// Whether an account may say yes, as an approver, to what a playbook of `author` does. As far as can be
+    /// known: an author is a text in the playbook, and is compared word by word.
+    ///
+    /// # Errors
+    ///
+    /// Why not.
+    pub fn may_approve(
+        &self,
+        by: &str,
+        (account, uid): (&str, u32),
+        author: Option<&str>,
+    ) -> Result<(), NotAllowed> {
+        self.may_speak(by, (account, uid))?;
+        let words = |text: &str| -> Vec<String> {
+            let split = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
+            split.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
+        };
+        let authors = author.map(words).unwrap_or_default();
+        let is_author = |name: &str| authors.contains(&name.to_lowercase());
+        if is_author(by) || is_author(account) {
+            return Err(NotAllowed::Author(author.unwrap_or_default().to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(by: &str, account: (&str, u32), author: Option<&str>, expect: &str) {
+        let approvers = Approvers::new(
+            [("soc-lead", "alice"), ("duty", "1002")].map(|(name, user)| (name.to_owned(), user.to_owned())),
+        );
+        let allowed = approvers.may_approve(by, account, author);
+        assert_eq!(allowed.err().map_or_else(|| "yes".to_owned(), |why| why.to_string()), expect);
+    }
+
+    #[test]
+    fn an_approver_speaks_from_one_account_and_not_for_a_playbook_of_theirs() {
+        check("soc-lead", ("alice", 1001), None, "yes");
+        check("duty", ("bob", 1002), Some("soc-engineering"), "yes");
+        check("lead", ("alice", 1001), None, "the settings name no approver `lead`");
+        check("soc-lead", ("bob", 1002), None, "`soc-lead` is the account `alice`, and this is `bob` (1002)");
+        check("duty", ("alice", 1001), None, "`duty` is the account `1002`, and this is `alice` (1001)");
+        let own = |author| format!("the playbook is by `{author}`: somebody else must approve what it does");
+        check("soc-lead", ("alice", 1001), Some("Alice"), &own("Alice"));
+        check("soc-lead", ("alice", 1001), Some("bob, SOC-lead"), &own("bob, SOC-lead"));
+        check("soc-lead", ("alice", 1001), Some("soc-leads"), "yes");
+    }
+}

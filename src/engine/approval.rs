@@ -1,0 +1,358 @@
+//! Going on with what people decided: items that waited are taken up when people said yes or no, or when
+//! their time is over.
+//!
+//! A run that asked for leave has ended; its items wait in the journal, not in memory. Each is taken up with
+//! the version of the playbook that asked, if that is still in force, and its end replaces what the run's
+//! report says of it. What was denied or was not answered in time counts as dealt with. What is void does
+//! not: nobody decided about what would be done now, so the next run meets the item anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::context::{Context, Work};
+use super::leave::{names, short};
+use super::report::{Counts, ItemOutcome, ItemReport, Report, RunState, StepState, Told, ToldState};
+use super::resume::{dealt_with, say_parked, stop};
+use super::undone::Known;
+use super::{Engine, EngineError, Order, Present, Standing};
+use crate::model::{AlertSeverity, PlaybookId, RunId};
+use crate::notify::{Draft, Origin, outbox_message};
+use crate::store::{
+    Approval, ApprovalState, Closing, NextTime, OutboxMessage, RunDetail, RunEnd, Settlement, StoreError,
+};
+
+/// What the identity of a message about approvals begins with, in the outbox.
+pub const APPROVAL_MESSAGE: &str = "approval/";
+
+/// Most requests named in one message; the rest is counted.
+const LINES_MAX: usize = 50;
+
+/// A run that went on.
+#[derive(Debug)]
+pub struct WentOn {
+    /// The run.
+    pub run: RunId,
+    /// The playbook.
+    pub playbook_name: String,
+    /// Its items that changed, as they stand now.
+    pub items: Vec<ItemReport>,
+}
+
+/// What becomes of items people decided about.
+#[derive(Default)]
+struct Changes {
+    items: Vec<ItemReport>,
+    settlements: Vec<Settlement>,
+    told: Vec<(Told, OutboxMessage)>,
+}
+
+impl Engine {
+    /// The playbooks and tenants with items that people have decided about, or time has.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn decided(&self) -> Result<BTreeSet<(PlaybookId, String)>, StoreError> {
+        let decided = self.store.decided(self.clock.now()).await?;
+        Ok(decided.into_iter().map(|(playbook, tenant, _run)| (playbook, tenant)).collect())
+    }
+
+    /// Goes on with what people decided about a playbook's runs in a tenant. Nobody else may carry out runs
+    /// of it there meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails; what was not written down is found again the next time.
+    pub async fn go_on(
+        &self,
+        (playbook, tenant): (PlaybookId, &str),
+        present: &Present<'_>,
+    ) -> Result<Vec<WentOn>, EngineError> {
+        let mut went_on = Vec::new();
+        for (whose, place, run) in self.store.decided(self.clock.now()).await? {
+            if (whose, place.as_str()) == (playbook, tenant) {
+                let one = self.go_on_with(run, present).await;
+                went_on.extend(one.map_err(|error| error.in_the_middle_of(run))?);
+            }
+        }
+        Ok(went_on)
+    }
+
+    async fn go_on_with(&self, run: RunId, present: &Present<'_>) -> Result<Option<WentOn>, EngineError> {
+        // What was sent for an approval and has no result was cut off.
+        self.store.park_run(run).await?.iter().for_each(say_parked);
+        let Some(detail) = self.store.run(run).await? else { return Ok(None) };
+        let standing = (present.standing)(&detail.run);
+        if matches!(standing, Standing::Held) {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        let ready = |asked: &&Approval| {
+            !asked.settled && (asked.state != ApprovalState::Awaiting || asked.expires <= now)
+        };
+        let items: BTreeSet<u32> = detail.approvals.iter().filter(ready).map(|asked| asked.seq).collect();
+        let mut report: Report = match serde_json::from_value(detail.run.report.clone()) {
+            Ok(report) => report,
+            Err(_unreadable) => return Ok(None),
+        };
+        let order = match self.tenants.get(&detail.run.tenant) {
+            Some(_tenant) => self.order_of(&detail.run, present).await?,
+            None => Err(format!("there is no tenant `{}` any more", detail.run.tenant)),
+        };
+        let mut changes = match order.and_then(|order| match not_any_more(&order, &standing, now) {
+            Some(reason) => Err(reason),
+            None => Ok(order),
+        }) {
+            Ok(order) => self.act_on(&order, (&detail, &items), report.clone()).await?,
+            Err(reason) => give_up((&detail, &items), &report, &reason),
+        };
+        let told = self.say(&detail, &changes);
+        changes.told.extend(told);
+        let WentOn { items, .. } = self.amend(&mut report, changes).await?;
+        let playbook_name = report.name;
+        tracing::info!(%run, playbook = %playbook_name, items = items.len(), "a run went on with what people decided");
+        Ok(Some(WentOn { run, playbook_name, items }))
+    }
+
+    /// Deals with the items in the light of what people said.
+    async fn act_on(
+        &self,
+        order: &Order,
+        (detail, items): (&RunDetail, &BTreeSet<u32>),
+        stored: Report,
+    ) -> Result<Changes, EngineError> {
+        let tenant =
+            self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
+        let (run, started) = (detail.run.id, detail.run.started);
+        let mut context = Context::new(order, std::sync::Arc::clone(tenant), run, started);
+        context.chapter = chapter(&detail.approvals, items);
+        let work: Vec<Work> = detail
+            .items
+            .iter()
+            .filter(|item| items.contains(&item.seq))
+            .map(|item| Work { seq: item.seq, key: item.key.clone(), data: item.data.clone() })
+            .collect();
+        let fates = self.decide_again(&context, &work, &detail.approvals).await?;
+        let mut changes = Changes::default();
+        for (item, fate) in work.into_iter().zip(fates) {
+            let known = (&BTreeSet::new(), detail.approvals.as_slice());
+            let (report, settlement) = self.settle_item(&context, item, fate, known).await?;
+            changes.items.push(report);
+            changes.settlements.push(settlement);
+        }
+        let over = |item: &&ItemReport| item.outcome != ItemOutcome::PendingApproval;
+        let over: Vec<ItemReport> = changes.items.iter().filter(over).cloned().collect();
+        if !over.is_empty() {
+            let matched = u64::try_from(over.len()).unwrap_or(u64::MAX);
+            let counts = Counts { matched, hunted: stored.counts.hunted, ..Counts::default() };
+            let mut news = context.report(counts, over, self.clock.now());
+            let messages = self.tell(&context, &mut news, &Known::default());
+            let queued = news.told.into_iter().filter(|told| told.state == ToldState::Queued);
+            changes.told.extend(queued.zip(messages));
+        }
+        Ok(changes)
+    }
+
+    /// Tells those who were asked what came of it, and whom else is asked now.
+    fn say(&self, detail: &RunDetail, changes: &Changes) -> Vec<(Told, OutboxMessage)> {
+        let now = self.clock.now();
+        let name = detail.run.playbook_name.as_str();
+        let mut over: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut asked: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for settlement in &changes.settlements {
+            let item = changes.items.iter().find(|item| item.seq == settlement.seq);
+            for closing in &settlement.close {
+                let Some(known) = detail.approvals.iter().find(|known| known.id == closing.id) else {
+                    continue;
+                };
+                over.entry(&known.channel).or_default().push(ended(known, closing, item));
+            }
+            for new in &settlement.ask {
+                let line = asks((&new.id(), &new.action, &new.target), new.minimum, new.expires);
+                asked.entry(&new.channel).or_default().push(line);
+            }
+        }
+        let chapter = chapter(&detail.approvals, &changes.items.iter().map(|item| item.seq).collect());
+        let origin = origin(detail.run.id, name, &detail.run.tenant);
+        let over = over.into_iter().map(|(channel, lines)| {
+            let title = format!("{name}: {}", counted(lines.len(), "approval is over", "approvals are over"));
+            message(&origin, (channel, &format!("over/{chapter}{channel}")), (title, text(&lines, "")), now)
+        });
+        let asked = asked.into_iter().map(|(channel, lines)| {
+            let title = asking_title(name, lines.len());
+            message(&origin, (channel, &format!("ask/{chapter}{channel}")), (title, text(&lines, HOW)), now)
+        });
+        over.chain(asked).collect()
+    }
+
+    /// Asks people about a run that ends: one message for each channel.
+    pub(super) async fn asking(
+        &self,
+        run: RunId,
+        name: &str,
+    ) -> Result<Vec<(Told, OutboxMessage)>, EngineError> {
+        let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let approvals = self.store.approvals_of(run).await?;
+        let tenant = approvals.first().map(|one| one.tenant.clone()).unwrap_or_default();
+        for one in approvals.into_iter().filter(|one| one.state == ApprovalState::Awaiting) {
+            let line = asks((&one.id, &one.action, &one.target), one.minimum, one.expires);
+            asked.entry(one.channel).or_default().push(line);
+        }
+        let (origin, now) = (origin(run, name, &tenant), self.clock.now());
+        let message = |(channel, lines): (String, Vec<String>)| {
+            let title = asking_title(name, lines.len());
+            message(&origin, (&channel, &format!("ask/{channel}")), (title, text(&lines, HOW)), now)
+        };
+        Ok(asked.into_iter().map(message).collect())
+    }
+
+    /// Writes down what became of the items, in one transaction.
+    async fn amend(&self, report: &mut Report, changes: Changes) -> Result<WentOn, EngineError> {
+        let Changes { items, settlements, told } = changes;
+        for item in &items {
+            match report.items.iter_mut().find(|known| known.seq == item.seq) {
+                Some(known) => known.clone_from(item),
+                None => report.items.push(item.clone()),
+            }
+        }
+        report.counts.tally(&report.items);
+        if matches!(
+            report.state,
+            RunState::Succeeded | RunState::Waiting | RunState::Halted | RunState::Partial
+        ) {
+            report.state = RunState::of(&report.counts);
+        }
+        let mut messages = Vec::with_capacity(told.len());
+        for (told, message) in told {
+            report.told.push(told);
+            messages.push(message);
+        }
+        let json = |value: serde_json::Result<serde_json::Value>| value.unwrap_or_default();
+        let end = RunEnd {
+            state: report.state.in_journal(),
+            error: None,
+            counts: json(serde_json::to_value(report.counts)),
+            report: json(serde_json::to_value(&*report)),
+            undone: None,
+        };
+        self.store.amend_run(report.run, &settlements, &end, &messages).await?;
+        Ok(WentOn { run: report.run, playbook_name: report.name.clone(), items })
+    }
+}
+
+/// Why what was approved may not be done any more, whatever it is.
+fn not_any_more(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
+    stop(order, standing, now).or_else(|| {
+        let Standing::InForce(present) = standing else { return None };
+        (present.version != order.plan.version)
+            .then(|| "its playbook was changed after people were asked".to_owned())
+    })
+}
+
+/// Ends what was asked for about items that are not acted on any more.
+fn give_up((detail, items): (&RunDetail, &BTreeSet<u32>), report: &Report, reason: &str) -> Changes {
+    tracing::warn!(run = %detail.run.id, reason, "approvals of a run are void");
+    let mut changes = Changes::default();
+    let from_journal = || dealt_with(detail.clone());
+    let known = if report.items.is_empty() { from_journal() } else { report.items.clone() };
+    for mut item in known.into_iter().filter(|item| items.contains(&item.seq)) {
+        let mut close = Vec::new();
+        for asked in detail.approvals.iter().filter(|asked| asked.seq == item.seq && !asked.settled) {
+            let is_open = asked.state.is_open();
+            let state = if is_open { ApprovalState::Void } else { asked.state };
+            let why = if is_open { Some(reason.to_owned()) } else { asked.reason.clone() };
+            for step in item.steps.iter_mut().filter(|step| step.id == asked.step) {
+                (step.state, step.reason) = (super::leave::state_of(state), why.clone());
+            }
+            close.push(Closing { id: asked.id.clone(), state, reason: why });
+        }
+        for step in item.steps.iter_mut().filter(|step| step.state == StepState::PendingApproval) {
+            (step.state, step.reason) = (StepState::Skipped, Some(reason.to_owned()));
+        }
+        item.outcome = ItemOutcome::of(&item.steps);
+        item.reason = Some(reason.to_owned());
+        let next_time = super::undone::next_time(item.outcome, &item.steps);
+        let outcome = item.outcome.in_journal().to_owned();
+        let reason = Some(reason.to_owned());
+        changes.settlements.push(Settlement {
+            seq: item.seq,
+            outcome,
+            reason,
+            next_time: if next_time == NextTime::New { NextTime::New } else { NextTime::Duplicate },
+            close,
+            ..Settlement::default()
+        });
+        changes.items.push(item);
+    }
+    changes
+}
+
+/// What sets apart the messages of one going on from those of the others: the requests it is about.
+fn chapter(approvals: &[Approval], items: &BTreeSet<u32>) -> String {
+    let about = approvals.iter().filter(|asked| !asked.settled && items.contains(&asked.seq));
+    let about: Vec<String> = about.map(|asked| format!("{}{}", asked.id, asked.state.as_str())).collect();
+    let parts: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
+    format!("{}/", crate::store::EffectKey::of(&parts))
+}
+
+/// How people answer.
+const HOW: &str = "\n\nLook at them with `huntbook approvals`, and say `huntbook approve ID --as NAME` or \
+                   `huntbook deny ID --as NAME --reason TEXT`. Nothing is done before.";
+
+fn asking_title(name: &str, count: usize) -> String {
+    format!("{name}: {}", counted(count, "action waits for approval", "actions wait for approval"))
+}
+
+fn counted(count: usize, one: &str, many: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
+}
+
+/// A request in one line.
+fn asks((id, action, target): (&str, &str, &str), minimum: u32, expires: Timestamp) -> String {
+    let people = if minimum > 1 { format!(", {minimum} people") } else { String::new() };
+    format!("{}  {action} of {target}, until {expires:.0}{people}", short(id))
+}
+
+/// What came of a request, in one line.
+fn ended(known: &Approval, closing: &Closing, item: Option<&ItemReport>) -> String {
+    let step = item.and_then(|item| item.steps.iter().find(|step| step.id == known.step));
+    let why = closing.reason.as_deref().or(known.reason.as_deref()).unwrap_or_default();
+    let came = match closing.state {
+        ApprovalState::Consumed => {
+            let state = step.map_or("done", |step| step.state.as_str());
+            format!("approved by {}: {state}", names(known))
+        }
+        ApprovalState::Rejected => why.to_owned(),
+        ApprovalState::Expired => format!("expired: {why}"),
+        ApprovalState::Void | ApprovalState::Awaiting | ApprovalState::Approved => format!("void: {why}"),
+    };
+    let name = item.map(|item| format!(" ({})", item.key)).unwrap_or_default();
+    format!("{}  {} of {}{name}: {came}", short(&known.id), known.action, known.target)
+}
+
+fn text(lines: &[String], how: &str) -> String {
+    let more = lines.len().saturating_sub(LINES_MAX);
+    let more = if 0 < more { format!("\nand {more} more") } else { String::new() };
+    let lines = lines.iter().take(LINES_MAX).map(String::as_str).collect::<Vec<_>>();
+    format!("{}{more}{how}", lines.join("\n"))
+}
+
+fn origin<'a>(run: RunId, playbook: &'a str, tenant: &'a str) -> Origin<'a> {
+    // Somebody is wanted, whatever the playbook looks for.
+    Origin { run, playbook, tenant, severity: AlertSeverity::High }
+}
+
+fn message(
+    origin: &Origin<'_>,
+    (channel, about): (&str, &str),
+    (title, text): (String, String),
+    now: Timestamp,
+) -> (Told, OutboxMessage) {
+    let (channel, group) = (channel.to_owned(), format!("{APPROVAL_MESSAGE}{about}"));
+    let told =
+        Told { channel: channel.clone(), title: title.clone(), state: ToldState::Queued, reason: None };
+    let dedup = Some(format!("{APPROVAL_MESSAGE}{}/{about}", origin.run));
+    let draft = Draft { channel, group, title, text, ..Draft::default() };
+    (told, OutboxMessage { dedup, ..outbox_message(origin, draft, now) })
+}

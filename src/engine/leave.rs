@@ -1,0 +1,437 @@
+//! Leave that people give before an action is taken: what they are shown, and whether what they said yes to
+//! is still what would be done.
+//!
+//! A request is bound to the digest of everything that is shown. Right before the call the same is made once
+//! more from the playbook, the item and the moment; whatever differs makes the leave void, and the action is
+//! not taken. The leave is spent in the transaction that intends the call, so it serves once.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::act::{effect_key, not_sent};
+use super::context::Context;
+use super::decide::Decision;
+use super::lookup::bare;
+use super::report::{StepReport, StepState};
+use super::{Engine, EngineError};
+use crate::action::{self, Call, Step};
+use crate::fault::crash_point;
+use crate::model::{PlaybookId, RunId};
+use crate::playbook::OnError;
+use crate::store::{Approval, ApprovalState, Closing, Consent, ContentHash, NewApproval};
+
+/// Version of what is shown; raised when a reader of the old form would misread the new one.
+const SHOWN_VERSION: u32 = 1;
+
+/// Whether a call needs people's leave.
+#[derive(Debug)]
+pub(super) enum Leave {
+    /// It does not.
+    Free,
+    /// They are to be asked.
+    Needed {
+        /// What the guards say of the call.
+        guards: String,
+        /// How many targets of the run the same is asked for.
+        targets: u32,
+    },
+    /// They were asked.
+    Asked(Box<Approval>),
+}
+
+impl Leave {
+    /// What a step needs when no guard says more.
+    pub(super) fn of(context: &Context<'_>, step: &Step) -> Self {
+        if context.acts() && step.approval.is_some() {
+            Self::Needed { guards: "within the limits".to_owned(), targets: 0 }
+        } else {
+            Self::Free
+        }
+    }
+
+    /// Whether people said yes, as far as the journal tells.
+    pub(super) fn is_given(&self) -> bool {
+        matches!(self, Self::Asked(approval) if approval.state == ApprovalState::Approved)
+    }
+}
+
+/// One call whose turn has come.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turn<'t> {
+    pub(super) seq: u32,
+    /// What people call the item.
+    pub(super) key: &'t str,
+    pub(super) step: &'t Step,
+    /// The place of the call among those of its step.
+    pub(super) place: u32,
+    pub(super) call: &'t Call,
+}
+
+/// What people are shown, and what a request is bound to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Shown {
+    version: u32,
+    tenant: String,
+    playbook: PlaybookId,
+    playbook_name: String,
+    playbook_version: String,
+    author: Option<String>,
+    run: RunId,
+    item: u32,
+    item_key: String,
+    step: String,
+    place: u32,
+    action: String,
+    target: String,
+    parameters: Value,
+    guards: String,
+    targets: u32,
+    minimum: u32,
+    channel: String,
+    expires: Timestamp,
+}
+
+/// What is not made from the call.
+struct Terms {
+    guards: String,
+    targets: u32,
+    minimum: u32,
+    channel: String,
+    expires: Timestamp,
+}
+
+impl Shown {
+    fn of(context: &Context<'_>, turn: Turn<'_>, terms: Terms) -> Self {
+        let Turn { seq, key, step, place, call } = turn;
+        let about = &context.plan().about;
+        let Terms { guards, targets, minimum, channel, expires } = terms;
+        Self {
+            version: SHOWN_VERSION,
+            tenant: context.order.tenant.clone(),
+            playbook: about.id,
+            playbook_name: about.name.clone(),
+            playbook_version: context.plan().version.to_string(),
+            author: about.author.clone(),
+            run: context.run,
+            item: seq,
+            item_key: key.to_owned(),
+            step: step.id.clone(),
+            place,
+            action: call.kind.as_str().to_owned(),
+            target: bare(call).key(),
+            parameters: serde_json::to_value(&call.operation).unwrap_or_default(),
+            guards,
+            targets,
+            minimum,
+            channel,
+            expires,
+        }
+    }
+
+    /// As it is hashed: JSON with its members in order.
+    fn canonical(&self) -> String {
+        sorted(serde_json::to_value(self).unwrap_or_default()).to_string()
+    }
+}
+
+/// The same value with the members of every object in the order of their names.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut members: Vec<(String, Value)> = map.into_iter().collect();
+            members.sort_by(|one, other| one.0.cmp(&other.0));
+            Value::Object(
+                members.into_iter().map(|(name, value)| (name, sorted(value))).collect::<Map<_, _>>(),
+            )
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        plain => plain,
+    }
+}
+
+/// How far the steps of one item have come.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    pub(super) steps: Vec<StepReport>,
+    /// Why nothing more is done about the item.
+    stopped: Option<&'static str>,
+    /// The step that waits for people; what follows it waits too.
+    waiting: Option<String>,
+    pub(super) ask: Vec<NewApproval>,
+    pub(super) close: Vec<Closing>,
+    /// Requests that stay open.
+    open: Vec<String>,
+}
+
+impl Course {
+    /// Notes what came of a step.
+    pub(super) fn note(&mut self, step: &Step, report: StepReport) {
+        if step.on_error == OnError::Stop && self.stopped.is_none() {
+            self.stopped = match report.state {
+                StepState::Failed | StepState::Parked | StepState::Halted => Some("an earlier step failed"),
+                StepState::Denied | StepState::Expired | StepState::Void => {
+                    Some("an earlier step was not approved")
+                }
+                StepState::Done
+                | StepState::Accepted
+                | StepState::AlreadyInForce
+                | StepState::Planned
+                | StepState::PendingApproval
+                | StepState::Skipped => None,
+            };
+        }
+        self.steps.push(report);
+    }
+
+    /// What is reported of a step that makes no call by now: if leave was asked for one, that is void.
+    pub(super) fn without_call(report: StepReport, known: &[&Approval]) -> StepReport {
+        let asked = known.iter().find(|asked| asked.step == report.id && asked.state.is_open());
+        let untouched = matches!(report.state, StepState::Skipped | StepState::Failed | StepState::Halted);
+        match asked.filter(|_asked| untouched) {
+            Some(asked) => {
+                let target = asked.target.split_once(':').map_or("", |(_kind, id)| id).to_owned();
+                StepReport { state: StepState::Void, target, ..report }
+            }
+            None => report,
+        }
+    }
+
+    /// Ends what was asked for about the item and has found no call.
+    pub(super) fn close_rest(&mut self, known: &[&Approval]) {
+        for asked in known.iter().filter(|asked| !asked.settled) {
+            if self.open.contains(&asked.id) || self.close.iter().any(|closing| closing.id == asked.id) {
+                continue;
+            }
+            let state = if asked.state.is_open() { ApprovalState::Void } else { asked.state };
+            let said = self.steps.iter().find(|report| report.id == asked.step);
+            let reason = said.and_then(|report| report.reason.clone());
+            let reason = reason.or_else(|| Some("the playbook would not do it any more".to_owned()));
+            self.close.push(Closing { id: asked.id.clone(), state, reason });
+        }
+    }
+
+    fn close(&mut self, asked: &Approval, state: ApprovalState, reason: Option<String>) {
+        self.close.push(Closing { id: asked.id.clone(), state, reason });
+    }
+}
+
+impl Engine {
+    /// Makes a call, asks for leave, or says why not.
+    pub(super) async fn take(
+        &self,
+        context: &Context<'_>,
+        course: &mut Course,
+        turn: Turn<'_>,
+        leave: Leave,
+    ) -> Result<StepReport, EngineError> {
+        let Turn { step, call, .. } = turn;
+        if let Some(why) = course.stopped {
+            return Ok(not_sent(step, call, StepState::Skipped, why));
+        }
+        match leave {
+            Leave::Free => match &course.waiting {
+                Some(first) => {
+                    let why = format!("waits until `{first}` is decided");
+                    Ok(not_sent(step, call, StepState::PendingApproval, &why))
+                }
+                None => self.call(context, turn, None).await,
+            },
+            Leave::Needed { guards, targets } => {
+                let plan = context.plan();
+                let Some(whom) = step.approval.as_ref().or(plan.guards.approval.as_ref()) else {
+                    return Ok(not_sent(step, call, StepState::Halted, &guards));
+                };
+                let asked = self.request(context, turn, (whom, guards, targets));
+                let why =
+                    format!("{} until {:.0}: {}", people(whom.minimum), asked.expires, short(&asked.id()));
+                course.ask.push(asked);
+                course.waiting.get_or_insert_with(|| step.id.clone());
+                Ok(not_sent(step, call, StepState::PendingApproval, &why))
+            }
+            Leave::Asked(asked) => self.answered(context, course, turn, &asked).await,
+        }
+    }
+
+    /// What people are asked for one call.
+    fn request(
+        &self,
+        context: &Context<'_>,
+        turn: Turn<'_>,
+        (whom, guards, targets): (&action::Approval, String, u32),
+    ) -> NewApproval {
+        let expires = self.clock.now().checked_add(whom.timeout).unwrap_or(Timestamp::MAX);
+        let (minimum, channel) = (whom.minimum, whom.channel.clone());
+        let terms = Terms { guards, targets, minimum, channel: channel.clone(), expires };
+        let shown = Shown::of(context, turn, terms);
+        let place = context.plan().steps.iter().position(|step| step.id == turn.step.id).unwrap_or(0);
+        // By step, and by call within it: the order in which they are taken.
+        let place =
+            u32::try_from(place).unwrap_or(u32::MAX).saturating_mul(PLACES).saturating_add(turn.place);
+        NewApproval {
+            effect: effect_key(context, (turn.seq, turn.place), (turn.step, turn.call)),
+            place,
+            step: shown.step.clone(),
+            action: shown.action.clone(),
+            target: shown.target.clone(),
+            channel,
+            minimum,
+            shown: shown.canonical(),
+            expires,
+        }
+    }
+
+    /// Does what people decided about a call.
+    async fn answered(
+        &self,
+        context: &Context<'_>,
+        course: &mut Course,
+        turn: Turn<'_>,
+        asked: &Approval,
+    ) -> Result<StepReport, EngineError> {
+        let Turn { step, call, .. } = turn;
+        let report = |state, why: &str| not_sent(step, call, state, why);
+        let is_over = asked.expires <= self.clock.now();
+        match asked.state {
+            ApprovalState::Rejected
+            | ApprovalState::Expired
+            | ApprovalState::Void
+            | ApprovalState::Consumed => {
+                course.close(asked, asked.state, asked.reason.clone());
+                Ok(report(state_of(asked.state), asked.reason.as_deref().unwrap_or_default()))
+            }
+            ApprovalState::Awaiting | ApprovalState::Approved if is_over => {
+                let why = match asked.state {
+                    ApprovalState::Approved => {
+                        "it was approved, and its time was over before it could be done"
+                    }
+                    _ => "nobody approved it in time",
+                };
+                let why = format!("{why} ({:.0})", asked.expires);
+                course.close(asked, ApprovalState::Expired, Some(why.clone()));
+                Ok(report(StepState::Expired, &why))
+            }
+            ApprovalState::Awaiting => {
+                let more =
+                    asked.minimum.saturating_sub(u32::try_from(asked.voices.len()).unwrap_or(0)).max(1);
+                let why = format!("{} until {:.0}: {}", people(more), asked.expires, short(&asked.id));
+                course.open.push(asked.id.clone());
+                course.waiting.get_or_insert_with(|| step.id.clone());
+                Ok(report(StepState::PendingApproval, &why))
+            }
+            ApprovalState::Approved => match &course.waiting {
+                Some(first) => {
+                    course.open.push(asked.id.clone());
+                    let why = format!("approved; waits until `{first}` is decided");
+                    Ok(report(StepState::PendingApproval, &why))
+                }
+                None => self.use_leave(context, course, turn, asked).await,
+            },
+        }
+    }
+
+    /// Makes a call that people said yes to, if it is still exactly that.
+    async fn use_leave(
+        &self,
+        context: &Context<'_>,
+        course: &mut Course,
+        turn: Turn<'_>,
+        asked: &Approval,
+    ) -> Result<StepReport, EngineError> {
+        crash_point("c23_approval_read");
+        if let Some(why) = drift(context, turn, asked) {
+            tracing::warn!(run = %context.run, action = %turn.call.kind, target = %turn.call.target, why, "an approval is void");
+            course.close(asked, ApprovalState::Void, Some(why.clone()));
+            return Ok(not_sent(turn.step, turn.call, StepState::Void, &why));
+        }
+        let report = self.call(context, turn, Some(asked.digest)).await?;
+        let now = self.store.find_approvals(&asked.id).await?;
+        if now.iter().any(|now| now.state == ApprovalState::Consumed) {
+            course.close(asked, ApprovalState::Consumed, None);
+            let by = report.reason.or_else(|| Some(format!("approved by {}", names(asked))));
+            return Ok(StepReport { reason: by, ..report });
+        }
+        let why = report.reason.clone().unwrap_or_default();
+        course.close(asked, ApprovalState::Void, Some(why));
+        if report.state == StepState::AlreadyInForce {
+            return Ok(report);
+        }
+        Ok(StepReport { state: StepState::Void, ..report })
+    }
+}
+
+/// Calls of one step that keep their order among the requests of an item; a step makes two at most.
+const PLACES: u32 = 16;
+
+/// Why leave does not hold for what would be done now, if it does not.
+fn drift(context: &Context<'_>, turn: Turn<'_>, asked: &Approval) -> Option<String> {
+    if ContentHash::of(asked.shown.as_bytes()) != asked.digest {
+        return Some("what was shown was changed in the journal".to_owned());
+    }
+    let Ok(shown) = serde_json::from_str::<Shown>(&asked.shown) else {
+        return Some("what was shown cannot be read by this version".to_owned());
+    };
+    let Shown { guards, targets, minimum, channel, expires, .. } = shown;
+    let fresh = Shown::of(context, turn, Terms { guards, targets, minimum, channel, expires });
+    if ContentHash::of(fresh.canonical().as_bytes()) != asked.digest {
+        return Some("what would be done now is not what was approved".to_owned());
+    }
+    let (plan, author) = (context.plan(), context.plan().about.author.as_deref());
+    let yes = asked.voices.iter().filter(|voice| voice.word == Consent::Approve);
+    let may = |voice: &&crate::store::Voice| {
+        plan.approvers.may_approve(&voice.by, (&voice.account, voice.uid), author).is_ok()
+    };
+    let valid = yes.filter(may).count();
+    (u32::try_from(valid).unwrap_or(u32::MAX) < asked.minimum)
+        .then(|| "who approved it may not do so any more".to_owned())
+}
+
+/// Puts the requests that are in the journal beside the calls they were made for.
+pub(super) fn meet<'a>(
+    known: impl IntoIterator<Item = &'a Approval>,
+    (context, seq): (&Context<'_>, u32),
+    decisions: &mut [Decision<'_>],
+) {
+    let known: Vec<&Approval> = known.into_iter().collect();
+    for decision in decisions {
+        let Some(key) = decision.key(context, seq) else { continue };
+        let Some(asked) = known.iter().find(|asked| asked.effect == key) else { continue };
+        let Decision::Call { step, call, leave, .. } = decision else { continue };
+        if asked.state.is_open() {
+            *leave = Leave::Asked(Box::new((*asked).clone()));
+        } else {
+            // It is over: guards need not count it.
+            let why = asked.reason.as_deref().unwrap_or_default();
+            let report = not_sent(step, call, state_of(asked.state), why);
+            *decision = Decision::Report { step, report };
+        }
+    }
+}
+
+/// The state of a step whose request is over.
+pub(super) const fn state_of(state: ApprovalState) -> StepState {
+    match state {
+        ApprovalState::Awaiting | ApprovalState::Approved => StepState::PendingApproval,
+        ApprovalState::Rejected => StepState::Denied,
+        ApprovalState::Expired => StepState::Expired,
+        ApprovalState::Void => StepState::Void,
+        // The effect tells; without one nobody knows.
+        ApprovalState::Consumed => StepState::Parked,
+    }
+}
+
+/// The names of those who said yes.
+pub(super) fn names(asked: &Approval) -> String {
+    let yes = asked.voices.iter().filter(|voice| voice.word == Consent::Approve);
+    yes.map(|voice| voice.by.as_str()).collect::<Vec<_>>().join(" and ")
+}
+
+/// The beginning of a request's id, for people.
+pub(super) fn short(id: &str) -> String {
+    id.chars().take(10).collect()
+}
+
+fn people(count: u32) -> String {
+    if count == 1 { "waits for an approval".to_owned() } else { format!("waits for {count} approvals") }
+}
