@@ -212,7 +212,9 @@ impl Generation {
     #[must_use]
     pub(super) fn unread(&self, error: ScanError) -> Self {
         let mut same = Self { number: self.number + 1, ..self.clone() };
-        let refused = unreadable(error.into(), Instead::LastGood);
+        let nothing = self.playbooks.is_empty() && self.list_files.is_empty();
+        let instead = if nothing { Instead::Nothing } else { Instead::LastGood };
+        let refused = unreadable(error.into(), instead);
         same.refused.retain(|old| old.file != refused.file);
         same.refused.push(refused);
         same

@@ -84,7 +84,8 @@ pub(super) fn owner(path: &Path) -> Option<u32> {
 
 /// See [`Store::open_reader`].
 pub(super) async fn open_reader(path: &Path) -> Result<Store, StoreError> {
-    if !path.is_file() {
+    // What is there and no file is no journal that is still to come.
+    if !path.exists() {
         return Err(StoreError::Missing { path: path.to_owned() });
     }
     check_sqlite().await?;

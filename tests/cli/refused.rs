@@ -96,6 +96,17 @@ fn one_document_holds_the_problems_of_settings_playbooks_and_files() {
 }
 
 #[test]
+fn a_journal_that_is_no_file_is_not_taken_for_none() {
+    let dir = folder(SETTINGS, &[("tag.yaml", PLAYBOOK)]);
+    fs::create_dir(dir.path().join("huntbook.db")).unwrap();
+    for command in ["status", "runs"] {
+        let output = huntbook(dir.path(), &[command]);
+        ends(&output, 1);
+        assert!(String::from_utf8_lossy(&output.stderr).contains("error: "), "{command}");
+    }
+}
+
+#[test]
 fn validate_goes_on_after_a_file_that_cannot_be_read() {
     let bad = PLAYBOOK.replace("outcome.acted", "outcome.actd");
     let dir = folder(SETTINGS, &[("tag.yaml", &bad)]);
