@@ -40,7 +40,7 @@ fn rule(code: Code) -> Value {
         Code::Kql(number) => kql::title(number).unwrap_or_else(|| code.title()),
         own => own.title(),
     };
-    let about = code.about().trim();
+    let about = code.explanation().unwrap_or_else(|| code.about()).trim();
     json!({
         "id": code.as_str(),
         "shortDescription": {"text": title},

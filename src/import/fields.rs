@@ -39,7 +39,7 @@ pub(super) struct Draft {
     source: String,
     kind: Kind,
     playbook: Map<String, Value>,
-    hunt: Map<String, Value>,
+    pub(super) hunt: Map<String, Value>,
     pub(super) notes: Vec<Note>,
 }
 
@@ -160,6 +160,7 @@ impl Draft {
 
     /// The playbook, complete and in order.
     pub(super) fn finish(mut self) -> Imported {
+        self.normalise();
         let hunt = std::mem::take(&mut self.hunt);
         self.set("hunt", Value::Object(hunt));
         if !self.playbook.contains_key("name") {

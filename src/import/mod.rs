@@ -11,6 +11,7 @@ mod detection;
 mod emit;
 mod fields;
 mod markdown;
+mod normal;
 mod sentinel;
 mod sigma;
 
