@@ -15,6 +15,10 @@ pub const POINTS: &[(&str, &str)] = &[
     ("c01_start", "the process has begun"),
     ("c03_lock_taken", "this process owns the journal"),
     ("c02_after_migrations", "the journal has its present form"),
+    (
+        "c04_before_transaction",
+        "something is about to be written: what belongs together is on disk, or none of it",
+    ),
     ("c05_batch_fetched", "the tenant answered, nothing is written yet"),
     ("c06_batch_journalled", "the matches are on disk"),
     ("c07_plan_built", "the actions are decided"),

@@ -53,6 +53,7 @@ use sqlx::sqlite::SqlitePool;
 use sqlx::{Sqlite, Transaction};
 
 use crate::clock::SharedClock;
+use crate::fault::crash_point;
 
 pub use approval::{Approval, Closing, Heard, NewApproval, NewVoice, Voice};
 pub use budget::{ActionLimits, Budget, Used};
@@ -176,6 +177,7 @@ impl Store {
     /// Begins a writing transaction, after making sure that the journal is still ours. Dropped without
     /// `commit` it leaves nothing.
     async fn write(&self) -> Result<Tx, StoreError> {
+        crash_point("c04_before_transaction");
         let writer = self.writer()?;
         let mut tx = open::begin(&writer.pool).await?;
         let epoch: i64 =
