@@ -35,6 +35,10 @@ impl Engine {
             let about = format!("halted/{}/{}/{situation}/{day}", report.tenant, report.playbook);
             messages.push(standing_message(channel, halted(report, now), about));
         }
+        if report.counts.quarantined > 0 {
+            let about = format!("unreadable/{}/{}/{}", report.tenant, report.playbook, now.strftime("%F"));
+            messages.push(standing_message(channel, unreadable(report, now), about));
+        }
         messages.extend(self.parked_alert(&Ended::of(report), &parked_steps(&report.items)));
         messages
     }
@@ -106,6 +110,18 @@ impl Ended {
         let (playbook, tenant) = (self.playbook.clone(), self.tenant.clone());
         Message { playbook, tenant, run: self.id.to_string(), ..notice(title, text, now) }
     }
+}
+
+/// The message about a run that could not read all that the tenant answered.
+fn unreadable(report: &Report, now: Timestamp) -> Message {
+    let count = report.counts.quarantined;
+    let title = format!("{}: {count} of what the tenant answered could not be read", report.name);
+    let text = format!(
+        "Nothing was done about these rows or incidents, and they may be of somebody's making. `huntbook run \
+         \"{}\" --dry-run` shows whether it is still so; the log has samples. Told once a day.",
+        report.name
+    );
+    Ended::of(report).message(title, text, now)
 }
 
 /// The message about a run that a guard halted.

@@ -87,6 +87,9 @@ impl Engine {
         counts.hunted = catch.answer.rows;
         counts.quarantined = catch.answer.quarantined;
         counts.truncated = catch.answer.truncated;
+        for sample in &catch.answer.samples {
+            tracing::warn!(run = %context.run, reason = %sample.reason, sample = sample.sample, "a row could not be read");
+        }
         if counts.truncated {
             tracing::warn!(run = %context.run, rows = counts.hunted, "the answer was cut off by the service: narrow the query");
         }
@@ -170,6 +173,9 @@ impl Engine {
             .map_err(RunError::Incidents)?;
         counts.hunted = count(page.incidents.iter());
         counts.quarantined = count(page.quarantined.iter());
+        for sample in &page.quarantined {
+            tracing::warn!(run = %context.run, ?sample, "an incident could not be read");
+        }
         counts.truncated = page.truncated;
         if counts.truncated {
             tracing::warn!(run = %context.run, incidents = counts.hunted, "there are more incidents than one run takes: narrow `filter`");

@@ -179,6 +179,10 @@ impl Engine {
     /// Takes a recorded run from its input to its end.
     async fn carry_out(&self, context: &Context<'_>) -> Result<Report, EngineError> {
         let mut counts = Counts::default();
+        if context.plan().expires.is_some_and(|expires| expires <= context.started) {
+            let reason = Some("its playbook has expired".to_owned());
+            return self.close(context, counts, (RunState::Idle, reason)).await;
+        }
         match self.gather(context, &mut counts).await {
             Ok(Gathered::Items(items)) => self.settle(context, counts, Vec::new(), items).await,
             Ok(Gathered::Nothing { reason }) => {
@@ -201,8 +205,12 @@ impl Engine {
         (state, reason): (RunState, Option<String>),
     ) -> Result<Report, EngineError> {
         let mut report = context.report(counts, Vec::new(), self.clock.now());
-        (report.state, report.reason) = (state, reason);
-        let messages = self.tell(context, &mut report, &Known::default());
+        // Nothing among what could be read is not nothing.
+        let blind = state == RunState::Idle && counts.quarantined > 0;
+        (report.state, report.reason) = (if blind { RunState::Partial } else { state }, reason);
+        let known = Known::default();
+        let mut messages = self.tell(context, &mut report, &known);
+        messages.extend(self.alerts_at_end(context, &report, &known));
         self.finish(context, report, (messages, None)).await
     }
 

@@ -362,7 +362,7 @@ impl RunState {
     /// The state of a run from its counts.
     #[must_use]
     pub const fn of(counts: &Counts) -> Self {
-        if counts.failed > 0 || counts.parked > 0 {
+        if counts.failed > 0 || counts.parked > 0 || counts.quarantined > 0 {
             Self::Partial
         } else if counts.halted {
             Self::Halted

@@ -6,7 +6,7 @@
 //! whatever the case and the order of these keys.
 //!
 //! **What is never guessed.** A body that ends early is an error, never "no rows". A row that cannot be
-//! read (`NaN`, `1e400`, a lone surrogate, a wanted key that comes twice) is quarantined: counted, a
+//! read (`NaN`, `1e400`, a wanted key that comes twice) is quarantined: counted, a
 //! capped, escaped sample kept, and the rows around it are delivered. Where a broken row ends is found
 //! by its brackets outside strings and never by searching text, because the text of a row belongs to
 //! whoever wrote the command line in it.
@@ -103,9 +103,6 @@ pub enum RowError {
     /// A row must be an object.
     #[error("the row is not an object")]
     NotAnObject,
-    /// Half of a surrogate pair in a text.
-    #[error("a text holds half of a surrogate pair")]
-    LoneSurrogate,
     /// Text that is not UTF-8.
     #[error("a text is not valid UTF-8")]
     Utf8,

@@ -109,7 +109,11 @@ fn nested(bytes: &[u8], at: usize, depth_max: usize) -> Read<CellRef<'_>> {
     // A full parse, so that whoever reads the text later can rely on it.
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(_) => Ok((CellRef::Json(Cow::Borrowed(text)), end)),
-        Err(error) if error.to_string().contains("hex escape") => Err(RowError::LoneSurrogate.into()),
+        Err(error) if error.to_string().contains("surrogate") || error.to_string().contains("hex escape") => {
+            let whole = without_lone_surrogates(text)?;
+            serde_json::from_str::<serde::de::IgnoredAny>(&whole).map_err(|_error| RowError::Syntax)?;
+            Ok((CellRef::Json(Cow::Owned(whole)), end))
+        }
         Err(error) if error.to_string().contains("out of range") => Err(RowError::NumberRange.into()),
         Err(_) => Err(RowError::Syntax.into()),
     }
@@ -165,16 +169,40 @@ fn unicode(text: &str) -> Result<(char, usize), Miss> {
     if let Some(character) = char::from_u32(high) {
         return Ok((character, 5));
     }
-    // What is no character is a surrogate; only a high one with a low one behind it is a character.
+    // What is no character is a surrogate; only a high one with a low one behind it is a character. A lone
+    // one stands for a name that whoever runs under it chose: the row is not to vanish for that.
+    const LONE: (char, usize) = (char::REPLACEMENT_CHARACTER, 5);
     let low = match text.get(5..7) {
         Some("\\u") => hex4(text.get(7..11))?,
-        _ => return Err(RowError::LoneSurrogate.into()),
+        _ => return Ok(LONE),
     };
     if !(0xD800..0xDC00).contains(&high) || !(0xDC00..0xE000).contains(&low) {
-        return Err(RowError::LoneSurrogate.into());
+        return Ok(LONE);
     }
     let value = 0x1_0000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-    char::from_u32(value).map(|character| (character, 11)).ok_or(Miss::Bad(RowError::LoneSurrogate))
+    Ok(char::from_u32(value).map_or(LONE, |character| (character, 11)))
+}
+
+/// JSON text with each lone surrogate in it replaced by the character for what is none.
+fn without_lone_surrogates(text: &str) -> Result<String, Miss> {
+    let mut whole = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(slash) = memchr(b'\\', rest.as_bytes()) {
+        let (before, escape) = rest.split_at(slash);
+        whole.push_str(before);
+        let used = if escape.as_bytes().get(1) == Some(&b'u') {
+            let (character, used) = unicode(escape.get(1..).unwrap_or_default())?;
+            let lone = character == char::REPLACEMENT_CHARACTER;
+            whole.push_str(if lone { r"\ufffd" } else { escape.get(..=used).unwrap_or_default() });
+            used + 1
+        } else {
+            whole.push_str(escape.get(..2).unwrap_or_default());
+            2
+        };
+        rest = escape.get(used..).ok_or(Miss::Bad(RowError::Syntax))?;
+    }
+    whole.push_str(rest);
+    Ok(whole)
 }
 
 fn hex4(digits: Option<&str>) -> Result<u32, Miss> {
@@ -297,9 +325,9 @@ mod tests {
 
     #[test]
     fn broken_texts_are_refused() {
-        check(r#""\ud800""#, Err(RowError::LoneSurrogate));
-        check(r#""\ud800\u0041""#, Err(RowError::LoneSurrogate));
-        check(r#""\udc00\ud800""#, Err(RowError::LoneSurrogate));
+        check(r#""\ud800""#, Ok(CellRef::Text("\u{fffd}".into())));
+        check(r#""\ud800\u0041""#, Ok(CellRef::Text("\u{fffd}A".into())));
+        check(r#""\udc00\ud800""#, Ok(CellRef::Text("\u{fffd}\u{fffd}".into())));
         check(r#""\x""#, Err(RowError::Syntax));
         check(r#""\u12g4""#, Err(RowError::Syntax));
         check(r#""\u+123""#, Err(RowError::Syntax));
@@ -310,7 +338,10 @@ mod tests {
     #[test]
     fn nested_values_keep_their_text_when_it_is_sound() {
         check(r#"[1, {"a":null}]"#, Ok(CellRef::Json(r#"[1, {"a":null}]"#.into())));
-        check(r#"["\ud800"]"#, Err(RowError::LoneSurrogate));
+        check(
+            r#"["\ud800",{"\udc00":"\\\ud83d\ude00"}]"#,
+            Ok(CellRef::Json(r#"["\ufffd",{"\ufffd":"\\\ud83d\ude00"}]"#.into())),
+        );
         check("[1e400]", Err(RowError::NumberRange));
         check("[1,]", Err(RowError::Syntax));
         check("[[[[[[[[[1]]]]]]]]]", Err(RowError::TooDeep));

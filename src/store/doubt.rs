@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::budget::latest;
 use super::effect::{Effect, Recorded, find, read_effect, step};
-use super::{EffectKey, EffectState, Store, StoreError, open};
+use super::{EffectKey, EffectState, Store, StoreError, open, undone};
 use crate::clock::SharedClock;
 use crate::model::RunId;
 
@@ -150,6 +150,9 @@ impl Store {
         }
         let result = Recorded { state: word.state(), remote_id: None, detail: Some(detail) };
         step(&mut tx, &known, &result, now).await?;
+        if word.state() == EffectState::NotApplied {
+            undone::open_again(&mut tx, &known.run.to_string(), known.seq).await?;
+        }
         let settled = find(&mut tx, key).await?.ok_or_else(unknown)?;
         tx.commit().await?;
         Ok(settled)

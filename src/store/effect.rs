@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::budget::{ActionLimits, Budget, DAY_MS, latest, over_budget};
+use super::budget::{ActionLimits, Budget, latest, over_budget};
 use super::run::{read_playbook_id, read_run_id};
 use super::word::{ContentHash, EffectKey, EffectState};
 use super::{Store, StoreError, Tx, approval, at, chain, count};
@@ -179,7 +179,7 @@ impl Store {
             },
             None => 1,
         };
-        if let Some(stop) = elsewhere(&mut tx, effect, now).await? {
+        if let Some(stop) = elsewhere(&mut tx, effect).await? {
             return Ok(stop);
         }
         if let Some(stop) = over_budget(&mut tx, effect, now).await? {
@@ -329,22 +329,21 @@ pub(super) async fn find(tx: &mut Tx, key: &EffectKey) -> Result<Option<Effect>,
     row.as_ref().map(read_effect).transpose()
 }
 
-/// Finds another run's action of the same kind on the same target that is still under way. After a day it
-/// no longer stands in the way: a person has had the time to look.
-async fn elsewhere(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Option<Intended>, StoreError> {
+/// Finds another run's action of the same kind on the same target that is still under way or in doubt,
+/// however old: only the tenant's answer or a person's word settles it.
+async fn elsewhere(tx: &mut Tx, effect: &NewEffect) -> Result<Option<Intended>, StoreError> {
     if !effect.destructive {
         return Ok(None);
     }
     let row = sqlx::query(
         "SELECT effect_key, run, state FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
-         AND effect_key <> $4 AND intended_at > $5 AND destructive = 1 \
+         AND effect_key <> $4 AND destructive = 1 \
          AND state IN ('intended', 'pending', 'unknown', 'parked') ORDER BY intended_at LIMIT 1",
     )
     .bind(&effect.tenant)
     .bind(&effect.target)
     .bind(&effect.action)
     .bind(effect.key.as_str())
-    .bind(now.saturating_sub(DAY_MS))
     .fetch_optional(&mut **tx)
     .await?;
     let Some(row) = row else { return Ok(None) };

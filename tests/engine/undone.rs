@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use huntbook::engine::ItemOutcome::{Acted, Failed, Halted, Suppressed};
+use huntbook::engine::ItemOutcome::{Acted, Failed, Halted, Parked, Suppressed};
 use huntbook::engine::{Present, Report, RunState, Standing, TakenUp, ToldState};
 use huntbook::guard::{Caps, Ceilings};
 use huntbook::model::{List, RunId};
 use huntbook::sim::Fault;
-use huntbook::store::{Effects, NewItem, NewRun, NextTime, RunMode, Settlement, Trigger};
+use huntbook::store::{Effects, NewItem, NewRun, NextTime, RunMode, Settlement, Store, Trigger, Word};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -240,4 +240,29 @@ async fn a_halt_is_told_by_the_process_that_finds_it_untold() {
     assert_eq!((outcomes(&report), told(&report)), (vec![Halted; 3], vec![ToldState::Queued]));
     let next = house.run(&text).await;
     assert_eq!((next.counts.duplicates, outcomes(&next)), (0, vec![Halted; 3]));
+}
+
+#[tokio::test]
+async fn what_a_person_says_was_not_done_is_done_by_the_next_run() {
+    let house = House::build().await;
+    let lost = json!([{"match": "POST /mde/api/machines/*/isolate", "reset": true, "times": 1}]);
+    house.sim.set_faults(Fault::script(lost).unwrap()).unwrap();
+    let text = playbook(&format!("suppress: {{by: [DeviceId], for: 24h}}\n{ISOLATE}"));
+    assert_eq!(outcomes(&house.run(&text).await), [Parked, Acted, Acted]);
+    assert_eq!(house.run(&text).await.counts.duplicates, 3, "what is in doubt is not repeated");
+
+    let [parked] = house.engine.store.parked().await.unwrap().try_into().unwrap();
+    let word = (Word::NotApplied, "the device is on the network".to_owned());
+    Store::resolve(&house.journal(), Arc::new(house.clock.clone()), &parked.key, word).await.unwrap();
+    let after = house.run(&text).await;
+    assert_eq!((outcomes(&after), after.counts.duplicates), (vec![Acted], 2));
+    assert_eq!(house.applied(), ["isolate 1", "isolate 2", "isolate 0"]);
+}
+
+#[tokio::test]
+async fn an_expired_playbook_neither_hunts_nor_acts() {
+    let house = House::build().await;
+    let report = house.run(&format!("{}expires: 2020-03-01T12:00:00Z\n", playbook(ISOLATE))).await;
+    assert_eq!((report.state, report.reason.as_deref()), (RunState::Idle, Some("its playbook has expired")));
+    assert_eq!((report.counts.hunted, house.applied()), (0, Vec::<String>::new()));
 }

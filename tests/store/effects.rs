@@ -192,7 +192,10 @@ async fn another_runs_action_under_way_keeps_this_one_out() {
     store.record(&effect(one, "device:a").key, 1, &result(EffectState::Pending)).await.unwrap();
     let found = store.intend(&effect(two, "device:a")).await.unwrap();
     let key = effect(one, "device:a").key;
-    assert_eq!(found, Intended::Elsewhere { key, run: one, state: EffectState::Pending });
+    let under_way = Intended::Elsewhere { key, run: one, state: EffectState::Pending };
+    assert_eq!(found, under_way);
+    bench.clock.advance(SignedDuration::from_hours(24 * 7));
+    assert_eq!(store.intend(&effect(two, "device:a")).await.unwrap(), under_way, "a week does not settle it");
     let harmless = NewEffect { destructive: false, ..effect(two, "device:a") };
     assert_eq!(store.intend(&harmless).await.unwrap(), GO);
     let elsewhere =

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use huntbook::http::{Applied, Retry};
-use huntbook::model::{AlertSeverity, Term};
+use huntbook::model::{AlertSeverity, MachineActionId, Term};
 use huntbook::tenant::{
     ActionStatus, HuntingApi, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
     Operation, Receipt, RemoteState, ScanType, Tenant as _, TenantError,
@@ -146,7 +146,7 @@ async fn under_way(refusal: Value, actions: Value) -> Result<Receipt, TenantErro
 }
 
 #[tokio::test]
-async fn the_same_action_under_way_is_already_in_force_if_it_is_there() {
+async fn the_same_action_stands_for_ours_if_it_is_there() {
     let bodies = [
         json!({"error": {"code": "BadRequest", "message": "Action is already in progress", "target": "t"}}),
         json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "…", "target": "t"}}),
@@ -161,8 +161,15 @@ async fn the_same_action_under_way_is_already_in_force_if_it_is_there() {
     let released = one("Unisolate", "Pending", "2026-01-10T11:30:00Z");
     for body in bodies {
         let receipt = under_way(body.clone(), json!([isolated])).await.unwrap();
-        let theirs = Some(ACTION.parse().unwrap());
+        let theirs: Option<MachineActionId> = Some(ACTION.parse().unwrap());
+        assert_eq!(receipt, Receipt { remote_id: theirs.clone(), state: RemoteState::Pending });
+        let over = one("Isolate", "Succeeded", "2026-01-10T11:00:00Z");
+        let receipt = under_way(body.clone(), json!([over])).await.unwrap();
         assert_eq!(receipt, Receipt { remote_id: theirs, state: RemoteState::AlreadyInForce });
+        // The list is of another device: it says nothing about this one.
+        let mut elsewhere = isolated.clone();
+        elsewhere["machineId"] = "f".repeat(40).into();
+        under_way(body.clone(), json!([elsewhere])).await.unwrap_err();
         // What is under way is the release, another action, or nothing that can be found: not isolated.
         for others in [json!([isolated, released]), json!([released]), json!([])] {
             let error = under_way(body.clone(), others).await.unwrap_err();

@@ -48,7 +48,12 @@ impl Client {
             Ok(answer) => answer,
             Err(error) if error.refused().is_some_and(is_under_way) => {
                 let theirs = self.in_force(device, &response).await?.ok_or(error)?;
-                return Ok(Receipt { remote_id: Some(theirs), state: RemoteState::AlreadyInForce });
+                // What the device has not picked up yet may come to nothing: it is followed like our own.
+                let state = match theirs.status {
+                    Term::Known(ActionStatus::Succeeded) => RemoteState::AlreadyInForce,
+                    _ => RemoteState::Pending,
+                };
+                return Ok(Receipt { remote_id: Some(theirs.id), state });
             }
             Err(error) => return Err(error),
         };
@@ -110,10 +115,12 @@ impl Client {
         &self,
         device: &DeviceId,
         response: &Response,
-    ) -> Result<Option<MachineActionId>, TenantError> {
+    ) -> Result<Option<MachineAction>, TenantError> {
         let since = self.clock.now().saturating_sub(IN_FORCE_WITHIN).unwrap_or(Timestamp::MIN);
         let actions = self.list_machine_actions(device, since).await?;
-        let related = |action: &MachineAction| response.kinds.contains(&action.kind.as_str());
+        let related = |action: &MachineAction| {
+            response.kinds.contains(&action.kind.as_str()) && same_device(device, &action.machine_id).is_ok()
+        };
         let newest = actions.into_iter().filter(related).max_by_key(|action| action.creation_date_time_utc);
         let stands = |action: &MachineAction| {
             response.kinds.first().is_some_and(|kind| *kind == action.kind)
@@ -122,7 +129,7 @@ impl Client {
                     Term::Known(ActionStatus::Pending | ActionStatus::InProgress | ActionStatus::Succeeded)
                 )
         };
-        Ok(newest.filter(stands).map(|action| action.id))
+        Ok(newest.filter(stands))
     }
 
     pub(super) async fn get_machine_action(
