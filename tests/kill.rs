@@ -4,7 +4,8 @@
 //! told, and the journal is sound.
 //!
 //! Seen to fail when the protocol is broken on purpose: an intent written after its call, a result that is not
-//! written, messages in a transaction of their own after the run's end, an action in doubt that is tried again.
+//! written, messages in a transaction of their own after the run's end, items marked as seen in one before they
+//! are written down, an action in doubt that is tried again.
 //! Try it again after a change to the order of things.
 //!
 //! It counts what each kill hit, so that a suite that killed nothing in flight does not pass.
