@@ -50,7 +50,7 @@ fn validate(dir: &Path) -> Vec<String> {
     let Ok(document) = serde_json::from_slice::<Value>(&output.stdout) else {
         return vec![format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr))];
     };
-    let problems = document["problems"].as_array().unwrap();
+    let problems = document.get("problems").and_then(Value::as_array).unwrap();
     let errors: Vec<String> = problems
         .iter()
         .filter(|problem| problem["level"] == "error")

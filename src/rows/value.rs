@@ -163,15 +163,17 @@ fn unescape(text: &str) -> Result<String, Miss> {
     Ok(plain)
 }
 
+/// What half of a surrogate pair is read as, and its length. Whoever runs under such a name chose it, and
+/// the row is not to vanish for that.
+const LONE: (char, usize) = (char::REPLACEMENT_CHARACTER, 5);
+
 /// Reads `uXXXX`, or `uXXXX\uXXXX` for a surrogate pair; returns the length used.
 fn unicode(text: &str) -> Result<(char, usize), Miss> {
     let high = hex4(text.get(1..5))?;
     if let Some(character) = char::from_u32(high) {
         return Ok((character, 5));
     }
-    // What is no character is a surrogate; only a high one with a low one behind it is a character. A lone
-    // one stands for a name that whoever runs under it chose: the row is not to vanish for that.
-    const LONE: (char, usize) = (char::REPLACEMENT_CHARACTER, 5);
+    // What is no character is a surrogate; only a high one with a low one behind it is a character.
     let low = match text.get(5..7) {
         Some("\\u") => hex4(text.get(7..11))?,
         _ => return Ok(LONE),
