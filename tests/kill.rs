@@ -14,6 +14,8 @@
 #![expect(clippy::panic, reason = "a helper fails the test")]
 #![expect(clippy::indexing_slicing, reason = "test helpers; an index out of bounds fails the test")]
 
+#[path = "kill/approved.rs"]
+mod approved;
 #[path = "kill/capped.rs"]
 mod capped;
 #[path = "kill/daemon.rs"]

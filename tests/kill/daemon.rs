@@ -67,7 +67,8 @@ async fn no_death_of_the_daemon_loses_an_edit_or_anything_else() {
 fn somebody_dies_at_every_point_there_is() {
     let run = crate::POINTS.iter().map(|(point, _)| *point);
     let daemon = RELOAD.iter().map(|(point, _, _)| *point).chain(END.iter().copied()).chain([SWEEP]);
-    let used: BTreeSet<&str> = run.chain(daemon).collect();
+    let approved = crate::approved::POINTS.iter().copied();
+    let used: BTreeSet<&str> = run.chain(daemon).chain(approved).collect();
     let all: BTreeSet<&str> = huntbook::fault::POINTS.iter().map(|(point, _)| *point).collect();
     assert_eq!(used, all);
 }
