@@ -62,8 +62,8 @@ fn approve(world: &World, point: Option<&str>) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_kill_makes_a_word_count_twice_or_get_lost() {
     let world = World::start().await;
-    let mut settings = fs::read_to_string(world.path("huntbook.yaml")).expect("it is ours");
-    settings.push_str(&format!("approvers:\n  lead: {{account: \"{ACCOUNT}\"}}\n"));
+    let settings = fs::read_to_string(world.path("huntbook.yaml")).expect("it is ours");
+    let settings = format!("{settings}approvers:\n  lead: {{account: \"{ACCOUNT}\"}}\n");
     fs::write(world.path("huntbook.yaml"), settings).expect("it is ours");
     let isolate =
         "    isolateDevice: {device: \"{{row.DeviceId}}\", comment: \"{{run.id}} of {{run.startedAt}}\"}\n";
