@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::walk::{self, Visit, strip};
 use super::{Context, LOOK_BACK, NO_TIME_FILTER};
 use crate::diagnostic::Diagnostic;
+use crate::lex::Token;
 use crate::schema::Database;
 use crate::syntax::{
     BinaryOp, Expr, ExprKind, LetValue, LiteralKind, OperatorKind, Pipeline, Statement, StatementKind,
@@ -42,10 +43,24 @@ pub(super) fn unbounded_scans(context: &Context<'_>, found: &mut Vec<Diagnostic>
             "reading all {RETENTION} costs time and quota; compare `{}` with `ago(...)`",
             scan.column
         );
-        let fix = format!("\n| where {} > ago({RETENTION})", scan.column);
         let diagnostic = Diagnostic::warning(NO_TIME_FILTER, scan.span, message).with_help(help);
-        found.push(diagnostic.with_fix(scan.span.after(), fix));
+        let filter = format!("| where {} > ago({RETENTION})", scan.column);
+        found.push(if is_operand(context, scan.span) {
+            diagnostic.with_fix(scan.span, format!("({} {filter})", scan.table))
+        } else {
+            diagnostic.with_fix(scan.span.after(), format!("\n{filter}"))
+        });
     }
+}
+
+/// Whether a table is an operand, as of `join` or `union`: there a filter needs parentheses. Elsewhere it is
+/// the source of a pipeline, which begins a text, a statement, a body or a parenthesis, and operators follow.
+fn is_operand(context: &Context<'_>, table: Span) -> bool {
+    let tokens = &context.checked.parsed.tokens;
+    let text = |token: &Token| context.text.get(token.span.start as usize..token.span.end as usize);
+    let before = tokens.iter().rev().find(|token| token.span.end <= table.start).and_then(text);
+    let after = tokens.iter().find(|token| table.end <= token.span.start).and_then(text);
+    !matches!((before, after), (None | Some("(" | ";" | "{" | "="), None | Some("|" | ";" | ")" | "}")))
 }
 
 struct Scans<'a> {

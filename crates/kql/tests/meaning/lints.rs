@@ -56,6 +56,26 @@ fn tables_are_read_for_a_limited_time() {
 }
 
 #[test]
+fn a_mended_query_reads_for_a_limited_time_and_is_right() {
+    for query in [
+        "DeviceEvents | where Timestamp > ago(1h) | join kind=inner DeviceInfo on DeviceId",
+        "DeviceEvents | where Timestamp > ago(1h) | union DeviceFileEvents, DeviceInfo | take 1",
+        "union DeviceFileEvents, DeviceInfo",
+        "union withsource=Table DeviceFileEvents, (DeviceInfo)",
+        "DeviceEvents | where Timestamp > ago(1h) | lookup DeviceInfo on DeviceId",
+        "let e = DeviceEvents; e | count",
+        "let f = () { DeviceEvents }; f() | count",
+        "DeviceEvents",
+    ] {
+        let mended = fixed(query);
+        assert_ne!(mended, query);
+        let checked = check(&mended, &database());
+        assert_eq!(checked.diagnostics, [], "{mended}");
+        assert_eq!(fixed(&mended), mended, "once is enough");
+    }
+}
+
+#[test]
 fn comparisons_can_use_the_index() {
     check_lints(
         &Use::default(),
