@@ -85,7 +85,7 @@ pub enum HuntFault {
     Semantic(String),
     /// The text may be right; this server does not know the operator or function. Answered with 501,
     /// which the service never does: nobody takes it for a fault of the query.
-    #[error("the simulated tenant does not know {0}")]
+    #[error("the simulated tenant cannot run this: {0}")]
     Unsupported(String),
     /// More rows or bytes than an answer may have. Answered with 400.
     #[error("the answer exceeds the allowed result size")]
