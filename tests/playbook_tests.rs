@@ -120,6 +120,54 @@ fn the_shipped_playbooks_pass_their_tests_which_reach_every_branch() {
 }
 
 #[test]
+fn documents_watchlists_and_tables_of_ones_own_are_given() {
+    let dir = project("");
+    let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    fs::create_dir(dir.path().join("hunting-schema")).unwrap();
+    put(
+        "hunting-schema/own.json",
+        r#"{"format": 1, "tables": [{"name": "Own_CL", "columns": [["Timestamp", "datetime"], ["DeviceId", "string"], ["Hash", "string"]]}],
+           "watchlists": {"vip": [["DeviceId", "string"], ["Rank", "long"]]}}"#,
+    );
+    put("playbooks/fixtures/bad.csv", "abc\n");
+    let query = "    let bad = externaldata(Hash: string) ['https://feeds.contoso.example/bad.csv'];\n    \
+                 Own_CL | where Hash in (bad) | join kind=inner (_GetWatchlist('vip')) on DeviceId\n    \
+                 | summarize Files = sum(Rank), DeviceName = 'x' by DeviceId";
+    let old =
+        "    DeviceFileEvents\n    | summarize Files = count(), arg_max(Timestamp, DeviceName) by DeviceId";
+    assert!(PLAYBOOK.contains(old));
+    put("playbooks/writes.yaml", &PLAYBOOK.replace(old, query));
+    let device = "1".repeat(40);
+    let tests = format!(
+        "playbook: writes.yaml
+given:
+  tables: {{Own_CL: [{{Timestamp: -5m, DeviceId: '{device}', Hash: abc}}, {{Timestamp: -5m, DeviceId: '{device}', Hash: xyz}}]}}
+  watchlists: {{vip: [{{DeviceId: '{device}', Rank: 7}}]}}
+  machines: fixtures/machines.json
+tests:
+  - name: a file
+    given: {{documents: {{'https://feeds.contoso.example/bad.csv': fixtures/bad.csv}}}}
+    expect: {{matched: 1, acted: [{{device: wks-1.contoso.example}}], notified: 1}}
+  - name: the text, over two runs
+    given: {{documents: {{'https://feeds.contoso.example/bad.csv': {{text: \"xyz\\n\"}}}}}}
+    steps:
+      - {{at: 0h, expect: {{matched: 1, acted: 1}}}}
+      - {{at: 1h, given: {{tables: {{Own_CL: []}}}}, expect: {{matched: 0}}}}
+  - name: a document that nobody gave
+    expect: {{run: failed}}
+"
+    );
+    put("playbooks/writes.test.yaml", &tests);
+    let out = ends(&huntbook(dir.path(), &["test"]), 0);
+    assert!(out.contains("3 passed"), "{out}");
+    let wrong = tests.replace("{vip:", "{vpi:").replace("fixtures/bad.csv}", "fixtures/none.csv}");
+    put("playbooks/writes.test.yaml", &wrong);
+    let out = ends(&huntbook(dir.path(), &["test"]), 78);
+    assert!(out.contains("declares no watchlist `vpi`") && out.contains("exists: `vip`"), "{out}");
+    assert!(out.contains("`fixtures/none.csv` cannot be read"), "{out}");
+}
+
+#[test]
 fn what_happens_is_what_is_expected() {
     plays(
         "  - name: each kind of outcome

@@ -63,6 +63,7 @@ pub(super) async fn run(
         from,
         to,
         every,
+        schema: world.queries.schema(),
     };
     let progress = test::bar(0);
     let step = |done: usize, all: usize| {

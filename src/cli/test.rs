@@ -51,7 +51,7 @@ fn nothing(arguments: &Test) -> Exit {
 fn open(arguments: &Test, config: &Path) -> anyhow::Result<Suite> {
     // Tests need no settings: a folder of playbooks can be tested by itself.
     let by_default = config == Path::new("huntbook.yaml") && !config.exists();
-    let mut settings = if by_default { Settings::default() } else { settings::load(config)? };
+    let mut settings = if by_default { settings::folders(config) } else { settings::load(config)? };
     let paths =
         if arguments.paths.is_empty() { vec![settings.playbooks.clone()] } else { arguments.paths.clone() };
     if let Some(missing) = paths.iter().find(|path| !path.exists()) {

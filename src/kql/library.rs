@@ -29,6 +29,7 @@ pub struct Library {
     /// Rows of functions of the service.
     answers: Arc<BTreeMap<String, Vec<Dynamic>>>,
     documents: Arc<BTreeMap<String, Arc<str>>>,
+    watchlists: Arc<BTreeMap<String, Vec<Dynamic>>>,
     absent: Absent,
 }
 
@@ -47,6 +48,9 @@ pub enum LibraryError {
     /// A table that the schema does not have.
     #[error("the schema has no table `{0}`")]
     UnknownTable(String),
+    /// A watchlist that the schema does not declare.
+    #[error("the schema folder declares no watchlist `{0}`")]
+    UnknownWatchlist(String),
     /// A column that the table does not have.
     #[error("table `{table}` has no column `{column}`")]
     UnknownColumn {
@@ -78,6 +82,7 @@ impl Library {
             tables: Arc::default(),
             answers: Arc::default(),
             documents: Arc::default(),
+            watchlists: Arc::default(),
             absent: Absent::Missing,
         }
     }
@@ -103,11 +108,7 @@ impl Library {
     /// The table, or a column a row names, is not in the schema.
     pub fn fill(&mut self, table: &str, rows: &[Map<String, Json>]) -> Result<(), LibraryError> {
         if self.is_function(table) {
-            let read = |row: &Map<String, Json>| {
-                let bag = row.iter().map(|(name, value)| (Arc::from(name.as_str()), read(value)));
-                Dynamic::bag(bag.collect())
-            };
-            self.answer(table, rows.iter().map(read));
+            self.answer(table, rows.iter().map(bag));
             return Ok(());
         }
         let unknown = || LibraryError::UnknownTable(table.to_owned());
@@ -178,6 +179,22 @@ impl Library {
     /// Adds what `externaldata` finds at an address.
     pub fn add_document(&mut self, uri: impl Into<String>, text: impl Into<Arc<str>>) {
         Arc::make_mut(&mut self.documents).insert(uri.into(), text.into());
+    }
+
+    /// Adds rows to a watchlist of the schema. A column left out is null, or empty for a string.
+    ///
+    /// # Errors
+    ///
+    /// The watchlist, or a column a row names, is not in the schema.
+    pub fn fill_watchlist(&mut self, name: &str, rows: &[Map<String, Json>]) -> Result<(), LibraryError> {
+        let unknown = || LibraryError::UnknownWatchlist(name.to_owned());
+        let schema = self.database.watchlist(name).ok_or_else(unknown)?;
+        if let Some(column) = rows.iter().flat_map(Map::keys).find(|column| schema.find(column).is_none()) {
+            return Err(LibraryError::UnknownColumn { table: name.to_owned(), column: column.clone() });
+        }
+        let watchlists = Arc::make_mut(&mut self.watchlists);
+        watchlists.entry(name.to_owned()).or_default().extend(rows.iter().map(bag));
+        Ok(())
     }
 
     /// Type of a column in the words of the query language, if the table has it.
@@ -253,6 +270,10 @@ fn read(json: &Json) -> Dynamic {
     Dynamic::deserialize(json).unwrap_or_default()
 }
 
+fn bag(row: &Map<String, Json>) -> Dynamic {
+    Dynamic::bag(row.iter().map(|(name, value)| (Arc::from(name.as_str()), read(value))).collect())
+}
+
 /// The number of a row that does not name its own.
 fn report_id(relation: &Relation, row: &Map<String, Json>) -> Option<(usize, Dynamic)> {
     let place = relation.place("ReportId").filter(|_| !row.contains_key("ReportId"))?;
@@ -325,18 +346,18 @@ impl Fixtures for View<'_> {
 
     fn function(&self, name: &str, args: &[Value]) -> Option<Table> {
         let wanted = args.first().map(to_text);
+        if name == "_GetWatchlist" {
+            let name = wanted?;
+            let schema = self.library.database.watchlist(&name)?;
+            let rows = self.library.watchlists.get(name.as_ref())?;
+            return Some(given((**schema).clone(), rows.iter().filter_map(Dynamic::as_bag)));
+        }
         let bags: Vec<&Bag> = self.library.answers_about(name, wanted.as_deref())?.collect();
         let schema = match self.library.database.service(name) {
             Some(service) => Columns::new(service.columns.clone()),
             None => infer(bags.iter().copied()),
         };
-        let mut relation = Relation::new(Arc::new(schema.clone()));
-        let mut filler = Filler::new(&mut relation);
-        for bag in bags {
-            add(&mut filler, bag, &mut BTreeSet::new());
-        }
-        filler.finish();
-        Some(Table { batch: relation.scan(&schema, None), schema })
+        Some(given(schema, bags))
     }
 
     fn knows_places(&self) -> bool {
@@ -348,6 +369,17 @@ impl Fixtures for View<'_> {
         let shown = bag.iter().filter(|(name, _)| name.as_ref() != "ip");
         Some(Dynamic::bag(shown.map(|(name, value)| (Arc::clone(name), value.clone())).collect()))
     }
+}
+
+/// Rows as a table.
+fn given<'a>(schema: Columns, rows: impl IntoIterator<Item = &'a Bag>) -> Table {
+    let mut relation = Relation::new(Arc::new(schema.clone()));
+    let mut filler = Filler::new(&mut relation);
+    for row in rows {
+        add(&mut filler, row, &mut BTreeSet::new());
+    }
+    filler.finish();
+    Table { batch: relation.scan(&schema, None), schema }
 }
 
 /// Finds names and types of columns in rows: the type all values of a column have, otherwise `string`.

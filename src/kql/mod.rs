@@ -77,6 +77,11 @@ impl Schema {
         self.0.tables().map(|table| table.name)
     }
 
+    /// The names of the watchlists.
+    pub fn watchlists(&self) -> impl Iterator<Item = &str> {
+        self.0.watchlists()
+    }
+
     /// The columns of a table: names and types, in order.
     #[must_use]
     pub fn columns(&self, table: &str) -> Vec<(String, &'static str)> {

@@ -220,6 +220,17 @@ pub enum Queries {
     Trusted,
 }
 
+impl Queries {
+    /// The tables there are, as far as that is known.
+    #[must_use]
+    pub fn schema(&self) -> Schema {
+        match self {
+            Self::Checked(schema) => schema.clone(),
+            Self::Trusted => Schema::default(),
+        }
+    }
+}
+
 impl World {
     /// The same, for playbooks that are in force or were when a run of theirs began.
     #[must_use]

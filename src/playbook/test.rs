@@ -78,6 +78,12 @@ pub struct Given {
     /// A time such as `-35m` counts from the beginning of the test.
     #[schemars(example = serde_json::json!({"DeviceFileEvents": "fixtures/psexec.ndjson"}))]
     pub tables: Option<BTreeMap<String, Fixture>>,
+    /// What `externaldata` finds, by address: files counted from the folder of this file, or the text itself.
+    #[schemars(example = serde_json::json!({"https://feeds.contoso.example/bad.csv": "fixtures/bad.csv"}))]
+    pub documents: Option<BTreeMap<String, Document>>,
+    /// The rows of watchlists that the schema folder declares: files or the rows.
+    #[schemars(example = serde_json::json!({"vip": [{"Upn": "ana@contoso.example"}]}))]
+    pub watchlists: Option<BTreeMap<String, Fixture>>,
     /// The answer to the playbook's query, in place of running it: a file with an answer as the API gives
     /// it or as `record` writes it, or the rows.
     #[schemars(example = &"fixtures/psexec_two_hosts.json")]
@@ -94,8 +100,9 @@ pub struct Given {
     /// Lists in place of those of the same names in the lists folder.
     #[schemars(example = serde_json::json!({"packagers": ["sccm01.contoso.example"]}))]
     pub lists: Option<BTreeMap<String, Vec<String>>>,
-    /// What people say when they are asked, by the `id` of the action. Without an answer an action waits, and
-    /// expires when a later step of the test is after its time.
+    /// What people say when they are asked, by the `id` of the action. What is said `after` a while, and what
+    /// follows from it, belongs to the next step of the test; after the last step nothing more is waited for but
+    /// that. Without an answer an action waits, and expires when a later step is after its time.
     #[schemars(example = serde_json::json!({"isolate": {"decision": "approve", "by": "soc-lead"}}))]
     pub approvals: Option<BTreeMap<String, TestAnswer>>,
     /// Requests that go wrong. The first that fits a request and is not used up hits it.
@@ -169,6 +176,24 @@ pub enum Fixture {
     File(#[schemars(length(min = 1))] String),
     /// The items.
     Items(Vec<Map<String, Value>>),
+}
+
+/// A document: a file, or its text.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Document {
+    /// A file, counted from the folder of this file.
+    File(#[schemars(length(min = 1))] String),
+    /// The text.
+    Text(DocumentText),
+}
+
+/// The text of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DocumentText {
+    /// What stands at the address.
+    pub text: String,
 }
 
 /// A request that goes wrong.
@@ -253,13 +278,15 @@ impl Given {
     /// These things, and those of `shared` that are not among them.
     #[must_use]
     pub fn over(self, shared: &Self) -> Self {
-        let Self { tables, hunt, machines, users, incidents, alerts, lists, approvals, faults } = self;
+        let Self { tables, hunt, machines, users, incidents, alerts, lists, approvals, faults, .. } = self;
         // A test that says how the query is answered does not want the shared way beside it.
         let answered = tables.is_some() || hunt.is_some();
         let (tables, hunt) =
             if answered { (tables, hunt) } else { (shared.tables.clone(), shared.hunt.clone()) };
         Self {
             tables,
+            documents: self.documents.or_else(|| shared.documents.clone()),
+            watchlists: self.watchlists.or_else(|| shared.watchlists.clone()),
             hunt,
             machines: machines.or_else(|| shared.machines.clone()),
             users: users.or_else(|| shared.users.clone()),

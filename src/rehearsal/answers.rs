@@ -37,6 +37,15 @@ pub(super) struct Due {
     answer: Answer,
 }
 
+/// How long people are listened to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// What they say at once.
+    Now,
+    /// What they say before a moment.
+    Before(Timestamp),
+}
+
 /// Makes names and channels of approvals known where there are no settings.
 pub(super) fn make_known(world: &mut World, playbook: &Playbook, given: &[&Given]) {
     let asked = playbook.actions.iter().filter_map(|action| action.approval.as_ref());
@@ -122,15 +131,19 @@ impl Stage {
         Ok(())
     }
 
-    /// Lets everything be said whose time comes before `until`, and what follows from it be done. Gives the
-    /// items that changed, with their runs.
+    /// Lets everything be said whose time has come by then, and what follows from it be done. Gives the items
+    /// that changed, with their runs.
     pub(super) async fn answer(
         &mut self,
         setting: &Setting,
-        until: Timestamp,
+        until: Until,
     ) -> Result<Vec<(RunId, ItemReport)>, String> {
         let mut changed = Vec::new();
-        while self.due.first().is_some_and(|due| due.at < until) {
+        let is_said = |stage: &Self, due: &Due| match until {
+            Until::Now => due.at <= stage.engine.clock.now(),
+            Until::Before(moment) => due.at < moment,
+        };
+        while self.due.first().is_some_and(|due| is_said(self, due)) {
             let due = self.due.remove(0);
             self.clock.leap(due.at);
             for voice in &due.answer.voices {

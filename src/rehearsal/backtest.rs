@@ -15,9 +15,10 @@ use serde_json::{Map, Value};
 use super::facts::Heading;
 use super::fixture::{Changes, Holdings, objects};
 use super::record::Recording;
-use super::stage::Stage;
+use super::stage::{Place, Stage};
 use super::suite::{Setting, Sink, other_names};
 use crate::cadence::Cadence;
+use crate::kql::Schema;
 use crate::model::Lists;
 use crate::plan::{Input, Plan};
 
@@ -44,6 +45,8 @@ pub struct Backtest<'a> {
     pub to: Timestamp,
     /// The distance of runs, for a playbook without a schedule or in place of it.
     pub every: Option<SignedDuration>,
+    /// The tables there can be.
+    pub schema: Schema,
 }
 
 /// Why there is no replay.
@@ -118,7 +121,7 @@ pub async fn backtest(
 ) -> Result<Replay, BacktestError> {
     let slots = slots(&order)?;
     recording.spread_fleet(order.from, order.to);
-    let given = Holdings::of(&recording).map_err(BacktestError::Data)?;
+    let given = Holdings::of(&recording, &order.schema).map_err(BacktestError::Data)?;
     let sinks = order.plan.channels().into_iter().map(|channel| (channel.to_owned(), Sink::Webhook));
     let setting = Setting {
         names: other_names(&given),
@@ -136,8 +139,10 @@ pub async fn backtest(
     let mut runs = Vec::new();
     for slot in &slots {
         let at = order.from.duration_until(*slot);
-        let seen = stage.run(&setting, (at, Some(at)), &Changes::default()).await.map_err(broken(*slot))?;
-        let headings = [Heading::Acted, Heading::Planned, Heading::Skipped, Heading::Halted];
+        let seen =
+            stage.run(&setting, (at, Place::Among), &Changes::default()).await.map_err(broken(*slot))?;
+        let headings =
+            [Heading::Acted, Heading::Planned, Heading::PendingApproval, Heading::Skipped, Heading::Halted];
         let headings = headings.into_iter().chain([Heading::Failed, Heading::Parked, Heading::Suppressed]);
         let mut lines: Vec<String> = Vec::new();
         for heading in headings {

@@ -14,13 +14,12 @@ use serde_json::{Map, Value};
 use super::record::Recording;
 use super::suite::ReadFile;
 use crate::diag::{Code, Diagnostic, Sink};
-use crate::kql::{Library, LibraryError};
+use crate::kql::{Library, LibraryError, Schema};
 use crate::model::{DeviceId, UserId, Wanted, duration};
 use crate::plan::{Input, Plan};
-use crate::playbook::test::{Fixture, Given, StepGiven, TestFault};
+use crate::playbook::test::{Document, Fixture, Given, StepGiven, TestFault};
 use crate::sim::{
     Fault, HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, SimData, SimMachine, SimUser, TableHunter,
-    story,
 };
 use crate::yaml::Tree;
 
@@ -35,8 +34,8 @@ pub(super) struct Holdings {
 
 impl Holdings {
     /// Holds a recording.
-    pub(super) fn of(recording: &Recording) -> Result<Self, String> {
-        let mut tables = story::empty_tables();
+    pub(super) fn of(recording: &Recording, schema: &Schema) -> Result<Self, String> {
+        let mut tables = Library::of_tenant(schema);
         for (name, rows) in &recording.tables {
             tables.fill(name, rows).map_err(|error| error.to_string())?;
         }
@@ -128,6 +127,14 @@ type Rows = Vec<Map<String, Value>>;
 /// Tables and their rows.
 pub(super) type Tables = BTreeMap<String, Rows>;
 
+/// What a query of a test can ask for.
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    tables: Tables,
+    watchlists: Tables,
+    documents: BTreeMap<String, Arc<str>>,
+}
+
 /// Reads the fixtures of one file of tests.
 pub(super) struct Reader<'r, 'a> {
     /// The file of tests.
@@ -135,6 +142,8 @@ pub(super) struct Reader<'r, 'a> {
     /// The folder that paths count from.
     pub(super) folder: &'r Path,
     pub(super) files: &'r mut Files<'a>,
+    /// The tables there can be.
+    pub(super) schema: &'r Schema,
     pub(super) sink: &'r mut Sink,
 }
 
@@ -145,13 +154,13 @@ impl Reader<'_, '_> {
         given: &Given,
         at: &dyn Fn(&str) -> String,
         (plan, start): (&Plan, Timestamp),
-    ) -> (Holdings, Tables) {
-        let mut tables = Tables::new();
-        for (name, fixture) in given.tables.iter().flatten() {
-            let rows = self.rows(fixture, &format!("{}/{}", at("tables"), escape(name)));
-            tables.insert(name.clone(), rows);
-        }
-        let library = self.library(&tables, &at("tables"), start);
+    ) -> (Holdings, Shelf) {
+        let shelf = Shelf {
+            tables: self.tables(given.tables.as_ref(), &at("tables")),
+            watchlists: self.tables(given.watchlists.as_ref(), &at("watchlists")),
+            documents: self.documents(given.documents.as_ref(), &at("documents")),
+        };
+        let library = self.library(&shelf, at, start);
         let recorded = given.hunt.as_ref().and_then(|fixture| self.recorded(fixture, &at("hunt"), plan));
         let machines: Vec<SimMachine> = self.items(given.machines.as_ref(), &at("machines"));
         self.ids::<DeviceId>(machines.iter().map(|machine| machine.id.as_str()), &at("machines"));
@@ -165,23 +174,20 @@ impl Reader<'_, '_> {
             indicators: Vec::new(),
         };
         let faults = self.faults(given.faults.as_deref().unwrap_or_default(), &at("faults"));
-        (Holdings { data, faults, tables: library, recorded }, tables)
+        (Holdings { data, faults, tables: library, recorded }, shelf)
     }
 
-    /// Reads what a step changes. `tables` are those in force, and afterwards those of the step.
+    /// Reads what a step changes. `shelf` is what is in force, and afterwards that of the step.
     pub(super) fn changes(
         &mut self,
         given: &StepGiven,
         at: &str,
         (plan, start): (&Plan, Timestamp),
-        tables: &mut Tables,
+        shelf: &mut Shelf,
     ) -> Changes {
-        for (name, fixture) in given.tables.iter().flatten() {
-            let rows = self.rows(fixture, &format!("{at}/tables/{}", escape(name)));
-            tables.insert(name.clone(), rows);
-        }
+        shelf.tables.extend(self.tables(given.tables.as_ref(), &format!("{at}/tables")));
         let changed = given.tables.is_some();
-        let tables = changed.then(|| self.library(tables, &format!("{at}/tables"), start));
+        let tables = changed.then(|| self.library(shelf, &|key| format!("{at}/{key}"), start));
         let recorded =
             given.hunt.as_ref().and_then(|fixture| self.recorded(fixture, &format!("{at}/hunt"), plan));
         let faults = given.faults.as_ref().map(|faults| self.faults(faults, &format!("{at}/faults")));
@@ -204,6 +210,31 @@ impl Reader<'_, '_> {
                 None
             }
         }
+    }
+
+    /// The rows of tables, or of watchlists.
+    fn tables(&mut self, given: Option<&BTreeMap<String, Fixture>>, at: &str) -> Tables {
+        let given = given.into_iter().flatten();
+        let rows = given
+            .map(|(name, fixture)| (name.clone(), self.rows(fixture, &format!("{at}/{}", escape(name)))));
+        rows.collect()
+    }
+
+    /// The texts of documents.
+    fn documents(
+        &mut self,
+        given: Option<&BTreeMap<String, Document>>,
+        at: &str,
+    ) -> BTreeMap<String, Arc<str>> {
+        let mut texts = BTreeMap::new();
+        for (address, document) in given.into_iter().flatten() {
+            let text = match document {
+                Document::Text(written) => Some(written.text.as_str().into()),
+                Document::File(name) => self.text(name, &format!("{at}/{}", escape(address))),
+            };
+            texts.extend(text.map(|text| (address.clone(), text)));
+        }
+        texts
     }
 
     /// The objects of a fixture.
@@ -258,24 +289,37 @@ impl Reader<'_, '_> {
     }
 
     /// Makes tables of rows.
-    fn library(&mut self, tables: &Tables, at: &str, start: Timestamp) -> Library {
-        let mut library = story::empty_tables();
-        for (name, rows) in tables {
+    fn library(&mut self, shelf: &Shelf, at: &dyn Fn(&str) -> String, start: Timestamp) -> Library {
+        let mut library = Library::of_tenant(self.schema);
+        for (address, text) in &shelf.documents {
+            library.add_document(address, Arc::clone(text));
+        }
+        for (name, rows) in &shelf.tables {
             let rows: Rows = rows.iter().map(|row| timed(row, name, &library, start)).collect();
-            let Err(error) = library.fill(name, &rows) else { continue };
-            let at = format!("{at}/{}", escape(name));
-            let message = error.to_string();
-            let problem = match &error {
-                LibraryError::UnknownTable(table) => {
-                    let span = self.tree.key_span(&at);
-                    let known: Vec<&str> = library.sizes().map(|(name, _)| name).collect();
-                    Diagnostic::error(Code::Fixture, span, message).nearest(table, known)
-                }
-                _ => self.tree.error(Code::Fixture, &at, message),
-            };
-            self.sink.push(problem);
+            if let Err(error) = library.fill(name, &rows) {
+                let known = self.schema.tables();
+                self.misfit(&error, known, &format!("{}/{}", at("tables"), escape(name)));
+            }
+        }
+        for (name, rows) in &shelf.watchlists {
+            if let Err(error) = library.fill_watchlist(name, rows) {
+                let known = self.schema.watchlists();
+                self.misfit(&error, known, &format!("{}/{}", at("watchlists"), escape(name)));
+            }
         }
         library
+    }
+
+    /// Reports rows that fit nowhere.
+    fn misfit<'k>(&mut self, error: &LibraryError, known: impl Iterator<Item = &'k str>, at: &str) {
+        let message = error.to_string();
+        let problem = match error {
+            LibraryError::UnknownTable(name) | LibraryError::UnknownWatchlist(name) => {
+                Diagnostic::error(Code::Fixture, self.tree.key_span(at), message).nearest(name, known)
+            }
+            _ => self.tree.error(Code::Fixture, at, message),
+        };
+        self.sink.push(problem);
     }
 
     /// The answer to the playbook's query.

@@ -37,7 +37,7 @@ pub use scrub::scrub;
 pub use suite::{Case, Naming, ReadFile, Script, Sink, Sources, Suite, load};
 
 use crate::diag::Span;
-use stage::Stage;
+use stage::{Place, Stage};
 
 /// A test that was played.
 #[derive(Debug)]
@@ -90,8 +90,8 @@ pub async fn play(case: &Arc<Case>) -> Played {
 async fn act(case: &Case, scenes: &mut Vec<Scene>) -> Result<(), String> {
     let mut stage = Stage::set(&case.setting).await?;
     for (index, step) in case.steps.iter().enumerate() {
-        let next = case.steps.get(index + 1).map(|next| next.at);
-        let seen = stage.run(&case.setting, (step.at, next), &step.changes).await?;
+        let place = if index + 1 < case.steps.len() { Place::Among } else { Place::Last };
+        let seen = stage.run(&case.setting, (step.at, place), &step.changes).await?;
         let (lines, failures) = judge::judge(case, step, &seen);
         let place = case.tree.key_span(&step.pointer);
         let (reached, ended, counts) = (seen.reached(), seen.report.state.as_str(), seen.counts());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::answers::Due;
+use super::answers::{Due, Until};
 use super::facts::{Seen, Told};
 use super::fixture::{Answers, Changes};
 use super::suite::{Setting, Sink};
@@ -40,6 +40,15 @@ pub(super) struct Stage {
     start: Timestamp,
     /// Answers that have not been given yet, the soonest first.
     pub(super) due: Vec<Due>,
+}
+
+/// Where a run stands among those of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Another comes after it.
+    Among,
+    /// It is the last.
+    Last,
 }
 
 /// Says an error with its reasons.
@@ -103,17 +112,16 @@ impl Stage {
         })
     }
 
-    /// Plays one run, at its time, and delivers what it tells. What people say before the next run is said,
-    /// and what they decided done.
+    /// Plays one run, at its time, and delivers what it tells. What people said since the last run comes before
+    /// it, what they say at once belongs to it; the last run waits for all that is still to be said.
     pub(super) async fn run(
         &mut self,
         setting: &Setting,
-        (at, next): (SignedDuration, Option<SignedDuration>),
+        (at, place): (SignedDuration, Place),
         changes: &Changes,
     ) -> Result<Seen, String> {
-        let moment = |at| self.start.checked_add(at).unwrap_or(Timestamp::MAX);
-        let (now, until) = (moment(at), next.map_or(Timestamp::MAX, moment));
-        let mut changed = self.answer(setting, now).await?;
+        let now = self.start.checked_add(at).unwrap_or(Timestamp::MAX);
+        let mut changed = self.answer(setting, Until::Before(now)).await?;
         self.clock.leap(now);
         self.answers.change(changes);
         if let Some(faults) = &changes.faults {
@@ -133,6 +141,10 @@ impl Stage {
             Ran::SlotTaken => return Err("the slot was taken".to_owned()),
         };
         self.expect_answers(setting, report.run).await?;
+        let until = match place {
+            Place::Among => Until::Now,
+            Place::Last => Until::Before(Timestamp::MAX),
+        };
         changed.extend(self.answer(setting, until).await?);
         if let Some(detail) = self.engine.store.run(report.run).await.map_err(said)? {
             report = serde_json::from_value(detail.run.report).map_err(said)?;

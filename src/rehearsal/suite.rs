@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::answers::{self, Answer};
 use super::fixture::{Changes, Files, Holdings, Reader};
 use crate::diag::{Code, Diagnostic, Sink as Problems, Span};
+use crate::kql::Schema;
 use crate::model::{List, Lists};
 use crate::plan::{Plan, SourceFile, World, compile};
 use crate::playbook::test::{self, Given, Test, TestDocument};
@@ -265,6 +266,7 @@ impl<'a> Bench<'_, 'a> {
             plan: Arc::clone(&plan),
             bytes: file.bytes.as_slice().into(),
             lists: &sources.world.lists,
+            schema: sources.world.queries.schema(),
             tenant,
             sinks: Arc::new(sinks.collect()),
         };
@@ -310,6 +312,7 @@ struct About<'a> {
     plan: Arc<Plan>,
     bytes: Arc<[u8]>,
     lists: &'a Lists,
+    schema: Schema,
     tenant: String,
     sinks: Arc<BTreeMap<String, Sink>>,
 }
@@ -351,13 +354,13 @@ impl About<'_> {
             if own.get(key).is_some() { format!("{at}/given/{key}") } else { format!("/given/{key}") }
         };
         let folder = folder_of(tree);
-        let mut reader = Reader { tree, folder: &folder, files, sink: problems };
-        let (holdings, mut tables) = reader.holdings(&given, &place, (&self.plan, start));
+        let mut reader = Reader { tree, folder: &folder, files, schema: &self.schema, sink: problems };
+        let (holdings, mut shelf) = reader.holdings(&given, &place, (&self.plan, start));
         let mut steps: Vec<Step> = Vec::new();
         for (index, step) in test.steps.iter().enumerate() {
             let pointer = format!("{at}/steps/{index}");
             let given = format!("{pointer}/given");
-            let changes = reader.changes(&step.given, &given, (&self.plan, start), &mut tables);
+            let changes = reader.changes(&step.given, &given, (&self.plan, start), &mut shelf);
             let length = step.at.read().unwrap_or_default();
             if steps.last().is_some_and(|last| length < last.at) {
                 let message = "a step cannot be before the one above it";

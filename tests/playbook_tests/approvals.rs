@@ -46,12 +46,21 @@ fn what_is_approved_is_done_and_told_of_by_the_playbook() {
     given:
       approvals: {isolate: {decision: deny, by: soc-lead, reason: exercise, after: 5m}}
     steps:
-      - {at: 0h, expect: {run: succeeded, denied: [{id: isolate, reason: 'denied by soc-lead: exercise'}]}}
-      - {at: 1h, expect: {denied: 0, pendingApproval: 0, duplicates: 3}}
+      - {at: 0h, expect: {run: waiting, pendingApproval: 1, denied: 0}}
+      - {at: 1h, expect: {denied: [{id: isolate, reason: 'denied by soc-lead: exercise'}], pendingApproval: 0, duplicates: 3}}
+      - {at: 2h, expect: {denied: 0}}
+  - name: what is said between two runs is done between them, and belongs to the second
+    given:
+      approvals: {isolate: {decision: approve, by: soc-lead, after: 10m}}
+    steps:
+      - {at: 0m, expect: {run: waiting, pendingApproval: 1, acted: 0, notified: 0}}
+      - {at: 5m, expect: {acted: 0, duplicates: 3}}
+      - {at: 20m, expect: {acted: [{id: isolate, device: wks-1.contoso.example}], notified: 1}}
+      - {at: 30m, expect: {acted: 0}}
 ",
         0,
     );
-    assert!(out.contains("3 passed"), "{out}");
+    assert!(out.contains("4 passed"), "{out}");
 }
 
 #[test]

@@ -199,6 +199,11 @@ impl Database {
         self.watchlists.get(name)
     }
 
+    /// The names of the watchlists.
+    pub fn watchlists(&self) -> impl Iterator<Item = &str> {
+        self.watchlists.keys().map(String::as_str)
+    }
+
     /// Whether any watchlist is known; if not, `_GetWatchlist` is an unknown function.
     pub fn has_watchlists(&self) -> bool {
         !self.watchlists.is_empty()
