@@ -176,6 +176,26 @@ impl Library {
         Ok(BTreeSet::new())
     }
 
+    /// Which of the tables and functions on offer a query asks for; it reads no others. A name that the
+    /// schema does not know is that of a table with columns of its own.
+    #[must_use]
+    pub fn asked<'n>(&self, query: &str, offered: impl IntoIterator<Item = &'n str>) -> BTreeSet<&'n str> {
+        let mut database = Arc::clone(&self.database);
+        let offered: Vec<&str> = offered.into_iter().collect();
+        for name in &offered {
+            if database.table(name).is_none() && !self.is_function(name) {
+                let any_columns = Columns { columns: Vec::new(), open: true };
+                Arc::make_mut(&mut database).add_table(*name, any_columns);
+            }
+        }
+        let reads = kql::bind::check(query, &database).bound.reads;
+        let is_asked = |name: &&str| match database.table(name) {
+            Some(table) => reads.tables.contains(table.name),
+            None => reads.functions.contains(*name),
+        };
+        offered.into_iter().filter(is_asked).collect()
+    }
+
     /// Adds what `externaldata` finds at an address.
     pub fn add_document(&mut self, uri: impl Into<String>, text: impl Into<Arc<str>>) {
         Arc::make_mut(&mut self.documents).insert(uri.into(), text.into());

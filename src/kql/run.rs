@@ -262,6 +262,22 @@ mod tests {
     }
 
     #[test]
+    fn only_what_a_query_names_is_asked_for() {
+        let offered = ["DeviceInfo", "EntraIdSignInEvents", "Mine", "Other", "FileProfile"];
+        let asked = |query: &str| {
+            let library = Library::new(&Schema::defender());
+            library.asked(query, offered).into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            asked("Mine | where Size > 1 | join (AADSignInEventsBeta) on X"),
+            "EntraIdSignInEvents Mine"
+        );
+        assert_eq!(asked("union Device*, O* | invoke FileProfile(SHA1)"), "DeviceInfo FileProfile Other");
+        assert_eq!(asked("search 'x'"), "DeviceInfo EntraIdSignInEvents Mine Other");
+        assert_eq!(asked("print FileProfile = 1"), "");
+    }
+
+    #[test]
     fn answers_from_outside_come_with_the_data() {
         check(
             "print SHA1 = 'ab' | invoke FileProfile(SHA1) | project SHA1, GlobalPrevalence",

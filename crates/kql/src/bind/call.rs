@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::env::Binding;
 use super::typed::{Item, Several, Typed};
 use super::{
-    Binder, COLUMN_EXPECTED, CONSTANT_EXPECTED, NO_COMMON_TYPE, NO_SIGNATURE, OUT_OF_PLACE, Scope,
-    TABLE_EXPECTED, WRONG_COUNT, WRONG_TYPE,
+    Binder, COLUMN_EXPECTED, CONSTANT_EXPECTED, NO_COMMON_TYPE, NO_SIGNATURE, OUT_OF_PLACE,
+    PLACES_OF_ADDRESSES, Scope, TABLE_EXPECTED, WRONG_COUNT, WRONG_TYPE,
 };
 use crate::catalogue::{self, Argument, Entry, Form, Misfit, Naming, ResultRule, Strictness};
 use crate::plan::{Expr as Planned, ExprKind};
@@ -59,6 +59,9 @@ impl<'a> Binder<'a> {
                 .into_scalar(self, span);
         }
         if let Some(entry) = catalogue::function(&name.text) {
+            if entry.name == PLACES_OF_ADDRESSES {
+                self.asks(entry.name);
+            }
             self.builtin(entry, name, arguments, span)
         } else {
             self.unknown_call(name);

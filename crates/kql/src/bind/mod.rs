@@ -27,6 +27,7 @@ mod typed;
 
 pub use codes::*;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
@@ -51,6 +52,9 @@ const EXPRESSIONS_MAX: usize = 200_000;
 /// Most diagnostics of one query; further ones say the same again.
 const DIAGNOSTICS_MAX: usize = 200;
 
+/// The function that says where an address is; what it knows comes from outside.
+const PLACES_OF_ADDRESSES: &str = "geo_info_from_ip_address";
+
 /// What a query means.
 #[derive(Debug, Clone)]
 pub struct Bound {
@@ -61,6 +65,18 @@ pub struct Bound {
     pub columns: Schema,
     /// What is wrong, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
+    /// What a run may ask for. Nothing else is read.
+    pub reads: Reads,
+}
+
+/// What a query reads besides its own text and documents.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Reads {
+    /// Tables of the database under their current names: those the query names and those its patterns fit.
+    pub tables: BTreeSet<String>,
+    /// Functions whose answers come from outside: those of the service, and the one that knows the places
+    /// of addresses.
+    pub functions: BTreeSet<String>,
 }
 
 impl Bound {
@@ -80,7 +96,7 @@ pub fn bind(query: &syntax::Query, database: &Database) -> Bound {
     let mut diagnostics = binder.sink;
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     diagnostics.dedup();
-    Bound { plan: Plan { slots: binder.slots, results }, columns, diagnostics }
+    Bound { plan: Plan { slots: binder.slots, results }, columns, diagnostics, reads: binder.reads }
 }
 
 /// Where the binder is in the query.
@@ -88,6 +104,7 @@ struct Binder<'a> {
     database: &'a Database,
     stored: &'a function::Stored<'a>,
     sink: Vec<Diagnostic>,
+    reads: Reads,
     /// Whether problems are not reported: a function's body at a call.
     quiet: bool,
     slots: Vec<Slot>,
@@ -135,7 +152,7 @@ struct Aggregation {
     /// Place of the next result in the row that outputs read.
     next: usize,
     /// Identities of the columns that are group keys.
-    keys: std::collections::BTreeSet<u32>,
+    keys: BTreeSet<u32>,
     /// What the current expression is over.
     over: Over,
 }
@@ -165,6 +182,7 @@ impl<'a> Binder<'a> {
             database,
             stored,
             sink: Vec::new(),
+            reads: Reads::default(),
             quiet: false,
             slots: Vec::new(),
             ids: Ids::default(),

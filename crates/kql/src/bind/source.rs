@@ -9,7 +9,9 @@ use super::names::Meaning;
 use super::rows::Rows;
 use super::{Binder, RAGGED_ROWS, Scope, TABLE_EXPECTED, UNKNOWN_TABLE, WRONG_COUNT, WRONG_PLACE};
 use crate::catalogue;
-use crate::plan::{Expr as Planned, ExprKind, ExternalData, Operator, Pipeline, Slot, SlotId, Source, Stage};
+use crate::plan::{
+    Asked, Expr as Planned, ExprKind, ExternalData, Operator, Pipeline, Slot, SlotId, Source, Stage,
+};
 use crate::schema::Gives;
 use crate::syntax::{
     self, Expr, LetValue, Name, NameStyle, OperatorKind, ParameterKind, RowSchema, StatementKind,
@@ -152,10 +154,7 @@ impl<'a> Binder<'a> {
             }
             Meaning::Defined(Binding::Broken) => Table::broken(),
             Meaning::Defined(_) => self.not_table("a scalar", name.span),
-            Meaning::Table(name, schema) => {
-                let rows = self.fresh(&schema);
-                Table::new(Source::Table { name, schema }, rows)
-            }
+            Meaning::Table(name, schema) => self.stored_table(name, schema, Asked::ByName),
             Meaning::Scalar(_) => self.not_table("a scalar", name.span),
             Meaning::Function => {
                 let Some(function) = self.stored_function(&name.text) else {
@@ -169,6 +168,22 @@ impl<'a> Binder<'a> {
                 self.unknown_table(&name.text, name.span);
                 Table::broken()
             }
+        }
+    }
+
+    /// Reads a table of the database.
+    pub(super) fn stored_table(&mut self, name: String, schema: Schema, asked: Asked) -> Table {
+        let rows = self.fresh(&schema);
+        if !self.reads.tables.contains(&name) {
+            self.reads.tables.insert(name.clone());
+        }
+        Table::new(Source::Table { name, schema, asked }, rows)
+    }
+
+    /// Remembers that a function of the outside world is asked.
+    pub(super) fn asks(&mut self, function: &str) {
+        if !self.reads.functions.contains(function) {
+            self.reads.functions.insert(function.to_owned());
         }
     }
 
@@ -208,6 +223,7 @@ impl<'a> Binder<'a> {
             }
             _ => match self.database.service(&name.text).cloned() {
                 Some(service) if service.gives == Gives::Table => {
+                    self.asks(&service.name);
                     let args = arguments.iter().map(|argument| self.scalar(&argument.value).expr).collect();
                     let schema = Schema::new(service.columns.clone());
                     let rows = self.fresh(&schema);
@@ -246,8 +262,7 @@ impl<'a> Binder<'a> {
         if let Some((name, schema)) =
             self.database.table(&text).map(|table| (table.name.to_owned(), (**table.schema).clone()))
         {
-            let rows = self.fresh(&schema);
-            Table::new(Source::Table { name, schema }, rows)
+            self.stored_table(name, schema, Asked::ByName)
         } else {
             self.unknown_table(&text, expr.span);
             Table::broken()
@@ -264,6 +279,7 @@ impl<'a> Binder<'a> {
             }
             return Table::broken();
         };
+        self.asks(&name.text);
         let rows = self.fresh(&schema);
         Table::new(Source::Function { name: name.text.clone(), args: vec![wanted.expr], schema }, rows)
     }

@@ -7,7 +7,9 @@ use crate::value::{Batch, Datetime, Dynamic, Value};
 /// The tables of a database.
 pub trait Tables {
     /// Returns the rows of a table with the columns of `schema`, in that order. Columns the table
-    /// does not have are null. `None` if there is no such table.
+    /// does not have are null. `None` if there is no such table; a query that names it does not run then,
+    /// and for one whose pattern fits it (`union Device*`, `search`) it is empty. Only tables in
+    /// [`crate::bind::Reads`] are asked for.
     fn scan(&self, name: &str, schema: &Schema) -> Option<Batch>;
 
     /// Returns when the rows of a table arrived, for `ingestion_time()`: a column as long as the

@@ -80,6 +80,15 @@ pub struct Stage {
     pub schema: Schema,
 }
 
+/// How a query asks for a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// By its name: it has to be there.
+    ByName,
+    /// By a pattern, or as one of all tables: it is empty if nobody has rows of it.
+    ByPattern,
+}
+
 /// Where rows come from.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
@@ -90,6 +99,8 @@ pub enum Source {
         name: String,
         /// Columns to read.
         schema: Schema,
+        /// Whether the table has to be there.
+        asked: Asked,
     },
     /// A table slot.
     Slot(SlotId, Schema),

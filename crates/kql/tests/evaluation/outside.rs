@@ -192,3 +192,34 @@ fn chance_is_the_same_with_the_same_seed() {
     assert_eq!(rows(1), rows(1));
     assert_ne!(rows(1), rows(2));
 }
+
+#[test]
+fn tables_that_a_pattern_fits_are_empty_if_nobody_has_them() {
+    check_rows(
+        "union Device* | summarize n = count() by DeviceName | sort by DeviceName asc",
+        &["pc1 | 1", "pc2 | 1", "pc3 | 1"],
+    );
+    check_rows("union withsource=T * | distinct T", &["DeviceInfo"]);
+    check_rows("search in (Device*) 'pc2' | project $table, DeviceName", &["DeviceInfo | pc2"]);
+    check_rows("search 'pc2' | count", &["1"]);
+    check_rows(
+        "find in (Device*) where DeviceName == 'pc3' | project source_, DeviceName",
+        &["DeviceInfo | pc3"],
+    );
+    check_rows("union Device* | where isnotnull(ingestion_time()) | count", &["3"]);
+    check_error("union DeviceInfo, EmailEvents", &env(), &EvalError::NoTable("EmailEvents".to_owned()));
+}
+
+#[test]
+fn what_a_query_reads_is_known_before() {
+    let reads = |query: &str| {
+        let reads = check(query, Database::defender()).bound.reads;
+        let all = |names: std::collections::BTreeSet<String>| names.into_iter().collect::<Vec<_>>().join(" ");
+        format!("{}; {}", all(reads.tables), all(reads.functions))
+    };
+    let query = "let f = () { table('EmailEvents') | extend p = geo_info_from_ip_address(SenderIPv4) };
+        AADSignInEventsBeta | join kind=inner (f) on AccountUpn | invoke FileProfile(Country)";
+    assert_eq!(reads(query), "EmailEvents EntraIdSignInEvents; FileProfile geo_info_from_ip_address");
+    assert_eq!(reads("union Alert* | join AlertInfo on AlertId"), "AlertEvidence AlertInfo; ");
+    assert_eq!(reads("print 1"), "; ");
+}

@@ -8,7 +8,7 @@ use super::super::typed::Typed;
 use super::super::{Binder, JOIN_CONDITION, NO_MATCH, Scope, TABLE_EXPECTED};
 use super::project::fits_pattern;
 use crate::diagnostic::Diagnostic;
-use crate::plan::{ExprKind, JoinKind, JoinSide, Operator, Source, UnionColumn, UnionInput};
+use crate::plan::{Asked, ExprKind, JoinKind, JoinSide, Operator, Source, UnionColumn, UnionInput};
 use crate::syntax::{self, BinaryOp, Expr, NameStyle};
 use crate::types::{ScalarType, Shape, promote};
 
@@ -335,9 +335,8 @@ impl<'a> Binder<'a> {
         let database = self.database;
         let mut found = Vec::new();
         for known in database.tables().filter(|table| fits_pattern(table.name, pattern)) {
-            let rows = self.fresh(known.schema);
-            let source = Source::Table { name: known.name.to_owned(), schema: (**known.schema).clone() };
-            found.push((Table::new(source, rows), known.name.to_owned()));
+            let table = self.stored_table(known.name.to_owned(), (**known.schema).clone(), Asked::ByPattern);
+            found.push((table, known.name.to_owned()));
         }
         let views: Vec<(&'a str, &'a syntax::Function, Env<'a>)> = self
             .env

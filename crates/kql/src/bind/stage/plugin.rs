@@ -313,6 +313,7 @@ impl<'a> Binder<'a> {
 
     /// A function of the service that adds columns; those the rows have already are kept.
     fn enrich(&mut self, table: &mut Table, service: &ServiceFunction, arguments: &'a [syntax::Argument]) {
+        self.asks(&service.name);
         let mut args: Vec<Planned> =
             arguments.iter().map(|argument| self.scalar(&argument.value).expr).collect();
         for parameter in service.parameters.iter().skip(args.len()) {

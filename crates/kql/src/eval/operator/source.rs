@@ -6,7 +6,7 @@ use super::super::comparison::test;
 use super::super::machine::{Machine, with_hidden};
 use super::super::{EvalError, INGESTION_TIME, Table, arithmetic};
 use super::{external, plugin, union};
-use crate::plan::{Arithmetic, Comparison, Expr, Source};
+use crate::plan::{Arithmetic, Asked, Comparison, Expr, Source};
 use crate::types::{Column, ScalarType, Schema};
 use crate::value::{Batch, Cells, Value, cast};
 
@@ -17,7 +17,7 @@ pub(in crate::eval) fn source(
     context: Option<&Table>,
 ) -> Result<Table, EvalError> {
     match source {
-        Source::Table { name, schema } => scan(machine, name, schema),
+        Source::Table { name, schema, asked } => scan(machine, name, schema, *asked),
         Source::Slot(id, schema) => {
             let table = machine.table_slot(*id)?;
             if schema.open { Ok(table) } else { Ok(with_hidden(schema, &table)) }
@@ -37,8 +37,12 @@ pub(in crate::eval) fn source(
     }
 }
 
-fn scan(machine: &Machine<'_>, name: &str, schema: &Schema) -> Result<Table, EvalError> {
-    let batch = machine.tables.scan(name, schema).ok_or_else(|| EvalError::NoTable(name.to_owned()))?;
+fn scan(machine: &Machine<'_>, name: &str, schema: &Schema, asked: Asked) -> Result<Table, EvalError> {
+    let batch = match (machine.tables.scan(name, schema), asked) {
+        (Some(batch), _) => batch,
+        (None, Asked::ByPattern) => Batch::empty(schema),
+        (None, Asked::ByName) => return Err(EvalError::NoTable(name.to_owned())),
+    };
     let mut table = Table { schema: schema.clone(), batch };
     machine.rows(table.batch.rows())?;
     let arrivals = machine.tables.ingestion_times(name).map(Arc::new).or_else(|| {

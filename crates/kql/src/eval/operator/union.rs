@@ -87,7 +87,7 @@ fn together(machine: &Machine<'_>, schema: &Schema, parts: &[Table]) -> Result<T
         }
     }
     // Rows that arrived at a time that is not known would have none.
-    if parts.iter().any(|part| part.schema.find(INGESTION_TIME).is_none()) {
+    if parts.iter().any(|part| part.batch.rows() > 0 && part.schema.find(INGESTION_TIME).is_none()) {
         all.columns.retain(|column| column.name.as_ref() != INGESTION_TIME);
     }
     for column in &mut all.columns {
