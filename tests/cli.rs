@@ -17,6 +17,8 @@ mod output;
 mod refused;
 #[path = "cli/serving.rs"]
 mod serving;
+#[path = "cli/stopped.rs"]
+mod stopped;
 #[path = "cli/tidy.rs"]
 mod tidy;
 
@@ -121,6 +123,8 @@ fn help_teaches_and_wrong_usage_is_2() {
         "show",
         "status",
         "resolve",
+        "stop",
+        "resume",
         "serve",
         "sim",
         "actions",

@@ -7,6 +7,8 @@
 mod alerts;
 #[path = "engine/cut_off.rs"]
 mod cut_off;
+#[path = "engine/stopped.rs"]
+mod stopped;
 #[path = "engine/taken_back.rs"]
 mod taken_back;
 #[path = "engine/under_way.rs"]
@@ -182,19 +184,24 @@ impl House {
 }
 
 async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
+    let client = client(sim, clock, HttpOptions::default());
     let clock: SharedClock = Arc::new(clock.clone());
-    let http = Http::open(HttpOptions::default(), Arc::clone(&clock)).expect("the HTTP client");
+    let store = Store::open(&path, Arc::clone(&clock)).await.expect("the journal");
+    let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
+    Engine { store, clock, tenants, alerts: None }
+}
+
+/// The tenant over HTTP.
+fn client(sim: &Sim, clock: &ManualClock, options: HttpOptions) -> Arc<dyn Tenant> {
+    let clock: SharedClock = Arc::new(clock.clone());
+    let http = Http::open(options, Arc::clone(&clock)).expect("the HTTP client");
     let tenant_id = SimOptions::TENANT_ID.parse().expect("a tenant id");
     let secret = Secret::new(SimApp::SECRET.to_owned());
     let options = ClientOptions {
         endpoints: EndpointOverrides::under(sim.url()),
         ..ClientOptions::with_secret("contoso", tenant_id, SimApp::CLIENT_ID, secret)
     };
-    let client: Arc<dyn Tenant> =
-        Arc::new(Client::open(options, http, Arc::clone(&clock)).expect("the client"));
-    let store = Store::open(&path, Arc::clone(&clock)).await.expect("the journal");
-    let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-    Engine { store, clock, tenants, alerts: None }
+    Arc::new(Client::open(options, http, clock).expect("the client"))
 }
 
 /// A playbook over the canned query; `rest` is added at its end.

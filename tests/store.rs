@@ -18,3 +18,5 @@ mod killed;
 mod opening;
 #[path = "store/runs.rs"]
 mod runs;
+#[path = "store/stops.rs"]
+mod stops;

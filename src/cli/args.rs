@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use super::kql::args::Kql;
 use super::sim::args::Sim;
+use super::stop::Switch;
 
 /// Policy-driven playbooks for Microsoft Defender XDR: hunt, decide, act, tell, prove
 #[derive(Debug, Parser)]
@@ -140,7 +141,8 @@ pub(super) enum Command {
     ///
     /// Also how the runs of the last 24 hours ended.
     /// Checks the chain of the journal, too. Exit code 1 if somebody has to look: a file was refused or is
-    /// held without being there, an action is parked, waits for approval or was cut off, or the journal was changed.
+    /// held without being there, an action is parked, waits for approval or was cut off, actions are stopped, or the
+    /// journal was changed.
     Status(Status),
     /// Say whether a parked action was done, after a look at the tenant
     ///
@@ -148,6 +150,16 @@ pub(super) enum Command {
     /// call, or the answer was lost. It is never sent again by itself. Your word goes into the journal,
     /// also while `serve` runs.
     Resolve(Resolve),
+    /// Stop all actions, or those in one tenant, until `resume`: hunting and messages go on
+    ///
+    /// From the moment it is written into the journal no action is begun, by no playbook, run or approval, over
+    /// restarts too. Works also while `serve` runs. What is not done for it is reported as halted, and is news
+    /// to the runs after `huntbook resume`. What was begun before is named: its answer may still come.
+    Stop(Switch),
+    /// Take actions again after `stop`; without --tenant every stop is lifted
+    ///
+    /// Exit code 1 if the tenant stays stopped because all are.
+    Resume(Switch),
     /// List the actions that wait for people's approval, with everything that is approved with them
     Approvals(Approvals),
     /// Approve actions that wait

@@ -28,6 +28,7 @@ mod setup;
 mod shipped;
 mod sim;
 mod status;
+mod stop;
 mod tables;
 mod test;
 mod transcript;
@@ -114,6 +115,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
             approvals::answer((Consent::Approve, &answer), &config, format, clock).await
         }
         Command::Deny(deny) => approvals::answer((Consent::Deny, &deny.into()), &config, format, clock).await,
+        Command::Stop(switch) => stop::stop(&switch, &config, format, clock).await,
+        Command::Resume(switch) => stop::resume(&switch, &config, format, clock).await,
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),

@@ -10,6 +10,7 @@ use super::args::{Output, Run, Shown};
 use super::choose::{Chosen, choose};
 use super::exit::{Exit, unless_ended};
 use super::output::{clean, show, tell};
+use super::stop::shown;
 use super::{Misuse, Refusal, history, report, setup, validate};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Generation};
@@ -53,6 +54,9 @@ async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock
         tenants: parts.tenants,
         alerts: setup::alerts(&settings),
     };
+    for stop in engine.store.stops().await? {
+        tell(&format!("warning: {}; `huntbook resume` lifts it", shown(&stop)));
+    }
     if !arguments.dry_run {
         take_up(&engine, &settings, &world, &chosen).await?;
     }

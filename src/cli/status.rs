@@ -12,11 +12,12 @@ use super::exit::Exit;
 use super::history::Past;
 use super::in_force::{self, InForce};
 use super::output::{clean, counted, say, say_json};
+use super::stop::shown as shown_stop;
 use super::tables::CELL_WIDTH;
 use crate::clock::SharedClock;
 use crate::settings::{self, Settings};
 use crate::store::{
-    Approval, Chain, ContentHash, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, Store,
+    Approval, Chain, ContentHash, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, Stop, Store,
 };
 
 /// Events of the journal that are checked each time: a fraction of a second. More than a busy day writes,
@@ -51,6 +52,8 @@ struct Moment {
     day: BTreeMap<String, u32>,
     /// Messages that wait.
     waiting: u32,
+    /// Who stopped actions.
+    stops: Vec<Stop>,
     chain: Chain,
     now: Timestamp,
 }
@@ -95,13 +98,8 @@ impl Moment {
             intended,
             running: store.runs(&open).await?.into_iter().map(|summary| summary.run).collect(),
             waiting: store.pending().await?,
-            chain: match store.verify_chain_end(events_max).await? {
-                Chain::Intact { events, head } => match store.verify_approvals().await? {
-                    Chain::Intact { .. } => Chain::Intact { events, head },
-                    broken @ Chain::Broken { .. } => broken,
-                },
-                broken @ Chain::Broken { .. } => broken,
-            },
+            stops: store.stops().await?,
+            chain: chain(store, events_max).await?,
             now,
         })
     }
@@ -127,6 +125,7 @@ impl Moment {
             || !self.held.is_empty()
             || !self.parked.is_empty()
             || !self.approvals.is_empty()
+            || !self.stops.is_empty()
             || alone
             || self.intended.iter().any(|effect| self.is_stuck(effect))
             || matches!(self.chain, Chain::Broken { .. })
@@ -155,6 +154,7 @@ impl Moment {
         let since = self.now.checked_sub(DAY).ok();
         json!({
             "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},
+            "stops": self.stops,
             "approvals": self.approvals.iter().map(super::approvals::in_json).collect::<Vec<_>>(),
             "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting,
             "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
@@ -167,6 +167,9 @@ impl Moment {
         let mut line = |word: &str, rest: String| {
             let _infallible = writeln!(text, "{word:<9}{rest}");
         };
+        for stop in &self.stops {
+            line("stopped", format!("{}; `huntbook resume` lifts it", shown_stop(stop)));
+        }
         for held in &self.held {
             let file = clean(&held.file, 200);
             line(
@@ -225,6 +228,13 @@ impl Moment {
         }
         text
     }
+}
+
+/// Whether the journal's histories are as they were written: the first that is not, or that of effects.
+async fn chain(store: &Store, events_max: u32) -> anyhow::Result<Chain> {
+    let effects = store.verify_chain_end(events_max).await?;
+    let all = [effects, store.verify_approvals().await?, store.verify_stops().await?];
+    Ok(all.into_iter().find(|chain| matches!(chain, Chain::Broken { .. })).unwrap_or(effects))
 }
 
 /// An effect in one line.

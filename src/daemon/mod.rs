@@ -12,6 +12,7 @@ mod left;
 mod reload;
 mod run;
 mod scan;
+mod stops;
 mod watch;
 
 pub use generation::{Generation, Instead, Live, Refused, Status};

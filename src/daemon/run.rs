@@ -19,7 +19,7 @@ use crate::fault::crash_point;
 use crate::notify::{self, Channels};
 use crate::plan::{Plan, World, compile};
 use crate::schedule::{Key, Scheduler, Skipped, Start};
-use crate::store::{ContentHash, Effects, NewSkip, Remedy, StoreError};
+use crate::store::{ContentHash, Effects, NewSkip, Remedy, Stop, StoreError};
 
 /// Messages sent in one pass.
 const DELIVERIES_MAX: u32 = 100;
@@ -98,6 +98,8 @@ pub(super) struct Known {
     pub(super) taken: Option<ContentHash>,
     /// Who is in the timetable: the journal need not be asked for their last slots.
     pub(super) scheduled: BTreeSet<Key>,
+    /// Which stops stood at the last look.
+    pub(super) stops: Vec<Stop>,
 }
 
 /// Runs that go on.
@@ -253,6 +255,9 @@ impl Daemon {
     async fn go_on_decided(&self, runs: &mut Runs) -> Result<(), DaemonError> {
         let next = self.0.engine.clock.now().checked_add(approvals::LOOK);
         runs.look = Some(next.unwrap_or(Timestamp::MAX));
+        if let Err(error) = self.note_stops().await {
+            return self.failed(runs, error.into());
+        }
         match self.claim_decided().await {
             Ok(claims) => {
                 for claim in claims {

@@ -311,6 +311,7 @@ fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
         Intended::NoLeave => {
             not_sent(step, call, StepState::Void, "there is no leave for exactly this any more")
         }
+        Intended::Stopped(stop) => not_sent(step, call, StepState::Halted, &stop.to_string()),
         Intended::OverBudget { budget, limit, used } => {
             let why = format!("{}: {used} of {limit} used", budget_name(*budget));
             not_sent(step, call, StepState::Halted, &why)

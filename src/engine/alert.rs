@@ -135,7 +135,7 @@ fn halted(report: &Report, now: Timestamp) -> Message {
     let keys: Vec<String> = halted.iter().map(|item| item.key.clone()).collect();
     let title = format!("{}: halted with {} items undone", report.name, halted.len());
     let text = format!(
-        "{reason}\n\nThe next runs meet these items again, and do what is to be done when the limits allow it. \
+        "{reason}\n\nThe next runs meet these items again, and do what is to be done when nothing stands in the way. \
          `huntbook show {}` tells more.\n\n{}",
         report.run,
         names(&keys)

@@ -230,6 +230,13 @@ impl Engine {
         if let Some(why) = course.stopped {
             return Ok(not_sent(step, call, StepState::Skipped, why));
         }
+        // Nobody is asked, and no token, for what would not be done.
+        if !matches!(leave, Leave::Asked(_))
+            && context.acts()
+            && let Some(stop) = self.store.stopped(&context.order.tenant).await?
+        {
+            return Ok(not_sent(step, call, StepState::Halted, &stop.to_string()));
+        }
         match leave {
             Leave::Free => match &course.waiting {
                 Some(first) => {

@@ -7,6 +7,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::budget::{ActionLimits, Budget, latest, over_budget};
 use super::run::{read_playbook_id, read_run_id};
+use super::stop::{self, Stop};
 use super::word::{ContentHash, EffectKey, EffectState};
 use super::{Store, StoreError, Tx, approval, at, chain, count};
 use crate::fault::crash_point;
@@ -84,6 +85,8 @@ pub enum Intended {
     },
     /// There is no leave for exactly this, or none any more. Nothing was written.
     NoLeave,
+    /// Somebody has stopped all actions, or those in the tenant. Nothing was written.
+    Stopped(Box<Stop>),
     /// A budget is used up. Nothing was written.
     OverBudget {
         /// Which.
@@ -156,9 +159,9 @@ pub struct Recent {
 }
 
 impl Store {
-    /// Writes down that an effect is about to be sent, if it may be: it is new or provably did nothing, no
-    /// other run is at it, and the budgets have room. One transaction; when it returns [`Intended::Go`] the
-    /// intent is on disk.
+    /// Writes down that an effect is about to be sent, if it may be: it is new or provably did nothing, nobody
+    /// has stopped actions, no other run is at it, and the budgets have room. One transaction; when it returns
+    /// [`Intended::Go`] the intent is on disk.
     ///
     /// Budgets slide over 24 hours of the latest time ever seen, so turning the clock back refills nothing.
     ///
@@ -179,6 +182,9 @@ impl Store {
             },
             None => 1,
         };
+        if let Some(stop) = stop::in_the_way(&mut tx, &effect.tenant).await? {
+            return Ok(Intended::Stopped(Box::new(stop)));
+        }
         if let Some(stop) = elsewhere(&mut tx, effect).await? {
             return Ok(stop);
         }

@@ -16,7 +16,7 @@
 //!   ([`Store::hear`] takes their word).
 //!
 //! People's words may be written beside the process that owns the journal: about a parked effect
-//! ([`Store::resolve`]) and about what waits for leave ([`Store::speak`]).
+//! ([`Store::resolve`]), about what waits for leave ([`Store::speak`]), and about all actions ([`Store::stop`]).
 //!
 //! A failed write means that nothing was written, and then nothing may be done: see
 //! [`StoreError::remedy`]. Rows carry the tenant's name, times are milliseconds, and the SQL is plain,
@@ -40,6 +40,7 @@ mod retention;
 mod run;
 mod seen;
 mod slot;
+mod stop;
 mod suppress;
 mod undone;
 mod unfinished;
@@ -68,6 +69,7 @@ pub use retention::Swept;
 pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement};
 pub use seen::Identity;
 pub use slot::{NewSkip, Skip};
+pub use stop::{Stop, StopWord, Stopped};
 pub use suppress::NewSuppression;
 pub use undone::{NextTime, ToldUndone};
 pub use unfinished::Unfinished;

@@ -1,0 +1,121 @@
+//! `huntbook stop` and `resume`: the kill switch for all actions, or for those in one tenant.
+
+use std::path::Path;
+
+use clap::Args;
+use serde_json::json;
+
+use super::account;
+use super::args::Output;
+use super::exit::Exit;
+use super::output::{clean, counted, say, say_json};
+use super::run::no_tenant;
+use crate::clock::SharedClock;
+use crate::settings::{self, Settings};
+use crate::store::{EffectState, Stop, StopWord, Stopped, Store};
+
+/// Longest reason kept, in characters.
+const REASON_MAX: usize = 500;
+
+/// Arguments of `stop` and `resume`.
+#[derive(Debug, Args)]
+pub(super) struct Switch {
+    /// Only in this tenant
+    #[arg(long, value_name = "NAME")]
+    pub(super) tenant: Option<String>,
+    /// Why; it stays in the journal, and whoever meets it reads it
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+/// Stops actions.
+pub(super) async fn stop(
+    arguments: &Switch,
+    config: &Path,
+    format: Output,
+    clock: SharedClock,
+) -> anyhow::Result<Exit> {
+    let settings = settings::load(config)?;
+    if let Some(tenant) = &arguments.tenant
+        && !settings.tenants.contains_key(tenant)
+    {
+        return Err(unknown(tenant, &settings));
+    }
+    let stopped = Store::stop(&settings.store.path, clock, &word(arguments)?).await?;
+    let (Stopped::Now(stop) | Stopped::Before(stop)) = &stopped;
+    let mut under_way =
+        Store::open_reader(&settings.store.path).await?.effects_in(EffectState::Intended).await?;
+    under_way.retain(|effect| stop.tenant.as_ref().is_none_or(|tenant| *tenant == effect.tenant));
+    let written = matches!(stopped, Stopped::Now(_));
+    if format == Output::Json {
+        say_json(&json!({"stop": stop, "written": written, "underWay": under_way}))?;
+        return Ok(Exit::Fine);
+    }
+    let already = if written { "" } else { " (so it was; nothing is changed)" };
+    say(&format!("{}{already}", shown(stop)))?;
+    say("hunting and messages go on; what is not done for it comes back after `huntbook resume`")?;
+    if !under_way.is_empty() {
+        let count = counted((under_way.len(), "action"));
+        say(&format!("begun before and without an answer yet: {count}; see `huntbook status`"))?;
+    }
+    for effect in &under_way {
+        say(&format!("  {} of {}, run {}", effect.action, clean(&effect.target, 120), effect.run))?;
+    }
+    Ok(Exit::Fine)
+}
+
+/// Lets actions be taken again.
+pub(super) async fn resume(
+    arguments: &Switch,
+    config: &Path,
+    format: Output,
+    clock: SharedClock,
+) -> anyhow::Result<Exit> {
+    let settings = settings::load(config)?;
+    let lifted = Store::resume(&settings.store.path, clock, &word(arguments)?).await?;
+    // A tenant that is in the settings no more can still be stopped.
+    if let Some(tenant) = arguments.tenant.as_ref().filter(|_tenant| lifted.is_empty())
+        && !settings.tenants.contains_key(tenant)
+    {
+        return Err(unknown(tenant, &settings));
+    }
+    let standing = Store::open_reader(&settings.store.path).await?.stops().await?;
+    let in_the_way: Vec<&Stop> = match &arguments.tenant {
+        Some(_) => standing.iter().filter(|stop| stop.tenant.is_none()).collect(),
+        None => standing.iter().collect(),
+    };
+    if format == Output::Json {
+        say_json(&json!({"lifted": lifted, "standing": standing}))?;
+    } else {
+        for stop in &lifted {
+            say(&format!("not any more: {}", shown(stop)))?;
+        }
+        if lifted.is_empty() && in_the_way.is_empty() {
+            say("nothing was stopped")?;
+        }
+        for stop in &in_the_way {
+            say(&format!("{}: `huntbook resume` without `--tenant` lifts that", shown(stop)))?;
+        }
+    }
+    Ok(if in_the_way.is_empty() { Exit::Fine } else { Exit::Findings })
+}
+
+/// A stop for people.
+pub(super) fn shown(stop: &Stop) -> String {
+    clean(&stop.to_string(), 700)
+}
+
+fn word(arguments: &Switch) -> anyhow::Result<StopWord> {
+    let account = account::caller()?;
+    let reason = arguments.reason.as_deref().map(|reason| clean(reason.trim(), REASON_MAX));
+    Ok(StopWord {
+        tenant: arguments.tenant.clone(),
+        reason: reason.filter(|reason| !reason.is_empty()),
+        account: account.name,
+        uid: account.uid,
+    })
+}
+
+fn unknown(tenant: &str, settings: &Settings) -> anyhow::Error {
+    no_tenant(Some(tenant), &settings.tenants.keys().cloned().collect::<Vec<_>>())
+}

@@ -1,0 +1,118 @@
+//! `stop` and `resume`, beside a huntbook that serves.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use huntbook::clock::{Clock as _, SystemClock};
+use huntbook::sim::{Sim, SimApp};
+use jiff::SignedDuration;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use crate::{PLAYBOOK, SECRET_NAME, ask, ends, json, project, tenant, text};
+
+/// How often something is looked for; ten times a second.
+const LOOKS_MAX: u32 = 300;
+
+/// Serves a folder; gives the lines it logs.
+fn serve(dir: &TempDir) -> (Child, mpsc::Receiver<String>) {
+    let mut served = Command::new(env!("CARGO_BIN_EXE_huntbook"))
+        .arg("serve")
+        .current_dir(dir.path())
+        .env_clear()
+        .env(SECRET_NAME, SimApp::SECRET)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(served.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let (sender, receiver) = mpsc::channel(1000);
+    std::thread::spawn(move || lines.for_each(|line| drop(sender.blocking_send(line))));
+    (served, receiver)
+}
+
+/// Waits for a line with `part`.
+async fn hear(lines: &mut mpsc::Receiver<String>, part: &str) {
+    loop {
+        let line = lines.recv().await.unwrap_or_else(|| panic!("nobody said `{part}`"));
+        if line.contains(part) {
+            return;
+        }
+    }
+}
+
+/// Waits until `status` is as wanted.
+async fn until(dir: &TempDir, is_so: impl Fn(&Value) -> bool) {
+    for _look in 0..LOOKS_MAX {
+        if is_so(&json(&ask(dir, &["status", "--format", "json"]).await)) {
+            return;
+        }
+        SystemClock.sleep(SignedDuration::from_millis(100)).await;
+    }
+    panic!("it never came to that");
+}
+
+fn tagged(sim: &Sim) -> usize {
+    sim.effects().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_huntbook_that_serves_obeys_a_stop_and_goes_on_after_it() {
+    let sim = tenant().await;
+    let dir = project(&sim, &format!("{PLAYBOOK}schedule: {{every: 1s}}\n"));
+    // Before anything ever ran.
+    let stopped = ask(&dir, &["stop", "--reason", "wrong list", "--format", "json"]).await;
+    ends(&stopped, 0);
+    let stopped = json(&stopped);
+    assert_eq!((&stopped["written"], &stopped["stop"]["reason"]), (&true.into(), &"wrong list".into()));
+    let (mut served, mut lines) = serve(&dir);
+    hear(&mut lines, "actions are stopped").await;
+    until(&dir, |status| status["lastDay"]["runs"]["halted"].as_u64().is_some_and(|runs| 0 < runs)).await;
+    assert_eq!(tagged(&sim), 0);
+    let status = ask(&dir, &["status"]).await;
+    ends(&status, 1);
+    let said = text(&status.stdout);
+    assert!(said.contains("all actions are stopped since") && said.contains("wrong list"), "{said}");
+    ends(&ask(&dir, &["resume", "--tenant", "contoso"]).await, 1);
+    let resumed = ask(&dir, &["resume"]).await;
+    ends(&resumed, 0);
+    assert!(text(&resumed.stdout).contains("not any more: all actions"), "{}", text(&resumed.stdout));
+    hear(&mut lines, "actions are taken again").await;
+    for _look in 0..LOOKS_MAX {
+        if 0 < tagged(&sim) {
+            break;
+        }
+        SystemClock.sleep(SignedDuration::from_millis(100)).await;
+    }
+    assert_eq!(tagged(&sim), 1, "what was not done is news");
+    // While it serves.
+    ends(&ask(&dir, &["stop", "--tenant", "contoso"]).await, 0);
+    hear(&mut lines, "actions in `contoso` are stopped").await;
+    served.kill().unwrap();
+    served.wait().unwrap();
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_by_hand_says_that_actions_are_stopped() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    ends(&ask(&dir, &["stop", "--tenant", "contosso"]).await, 2);
+    ends(&ask(&dir, &["stop", "--tenant", "contoso", "--reason", "wait"]).await, 0);
+    let again = ask(&dir, &["stop", "--tenant", "contoso"]).await;
+    ends(&again, 0);
+    assert!(text(&again.stdout).contains("nothing is changed"), "{}", text(&again.stdout));
+    let run = ask(&dir, &["run", "Tag servers"]).await;
+    ends(&run, 1);
+    for said in [text(&run.stdout), text(&run.stderr)] {
+        assert!(said.contains("actions in `contoso` are stopped since"), "{said}");
+    }
+    assert_eq!(tagged(&sim), 0);
+    let nothing = ask(&dir, &["resume", "--tenant", "contosso"]).await;
+    ends(&nothing, 2);
+    ends(&ask(&dir, &["resume", "--tenant", "contoso"]).await, 0);
+    ends(&ask(&dir, &["resume"]).await, 0);
+    ends(&ask(&dir, &["run", "Tag servers"]).await, 0);
+    assert_eq!(tagged(&sim), 1);
+    sim.stop().await;
+}

@@ -1,0 +1,34 @@
+//! Somebody stops actions after a run has died: what it left is not begun, and comes back when they are resumed.
+
+use std::sync::Arc;
+
+use huntbook::clock::SystemClock;
+use huntbook::store::{StopWord, Store};
+
+use crate::world::World;
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, wait};
+
+/// Where a run dies before it has sent anything.
+const POINTS: &[&str] = &["c06_batch_journalled", "c07_plan_built", "c08_before_intent"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_kill_makes_a_stop_forgotten() {
+    let world = World::start().await;
+    let mut toll = Toll::default();
+    let word = StopWord { tenant: None, reason: None, account: "duty".to_owned(), uid: 4001 };
+    let journal = world.path("huntbook.db");
+    for point in POINTS {
+        world.fleet.grow(NEW_DEVICES);
+        let status = wait(world.spawn(&["run", "Contain"], Some(point)), &world).await;
+        assert_eq!(status.code(), None, "nobody died at {point}\n{}", world.log_tail());
+        toll.count(&world).await;
+        Store::stop(&journal, Arc::new(SystemClock), &word).await.unwrap();
+        let before = world.sim.effects();
+        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        assert_eq!(world.sim.effects(), before, "after {point}\n{}", world.log_tail());
+        Store::resume(&journal, Arc::new(SystemClock), &word).await.unwrap();
+    }
+    finish(&world).await;
+    check_tenant(&world, &toll).await;
+    check_journal(&world).await;
+}
