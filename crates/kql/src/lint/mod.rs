@@ -9,6 +9,7 @@
 
 mod codes;
 mod comparison;
+mod reach;
 mod result;
 mod rule;
 mod source;
@@ -67,7 +68,7 @@ pub fn lint(text: &str, checked: &Checked, database: &Database, purpose: &Use) -
     let context = Context { text, checked, database, purpose };
     let mut found = Vec::new();
     time::unbounded_scans(&context, &mut found);
-    time::look_back(&context, &mut found);
+    reach::look_back(&context, &mut found);
     comparison::comparisons(&context, &mut found);
     source::sources(&context, &mut found);
     result::needs(&context, &mut found);

@@ -72,17 +72,14 @@ impl Look<'_, '_> {
 
 impl<'a> Visit<'a> for Look<'_, '_> {
     fn expr(&mut self, expr: &'a Expr) {
-        match &expr.kind {
-            ExprKind::Name(name) => {
-                if let Some(table) = self.database.table(&name.text) {
-                    let table = table.name.to_owned();
-                    self.table(&table, name.span);
-                }
-            }
-            ExprKind::ExternalData { .. } => {
-                self.refuse(expr.span, "`externaldata` is not possible in a near-real-time query");
-            }
-            _ => {}
+        if let Some((name, span)) = walk::table_named(expr)
+            && let Some(table) = self.database.table(name)
+        {
+            let table = table.name.to_owned();
+            self.table(&table, span);
+        }
+        if let ExprKind::ExternalData { .. } = &expr.kind {
+            self.refuse(expr.span, "`externaldata` is not possible in a near-real-time query");
         }
     }
 

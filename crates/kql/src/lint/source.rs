@@ -44,20 +44,15 @@ impl<'a> Visit<'a> for Look<'_, '_> {
     fn operator(&mut self, operator: &'a Operator) {
         match &operator.kind {
             OperatorKind::Join(join) => self.join(operator.keyword, join),
-            OperatorKind::Search(search) if search.tables.is_empty() => self.search(operator),
+            OperatorKind::Search(search) if search.tables.is_empty() => {
+                self.wide(operator.keyword, "`search` without `in`");
+            }
             OperatorKind::Find(find) if find.tables.is_empty() => {
                 self.wide(operator.keyword, "`find` without `in`");
             }
-            OperatorKind::Union(union) => {
-                let everything = |table: &&Expr| match &strip(table).kind {
-                    ExprKind::Star => true,
-                    ExprKind::Name(name) => name.style == NameStyle::Pattern && name.text == "*",
-                    _ => false,
-                };
-                if let Some(table) = union.tables.iter().find(everything) {
-                    self.wide(table.span, "`union *`");
-                }
-            }
+            OperatorKind::Search(search) => self.everything(&search.tables, "`search in (*)`"),
+            OperatorKind::Find(find) => self.everything(&find.tables, "`find in (*)`"),
+            OperatorKind::Union(union) => self.everything(&union.tables, "`union *`"),
             OperatorKind::MvExpand(expand) if expand.expand.items.len() > 2 => {
                 let message = "several arrays are expanded side by side, not crossed";
                 let help =
@@ -78,18 +73,25 @@ impl Look<'_, '_> {
             let diagnostic = Diagnostic::note(IMPLICIT_JOIN, keyword, message).with_help(help);
             self.found.push(diagnostic.with_fix(keyword.after(), " kind=innerunique"));
         }
-        let ExprKind::Name(name) = &strip(&join.right).kind else {
+        let Some((table, span)) = walk::table_named(strip(&join.right)) else {
             return;
         };
-        if self.database.table(&name.text).is_some() {
-            let message = format!("the join reads all of `{}`", name.text);
+        if self.database.table(table).is_some() {
+            let message = format!("the join reads all of `{table}`");
             let help = "filter the right side by time and by what is joined before joining";
-            self.found.push(Diagnostic::warning(UNBOUNDED_JOIN, name.span, message).with_help(help));
+            self.found.push(Diagnostic::warning(UNBOUNDED_JOIN, span, message).with_help(help));
         }
     }
 
-    fn search(&mut self, operator: &Operator) {
-        self.wide(operator.keyword, "`search` without `in`");
+    fn everything(&mut self, tables: &[Expr], what: &str) {
+        let is_everything = |table: &&Expr| match &strip(table).kind {
+            ExprKind::Star => true,
+            ExprKind::Name(name) => name.style == NameStyle::Pattern && name.text == "*",
+            _ => false,
+        };
+        if let Some(table) = tables.iter().find(is_everything) {
+            self.wide(table.span, what);
+        }
     }
 
     fn wide(&mut self, span: Span, what: &str) {

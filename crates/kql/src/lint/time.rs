@@ -1,27 +1,37 @@
-//! Time: is each table read for a limited time, and does the rule look as far back as its query?
+//! Is each table read for a limited time?
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::walk::{self, Visit, strip};
-use super::{Context, LOOK_BACK, NO_TIME_FILTER};
+use super::{Context, NO_TIME_FILTER};
 use crate::diagnostic::Diagnostic;
 use crate::lex::Token;
 use crate::schema::Database;
 use crate::syntax::{
-    BinaryOp, Expr, ExprKind, LetValue, LiteralKind, OperatorKind, Pipeline, Statement, StatementKind,
+    BinaryOp, Expr, ExprKind, LetValue, NameStyle, Operator, OperatorKind, Pipeline, Statement,
+    StatementKind, fits_pattern,
 };
 use crate::text::Span;
-use crate::types::ScalarType;
-use crate::value::Timespan;
+use crate::types::{ScalarType, Schema};
 
 /// How far back the service keeps events; a filter of this length changes no result.
 const RETENTION: &str = "30d";
 
 /// A place where a table of events is read.
+#[derive(Clone, Copy)]
 struct Scan<'a> {
     span: Span,
-    table: &'a str,
     column: &'a str,
+    mend: Mend,
+}
+
+/// How a filter can be added to a place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mend {
+    /// Behind the table itself.
+    Behind,
+    /// By rewriting the operator: a pattern, and the tables of `search` and `find`, take no operators.
+    Rewrite,
 }
 
 /// Reports tables of events that are read without a limit in time. Where a rule runs the query, the rule's
@@ -38,17 +48,20 @@ pub(super) fn unbounded_scans(context: &Context<'_>, found: &mut Vec<Diagnostic>
     };
     scans.statements(&context.checked.parsed.query.statements);
     for scan in scans.found {
-        let message = format!("`{}` is read without a time filter", scan.table);
+        let table = scan.span.of(context.text);
+        let message = format!("`{table}` is read without a time filter");
         let help = format!(
             "reading all {RETENTION} costs time and quota; compare `{}` with `ago(...)`",
             scan.column
         );
         let diagnostic = Diagnostic::warning(NO_TIME_FILTER, scan.span, message).with_help(help);
         let filter = format!("| where {} > ago({RETENTION})", scan.column);
-        found.push(if is_operand(context, scan.span) {
-            diagnostic.with_fix(scan.span, format!("({} {filter})", scan.table))
-        } else {
-            diagnostic.with_fix(scan.span.after(), format!("\n{filter}"))
+        found.push(match scan.mend {
+            Mend::Rewrite => diagnostic,
+            Mend::Behind if is_operand(context, scan.span) => {
+                diagnostic.with_fix(scan.span, format!("({table} {filter})"))
+            }
+            Mend::Behind => diagnostic.with_fix(scan.span.after(), format!("\n{filter}")),
         });
     }
 }
@@ -110,34 +123,64 @@ impl<'a> Scans<'a> {
     }
 
     /// Returns the scan that a bare table, or a variable for one, is.
-    fn scan_of(&mut self, expr: &'a Expr) -> Option<Scan<'a>> {
-        let ExprKind::Name(name) = &expr.kind else {
-            return None;
-        };
-        let text = name.text.as_str();
-        if let Some(scan) = self.open.get(text) {
-            return Some(Scan { span: scan.span, table: scan.table, column: scan.column });
+    fn scan_of(&self, expr: &'a Expr) -> Option<Scan<'a>> {
+        let (text, span) = walk::table_named(expr)?;
+        if let ExprKind::Name(name) = &expr.kind {
+            if let Some(scan) = self.open.get(text) {
+                return Some(*scan);
+            }
+            if self.names.contains(text) {
+                return None;
+            }
+            if name.style == NameStyle::Pattern {
+                let mut tables = self.database.tables().filter(|table| fits_pattern(table.name, text));
+                let column = tables.find_map(|table| time_column(table.schema))?;
+                // What reads everything has a rule of its own.
+                return (text != "*").then_some(Scan { span, column, mend: Mend::Rewrite });
+            }
         }
-        if self.names.contains(text) {
-            return None;
-        }
-        let table = self.database.table(text)?;
-        let column = table.schema.columns.iter().find(|column| {
-            column.ty == ScalarType::Datetime && matches!(&*column.name, "Timestamp" | "TimeGenerated")
-        })?;
-        Some(Scan { span: name.span, table: text, column: &column.name })
+        let column = time_column(self.database.table(text)?.schema)?;
+        Some(Scan { span, column, mend: Mend::Behind })
     }
 
     fn pipeline(&mut self, pipeline: &'a Pipeline) {
-        let Some(source) = pipeline.source.as_deref() else {
-            return;
-        };
-        match self.scan_of(strip(source)) {
-            Some(_) if pipeline.operators.iter().any(is_time_filter) => {}
-            Some(scan) => self.found.push(scan),
-            None => {}
+        let source = pipeline.source.as_deref().and_then(|source| self.scan_of(strip(source)));
+        if let Some(scan) = source
+            && !pipeline.operators.iter().any(is_time_filter)
+        {
+            self.found.push(scan);
+        }
+        let mut operators = pipeline.operators.as_slice();
+        while let Some((operator, further)) = operators.split_first() {
+            operators = further;
+            let (tables, mend): (Vec<&'a Expr>, _) = match &operator.kind {
+                OperatorKind::Join(join) | OperatorKind::Lookup(join) => {
+                    self.found.extend(self.scan_of(strip(&join.right)));
+                    continue;
+                }
+                OperatorKind::Union(union) => (union.tables.iter().collect(), Mend::Behind),
+                OperatorKind::Search(search) => (search.tables.iter().collect(), Mend::Rewrite),
+                OperatorKind::Find(find) => (find.tables.iter().collect(), Mend::Rewrite),
+                _ => continue,
+            };
+            if is_time_filter(operator) || further.iter().any(is_time_filter) {
+                continue;
+            }
+            let scans = tables.into_iter().filter_map(|table| self.scan_of(strip(table)));
+            let scans: Vec<Scan<'a>> = scans
+                .map(|scan| Scan { mend: if mend == Mend::Rewrite { mend } else { scan.mend }, ..scan })
+                .collect();
+            self.found.extend(scans);
         }
     }
+}
+
+/// Returns the column with the time of a table's events.
+fn time_column(schema: &Schema) -> Option<&str> {
+    let is_time = |column: &&crate::types::Column| {
+        column.ty == ScalarType::Datetime && matches!(&*column.name, "Timestamp" | "TimeGenerated")
+    };
+    schema.columns.iter().find(is_time).map(|column| &*column.name)
 }
 
 /// Looks for tables inside an expression that is none itself.
@@ -149,25 +192,15 @@ impl<'a> Visit<'a> for Nested<'_, 'a> {
     fn pipeline(&mut self, pipeline: &'a Pipeline) {
         self.scans.pipeline(pipeline);
     }
-
-    fn operator(&mut self, operator: &'a crate::syntax::Operator) {
-        let tables: Vec<&'a Expr> = match &operator.kind {
-            OperatorKind::Join(join) | OperatorKind::Lookup(join) => vec![&*join.right],
-            OperatorKind::Union(union) => union.tables.iter().collect(),
-            _ => Vec::new(),
-        };
-        for table in tables {
-            if let Some(scan) = self.scans.scan_of(strip(table)) {
-                self.scans.found.push(scan);
-            }
-        }
-    }
 }
 
 /// Whether an operator keeps rows by their time.
-fn is_time_filter(operator: &crate::syntax::Operator) -> bool {
-    let OperatorKind::Where(condition) = &operator.kind else {
-        return false;
+fn is_time_filter(operator: &Operator) -> bool {
+    let condition = match &operator.kind {
+        OperatorKind::Where(condition) => condition,
+        OperatorKind::Search(search) => &search.predicate,
+        OperatorKind::Find(find) => &find.predicate,
+        _ => return false,
     };
     let mut times = Times { found: false };
     walk::expr(condition, &mut times);
@@ -191,58 +224,22 @@ impl<'a> Visit<'a> for Times {
             ExprKind::In { operand, .. } => vec![&**operand],
             _ => return,
         };
-        self.found |= operands.into_iter().any(names_time);
+        let is_time = |column: &str| matches!(column, "Timestamp" | "TimeGenerated");
+        self.found |= operands.into_iter().any(|operand| names_time(operand, &is_time));
     }
 }
 
-/// Whether an expression is made of the time of an event.
-fn names_time(expr: &Expr) -> bool {
+/// Whether an expression is made of the time of an event: of a column that holds it, or the time of arrival.
+pub(super) fn names_time(expr: &Expr, is_time: &impl Fn(&str) -> bool) -> bool {
     match &strip(expr).kind {
-        ExprKind::Name(name) => matches!(name.text.as_str(), "Timestamp" | "TimeGenerated"),
+        ExprKind::Name(name) => is_time(&name.text),
         ExprKind::Call { name, arguments, .. } => {
-            name.text == "ingestion_time" || arguments.iter().any(|argument| names_time(&argument.value))
+            name.text == "ingestion_time"
+                || arguments.iter().any(|argument| names_time(&argument.value, is_time))
         }
         ExprKind::Binary { op: BinaryOp::Add | BinaryOp::Sub, left, right, .. } => {
-            names_time(left) || names_time(right)
+            names_time(left, is_time) || names_time(right, is_time)
         }
         _ => false,
-    }
-}
-
-/// Reports `ago(...)` that reaches further back than the rule that runs the query.
-pub(super) fn look_back(context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-    let Some(period) = context.purpose.period else {
-        return;
-    };
-    let mut reaches = Reaches { found: Vec::new() };
-    walk::query(&context.checked.parsed.query, &mut reaches);
-    for (span, text) in reaches.found {
-        let beyond = Timespan::parse(text).is_some_and(|span| span.0 > period);
-        if beyond {
-            let message = format!("the query looks back {text}, further than the rule that runs it");
-            let help =
-                "rows before the rule's period are not there; make the period as long, or look back less far";
-            found.push(Diagnostic::warning(LOOK_BACK, span, message).with_help(help));
-        }
-    }
-}
-
-struct Reaches<'a> {
-    found: Vec<(Span, &'a str)>,
-}
-
-impl<'a> Visit<'a> for Reaches<'a> {
-    fn expr(&mut self, expr: &'a Expr) {
-        let ExprKind::Call { name, arguments, .. } = &expr.kind else {
-            return;
-        };
-        if name.text != "ago" {
-            return;
-        }
-        if let Some(ExprKind::Literal(literal)) = arguments.first().map(|argument| &argument.value.kind)
-            && let LiteralKind::TimeSpan(text) = &literal.kind
-        {
-            self.found.push((expr.span, text));
-        }
     }
 }

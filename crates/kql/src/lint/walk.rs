@@ -1,9 +1,10 @@
 //! Visits every expression and every operator of a query.
 
 use crate::syntax::{
-    Expr, ExprKind, FindColumns, GraphElement, LetValue, NamedExpr, Operator, OperatorKind, ParsePiece,
-    Pipeline, Query, Statement, StatementKind,
+    Expr, ExprKind, FindColumns, GraphElement, LetValue, Literal, LiteralKind, NamedExpr, Operator,
+    OperatorKind, ParsePiece, Pipeline, Query, Statement, StatementKind,
 };
+use crate::text::Span;
 
 /// Looks at the nodes of a query; parents come before children.
 pub(super) trait Visit<'a> {
@@ -185,6 +186,20 @@ fn rarely<'a>(operator: &'a Operator, visit: &mut impl Visit<'a>) {
             all([from, to].into_iter().chain(step), visit);
         }
         _ => {}
+    }
+}
+
+/// Returns the name of a table that an expression reads, if it is nothing but a name or `table("name")`.
+pub(super) fn table_named(node: &Expr) -> Option<(&str, Span)> {
+    match &node.kind {
+        ExprKind::Name(name) => Some((&name.text, name.span)),
+        ExprKind::Call { receiver: None, name, arguments } if name.text == "table" => {
+            match &arguments.first()?.value.kind {
+                ExprKind::Literal(Literal { kind: LiteralKind::String(text), .. }) => Some((text, node.span)),
+                _ => None,
+            }
+        }
+        _ => None,
     }
 }
 

@@ -197,3 +197,46 @@ pub enum NameStyle {
     /// Nothing is there; the parser has said so. The text is empty.
     Missing,
 }
+
+/// Whether a name fits a pattern, where `*` stands for any text. Case matters.
+pub fn fits_pattern(name: &str, pattern: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|head| name.strip_prefix(head)) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = rest.get(at + part.len()..).unwrap_or_default();
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_stand_for_any_text() {
+        for (name, pattern, expected) in [
+            ("DeviceName", "Device*", true),
+            ("DeviceName", "*Name", true),
+            ("DeviceName", "*vice*", true),
+            ("DeviceName", "device*", false),
+            ("DeviceName", "D*N*e", true),
+            ("DeviceName", "D*x*e", false),
+            ("ab", "ab*b", false),
+            ("a", "*", true),
+        ] {
+            assert_eq!(fits_pattern(name, pattern), expected, "{name} {pattern}");
+        }
+    }
+}

@@ -50,6 +50,15 @@ fn tables_are_read_for_a_limited_time() {
             ("let e = DeviceEvents | where Timestamp > ago(1d); e | count", &[]),
             ("U | count", &[]),
             ("union (DeviceEvents | where Timestamp > ago(1d)), DeviceInfo", &["KQL300 DeviceInfo"]),
+            ("union DeviceEvents, DeviceInfo | where Timestamp > ago(1d)", &[]),
+            ("union Device* | count", &["KQL300 Device*"]),
+            ("union Device* | where Timestamp > ago(1d)", &[]),
+            ("table('DeviceEvents') | count", &["KQL300 table('DeviceEvents')"]),
+            ("search in (DeviceEvents, Email*) 'x'", &["KQL300 DeviceEvents", "KQL300 Email*"]),
+            ("search in (DeviceEvents) 'x' and Timestamp > ago(1d)", &[]),
+            ("search in (DeviceEvents) 'x' | where Timestamp > ago(1d)", &[]),
+            ("find in (DeviceEvents) where FileName == 'x'", &["KQL300 DeviceEvents"]),
+            ("find in (DeviceEvents) where Timestamp > ago(1d) and FileName == 'x'", &[]),
         ],
     );
     assert_eq!(fixed("DeviceEvents | count"), "DeviceEvents\n| where Timestamp > ago(30d) | count");
@@ -64,6 +73,8 @@ fn a_mended_query_reads_for_a_limited_time_and_is_right() {
         "union withsource=Table DeviceFileEvents, (DeviceInfo)",
         "DeviceEvents | where Timestamp > ago(1h) | lookup DeviceInfo on DeviceId",
         "let e = DeviceEvents; e | count",
+        "table('DeviceEvents') | count",
+        "union (table('DeviceEvents')), DeviceInfo",
         "let f = () { DeviceEvents }; f() | count",
         "DeviceEvents",
     ] {
@@ -118,6 +129,11 @@ fn sources_read_no_more_than_they_need() {
             ("U | sort by Count | take 5", &[]),
             ("search in (U) \"x\"", &[]),
             ("search \"x\"", &["KQL308 search"]),
+            ("search in (*) \"x\"", &["KQL308 *"]),
+            ("find where Name == \"x\"", &["KQL308 find"]),
+            ("find in (*) where Name == \"x\"", &["KQL308 *"]),
+            ("union withsource=S * | where Timestamp > ago(1d)", &["KQL308 *"]),
+            ("U | join kind=inner table('U') on Name", &["KQL305 table('U')"]),
         ],
     );
     assert_eq!(
@@ -156,6 +172,34 @@ fn rules_restrict_queries() {
             ("T | where Name == \"x\"", &[]),
         ],
     );
+    let purpose = Use { period: Some(24 * hour), ..Use::default() };
+    check_lints(
+        &purpose,
+        &[
+            ("let lookback = 7d; T | where Timestamp > ago(lookback)", &["KQL301 ago(lookback)"]),
+            ("let start = ago(7d); T | where Timestamp >= start", &["KQL301 start"]),
+            ("T | where Timestamp > now() - 7d", &["KQL301 now() - 7d"]),
+            ("T | where now() - Timestamp < 2 * 1d", &["KQL301 2 * 1d"]),
+            ("T | where Timestamp between (ago(7d) .. now())", &["KQL301 ago(7d)"]),
+            ("T | where Timestamp between (startofday(ago(1d)) .. 1d)", &["KQL301 startofday(ago(1d))"]),
+            (
+                "T | where Timestamp between (datetime_add('day', -2, now()) .. 2d)",
+                &["KQL301 datetime_add('day', -2, now())"],
+            ),
+            (
+                "let f = (d: timespan) { T | where Timestamp > ago(d) }; let d = 7d; f(1h) | take 1",
+                &["KQL307 take"],
+            ),
+            ("T | extend At = bin(Timestamp, 1h) | where ago(2d) < At", &["KQL301 ago(2d)"]),
+            ("T | make-series n = count() on Timestamp from ago(7d) to now() step 1d", &["KQL301 ago(7d)"]),
+            ("T | where Timestamp > startofday(now())", &[]),
+            ("T | where Timestamp > ago(1d)", &[]),
+            ("T | extend Seen = todatetime(Name) | where Seen > ago(7d)", &[]),
+        ],
+    );
+    let found = lints("T | where Timestamp > startofday(ago(36h))", &purpose);
+    let message = found.first().map(|diagnostic| diagnostic.message.as_str());
+    assert_eq!(message, Some("the query looks back 60h, further than the rule that runs it"));
     let purpose = Use { near_real_time: NearRealTime::Yes, ..Use::default() };
     check_lints(
         &purpose,

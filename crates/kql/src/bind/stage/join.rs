@@ -6,10 +6,9 @@ use super::super::rows::{Col, Rows, number_duplicates, unify};
 use super::super::source::{Table, strip};
 use super::super::typed::Typed;
 use super::super::{Binder, JOIN_CONDITION, NO_MATCH, Scope, TABLE_EXPECTED};
-use super::project::fits_pattern;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Asked, ExprKind, JoinKind, JoinSide, Operator, Source, UnionColumn, UnionInput};
-use crate::syntax::{self, BinaryOp, Expr, NameStyle};
+use crate::syntax::{self, BinaryOp, Expr, NameStyle, fits_pattern};
 use crate::types::{ScalarType, Shape, promote};
 
 /// Whether a union leaves out tables that do not exist.
