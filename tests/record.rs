@@ -149,6 +149,27 @@ async fn past_hours_are_replayed_run_by_run() {
     assert!(out.contains("acted isolate wks-014.contoso.example"), "{out}");
     let said = project.says(&["backtest", "psexec-fanout", "--from", "4h", "--every", "2h"], 0).await;
     assert!(said.contains(" 2 runs from ") || said.contains(" 3 runs from "), "{said}");
+    // A share of the devices is reckoned from those of the time, in the tenant and in what was recorded, and where
+    // the query looks at the devices itself.
+    project.says(&["record", "psexec-fanout", "--tables", "--since", "4h"], 0).await;
+    let shipped = fs::read_to_string(project.at("playbooks/psexec-fanout.yaml")).unwrap();
+    let joined = shipped.replace(
+        "    DeviceFileEvents\n",
+        "    let known = DeviceInfo | where DeviceName startswith 'wks-014';\n    DeviceFileEvents\n    | where DeviceId in ((known | project DeviceId))\n",
+    );
+    assert_ne!(joined, shipped);
+    fs::write(
+        project.at("joined.yaml"),
+        joined.replacen("id: ", "id: 7a1b3c5d-0000-4000-8000-000000000001 # ", 1),
+    )
+    .unwrap();
+    let said = project.says(&["backtest", "joined.yaml", "--from", "4h"], 0).await;
+    assert!(said.contains("acted 1") && !said.contains("halted"), "{said}");
+    // Names are others there, so that no list of exceptions fits: too many are isolated, but of all devices.
+    let data = ["backtest", "psexec-fanout", "--from", "4h", "--data", "playbooks/fixtures"];
+    let said = project.says(&data, 0).await;
+    assert!(said.contains("15 % of 19 devices"), "{said}");
+    fs::remove_dir_all(project.at("playbooks/fixtures")).unwrap();
     // The same from what was recorded, without a tenant.
     project.says(&["record", "lsass-dump", "--tables"], 0).await;
     let requests = project.sim.requests().len();

@@ -211,12 +211,14 @@ impl Recording {
         Ok(true)
     }
 
-    /// Lets the devices of today report all the time: a guard counts those of the last seven days.
+    /// Lets the devices of today report all the time, where each is there once: a guard counts those of the last
+    /// seven days.
     fn spread_fleet(&mut self, from: Timestamp, to: Timestamp) {
-        if !self.has_fleet {
+        let Some(rows) = self.tables.get_mut("DeviceInfo") else { return };
+        let devices: BTreeSet<_> = rows.iter().map(|row| row.get("DeviceId").map(Value::to_string)).collect();
+        if devices.len() < rows.len() {
             return;
         }
-        let Some(rows) = self.tables.get_mut("DeviceInfo") else { return };
         let first = from.checked_sub(SignedDuration::from_hours(1)).unwrap_or(from);
         let later = |at: &Timestamp| at.checked_add(FLEET_EVERY).ok();
         let moments = std::iter::successors(Some(first), later).take_while(|at| *at <= to);

@@ -22,6 +22,10 @@ use crate::tenant::{HuntLimits, HuntQuery, Tenant, TenantError};
 /// guards anyway.
 const LOOKED_UP_MAX: usize = 200;
 
+/// How far back a guard counts the devices, and how far back they can be asked for.
+const FLEET_PERIOD: SignedDuration = SignedDuration::from_hours(7 * 24);
+const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// Every device that has reported within a week, once.
 const FLEET_QUERY: &str =
     "DeviceInfo | where Timestamp > ago(7d) | summarize Timestamp = max(Timestamp) by DeviceId";
@@ -72,8 +76,6 @@ pub struct Recording {
     pub(super) alerts: Objects,
     /// The entries of the playbook's lists that occur in all this.
     pub(super) lists: BTreeMap<String, Vec<String>>,
-    /// Whether `DeviceInfo` is there only to be counted.
-    pub(super) has_fleet: bool,
     /// What is missing from it, for people.
     pub warnings: Vec<String>,
 }
@@ -102,7 +104,7 @@ pub async fn record(
     }
     recording.targets(plan, tenant).await;
     if plan.guards.written.percent_of_devices.or(plan.guards.ceilings.percent_of_devices).is_some() {
-        recording.fleet(tenant, options).await?;
+        recording.fleet(plan, tenant, options).await?;
     }
     recording.lists(plan, lists);
     Ok(recording)
@@ -129,12 +131,23 @@ impl Recording {
     ) -> Result<(), TenantError> {
         for (table, query) in tables_of(&hunt.query) {
             let query = HuntQuery { query, timespan: options.period.or(hunt.period) };
-            let (_, mut rows) = self.ask(&format!("table `{table}`"), &query, tenant, options).await?;
-            for row in &mut rows {
-                row.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
-            }
-            self.tables.insert(table, rows);
+            self.table(table, &query, tenant, options).await?;
         }
+        Ok(())
+    }
+
+    async fn table(
+        &mut self,
+        table: String,
+        query: &HuntQuery,
+        tenant: &dyn Tenant,
+        options: RecordOptions,
+    ) -> Result<(), TenantError> {
+        let (_, mut rows) = self.ask(&format!("table `{table}`"), query, tenant, options).await?;
+        for row in &mut rows {
+            row.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
+        }
+        self.tables.insert(table, rows);
         Ok(())
     }
 
@@ -188,13 +201,23 @@ impl Recording {
     }
 
     /// The devices that have reported within a week: a guard counts them.
-    async fn fleet(&mut self, tenant: &dyn Tenant, options: RecordOptions) -> Result<(), TenantError> {
+    async fn fleet(
+        &mut self,
+        plan: &Plan,
+        tenant: &dyn Tenant,
+        options: RecordOptions,
+    ) -> Result<(), TenantError> {
+        if let Input::Hunt(input) = &plan.input
+            && self.tables.contains_key("DeviceInfo")
+        {
+            // What the query itself looks at may be some of the devices, and of a shorter time.
+            let back = options.period.or(input.hunt.period).unwrap_or_default() + FLEET_PERIOD;
+            let query = HuntQuery { query: "DeviceInfo".to_owned(), timespan: Some(back.min(KEPT)) };
+            return self.table("DeviceInfo".to_owned(), &query, tenant, options).await;
+        }
         let query = HuntQuery { query: FLEET_QUERY.to_owned(), timespan: None };
         let (_, rows) = self.ask("the list of devices", &query, tenant, options).await?;
-        if !self.tables.contains_key("DeviceInfo") {
-            self.tables.insert("DeviceInfo".to_owned(), rows);
-            self.has_fleet = true;
-        }
+        self.tables.insert("DeviceInfo".to_owned(), rows);
         Ok(())
     }
 

@@ -427,8 +427,7 @@ impl<'n> Search<'n> {
 
 /// Visits every text of a recording with the key it stands under; the texts of a list have the list's.
 fn each(recording: &mut Recording, visit: &mut dyn FnMut(&str, &mut String)) {
-    let Recording { answer, tables, machines, users, incidents, alerts, lists: _, has_fleet: _, warnings: _ } =
-        recording;
+    let Recording { answer, tables, machines, users, incidents, alerts, lists: _, warnings: _ } = recording;
     // An item's own id has a plain name; these say whose it is.
     let own_ids = [(machines, "DeviceId"), (users, "ObjectId")];
     for (objects, id) in own_ids {

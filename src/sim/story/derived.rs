@@ -1,6 +1,6 @@
 //! Tables that say again what the other APIs say: devices, accounts, alerts and their evidence.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -9,9 +9,12 @@ use crate::kql::{Library, LibraryError, PLACES_OF_ADDRESSES};
 use crate::sim::SimError;
 use crate::sim::seed::{SimAlert, SimData, SimMachine, SimUser, instant, items};
 
+/// How long the service keeps what devices report.
+const KEPT_DAYS: i64 = 30;
+
 /// Fills the derived tables.
 pub(super) fn fill(data: &SimData, cast: &Cast, library: &mut Library) -> Result<(), LibraryError> {
-    let devices: Vec<_> = data.machines.iter().map(|machine| device_info(machine, cast)).collect();
+    let devices: Vec<_> = data.machines.iter().flat_map(|machine| device_info(machine, cast)).collect();
     library.fill("DeviceInfo", &devices)?;
     let identities: Vec<_> = data.users.iter().map(|user| identity_info(user, cast)).collect();
     library.fill("IdentityInfo", &identities)?;
@@ -96,10 +99,14 @@ fn at(text: &str, now: Timestamp) -> String {
     instant(text, now).unwrap_or(now).to_string()
 }
 
-fn device_info(machine: &SimMachine, cast: &Cast) -> Map<String, Value> {
+/// What a device reported: every hour of its last day, and once a day before.
+fn device_info(machine: &SimMachine, cast: &Cast) -> impl Iterator<Item = Map<String, Value>> {
+    let last = instant(&machine.last_seen, cast.now).unwrap_or(cast.now);
+    let first = instant(&machine.first_seen, cast.now).unwrap_or(Timestamp::MIN);
+    let hours = (0..24).chain((1..KEPT_DAYS).map(|day| day * 24));
+    let moments = hours.filter_map(move |back| last.checked_sub(SignedDuration::from_hours(back)).ok());
     let mut row = device(machine);
     row.extend(object(json!({
-        "Timestamp": at(&machine.last_seen, cast.now),
         "PublicIP": machine.last_external_ip_address,
         "OSPlatform": machine.os_platform,
         "OSVersion": machine.version,
@@ -113,7 +120,11 @@ fn device_info(machine: &SimMachine, cast: &Cast) -> Map<String, Value> {
         "AssetValue": machine.device_value,
         "DeviceManualTags": json!(machine.machine_tags).to_string(),
     })));
-    row
+    moments.filter(move |at| first <= *at).map(move |at| {
+        let mut row = row.clone();
+        row.insert("Timestamp".to_owned(), at.to_string().into());
+        row
+    })
 }
 
 fn identity_info(user: &SimUser, cast: &Cast) -> Map<String, Value> {
