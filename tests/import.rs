@@ -105,6 +105,13 @@ fn a_custom_detection_brings_its_cadence_and_its_actions() {
 }
 
 #[test]
+fn a_rule_in_near_real_time_runs_each_minute_and_actions_are_aimed_at_what_they_take() {
+    let made = imported(&["near-real-time.yaml", "accounts.json"]);
+    made.all_validate();
+    insta::assert_snapshot!("import_near_real_time", made.text());
+}
+
+#[test]
 fn queries_and_notes_become_playbooks() {
     let made = imported(&["lateral.kql", "notes.md"]);
     made.all_validate();

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::fields::{Draft, Fields, capital};
 use super::{Fate, ImportError, Imported, Kind};
+use crate::kql::{Query, Schema};
 
 const KNOWN: &[(&str, &str)] = &[
     ("@odata.type", "about the API"),
@@ -74,11 +75,7 @@ fn cadence(period: &str, draft: &mut Draft) {
         "3H" | "PT3H" => ("3h", "12h"),
         "12H" | "PT12H" => ("12h", "48h"),
         "24H" | "1D" | "P1D" | "PT24H" => ("24h", "30d"),
-        "0" => {
-            let why = "a rule that runs continuously runs every five minutes here";
-            draft.note("schedule.period", Fate::Changed, why);
-            ("5m", "1h")
-        }
+        "0" => return draft.near_real_time("schedule.period"),
         _ => {
             draft.left_out("schedule.period", format!("`{period}` is not a period of custom detections"));
             return;
@@ -144,13 +141,55 @@ fn user_identifier(column: &str) -> &'static str {
     }
 }
 
+/// The column that an action is aimed at: the first of those written whose name ends in a way that the action
+/// takes, or one about the same thing that the query gives. `AccountSid` is not taken, `AccountObjectId` is.
+fn target(written: &str, endings: &[&str], given: &[String]) -> Option<String> {
+    let written: Vec<String> = written.split(',').map(|name| capital(name.trim())).collect();
+    if endings.is_empty() {
+        return written.into_iter().next();
+    }
+    let fits = |name: &&String| endings.iter().any(|ending| name.ends_with(ending));
+    if let Some(name) = written.iter().find(fits) {
+        return Some(name.clone());
+    }
+    let alike = |name: &String| {
+        let about = ["Sid", "Name"].iter().find_map(|ending| name.strip_suffix(ending))?;
+        let about = about.strip_suffix("Device").unwrap_or(about);
+        endings.iter().map(|ending| format!("{about}{ending}")).find(|other| given.contains(other))
+    };
+    written.iter().find_map(alike)
+}
+
 /// Takes the response actions that are actions of playbooks too; names the others.
 fn response_actions(actions: &Value, draft: &mut Draft) {
+    let query = draft.hunt.get("query").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let columns = Query::read(&query, &Schema::defender()).columns();
+    let columns: Vec<String> =
+        columns.into_iter().flat_map(|columns| columns.known).map(|column| column.name).collect();
     let mut steps = Vec::new();
     for action in actions.as_array().into_iter().flatten() {
         let kind = kind_of(action);
         let text = |key: &str| action.get(key).and_then(Value::as_str).unwrap_or_default();
-        let column = capital(text("identifier").split(',').next().unwrap_or_default());
+        let known: &[&str] = match kind {
+            "isolateDeviceResponseAction" | "runAntivirusScanResponseAction" => &["DeviceId"],
+            "disableUserResponseAction" => &["ObjectId", "Upn"],
+            _ => &[],
+        };
+        let Some(column) = target(text("identifier"), known, &columns) else {
+            let field = format!("detectionAction.responseActions.{kind}");
+            let why = format!(
+                "it is aimed at `{}`, and the action takes {}",
+                text("identifier"),
+                if known == ["DeviceId"] { "a device's id" } else { "a user's object id or sign-in name" }
+            );
+            draft.left_out(&field, why);
+            continue;
+        };
+        if !text("identifier").split(',').any(|written| capital(written.trim()) == column) {
+            let field = format!("detectionAction.responseActions.{kind}");
+            let why = format!("aimed at `{column}` in place of `{}`", text("identifier"));
+            draft.note(&field, Fate::Changed, why);
+        }
         let target = format!("{{{{row.{column}}}}}");
         let comment = "{{playbook.name}}";
         let step = match kind {

@@ -91,6 +91,15 @@ impl Draft {
         }
     }
 
+    /// Sets the nearest that there is to a rule that the service runs on events as they come in.
+    pub(super) fn near_real_time(&mut self, field: &str) {
+        self.set_hunt("queryFrequency", "1m".into());
+        self.set_hunt("queryPeriod", "30m".into());
+        let why = "near real time is a run each minute here, which looks back 30m to meet what comes in late; \
+                   `identity` is what makes a row count once";
+        self.note(field, Fate::Changed, why);
+    }
+
     pub(super) fn severity(&mut self, field: &str, value: Option<&Value>) {
         let written = value.and_then(Value::as_str).map(|text| capital(&text.trim().to_ascii_lowercase()));
         match written.as_deref() {
@@ -227,6 +236,11 @@ impl Fields {
             Value::Bool(_) | Value::Number(_) => false,
         };
         self.0.shift_remove(key).filter(|value| !empty(value))
+    }
+
+    /// Puts a field among them.
+    pub(super) fn put(&mut self, key: &str, value: Value) {
+        self.0.insert(key.to_owned(), value);
     }
 
     /// Takes a text, trimmed.

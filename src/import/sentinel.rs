@@ -10,7 +10,6 @@ use crate::playbook::EntityMapping;
 const KNOWN: &[(&str, &str)] = &[
     ("requiredDataConnectors", "the query itself names the tables of Defender it reads"),
     ("version", "the file's own history says which version it is"),
-    ("kind", "a playbook is one kind of thing"),
     ("metadata", "about the collection the rule was part of"),
     ("customDetails", "texts name columns directly: `{{row.Column}}`"),
     ("alertDetailsOverride", "the text of a message is `title` and `text` under `notify`"),
@@ -33,7 +32,10 @@ pub(super) fn read(source: &str, object: Map<String, Value>) -> Result<Imported,
         return rule_of(outer, draft, "");
     };
     // A template: the rule is under `properties`, around it is what the service deploys it by.
-    for key in ["type", "apiVersion", "kind", "etag"] {
+    if let Some(kind) = outer.take("kind") {
+        rule.put("kind", kind);
+    }
+    for key in ["type", "apiVersion", "etag"] {
         outer.take(key);
     }
     let id = outer.text("name").or_else(|| outer.text("id")).and_then(|id| last_uuid(&id));
@@ -64,6 +66,12 @@ fn rule_of(mut rule: Fields, mut draft: Draft, prefix: &str) -> Result<Imported,
         [rule.texts("relevantTechniques"), rule.texts("techniques"), rule.texts("subTechniques")];
     draft.techniques("relevantTechniques", &techniques.concat());
     draft.query(&rule.text("query").ok_or(ImportError::NoQuery)?)?;
+    let kind = rule.text("kind").unwrap_or_default();
+    if kind.eq_ignore_ascii_case("nrt") {
+        draft.near_real_time("kind");
+    } else if !kind.is_empty() && !kind.eq_ignore_ascii_case("scheduled") {
+        draft.left_out(&format!("{prefix}kind"), format!("`{kind}`: a playbook is one kind of thing"));
+    }
     for key in ["queryFrequency", "queryPeriod"] {
         if let Some(length) = rule.take(key) {
             draft.length(key, key, &length);
