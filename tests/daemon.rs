@@ -1,7 +1,15 @@
 //! The daemon on a clock that moves only when it is told to: when playbooks start, over zones, restarts,
 //! long runs and reloads, and how it ends when a part of it crashes.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "test helpers; what is missing fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test helpers; what is missing fails the test"
+)]
+
+#[path = "daemon/in_flight.rs"]
+mod in_flight;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -37,9 +45,10 @@ const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const PLAYBOOK: PlaybookId = PlaybookId(Uuid::from_u128(0x2f6c_9d54_7d0e_4b53_9d5e_6f0a_3c1b_8e77));
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Answers every query with one row, when its gate is open.
+/// Answers every query with a row for each of its devices, when its gate is open.
 #[derive(Debug, Default)]
 struct Gate {
+    devices: Vec<String>,
     closed: Mutex<bool>,
     opened: Condvar,
     asked: AtomicUsize,
@@ -65,8 +74,9 @@ impl Hunter for Gate {
         self.asked.fetch_add(1, Ordering::SeqCst);
         let closed = self.closed.lock().unwrap();
         drop(self.opened.wait_while(closed, |closed| *closed).unwrap());
-        let row = json!({"DeviceId": "one"}).as_object().cloned().unwrap();
-        Ok(HuntTable::new(vec![HuntColumn::new("DeviceId", "String")], vec![row]))
+        let rows =
+            self.devices.iter().map(|device| json!({"DeviceId": device}).as_object().cloned().unwrap());
+        Ok(HuntTable::new(vec![HuntColumn::new("DeviceId", "String")], rows.collect()))
     }
 }
 
@@ -114,8 +124,9 @@ struct Served {
 impl Place {
     async fn at(now: &str) -> Self {
         let clock = ManualClock::new(now.parse().unwrap());
-        let gate = Arc::new(Gate::default());
         let mut options = SimOptions::sample().unwrap();
+        let devices = options.data.machines.iter().take(3).map(|machine| machine.id.clone()).collect();
+        let gate = Arc::new(Gate { devices, ..Gate::default() });
         options.hunter = Arc::clone(&gate) as Arc<dyn Hunter>;
         let sim = Sim::start(options, Arc::new(clock.clone())).await.unwrap();
         let place = Self { sim, gate, clock, dir: tempfile::tempdir().unwrap() };

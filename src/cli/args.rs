@@ -175,8 +175,9 @@ pub(super) enum Command {
     ///
     /// Says what is due next, and on standard error what runs, how it ended and what was reloaded.
     /// Reloads playbooks and lists when they change; a file that does not validate leaves its last
-    /// good version running. SIGTERM finishes what runs and exits. When most playbooks vanish at once
-    /// they are held in force; SIGHUP says that they were removed on purpose, and lets them go.
+    /// good version running. SIGTERM lets no further action begin, waits for those that have, and exits.
+    /// When most playbooks vanish at once they are held in force; SIGHUP says that they were removed on
+    /// purpose, and lets them go.
     Serve(Serve),
     /// Make playbooks of what you have: Sentinel rules, custom detections, Sigma rules, queries
     ///

@@ -15,12 +15,12 @@ use super::{Misuse, Refusal, history, report, setup, validate};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Generation};
 use crate::diag::nearest;
-use crate::engine::{Engine, Order, Present, Ran, Report, RunState, Standing, TakenUp};
+use crate::engine::{Engine, InForce, Order, Present, Ran, Report, RunState, Standing, TakenUp, Which};
 use crate::model::Lists;
 use crate::notify::{Channels, deliver_due};
 use crate::plan::{Plan, World};
 use crate::settings::{self, Settings};
-use crate::store::{Effects, Run as Recorded, Store, Trigger};
+use crate::store::{Effects, Store, Trigger};
 
 /// Most messages sent at the end of a run.
 const DELIVERIES_MAX: u32 = 100;
@@ -116,12 +116,9 @@ impl Drop for Scratch {
 
 /// Deals with what an earlier process left, before anything new is done.
 async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &Chosen) -> anyhow::Result<()> {
-    let in_force = InForce::read(engine, settings, chosen).await?;
-    let present = Present {
-        lists: Arc::new(world.lists.clone()),
-        standing: &|run| in_force.standing(run),
-        plan_of: &|name, bytes| daemon::plan_of(name, bytes, world),
-    };
+    let in_force = Served::read(engine, settings, (chosen, &world.lists)).await?;
+    let present =
+        Present { in_force: &in_force, plan_of: &|name, bytes| daemon::plan_of(name, bytes, world) };
     let resumed = engine.resume(&present).await?;
     engine.follow_up().await?;
     for (playbook, tenant) in engine.decided().await? {
@@ -157,14 +154,21 @@ async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &C
 
 /// What is in force for runs that were cut off: what `serve` would hold in force, and the file that is given
 /// by hand again.
-struct InForce {
+#[derive(Debug)]
+struct Served {
     generation: Generation,
     chosen: Arc<Plan>,
+    lists: Arc<Lists>,
 }
 
-impl InForce {
-    async fn read(engine: &Engine, settings: &Settings, chosen: &Chosen) -> anyhow::Result<Self> {
-        let mut in_force = Self { generation: Generation::default(), chosen: Arc::clone(&chosen.plan) };
+impl Served {
+    async fn read(
+        engine: &Engine,
+        settings: &Settings,
+        (chosen, lists): (&Chosen, &Lists),
+    ) -> anyhow::Result<Self> {
+        let (generation, lists) = (Generation::default(), Arc::new(lists.clone()));
+        let mut in_force = Self { generation, chosen: Arc::clone(&chosen.plan), lists };
         // Compiling everything is worth it only if somebody asks.
         if engine.store.unfinished_keys().await?.is_empty() && engine.decided().await?.is_empty() {
             return Ok(in_force);
@@ -176,10 +180,15 @@ impl InForce {
         in_force.generation = before.next(scan, &base);
         Ok(in_force)
     }
+}
 
-    /// How the playbook of a run stands. What a person gives by hand says nothing about what the schedule
-    /// began, or about another version.
-    fn standing(&self, run: &Recorded) -> Standing {
+impl InForce for Served {
+    fn lists(&self) -> Arc<Lists> {
+        Arc::clone(&self.lists)
+    }
+
+    /// What a person gives by hand says nothing about what the schedule began, or about another version.
+    fn standing(&self, run: Which) -> Standing {
         if run.trigger == Trigger::Manual && run.version == self.chosen.version {
             return Standing::InForce(Arc::clone(&self.chosen));
         }

@@ -114,7 +114,7 @@ pub(super) async fn until_stopped(daemon: &Daemon, hangup: Hangup) -> anyhow::Re
             return Ok(Exit::Findings);
         }
         asked = true;
-        tell("stopping: finishing what runs; once more stops at once");
+        tell("stopping: no action begins any more, those that have are waited for; once more stops at once");
         stop.cancel();
     }
 }

@@ -27,6 +27,14 @@ pub trait Clock: std::fmt::Debug + Send + Sync {
         let deadline = self.now().checked_add(length).unwrap_or(Timestamp::MAX);
         self.sleep_until(deadline).await;
     }
+
+    /// Waits until `deadline` has been reached, without being what the time passes for: a limit of something
+    /// else that goes on meanwhile.
+    ///
+    /// Cancel safe: dropping the future loses nothing.
+    async fn limit(&self, deadline: Timestamp) {
+        self.sleep_until(deadline).await;
+    }
 }
 
 /// A clock handed around the process.
@@ -83,6 +91,10 @@ impl Clock for ShiftedClock {
 
     async fn sleep_until(&self, deadline: Timestamp) {
         self.under.sleep_until(deadline.checked_sub(self.shift).unwrap_or(Timestamp::MAX)).await;
+    }
+
+    async fn limit(&self, deadline: Timestamp) {
+        self.under.limit(deadline.checked_sub(self.shift).unwrap_or(Timestamp::MAX)).await;
     }
 }
 
@@ -154,6 +166,11 @@ impl Clock for LeapClock {
         self.leap(deadline);
         // A loop that waits must not keep others from running.
         tokio::task::yield_now().await;
+    }
+
+    /// Never ends: what the limit is for would be leapt over.
+    async fn limit(&self, _deadline: Timestamp) {
+        std::future::pending::<()>().await;
     }
 }
 

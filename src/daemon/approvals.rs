@@ -1,13 +1,10 @@
 //! What people decide while the daemon runs: looked for once a second, and done beside the schedule with the
 //! turn of its playbook in its tenant, as runs that were cut off are.
 
-use std::sync::Arc;
-
 use jiff::SignedDuration;
 
 use super::left::Claim;
-use super::run::{Daemon, plan_of};
-use crate::diag::Chain;
+use super::run::{Daemon, plan_of, say};
 use crate::engine::{EngineError, Present};
 use crate::plan::World;
 use crate::schedule::Key;
@@ -31,18 +28,14 @@ impl Daemon {
         let _turn = self.0.turns.acquire().await;
         let live = self.0.live.load_full();
         let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
-        let present = Present {
-            lists: Arc::clone(&live.lists),
-            standing: &|run| live.standing(run.playbook),
-            plan_of: &|name, bytes| plan_of(name, bytes, &world),
-        };
+        let present = Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
         let key = claim.key();
         let went_on = self.0.engine.go_on((key.playbook, &key.tenant), &present).await;
         self.0.outbox.notify_one();
         match went_on {
             Ok(_runs) => Ok(()),
             Err(error) => {
-                tracing::error!(playbook = %key.playbook, error = %Chain(&error), "the journal failed under a run that went on with what people decided");
+                say(&error, &key.playbook.to_string());
                 Err(error)
             }
         }

@@ -61,7 +61,7 @@ pub enum Instead {
     Nothing,
 }
 
-/// Everything in force at one moment. Runs keep the generation they started with.
+/// Everything in force at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Generation {
     /// Counts up with each change.

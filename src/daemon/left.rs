@@ -3,10 +3,7 @@
 //! Each is taken up as a task beside the schedule, with the turn of its playbook in its tenant, so that a
 //! tenant that does not answer holds up nobody else.
 
-use std::sync::Arc;
-
-use super::run::{Daemon, plan_of};
-use crate::diag::Chain;
+use super::run::{Daemon, plan_of, say};
 use crate::engine::{EngineError, Present};
 use crate::plan::World;
 use crate::schedule::{Key, Ticket};
@@ -47,18 +44,15 @@ impl Daemon {
         let (engine, key) = (&self.0.engine, &claim.key);
         // Asked for again: what ended before the turn was taken is not left any more.
         for unfinished in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
-            let run = unfinished.run.id;
+            let name = unfinished.run.playbook_name.clone();
             let live = self.0.live.load_full();
             let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
-            let present = Present {
-                lists: Arc::clone(&live.lists),
-                standing: &|run| live.standing(run.playbook),
-                plan_of: &|name, bytes| plan_of(name, bytes, &world),
-            };
+            let present =
+                Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
             let taken = engine.take_up(unfinished, &present).await;
             self.0.outbox.notify_one();
             if let Err(error) = taken {
-                tracing::error!(%run, error = %Chain(&error), "the journal failed under a run that was cut off");
+                say(&error, &name);
                 return Err(error);
             }
         }

@@ -1,8 +1,8 @@
 //! The process that keeps running: schedules, hot reload, the outbox, and a clean end.
 //!
 //! A reload does everything that can fail first, then puts the new generation into the journal, then swaps
-//! one pointer. Runs keep the generation they started with; a due tick belongs to the scheduler and is
-//! neither dropped nor repeated by a reload.
+//! one pointer. Runs keep the plan they started with, and ask the generation of the moment before each action; a
+//! due tick belongs to the scheduler and is neither dropped nor repeated by a reload.
 
 mod alarm;
 mod approvals;

@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::approvals;
 use super::generation::{Generation, Status};
 use crate::diag::{self, Chain};
-use crate::engine::{Engine, EngineError, Order, Ran};
+use crate::engine::{Engine, EngineError, InForce, Order, Ran, Standing, Which};
 use crate::fault::crash_point;
+use crate::model::Lists;
 use crate::notify::{self, Channels};
 use crate::plan::{Plan, World, compile};
 use crate::schedule::{Key, Scheduler, Skipped, Start};
@@ -89,6 +90,23 @@ pub(super) struct Inner {
     known: Mutex<Known>,
     /// Held by a reload: there is one at a time.
     pub(super) reloading: tokio::sync::Mutex<()>,
+    /// Cancelled when no further action may begin.
+    ending: CancellationToken,
+}
+
+/// What is in force is asked of the generation of the moment, also by runs that an earlier one began.
+impl InForce for Inner {
+    fn lists(&self) -> Arc<Lists> {
+        Arc::clone(&self.live.load().lists)
+    }
+
+    fn standing(&self, run: Which) -> Standing {
+        self.live.load().standing(run.playbook)
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ending.is_cancelled()
+    }
 }
 
 /// What one reload leaves for the next.
@@ -135,6 +153,7 @@ impl Daemon {
             turns,
             known: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
+            ending: CancellationToken::new(),
         }));
         daemon.0.engine.park_in_doubt().await?;
         daemon.reload().await?;
@@ -211,8 +230,13 @@ impl Daemon {
                 }
             };
         }
+        // From here on no action begins; one that has begun is waited for.
+        self.0.ending.cancel();
         let running = runs.tasks.len();
-        tracing::info!(running, "the daemon ends: it starts nothing new and finishes what runs");
+        tracing::info!(
+            running,
+            "the daemon ends: it starts nothing new, and what runs begins no further action"
+        );
         crash_point("c39_shutdown_begun");
         let finished = async {
             while let Some(task) = runs.tasks.join_next().await {
@@ -328,12 +352,12 @@ impl Daemon {
             slot: Some(start.due.slot),
             effects: Effects::Apply,
         };
-        let ran = self.0.engine.run(&order).await;
+        let ran = self.0.engine.run_while(&order, &*self.0).await;
         self.0.outbox.notify_one();
         match ran {
             Ok(Ran::Report(_) | Ran::SlotTaken) => Ok(()),
             Err(error) => {
-                tracing::error!(playbook = %plan.about.name, error = %Chain(&error), "the journal failed under a run");
+                say(&error, &plan.about.name);
                 Err(error)
             }
         }
@@ -393,6 +417,16 @@ impl Daemon {
             }
             engine.clock.sleep(HOUSEKEEPING).await;
         }
+    }
+}
+
+/// Tells the log why a run of a playbook was not taken to its end.
+pub(super) fn say(error: &EngineError, playbook: &str) {
+    let why = Chain(error);
+    if let EngineError::Ending { .. } = error {
+        tracing::info!(playbook, error = %why, "a run waits for the next start");
+    } else {
+        tracing::error!(playbook, error = %why, "the journal failed under a run");
     }
 }
 

@@ -96,8 +96,9 @@ impl Engine {
         for decision in decisions {
             let (step, report) = match decision {
                 Decision::Report { step, report } => (step, Course::without_call(report, &known)),
-                Decision::Call { step, place, call, leave } => {
-                    let turn = Turn { seq: item.seq, key: &item.key, step, place, call: &call };
+                Decision::Call { step, place, call, leave, target } => {
+                    let turn =
+                        Turn { seq: item.seq, key: &item.key, step, place, call: &call, target: &target };
                     (step, self.take(context, &mut course, turn, leave).await?)
                 }
             };
@@ -127,8 +128,9 @@ impl Engine {
             let why = if context.remembers() { "the playbook only observes" } else { "dry run" };
             return Ok(not_sent(step, call, StepState::Planned, why));
         }
-        let Ok(limits) = context.plan().guards.limits(&context.order.lists) else {
-            return Ok(not_sent(step, call, StepState::Halted, "a list that protects targets is not there"));
+        let limits = match self.still_may(context, turn)? {
+            Ok(limits) => limits,
+            Err(why) => return Ok(not_sent(step, call, StepState::Halted, &why)),
         };
         let allowed = if leave.is_some() { limits.ceilings.action_limits() } else { limits.action_limits() };
         let effect = NewEffect { leave, ..new_effect(context, (seq, place), (step, call), allowed) };

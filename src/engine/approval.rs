@@ -11,9 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::context::{Context, Work};
+use super::in_force::{Bounds, stop};
 use super::leave::{names, short};
 use super::report::{Counts, ItemOutcome, ItemReport, Report, RunState, StepState, Told, ToldState};
-use super::resume::{dealt_with, say_parked, stop};
+use super::resume::{dealt_with, say_parked};
 use super::undone::Known;
 use super::{Engine, EngineError, Order, Present, Standing};
 use crate::model::{AlertSeverity, PlaybookId, RunId};
@@ -83,7 +84,7 @@ impl Engine {
         // What was sent for an approval and has no result was cut off.
         self.store.park_run(run).await?.iter().for_each(say_parked);
         let Some(detail) = self.store.run(run).await? else { return Ok(None) };
-        let standing = (present.standing)(&detail.run);
+        let standing = present.in_force.standing((&detail.run).into());
         if matches!(standing, Standing::Held) {
             return Ok(None);
         }
@@ -104,7 +105,10 @@ impl Engine {
             Some(reason) => Err(reason),
             None => Ok(order),
         }) {
-            Ok(order) => self.act_on(&order, (&detail, &items), report.clone()).await?,
+            Ok(order) => {
+                let bounds = self.bounds(present.in_force);
+                self.act_on((&order, bounds), (&detail, &items), report.clone()).await?
+            }
             Err(reason) => give_up((&detail, &items), &report, &reason),
         };
         let told = self.say(&detail, &changes);
@@ -118,14 +122,14 @@ impl Engine {
     /// Deals with the items in the light of what people said.
     async fn act_on(
         &self,
-        order: &Order,
+        (order, bounds): (&Order, Bounds<'_>),
         (detail, items): (&RunDetail, &BTreeSet<u32>),
         stored: Report,
     ) -> Result<Changes, EngineError> {
         let tenant =
             self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
-        let (run, started) = (detail.run.id, detail.run.started);
-        let mut context = Context::new(order, std::sync::Arc::clone(tenant), run, started);
+        let began = (detail.run.id, detail.run.started);
+        let mut context = Context::new(order, std::sync::Arc::clone(tenant), began, bounds);
         context.chapter = chapter(&detail.approvals, items);
         let work: Vec<Work> = detail
             .items

@@ -44,11 +44,13 @@ impl Engine {
         context: &Context<'_>,
         counts: &mut Counts,
     ) -> Result<Gathered, RunError> {
-        let fresh = match &context.plan().input {
-            Input::Hunt(input) => self.hunt(context, input, counts).await?,
-            Input::Incidents(filter) => self.incidents(context, filter, counts).await?,
+        let input = async {
+            match &context.plan().input {
+                Input::Hunt(input) => self.hunt(context, input, counts).await,
+                Input::Incidents(filter) => self.incidents(context, filter, counts).await,
+            }
         };
-        let fresh = match fresh {
+        let fresh = match self.in_time(context, input).await.ok_or(RunError::TooLong)?? {
             Ok(fresh) => fresh,
             Err(reason) => return Ok(Gathered::Nothing { reason }),
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::in_force::Bounds;
 use super::report::{Counts, ItemReport, REPORT_VERSION, Report, RunState};
 use super::{Order, in_journal};
 use crate::hunt::Identity;
@@ -28,6 +29,8 @@ pub(super) struct Context<'a> {
     pub(super) run_json: Value,
     /// What sets its messages apart from those of the run's end, if it goes on after that.
     pub(super) chapter: String,
+    /// Within what it acts.
+    pub(super) bounds: Bounds<'a>,
     /// `playbook` in texts.
     playbook_json: Value,
 }
@@ -44,7 +47,12 @@ pub(super) struct Work {
 }
 
 impl<'a> Context<'a> {
-    pub(super) fn new(order: &'a Order, tenant: Arc<dyn Tenant>, run: RunId, started: Timestamp) -> Self {
+    pub(super) fn new(
+        order: &'a Order,
+        tenant: Arc<dyn Tenant>,
+        (run, started): (RunId, Timestamp),
+        bounds: Bounds<'a>,
+    ) -> Self {
         let run_json = json!({
             "id": run.to_string(),
             "tenant": order.tenant,
@@ -55,7 +63,7 @@ impl<'a> Context<'a> {
             "effects": order.effects.as_str(),
         });
         let playbook_json = serde_json::to_value(&order.plan.about).unwrap_or_default();
-        Self { order, tenant, run, started, run_json, chapter: String::new(), playbook_json }
+        Self { order, tenant, run, started, run_json, chapter: String::new(), bounds, playbook_json }
     }
 
     pub(super) fn plan(&self) -> &'a Plan {

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::act::{effect_key, not_sent};
 use super::context::{Context, Work};
+use super::in_force::too_long;
 use super::leave::{Leave, meet};
 use super::lookup::{Lookup, bare};
 use super::report::{StepReport, StepState};
@@ -21,7 +22,7 @@ use super::{Engine, EngineError};
 use crate::action::{Call, Step};
 use crate::diag::Chain;
 use crate::expr::{Bound, Condition, Env};
-use crate::guard::{self, Candidate, GuardLimits, Reason, Verdict};
+use crate::guard::{self, Candidate, GuardLimits, Reason, Target, Verdict};
 use crate::model::{CellRef, Projection, RowView, Wanted};
 use crate::plan::{Input, Suppress};
 use crate::rows::Flow;
@@ -60,6 +61,8 @@ pub(super) enum Decision<'a> {
         call: Call,
         /// Whose leave it needs.
         leave: Leave,
+        /// What is known of its target.
+        target: Target,
     },
     /// Nothing to make; this is reported.
     Report {
@@ -168,9 +171,16 @@ impl Engine {
             }
         };
         let mut lookup = Lookup::default();
-        for call in calls(fates) {
-            lookup.look_up(context, call, &limits.exclude).await;
-        }
+        let looked_up = async {
+            for call in calls(fates) {
+                lookup.look_up(context, call, &limits.exclude).await;
+            }
+            fleet(context, &limits).await
+        };
+        let Some(fleet) = self.in_time(context, looked_up).await else {
+            replace(fates, |_call| Some((StepState::Halted, too_long())));
+            return Ok(());
+        };
         replace(fates, |call| lookup.problem(call).map(|why| (StepState::Failed, why)));
         let candidates: Vec<Candidate> =
             numbered_calls(fates).map(|(seq, call, leave)| lookup.candidate((seq, call), leave)).collect();
@@ -180,11 +190,14 @@ impl Engine {
         let (tenant, id) = (&context.order.tenant, plan.about.id);
         let counts = guard::Counts {
             used: self.store.used(tenant, id, context.run).await?,
-            fleet: fleet(context, &limits).await,
+            fleet,
             recent: self.store.recent(tenant, &keys, since).await?,
             taken,
         };
         let verdicts = guard::admit(&limits, &counts, &candidates, now);
+        for (known, candidate) in targets(fates).zip(candidates) {
+            *known = candidate.target;
+        }
         if let Some(halted) = &verdicts.halted {
             tracing::warn!(run = %context.run, playbook = %plan.about.name, %halted, "a guard has halted a run");
         }
@@ -329,6 +342,15 @@ fn leaves<'f>(fates: &'f mut [Fate<'_>]) -> impl Iterator<Item = (&'f Step, &'f 
     })
 }
 
+/// What is known of the target of every call of a run.
+fn targets<'f>(fates: &'f mut [Fate<'_>]) -> impl Iterator<Item = &'f mut Target> {
+    let decisions = fates.iter_mut().filter_map(Fate::decisions_mut).flatten();
+    decisions.filter_map(|decision| match decision {
+        Decision::Call { target, .. } => Some(target),
+        Decision::Report { .. } => None,
+    })
+}
+
 /// Lets the calls wait that pass a limit of the playbook.
 fn wait(fates: &mut [Fate<'_>], verdicts: &[Verdict]) {
     for ((_step, _call, leave), verdict) in leaves(fates).zip(verdicts) {
@@ -377,7 +399,10 @@ fn step_decisions<'a>(
     match step.params.render(&context.item_texts(&item.data), context.started) {
         Ok(calls) => {
             let leave = || Leave::of(context, step);
-            let call = |(place, call)| Decision::Call { step, place, call, leave: leave() };
+            let call = |(place, call)| {
+                let target = bare(&call);
+                Decision::Call { step, place, call, leave: leave(), target }
+            };
             (0..).zip(calls).map(call).collect()
         }
         Err(error) => report(StepState::Failed, Chain(&error).to_string()),

@@ -17,6 +17,7 @@ use super::report::{StepReport, StepState};
 use super::{Engine, EngineError};
 use crate::action::{self, Call, Step};
 use crate::fault::crash_point;
+use crate::guard::Target;
 use crate::model::{PlaybookId, RunId};
 use crate::playbook::OnError;
 use crate::store::{Approval, ApprovalState, Closing, Consent, ContentHash, NewApproval};
@@ -66,6 +67,8 @@ pub(super) struct Turn<'t> {
     /// The place of the call among those of its step.
     pub(super) place: u32,
     pub(super) call: &'t Call,
+    /// What is known of its target.
+    pub(super) target: &'t Target,
 }
 
 /// What people are shown, and what a request is bound to.
@@ -104,7 +107,7 @@ struct Terms {
 
 impl Shown {
     fn of(context: &Context<'_>, turn: Turn<'_>, terms: Terms) -> Self {
-        let Turn { seq, key, step, place, call } = turn;
+        let Turn { seq, key, step, place, call, .. } = turn;
         let about = &context.plan().about;
         let Terms { guards, targets, minimum, channel, expires } = terms;
         Self {

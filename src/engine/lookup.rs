@@ -52,10 +52,14 @@ impl Lookup {
     pub(super) fn candidate(&self, (seq, call): (u32, &Call), leave: &Leave) -> Candidate {
         let bare = bare(call);
         let target = self.0.get(&bare.key()).and_then(|found| found.clone().ok()).unwrap_or(bare);
-        let destructive = call.kind.spec().impact == Impact::Disruptive;
-        let (action, approved) = (call.kind.as_str().to_owned(), leave.is_given());
-        Candidate { seq, action, target, destructive, approved }
+        Candidate { approved: leave.is_given(), ..candidate((seq, call), target) }
     }
+}
+
+/// A call as guards see it, without leave.
+pub(super) fn candidate((seq, call): (u32, &Call), target: Target) -> Candidate {
+    let destructive = call.kind.spec().impact == Impact::Disruptive;
+    Candidate { seq, action: call.kind.as_str().to_owned(), target, destructive, approved: false }
 }
 
 /// A call's target, as far as the call itself tells.

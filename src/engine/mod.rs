@@ -1,8 +1,8 @@
 //! One run of one plan: input → dedup → when → where → suppress → guards → act → notify → record.
 //!
 //! The engine does no I/O of its own: it calls the tenant, the journal and the clock it was given. A run
-//! keeps the plan and the lists it started with; one that was cut off is taken up with its plan and the lists
-//! of that moment, if its playbook may still act. Nothing is sent before its intent is in the journal; a dry
+//! keeps the plan it started with, and asks before each action whether its playbook and the lists in force
+//! still let it act; one that was cut off is taken up in the same way. Nothing is sent before its intent is in the journal; a dry
 //! run and a playbook that only observes take the same path up to the last call.
 
 mod act;
@@ -13,6 +13,7 @@ mod collect;
 mod context;
 mod decide;
 mod follow;
+mod in_force;
 mod leave;
 mod lookup;
 mod report;
@@ -38,10 +39,11 @@ use crate::store::{
 use crate::tenant::{Tenant, TenantError};
 
 pub use approval::{APPROVAL_MESSAGE, WentOn};
+pub use in_force::{InForce, RUN_MAX, Standing, Unchanging, Which};
 pub use report::{
     Counts, ItemOutcome, ItemReport, REPORT_VERSION, Report, RunState, StepReport, StepState, Told, ToldState,
 };
-pub use resume::{PlanOf, Present, Resumed, Standing, TakenUp};
+pub use resume::{PlanOf, Present, Resumed, TakenUp};
 
 use collect::Gathered;
 use context::Context;
@@ -97,6 +99,13 @@ pub enum EngineError {
         #[source]
         source: StoreError,
     },
+    /// The process ends, and no further action begins. What was done before stands; the next start takes the
+    /// run up.
+    #[error("the process ends in the middle of run `{run}`: the rest of it waits for the next start")]
+    Ending {
+        /// The run.
+        run: RunId,
+    },
 }
 
 impl EngineError {
@@ -105,6 +114,7 @@ impl EngineError {
     pub const fn remedy(&self) -> Remedy {
         match self {
             Self::NoTenant(_) => Remedy::Refuse,
+            Self::Ending { .. } => Remedy::Wait,
             Self::Store(error) | Self::CutOff { source: error, .. } => error.remedy(),
         }
     }
@@ -113,7 +123,7 @@ impl EngineError {
     fn in_the_middle_of(self, run: RunId) -> Self {
         match self {
             Self::Store(source) => Self::CutOff { run, source },
-            Self::NoTenant(_) | Self::CutOff { .. } => self,
+            Self::NoTenant(_) | Self::CutOff { .. } | Self::Ending { .. } => self,
         }
     }
 }
@@ -121,6 +131,8 @@ impl EngineError {
 /// Why a run ended without doing its work.
 #[derive(Debug, thiserror::Error)]
 enum RunError {
+    #[error("{}", in_force::too_long())]
+    TooLong,
     #[error(transparent)]
     Hunt(#[from] HuntError),
     #[error("the incidents could not be fetched")]
@@ -151,7 +163,21 @@ pub enum Ran {
 }
 
 impl Engine {
-    /// Runs a plan once and returns what happened.
+    /// Runs a plan once and returns what happened. Nothing it goes by changes meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::run_while`].
+    ///
+    /// # Cancellation
+    ///
+    /// As [`Engine::run_while`].
+    pub async fn run(&self, order: &Order) -> Result<Ran, EngineError> {
+        let standing = Standing::InForce(Arc::clone(&order.plan));
+        self.run_while(order, &Unchanging { lists: Arc::clone(&order.lists), standing }).await
+    }
+
+    /// Runs a plan once and returns what happened. What is in force is asked before each action.
     ///
     /// # Errors
     ///
@@ -162,7 +188,7 @@ impl Engine {
     ///
     /// A dropped run is like a killed process: what it matched is resumed at the next start, what it sent
     /// without an answer is parked.
-    pub async fn run(&self, order: &Order) -> Result<Ran, EngineError> {
+    pub async fn run_while(&self, order: &Order, in_force: &dyn InForce) -> Result<Ran, EngineError> {
         let tenant =
             self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
         let started = in_journal(self.clock.now());
@@ -171,7 +197,7 @@ impl Engine {
             return Ok(Ran::SlotTaken);
         }
         tracing::info!(run = %run, playbook = %order.plan.about.name, tenant = %order.tenant, "a run has begun");
-        let context = Context::new(order, Arc::clone(tenant), run, started);
+        let context = Context::new(order, Arc::clone(tenant), (run, started), self.bounds(in_force));
         let report = self.carry_out(&context).await.map_err(|error| error.in_the_middle_of(run))?;
         Ok(Ran::Report(Box::new(report)))
     }

@@ -2,38 +2,22 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::alert::Ended;
 use super::context::{Context, Work};
+use super::in_force::{InForce, Standing, stop};
 use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report, StepReport, StepState};
 use crate::diag::Chain;
-use crate::model::Lists;
-use crate::plan::{Mode, Plan};
-use crate::store::{
-    Approval, Effect, EffectState, Item, Remedy, Run, RunDetail, StoreError, Trigger, Unfinished,
-};
+use crate::plan::Plan;
+use crate::store::{Approval, Effect, EffectState, Item, Remedy, Run, RunDetail, StoreError, Unfinished};
 
 /// Compiles the stored bytes of a version, given the playbook's name; says why if it cannot.
 pub type PlanOf<'a> = &'a (dyn Fn(&str, &[u8]) -> Result<Plan, String> + Sync);
 
-/// How a playbook stands at the moment.
-#[derive(Debug, Clone)]
-pub enum Standing {
-    /// This is in force.
-    InForce(Arc<Plan>),
-    /// Its file is gone together with most others, and nobody knows yet whether on purpose.
-    Held,
-    /// It is not in force.
-    Gone,
-}
-
 /// What runs that were cut off go by besides their own version.
+#[derive(Clone, Copy)]
 pub struct Present<'a> {
-    /// The lists in force.
-    pub lists: Arc<Lists>,
-    /// How the playbook of a run stands.
-    pub standing: &'a (dyn Fn(&Run) -> Standing + Sync),
+    /// What is in force.
+    pub in_force: &'a dyn InForce,
     /// Compiles a version.
     pub plan_of: PlanOf<'a>,
 }
@@ -144,7 +128,7 @@ impl Engine {
         let Unfinished { run, items } = unfinished;
         // Of a dead process's effects none is left by now; this one's may be.
         self.store.park_run(run.id).await?.iter().for_each(say_parked);
-        let standing = (present.standing)(run);
+        let standing = present.in_force.standing(run.into());
         if matches!(standing, Standing::Held) {
             return Ok(Tried::Waits);
         }
@@ -155,7 +139,8 @@ impl Engine {
             Ok(order) => order,
             Err(reason) => return Ok(Tried::Impossible(reason)),
         };
-        let context = Context::new(&order, Arc::clone(tenant), run.id, run.started);
+        let bounds = self.bounds(present.in_force);
+        let context = Context::new(&order, Arc::clone(tenant), (run.id, run.started), bounds);
         tracing::warn!(run = %run.id, playbook = %run.playbook_name, items = items.len(), "a run that was cut off is taken up again");
         let earlier = self.store.run(run.id).await?;
         // What is over needs no leave: only its end is written, and people are told of it.
@@ -192,7 +177,7 @@ impl Engine {
         };
         Ok((present.plan_of)(&run.playbook_name, &bytes).map(|plan| Order {
             plan: Arc::new(plan),
-            lists: Arc::clone(&present.lists),
+            lists: present.in_force.lists(),
             tenant: run.tenant.clone(),
             trigger: run.trigger,
             slot: run.scheduled_for,
@@ -209,33 +194,6 @@ enum Tried {
     Impossible(String),
 }
 
-/// Why a run of a file that is not in force stays cut off: only who gave the file by hand wanted it to act.
-const BY_HAND: &str = "it was started by hand with a playbook that is not in force as it was: run it again";
-
-/// Why a run must not act any more, if it must not. Who wants to stop huntbook in the middle ends the
-/// process and takes the playbook away, switches it off or lets it only observe; the version the run began with does not
-/// know of that.
-pub(super) fn stop(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
-    let by_hand = order.trigger == Trigger::Manual;
-    let Standing::InForce(present) = standing else {
-        let gone = if by_hand { BY_HAND } else { "its playbook is not in force any more" };
-        return Some(gone.to_owned());
-    };
-    if present.expires.is_some_and(|expires| expires <= now) {
-        Some("its playbook has expired".to_owned())
-    } else if present.mode == Mode::Observe && order.plan.mode == Mode::Enforce {
-        Some("its playbook only observes by now".to_owned())
-    } else if present.rule.is_none() && order.plan.rule.is_some() {
-        Some("its schedule is switched off".to_owned())
-    } else if !present.is_for(&order.tenant) {
-        Some("its playbook is not for the tenant any more".to_owned())
-    } else if by_hand && present.version != order.plan.version {
-        Some(BY_HAND.to_owned())
-    } else {
-        None
-    }
-}
-
 pub(super) fn say_parked(effect: &Effect) {
     tracing::error!(action = %effect.action, target = %effect.target, run = %effect.run, "an action may or may not have been taken before its run was cut off: it is parked for a person");
 }
@@ -249,7 +207,7 @@ fn its_own_fault(error: EngineError) -> Result<Tried, EngineError> {
             Ok(Tried::Impossible(Chain(own).to_string()))
         }
         EngineError::NoTenant(_) => Ok(Tried::Impossible(Chain(&error).to_string())),
-        EngineError::Store(_) | EngineError::CutOff { .. } => Err(error),
+        EngineError::Store(_) | EngineError::CutOff { .. } | EngineError::Ending { .. } => Err(error),
     }
 }
 

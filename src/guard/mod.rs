@@ -125,6 +125,12 @@ pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], no
     Verdicts { each, halted }
 }
 
+/// Why an action may not touch its target, if its target is excluded.
+#[must_use]
+pub fn excluded(exclude: &Exclusions, candidate: &Candidate) -> Option<Reason> {
+    exclude.refuses(candidate)
+}
+
 /// The actions the run has in mind for each target.
 fn planned(candidates: &[Candidate]) -> BTreeMap<String, BTreeSet<&str>> {
     let mut planned: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();

@@ -9,7 +9,7 @@ use super::stage::{Stage, said};
 use super::suite::Setting;
 use crate::action::Approvers;
 use crate::diag::{Code, Diagnostic, Sink};
-use crate::engine::{ItemReport, Present, Standing};
+use crate::engine::{ItemReport, Present, Standing, Unchanging};
 use crate::guard::OnExceed;
 use crate::model::RunId;
 use crate::plan::{Plan, World};
@@ -159,11 +159,11 @@ impl Stage {
 
     /// Does what was decided, by people or by time.
     pub(super) async fn go_on(&mut self, setting: &Setting) -> Result<Vec<(RunId, ItemReport)>, String> {
-        let present = Present {
+        let in_force = Unchanging {
             lists: Arc::clone(&setting.lists),
-            standing: &|_run| Standing::InForce(Arc::clone(&setting.plan)),
-            plan_of: &|_name, _bytes| Ok((*setting.plan).clone()),
+            standing: Standing::InForce(Arc::clone(&setting.plan)),
         };
+        let present = Present { in_force: &in_force, plan_of: &|_name, _bytes| Ok((*setting.plan).clone()) };
         let mut changed = Vec::new();
         for (playbook, tenant) in self.engine.decided().await.map_err(said)? {
             let went_on = self.engine.go_on((playbook, &tenant), &present).await.map_err(said)?;

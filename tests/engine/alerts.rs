@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use huntbook::engine::{Present, Standing, StepState, TakenUp};
+use huntbook::engine::{Present, Standing, StepState, TakenUp, Unchanging};
 use huntbook::sim::{Fault, Reach, SimOptions};
 use huntbook::store::Effects;
 use jiff::{SignedDuration, Timestamp};
@@ -98,11 +98,10 @@ async fn a_run_that_does_not_go_on_is_told_with_what_is_in_doubt() {
         house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 1)]).unwrap();
         let house = house.cut_off(&playbook(ISOLATE), 2).await.watched();
         let world = house.world();
+        let standing =
+            if stopped { Standing::Gone } else { Standing::InForce(house.plan(&playbook(ISOLATE))) };
         let present = Present {
-            lists: Arc::clone(&house.lists),
-            standing: &|_run| {
-                if stopped { Standing::Gone } else { Standing::InForce(house.plan(&playbook(ISOLATE))) }
-            },
+            in_force: &Unchanging { lists: Arc::clone(&house.lists), standing },
             plan_of: &|name, bytes| {
                 let plan = huntbook::daemon::plan_of(name, bytes, &world);
                 if stopped { plan } else { Err("it no longer compiles".to_owned()) }

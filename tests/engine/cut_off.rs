@@ -5,7 +5,7 @@ use std::sync::Arc;
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::daemon::plan_of;
 use huntbook::engine::ItemOutcome::{Acted, Failed, Parked, Skipped};
-use huntbook::engine::{Order, Present, Report, Resumed, RunState, Standing, StepState, TakenUp};
+use huntbook::engine::{Order, Present, Report, Resumed, RunState, Standing, StepState, TakenUp, Unchanging};
 use huntbook::model::List;
 use huntbook::sim::Fault;
 use huntbook::store::{Effects, Trigger};
@@ -55,11 +55,8 @@ impl House {
     /// Takes up what was cut off, while the playbooks stand like this.
     pub(crate) async fn resume_while(&self, standing: &Standing) -> Resumed {
         let world = self.world();
-        let present = Present {
-            lists: Arc::clone(&self.lists),
-            standing: &|_run| standing.clone(),
-            plan_of: &|name, bytes| plan_of(name, bytes, &world),
-        };
+        let in_force = Unchanging { lists: Arc::clone(&self.lists), standing: standing.clone() };
+        let present = Present { in_force: &in_force, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
         self.engine.resume(&present).await.expect("the journal is fine")
     }
 

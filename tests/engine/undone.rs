@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use huntbook::engine::ItemOutcome::{Acted, Failed, Halted, Parked, Suppressed};
-use huntbook::engine::{Present, Report, RunState, Standing, TakenUp, ToldState};
+use huntbook::engine::{Present, Report, RunState, Standing, TakenUp, ToldState, Unchanging};
 use huntbook::guard::{Caps, Ceilings};
 use huntbook::model::{List, RunId};
 use huntbook::sim::Fault;
@@ -188,9 +188,9 @@ async fn what_a_run_that_cannot_be_taken_up_did_not_touch_comes_back() {
     let house = House::build().await;
     house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 1)]).unwrap();
     let house = house.cut_off(&playbook(ISOLATE), 2).await;
+    let standing = Standing::InForce(house.plan(&playbook(ISOLATE)));
     let present = Present {
-        lists: Arc::clone(&house.lists),
-        standing: &|_run| Standing::InForce(house.plan(&playbook(ISOLATE))),
+        in_force: &Unchanging { lists: Arc::clone(&house.lists), standing },
         plan_of: &|_name, _bytes| Err("it no longer compiles".to_owned()),
     };
     let resumed = house.engine.resume(&present).await.expect("it is given up");

@@ -1,0 +1,170 @@
+//! What reaches a run that goes on: edits, the end of the process, and the end of its time.
+
+use std::fs;
+
+use huntbook::engine::ItemOutcome::{self, Acted, Halted, Skipped};
+use huntbook::engine::{RUN_MAX, Report, RunState};
+use huntbook::sim::Fault;
+use huntbook::store::{self, EffectState};
+
+use super::*;
+
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+
+/// A playbook that isolates what its hunt finds, but for what is on a list.
+const ISOLATES: &str = "schema: 1\nid: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77\nname: Test\nmode: enforce\nseverity: Low\n\
+    hunt:\n  query: DeviceEvents | take 9\n  columns: {DeviceId: string}\n  identity: [DeviceId]\n\
+    guards: {exclude: {devices: spared}}\n\
+    actions:\n  - isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}\n\
+    schedule: {every: 6h}\n";
+
+impl Place {
+    fn write(&self, playbook: &str) {
+        fs::write(self.playbooks().join("test.yaml"), playbook).unwrap();
+    }
+
+    fn spare(&self, device: &str) {
+        let lists = self.dir.path().join("lists");
+        fs::create_dir_all(&lists).unwrap();
+        fs::write(lists.join("spared.txt"), format!("{device}\n")).unwrap();
+    }
+
+    /// What was isolated, by number.
+    fn isolated(&self) -> Vec<usize> {
+        let number = |id: &str| self.gate.devices.iter().position(|device| device == id).unwrap();
+        self.sim.effects().iter().map(|effect| number(&effect.target)).collect()
+    }
+
+    /// A daemon whose run has isolated the first device and waits for the tenant to take the second.
+    async fn in_flight() -> (Self, Served) {
+        let place = Self::at("2026-03-01T12:10:00Z").await;
+        place.write(ISOLATES);
+        place.spare("nobody");
+        let busy = Fault {
+            status: Some(429),
+            retry_after: Some(5),
+            after: 1,
+            times: Some(1),
+            ..Fault::on("POST /mde/api/machines/*/isolate")
+        };
+        place.sim.set_faults(vec![busy]).unwrap();
+        let served = place.serve().await;
+        place.clock.set(served.next());
+        let asked =
+            || place.sim.requests().iter().filter(|request| request.path.ends_with("/isolate")).count();
+        until("the second device is asked for", || asked() == 2).await;
+        (place, served)
+    }
+
+    /// Lets time pass until the run has ended; nobody knows when it began to wait.
+    async fn pass_until_ended(&self, served: &Served, count: usize) -> Run {
+        for _look in 0..LOOKS_MAX {
+            let mut runs = served.runs().await;
+            if runs.len() == count && runs.iter().all(|run| run.finished.is_some()) {
+                return runs.pop().unwrap();
+            }
+            self.clock.advance(SECOND);
+            SystemClock.sleep(LOOK_EVERY).await;
+        }
+        panic!("waited for {count} runs: {:#?}", served.runs().await);
+    }
+}
+
+fn report(run: &Run) -> Report {
+    serde_json::from_value(run.report.clone()).unwrap()
+}
+
+fn outcomes(run: &Run) -> Vec<ItemOutcome> {
+    report(run).items.iter().map(|item| item.outcome).collect()
+}
+
+/// Edits while a run waits for its second action: the third is not taken, for this reason.
+async fn halts(edit: impl FnOnce(&Place), why: &str) -> (Place, Served) {
+    let (place, served) = Place::in_flight().await;
+    edit(&place);
+    served.daemon.reload().await.unwrap();
+    let run = place.pass_until_ended(&served, 1).await;
+    assert_eq!((report(&run).state, outcomes(&run)), (RunState::Halted, vec![Acted, Acted, Halted]), "{why}");
+    let reason = report(&run).items[2].steps[0].reason.clone().unwrap();
+    assert!(reason.contains(why), "{reason}");
+    assert_eq!(place.isolated(), [0, 1]);
+    (place, served)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_edit_reaches_a_run_before_its_next_action() {
+    let gone = |place: &Place| fs::remove_file(place.playbooks().join("test.yaml")).unwrap();
+    halts(gone, "its playbook is not in force any more").await.1.end().await.unwrap();
+    let off = |place: &Place| place.write(&format!("{ISOLATES}enabled: false\n"));
+    halts(off, "its schedule is switched off").await.1.end().await.unwrap();
+    let expired = |place: &Place| place.write(&format!("{ISOLATES}expires: 2026-03-01T13:00:00Z\n"));
+    halts(expired, "its playbook has expired").await.1.end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_a_new_list_protects_is_left_alone_by_a_run_in_flight() {
+    let spare = |place: &Place| place.spare(&place.gate.devices[2]);
+    let (place, served) = halts(spare, "is excluded by the list `spared`").await;
+    place.clock.set(served.next());
+    let next = served.until_ended(2).await.pop().unwrap();
+    assert_eq!(outcomes(&next), [Skipped], "the next run meets it again");
+    served.end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_was_halted_is_news_when_the_playbook_acts_again() {
+    let observe = |place: &Place| place.write(&ISOLATES.replace("enforce", "observe"));
+    let (place, served) = halts(observe, "its playbook only observes by now").await;
+    place.write(ISOLATES);
+    served.daemon.reload().await.unwrap();
+    place.clock.set(served.next());
+    let next = served.until_ended(2).await.pop().unwrap();
+    assert_eq!((outcomes(&next), place.isolated()), (vec![Acted], vec![0, 1, 2]));
+    served.end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_action_begins_once_the_process_ends_and_the_next_start_goes_on() {
+    let (place, mut served) = Place::in_flight().await;
+    served.stop.cancel();
+    let ended = loop {
+        if let Some(ended) = served.task.try_join_next() {
+            break ended.unwrap();
+        }
+        place.clock.advance(SECOND);
+        SystemClock.sleep(LOOK_EVERY).await;
+    };
+    ended.unwrap();
+    assert_eq!(place.isolated(), [0, 1], "what has begun is waited for");
+    let left = served.runs().await.pop().unwrap();
+    assert_eq!((left.state, left.finished), (store::RunState::Running, None));
+    assert_eq!(served.store.effects_in(EffectState::Intended).await.unwrap(), []);
+    served.store.close().await;
+    drop(served);
+    let served = place.serve().await;
+    let run = served.until_ended(1).await.pop().unwrap();
+    assert_eq!((run.id, outcomes(&run)), (left.id, vec![Acted; 3]));
+    assert_eq!(place.isolated(), [0, 1, 2]);
+    served.end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_run_that_never_ends_is_ended() {
+    let (place, served) = Place::in_flight().await;
+    place.clock.advance(RUN_MAX);
+    let run = place.pass_until_ended(&served, 1).await;
+    assert_eq!(report(&run).state, RunState::Halted);
+    assert_eq!(report(&run).items[2].steps[0].reason.as_deref(), Some("the run took longer than 4h"));
+    place.gate.close();
+    let asked = place.gate.asked();
+    place.clock.set(served.next());
+    until("the next run is in the middle of its query", || place.gate.asked() == asked + 1).await;
+    place.clock.advance(RUN_MAX);
+    let run = served.until_ended(2).await.pop().unwrap();
+    assert_eq!(
+        (report(&run).state, run.error.as_deref()),
+        (RunState::Failed, Some("the run took longer than 4h"))
+    );
+    place.gate.open();
+    served.end().await.unwrap();
+}
