@@ -1,6 +1,6 @@
 //! Every action huntbook knows: what it does, with which permissions, and whether it can hurt.
 
-use crate::tenant::ActionKind;
+use crate::tenant::{ActionKind, Permission, permission};
 
 /// What an action is aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,8 +33,8 @@ pub struct Spec {
     pub summary: &'static str,
     /// Method and path, as documented.
     pub endpoint: &'static str,
-    /// Application permissions it needs beside the one for the call itself.
-    pub beside: &'static [&'static str],
+    /// What it needs to be allowed beside the call itself.
+    pub beside: &'static [Permission],
     /// What it is aimed at.
     pub target: TargetKind,
     /// Whether it can hurt.
@@ -55,9 +55,9 @@ pub enum Remote {
 }
 
 impl ActionKind {
-    /// Application permissions it needs, all of them (least privilege).
-    pub fn permissions(self) -> impl Iterator<Item = &'static str> {
-        self.roles().first().into_iter().chain(self.spec().beside).copied()
+    /// What it needs to be allowed, all of it.
+    pub fn permissions(self) -> impl Iterator<Item = Permission> {
+        [self.permission()].into_iter().chain(self.spec().beside.iter().copied())
     }
 
     /// What is known about the kind.
@@ -95,7 +95,7 @@ impl ActionKind {
             },
             Self::DisableUser => Spec {
                 summary: "Disables a user's account in Entra ID. Sessions go on: add revokeSessions.",
-                beside: &["User.Read.All"],
+                beside: &[permission::USERS],
                 ..user("PATCH /v1.0/users/{id}")
             },
             Self::RevokeSessions => Spec {

@@ -97,6 +97,18 @@ impl Email {
         self.transport.send(mail).await.map(drop).map_err(|error| classify(&error))
     }
 
+    /// Connects, greets, switches to TLS and logs in, as far as the options say, and ends. The caller limits the
+    /// time.
+    pub(super) async fn reach(&self) -> Result<(), ChannelError> {
+        match self.transport.test_connection().await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(ChannelError::Failed { answer: "it closed the connection".to_owned(), wait: None })
+            }
+            Err(error) => Err(classify(&error)),
+        }
+    }
+
     /// Builds the mail.
     fn compose(&self, message: &Message) -> Result<lettre::Message, lettre::error::Error> {
         let domain = self.from.email.domain();

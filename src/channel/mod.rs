@@ -140,6 +140,27 @@ impl Channel {
         }
     }
 
+    /// Finds out whether the receiver can be reached, and sends no message: a mail server is logged in to, of a
+    /// webhook's server nothing is asked but whether it answers.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be reached, or does not let us in.
+    pub async fn reach(&self) -> Result<(), ChannelError> {
+        let reached = async {
+            match &self.kind {
+                Kind::Email(email) => email.reach().await,
+                Kind::Teams(target) | Kind::Slack(target) | Kind::Webhook(target, _) => {
+                    target.reach(&self.http).await
+                }
+            }
+        };
+        match tokio::time::timeout(self.time_max, reached).await {
+            Ok(reached) => reached,
+            Err(_elapsed) => Err(ChannelError::late(self.time_max)),
+        }
+    }
+
     /// Sends through the kind's sink.
     async fn send_unlimited(&self, message: &Message) -> Result<(), ChannelError> {
         match &self.kind {

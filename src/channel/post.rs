@@ -33,6 +33,11 @@ impl Target {
         Ok(Self { address, secret: secret.clone() })
     }
 
+    /// Finds out whether the server answers.
+    pub(super) async fn reach(&self, http: &Http) -> Result<(), ChannelError> {
+        http.reach(&self.address).await.map_err(|error| ChannelError::Transport(Box::new(error)))
+    }
+
     /// Takes the address out of a text that may repeat it, such as a gateway's error page.
     fn redact(&self, text: &str) -> String {
         let whole = self.secret.expose();

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::doctor::args::{Doctor, Token};
+use super::help::{AFTER_HELP, TEST_HELP};
 use super::kql::args::Kql;
 use super::sim::args::Sim;
 use super::stop::Switch;
@@ -41,22 +43,6 @@ pub(super) struct Arguments {
     #[arg(long, global = true, env = "HUNTBOOK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub(super) log_format: LogFormat,
 }
-
-const AFTER_HELP: &str = "\
-Start here:
-  huntbook demo                          everything at once, against a simulated tenant
-  huntbook validate                      check settings, playbooks and lists, offline
-  huntbook test                          play the tests of playbooks, offline
-  huntbook run PLAYBOOK --dry-run        what one playbook would do, changing nothing
-  huntbook serve                         run all playbooks on their schedules
-
-Exit codes:
-    0  fine
-    1  a run failed or was halted, something waits for a person, or the world failed
-    2  wrong usage; a playbook, tenant, action or code that does not exist
-   78  settings, secrets or playbooks are refused or not there
-  130  a dry run or the demonstration was ended (Ctrl-C; 129 for SIGHUP, 143 for SIGTERM)
-  141  whoever read the output went away (`| head`)";
 
 /// How results are written, of all commands together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -186,6 +172,21 @@ pub(super) enum Command {
     /// named, here and at the head of the playbook. Sigma rules need `sigma` with its Kusto backend
     /// installed. Exit code 1 if something was not imported or does not validate.
     Import(Import),
+    /// Look for what keeps playbooks from working: permissions, sign-in, clock, files, channels
+    ///
+    /// Asks each tenant for a token and compares what it allows with what the playbooks need; what is missing is
+    /// told with the API's name in the portal and with commands that grant it. Also checks this machine's clock,
+    /// the journal's place, playbooks and lists, and whether mail servers and webhooks can be reached. Changes
+    /// nothing and sends no message.
+    ///
+    /// With --permissions it asks nobody, needs no secret, and tells what playbooks need.
+    /// Exit code 1 if something keeps a playbook from working.
+    Doctor(Doctor),
+    /// Say what the app's token says, without showing it: for whom it is, until when, what it allows
+    ///
+    /// Asks for a token as playbooks do, and tells which permissions the playbooks lack. With --stdin it explains
+    /// a token from elsewhere, and asks nobody. Exit code 1 if something is wrong with it.
+    Token(Token),
     /// Start the simulated tenant alone, for trying clients and writing playbooks; make data for it
     Sim(Sim),
     /// Check, run and lay out hunting queries, offline
@@ -208,7 +209,7 @@ pub(super) enum Command {
     /// folder `hunting-schema` beside the settings, where `validate`, `serve` and `kql` read them. The endpoint is
     /// a beta of Microsoft Graph; where it is not there, `--by-query` asks each known table for its columns.
     Schema(Schema),
-    /// Explain a diagnostic code such as HB0302 or KQL013
+    /// Explain a diagnostic code such as HB0302 or KQL013, or a sign-in error such as AADSTS7000222
     Explain {
         /// The code
         code: String,
@@ -238,32 +239,6 @@ pub(super) struct Validate {
     /// Playbook files or directories; without any, those of the settings
     pub(super) paths: Vec<PathBuf>,
 }
-
-const TEST_HELP: &str = "\
-A file of tests, psexec.test.yaml:
-
-  # yaml-language-server: $schema=../schemas/test.schema.json
-  playbook: psexec.yaml
-  tests:
-    - name: isolates the noisy host and leaves the domain controller alone
-      clock: 2026-01-10T12:00:00Z
-      given:
-        tables: {DeviceFileEvents: fixtures/psexec.ndjson}   # the query runs over them
-        machines: fixtures/machines.json
-      expect:
-        acted: [{id: isolate, device: wks-017.contoso.example}]
-        skipped: [{device: dc01.contoso.example, reason: excluded}]
-        notified: [{channel: soc-teams, titleContains: 1 contained}]
-    - name: keeps quiet for a day
-      given: {hunt: [{DeviceId: 71d1b8a3e47c6f0592ad3c48e1b0f76d25a98c4f, Files: 42}]}
-      steps:
-        - {at: 0h, expect: {acted: 1}}
-        - {at: 1h, expect: {duplicates: 1}}
-
-A list is exact, in any order; a number counts; what is left out is not looked at, but whatever fails
-must be expected. `huntbook schema test` has every key.
-
-Exit codes: 0 all passed; 1 a test failed; 2 wrong usage, or the filter fits nothing; 78 a file was refused.";
 
 /// Arguments of `test`.
 #[derive(Debug, Args)]

@@ -7,7 +7,9 @@ mod args;
 mod backtest;
 mod choose;
 mod demo;
+mod doctor;
 mod exit;
+mod help;
 mod history;
 mod import;
 mod in_force;
@@ -120,6 +122,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),
+        Command::Doctor(doctor) => doctor::run(&doctor, &config, format, clock).await,
+        Command::Token(token) => doctor::token::run(&token, &config, format, clock).await,
         Command::Sim(sim) => sim::run(&sim, format, clock).await,
         Command::Kql { what } => kql::run(&what, &config, form, &clock),
         Command::Actions { name } => reference::actions(name.as_deref(), format),

@@ -10,6 +10,7 @@ use super::output::{say, say_json, show};
 use super::{Misuse, tables};
 use crate::action::{ActionKind, Impact, Remote};
 use crate::diag::{Code, nearest};
+use crate::tenant::{self, Permission};
 use crate::{kql, playbook, settings};
 
 /// Lists the actions, or explains one.
@@ -35,7 +36,7 @@ fn action(kind: ActionKind) -> serde_json::Value {
         "summary": spec.summary,
         "api": kind.audience().portal_name(),
         "endpoint": spec.endpoint,
-        "roles": kind.permissions().collect::<Vec<_>>(),
+        "roles": kind.permissions().map(Permission::least).collect::<Vec<_>>(),
         "target": format!("{:?}", spec.target).to_lowercase(),
         "disruptive": spec.impact == Impact::Disruptive,
         "undo": spec.undo.map(ActionKind::as_str),
@@ -59,6 +60,9 @@ pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Exit> {
 
 /// Explains a diagnostic code.
 pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
+    if let Some(number) = code.strip_prefix("AADSTS") {
+        return sign_in_error(number);
+    }
     let known = Code::parse(code).and_then(|known| match known {
         Code::Kql(number) => Some((known, kql::title(number)?)),
         own => Some((own, own.title())),
@@ -69,6 +73,21 @@ pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
     };
     let text = known.explanation().unwrap_or_else(|| known.about().trim());
     say(&format!("{known}: {title}\n\n{text}"))?;
+    Ok(Exit::Fine)
+}
+
+/// Explains a number of the authority, which says it when it gives no token.
+fn sign_in_error(number: &str) -> anyhow::Result<Exit> {
+    let Some(remedy) = number.parse().ok().and_then(tenant::remedy) else {
+        let text = format!(
+            "AADSTS{} is not known here; the authority's own words are at https://login.microsoftonline.com/error",
+            number.escape_debug()
+        );
+        return Err(Misuse(text).into());
+    };
+    say(&format!(
+        "AADSTS{number}: Entra ID gave no token\n\n{remedy}\n\n`huntbook doctor` checks sign-in and permissions."
+    ))?;
     Ok(Exit::Fine)
 }
 

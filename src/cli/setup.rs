@@ -38,22 +38,45 @@ pub(super) fn open(settings: &Settings, clock: &SharedClock) -> Result<Parts, Un
 }
 
 fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
-    let options = http_options(settings)?;
-    // A house that signs its own certificates signs those of its mail server too.
-    let extra_ca = options.extra_ca.clone();
-    let http = Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
+    let doors = Doors::open(settings, clock)?;
     let mut tenants: BTreeMap<String, Arc<dyn Tenant>> = BTreeMap::new();
     for (name, tenant) in &settings.tenants {
-        let options = tenant_options(name, tenant)?;
-        let client = Client::open(options, http.clone(), Arc::clone(clock))?;
-        tenants.insert(name.clone(), Arc::new(client));
+        tenants.insert(name.clone(), Arc::new(doors.tenant(tenant_options(name, tenant)?)?));
     }
     let mut channels = Channels::new();
     for (name, channel) in &settings.channels {
-        let options = channel_options(name, channel, &extra_ca)?;
-        channels.insert(name.clone(), Channel::open(name, &options, http.clone(), Arc::clone(clock))?);
+        channels.insert(name.clone(), doors.channel(name, channel)?);
     }
     Ok(Parts { tenants, channels })
+}
+
+/// What tenants and channels are reached through.
+pub(super) struct Doors {
+    http: Http,
+    /// A house that signs its own certificates signs those of its mail server too.
+    extra_ca: Vec<u8>,
+    clock: SharedClock,
+}
+
+impl Doors {
+    /// Opens them. Connects to nothing.
+    pub(super) fn open(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Self> {
+        let options = http_options(settings)?;
+        let extra_ca = options.extra_ca.clone();
+        let http = Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
+        Ok(Self { http, extra_ca, clock: Arc::clone(clock) })
+    }
+
+    /// A tenant.
+    pub(super) fn tenant(&self, options: ClientOptions) -> anyhow::Result<Client> {
+        Ok(Client::open(options, self.http.clone(), Arc::clone(&self.clock))?)
+    }
+
+    /// A channel.
+    pub(super) fn channel(&self, name: &str, channel: &ChannelSettings) -> anyhow::Result<Channel> {
+        let options = channel_options(name, channel, &self.extra_ca)?;
+        Ok(Channel::open(name, &options, self.http.clone(), Arc::clone(&self.clock))?)
+    }
 }
 
 /// Warns of secrets and folders that are open to others, on standard error.
@@ -142,7 +165,8 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("reading `{}`", path.display()))
 }
 
-fn tenant_options(name: &str, tenant: &TenantSettings) -> anyhow::Result<ClientOptions> {
+/// A tenant of the settings, with its secret.
+pub(super) fn tenant_options(name: &str, tenant: &TenantSettings) -> anyhow::Result<ClientOptions> {
     let auth = &tenant.auth.client_secret;
     Ok(ClientOptions {
         name: name.to_owned(),

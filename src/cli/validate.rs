@@ -126,7 +126,7 @@ pub(super) fn insist_on_names(config: &Path, settings: &Settings, world: &World)
 }
 
 /// Checks the names inside the settings that refer to lists.
-fn settings_names(config: &Path, settings: &Settings, world: &World) -> Vec<Diagnostic> {
+pub(super) fn settings_names(config: &Path, settings: &Settings, world: &World) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let guards = &settings.guards.exclude;
     for (key, entries) in [("devices", &guards.devices), ("users", &guards.users)] {

@@ -100,6 +100,15 @@ impl Address {
         }
     }
 
+    /// The server alone, without path and query. Shown in full.
+    #[must_use]
+    pub fn origin(&self) -> Self {
+        let mut url = self.url.clone();
+        url.set_path("/");
+        url.set_query(None);
+        Self { shown: origin(&url), url }
+    }
+
     /// Whether it is on this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

@@ -41,6 +41,9 @@ pub const BYTES_MAX: u64 = 32 << 20;
 /// Longest one ordinary attempt may take, from the first packet to the last byte.
 pub const TIME_MAX: Duration = Duration::from_mins(1);
 
+/// Longest time to find out whether a server answers: a person waits for it.
+const REACH_TIME_MAX: Duration = Duration::from_secs(10);
+
 /// What one attempt may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -169,6 +172,21 @@ impl Http {
                 Ok(chunks) => return Ok(chunks),
                 Err(error) => self.wait_or_give_up(error, &mut patience).await?,
             }
+        }
+    }
+
+    /// Finds out whether an address's server answers, without asking anything of the address itself: once,
+    /// and any answer will do.
+    ///
+    /// # Errors
+    ///
+    /// Why there was no answer.
+    pub async fn reach(&self, address: &Address) -> Result<(), HttpError> {
+        let request = Request::new(http::Method::HEAD, address.origin());
+        let limits = Limits { time_max: REACH_TIME_MAX, ..Limits::default() };
+        match self.send(&request, Repeat::Never, &limits).await {
+            Ok(_) | Err(HttpError::Refused { .. } | HttpError::Large { .. }) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 

@@ -8,6 +8,7 @@ mod approval;
 mod cadence;
 mod lower;
 mod names;
+mod needs;
 mod params;
 mod query;
 mod salvage;
@@ -31,6 +32,7 @@ use crate::store::ContentHash;
 use crate::text::Template;
 
 pub use cadence::Rule;
+pub use needs::{Granted, Need, Weight, lacking, least_roles};
 pub use set::{Compiled, SourceFile, compile_changed, compile_set, parse_lists};
 
 /// Whether a playbook acts or only says what it would do.

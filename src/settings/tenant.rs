@@ -67,6 +67,14 @@ pub struct AuthSettings {
     pub client_secret: ClientSecretSettings,
 }
 
+impl AuthSettings {
+    /// Application (client) id of the app registration.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.client_secret.client_id
+    }
+}
+
 /// An application with a secret.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -129,6 +129,15 @@ impl Store {
         open::open_reader(path).await
     }
 
+    /// Whether a journal could be written here, without making or changing one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::File`] if its file or folder cannot be written or made, [`StoreError::Network`].
+    pub fn check_place(path: &Path) -> Result<(), StoreError> {
+        open::check_place(path)
+    }
+
     /// Makes a journal in memory that ends with the store: for trying a playbook out. Its form, its
     /// transactions and its triggers are those of a file; only what a crash would leave is missing.
     ///

@@ -170,6 +170,24 @@ fn prepare(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(folder.join(name))
 }
 
+/// See [`Store::check_place`].
+pub(super) fn check_place(path: &Path) -> Result<(), StoreError> {
+    if path.exists() {
+        OpenOptions::new().append(true).open(path).map_err(|source| StoreError::file(path, source))?;
+    }
+    // The empty one above a bare name is this folder.
+    let above = path.ancestors().skip(1).find(|folder| folder.as_os_str().is_empty() || folder.exists());
+    let folder = above.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| StoreError::file(folder, source);
+    let real = folder.canonicalize().map_err(failed)?;
+    if let Some(kind) = network_file_system(&real) {
+        return Err(StoreError::Network { path: real, kind });
+    }
+    // Rights, quotas and read-only mounts show only when something is made.
+    let trial = real.join(format!(".huntbook-{}.tmp", std::process::id()));
+    File::create_new(&trial).and_then(|_file| std::fs::remove_file(&trial)).map_err(failed)
+}
+
 /// Opens a file that only its owner may read, and makes it if there is none.
 fn private_file(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();

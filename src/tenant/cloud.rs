@@ -90,6 +90,27 @@ impl Cloud {
     }
 }
 
+impl Audience {
+    /// The API that a token with this `aud` is for, in any cloud.
+    #[must_use]
+    pub fn of(audience: &str) -> Option<Self> {
+        let clouds = [Cloud::Commercial, Cloud::Gcc, Cloud::GccHigh, Cloud::Dod];
+        let audience = audience.trim_end_matches('/');
+        Self::ALL.into_iter().find(|api| {
+            let is_scope = |cloud: &Cloud| cloud.scope(*api).strip_suffix("/.default") == Some(audience);
+            audience == api.app_id() || clouds.iter().any(is_scope) || api.older_name() == Some(audience)
+        })
+    }
+
+    /// The name by which an API was known before.
+    const fn older_name(self) -> Option<&'static str> {
+        match self {
+            Self::Mde => Some("https://securitycenter.onmicrosoft.com/windowsatpservice"),
+            Self::Graph | Self::Xdr => None,
+        }
+    }
+}
+
 /// Endpoints the settings give instead of the cloud's own. `https`, or `http` to loopback.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EndpointOverrides {

@@ -273,6 +273,8 @@ pub struct SignInRefused {
     pub correlation_id: Option<String>,
     /// What to do about it, if we know.
     pub hint: Option<&'static str>,
+    /// How far our clock is ahead of the authority's, to the second; negative if behind.
+    pub clock_ahead: Option<SignedDuration>,
     /// Whether it may pass.
     pub retry: Retry,
 }

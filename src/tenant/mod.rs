@@ -6,16 +6,18 @@
 //!
 //! The door does not decide whether something should be done, and keeps no record of it.
 //!
-//! To add an operation: a variant of [`Operation`] and of [`ActionKind`], with its role; its
+//! To add an operation: a variant of [`Operation`] and of [`ActionKind`]; its role in `permission.rs`; its
 //! request in `client/`; a case in `tests/tenant/operations.rs` and in `simulated.rs` beside it.
 
 mod case;
+mod claims;
 mod client;
 mod cloud;
 mod envelope;
 mod error;
 mod machine;
 mod operation;
+pub mod permission;
 mod query;
 mod signin;
 mod token;
@@ -24,6 +26,7 @@ mod words;
 
 use async_trait::async_trait;
 
+pub use claims::{Proof, TokenFacts, Unreadable};
 pub use client::{Client, ClientOptions, HuntingApi};
 pub use cloud::{Cloud, EndpointOverrides};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
@@ -32,10 +35,12 @@ pub use operation::{
     ActionKind, AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
     Operation, Receipt, RemoteState, ScanType,
 };
+pub use permission::Permission;
 pub use query::{
     HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, OnRow, Quarantined,
 };
-pub use token::{Audience, Credential, TokenFacts};
+pub use signin::remedy;
+pub use token::{Audience, Credential};
 pub use user::User;
 
 use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, UserId, Wanted};
@@ -48,6 +53,9 @@ use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineAction
 pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// The name the settings give it.
     fn name(&self) -> &str;
+
+    /// Where its hunting queries go.
+    fn hunting(&self) -> HuntingApi;
 
     /// Runs a hunting query; hands each row to `on_row` while the answer arrives.
     ///

@@ -194,23 +194,6 @@ impl ActionKind {
         }
     }
 
-    /// The application roles that allow it, the least one first; any one of them does.
-    ///
-    /// Source: the permission tables of the API pages.
-    #[must_use]
-    pub const fn roles(self) -> &'static [&'static str] {
-        match self {
-            Self::IsolateDevice | Self::ReleaseDevice => &["Machine.Isolate"],
-            Self::RunAntivirusScan => &["Machine.Scan"],
-            Self::TagDevice | Self::UntagDevice => &["Machine.ReadWrite.All"],
-            Self::AddIndicator => &["Ti.ReadWrite", "Ti.ReadWrite.All"],
-            Self::DisableUser => &["User.EnableDisableAccount.All", "User.ReadWrite.All"],
-            Self::RevokeSessions => &["User.RevokeSessions.All", "User.ReadWrite.All"],
-            Self::UpdateIncident | Self::CommentIncident => &["SecurityIncident.ReadWrite.All"],
-            Self::UpdateAlert => &["SecurityAlert.ReadWrite.All"],
-        }
-    }
-
     /// Whether sending it twice ends where sending it once does. If not, it is repeated only when it
     /// provably did not arrive.
     #[must_use]

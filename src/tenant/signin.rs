@@ -1,7 +1,9 @@
 //! What the authority says when it refuses, and what to do about it.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::claims::clock_ahead;
 use super::envelope::shown;
 use super::{Audience, SignInRefused, TenantError};
 use crate::http::{HttpError, Retry};
@@ -26,7 +28,12 @@ struct Envelope {
 }
 
 /// Turns a failed token request into an error that says what to do and holds no secret.
-pub(super) fn refused(tenant: &str, audience: Audience, error: HttpError, secret: &Secret) -> TenantError {
+pub(super) fn refused(
+    (tenant, audience): (&str, Audience),
+    error: HttpError,
+    secret: &Secret,
+    now: Timestamp,
+) -> TenantError {
     let Some(refusal) = error.refusal() else {
         return TenantError::Authority { tenant: tenant.to_owned(), audience, source: error };
     };
@@ -34,7 +41,8 @@ pub(super) fn refused(tenant: &str, audience: Audience, error: HttpError, secret
     let description = envelope.error_description.unwrap_or_default();
     let aadsts = envelope.error_codes.first().copied().or_else(|| number(&description));
     let clean = |text: String, most| shown(&text.replace(secret.expose(), "(secret)"), most);
-    let (hint, passes) = aadsts.map_or((None, false), hint);
+    let hint = aadsts.and_then(remedy);
+    let passes = aadsts.is_some_and(passes);
     let refused = SignInRefused {
         error: envelope
             .error
@@ -43,6 +51,7 @@ pub(super) fn refused(tenant: &str, audience: Audience, error: HttpError, secret
         description: clean(description, DESCRIPTION_MAX),
         correlation_id: envelope.correlation_id.or(envelope.trace_id).map(|text| clean(text, 64)),
         hint,
+        clock_ahead: clock_ahead(refusal.header("date"), now),
         retry: match error.retry() {
             Retry::Never if passes => Retry::Backoff,
             other => other,
@@ -58,15 +67,28 @@ fn number(description: &str) -> Option<u32> {
     after.get(..digits)?.parse().ok()
 }
 
-/// What to do, and whether waiting is it.
+/// What to do about a refusal of the authority, by the number behind `AADSTS`.
 ///
 /// Source: the authority's error code reference; texts are ours.
-const fn hint(aadsts: u32) -> (Option<&'static str>, bool) {
+#[must_use]
+pub const fn remedy(aadsts: u32) -> Option<&'static str> {
     let text = match aadsts {
         7_000_215 => "the client secret is wrong; use the secret's value, not its id",
         7_000_222 => "the client secret has expired; make a new one",
         7_000_218 => "the authority wants a client secret or certificate",
         700_025 => "the app is registered as a public client; it must not send a secret",
+        700_027 => {
+            "the certificate is not registered with the app, or its key is another one; upload the certificate"
+        }
+        700_024 | 500_133 | 50_013 => {
+            "the signed proof is not valid at this time; set the clock of this machine"
+        }
+        50_012 => {
+            "the signed proof is refused; check the certificate, the tenant's id and this machine's clock"
+        }
+        700_030 => "the certificate's subject is not allowed for the app",
+        70_021 => "no federated credential of the app fits the token; check its issuer, subject and audience",
+        700_229 => "a federated token of this authority must be an application's",
         700_016 => "the app is not known in this tenant; check the tenant id, or consent is missing",
         700_011 | 70_001 | 7_000_112 => "the app is disabled or deleted in this tenant",
         90_002 => "the tenant is not known; check its id and cloud",
@@ -79,8 +101,12 @@ const fn hint(aadsts: u32) -> (Option<&'static str>, bool) {
         53_000 | 53_001 | 53_003 | 530_032 | 530_035 => "a Conditional Access policy blocks the app",
         50_196 => "the authority sees too many identical requests",
         90_055 | 90_006 | 90_024 | 90_033 | 50_000 | 90_012 | 90_090 => "the authority is busy",
-        _ => return (None, false),
+        _ => return None,
     };
-    let passes = matches!(aadsts, 50_196 | 90_055 | 90_006 | 90_024 | 90_033 | 50_000 | 90_012 | 90_090);
-    (Some(text), passes)
+    Some(text)
+}
+
+/// Whether waiting is what to do.
+const fn passes(aadsts: u32) -> bool {
+    matches!(aadsts, 50_196 | 90_055 | 90_006 | 90_024 | 90_033 | 50_000 | 90_012 | 90_090)
 }

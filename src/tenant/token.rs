@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::TenantError;
+use super::claims::{self, TokenFacts};
 use super::cloud::{Cloud, Endpoints};
 use super::signin;
 use crate::clock::SharedClock;
@@ -56,6 +57,16 @@ impl Audience {
             Self::Xdr => "Microsoft Threat Protection",
         }
     }
+
+    /// The id of the API's own application, the same in every tenant.
+    #[must_use]
+    pub const fn app_id(self) -> &'static str {
+        match self {
+            Self::Graph => "00000003-0000-0000-c000-000000000000",
+            Self::Mde => "fc780465-2017-40d4-a0c5-307022471b92",
+            Self::Xdr => "8ee8fdad-f234-4243-8f3b-15c294843740",
+        }
+    }
 }
 
 impl fmt::Display for Audience {
@@ -80,79 +91,17 @@ pub enum Credential {
     },
 }
 
-/// What a token says of itself.
-///
-/// It is read without checking the signature: a token is for the API to verify, and comes straight
-/// from the authority over TLS. It serves as a diagnosis and as a guard against mixing tenants up, not
-/// as a proof of permission: only the API's answer is that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TokenFacts {
-    /// The tenant (`tid`), as written; `None` if the token does not say or cannot be read.
-    pub tenant_id: Option<String>,
-    /// For whom it is (`aud`).
-    pub audience: Option<String>,
-    /// The app (`appid` or `azp`).
-    pub app_id: Option<String>,
-    /// Application permissions (`roles`), sorted. Empty if none was granted: a token is issued anyway.
-    pub roles: Vec<String>,
-    /// Delegated permissions (`scp`), sorted.
-    pub scopes: Vec<String>,
-    /// When it ends, as the authority said beside the token.
-    pub expires_at: Timestamp,
-}
-
-/// The claims that are read; a token that has them in another shape counts as one without.
-#[derive(Debug, Default, Deserialize)]
-struct Claims {
-    #[serde(default)]
-    tid: Option<String>,
-    #[serde(default)]
-    aud: Option<OneOrMany>,
-    #[serde(default)]
-    appid: Option<String>,
-    #[serde(default)]
-    azp: Option<String>,
-    #[serde(default)]
-    roles: Vec<String>,
-    #[serde(default)]
-    scp: Option<String>,
-}
-
-/// `aud` is a text, or a list of texts (RFC 7519).
-#[derive(Debug)]
-struct OneOrMany(Option<String>);
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(match serde_json::Value::deserialize(deserializer)? {
-            serde_json::Value::String(text) => Some(text),
-            serde_json::Value::Array(list) => match list.as_slice() {
-                [serde_json::Value::String(text)] => Some(text.clone()),
-                _ => None,
-            },
-            _ => None,
-        }))
-    }
-}
-
-impl TokenFacts {
-    fn read(token: &Secret, expires_at: Timestamp) -> Self {
-        let claims: Claims =
-            jsonwebtoken::dangerous::insecure_decode_claims(token.expose()).unwrap_or_default();
-        let mut roles = claims.roles;
-        roles.sort_unstable();
-        let mut scopes: Vec<String> =
-            claims.scp.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect();
-        scopes.sort_unstable();
-        Self {
-            tenant_id: claims.tid,
-            audience: claims.aud.and_then(|aud| aud.0),
-            app_id: claims.appid.or(claims.azp),
-            roles,
-            scopes,
-            expires_at,
+impl Credential {
+    /// What is odd about it, if anything, before anybody is asked; nothing of a secret is told.
+    #[must_use]
+    pub fn oddity(&self) -> Option<&'static str> {
+        let Self::ClientSecret { secret, .. } = self;
+        let secret = secret.expose();
+        if secret != secret.trim() {
+            return Some("the client secret begins or ends with a blank or a line break");
         }
+        let is_id = uuid::Uuid::try_parse(secret).is_ok();
+        is_id.then_some("the client secret has the form of an id; use the secret's value, not its id")
     }
 }
 
@@ -334,11 +283,10 @@ impl Tokens {
         ]);
         let limits = Limits { bytes_max: TOKEN_BYTES_MAX, ..Limits::default() };
         let asked_at = self.clock.now();
-        let answer = self
-            .http
-            .send(&request, Repeat::Safe, &limits)
-            .await
-            .map_err(|error| signin::refused(&self.tenant, audience, error, secret))?;
+        let answer =
+            self.http.send(&request, Repeat::Safe, &limits).await.map_err(|error| {
+                signin::refused((&self.tenant, audience), error, secret, self.clock.now())
+            })?;
         self.issued(&answer, asked_at).map(Arc::new)
     }
 
@@ -351,7 +299,10 @@ impl Tokens {
         let expires_at = asked_at.checked_add(life).unwrap_or(Timestamp::MAX);
         let ahead = AHEAD_MIN.max(life / 10).min(life / 2);
         let refresh_at = expires_at.checked_sub(ahead).unwrap_or(asked_at);
-        let facts = TokenFacts::read(&issued.access_token, expires_at);
+        let facts = TokenFacts {
+            clock_ahead: claims::clock_ahead(answer.header("date"), self.clock.now()),
+            ..TokenFacts::read(&issued.access_token, expires_at)
+        };
         Ok(Token { secret: issued.access_token, facts, refresh_at })
     }
 }
@@ -363,38 +314,4 @@ fn blind(error: &serde_json::Error) -> serde_json::Error {
         error.line(),
         error.column()
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(payload: &str) -> TokenFacts {
-        use base64::Engine as _;
-        let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(payload);
-        let token = Secret::new(format!("eyJhbGciOiJub25lIn0.{payload}.x"));
-        TokenFacts::read(&token, Timestamp::UNIX_EPOCH)
-    }
-
-    #[test]
-    fn claims_are_read_without_trusting_them() {
-        let facts = facts(
-            r#"{"tid":"t","aud":["a"],"azp":"app","roles":["b","a"],"scp":"y x","exp":"soon","x":[1]}"#,
-        );
-        assert_eq!(facts.tenant_id.as_deref(), Some("t"));
-        assert_eq!(facts.audience.as_deref(), Some("a"));
-        assert_eq!(facts.app_id.as_deref(), Some("app"));
-        assert_eq!(facts.roles, ["a", "b"]);
-        assert_eq!(facts.scopes, ["x", "y"]);
-    }
-
-    #[test]
-    fn a_token_that_cannot_be_read_says_nothing() {
-        for payload in ["{\"tid\":7}", "[]", "not json", "{\"aud\":{}}"] {
-            assert_eq!(facts(payload).tenant_id, None, "{payload}");
-        }
-        let opaque = TokenFacts::read(&Secret::new("opaque".to_owned()), Timestamp::UNIX_EPOCH);
-        assert_eq!(opaque.tenant_id, None);
-        assert!(opaque.roles.is_empty());
-    }
 }

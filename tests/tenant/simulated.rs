@@ -137,7 +137,7 @@ async fn every_operation_has_its_effect_once() {
 #[tokio::test]
 async fn the_role_we_name_is_the_role_that_is_missing() {
     for (operation, _effect) in operations() {
-        let roles = operation.kind().roles();
+        let roles = operation.kind().permission().roles;
         let without = |options: &mut SimOptions| {
             options.apps = vec![roles.iter().fold(SimApp::sample(), |app, role| app.without(role))];
         };

@@ -13,18 +13,14 @@ use crate::model::{Alert, AlertId, Classification, Determination, Incident, Inci
 use crate::tenant::envelope::shown;
 use crate::tenant::{
     AlertPatch, Audience, IncidentPage, IncidentPatch, IncidentQuery, Operation, Quarantined, Receipt,
-    RemoteState, TenantError, case, words,
+    RemoteState, TenantError, case, permission, words,
 };
 use crate::text::encode::odata;
 
-const INCIDENT_ROLES: &[&str] = &["SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"];
-const LIST: Asked = Asked { operation: "incidents", roles: INCIDENT_ROLES, kind: Kind::Plain };
-const INCIDENT: Asked = Asked { operation: "incident", roles: INCIDENT_ROLES, kind: Kind::Plain };
-const ALERT: Asked = Asked {
-    operation: "alert",
-    roles: &["SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All"],
-    kind: Kind::Plain,
-};
+const LIST: Asked = Asked { operation: "incidents", roles: permission::INCIDENTS.roles, kind: Kind::Plain };
+const INCIDENT: Asked =
+    Asked { operation: "incident", roles: permission::INCIDENTS.roles, kind: Kind::Plain };
+const ALERT: Asked = Asked { operation: "alert", roles: permission::ALERTS.roles, kind: Kind::Plain };
 
 /// Incidents asked for in one page. The most allowed is not documented; fifty is what the service
 /// gives by itself.

@@ -10,15 +10,15 @@ use crate::http::Request;
 use crate::model::{AlertSeverity, DeviceId, MachineActionId, Term};
 use crate::tenant::{
     ActionStatus, Audience, Indicator, IsolationType, Machine, MachineAction, Operation, Receipt, Refused,
-    RemoteState, ScanType, TenantError,
+    RemoteState, ScanType, TenantError, permission,
 };
 use crate::text::encode::odata;
 
-/// Looking at devices and actions.
-const READ_ROLES: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
-const MACHINE: Asked = Asked { operation: "machine", roles: READ_ROLES, kind: Kind::Plain };
-const ACTION: Asked = Asked { operation: "machineAction", roles: READ_ROLES, kind: Kind::Plain };
-const ACTIONS: Asked = Asked { operation: "machineActions", roles: READ_ROLES, kind: Kind::Plain };
+const MACHINE: Asked = Asked { operation: "machine", roles: permission::DEVICES.roles, kind: Kind::Plain };
+const ACTION: Asked =
+    Asked { operation: "machineAction", roles: permission::DEVICES.roles, kind: Kind::Plain };
+const ACTIONS: Asked =
+    Asked { operation: "machineActions", roles: permission::DEVICES.roles, kind: Kind::Plain };
 
 /// Most pages of a device's actions. A page holds up to 10,000, a device has a handful a day.
 const ACTION_PAGES_MAX: usize = 20;

@@ -12,16 +12,17 @@ use crate::rows::{self, Decoder};
 use crate::tenant::{Audience, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, OnRow, TenantError};
 
 /// Hunting through Graph.
-const GRAPH: Asked =
-    Asked { operation: "runHuntingQuery", roles: &["ThreatHunting.Read.All"], kind: Kind::Hunt };
+const GRAPH: Asked = hunt(HuntingApi::Graph);
 
 /// Hunting through Defender XDR.
-const XDR: Asked =
-    Asked { operation: "runHuntingQuery", roles: &["AdvancedHunting.Read.All"], kind: Kind::Hunt };
+const XDR: Asked = hunt(HuntingApi::Xdr);
 
 /// The tables of the tenant. A beta: source is its page of 2026-05.
-const SCHEMA: Asked =
-    Asked { operation: "getHuntingSchema", roles: &["ThreatHunting.Read.All"], kind: Kind::Plain };
+const SCHEMA: Asked = Asked { operation: "getHuntingSchema", kind: Kind::Plain, ..GRAPH };
+
+const fn hunt(api: HuntingApi) -> Asked {
+    Asked { operation: "runHuntingQuery", roles: api.permission().roles, kind: Kind::Hunt }
+}
 
 /// The answer of [`SCHEMA`].
 #[derive(Deserialize)]

@@ -131,7 +131,7 @@ impl Call {
 
 const fn asked(operation: &Operation) -> Asked {
     let kind = operation.kind();
-    Asked { operation: kind.as_str(), roles: kind.roles(), kind: Kind::Plain }
+    Asked { operation: kind.as_str(), roles: kind.permission().roles, kind: Kind::Plain }
 }
 
 impl Client {
@@ -161,6 +161,24 @@ impl Client {
             clock.clone(),
         );
         Ok(Self { name, tenant_id, hunting, endpoints, tokens, http, clock })
+    }
+
+    /// Finds out whether the authority that issues tokens answers.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    pub async fn reach_authority(&self) -> Result<(), HttpError> {
+        self.http.reach(&self.endpoints.login).await
+    }
+
+    /// Finds out whether an API answers.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not.
+    pub async fn reach(&self, api: Audience) -> Result<(), HttpError> {
+        self.http.reach(self.endpoints.api(api)).await
     }
 
     /// Sends a call and reads its answer.
@@ -264,6 +282,10 @@ fn with_json(asked: Asked, request: Request, body: &serde_json::Value) -> Result
 impl Tenant for Client {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn hunting(&self) -> HuntingApi {
+        self.hunting
     }
 
     async fn hunt(

@@ -7,9 +7,9 @@ use super::{Asked, Call, Client, Kind, asked, with_json};
 use crate::http::Request;
 use crate::model::UserId;
 use crate::tenant::envelope::shown;
-use crate::tenant::{Audience, Operation, Receipt, RemoteState, TenantError, User};
+use crate::tenant::{Audience, Operation, Receipt, RemoteState, TenantError, User, permission};
 
-const USER: Asked = Asked { operation: "user", roles: &["User.Read.All"], kind: Kind::Plain };
+const USER: Asked = Asked { operation: "user", roles: permission::USERS.roles, kind: Kind::Plain };
 
 /// A change that is in force when it is answered.
 pub(super) const DONE: Receipt = Receipt { remote_id: None, state: RemoteState::Done };

@@ -1,0 +1,139 @@
+//! How to grant what an app lacks: in words, and as commands to run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::model::TenantId;
+use crate::settings::Cloud;
+use crate::tenant::Audience;
+
+/// Roles to grant to an app in a tenant.
+#[derive(Debug)]
+pub(super) struct Grant {
+    pub(super) tenant: TenantId,
+    pub(super) app: String,
+    pub(super) cloud: Cloud,
+    pub(super) roles: BTreeMap<Audience, BTreeSet<&'static str>>,
+}
+
+impl Grant {
+    /// Commands of the Azure CLI, for a shell.
+    pub(super) fn azure_cli(&self) -> String {
+        let cloud = match self.cloud {
+            Cloud::Commercial | Cloud::Gcc => "",
+            Cloud::GccHigh | Cloud::Dod => "az cloud set --name AzureUSGovernment\n",
+        };
+        let mut text = format!(
+            "{cloud}az login --tenant {} --allow-no-subscriptions\n\
+             app={}\n\
+             grant() {{\n  api=$1; shift\n  for role in \"$@\"; do\n    \
+             id=$(az ad sp show --id \"$api\" --output tsv --query \\\n      \
+             \"appRoles[?value=='$role' && contains(allowedMemberTypes, 'Application')].id\")\n    \
+             az ad app permission add --id \"$app\" --api \"$api\" --api-permissions \"$id=Role\"\n  done\n}}\n",
+            shell(self.tenant.as_str()),
+            shell(&self.app),
+        );
+        for (api, roles) in &self.roles {
+            let roles: Vec<String> = roles.iter().map(|role| shell(role)).collect();
+            let (id, name) = (shell(api.app_id()), api.portal_name());
+            let _infallible = writeln!(text, "grant {id} {}   # {name}", roles.join(" "));
+        }
+        text.push_str("az ad app permission admin-consent --id \"$app\"\n");
+        text
+    }
+
+    /// Commands of Microsoft Graph PowerShell.
+    pub(super) fn powershell(&self) -> String {
+        let environment = match self.cloud {
+            Cloud::Commercial | Cloud::Gcc => "",
+            Cloud::GccHigh => " -Environment USGov",
+            Cloud::Dod => " -Environment USGovDoD",
+        };
+        let mut text = format!(
+            "Connect-MgGraph -TenantId {}{environment} -Scopes 'Application.Read.All', 'AppRoleAssignment.ReadWrite.All'\n\
+             $app = Get-MgServicePrincipal -Filter {}\n",
+            quoted(self.tenant.as_str()),
+            quoted(&format!("appId eq '{}'", self.app)),
+        );
+        for (api, roles) in &self.roles {
+            let roles: Vec<String> = roles.iter().map(|role| quoted(role)).collect();
+            let _infallible = write!(
+                text,
+                "$api = Get-MgServicePrincipal -Filter {}   # {}\n\
+                 foreach ($name in {}) {{\n  \
+                 $role = $api.AppRoles | Where-Object {{ $_.Value -eq $name -and $_.AllowedMemberTypes -contains 'Application' }}\n  \
+                 New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $app.Id -PrincipalId $app.Id -ResourceId $api.Id -AppRoleId $role.Id\n}}\n",
+                quoted(&format!("appId eq '{}'", api.app_id())),
+                api.portal_name(),
+                roles.join(", "),
+            );
+        }
+        text
+    }
+
+    /// For people.
+    pub(super) fn text(&self, name: &str) -> String {
+        let mut text = format!(
+            "To grant in tenant `{name}`: App registrations, the app {}, API permissions, Add a permission,\n\
+             Application permissions; then Grant admin consent:\n",
+            self.app
+        );
+        for (api, roles) in &self.roles {
+            let roles: Vec<&str> = roles.iter().copied().collect();
+            let where_to_look = match api {
+                Audience::Graph => "Microsoft APIs",
+                Audience::Mde | Audience::Xdr => "APIs my organization uses",
+            };
+            let _infallible =
+                writeln!(text, "  {} (under {where_to_look}): {}", api.portal_name(), roles.join(", "));
+        }
+        let _infallible = write!(
+            text,
+            "\nThe same with the Azure CLI:\n\n{}\nOr with Microsoft Graph PowerShell:\n\n{}",
+            self.azure_cli(),
+            self.powershell()
+        );
+        text
+    }
+
+    /// For machines.
+    pub(super) fn json(&self) -> Value {
+        let roles: Vec<Value> = self
+            .roles
+            .iter()
+            .map(|(api, roles)| json!({"api": api.portal_name(), "appId": api.app_id(), "roles": roles}))
+            .collect();
+        json!({"roles": roles, "azureCli": self.azure_cli(), "powershell": self.powershell()})
+    }
+}
+
+/// One word of a shell, whatever is in it.
+fn shell(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// One literal of PowerShell, whatever is in it. It takes typographic quotes for quotes, too.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("'");
+    for character in text.chars() {
+        if matches!(character, '\'' | '\u{2018}' | '\u{2019}' | '\u{201a}' | '\u{201b}') {
+            out.push(character);
+        }
+        out.push(character);
+    }
+    out.push('\'');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_value_ends_its_quotes() {
+        assert_eq!(shell("a'; rm -rf ~; '"), r"'a'\''; rm -rf ~; '\'''");
+        assert_eq!(quoted("a'$(x)\u{2019}"), "'a''$(x)\u{2019}\u{2019}'");
+    }
+}

@@ -1,0 +1,124 @@
+//! What is looked at on this machine: files, the journal, and the way to the channels.
+
+use std::path::Path;
+
+use super::Books;
+use super::report::Report;
+use crate::channel::ChannelError;
+use crate::cli::output::counted;
+use crate::cli::setup::{self, Doors};
+use crate::cli::validate;
+use crate::daemon::{self, ScanError};
+use crate::diag::{Chain, Diagnostic, Level};
+use crate::model::Lists;
+use crate::plan::{SourceFile, World, compile_set};
+use crate::settings::{self, Settings};
+use crate::store::{Store, StoreError};
+
+/// The settings, and what lies around them.
+pub(super) struct House<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) config: &'a Path,
+}
+
+/// An error with all its reasons.
+pub(super) fn chain(error: &anyhow::Error) -> String {
+    let source: &(dyn std::error::Error + 'static) = error.as_ref();
+    Chain(source).to_string()
+}
+
+/// A problem in a file, in a line.
+fn shown(problem: &Diagnostic) -> String {
+    format!("{} {} {}", problem.span, problem.code, problem.message)
+}
+
+impl House<'_> {
+    /// Reads playbooks and lists, and says which are refused.
+    pub(super) fn books(&self, report: &mut Report) -> Books {
+        let settings = self.settings;
+        for exposed in settings::exposures(self.config, settings) {
+            report.warn(("settings", "files"), shown(&exposed), exposed.help.first().map(String::as_str));
+        }
+        if settings.alerts.is_none() {
+            let message = "no channel hears of what a person should look at: refused files, halted runs, actions in doubt";
+            report.warn(("settings", "alerts"), message, Some("set `alerts: {channel: NAME}`"));
+        }
+        let (found, unread) = daemon::read_all(std::slice::from_ref(&settings.playbooks), &settings.lists);
+        let unread: Vec<Diagnostic> = unread.iter().map(ScanError::diagnostic).collect();
+        let mut of_lists = Vec::new();
+        let lists = validate::lists(&found.lists, &mut of_lists);
+        let world = setup::world(settings, lists.clone());
+        let of_settings = validate::settings_names(self.config, settings, &world);
+        let compiled = compile_set(&found.playbooks, &world);
+        let mut plans = Vec::new();
+        let mut of_playbooks = unread;
+        for one in compiled {
+            plans.extend(one.plan);
+            of_playbooks.extend(one.diagnostics);
+        }
+        for (check, problems) in [("lists", of_lists), ("settings", of_settings), ("playbooks", of_playbooks)]
+        {
+            let is_error = |problem: &&Diagnostic| problem.level == Level::Error;
+            for problem in problems.iter().filter(is_error) {
+                let help = problem.help.first().map(String::as_str);
+                report.problem((check, "files"), shown(problem), help.or(Some("see `huntbook validate`")));
+            }
+        }
+        if plans.is_empty() {
+            let folder = settings.playbooks.display().to_string();
+            report.warn(("playbooks", &folder), "there is no playbook that can run", None);
+        } else {
+            report.fine(counted((plans.len(), "playbook")));
+        }
+        Books { plans, lists }
+    }
+
+    /// The files of playbooks, and what they may refer to.
+    pub(super) fn files(&self, lists: &Lists) -> (Vec<SourceFile>, World) {
+        let playbooks = std::slice::from_ref(&self.settings.playbooks);
+        let (found, _told) = daemon::read_all(playbooks, &self.settings.lists);
+        (found.playbooks, setup::world(self.settings, lists.clone()))
+    }
+
+    /// Looks at the journal and where it lies, and changes nothing.
+    pub(super) async fn journal(&self, report: &mut Report) {
+        let path = &self.settings.store.path;
+        let name = path.display().to_string();
+        let about = ("journal", name.as_str());
+        if let Err(error) = Store::check_place(path) {
+            let help = "give the account that runs huntbook a folder of its own on a local disk";
+            report.problem(about, Chain(&error).to_string(), Some(help));
+            return;
+        }
+        match Store::open_reader(path).await {
+            Ok(_) | Err(StoreError::Missing { .. }) => report.fine("the journal"),
+            Err(error @ StoreError::Older) => report.warn(about, error.to_string(), None),
+            Err(error) => report.problem(about, Chain(&error).to_string(), None),
+        }
+    }
+
+    /// Finds out whether the channels can be reached.
+    pub(super) async fn channels(&self, doors: &Doors, report: &mut Report) {
+        for (name, channel) in &self.settings.channels {
+            let channel = match doors.channel(name, channel) {
+                Ok(channel) => channel,
+                Err(error) => {
+                    report.problem(("channel", name), chain(&error), None);
+                    continue;
+                }
+            };
+            let Err(error) = channel.reach().await else {
+                report.fine(format!("channel `{name}`"));
+                continue;
+            };
+            let help = match &error {
+                ChannelError::NotAllowed { .. } => "check the channel's user and password",
+                ChannelError::Transport(_) | ChannelError::TimedOut(_) => {
+                    "check host, port, `security`, proxy and firewall; a private authority goes into `http.extraCa`"
+                }
+                _ => "see what the receiver says",
+            };
+            report.problem(("channel", name), Chain(&error).to_string(), Some(help));
+        }
+    }
+}

@@ -1,0 +1,391 @@
+//! One tenant: whether the app gets in, what it is allowed, and what the playbooks need.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use comfy_table::{Cell, Color};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::Books;
+use super::grant::Grant;
+use super::house::chain;
+use super::report::Report;
+use crate::cli::output::{clean, counted};
+use crate::cli::setup::{self, Doors};
+use crate::cli::tables::{CELL_WIDTH, table};
+use crate::diag::Chain;
+use crate::model::PlaybookId;
+use crate::plan::{Granted, Mode, Need, Weight, lacking, least_roles};
+use crate::settings::{self, TenantSettings};
+use crate::tenant::{Audience, Client, HuntingApi, Permission, Tenant as _, TenantError, TokenFacts};
+
+/// How far clocks may differ before calls are refused; the authority allows five minutes.
+const SKEW_MAX: SignedDuration = SignedDuration::from_mins(5);
+/// How far they may differ before somebody should look.
+const SKEW_ODD: SignedDuration = SignedDuration::from_mins(1);
+
+/// Playbooks named in a cell; the rest is counted.
+const NAMED_MAX: usize = 2;
+
+/// What one playbook needs.
+#[derive(Debug)]
+struct Wants {
+    id: PlaybookId,
+    name: String,
+    file: String,
+    mode: Mode,
+    needs: Vec<Need>,
+}
+
+/// A tenant that was looked at.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) name: String,
+    pub(super) grant: Option<Grant>,
+    tenant_id: String,
+    app_id: String,
+    playbooks: Vec<Wants>,
+    granted: Granted,
+    /// Whether anybody was asked.
+    asked: bool,
+}
+
+/// Whether something is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Granted,
+    Missing,
+    /// Nobody was asked, or the answer cannot be read.
+    Unknown,
+}
+
+impl State {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Granted => "granted",
+            Self::Missing => "missing",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Examined {
+    /// What the playbooks need there.
+    pub(super) fn new(name: &str, tenant: &TenantSettings, books: &Books) -> Self {
+        let hunting = match tenant.hunting {
+            settings::HuntingApi::Graph => HuntingApi::Graph,
+            settings::HuntingApi::Xdr => HuntingApi::Xdr,
+        };
+        let playbooks = books.plans.iter().filter(|plan| plan.is_for(name)).map(|plan| Wants {
+            id: plan.about.id,
+            name: plan.about.name.clone(),
+            file: plan.file.clone(),
+            mode: plan.mode,
+            needs: plan.needs(hunting, &books.lists),
+        });
+        Self {
+            name: name.to_owned(),
+            grant: None,
+            tenant_id: tenant.tenant_id.to_string(),
+            app_id: tenant.auth.client_id().to_owned(),
+            playbooks: playbooks.collect(),
+            granted: Granted::new(),
+            asked: false,
+        }
+    }
+
+    pub(super) fn needs(&self) -> impl Iterator<Item = &Need> {
+        self.playbooks.iter().flat_map(|playbook| &playbook.needs)
+    }
+
+    fn state(&self, permission: Permission) -> State {
+        match self.granted.get(&permission.audience).and_then(|facts| facts.allows(permission)) {
+            Some(true) => State::Granted,
+            Some(false) => State::Missing,
+            None => State::Unknown,
+        }
+    }
+
+    /// Without asking anybody: all of it is to be granted.
+    pub(super) fn wants(&mut self, tenant: &TenantSettings) {
+        let permissions: Vec<Permission> = self.needs().map(|need| need.permission).collect();
+        self.set_grant(tenant, permissions);
+    }
+
+    fn set_grant(&mut self, tenant: &TenantSettings, permissions: Vec<Permission>) {
+        let roles = least_roles(permissions);
+        self.grant = (!roles.is_empty()).then(|| Grant {
+            tenant: tenant.tenant_id.clone(),
+            app: self.app_id.clone(),
+            cloud: tenant.cloud,
+            roles,
+        });
+    }
+
+    /// Signs in and compares.
+    pub(super) async fn ask(&mut self, (doors, tenant): (&Doors, &TenantSettings), report: &mut Report) {
+        self.asked = true;
+        let name = self.name.clone();
+        let options = match setup::tenant_options(&name, tenant) {
+            Ok(options) => options,
+            Err(error) => {
+                let help = "put the secret where the settings say that it is found";
+                return report.problem(("secret", &name), chain(&error), Some(help));
+            }
+        };
+        if let Some(oddity) = options.credential.oddity() {
+            report.warn(("secret", &name), oddity, None);
+        }
+        if tenant.hunting == settings::HuntingApi::Xdr {
+            let message =
+                "hunting uses the Defender XDR endpoint, which Microsoft switches off on 2027-02-01";
+            report.warn(("hunting", &name), message, Some("use `hunting: graph`"));
+        }
+        let client = match doors.tenant(options) {
+            Ok(client) => client,
+            Err(error) => return report.problem(("settings", &name), chain(&error), None),
+        };
+        if let Err(error) = client.reach_authority().await {
+            let help =
+                "check network, proxy (`http.proxy`), firewall, and `http.extraCa` if a proxy opens TLS";
+            return report.problem(("sign-in", &name), Chain(&error).to_string(), Some(help));
+        }
+        let mut wanted: BTreeSet<Audience> = self.needs().map(|need| need.permission.audience).collect();
+        if wanted.is_empty() {
+            wanted.insert(Audience::Graph);
+        }
+        for api in wanted {
+            self.sign_in((&client, api), report).await;
+        }
+        self.look_at_clock(report);
+        self.compare((&client, tenant), report).await;
+    }
+
+    /// Asks for a token for one API, and whether the API answers.
+    async fn sign_in(&mut self, (client, api): (&Client, Audience), report: &mut Report) {
+        let about = ("sign-in", self.name.as_str());
+        match client.token_facts(api).await {
+            Ok(facts) => {
+                if let Some(problem) = self.oddity(api, &facts) {
+                    report.problem(("token", &self.name), problem, None);
+                } else {
+                    report.fine(format!("`{}` gets in to {}", self.name, api.portal_name()));
+                }
+                self.granted.insert(api, facts);
+            }
+            Err(TenantError::SignIn { refused, .. }) => {
+                let help =
+                    refused.aadsts.map(|number| format!("`huntbook explain AADSTS{number}` says more"));
+                report.problem(about, format!("no token for {api}: {refused}"), help.as_deref());
+                self.tell_of_clock(refused.clock_ahead, report);
+                return;
+            }
+            Err(error) => return report.problem(about, Chain(&error).to_string(), None),
+        }
+        if let Err(error) = client.reach(api).await {
+            let help = "check `endpoints`, proxy and firewall";
+            report.problem(("network", &self.name), Chain(&error).to_string(), Some(help));
+        }
+    }
+
+    /// What is wrong with a token as a whole.
+    pub(super) fn oddity(&self, api: Audience, facts: &TokenFacts) -> Option<String> {
+        let tenant = facts.tenant_id.as_deref()?;
+        if !tenant.eq_ignore_ascii_case(&self.tenant_id) {
+            return Some(format!(
+                "the token for {api} is one of another tenant (`{tenant}`); check `tenantId`"
+            ));
+        }
+        if !facts.scopes.is_empty() {
+            return Some(format!(
+                "the token for {api} carries a person's (delegated) permissions; grant application permissions"
+            ));
+        }
+        facts.roles.is_empty().then(|| {
+            format!(
+                "the token for {api} allows nothing: no application permission of {} has been consented to",
+                api.portal_name()
+            )
+        })
+    }
+
+    fn look_at_clock(&self, report: &mut Report) {
+        if let Some(ahead) = self.granted.values().find_map(|facts| facts.clock_ahead) {
+            self.tell_of_clock(Some(ahead), report);
+        }
+    }
+
+    fn tell_of_clock(&self, ahead: Option<SignedDuration>, report: &mut Report) {
+        let Some(ahead) = ahead else { return };
+        let off = ahead.abs();
+        if off <= SKEW_ODD {
+            return report.fine("the clock");
+        }
+        let way = if ahead.is_positive() { "ahead of" } else { "behind" };
+        let message = format!("this machine is {} s {way} the authority", off.as_secs());
+        let help = Some("set the clock, and let NTP keep it");
+        if SKEW_MAX < off {
+            report.problem(("clock", &self.name), message, help);
+        } else {
+            report.warn(("clock", &self.name), message, help);
+        }
+    }
+
+    /// Holds what is needed against what is granted.
+    async fn compare(&mut self, (client, tenant): (&Client, &TenantSettings), report: &mut Report) {
+        let mut missing = Vec::new();
+        for playbook in &self.playbooks {
+            let lacks = lacking(&playbook.needs, &self.granted);
+            let said = |weight: Weight| -> Option<String> {
+                let of_weight = lacks.iter().filter(|need| need.weight == weight);
+                let all: Vec<String> = of_weight.map(|need| sentence(need)).collect();
+                (!all.is_empty()).then(|| all.join("; "))
+            };
+            let about = ("permissions", playbook.name.as_str());
+            if let Some(vital) = said(Weight::Vital) {
+                report.problem(about, format!("not armed in `{}`: it lacks {vital}", self.name), None);
+            }
+            if let Some(useful) = said(Weight::Useful) {
+                report.warn(about, format!("does not see all in `{}`: it lacks {useful}", self.name), None);
+            }
+            if let Some(later) = said(Weight::Later) {
+                let when = "before it is switched on, or enforces";
+                report.note(about, format!("{when} in `{}` it needs {later}", self.name));
+            }
+            missing.extend(lacks.into_iter().map(|need| need.permission));
+        }
+        self.look_for_lookalikes(client, &missing, report).await;
+        self.set_grant(tenant, missing);
+        self.note_more(report);
+    }
+
+    /// Looks whether what is missing was granted, but of another API.
+    async fn look_for_lookalikes(&self, client: &Client, missing: &[Permission], report: &mut Report) {
+        let missing: BTreeSet<Permission> = missing.iter().copied().collect();
+        for permission in missing {
+            for (api, role) in permission.lookalikes() {
+                let granted = match self.granted.get(api) {
+                    Some(facts) => facts.roles.clone(),
+                    None => client.token_facts(*api).await.map(|facts| facts.roles).unwrap_or_default(),
+                };
+                if granted.iter().any(|granted| granted == role) {
+                    let message = format!(
+                        "`{role}` of {} is granted, which is not `{}` of {}",
+                        api.portal_name(),
+                        permission.least(),
+                        permission.audience.portal_name()
+                    );
+                    report.warn(("permissions", &self.name), message, None);
+                }
+            }
+        }
+    }
+
+    /// Notes what is granted and nobody needs.
+    fn note_more(&self, report: &mut Report) {
+        for (api, facts) in &self.granted {
+            let of_api = self.needs().filter(|need| need.permission.audience == *api);
+            let used: BTreeSet<&str> =
+                of_api.filter_map(|need| need.permission.allowed_by(&facts.roles)).collect();
+            let more: Vec<&str> =
+                facts.roles.iter().map(String::as_str).filter(|role| !used.contains(role)).collect();
+            if !more.is_empty() {
+                let message = format!(
+                    "granted, and needed by no playbook: {} of {}",
+                    more.join(", "),
+                    api.portal_name()
+                );
+                report.note(("permissions", &self.name), message);
+            }
+        }
+    }
+
+    /// For machines.
+    pub(super) fn json(&self) -> Value {
+        let need = |need: &Need| {
+            let weight = match need.weight {
+                Weight::Vital => "vital",
+                Weight::Useful => "useful",
+                Weight::Later => "later",
+            };
+            json!({
+                "role": need.permission.least(), "api": need.permission.audience.portal_name(),
+                "for": need.purposes, "weight": weight, "state": self.state(need.permission).as_str(),
+            })
+        };
+        let playbooks: Vec<Value> = self
+            .playbooks
+            .iter()
+            .map(|one| {
+                let lacks = lacking(&one.needs, &self.granted);
+                let vital = |need: &Need| need.weight == Weight::Vital;
+                let known = |need: &&Need| self.state(need.permission) != State::Unknown;
+                let armed = if lacks.iter().any(|need| vital(need)) {
+                    Some(false)
+                } else {
+                    one.needs.iter().filter(|need| vital(need)).all(|need| known(&need)).then_some(true)
+                };
+                json!({
+                    "playbook": one.id, "playbookName": one.name, "file": one.file, "mode": one.mode.as_str(),
+                    "armed": armed, "needs": one.needs.iter().map(need).collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        let tokens: BTreeMap<&str, &TokenFacts> =
+            self.granted.iter().map(|(api, facts)| (api.portal_name(), facts)).collect();
+        json!({
+            "tenantId": self.tenant_id, "clientId": self.app_id, "tokens": tokens, "playbooks": playbooks,
+            "grant": self.grant.as_ref().map(Grant::json),
+        })
+    }
+
+    /// For people.
+    pub(super) fn text(&self) -> String {
+        let head = format!("tenant {} ({}), app {}", self.name, self.tenant_id, self.app_id);
+        let mut rows: BTreeMap<Permission, (BTreeSet<&str>, Vec<&str>)> = BTreeMap::new();
+        for playbook in &self.playbooks {
+            for need in &playbook.needs {
+                let (purposes, names) = rows.entry(need.permission).or_default();
+                purposes.extend(need.purposes.iter().map(String::as_str));
+                names.push(&playbook.name);
+            }
+        }
+        if rows.is_empty() {
+            return format!("{head}\nno playbook is for it");
+        }
+        let columns: &[&str] = if self.asked {
+            &["permission", "API", "state", "for", "of"]
+        } else {
+            &["permission", "API", "for", "of"]
+        };
+        let mut table = table(columns);
+        for (permission, (purposes, names)) in rows {
+            let purposes: Vec<&str> = purposes.into_iter().collect();
+            let mut cells = vec![Cell::new(permission.least()), Cell::new(permission.audience.portal_name())];
+            if self.asked {
+                let state = self.state(permission);
+                let cell = Cell::new(state.as_str());
+                cells.push(if state == State::Missing { cell.fg(Color::Red) } else { cell });
+            }
+            cells.extend([Cell::new(clean(&purposes.join(", "), CELL_WIDTH)), Cell::new(some(&names))]);
+            table.add_row(cells);
+        }
+        format!("{head}\n{table}")
+    }
+}
+
+/// What is missing, in words.
+fn sentence(need: &Need) -> String {
+    let purposes: Vec<&str> = need.purposes.iter().map(String::as_str).collect();
+    let permission = need.permission;
+    format!("`{}` of {} ({})", permission.least(), permission.audience.portal_name(), purposes.join(", "))
+}
+
+/// The first few names, and how many more there are.
+fn some(names: &[&str]) -> String {
+    let shown: Vec<String> = names.iter().take(NAMED_MAX).map(|name| clean(name, 40)).collect();
+    match names.len().saturating_sub(NAMED_MAX) {
+        0 => shown.join(", "),
+        more => format!("{} and {}", shown.join(", "), counted((more, "other"))),
+    }
+}

@@ -1,0 +1,154 @@
+//! What a playbook needs to be allowed in a tenant, taken from the catalogues of inputs, actions and guards.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Input, Mode, Plan};
+use crate::action::{Remote, TargetKind};
+use crate::guard;
+use crate::model::Lists;
+use crate::tenant::{Audience, HuntingApi, Permission, TokenFacts, permission};
+
+/// What becomes of a playbook that lacks a permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Its runs or its actions fail.
+    Vital,
+    /// It works, and does not see all that it should.
+    Useful,
+    /// Nothing yet: it is needed when the playbook is switched on, or enforces.
+    Later,
+}
+
+/// Something a playbook needs to be allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// What.
+    pub permission: Permission,
+    /// What for, in the words of playbooks.
+    pub purposes: BTreeSet<String>,
+    /// What becomes of it otherwise.
+    pub weight: Weight,
+}
+
+/// What was found of needs so far.
+#[derive(Default)]
+struct Found(BTreeMap<Permission, Need>);
+
+impl Found {
+    fn add(&mut self, permission: Permission, purpose: &str, weight: Weight) {
+        let need = self.0.entry(permission).or_insert_with(|| Need {
+            permission,
+            purposes: BTreeSet::new(),
+            weight,
+        });
+        need.weight = need.weight.min(weight);
+        need.purposes.insert(purpose.to_owned());
+    }
+}
+
+impl Plan {
+    /// What it needs in a tenant that is hunted through this API, as long as these lists are in force.
+    #[must_use]
+    pub fn needs(&self, hunting: HuntingApi, lists: &Lists) -> Vec<Need> {
+        let mut found = Found::default();
+        match self.input {
+            Input::Hunt(_) => found.add(hunting.permission(), "hunt", Weight::Vital),
+            Input::Incidents(_) => found.add(permission::INCIDENTS, "incidents", Weight::Vital),
+        }
+        let (acts, looks) = match self.mode {
+            Mode::Enforce => (Weight::Vital, Weight::Vital),
+            Mode::Observe => (Weight::Later, Weight::Useful),
+        };
+        for kind in self.steps.iter().map(|step| step.params.kind()) {
+            for permission in kind.permissions() {
+                found.add(permission, kind.as_str(), acts);
+            }
+            if kind.spec().remote == Remote::Later {
+                let purpose = format!("how {kind} ended");
+                found.add(permission::DEVICES, &purpose, acts.max(Weight::Useful));
+            }
+        }
+        self.needs_of_guards((hunting, lists), looks, &mut found);
+        let mut needs: Vec<Need> = found.0.into_values().collect();
+        if !self.enabled {
+            for need in &mut needs {
+                need.weight = Weight::Later;
+            }
+        }
+        needs
+    }
+
+    /// What is asked of the tenant before anything is done.
+    fn needs_of_guards(&self, (hunting, lists): (HuntingApi, &Lists), weight: Weight, found: &mut Found) {
+        // Without a list that protects nothing is done at all.
+        let Ok(limits) = self.guards.limits(lists) else { return };
+        let aims_at =
+            |target: TargetKind| self.steps.iter().any(|step| step.params.kind().spec().target == target);
+        let exclude = &limits.exclude;
+        let devices = exclude.needs_tags() || exclude.needs_names(guard::TargetKind::Device);
+        if devices && aims_at(TargetKind::Device) {
+            found.add(permission::DEVICES, "guards.exclude", weight);
+        }
+        if exclude.needs_names(guard::TargetKind::User) && aims_at(TargetKind::User) {
+            found.add(permission::USERS, "guards.exclude", weight);
+        }
+        if limits.percent_of_devices.is_some() && aims_at(TargetKind::Device) {
+            found.add(hunting.permission(), "maxPercentOfDevices", weight);
+        }
+    }
+}
+
+/// What is known of an app's permissions: what its tokens say, by API. What is not there is not known.
+pub type Granted = BTreeMap<Audience, TokenFacts>;
+
+/// Of what a playbook needs, what the app certainly lacks.
+pub fn lacking<'a>(needs: &'a [Need], granted: &Granted) -> Vec<&'a Need> {
+    let is_lacking = |need: &&Need| {
+        let facts = granted.get(&need.permission.audience);
+        facts.and_then(|facts| facts.allows(need.permission)) == Some(false)
+    };
+    needs.iter().filter(is_lacking).collect()
+}
+
+/// The fewest and least roles that give these permissions, by API.
+#[must_use]
+pub fn least_roles(
+    permissions: impl IntoIterator<Item = Permission>,
+) -> BTreeMap<Audience, BTreeSet<&'static str>> {
+    let all: BTreeSet<Permission> = permissions.into_iter().collect();
+    let mut roles: BTreeMap<Audience, BTreeSet<&'static str>> = BTreeMap::new();
+    for one in &all {
+        // What another one's least role gives anyway needs no role of its own.
+        let by_another = |other: &Permission| {
+            other.audience == one.audience
+                && other.least() != one.least()
+                && one.roles.contains(&other.least())
+        };
+        if !all.iter().any(by_another) {
+            roles.entry(one.audience).or_default().insert(one.least());
+        }
+    }
+    roles
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::ActionKind;
+
+    #[test]
+    fn a_role_that_another_one_includes_is_not_asked_for() {
+        let roles = least_roles([
+            permission::INCIDENTS,
+            ActionKind::UpdateIncident.permission(),
+            permission::DEVICES,
+            ActionKind::IsolateDevice.permission(),
+            permission::USERS,
+        ]);
+        let expected = [
+            (Audience::Graph, BTreeSet::from(["SecurityIncident.ReadWrite.All", "User.Read.All"])),
+            (Audience::Mde, BTreeSet::from(["Machine.Isolate", "Machine.Read.All"])),
+        ];
+        assert_eq!(roles, BTreeMap::from(expected));
+    }
+}

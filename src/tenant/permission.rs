@@ -1,0 +1,146 @@
+//! What an app must be granted before the tenant lets it do something: written down once, for the calls, for
+//! whoever checks a token, and for whoever tells people what to grant.
+
+use super::{ActionKind, Audience, HuntingApi};
+
+/// Something an app can be allowed to do at an API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// The API.
+    pub audience: Audience,
+    /// The application roles that are meant for it, the least one first; any one of them does.
+    pub roles: &'static [&'static str],
+    /// Roles that include it among much else: they do, but nobody should grant them for it.
+    pub wider: &'static [&'static str],
+}
+
+impl Permission {
+    /// The least role that allows it.
+    #[must_use]
+    pub const fn least(self) -> &'static str {
+        match self.roles {
+            [least, ..] => least,
+            [] => "",
+        }
+    }
+
+    /// The role among those granted that allows it.
+    #[must_use]
+    pub fn allowed_by(self, granted: &[String]) -> Option<&str> {
+        let is_granted = |role: &&&str| granted.iter().any(|granted| granted == *role);
+        self.roles.iter().chain(self.wider).find(is_granted).copied()
+    }
+
+    /// Roles of other APIs that sound like it and are granted in its place by mistake.
+    #[must_use]
+    pub fn lookalikes(self) -> &'static [(Audience, &'static str)] {
+        match self.least() {
+            "ThreatHunting.Read.All" => {
+                &[(Audience::Xdr, "AdvancedHunting.Read.All"), (Audience::Mde, "AdvancedQuery.Read.All")]
+            }
+            "AdvancedHunting.Read.All" => {
+                &[(Audience::Graph, "ThreatHunting.Read.All"), (Audience::Mde, "AdvancedQuery.Read.All")]
+            }
+            "SecurityIncident.Read.All" => {
+                &[(Audience::Xdr, "Incident.Read.All"), (Audience::Xdr, "Incident.ReadWrite.All")]
+            }
+            "SecurityIncident.ReadWrite.All" => &[(Audience::Xdr, "Incident.ReadWrite.All")],
+            "SecurityAlert.ReadWrite.All" => &[(Audience::Mde, "Alert.ReadWrite.All")],
+            "User.Read.All" => &[(Audience::Mde, "User.Read.All")],
+            _ => &[],
+        }
+    }
+}
+
+const fn of(audience: Audience, roles: &'static [&'static str]) -> Permission {
+    Permission { audience, roles, wider: &[] }
+}
+
+/// Reading the incident queue.
+pub const INCIDENTS: Permission =
+    of(Audience::Graph, &["SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"]);
+
+/// Reading alerts.
+pub(super) const ALERTS: Permission =
+    of(Audience::Graph, &["SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All"]);
+
+/// Looking at devices, and at what becomes of their response actions.
+pub const DEVICES: Permission = of(Audience::Mde, &["Machine.Read.All", "Machine.ReadWrite.All"]);
+
+/// Looking at users.
+pub const USERS: Permission = Permission {
+    wider: &["User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"],
+    ..of(Audience::Graph, &["User.Read.All"])
+};
+
+impl HuntingApi {
+    /// What running a hunting query needs.
+    #[must_use]
+    pub const fn permission(self) -> Permission {
+        match self {
+            Self::Graph => of(Audience::Graph, &["ThreatHunting.Read.All"]),
+            Self::Xdr => of(Audience::Xdr, &["AdvancedHunting.Read.All"]),
+        }
+    }
+}
+
+impl ActionKind {
+    /// What the call itself needs.
+    ///
+    /// Source: the permission tables of the API pages.
+    #[must_use]
+    pub const fn permission(self) -> Permission {
+        let roles: &[&str] = match self {
+            Self::IsolateDevice | Self::ReleaseDevice => &["Machine.Isolate"],
+            Self::RunAntivirusScan => &["Machine.Scan"],
+            Self::TagDevice | Self::UntagDevice => &["Machine.ReadWrite.All"],
+            Self::AddIndicator => &["Ti.ReadWrite", "Ti.ReadWrite.All"],
+            Self::DisableUser => &["User.EnableDisableAccount.All", "User.ReadWrite.All"],
+            Self::RevokeSessions => &["User.RevokeSessions.All", "User.ReadWrite.All"],
+            Self::UpdateIncident | Self::CommentIncident => &["SecurityIncident.ReadWrite.All"],
+            Self::UpdateAlert => &["SecurityAlert.ReadWrite.All"],
+        };
+        let wider: &[&str] = match self {
+            Self::DisableUser | Self::RevokeSessions => &["Directory.ReadWrite.All"],
+            Self::IsolateDevice
+            | Self::ReleaseDevice
+            | Self::RunAntivirusScan
+            | Self::TagDevice
+            | Self::UntagDevice
+            | Self::AddIndicator
+            | Self::UpdateIncident
+            | Self::CommentIncident
+            | Self::UpdateAlert => &[],
+        };
+        Permission { audience: self.audience(), roles, wider }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_role_that_includes_a_permission_does_and_no_other() {
+        let granted = |roles: &[&str]| roles.iter().map(|role| (*role).to_owned()).collect::<Vec<_>>();
+        assert_eq!(USERS.allowed_by(&granted(&["X", "Directory.Read.All"])), Some("Directory.Read.All"));
+        assert_eq!(DEVICES.allowed_by(&granted(&["Machine.ReadWrite.All"])), Some("Machine.ReadWrite.All"));
+        assert_eq!(DEVICES.allowed_by(&granted(&["machine.read.all", "Machine.Isolate"])), None);
+    }
+
+    #[test]
+    fn every_permission_has_a_least_role_and_no_role_twice() {
+        let hunting = [HuntingApi::Graph, HuntingApi::Xdr].map(HuntingApi::permission);
+        let actions = ActionKind::ALL.iter().map(|kind| kind.permission());
+        for permission in [INCIDENTS, ALERTS, DEVICES, USERS].into_iter().chain(hunting).chain(actions) {
+            let mut all: Vec<_> = permission.roles.iter().chain(permission.wider).collect();
+            let count = all.len();
+            all.sort_unstable();
+            all.dedup();
+            assert!(!permission.least().is_empty() && all.len() == count, "{permission:?}");
+            for (audience, _role) in permission.lookalikes() {
+                assert_ne!(*audience, permission.audience, "{permission:?}");
+            }
+        }
+    }
+}
