@@ -103,7 +103,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
     }
     let format = if form == Form::Json { Output::Json } else { Output::Text };
     match arguments.command {
-        Command::Demo(demo) => demo::run(&demo, format, clock).await,
+        Command::Demo(demo) => Box::pin(demo::run(&demo, format, clock)).await,
         Command::Validate(validate) => validate::run(&validate, &config, form),
         Command::Test(test) => test::run(&test, &config, form).await,
         Command::Record(record) => record::run(&record, &config, format, clock).await,

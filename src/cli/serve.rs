@@ -91,8 +91,7 @@ pub(super) async fn until_stopped(daemon: &Daemon, hangup: Hangup) -> anyhow::Re
     // Said only now: whoever reads it may send a signal.
     tell(&serves(&daemon.status()));
     let stop = CancellationToken::new();
-    let serving = daemon.run(stop.clone());
-    tokio::pin!(serving);
+    let mut serving = Box::pin(daemon.run(stop.clone()));
     let mut asked = false;
     loop {
         tokio::select! {

@@ -174,7 +174,10 @@ impl Moment {
             let file = clean(&held.file, 200);
             line(
                 "held",
-                format!("{file} since {:.0}: it is gone or empty; what it said stays in force", held.at),
+                format!(
+                    "{file} since {:.0}: it is gone, or much of it; what it said stays in force",
+                    held.at
+                ),
             );
         }
         if !self.held.is_empty() {

@@ -39,7 +39,12 @@ pub(super) fn messages(
         .filter_map(|id| next.playbooks.get(id))
         .map(|live| live.file.clone())
         .collect();
-    gone.extend(next.held_lists.difference(&before.held_lists).map(|name| format!("list `{name}`")));
+    for name in next.held_lists.difference(&before.held_lists) {
+        match next.loss(name) {
+            Some(loss) => messages.push(about_loss(channel, (name, loss), now)),
+            None => gone.push(format!("list `{name}`")),
+        }
+    }
     if !gone.is_empty() {
         messages.push(about_gone(channel, &gone, now));
     }
@@ -64,7 +69,12 @@ pub(super) fn say(before: &Generation, next: &Generation) {
         tracing::error!(playbook = %held, "its file is gone together with most others: it is held in force");
     }
     for list in next.held_lists.difference(&before.held_lists) {
-        tracing::error!(list, "its file is gone and it may be needed: it is held in force");
+        if let Some((lost, of)) = next.loss(list) {
+            let why = "much of it is gone at once and it may be needed: it is held in force";
+            tracing::error!(list, lost, of, "{why}");
+        } else {
+            tracing::error!(list, "its file is gone and it may be needed: it is held in force");
+        }
     }
     for refused in news(before, next) {
         let (problems, last_good) = (problems(refused), refused.instead == Instead::LastGood);
@@ -104,4 +114,13 @@ fn about_gone(channel: &str, gone: &[String], now: Timestamp) -> OutboxMessage {
     );
     let about = format!("gone/{:.10}/{}", now.to_string(), gone.join("/"));
     standing_message(channel, notice(format!("huntbook misses {} files", gone.len()), text, now), about)
+}
+
+/// The message about a list of which much is gone. Told once a day for the same loss.
+fn about_loss(channel: &str, (name, (lost, of)): (&str, (usize, usize)), now: Timestamp) -> OutboxMessage {
+    let title = format!("huntbook holds the list {name}: {lost} of {of} entries are gone at once");
+    let text = "It may protect targets, so it stays in force as it was. If that is a copy that broke off, write the \
+                file anew; if it is meant, send the process SIGHUP, and what is on disk takes its place.";
+    let about = format!("loss/{:.10}/{name}/{lost}/{of}", now.to_string());
+    standing_message(channel, notice(title, text.to_owned(), now), about)
 }

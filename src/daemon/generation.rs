@@ -2,7 +2,8 @@
 //!
 //! Everything that can fail happens before anything is replaced. A file that does not validate or cannot be
 //! read leaves its last good version in force; a directory that cannot be read, or most of which vanishes at
-//! once, leaves everything in force. A list that vanishes stays as long as something in force may need it.
+//! once, leaves everything in force. A list that vanishes stays as long as something in force may need it, and
+//! one that protects stays when it loses a large share at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,9 +18,6 @@ use crate::model::{List, Lists, PlaybookId};
 use crate::plan::{Plan, SourceFile, World, compile, compile_changed, compile_set, parse_lists};
 use crate::store::{Accepted, ContentHash, LiveList, LivePlaybook, Publication, Refusal};
 
-/// Fewest playbooks for "most of them vanished" to mean anything.
-const VANISH_MIN: usize = 3;
-
 /// A playbook in force.
 #[derive(Debug, Clone)]
 pub struct Live {
@@ -32,11 +30,11 @@ pub struct Live {
 }
 
 /// A list in force.
-#[derive(Debug, Clone)]
-struct LiveListFile {
-    list: List,
-    bytes: Arc<[u8]>,
-    file: String,
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LiveListFile {
+    pub(super) list: List,
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) file: String,
 }
 
 /// A file that was refused.
@@ -74,11 +72,13 @@ pub struct Generation {
     pub refused: Vec<Refused>,
     /// Playbooks whose files are gone all at once, and which are held in force until a person looks.
     pub held: BTreeSet<PlaybookId>,
-    /// Lists whose files are gone, and which are held because something in force may need them.
+    /// Lists of which too much is gone at once, and which are held because something in force may need them.
     pub held_lists: BTreeSet<String>,
+    /// Of these, what is on disk in their place, if anything is.
+    pub(super) list_files_instead: BTreeMap<String, LiveListFile>,
     /// What the journal has in force and does not compile any more: the next publication retires it.
-    unusable: BTreeSet<PlaybookId>,
-    list_files: BTreeMap<String, LiveListFile>,
+    pub(super) unusable: BTreeSet<PlaybookId>,
+    pub(super) list_files: BTreeMap<String, LiveListFile>,
 }
 
 /// What is in force and what is not, for people.
@@ -94,7 +94,7 @@ pub struct Status {
     pub next: Option<(Timestamp, String)>,
     /// Files refused.
     pub refused: Vec<Refused>,
-    /// Files that are gone and whose last version stays in force.
+    /// Files that are gone, or much of them, and whose last version stays in force.
     pub held: Vec<String>,
 }
 
@@ -266,60 +266,6 @@ impl Generation {
         self.lists = lists_of(&self.list_files);
     }
 
-    /// Keeps lists whose files are gone or empty while something in force may need them: a playbook that is refused
-    /// (for want of the list, perhaps) or held, or the settings. A protecting list that vanishes must not
-    /// take its protection along.
-    fn hold_lists(&mut self, before: &Self, playbooks: &BTreeSet<String>, base: &World) {
-        let fell_back =
-            |refused: &Refused| refused.instead == Instead::LastGood && playbooks.contains(&refused.file);
-        let needed = !self.held.is_empty() || self.refused.iter().any(fell_back);
-        let settings = &base.exclusions;
-        for (name, live) in &before.list_files {
-            let protects = settings.device_lists.contains(name) || settings.user_lists.contains(name);
-            let is_lost = match self.list_files.get(name) {
-                None => true,
-                Some(now) => now.list.is_empty() && !live.list.is_empty(),
-            };
-            if is_lost && (needed || protects) {
-                self.held_lists.insert(name.clone());
-                self.list_files.insert(name.clone(), live.clone());
-            }
-        }
-        self.lists = lists_of(&self.list_files);
-    }
-
-    /// The same without what is held: a person says that the files are gone on purpose.
-    #[must_use]
-    pub(super) fn released(&self) -> Self {
-        let mut released = Self { number: self.number + 1, ..self.clone() };
-        for id in std::mem::take(&mut released.held) {
-            released.playbooks.remove(&id);
-        }
-        for name in std::mem::take(&mut released.held_lists) {
-            released.list_files.remove(&name);
-        }
-        released.lists = lists_of(&released.list_files);
-        released
-    }
-
-    /// When half of the playbooks or more vanish at once, a mount is more likely gone than everybody's
-    /// work: they stay in force, and people are told.
-    fn hold_vanished(&mut self, before: &Self) {
-        let gone: Vec<&Live> = before
-            .playbooks
-            .iter()
-            .filter(|(id, _)| !self.playbooks.contains_key(id))
-            .map(|(_, live)| live)
-            .collect();
-        if gone.len() < VANISH_MIN || gone.len() * 2 < before.playbooks.len() {
-            return;
-        }
-        for live in gone {
-            self.held.insert(live.plan.about.id);
-            self.playbooks.insert(live.plan.about.id, live.clone());
-        }
-    }
-
     /// Whether both hold the same: nothing needs to be swapped.
     #[must_use]
     pub fn same_as(&self, other: &Self) -> bool {
@@ -332,6 +278,7 @@ impl Generation {
             && self.refused == other.refused
             && self.held == other.held
             && self.held_lists == other.held_lists
+            && self.list_files_instead == other.list_files_instead
     }
 
     /// What the journal is told when this generation follows `before`.
@@ -382,16 +329,9 @@ impl Generation {
         };
         self.refused.iter().map(refusal).collect()
     }
-
-    /// The files of what is held.
-    pub(super) fn held_files(&self) -> Vec<String> {
-        let playbooks = self.held.iter().filter_map(|id| self.playbooks.get(id)).map(|live| &live.file);
-        let lists = self.held_lists.iter().filter_map(|name| self.list_files.get(name));
-        playbooks.chain(lists.map(|live| &live.file)).cloned().collect()
-    }
 }
 
-fn lists_of(files: &BTreeMap<String, LiveListFile>) -> Arc<Lists> {
+pub(super) fn lists_of(files: &BTreeMap<String, LiveListFile>) -> Arc<Lists> {
     Arc::new(files.values().map(|live| live.list.clone()).collect())
 }
 

@@ -8,6 +8,7 @@ mod alarm;
 mod approvals;
 mod follow;
 mod generation;
+mod held;
 mod left;
 mod reload;
 mod run;

@@ -9,7 +9,7 @@ use super::alarm;
 use super::generation::Generation;
 use super::run::{Daemon, DaemonError};
 use super::scan::{ScanError, Seen, look};
-use super::watch::{BURST_MAX, QUIET, Watch, identities, is_fresh};
+use super::watch::{BURST_MAX, QUIET, SETTLED, Watch, identities};
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::playbook;
@@ -104,7 +104,8 @@ impl Daemon {
         Ok(())
     }
 
-    /// Reads the directories, again and again while something in them is changing.
+    /// Reads the directories, again and again while something in them is changing. What still is at last counts
+    /// as unread: half of a file may validate and leave out what protects.
     async fn look(&self) -> Result<Seen, ScanError> {
         let clock = &self.0.engine.clock;
         let give_up = clock.now().checked_add(BURST_MAX).unwrap_or(Timestamp::MAX);
@@ -114,10 +115,12 @@ impl Daemon {
             let seen = looked
                 .unwrap_or_else(|crashed| Err(ScanError::crashed(&self.0.options.playbooks, crashed)))?;
             let now = clock.now();
-            let changing = seen.changed.is_some_and(|at| is_fresh(at, now, QUIET))
-                || seen.emptied.is_some_and(|at| is_fresh(at, now, BURST_MAX));
-            if !changing || give_up <= now {
+            let changing = seen.changing(now, (SETTLED, BURST_MAX), |path| self.0.written.contains(path));
+            if changing.is_empty() {
                 return Ok(seen);
+            }
+            if give_up <= now {
+                return Ok(seen.without(&changing));
             }
             clock.sleep(QUIET).await;
         }
@@ -162,7 +165,7 @@ impl Daemon {
         let directories = vec![options.playbooks.clone(), options.lists.clone()];
         // Their identity first: a replacement in between is then noticed.
         let mut watched = identities(&directories);
-        let mut watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
+        let mut watch = Watch::start(&directories, &self.0.written, Arc::clone(&self.0.engine.clock));
         loop {
             // At first too: something may have changed before there was a watch.
             if let Err(error) = self.reload().await {
@@ -173,7 +176,7 @@ impl Daemon {
             let found = identities(&directories);
             if found != watched {
                 watched = found;
-                watch = Watch::start(&directories, Arc::clone(&self.0.engine.clock));
+                watch = Watch::start(&directories, &self.0.written, Arc::clone(&self.0.engine.clock));
             }
         }
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::approvals;
 use super::generation::{Generation, Status};
+use super::watch::Written;
 use crate::diag::{self, Chain};
 use crate::engine::{Engine, EngineError, InForce, Order, Ran, Standing, Which};
 use crate::fault::crash_point;
@@ -90,6 +91,8 @@ pub(super) struct Inner {
     known: Mutex<Known>,
     /// Held by a reload: there is one at a time.
     pub(super) reloading: tokio::sync::Mutex<()>,
+    /// The files that somebody is writing.
+    pub(super) written: Written,
     /// Cancelled when no further action may begin.
     ending: CancellationToken,
 }
@@ -153,6 +156,7 @@ impl Daemon {
             turns,
             known: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
+            written: Written::default(),
             ending: CancellationToken::new(),
         }));
         daemon.0.engine.park_in_doubt().await?;

@@ -3,12 +3,12 @@
 //! What editors and tools leave beside the real files (`.a.yaml.swp`, `a.yaml~`, `#a.yaml#`, `..data`) is
 //! passed over. Symbolic links are followed, because Kubernetes mounts are made of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::diag::{Chain, Code, Diagnostic, SourceText, Span};
 use crate::plan::SourceFile;
@@ -38,6 +38,11 @@ impl ScanError {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Somebody is still writing a file: what is there may be half of it.
+    fn unfinished(file: &str) -> Self {
+        Self { path: PathBuf::from(file), source: io::Error::other("somebody is still writing it") }
     }
 
     /// Reading a directory has crashed.
@@ -161,13 +166,45 @@ fn is_list(name: &str) -> bool {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) scan: Scan,
-    /// When the file changed last that changed last.
-    pub(super) changed: Option<Timestamp>,
-    /// The same for files in which there is nothing: they are about to be written more often than not.
-    pub(super) emptied: Option<Timestamp>,
+    /// When each file changed last, where that is known.
+    changed: BTreeMap<String, Timestamp>,
 }
 
 impl Seen {
+    /// The files that may still be changing at `now`: those that changed within `quiet`; those in which there is
+    /// nothing and which changed within `about_to`, for they are about to be written more often than not; and
+    /// those that `is_open` says somebody has written to and not closed.
+    pub(super) fn changing(
+        &self,
+        now: Timestamp,
+        (quiet, about_to): (SignedDuration, SignedDuration),
+        is_open: impl Fn(&Path) -> bool,
+    ) -> BTreeSet<String> {
+        let files = self.scan.playbooks.iter().chain(&self.scan.lists);
+        let changing = files.filter(|file| {
+            let within = if file.bytes.is_empty() { about_to } else { quiet };
+            let is_fresh = |at: &Timestamp| now.duration_since(*at).abs() < within;
+            self.changed.get(&file.name).is_some_and(is_fresh) || is_open(Path::new(&file.name))
+        });
+        changing.map(|file| file.name.clone()).collect()
+    }
+
+    /// Takes out files of which nobody knows yet what they will be: they count as unread.
+    pub(super) fn without(mut self, changing: &BTreeSet<String>) -> Self {
+        let Scan { playbooks, lists, unread_playbooks, unread_lists } = &mut self.scan;
+        for (files, unread) in [(playbooks, unread_playbooks), (lists, unread_lists)] {
+            let unfinished = |file: &SourceFile| changing.contains(&file.name);
+            unread.extend(
+                files
+                    .iter()
+                    .filter(|file| unfinished(file))
+                    .map(|file| Unread::from(ScanError::unfinished(&file.name))),
+            );
+            files.retain(|file| !unfinished(file));
+        }
+        self
+    }
+
     /// Tells what was seen from anything else that could be seen.
     pub(super) fn hash(&self) -> ContentHash {
         let mut all = Vec::new();
@@ -197,11 +234,10 @@ pub(super) fn look(playbooks: &Path, lists: &Path) -> Result<Seen, ScanError> {
     };
     let except = lists_at.as_deref();
     let playbooks = walk(playbooks, &is_playbook, except, &mut within(playbooks, &mut unread_playbooks))?;
-    let all = || playbooks.iter().chain(&lists);
-    let changed = all().filter_map(|found| found.changed).max();
-    let emptied = all().filter(|found| found.file.bytes.is_empty()).filter_map(|found| found.changed).max();
+    let all = playbooks.iter().chain(&lists);
+    let changed = all.filter_map(|found| Some((found.file.name.clone(), found.changed?))).collect();
     let scan = Scan { playbooks: files(playbooks), lists: files(lists), unread_playbooks, unread_lists };
-    Ok(Seen { scan, changed, emptied })
+    Ok(Seen { scan, changed })
 }
 
 /// Goes on without what cannot be read inside a directory; the directory itself must be read.

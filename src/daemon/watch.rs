@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
@@ -19,6 +19,8 @@ use crate::clock::SharedClock;
 /// How long it must be quiet before a look: longer than an editor takes between truncating a file and
 /// writing it, shorter than a person waits.
 pub(super) const QUIET: SignedDuration = SignedDuration::from_millis(100);
+/// How long a file must not have changed before what it says counts, where nothing tells that it was closed.
+pub(super) const SETTLED: SignedDuration = SignedDuration::from_millis(500);
 /// Longest wait for quiet.
 pub(super) const BURST_MAX: SignedDuration = SignedDuration::from_secs(2);
 /// Longest wait for somebody who has written to a file to close it.
@@ -39,14 +41,15 @@ pub(super) struct Watch {
 
 /// Files that were written to and not closed since.
 #[derive(Debug, Clone, Default)]
-struct Written(Arc<Mutex<BTreeSet<PathBuf>>>);
+pub(super) struct Written(Arc<Mutex<BTreeSet<PathBuf>>>);
 
 impl Watch {
     /// Starts to watch directories and the places where they can be replaced. What cannot be watched is
     /// looked at every half minute.
-    pub(super) fn start(directories: &[PathBuf], clock: SharedClock) -> Self {
+    pub(super) fn start(directories: &[PathBuf], written: &Written, clock: SharedClock) -> Self {
         let (hint, hints) = mpsc::channel(1);
-        let written = Written::default();
+        // What another watch noted it may not have seen the end of.
+        written.clear();
         let (noted, roots) = (written.clone(), roots(directories));
         let on_event = move |event: notify::Result<Event>| {
             let may_matter = event.map_or(true, |event| {
@@ -76,7 +79,7 @@ impl Watch {
                 None
             }
         };
-        Self { hints, written, clock, _watcher: watcher }
+        Self { hints, written: written.clone(), clock, _watcher: watcher }
     }
 
     /// Waits until something may have changed, it has been quiet since, and nobody is in the middle of
@@ -91,8 +94,7 @@ impl Watch {
         loop {
             let longest = if self.written.is_empty() { BURST_MAX } else { WRITING_MAX };
             if longest <= self.clock.now().duration_since(began) {
-                // Whoever holds a file open for so long is not about to finish it.
-                self.written.clear();
+                // The others need not wait: what is open still counts as unread.
                 return;
             }
             let quiet = self.clock.sleep(QUIET);
@@ -131,6 +133,12 @@ impl Written {
                 _ => {}
             }
         }
+    }
+
+    /// Whether somebody has written to this file and not closed it.
+    pub(super) fn contains(&self, path: &Path) -> bool {
+        let written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !written.is_empty() && whole(path).is_some_and(|path| written.contains(&path))
     }
 
     fn is_empty(&self) -> bool {
@@ -202,11 +210,6 @@ pub(super) fn identities(directories: &[PathBuf]) -> BTreeSet<(PathBuf, u64)> {
     use std::os::unix::fs::MetadataExt as _;
     let identity = |path: &PathBuf| Some((path.canonicalize().ok()?, std::fs::metadata(path).ok()?.ino()));
     directories.iter().filter_map(identity).collect()
-}
-
-/// Whether something that changed at `changed` may still be changing.
-pub(super) fn is_fresh(changed: Timestamp, now: Timestamp, within: SignedDuration) -> bool {
-    now.duration_since(changed).abs() < within
 }
 
 #[cfg(test)]

@@ -1,0 +1,70 @@
+//! Lists that protect: half of one is never taken for the whole.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+
+use serde_json::Value;
+
+use crate::{EVERY_SECOND, Place, Served, playbook, until};
+
+const LIST: &str = "lists/vip.txt";
+
+/// The list with the device that is hunted for at its end.
+fn list(before: u32) -> String {
+    (0..before).map(|n| format!("host{n}\n")).chain(["one\n".to_owned()]).collect()
+}
+
+/// A daemon whose playbook matches the device as long as the list that protects has it.
+async fn protected() -> (Place, Served) {
+    let place = Place::new().await;
+    place.put(LIST, list(9));
+    let guarded =
+        format!("{EVERY_SECOND}guards: {{exclude: {{devices: vip}}}}\nwhere: row.DeviceId in lists.vip\n");
+    place.put("playbooks/a.yaml", playbook(1, &guarded));
+    let served = place.serve().await;
+    assert_eq!(matched(&place).await, 1);
+    (place, served)
+}
+
+async fn matched(place: &Place) -> Value {
+    place.next_run().await["counts"]["matched"].clone()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_still_being_written_counts_as_unread() {
+    let (place, served) = protected().await;
+    // A copy that goes on for longer than anybody waits; so far every line of it is fine.
+    let mut copy = File::create(place.at(LIST)).unwrap();
+    copy.write_all(b"host0\nhost1\nhost2\nhost3\nhost4\nhost5\nhost6\nhost7\n").unwrap();
+    let refused = until("it is unread", || place.refused().remove("vip.txt")).await;
+    assert_eq!(refused["message"], "it cannot be read: somebody is still writing it");
+    until("people are told", || (place.told("huntbook cannot read") == 1).then_some(())).await;
+    assert_eq!(matched(&place).await, 1);
+    copy.write_all(b"two\n").unwrap();
+    assert_eq!((matched(&place).await, place.refused().len()), (Value::from(1), 1));
+    drop(copy);
+    until("it is read", || place.refused().is_empty().then_some(())).await;
+    until("it is in force", || (place.held().is_empty()).then_some(())).await;
+    assert_eq!(matched(&place).await, 0);
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_that_loses_much_at_once_is_held_until_somebody_confirms_it() {
+    let (place, mut served) = protected().await;
+    // A copy that broke off.
+    fs::write(place.at(LIST), "host0\nhost1\n").unwrap();
+    let told = || place.told("huntbook holds the list vip: 8 of 10 entries are gone at once");
+    until("people are told", || (told() == 1).then_some(())).await;
+    assert_eq!((matched(&place).await, place.held().len()), (Value::from(1), 1));
+    served.stop().await;
+    served = place.serve().await;
+    assert_eq!((matched(&place).await, place.held().len()), (Value::from(1), 1));
+    served.signal("HUP");
+    until("it is let go", || place.held().is_empty().then_some(())).await;
+    assert_eq!((matched(&place).await, told()), (Value::from(0), 1));
+    served.stop().await;
+    served = place.serve().await;
+    assert_eq!((matched(&place).await, place.held().len()), (Value::from(0), 0));
+    served.stop().await;
+}
