@@ -372,15 +372,11 @@ async fn the_ceiling_of_the_settings_halts_harmless_actions_until_it_is_raised()
     };
     allow(0);
     let refused = ask(&dir, &["validate"]).await;
-    let problem = "HB0702]: 1 actions in a run; the settings allow 0 of any kind";
+    let problem = "HB0702]: 1 action in a run; the settings allow 0 of any kind";
     assert!(text(&refused.stdout).contains(problem), "{}", text(&refused.stdout));
     std::fs::write(dir.path().join("playbooks/tag.yaml"), PLAYBOOK).unwrap();
     let halted = ask(&dir, &["run", "tag"]).await;
-    assert!(
-        text(&halted.stdout).contains("1 actions in this run; 0 are allowed"),
-        "{}",
-        text(&halted.stdout)
-    );
+    assert!(text(&halted.stdout).contains("1 action in this run; 0 are allowed"), "{}", text(&halted.stdout));
     assert_eq!(sim.effects().len(), 0);
     allow(1);
     ends(&ask(&dir, &["run", "tag"]).await, 0);

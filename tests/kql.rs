@@ -1,17 +1,11 @@
 //! `huntbook kql` as people use it.
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+mod binary;
 
-fn huntbook(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_huntbook"))
-        .args(arguments)
-        .current_dir(dir)
-        .env_clear()
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary starts")
-}
+use std::path::Path;
+use std::process::Output;
+
+use binary::{folder, huntbook};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -20,16 +14,6 @@ fn text(bytes: &[u8]) -> String {
 #[track_caller]
 fn ends(output: &Output, code: i32) {
     assert_eq!(output.status.code(), Some(code), "{}\n{}", text(&output.stdout), text(&output.stderr));
-}
-
-fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a folder");
-    for (name, text) in files {
-        let path = dir.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("a folder");
-        std::fs::write(path, text).expect("a file is written");
-    }
-    dir
 }
 
 fn read(dir: &Path, name: &str) -> String {
@@ -170,7 +154,7 @@ fn run_gives_the_rows_of_files_at_a_given_moment() {
     ends(&output, 0);
     let out = text(&output.stdout);
     assert!(
-        out.contains("DeviceName") && out.contains("2026-01-10T11:00:00") && out.ends_with("1 rows\n"),
+        out.contains("DeviceName") && out.contains("2026-01-10T11:00:00") && out.ends_with("1 row\n"),
         "{out}"
     );
 
@@ -185,7 +169,30 @@ fn run_gives_the_rows_of_files_at_a_given_moment() {
     let document = "https://lists.example/a.csv?x=1=list.csv";
     let output = huntbook(dir.path(), &["kql", "run", "ext.kql", "--document", document]);
     ends(&output, 0);
-    assert!(text(&output.stdout).contains("1 rows"), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("1 row\n"), "{}", text(&output.stdout));
+}
+
+#[test]
+fn run_reads_what_the_query_asks_for_and_takes_other_tables_for_empty() {
+    let dir = folder(&[
+        ("data/DeviceInfo.ndjson", DEVICES),
+        ("data/DeviceEvents.ndjson", "no rows at all"),
+        ("data/vip.ndjson", r#"{"DeviceName": "a", "Rank": 3}"#),
+        (
+            "hunting-schema/own.json",
+            r#"{"format": 1, "watchlists": {"vip": [["DeviceName", "string"], ["Rank", "long"]]}}"#,
+        ),
+        (
+            "q.kql",
+            "union DeviceInfo, EmailEvents | join kind=inner (_GetWatchlist('vip')) on DeviceName | project Rank",
+        ),
+    ]);
+    let output = huntbook(dir.path(), &["kql", "run", "q.kql", "--data", "data", "--format", "json"]);
+    ends(&output, 0);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(report["results"][0]["rows"], serde_json::json!([{"Rank": 3}]));
+    let said = text(&output.stderr);
+    assert!(said.contains("`data` has no file of these, which are empty: EmailEvents\n"), "{said}");
 }
 
 #[test]

@@ -3,21 +3,12 @@
 
 #![expect(clippy::indexing_slicing, reason = "what is missing from a document fails the test")]
 
+mod binary;
+
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
+use binary::huntbook;
 use serde_json::Value;
-
-/// The binary in a folder, without an environment.
-fn huntbook(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_huntbook"))
-        .args(arguments)
-        .current_dir(dir)
-        .env_clear()
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary starts")
-}
 
 const SETTINGS: &str = "tenants:
   contoso:
@@ -27,7 +18,6 @@ const SETTINGS: &str = "tenants:
 
 /// A folder with settings, one playbook and other files.
 fn folder(query: &str, rest: &str, files: &[(&str, &str)]) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a folder");
     let lines: Vec<String> = query.lines().map(|line| format!("    {line}\n")).collect();
     let playbook = format!(
         "schema: 1\nid: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77\nname: Hunts\nseverity: Low\nhunt:\n  \
@@ -35,11 +25,7 @@ fn folder(query: &str, rest: &str, files: &[(&str, &str)]) -> tempfile::TempDir 
         lines.concat()
     );
     let given = [("huntbook.yaml", SETTINGS), ("playbooks/p.yaml", playbook.as_str())];
-    for (name, text) in given.iter().chain(files) {
-        let path = dir.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("a folder");
-        std::fs::write(path, text).expect("a file is written");
-    }
+    let dir = binary::folder(&[given.as_slice(), files].concat());
     std::fs::create_dir_all(dir.path().join("lists")).expect("a folder");
     dir
 }

@@ -129,6 +129,12 @@ async fn fixtures_are_overwritten_only_when_told_and_come_out_the_same() {
     project.says(&["record", "lsass-dump", "--force"], 0).await;
     assert_eq!(machines(), first);
     project.says(&["record", "no such playbook"], 2).await;
+    // A list that cannot be read is told of, whoever reads it.
+    fs::write(project.at("playbooks/lists/broken.yaml"), "a: {").unwrap();
+    for arguments in [&["record", "lsass-dump", "--force"][..], &["backtest", "lsass-dump", "--from", "1h"]] {
+        let said = project.says(arguments, 0).await;
+        assert!(said.contains("lists/broken.yaml:1:"), "{said}");
+    }
     project.says(&["record", "lsass-dump", "--rows", "0"], 2).await;
     project.sim.stop().await;
 }

@@ -1,20 +1,14 @@
 //! `--format sarif` gives what code hosts take: checked against the standard's own schema, and by what a reader
 //! finds in it.
 
+mod binary;
+
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
+
+use binary::huntbook;
 
 use serde_json::{Value, json};
-
-fn huntbook(dir: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_huntbook"))
-        .args(arguments)
-        .current_dir(dir)
-        .env_clear()
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary starts")
-}
 
 /// The document, which must be what the standard says.
 #[track_caller]
@@ -50,20 +44,13 @@ where: row.DeviceNam == 1
 ";
 
 fn folder() -> tempfile::TempDir {
-    let dir = tempfile::tempdir().expect("a folder");
-    let files = [
+    binary::folder(&[
         ("huntbook.yaml", "chanels: {}\n"),
         ("playbooks/a b%é.yaml", PLAYBOOK),
         ("lists/x.txt", "one\n"),
         ("good.kql", "DeviceEvents | where Timestamp > ago(1h)"),
         ("bad.md", "```kql\nDeviceEvents | wher x\n```\n"),
-    ];
-    for (name, text) in files {
-        let path = dir.path().join(name);
-        std::fs::create_dir_all(path.parent().expect("below the folder")).expect("a folder");
-        std::fs::write(path, text).expect("a file is written");
-    }
-    dir
+    ])
 }
 
 #[test]

@@ -9,18 +9,17 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::args::{self, Output};
-use super::choose::{Chosen, choose};
+use super::choose::Project;
 use super::exit::Exit;
 use super::output::{clean, say, say_json, tell};
 use super::record::pick;
 use super::run::spinner;
-use super::{Refusal, setup, test, validate};
+use super::{Refusal, setup, test};
 use crate::clock::SharedClock;
-use crate::daemon;
 use crate::model::duration;
 use crate::plan::{Input, Plan};
 use crate::rehearsal::{Backtest, RecordOptions, Recording, Replay, ReplayRun, Subject, backtest, record};
-use crate::settings::{self, Settings};
+use crate::text::counted;
 
 /// How long the service keeps what hunting can see.
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -38,15 +37,12 @@ pub(super) async fn run(
     format: Output,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
-    let settings = settings::load(config)?;
-    let found = daemon::scan(&settings.playbooks, &settings.lists)?;
-    let mut problems = Vec::new();
-    let world = setup::world(&settings, validate::lists(&found.lists, &mut problems));
-    let chosen = choose(&arguments.playbook, found.playbooks, &world)?;
+    let project = Project::open(config, &arguments.playbook)?;
+    let Project { settings, world, chosen } = &project;
     let now = clock.now();
     let (from, to) = period(arguments, now)?;
     let every = arguments.every.as_deref().map(duration).transpose().context("`--every`")?;
-    let data = Data { arguments, settings: &settings, chosen: &chosen, lists: &world.lists };
+    let data = Data { arguments, project: &project };
     let recording = match &arguments.data {
         Some(folder) => read(folder)?,
         None => data.fetch((from, now), &clock).await?,
@@ -129,9 +125,7 @@ fn read(folder: &Path) -> anyhow::Result<Recording> {
 /// What is fetched for a replay.
 struct Data<'a> {
     arguments: &'a args::Backtest,
-    settings: &'a Settings,
-    chosen: &'a Chosen,
-    lists: &'a crate::model::Lists,
+    project: &'a Project,
 }
 
 impl Data<'_> {
@@ -141,7 +135,8 @@ impl Data<'_> {
         (from, now): (Timestamp, Timestamp),
         clock: &SharedClock,
     ) -> anyhow::Result<Recording> {
-        let plan = &self.chosen.plan;
+        let Project { settings, world, chosen } = self.project;
+        let plan = &chosen.plan;
         let Input::Hunt(input) = &plan.input else {
             return Err(Refusal(crate::rehearsal::BacktestError::Incidents.to_string()).into());
         };
@@ -150,12 +145,14 @@ impl Data<'_> {
             let text = "the service keeps 30 days; begin later, or replay what was recorded with --data";
             return Err(Refusal(text.to_owned()).into());
         }
-        let parts = setup::open(self.settings, clock)?;
-        let tenant = pick(self.chosen, self.arguments.tenant.as_deref(), parts.tenants)?;
+        let parts = setup::open(settings, clock)?;
+        let tenant = pick(chosen, self.arguments.tenant.as_deref(), parts.tenants)?;
         let progress = spinner();
         progress.set_message(format!("{}: fetching", plan.about.name));
-        let options = RecordOptions { subject: Subject::Tables, rows_max: ROWS_MAX, period: Some(back) };
-        let fetched = record(plan, &*tenant, options, (self.lists, now)).await;
+        let schema = world.queries.schema();
+        let options =
+            RecordOptions { subject: Subject::Tables, rows_max: ROWS_MAX, period: Some(back), schema };
+        let fetched = record(plan, &*tenant, &options, (&world.lists, now)).await;
         progress.finish_and_clear();
         let mut recording = fetched.context("the tables could not be fetched")?;
         recording.add_missing_devices();
@@ -183,9 +180,9 @@ fn report(
     for run in replay.runs.iter().filter(|run| !run.is_quiet() || run.ended == "failed") {
         let why = run.reason.as_ref().map(|reason| format!(": {}", clean(reason, LINE_CHARS)));
         say(&format!(
-            "{}  {} rows, {}{}",
+            "{}  {}, {}{}",
             run.at.strftime("%F %T"),
-            run.hunted,
+            counted(run.hunted, "row"),
             run.ended,
             why.unwrap_or_default()
         ))?;
@@ -201,9 +198,9 @@ fn report(
         .collect();
     let told = if told.is_empty() { "nothing".to_owned() } else { told.join(", ") };
     say(&format!(
-        "{}: {} runs from {from:.0} to {to:.0}, {quiet} of them quiet: {told}",
+        "{}: {} from {from:.0} to {to:.0}, {quiet} of them quiet: {told}",
         plan.about.name,
-        replay.runs.len()
+        counted(replay.runs.len(), "run")
     ))?;
     Ok(())
 }

@@ -3,17 +3,47 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::output::{clean, say};
-use super::{Misuse, Refusal};
+use super::output::{clean, say, tell};
+use super::{Misuse, Refusal, setup, validate};
 use crate::daemon;
 use crate::diag::{Format, Sink, nearest, render};
 use crate::plan::{Compiled, Plan, SourceFile, World, compile_set};
+use crate::settings::{self, Settings};
 use crate::yaml;
 
 /// A playbook that was chosen, with its bytes.
 pub(super) struct Chosen {
     pub(super) plan: Arc<Plan>,
     pub(super) file: SourceFile,
+}
+
+/// A playbook of a project, with what it lives among.
+pub(super) struct Project {
+    pub(super) settings: Settings,
+    pub(super) world: World,
+    pub(super) chosen: Chosen,
+}
+
+impl Project {
+    /// Reads settings and lists, and finds the playbook a person means. What is wrong with lists is told: to
+    /// whoever names them they are not there.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`choose`]; settings or folders that cannot be used.
+    pub(super) fn open(config: &Path, wanted: &str) -> anyhow::Result<Self> {
+        let settings = settings::load(config)?;
+        let found = daemon::scan(&settings.playbooks, &settings.lists)?;
+        let mut problems = Vec::new();
+        let world = setup::world(&settings, validate::lists(&found.lists, &mut problems));
+        if !problems.is_empty() {
+            tell(render(&problems, Format::Text).trim_end());
+        }
+        validate::insist_on_names(config, &settings, &world)?;
+        setup::warn_of_exposure(config, &settings);
+        let chosen = choose(wanted, found.playbooks, &world)?;
+        Ok(Self { settings, world, chosen })
+    }
 }
 
 /// A file, and what it is called even if it is refused.
@@ -29,7 +59,7 @@ struct Candidate {
 /// # Errors
 ///
 /// [`Misuse`] if there is none, or several; [`Refusal`] if it has problems, which are printed.
-pub(super) fn choose(wanted: &str, mut files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
+fn choose(wanted: &str, mut files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
     let as_file = Path::new(wanted);
     if as_file.is_file() && !files.iter().any(|file| is_file(&file.name, as_file)) {
         files.extend(daemon::read_paths(&[as_file.to_owned()], as_file)?);

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 
 use super::args::{Demo, Output};
 use super::exit::{Exit, unless_ended};
-use super::output::{Unsaid, fold, say, say_json, tell, width};
+use super::output::{Unsaid, counted, fold, say, say_json, tell, width};
 use super::run::{Scratch, deliver, spinner};
 use super::{overview, serve, setup, shipped, validate};
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailSecurity};
@@ -156,11 +156,11 @@ impl Stage {
         let changes: Vec<String> =
             changes.into_iter().map(|(effect, count)| format!("{count} {effect}")).collect();
         let log = format!(
-            "The tenant's own log: {} requests; changes: {}; {} messages at its sinks, {} mails in the mailbox.",
-            self.sim.requests().len(),
+            "The tenant's own log: {}; changes: {}; {} at its sinks, {} in the mailbox.",
+            counted((self.sim.requests().len(), "request")),
             changes.join(", "),
-            self.sim.messages().len(),
-            self.mailbox.mails().len(),
+            counted((self.sim.messages().len(), "message")),
+            counted((self.mailbox.mails().len(), "mail")),
         );
         say(&format!("\n{}", fold(&log, width(), 0)))?;
         tell("Next: `huntbook demo --serve` keeps it running; the README leads to a real tenant.");

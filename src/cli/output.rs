@@ -85,7 +85,7 @@ pub(super) fn fold(line: &str, width: Option<usize>, indent: usize) -> String {
 
 /// A number of things: `1 playbook`, `2 playbooks`.
 pub(super) fn counted((count, thing): (usize, &str)) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+    crate::text::counted(count, thing)
 }
 
 /// Makes text from the tenant fit for a terminal: no control or direction characters, at most `width`

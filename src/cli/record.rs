@@ -9,20 +9,19 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::args::{Output, Record};
-use super::choose::{Chosen, choose};
+use super::choose::{Chosen, Project};
 use super::exit::Exit;
 use super::output::{Unsaid, say, say_json, tell};
 use super::run::{no_tenant, spinner};
-use super::{Misuse, Refusal, setup, test, validate};
+use super::{Misuse, Refusal, setup, test};
 use crate::clock::SharedClock;
-use crate::daemon;
 use crate::model::duration;
 use crate::plan::{SourceFile, World};
 use crate::rehearsal::{
     Draft, Naming, RecordOptions, Recording, Saved, Scene, Sources, Subject, load, play, record, scrub,
     skeleton,
 };
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::tenant::Tenant;
 
 /// Records what a playbook sees, and writes it down scrubbed.
@@ -32,17 +31,13 @@ pub(super) async fn run(
     format: Output,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
-    let settings = settings::load(config)?;
-    let found = daemon::scan(&settings.playbooks, &settings.lists)?;
-    let mut problems = Vec::new();
-    let world = setup::world(&settings, validate::lists(&found.lists, &mut problems));
-    let chosen = choose(&arguments.playbook, found.playbooks, &world)?;
+    let Project { settings, world, chosen } = Project::open(config, &arguments.playbook)?;
     let parts = setup::open(&settings, &clock)?;
     let tenant = pick(&chosen, arguments.tenant.as_deref(), parts.tenants)?;
     let now = clock.now();
     let progress = spinner();
     progress.set_message(format!("{}: recording", chosen.plan.about.name));
-    let recorded = record(&chosen.plan, &*tenant, options(arguments)?, (&world.lists, now)).await;
+    let recorded = record(&chosen.plan, &*tenant, &options(arguments, &world)?, (&world.lists, now)).await;
     progress.finish_and_clear();
     let mut recording = recorded.context("nothing was recorded")?;
     scrub(&mut recording);
@@ -76,10 +71,10 @@ pub(super) fn pick(
     found.pop().map(|(_, tenant)| tenant).ok_or_else(|| no_tenant(wanted, &known))
 }
 
-fn options(arguments: &Record) -> anyhow::Result<RecordOptions> {
+fn options(arguments: &Record, world: &World) -> anyhow::Result<RecordOptions> {
     let period = arguments.since.as_deref().map(duration).transpose().context("`--since`")?;
     let subject = if arguments.tables { Subject::Tables } else { Subject::Answer };
-    Ok(RecordOptions { subject, rows_max: arguments.rows.into(), period })
+    Ok(RecordOptions { subject, rows_max: arguments.rows.into(), period, schema: world.queries.schema() })
 }
 
 /// Where a recording goes.

@@ -1,6 +1,6 @@
 //! Tables and documents in files, for queries to run over.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use anyhow::{Context as _, bail};
@@ -8,15 +8,24 @@ use anyhow::{Context as _, bail};
 use super::output::tell;
 use crate::kql::Library;
 
-/// Reads the tables of a folder: files of one JSON object a line, named after the tables.
-pub(super) fn fill(library: &mut Library, folder: &Path) -> anyhow::Result<()> {
+/// The files of tables in a folder, by table: of one JSON object a line, named after the tables.
+pub(super) fn files(folder: &Path) -> anyhow::Result<Vec<(String, PathBuf)>> {
     let reading = || format!("reading `{}`", folder.display());
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(reading)? {
         let path = entry.with_context(reading)?.path();
-        let Some(name) = table_name(&path) else { continue };
+        files.extend(table_name(&path).map(|name| (name, path)));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Reads tables.
+pub(super) fn fill(library: &mut Library, files: &[(String, PathBuf)]) -> anyhow::Result<()> {
+    for (name, path) in files {
         let reading = || format!("reading `{}`", path.display());
-        let mut lines = io::BufReader::new(fs::File::open(&path).with_context(reading)?);
-        let other = library.add_table(&name, &mut lines).with_context(reading)?;
+        let mut lines = io::BufReader::new(fs::File::open(path).with_context(reading)?);
+        let other = library.add_table(name, &mut lines).with_context(reading)?;
         if !other.is_empty() {
             let names: Vec<&str> = other.iter().map(String::as_str).collect();
             let names = names.join(", ");

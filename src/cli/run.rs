@@ -7,11 +7,11 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Output, Run, Shown};
-use super::choose::{Chosen, choose};
+use super::choose::{Chosen, Project};
 use super::exit::{Exit, unless_ended};
 use super::output::{clean, show, tell};
 use super::stop::shown;
-use super::{Misuse, Refusal, history, report, setup, validate};
+use super::{Misuse, Refusal, history, report, setup};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Generation};
 use crate::diag::nearest;
@@ -19,7 +19,7 @@ use crate::engine::{Engine, InForce, Order, Present, Ran, Report, RunState, Stan
 use crate::model::Lists;
 use crate::notify::{Channels, deliver_due};
 use crate::plan::{Plan, World};
-use crate::settings::{self, Settings};
+use crate::settings::Settings;
 use crate::store::{Effects, Store, Trigger};
 
 /// Most messages sent at the end of a run.
@@ -38,14 +38,7 @@ pub(super) async fn run(
 }
 
 async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock) -> anyhow::Result<Exit> {
-    let settings = settings::load(config)?;
-    let found = daemon::scan(&settings.playbooks, &settings.lists)?;
-    let mut problems = Vec::new();
-    let lists = validate::lists(&found.lists, &mut problems);
-    let world = setup::world(&settings, lists.clone());
-    validate::insist_on_names(config, &settings, &world)?;
-    setup::warn_of_exposure(config, &settings);
-    let chosen = choose(&arguments.playbook, found.playbooks, &world)?;
+    let Project { settings, world, chosen } = Project::open(config, &arguments.playbook)?;
     let parts = setup::open(&settings, &clock)?;
     let journal = Journal::open(&settings, arguments, &clock).await?;
     let engine = Engine {
@@ -60,7 +53,7 @@ async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock
     if !arguments.dry_run {
         take_up(&engine, &settings, &world, &chosen).await?;
     }
-    let reports = run_in_tenants(&engine, arguments, &chosen, &lists).await?;
+    let reports = run_in_tenants(&engine, arguments, &chosen, &world.lists).await?;
     let reports =
         if arguments.dry_run { reports } else { deliver(&engine, &parts.channels, reports).await? };
     show(format, &reports, |reports| {

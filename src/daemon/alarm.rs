@@ -7,6 +7,7 @@ use crate::channel::Message;
 use crate::diag::{self, Format};
 use crate::notify::{notice, standing_message};
 use crate::store::{OutboxMessage, Refusal};
+use crate::text::counted;
 
 /// The refusals of `next` that `before` did not have.
 fn news<'a>(before: &'a Generation, next: &'a Generation) -> impl Iterator<Item = &'a Refused> {
@@ -113,7 +114,11 @@ fn about_gone(channel: &str, gone: &[String], now: Timestamp) -> OutboxMessage {
         gone.join("\n")
     );
     let about = format!("gone/{:.10}/{}", now.to_string(), gone.join("/"));
-    standing_message(channel, notice(format!("huntbook misses {} files", gone.len()), text, now), about)
+    standing_message(
+        channel,
+        notice(format!("huntbook misses {}", counted(gone.len(), "file")), text, now),
+        about,
+    )
 }
 
 /// The message about a list of which much is gone. Told once a day for the same loss.

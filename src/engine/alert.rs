@@ -13,6 +13,7 @@ use crate::channel::Message;
 use crate::model::{AlertSeverity, RunId};
 use crate::notify::{notice, standing_message};
 use crate::store::{Effect, EffectState, OutboxMessage, Run};
+use crate::text::counted;
 
 /// Most actions or items named in one message; the rest is counted.
 const NAMES_MAX: usize = 50;
@@ -133,7 +134,7 @@ fn halted(report: &Report, now: Timestamp) -> Message {
         reasons.filter(|step| step.state == StepState::Halted).filter_map(|step| step.reason.as_deref());
     let reason = reasons.next().unwrap_or("a guard stopped it");
     let keys: Vec<String> = halted.iter().map(|item| item.key.clone()).collect();
-    let title = format!("{}: halted with {} items undone", report.name, halted.len());
+    let title = format!("{}: halted with {} undone", report.name, counted(halted.len(), "item"));
     let text = format!(
         "{reason}\n\nThe next runs meet these items again, and do what is to be done when nothing stands in the way. \
          `huntbook show {}` tells more.\n\n{}",

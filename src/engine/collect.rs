@@ -17,6 +17,7 @@ use crate::incident::{self, Filter};
 use crate::model::{Incident, Projection, Row};
 use crate::plan::{HuntInput, Input, Plan};
 use crate::store::NewItem;
+use crate::text::counted;
 
 /// What the input brought in.
 #[derive(Debug)]
@@ -97,8 +98,8 @@ impl Engine {
         }
         if !input.hunt.threshold.reached(counts.hunted) {
             return Ok(Err(format!(
-                "the hunt returned {} rows: the threshold was not reached",
-                counts.hunted
+                "the hunt returned {}: the threshold was not reached",
+                counted(counts.hunted, "row")
             )));
         }
         let seen = self.known(context, &catch.kept, &catch.identities).await?;

@@ -11,6 +11,7 @@ use super::undone::Known;
 use super::{Engine, EngineError};
 use crate::notify::{Draft, outbox_message};
 use crate::store::{Effect, Item, NextTime, OutboxMessage, RunDetail, RunEnd, Settlement, Unfinished};
+use crate::text::counted;
 
 /// Most items named in the message about a run that was stopped; the rest is counted.
 const NAMES_MAX: usize = 50;
@@ -58,7 +59,7 @@ impl Engine {
     /// What people are told of a run that was stopped: one message for each channel of its playbook.
     fn notice(&self, context: &Context<'_>, names: &[&str], reason: &str) -> Vec<(Told, OutboxMessage)> {
         let about = &context.plan().about;
-        let title = format!("{}: stopped with {} items unfinished", about.name, names.len());
+        let title = format!("{}: stopped with {} unfinished", about.name, counted(names.len(), "item"));
         let more = names.len().saturating_sub(NAMES_MAX);
         let named = names.iter().take(NAMES_MAX).copied().collect::<Vec<_>>().join("\n");
         let more = if more > 0 { format!("\nand {more} more") } else { String::new() };

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Exclusions;
 use crate::store::ActionLimits;
+use crate::text::counted;
 
 /// Distinct targets of disruptive actions one run may have, when the settings say nothing: what a person
 /// can still put right by hand.
@@ -266,11 +267,11 @@ pub fn looser(ceilings: &Ceilings, written: &Written, disruptive: u32) -> Vec<Lo
     let mut found = Vec::new();
     found.extend(run.map(|(own, ceiling)| Looser {
         pointer: "/guards/maxActions/perRun",
-        message: format!("{own} actions in a run; the settings allow {ceiling}"),
+        message: format!("{} in a run; the settings allow {ceiling}", counted(own, "action")),
     }));
     found.extend(day.map(|(own, ceiling)| Looser {
         pointer: "/guards/maxActions/perDay",
-        message: format!("{own} actions in a day; the settings allow {ceiling}"),
+        message: format!("{} in a day; the settings allow {ceiling}", counted(own, "action")),
     }));
     found.extend(share.map(|(own, ceiling)| Looser {
         pointer: "/guards/maxPercentOfDevices",

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 
 use super::Percent;
+use crate::text::counted;
 
 /// What was decided about a run's actions.
 #[derive(Debug, Clone, PartialEq)]
@@ -225,31 +226,46 @@ impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RunActions { limit, wanted } => {
-                write!(f, "{wanted} actions in this run; {limit} are allowed")
+                write!(f, "{} in this run; {limit} are allowed", counted(wanted, "action"))
             }
             Self::DayActions { limit, wanted } => {
-                write!(f, "{wanted} actions of this playbook in 24 hours; {limit} are allowed")
+                write!(f, "{} of this playbook in 24 hours; {limit} are allowed", counted(wanted, "action"))
             }
             Self::TenantActions { limit, wanted } => {
-                write!(f, "{wanted} actions of all playbooks in this tenant in 24 hours; {limit} are allowed")
+                write!(
+                    f,
+                    "{} of all playbooks in this tenant in 24 hours; {limit} are allowed",
+                    counted(wanted, "action")
+                )
             }
             Self::RunTargets { limit, wanted } => {
-                write!(f, "disruptive actions on {wanted} targets in this run; {limit} are allowed")
+                write!(
+                    f,
+                    "disruptive actions on {} in this run; {limit} are allowed",
+                    counted(wanted, "target")
+                )
             }
             Self::DayTargets { limit, wanted } => {
                 write!(
                     f,
-                    "disruptive actions on {wanted} targets of this playbook in 24 hours; {limit} are allowed"
+                    "disruptive actions on {} of this playbook in 24 hours; {limit} are allowed",
+                    counted(wanted, "target")
                 )
             }
             Self::TenantTargets { limit, wanted } => {
                 write!(
                     f,
-                    "disruptive actions on {wanted} targets in this tenant in 24 hours; {limit} are allowed"
+                    "disruptive actions on {} in this tenant in 24 hours; {limit} are allowed",
+                    counted(wanted, "target")
                 )
             }
             Self::Share { percent, fleet, limit, wanted } => {
-                write!(f, "{wanted} devices in 24 hours; {percent} of {fleet} devices, {limit}, are allowed")
+                write!(
+                    f,
+                    "{} in 24 hours; {percent} of {}, {limit}, are allowed",
+                    counted(wanted, "device"),
+                    counted(fleet, "device")
+                )
             }
             Self::FleetUnknown { percent } => {
                 write!(f, "{percent} of the devices are allowed, and how many there are is not known")

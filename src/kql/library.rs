@@ -137,7 +137,7 @@ impl Library {
     /// Adds a table: one JSON object a line. The columns are those the schema knows; the names of others
     /// are returned, and their values left out. A table that the schema does not know has the columns of
     /// its rows. Under the name of a function of the service the rows are its answers, as in
-    /// [`Self::fill`].
+    /// [`Self::fill`], and under that of a watchlist its rows.
     ///
     /// # Errors
     ///
@@ -165,6 +165,11 @@ impl Library {
         }
         let mut rows = Vec::new();
         each_row(lines, |bag| rows.push(bag))?;
+        if self.database.watchlist(name).is_some() {
+            let watchlists = Arc::make_mut(&mut self.watchlists);
+            watchlists.entry(name.to_owned()).or_default().extend(rows.into_iter().map(Dynamic::bag));
+            return Ok(BTreeSet::new());
+        }
         Arc::make_mut(&mut self.database).add_table(name, infer(&rows));
         if let Some(relation) = self.relation(name) {
             let mut filler = Filler::new(relation);

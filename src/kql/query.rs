@@ -79,6 +79,11 @@ impl<'a> Query<'a> {
         self.is_understood().then(|| Columns { known: known.collect(), open: schema.open })
     }
 
+    /// The tables it reads, under their present names.
+    pub fn tables(&self) -> impl Iterator<Item = &str> {
+        self.checked.bound.reads.tables.iter().map(String::as_str)
+    }
+
     /// Whether the service would refuse it.
     #[must_use]
     pub fn has_errors(&self) -> bool {

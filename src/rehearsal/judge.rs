@@ -9,6 +9,7 @@ use super::suite::{Case, Step};
 use crate::diag::Span;
 use crate::playbook::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep};
 use crate::sim::{Pattern, RequestEntry};
+use crate::text::counted;
 
 /// A line of a transcript.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +151,10 @@ impl Bench<'_> {
                 let place = self.place("duplicates");
                 let same = wanted == found;
                 if !same {
-                    self.fail(place.clone(), format!("expected {wanted} duplicates, there were {found}"));
+                    self.fail(
+                        place.clone(),
+                        format!("expected {}, there were {found}", counted(wanted, "duplicate")),
+                    );
                 }
                 let state = if same { LineState::Same } else { LineState::Different };
                 self.line(state, Some((format!("duplicates: {wanted}"), place)), Some(actual));

@@ -12,11 +12,12 @@ use crate::action::TargetKind;
 use crate::diag::Chain;
 use crate::hunt::Hunt;
 use crate::incident;
+use crate::kql::{Query, Schema};
 use crate::model::{Alert, Incident, Lists, RowView, Wanted};
 use crate::plan::{Input, Plan};
 use crate::rows::{ColumnKind, Flow};
-use crate::sim::story;
 use crate::tenant::{HuntLimits, HuntQuery, Tenant, TenantError};
+use crate::text::counted;
 
 /// Most devices, and most users, looked up for one recording. A playbook that acts on more is halted by its
 /// guards anyway.
@@ -51,7 +52,7 @@ pub enum Subject {
 }
 
 /// What to record.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct RecordOptions {
     /// Answer or tables.
     pub subject: Subject,
@@ -59,6 +60,8 @@ pub struct RecordOptions {
     pub rows_max: u64,
     /// How far back, if not as far as the playbook looks.
     pub period: Option<SignedDuration>,
+    /// The tables there can be.
+    pub schema: Schema,
 }
 
 /// Objects, in order.
@@ -88,7 +91,7 @@ pub struct Recording {
 pub async fn record(
     plan: &Plan,
     tenant: &dyn Tenant,
-    options: RecordOptions,
+    options: &RecordOptions,
     (lists, now): (&Lists, Timestamp),
 ) -> Result<Recording, TenantError> {
     let mut recording = Recording::default();
@@ -115,7 +118,7 @@ impl Recording {
         &mut self,
         hunt: &Hunt,
         tenant: &dyn Tenant,
-        options: RecordOptions,
+        options: &RecordOptions,
     ) -> Result<(), TenantError> {
         let query = HuntQuery { query: hunt.query.clone(), timespan: options.period.or(hunt.period) };
         let (columns, rows) = self.ask("the answer", &query, tenant, options).await?;
@@ -127,9 +130,9 @@ impl Recording {
         &mut self,
         hunt: &Hunt,
         tenant: &dyn Tenant,
-        options: RecordOptions,
+        options: &RecordOptions,
     ) -> Result<(), TenantError> {
-        for (table, query) in tables_of(&hunt.query) {
+        for (table, query) in tables_of(&hunt.query, &options.schema) {
             let query = HuntQuery { query, timespan: options.period.or(hunt.period) };
             self.table(table, &query, tenant, options).await?;
         }
@@ -141,7 +144,7 @@ impl Recording {
         table: String,
         query: &HuntQuery,
         tenant: &dyn Tenant,
-        options: RecordOptions,
+        options: &RecordOptions,
     ) -> Result<(), TenantError> {
         let (_, mut rows) = self.ask(&format!("table `{table}`"), query, tenant, options).await?;
         for row in &mut rows {
@@ -157,7 +160,7 @@ impl Recording {
         what: &str,
         query: &HuntQuery,
         tenant: &dyn Tenant,
-        options: RecordOptions,
+        options: &RecordOptions,
     ) -> Result<(Vec<Value>, Objects), TenantError> {
         let mut rows = Objects::new();
         let mut on_row = |row: &RowView<'_>| {
@@ -168,10 +171,11 @@ impl Recording {
         let limits = HuntLimits { rows_max: options.rows_max, ..HuntLimits::default() };
         let answer = tenant.hunt(query, &Wanted::All, &limits, &mut on_row).await?;
         if answer.truncated {
-            self.warnings.push(format!("{what} was cut off at {} rows", rows.len()));
+            self.warnings.push(format!("{what} was cut off at {}", counted(rows.len(), "row")));
         }
         if answer.quarantined > 0 {
-            self.warnings.push(format!("{what} had {} rows that could not be read", answer.quarantined));
+            self.warnings
+                .push(format!("{what} had {} that could not be read", counted(answer.quarantined, "row")));
         }
         let column =
             |column: &crate::rows::Column| json!({"name": column.name, "type": api_name(column.kind)});
@@ -205,7 +209,7 @@ impl Recording {
         &mut self,
         plan: &Plan,
         tenant: &dyn Tenant,
-        options: RecordOptions,
+        options: &RecordOptions,
     ) -> Result<(), TenantError> {
         if let Input::Hunt(input) = &plan.input
             && self.tables.contains_key("DeviceInfo")
@@ -389,23 +393,18 @@ const fn api_name(kind: ColumnKind) -> &'static str {
 
 /// The tables a query looks at, each with the query that fetches what it needs of it: for the first one only
 /// the rows that the query's leading filters keep.
-pub(super) fn tables_of(query: &str) -> BTreeMap<String, String> {
-    let known = story::empty_tables();
-    let known: BTreeSet<&str> = known.sizes().map(|(name, _)| name).collect();
+pub(super) fn tables_of(query: &str, schema: &Schema) -> BTreeMap<String, String> {
+    let read = Query::read(query, schema);
+    let mut tables: BTreeMap<String, String> =
+        read.tables().map(|table| (table.to_owned(), table.to_owned())).collect();
+    let words = || query.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    // A pattern, or a name made of a text, may stand for the first table once more.
+    let is_named = !words().any(|word| ["union", "search", "find", "table"].contains(&word));
     let stages = stages(query);
-    let mut tables = BTreeMap::new();
-    for word in query.split(|char: char| !char.is_ascii_alphanumeric() && char != '_') {
-        if let Some(table) = known.get(word) {
-            tables.insert((*table).to_owned(), (*table).to_owned());
-        }
-    }
     if let Some((first, rest)) = stages.split_first()
         && let Some(whole) = tables.get_mut(first.trim())
-        && query
-            .split(|char: char| !char.is_ascii_alphanumeric() && char != '_')
-            .filter(|word| *word == first.trim())
-            .count()
-            == 1
+        && is_named
+        && words().filter(|word| *word == first.trim()).count() == 1
     {
         let filters = rest.iter().take_while(|stage| stage.trim_start().starts_with("where "));
         // What a filter means by now is not what it will mean when the recording is played.
@@ -455,7 +454,7 @@ mod tests {
 
     #[track_caller]
     fn check(query: &str, expect: &[(&str, &str)]) {
-        let tables = tables_of(query);
+        let tables = tables_of(query, &Schema::defender());
         let found: Vec<(&str, &str)> =
             tables.iter().map(|(name, query)| (name.as_str(), query.as_str())).collect();
         assert_eq!(found, expect);
@@ -482,6 +481,7 @@ mod tests {
             "DeviceEvents | where Timestamp > ago(1h) | where A == 1",
             &[("DeviceEvents", "DeviceEvents\n| where A == 1")],
         );
-        check("print 1", &[]);
+        check("DeviceEvents | where A == 1 | union DeviceEven*", &[("DeviceEvents", "DeviceEvents")]);
+        check("print 'DeviceEvents' // and DeviceInfo", &[]);
     }
 }

@@ -37,6 +37,13 @@ pub const SOURCE_BYTES_MAX: usize = 64 << 10;
 /// Deepest nesting of brackets of any kind inside one `{{...}}`, and of blocks: the parser is recursive.
 const NESTING_MAX: usize = 32;
 
+/// A number of things: `1 playbook`, `2 playbooks`.
+pub fn counted(count: impl std::fmt::Display, thing: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {thing}{plural}")
+}
+
 /// A text with `{{...}}`, compiled.
 #[derive(Clone)]
 pub struct Template {

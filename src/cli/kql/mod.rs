@@ -16,7 +16,7 @@ use serde_json::json;
 use super::Misuse;
 use super::args::{Form, Output};
 use super::exit::Exit;
-use super::output::{say, say_json, tell};
+use super::output::{counted, say, say_json, tell};
 use super::sarif;
 use crate::clock::SharedClock;
 use crate::diag::{Chain, Diagnostic, Format, Level, Problem, Span, render};
@@ -59,7 +59,9 @@ fn check(arguments: &KqlCheck, schema: &Schema, form: Form) -> anyhow::Result<Ex
             if !problems.is_empty() {
                 say(&render(&problems, Format::Text))?;
             }
-            tell(&format!("{queries} queries: {errors} errors, {} warnings", problems.len() - errors));
+            let [errors, warnings] = [(errors, "error"), (problems.len() - errors, "warning")].map(counted);
+            let queries = if queries == 1 { "1 query".to_owned() } else { format!("{queries} queries") };
+            tell(&format!("{queries}: {errors}, {warnings}"));
         }
     }
     Ok(if errors == 0 { Exit::Fine } else { Exit::Findings })
@@ -141,7 +143,7 @@ fn show(laid: &[Laid<'_>], changed: &[&Laid<'_>], arguments: &KqlFmt) -> anyhow:
         return Ok(());
     }
     let word = if arguments.check { "to lay out" } else { "laid out" };
-    tell(&format!("{} files: {} {word}", laid.len(), changed.len()));
+    tell(&format!("{}: {} {word}", counted((laid.len(), "file")), changed.len()));
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 //! `huntbook kql run`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::super::args::Output;
 use super::super::exit::Exit;
-use super::super::output::{clean, say, say_json, tell};
+use super::super::output::{clean, counted, say, say_json, tell};
 use super::super::rows;
 use super::super::tables::table;
 use super::args::KqlRun;
@@ -12,7 +14,7 @@ use super::files::{self, Source};
 use super::{as_json, in_file};
 use crate::clock::SharedClock;
 use crate::diag::{Diagnostic, Format, render};
-use crate::kql::{self, Library, Rows, Schema, World};
+use crate::kql::{self, Block, Library, Rows, Schema, World};
 
 /// Widest value in a cell, in characters.
 const CELL_WIDTH: usize = 80;
@@ -28,7 +30,7 @@ pub(super) fn run(
 ) -> anyhow::Result<Exit> {
     let paths: Vec<_> = arguments.query.iter().cloned().collect();
     let Some(sources) = files::read(&paths)? else { return Ok(Exit::Usage) };
-    let library = library(arguments, schema)?;
+    let library = library(arguments, &sources, schema)?;
     let now = arguments.now.unwrap_or_else(|| clock.now());
     let mut results = Vec::new();
     let mut problems = Vec::new();
@@ -47,11 +49,29 @@ pub(super) fn run(
     Ok(if problems.is_empty() { Exit::Fine } else { Exit::Findings })
 }
 
-/// Reads tables and documents.
-fn library(arguments: &KqlRun, schema: &Schema) -> anyhow::Result<Library> {
+/// Reads the tables that the queries ask for, and documents. Tables of the service without a file are empty, as a
+/// tenant has them, and named.
+fn library(arguments: &KqlRun, sources: &[Source], schema: &Schema) -> anyhow::Result<Library> {
     let mut library = Library::new(schema);
     if let Some(folder) = &arguments.data {
-        rows::fill(&mut library, folder)?;
+        library = Library::of_tenant(schema);
+        let mut files = rows::files(folder)?;
+        let names = schema.tables().chain(files.iter().map(|(name, _)| name.as_str()));
+        let names: BTreeSet<String> = names.map(str::to_owned).collect();
+        let blocks: Vec<Block> = sources.iter().flat_map(Source::blocks).collect();
+        let asked: BTreeSet<&str> = blocks
+            .iter()
+            .flat_map(|block| library.asked(&block.text, names.iter().map(String::as_str)))
+            .collect();
+        let is_there = |name: &str| files.iter().any(|(known, _)| known == name);
+        let empty: Vec<&str> = asked.iter().copied().filter(|name| !is_there(name)).collect();
+        if !empty.is_empty() {
+            let shown = clean(&empty.join(", "), CELL_WIDTH);
+            tell(&format!("`{}` has no file of these, which are empty: {shown}", folder.display()));
+        }
+        let is_watchlist = |name: &str| schema.watchlists().any(|known| known == name);
+        files.retain(|(name, _)| asked.contains(name.as_str()) || is_watchlist(name));
+        rows::fill(&mut library, &files)?;
     }
     rows::documents(&mut library, &arguments.document)?;
     Ok(library)
@@ -103,7 +123,7 @@ fn result_table(rows: &Rows) -> String {
         Some(more) if more > 0 => format!(", {more} of them not shown; `--format json` has all"),
         _ => String::new(),
     };
-    format!("{shown}\n{count} rows{more}\n")
+    format!("{shown}\n{}{more}\n", counted((count, "row")))
 }
 
 fn cell(value: &Value) -> String {

@@ -15,6 +15,7 @@ use super::args::Import;
 use super::folder;
 use crate::sim::story::TABLE_EXTENSION;
 use crate::sim::{Census, Sysmon};
+use crate::text::counted;
 
 /// Longest name of a field in the report.
 const NAME_WIDTH: usize = 80;
@@ -79,10 +80,10 @@ fn as_text(census: &Census) -> String {
         parts.push(left.to_string());
     }
     if census.foreign > 0 {
-        parts.push(format!("{} events are not Sysmon's", census.foreign));
+        parts.push(format!("not Sysmon's: {}", counted(census.foreign, "event")));
     }
     if let Some(line) = census.first_broken {
-        parts.push(format!("{} lines are no events, the first is line {line}", census.broken));
+        parts.push(format!("no events: {}, the first is line {line}", counted(census.broken, "line")));
     }
     parts.join("\n")
 }

@@ -77,7 +77,7 @@ fn tenant(arguments: &Start, clock: SharedClock) -> anyhow::Result<(SimOptions, 
         }
         Some(folder) => {
             let mut library = story::empty_tables();
-            rows::fill(&mut library, folder)?;
+            rows::fill(&mut library, &rows::files(folder)?)?;
             (snapshot.map_or_else(SimData::default, |snapshot| snapshot.data), library)
         }
     };

@@ -24,6 +24,8 @@ pub(super) struct Rule {
 enum Way {
     /// A column, as it is.
     Text(&'static str),
+    /// A column, with a capital at its start.
+    Capital(&'static str),
     /// A column of whole numbers; hexadecimal with `0x`.
     Number(&'static str),
     /// The path and the name of a file; the columns have this prefix.
@@ -44,7 +46,7 @@ enum Way {
     Origin,
 }
 
-use Way::{Account, Action, Extra, File, Hashes, Key, KeyAndValue, Number, Origin, Text};
+use Way::{Account, Action, Capital, Extra, File, Hashes, Key, KeyAndValue, Number, Origin, Text};
 
 /// The process that acts, in most events.
 const BY: &str = "InitiatingProcess";
@@ -98,7 +100,7 @@ pub(super) const RULES: &[Rule] = &[
             ("ProcessId", Number("InitiatingProcessId")),
             ("ProcessGuid", Text("InitiatingProcessUniqueId")),
             ("User", Account(BY)),
-            ("Protocol", Text("Protocol")),
+            ("Protocol", Capital("Protocol")),
             ("SourceIp", Text("LocalIP")),
             ("SourcePort", Number("LocalPort")),
             ("DestinationIp", Text("RemoteIP")),
@@ -303,6 +305,11 @@ impl Way {
         let mut set = |column: &str, value: Value| drop(row.insert(column.to_owned(), value));
         match self {
             Text(column) => set(column, text.into()),
+            Capital(column) => {
+                let mut letters = text.chars();
+                let first = letters.next().map(|first| first.to_ascii_uppercase());
+                set(column, first.into_iter().chain(letters).collect::<String>().into());
+            }
             Number(column) => set(column, number(text).ok_or_else(whole)?.into()),
             File(prefix) => {
                 let name = text.rsplit(['\\', '/']).next().unwrap_or(text);

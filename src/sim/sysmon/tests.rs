@@ -59,7 +59,7 @@ fn connections_know_both_directions() {
         &fields("true"),
         "DeviceNetworkEvents",
         &json!({"ActionType": "ConnectionSuccess", "LocalIP": "10.20.4.5", "LocalPort": 50000,
-            "RemoteIP": "192.0.2.7", "RemotePort": 443, "RemoteUrl": "news.example", "Protocol": "tcp"}),
+            "RemoteIP": "192.0.2.7", "RemotePort": 443, "RemoteUrl": "news.example", "Protocol": "Tcp"}),
         &[],
     );
     check(
@@ -67,7 +67,7 @@ fn connections_know_both_directions() {
         &fields("false"),
         "DeviceNetworkEvents",
         &json!({"ActionType": "InboundConnectionAccepted", "LocalIP": "192.0.2.7", "LocalPort": 443,
-            "RemoteIP": "10.20.4.5", "RemotePort": 50000, "Protocol": "tcp"}),
+            "RemoteIP": "10.20.4.5", "RemotePort": 50000, "Protocol": "Tcp"}),
         &["DestinationHostname"],
     );
 }
