@@ -59,7 +59,7 @@ struct Candidate {
 /// # Errors
 ///
 /// [`Misuse`] if there is none, or several; [`Refusal`] if it has problems, which are printed.
-fn choose(wanted: &str, mut files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
+pub(super) fn choose(wanted: &str, mut files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
     let as_file = Path::new(wanted);
     if as_file.is_file() && !files.iter().any(|file| is_file(&file.name, as_file)) {
         files.extend(daemon::read_paths(&[as_file.to_owned()], as_file)?);
