@@ -190,7 +190,8 @@ fn span_of(field: &Field, span: Part<'_>) -> Result<(u32, u32), CadenceProblem> 
     if span.text == "*" {
         return Ok((field.min, field.max));
     }
-    let Some((low, high)) = span.split_once('-') else {
+    let range = span.split_once('-').filter(|(low, high)| !low.text.is_empty() && !high.text.is_empty());
+    let Some((low, high)) = range else {
         let number = number(field, span)?;
         return Ok((number, number));
     };
@@ -241,6 +242,7 @@ fn number(field: &Field, part: Part<'_>) -> Result<u32, CadenceProblem> {
         let message = format!("`{}` is no {}", shown(part.text), field.name);
         return Err(CadenceProblem {
             suggestion: near(&upper, field.names),
+            help: (part.text == "?").then(|| "`*` stands for each of them".to_owned()),
             ..problem(part.range(), message)
         });
     }

@@ -7,6 +7,9 @@ use super::{About, CadenceProblem};
 /// How alike two names must be for one to be suggested for the other: `Europe/Vinena` is, `Mars` is not.
 const ALIKE: f64 = 0.75;
 
+/// Shorter names are abbreviations, and those are all alike: `CEST` is not `EST`.
+const LETTERS_MIN: usize = 6;
+
 /// Finds a time zone.
 pub(super) fn find(name: &str) -> Result<TimeZone, CadenceProblem> {
     let database = jiff::tz::db();
@@ -29,6 +32,9 @@ fn near(name: &str, names: &[String]) -> Option<String> {
     let wanted = name.trim().to_ascii_lowercase().replace(' ', "_");
     let city = |known: &str| known.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let by_city = names.iter().find(|known| city(known) == wanted);
+    if wanted.len() < LETTERS_MIN {
+        return by_city.cloned();
+    }
     by_city.cloned().or_else(|| {
         names
             .iter()
@@ -56,6 +62,7 @@ mod tests {
         check("Stockholm", Some("Europe/Stockholm"));
         check("new york", Some("America/New_York"));
         check("Mars/Olympus", None);
+        check("CEST", None);
         check("", None);
         check("\u{1b}[31m", None);
     }

@@ -154,7 +154,7 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     let near = known
         .iter()
         .map(|(word, known)| (strsim::osa_distance(&lower, known), *word))
-        .filter(|(distance, word)| *distance <= word.chars().count().div_ceil(3).min(3))
+        .filter(|(distance, word)| *distance <= (word.chars().count() / 3).clamp(1, 3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word);
     let mut parts = known.iter().filter(|(_, known)| known.starts_with(&lower) || known.ends_with(&lower));

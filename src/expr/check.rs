@@ -177,9 +177,10 @@ impl Lowering<'_> {
         if !columns.is_mistaken(name) {
             return;
         }
-        let mut problem =
-            Problem::new(Code::UnknownName, range.clone(), format!("the query has no column `{name}`"))
-                .nearest(name, columns.names());
+        let quoted = self.places.source().get(range.clone()).is_some_and(|text| text.starts_with('"'));
+        let range = if quoted { range.start + 1..range.end - 1 } else { range.clone() };
+        let mut problem = Problem::new(Code::UnknownName, range, format!("the query has no column `{name}`"))
+            .nearest(name, columns.names());
         if problem.suggestion.is_none() && columns.names().len() <= 40 {
             let names: Vec<&str> = columns.names().collect();
             problem = problem.help(format!("its columns are: `{}`", names.join("`, `")));

@@ -258,7 +258,16 @@ fn syntax(source: &str, error: &rhai::ParseError) -> Problem {
     let range = places.token(error.position());
     let token = source.get(range.clone()).unwrap_or_default();
     let problem = |message: String| Problem::new(Code::Expression, range.clone(), message);
+    let before = source.get(..range.start).unwrap_or_default().trim_end();
     let unexpected = |token: &str| match token {
+        _ if before.ends_with("not") && !before.trim_end_matches("not").ends_with(char::is_alphanumeric) => {
+            let word = before.len() - "not".len()..before.len();
+            Problem::new(Code::Expression, word.clone(), "`not` is not an operator").suggest(
+                word,
+                "!",
+                "`not` is written `!(..)`",
+            )
+        }
         "and" => {
             problem("`and` is not an operator".into()).suggest(range.clone(), "&&", "`and` is written `&&`")
         }
@@ -273,6 +282,19 @@ fn syntax(source: &str, error: &rhai::ParseError) -> Problem {
         }
         "=~" => problem("`=~` is not an operator".into())
             .help("compare without regard to case with `to_lower(x) == \"abc\"`"),
+        "has" | "contains" | "startswith" | "endswith" | "like" => problem(format!(
+            "`{token}` is not an operator"
+        ))
+        .help("write `x.icontains(\"abc\")`, or `contains`, `starts_with`, `ends_with`, which heed the case"),
+        "null" | "nil" | "None" => problem(format!("`{token}` is not a value")).suggest(
+            range.clone(),
+            "()",
+            "what is not there is written `()`",
+        ),
+        "{" => problem("`{` is not expected here".into())
+            .help("a condition is no text: write `row.X`, without braces"),
+        "“" | "”" | "„" => problem(format!("`{token}` does not quote"))
+            .help("texts are written in straight double quotes, `\"abc\"`"),
         "let" | "const" | "fn" | "loop" | "while" | "for" | "return" | "throw" | "import" | "export" => {
             problem(format!("`{token}` is a statement; a condition is one expression"))
         }
@@ -282,11 +304,11 @@ fn syntax(source: &str, error: &rhai::ParseError) -> Problem {
     match error.err_type() {
         ParseErrorType::BadInput(LexError::MalformedChar(_)) => {
             let inner = token.trim_matches('\'');
-            problem("texts are written in double quotes".into()).suggest(
-                range.clone(),
-                format!("{inner:?}"),
-                "use double quotes",
-            )
+            let problem = problem("texts are written in double quotes".into());
+            if inner.is_empty() {
+                return problem;
+            }
+            problem.suggest(range.clone(), format!("{inner:?}"), "use double quotes")
         }
         ParseErrorType::BadInput(LexError::UnterminatedString) => problem("the text is not closed".into()),
         ParseErrorType::BadInput(LexError::UnexpectedInput(_)) | ParseErrorType::UnexpectedEOF => {

@@ -44,7 +44,7 @@ pub(super) fn rule(lowering: &mut Lowering<'_>) -> Option<Rule> {
 fn scheduled(lowering: &mut Lowering<'_>, schedule: &playbook::Schedule) -> Option<Rule> {
     let jitter = schedule.jitter.as_ref().map(|text| lowering.duration("/schedule/jitter", text));
     let lateness =
-        schedule.max_lateness.as_ref().map(|text| lowering.duration("/schedule/maxLateness", text));
+        schedule.max_lateness.as_ref().map(|text| lowering.some_time("/schedule/maxLateness", text));
     let cadence = match (&schedule.cron, &schedule.every) {
         (Some(cron), _) => check_cron(lowering, cron, schedule.timezone.as_deref()),
         (None, Some(every)) => {
@@ -53,6 +53,13 @@ fn scheduled(lowering: &mut Lowering<'_>, schedule: &playbook::Schedule) -> Opti
                 lowering.error(Code::KeyCombination, "/schedule/timezone", message, "use it with `cron`");
             }
             let every = lowering.duration("/schedule/every", every);
+            if let (Some(every), Some(Some(jitter))) = (every, jitter)
+                && every <= jitter
+            {
+                let message =
+                    "`jitter` is not shorter than `every`, so that starts would overtake each other";
+                lowering.error(Code::Duration, "/schedule/jitter", message, "make it a fraction of `every`");
+            }
             every.and_then(|every| fixed(lowering, "/schedule/every", every))
         }
         (None, None) => None,

@@ -112,7 +112,7 @@ fn input(lowering: &mut Lowering<'_>, when: Option<&Condition>, filter: Option<F
     }
     let period = match &hunt.query_period {
         None => None,
-        Some(text) => Some(lowering.duration("/hunt/queryPeriod", text)?),
+        Some(text) => Some(lowering.some_time("/hunt/queryPeriod", text)?),
     };
     if period.is_some_and(|period| PERIOD_MAX < period) {
         let message = "`queryPeriod` is longer than 30 days, which is all the service keeps";
@@ -184,7 +184,7 @@ fn suppress(lowering: &mut Lowering<'_>) -> Option<Suppress> {
             lowering.push(diagnostic.nearest(name, crate::model::incident_fields().iter().copied()));
         }
     }
-    let length = lowering.duration("/suppress/for", &suppress.length)?;
+    let length = lowering.some_time("/suppress/for", &suppress.length)?;
     Some(Suppress { by: suppress.by.clone(), length })
 }
 

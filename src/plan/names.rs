@@ -106,6 +106,18 @@ impl<'a> Lowering<'a> {
         }
     }
 
+    /// Reads a length of time that must not be nothing.
+    pub(super) fn some_time(&mut self, pointer: &str, text: &DurationText) -> Option<SignedDuration> {
+        let length = self.duration(pointer, text)?;
+        if length.is_zero() {
+            let key = pointer.rsplit('/').next().unwrap_or_default();
+            let message = format!("`{key}` must be longer than nothing");
+            self.sink.push(self.document.tree.error(Code::Duration, pointer, message));
+            return None;
+        }
+        Some(length)
+    }
+
     /// Checks a column that is named outside expressions and texts, and notes that it is read.
     pub(super) fn column(&mut self, pointer: &str, name: &str) {
         match &self.columns {
@@ -207,9 +219,24 @@ impl<'a> Lowering<'a> {
     ) -> Option<Problem> {
         let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
         let subject = self.subject();
+        let column =
+            |name: &str| self.columns.as_ref().is_some_and(|known| known.names().any(|it| it == name));
+        let bare = text != Text::Run && path.first().is_some_and(|root| column(root));
         let unknown = |name: &str, known: &[&str]| {
             let message = format!("there is no `{name}` here");
-            let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
+            let mut problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
+            if bare {
+                let range = problem.range.clone();
+                return Some(problem.suggest(
+                    range,
+                    format!("{subject}.{name}"),
+                    "columns stand behind their row",
+                ));
+            }
+            if crate::text::HELPERS.contains(&name) {
+                problem =
+                    problem.help(format!("the helper `{name}` stands before a value: `{{{{{name} x}}}}`"));
+            }
             Some(
                 problem
                     .nearest(name, known.iter().copied())
@@ -293,6 +320,16 @@ impl<'a> Lowering<'a> {
 
     /// Checks that a channel exists.
     pub(super) fn channel(&mut self, pointer: &str, name: &str) -> bool {
+        if name.contains("://") {
+            let help = "write the address into the settings, and the name that it has there here";
+            self.error(
+                Code::UnknownReference,
+                pointer,
+                "a channel goes by its name, not by its address",
+                help,
+            );
+            return false;
+        }
         let known: Vec<&str> = self.world.channels.iter().map(String::as_str).collect();
         self.known(pointer, name, "channel", &known)
     }

@@ -62,8 +62,9 @@ fn stand_in(value: &Value) -> Option<Playbook> {
     serde_json::from_value(playbook).ok()
 }
 
+/// A text. Of an empty one it was said already that it is.
 fn text<'a>(tree: &'a Tree, pointer: &str) -> Option<&'a str> {
-    tree.value().pointer(pointer).and_then(Value::as_str)
+    tree.value().pointer(pointer).and_then(Value::as_str).filter(|text| !text.trim().is_empty())
 }
 
 /// Pointers of the elements of a list.

@@ -109,7 +109,7 @@ fn nested(bytes: &[u8], at: usize, depth_max: usize) -> Read<CellRef<'_>> {
     // A full parse, so that whoever reads the text later can rely on it.
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(_) => Ok((CellRef::Json(Cow::Borrowed(text)), end)),
-        Err(error) if error.to_string().contains("surrogate") || error.to_string().contains("hex escape") => {
+        Err(error) if error.to_string().contains("hex escape") => {
             let whole = without_lone_surrogates(text)?;
             serde_json::from_str::<serde::de::IgnoredAny>(&whole).map_err(|_error| RowError::Syntax)?;
             Ok((CellRef::Json(Cow::Owned(whole)), end))

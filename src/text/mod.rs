@@ -175,15 +175,53 @@ fn syntax(source: &str, error: &handlebars::TemplateError) -> Problem {
     let end =
         source.get(start..).and_then(|rest| rest.chars().next()).map_or(start, |c| start + c.len_utf8());
     let problem = |message: String| Problem::new(Code::Template, start..end, message);
+    if let Some(problem) = unmatched(source) {
+        return problem;
+    }
     match error.reason() {
-        Reason::MismatchingClosedHelper(open, close) | Reason::MismatchingClosedDecorator(open, close) => {
-            problem(format!("`{{{{#{open}}}}}` is closed by `{{{{/{close}}}}}`"))
-        }
         Reason::NestedSubexpression => problem("a helper's name cannot be an expression".to_owned()),
         Reason::InvalidParam(param) => problem(format!("`{param}` is not a parameter")),
         _ => problem("this is not a Handlebars expression".to_owned())
             .help("write `{{name}}`, `{{#if name}}…{{/if}}`, `{{#each list}}…{{/each}}`; a literal `{{` is written `\\{{`"),
     }
+}
+
+/// The first opening without its close, or close without its opening, in a text that the parser refused.
+fn unmatched(source: &str) -> Option<Problem> {
+    let problem = |range, message: String| Some(Problem::new(Code::Template, range, message));
+    let mut open: Vec<(&str, Range<usize>)> = Vec::new();
+    let mut at = 0;
+    while let Some(start) = source.get(at..)?.find("{{").map(|found| at + found) {
+        let rest = source.get(start + 2..)?;
+        let (close, kind) = if rest.starts_with("!--") { ("--}}", "comment") } else { ("}}", "reference") };
+        let Some(length) = rest.find(close) else {
+            return problem(start..start + 2, format!("this {kind} is not closed with `{close}`"));
+        };
+        let end = start + 2 + length + close.len();
+        let inside = rest.get(..length)?.trim_start_matches('~').trim();
+        let name = |rest: &'_ str| rest.split_whitespace().next().unwrap_or_default().len();
+        if let Some(block) = inside.strip_prefix('#') {
+            let block = block.trim_start_matches(['>', '*']).trim_start();
+            open.push((block.get(..name(block))?, start..end));
+        } else if let Some(block) = inside.strip_prefix('/') {
+            let block = block.get(..name(block))?;
+            match open.pop() {
+                None => return problem(start..end, format!("`{{{{/{block}}}}}` closes nothing")),
+                Some((opened, _)) if opened != block => {
+                    return problem(
+                        start..end,
+                        format!("`{{{{#{opened}}}}}` is closed by `{{{{/{block}}}}}`"),
+                    );
+                }
+                Some(_) => {}
+            }
+        } else if inside == "else" && open.is_empty() {
+            return problem(start..end, "`{{else}}` stands outside of `{{#if}}` and `{{#each}}`".to_owned());
+        }
+        at = end;
+    }
+    let (name, range) = open.pop()?;
+    problem(range, format!("`{{{{#{name}}}}}` is not closed: `{{{{/{name}}}}}` is missing"))
 }
 
 #[cfg(test)]
@@ -272,7 +310,12 @@ mod tests {
         refused("a {{uper row.A}}", Code::UnknownHelper, "uper", "there is no helper `uper`");
         refused("{{> other}}", Code::ForbiddenTemplate, "{{>", "partials are not allowed here");
         refused("{{lookup row \"A\"}}", Code::UnknownHelper, "lookup", "there is no helper `lookup`");
-        refused("{{#if a}}x{{/unless}}", Code::Template, "{", "`{{#if}}` is closed by `{{/unless}}`");
+        refused(
+            "{{#if a}}x{{/unless}}",
+            Code::Template,
+            "{{/unless}}",
+            "`{{#if}}` is closed by `{{/unless}}`",
+        );
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Pass<'_> {
             .label("not a key here")
             .nearest(key, known.iter().copied());
         if problem.suggestion.is_none() {
-            if let Some(home) = home_of(&self.checker.schema, key) {
+            if let Some(home) = home_of(&self.checker.schema, at, key) {
                 problem = problem.help(format!("`{}` is a key of `{home}`", shown(key)));
             } else if !known.is_empty() && known.len() <= LISTED_MAX {
                 problem = problem.help(format!("keys here: {}", list(known.iter().copied())));
@@ -300,7 +300,15 @@ impl Pass<'_> {
 
     /// A value of the wrong type, where a text of some form is wanted.
     fn wrong_type_of(&self, at: &str, value: &Value, schema: &Value) -> Diagnostic {
-        let problem = self.wrong_type(at, value, &types(schema));
+        let mut problem = self.wrong_type(at, value, &types(schema));
+        let known = keys(schema);
+        if !known.is_empty() && known.len() <= LISTED_MAX {
+            problem = problem.help(format!("its keys are {}", list(known)));
+        }
+        if value.is_string() && schema.get("items").is_some_and(|items| types(items).contains(&"object")) {
+            // The text in a list would not do either.
+            problem.suggestion = None;
+        }
         if schema.get("pattern").is_none() || !value.is_number() {
             return problem;
         }

@@ -60,11 +60,12 @@ pub struct Tree {
 
 /// Reads one YAML document. Reports what keeps it from being read; a duplicate key is reported and the
 /// rest still read, so that later checks can report too, but then no tree is accepted by [`Checker`].
+/// What is evidently a secret in the wrong place is not quoted by what is reported on the tree.
 pub fn parse(name: &str, bytes: &[u8], sink: &mut Sink) -> Option<Tree> {
     let source = text::accept(name, bytes, BYTES_MAX, sink)?;
     let root = syntax::parse(&source, sink)?;
     let value = Arc::new(root.to_value());
-    Some(Tree { value, root: Arc::new(root), source })
+    Some(shield::shield_evident(Tree { value, root: Arc::new(root), source }))
 }
 
 /// As [`parse`], for a file that may hold secrets by mistake: diagnostics quote keys only. Pass the tree to

@@ -10,19 +10,24 @@ pub(super) fn keys(schema: &Value) -> Vec<&str> {
     properties.map(|all| all.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
-/// The path of the first map of the schema, breadth first, that has `key`, if it is not the top.
-pub(super) fn home_of(schema: &Value, key: &str) -> Option<String> {
-    let mut level = vec![(String::new(), schema)];
+/// The path of the first map of the schema, breadth first, that has `key` and lies around or below the map
+/// `at`, if it is not the top. A key of the same name elsewhere is another key.
+pub(super) fn home_of(schema: &Value, at: &str, key: &str) -> Option<String> {
+    let steps = at.split('/').filter(|step| !step.is_empty() && !step.bytes().all(|b| b.is_ascii_digit()));
+    let here: Vec<&str> = steps.collect();
+    let mut level = vec![(Vec::new(), schema)];
     for _depth in 0..6 {
         let mut next = Vec::new();
         for (path, schema) in level {
             let inner = schema.get("items").unwrap_or(schema);
             for (name, property) in inner.get("properties").and_then(Value::as_object).into_iter().flatten() {
                 if name == key && !path.is_empty() {
-                    return Some(path);
+                    return Some(path.join("."));
                 }
-                let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-                next.push((path, property));
+                let path: Vec<&str> = path.iter().copied().chain([name.as_str()]).collect();
+                if path.iter().zip(&here).all(|(one, other)| one == other) {
+                    next.push((path, property));
+                }
             }
         }
         level = next;

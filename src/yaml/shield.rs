@@ -25,6 +25,45 @@ impl Checker {
     }
 }
 
+/// Words in keys whose values are secrets, in lower case.
+const SECRET_WORDS: [&str; 6] = ["secret", "password", "passwd", "token", "apikey", "credential"];
+
+/// Parts of addresses that are secrets as a whole: whoever knows them may post.
+const SECRET_ADDRESSES: [&str; 4] = ["hooks.slack.com/", "/webhook", "sig=", "/workflows/"];
+
+/// Hides what nobody but the owner of a secret would write: a text under a key that says so, an address with
+/// a login in it or that of a webhook.
+pub(super) fn shield_evident(tree: Tree) -> Tree {
+    let mut hidden = Vec::new();
+    evident(&tree.root, "", &mut hidden);
+    if hidden.is_empty() {
+        return tree;
+    }
+    let source = SourceText { name: tree.source.name.clone(), text: mask(&tree.source.text, &hidden) };
+    Tree { source: Arc::new(source), ..tree }
+}
+
+/// Collects the places of evident secrets below a node that stands under `key`.
+fn evident(node: &Node, key: &str, hidden: &mut Vec<Range<usize>>) {
+    match &node.kind {
+        Kind::Text(text) => {
+            let key = key.to_lowercase();
+            let named = SECRET_WORDS.iter().any(|word| key.ends_with(word));
+            let address = text.contains("://") && SECRET_ADDRESSES.iter().any(|part| text.contains(part));
+            if named || login_in(text) || (address && !text.contains(char::is_whitespace)) {
+                hidden.push(node.span.clone());
+            }
+        }
+        Kind::Leaf(_) => {}
+        Kind::List(items) => items.iter().for_each(|item| evident(item, key, hidden)),
+        Kind::Map(entries) => {
+            for (key, (_, value)) in entries {
+                evident(value, key, hidden);
+            }
+        }
+    }
+}
+
 /// Hides all values in the text of a tree.
 pub(super) fn shield_tree(tree: Tree) -> Tree {
     let text = mask_values(&tree.source.text);
