@@ -204,7 +204,7 @@ fn run_says_why_there_are_no_rows() {
     ]);
     for (arguments, part) in [
         (&["a.kql"][..], "a.kql:1:14"),
-        (&["b.kql"][..], "there is no table `DeviceInfo`"),
+        (&["b.kql"][..], "there are no rows of table `DeviceInfo`"),
         (&["b.kql", "--data", "bad"][..], "bad/DeviceInfo.ndjson`: line 1 is no JSON object"),
     ] {
         let output = huntbook(dir.path(), &[&["kql", "run"][..], arguments].concat());

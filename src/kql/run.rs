@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use jiff::Timestamp;
 use kql::bind::check;
 use kql::diagnostic::{Diagnostic, Severity};
-use kql::eval::{Answer, Env, EvalError, Limited, Limits};
+use kql::eval::{Answer, Env, EvalError, Limited, Limits, Reason};
 use kql::types::ScalarType;
 use kql::value::{Batch, Datetime, Dynamic, Value, to_text};
 use serde_json::Value as Json;
@@ -123,11 +123,11 @@ pub fn run(query: &str, library: &Library, world: World<'_>) -> Result<Vec<Rows>
 }
 
 const fn cause(error: &EvalError) -> Cause {
-    match error {
-        EvalError::Unsupported { .. } | EvalError::NoFixture(_) => Cause::Unsupported,
-        EvalError::NoTable(_) | EvalError::Refused { .. } => Cause::Meaning,
-        EvalError::Limit { what: Limited::ResultRows | Limited::ResultBytes, .. } => Cause::Size,
-        EvalError::Limit { .. } => Cause::Work,
+    match &error.reason {
+        Reason::Unsupported(_) | Reason::NoFixture(_) => Cause::Unsupported,
+        Reason::NoTable(_) | Reason::Refused(_) => Cause::Meaning,
+        Reason::Limit { what: Limited::ResultRows | Limited::ResultBytes, .. } => Cause::Size,
+        Reason::Limit { .. } => Cause::Work,
     }
 }
 

@@ -174,7 +174,8 @@ mod tests {
             "DeviceProcessEvents | where TimeGenerated > ago(1d)",
             &HuntFault::Semantic(meaning.to_owned()),
         );
-        let profile = "nothing is provided for `FileProfile`. Line: 1, Position: 1";
+        let profile = "nothing is provided for `FileProfile` \
+            (its answer comes from outside and has to be given). Line: 1, Position: 30";
         refused(
             "DeviceProcessEvents | invoke FileProfile(SHA1)",
             &HuntFault::Unsupported(profile.to_owned()),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use kql::bind::check;
 use kql::diagnostic::Severity;
-use kql::eval::{Answer, Env, EvalError, NoTables, run};
+use kql::eval::{Answer, Env, NoTables, Reason, run};
 use kql::schema::Database;
 use kql::value::{Datetime, Dynamic, Value, to_text};
 use serde::Deserialize;
@@ -126,7 +126,7 @@ fn verdict(query: &str, judge: impl Fn(&Answer) -> Verdict) -> Verdict {
     // Fixed, so that figures do not change from day to day.
     let now = Datetime::parse("2026-08-02T23:56:44.4514557Z").unwrap_or(Datetime::UNIX_EPOCH);
     match run(&checked.bound.plan, &NoTables, &Env::at(now)) {
-        Err(error @ (EvalError::Unsupported { .. } | EvalError::NoFixture(_))) => {
+        Err(error) if matches!(error.reason, Reason::Unsupported(_) | Reason::NoFixture(_)) => {
             Verdict::Unsupported(error.to_string())
         }
         Err(error) => Verdict::Unsupported(format!("failed: {error}")),

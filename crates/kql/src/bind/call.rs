@@ -54,9 +54,7 @@ impl<'a> Binder<'a> {
             return self.aggregate(entry, name, arguments, span);
         }
         if let Some(function) = self.stored_function(&name.text) {
-            return self
-                .call_user(function, &super::Env::default(), arguments, name.span)
-                .into_scalar(self, span);
+            return self.call_stored(function, arguments, name.span).into_scalar(self, span);
         }
         if let Some(entry) = catalogue::function(&name.text) {
             if entry.name == PLACES_OF_ADDRESSES {

@@ -152,7 +152,7 @@ impl<'a> Binder<'a> {
         self.env.bind(&binding.name.text, bound);
     }
 
-    /// Calls a function of the query or of the database.
+    /// Calls a function of the query, whose names are those of `env`.
     pub(super) fn call_user(
         &mut self,
         function: &'a syntax::Function,
@@ -160,14 +160,31 @@ impl<'a> Binder<'a> {
         arguments: &'a [syntax::Argument],
         span: Span,
     ) -> Called {
-        self.call_with(Call { function, implied: None, arguments, span }, env)
+        let home = Home::Query(env.clone());
+        self.call_with(Call { function, implied: None, arguments, span }, &home)
     }
 
-    /// Calls a function whose names are those of `env`.
-    pub(super) fn call_with(&mut self, call: Call<'a>, env: &Env<'a>) -> Called {
+    /// Calls a function of the database.
+    pub(super) fn call_stored(
+        &mut self,
+        function: &'a syntax::Function,
+        arguments: &'a [syntax::Argument],
+        span: Span,
+    ) -> Called {
+        self.call_with(Call { function, implied: None, arguments, span }, &Home::Stored)
+    }
+
+    /// Calls a function.
+    pub(super) fn call_with(&mut self, call: Call<'a>, home: &Home<'a>) -> Called {
         let span = call.span;
-        let expansion = self.deeper(span, |binder| binder.expand(call, env));
-        expansion.flatten().unwrap_or_else(|| Called::Scalar(Typed::broken(span)))
+        let called = match home {
+            Home::Query(env) => self.deeper(span, |binder| binder.expand(call, env)).flatten(),
+            Home::Stored => {
+                let called = self.deeper(span, |binder| binder.expand(call, &Env::default())).flatten();
+                called.map(|called| stored(called, span))
+            }
+        };
+        called.unwrap_or_else(|| Called::Scalar(Typed::broken(span)))
     }
 
     fn expand(&mut self, call: Call<'a>, env: &Env<'a>) -> Option<Called> {
@@ -310,6 +327,30 @@ impl<'a> Binder<'a> {
             let message =
                 format!("the table needs a column `{}` of type {}", lacking.name.text, lacking.ty.text);
             self.error(MISSING_COLUMNS, span, message);
+        }
+    }
+}
+
+/// Where a function is written.
+pub(super) enum Home<'a> {
+    /// In the query, where these names are in force.
+    Query(Env<'a>),
+    /// In the database.
+    Stored,
+}
+
+/// Marks what a stored function gives as written in another text.
+fn stored(called: Called, span: Span) -> Called {
+    match called {
+        Called::Scalar(typed) => {
+            let kind = ExprKind::Stored(Box::new(typed.expr));
+            let expr = Planned { kind, ty: typed.shape.scalar(), span };
+            Called::Scalar(Typed { expr, ..typed })
+        }
+        Called::Table(table) => {
+            let rows = table.rows.clone();
+            let source = crate::plan::Source::Stored(Box::new(table.into_pipeline()));
+            Called::Table(Box::new(Table::new(source, rows).starting_at(span)))
         }
     }
 }

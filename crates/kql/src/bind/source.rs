@@ -30,7 +30,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(source: Source, rows: Rows) -> Self {
-        let pipeline = Pipeline { source, stages: Vec::new(), schema: rows.schema() };
+        let pipeline = Pipeline { source, span: Span::default(), stages: Vec::new(), schema: rows.schema() };
         Self { pipeline, rows, graph: None }
     }
 
@@ -47,8 +47,22 @@ impl Table {
     /// Adds an operator after which the rows are `rows`.
     pub(super) fn push(&mut self, operator: Operator, rows: Rows) {
         let schema = rows.schema();
-        self.pipeline.stages.push(Stage { operator, schema });
+        self.pipeline.stages.push(Stage { operator, span: Span::default(), schema });
         self.rows = rows;
+    }
+
+    /// Says where the operators were written that were added last and have no place yet.
+    pub(super) fn place(&mut self, span: Span) {
+        let stages = self.pipeline.stages.iter_mut().rev();
+        stages.take_while(|stage| stage.span == Span::default()).for_each(|stage| stage.span = span);
+    }
+
+    /// Says where the source was written, unless it has a place.
+    pub(super) fn starting_at(mut self, span: Span) -> Self {
+        if self.pipeline.span == Span::default() {
+            self.pipeline.span = span;
+        }
+        self
     }
 
     /// Marks the table as something the evaluator cannot compute.
@@ -103,7 +117,8 @@ impl<'a> Binder<'a> {
 
     /// Binds an expression that has to be a table.
     pub(super) fn table(&mut self, expr: &'a Expr) -> Table {
-        self.deeper(expr.span, |binder| binder.table_here(expr)).unwrap_or_else(Table::broken)
+        let table = self.deeper(expr.span, |binder| binder.table_here(expr));
+        table.unwrap_or_else(Table::broken).starting_at(expr.span)
     }
 
     fn table_here(&mut self, expr: &'a Expr) -> Table {
@@ -161,7 +176,7 @@ impl<'a> Binder<'a> {
                     self.unknown_table(&name.text, name.span);
                     return Table::broken();
                 };
-                let called = self.call_user(function, &Env::default(), &[], name.span);
+                let called = self.call_stored(function, &[], name.span);
                 self.called_table(called, name.span)
             }
             Meaning::Nothing => {
@@ -208,7 +223,7 @@ impl<'a> Binder<'a> {
             return self.called_table(called, span);
         }
         if let Some(function) = self.stored_function(&name.text) {
-            let called = self.call_user(function, &Env::default(), arguments, name.span);
+            let called = self.call_stored(function, arguments, name.span);
             return self.called_table(called, span);
         }
         match (name.text.as_str(), arguments) {
@@ -383,7 +398,10 @@ impl<'a> Binder<'a> {
                 let Some(first) = operators.next() else {
                     return Table::broken();
                 };
-                self.with_scope(Scope::default(), |binder| binder.first_operator(first))
+                let table = self.with_scope(Scope::default(), |binder| binder.first_operator(first));
+                let mut table = table.starting_at(first.keyword);
+                table.place(first.keyword);
+                table
             }
         };
         let mut so_far =

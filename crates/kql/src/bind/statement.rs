@@ -59,8 +59,9 @@ impl<'a> Binder<'a> {
     fn scalar_result(typed: Typed) -> Pipeline {
         let name = typed.name.clone().unwrap_or_else(|| std::sync::Arc::from("print_0"));
         let schema = crate::types::Schema::new(vec![crate::types::Column { name, ty: typed.ty() }]);
+        let span = typed.expr.span;
         let source = crate::plan::Source::Row(vec![typed.expr], schema.clone());
-        Pipeline { source, stages: Vec::new(), schema }
+        Pipeline { source, span, stages: Vec::new(), schema }
     }
 
     /// Binds a `let`.

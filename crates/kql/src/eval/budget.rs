@@ -21,12 +21,12 @@ impl Budget {
         let total = self.steps.get().saturating_add(steps as u64);
         self.steps.set(total);
         if total > env.limits.steps {
-            return Err(EvalError::Limit { what: Limited::Steps, limit: env.limits.steps });
+            return Err(EvalError::limit(Limited::Steps, env.limits.steps));
         }
         if total - self.looked_at.get() >= STEPS_PER_LOOK {
             self.looked_at.set(total);
             if env.deadline.is_some_and(|is_over| is_over()) {
-                return Err(EvalError::Limit { what: Limited::Time, limit: 0 });
+                return Err(EvalError::limit(Limited::Time, 0));
             }
         }
         Ok(())
@@ -35,7 +35,7 @@ impl Budget {
     /// Checks a number of rows that is about to be made.
     pub(super) fn rows(env: &Env<'_>, rows: usize) -> Result<(), EvalError> {
         if rows as u64 > env.limits.rows {
-            return Err(EvalError::Limit { what: Limited::Rows, limit: env.limits.rows });
+            return Err(EvalError::limit(Limited::Rows, env.limits.rows));
         }
         Ok(())
     }
@@ -43,7 +43,7 @@ impl Budget {
     /// Checks bytes that are kept.
     pub(super) fn memory(env: &Env<'_>, bytes: usize) -> Result<(), EvalError> {
         if bytes as u64 > env.limits.memory {
-            return Err(EvalError::Limit { what: Limited::Memory, limit: env.limits.memory });
+            return Err(EvalError::limit(Limited::Memory, env.limits.memory));
         }
         Ok(())
     }
@@ -52,12 +52,12 @@ impl Budget {
     pub(super) fn result(env: &Env<'_>, batch: &Batch) -> Result<(), EvalError> {
         let limits = env.limits;
         if batch.rows() as u64 > limits.result_rows {
-            return Err(EvalError::Limit { what: Limited::ResultRows, limit: limits.result_rows });
+            return Err(EvalError::limit(Limited::ResultRows, limits.result_rows));
         }
         let bytes: usize =
             (0..batch.width()).filter_map(|index| batch.column(index)).map(|cells| cells.weight()).sum();
         if bytes as u64 > limits.result_bytes {
-            return Err(EvalError::Limit { what: Limited::ResultBytes, limit: limits.result_bytes });
+            return Err(EvalError::limit(Limited::ResultBytes, limits.result_bytes));
         }
         Ok(())
     }

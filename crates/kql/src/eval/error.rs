@@ -3,39 +3,49 @@
 use crate::diagnostic::{Code, Diagnostic};
 use crate::text::Span;
 
-/// Why a query gave no rows.
+/// Why a query gave no rows, and which part of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum EvalError {
-    /// The service could run the query, this evaluator cannot.
-    #[error("`{what}` is not supported")]
-    Unsupported {
-        /// The function, operator or form.
-        what: String,
-        /// Where it was written, if known.
-        span: Option<Span>,
-    },
-    /// There is no such table.
-    #[error("there is no table `{0}`")]
+#[error("{reason}")]
+pub struct EvalError {
+    /// Why.
+    pub reason: Reason,
+    /// Where the table, function or operator was written, if known.
+    pub span: Option<Span>,
+}
+
+/// Why a query gave no rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// The service could run the query, this evaluator cannot: the function, operator or form.
+    Unsupported(String),
+    /// Nobody has rows of the table.
     NoTable(String),
     /// Something outside of the tables is needed, and nobody provides it.
-    #[error("nothing is provided for `{0}`")]
     NoFixture(String),
-    /// The service would refuse the query while running it.
-    #[error("{message}")]
-    Refused {
-        /// Why.
-        message: String,
-        /// Where the cause was written, if known.
-        span: Option<Span>,
-    },
+    /// The service would refuse the query while running it, for this reason.
+    Refused(String),
     /// A limit was reached.
-    #[error("the query exceeds the limit of {limit} {what}")]
     Limit {
         /// What was counted.
         what: Limited,
         /// The most there may be.
         limit: u64,
     },
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unsupported(what) => write!(formatter, "`{what}` is not supported"),
+            Self::NoTable(name) => write!(formatter, "there are no rows of table `{name}`"),
+            Self::NoFixture(what) => write!(formatter, "nothing is provided for `{what}`"),
+            Self::Refused(message) => formatter.write_str(message),
+            Self::Limit { what: Limited::Time, .. } => formatter.write_str("the time for the query is up"),
+            Self::Limit { what, limit } => {
+                write!(formatter, "the query exceeds the limit of {limit} {what}")
+            }
+        }
+    }
 }
 
 /// What a limit counts.
@@ -68,25 +78,48 @@ impl std::fmt::Display for Limited {
     }
 }
 
+impl From<Reason> for EvalError {
+    fn from(reason: Reason) -> Self {
+        Self { reason, span: None }
+    }
+}
+
 impl EvalError {
     /// Creates an error for something that cannot be run here.
     pub fn unsupported(what: impl Into<String>) -> Self {
-        Self::Unsupported { what: what.into(), span: None }
+        Reason::Unsupported(what.into()).into()
     }
 
     /// Creates an error for something the service would refuse.
     pub fn refused(message: impl Into<String>) -> Self {
-        Self::Refused { message: message.into(), span: None }
+        Reason::Refused(message.into()).into()
     }
 
-    /// Adds the place, unless there is one.
+    /// Creates an error for a table that nobody has.
+    pub(super) fn no_table(name: &str) -> Self {
+        Reason::NoTable(name.to_owned()).into()
+    }
+
+    /// Creates an error for an answer from outside that nobody has.
+    pub(super) fn no_fixture(what: &str) -> Self {
+        Reason::NoFixture(what.to_owned()).into()
+    }
+
+    /// Creates an error for a limit.
+    pub(super) fn limit(what: Limited, limit: u64) -> Self {
+        Reason::Limit { what, limit }.into()
+    }
+
+    /// Adds the place, unless there is one. Parts that were not written have an empty place.
     #[must_use]
     pub fn at(self, place: Span) -> Self {
-        match self {
-            Self::Unsupported { what, span: None } => Self::Unsupported { what, span: Some(place) },
-            Self::Refused { message, span: None } => Self::Refused { message, span: Some(place) },
-            other => other,
-        }
+        let span = self.span.or((place != Span::default()).then_some(place));
+        Self { span, ..self }
+    }
+
+    /// Replaces the place, which was in another text.
+    pub(super) fn elsewhere(self, place: Span) -> Self {
+        Self { span: None, ..self }.at(place)
     }
 }
 
@@ -107,13 +140,19 @@ pub const CODES: &[Code] = &[UNSUPPORTED, NO_TABLE, NO_FIXTURE, REFUSED, LIMIT];
 impl EvalError {
     /// Returns the error as a diagnostic; it is at the start of the text if its place is not known.
     pub fn diagnostic(&self) -> Diagnostic {
-        let (code, span) = match self {
-            Self::Unsupported { span, .. } => (UNSUPPORTED, *span),
-            Self::NoTable(_) => (NO_TABLE, None),
-            Self::NoFixture(_) => (NO_FIXTURE, None),
-            Self::Refused { span, .. } => (REFUSED, *span),
-            Self::Limit { .. } => (LIMIT, None),
+        let (code, help) = match &self.reason {
+            Reason::Unsupported(_) => {
+                (UNSUPPORTED, Some("the service may run it; here is run only what can be computed exactly"))
+            }
+            Reason::NoTable(_) => (NO_TABLE, Some("a table without rows has to be given as an empty one")),
+            Reason::NoFixture(_) => (NO_FIXTURE, Some("its answer comes from outside and has to be given")),
+            Reason::Refused(_) => (REFUSED, None),
+            Reason::Limit { .. } => (LIMIT, None),
         };
-        Diagnostic::error(code, span.unwrap_or_default(), self.to_string())
+        let diagnostic = Diagnostic::error(code, self.span.unwrap_or_default(), self.to_string());
+        match help {
+            Some(help) => diagnostic.with_help(help),
+            None => diagnostic,
+        }
     }
 }

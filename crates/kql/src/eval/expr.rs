@@ -47,8 +47,8 @@ enum Logic {
 impl Machine<'_> {
     /// Computes an expression for each row. The column has the type the expression claims.
     pub(super) fn eval(&self, expr: &Expr, frame: &mut Frame<'_>) -> Result<Arc<Cells>, EvalError> {
-        self.work(frame.rows() + 1)?;
-        let cells = self.kind(expr, frame).map_err(|error| error.at(expr.span))?;
+        let counted = self.work(frame.rows() + 1);
+        let cells = counted.and_then(|()| self.kind(expr, frame)).map_err(|error| error.at(expr.span))?;
         if expr.ty.is_unknown() || cells.ty() == expr.ty {
             return Ok(cells);
         }
@@ -76,6 +76,7 @@ impl Machine<'_> {
                 constant(value)
             }
             ExprKind::With(locals, body) => self.with(locals, body, frame)?,
+            ExprKind::Stored(body) => self.eval(body, frame).map_err(|error| error.elsewhere(expr.span))?,
             ExprKind::Negate(operand) => Arc::new(negate(&self.eval(operand, frame)?, expr.ty, rows)),
             ExprKind::Arithmetic(op, a, b) => {
                 let (a, b) = (self.eval(a, frame)?, self.eval(b, frame)?);
@@ -306,7 +307,7 @@ impl Machine<'_> {
             "iff" | "case" => return Ok(Arc::new(case(&columns, expr.ty, rows))),
             "coalesce" => return Ok(Arc::new(coalesce(&columns, expr.ty, rows))),
             "geo_info_from_ip_address" if !self.env.fixtures.knows_places() => {
-                return Err(EvalError::NoFixture(function.to_owned()));
+                return Err(EvalError::no_fixture(function));
             }
             _ => {}
         }

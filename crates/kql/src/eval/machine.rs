@@ -8,7 +8,7 @@ use super::chance::Chance;
 use super::expr::Frame;
 use super::scalar::Memo;
 use super::{Answer, Env, EvalError, INGESTION_TIME, Table, Tables, operator};
-use crate::plan::{Operator, Pipeline, Plan, Slot, SlotId};
+use crate::plan::{Operator, Pipeline, Plan, Slot, SlotId, Stage};
 use crate::types::{Column, ScalarType, Schema};
 use crate::value::{Batch, Value};
 
@@ -51,7 +51,8 @@ impl<'a> Machine<'a> {
     /// Runs a tabular statement.
     pub(super) fn answer(&self, pipeline: &Pipeline) -> Result<Answer, EvalError> {
         let table = visible(self.pipeline(pipeline, None)?);
-        Budget::result(self.env, &table.batch)?;
+        let last = pipeline.stages.last().map_or(pipeline.span, |stage| stage.span);
+        Budget::result(self.env, &table.batch).map_err(|error| error.at(last))?;
         let render = pipeline.stages.iter().rev().find_map(|stage| match &stage.operator {
             Operator::Render(render) => Some(render.clone()),
             _ => None,
@@ -61,16 +62,21 @@ impl<'a> Machine<'a> {
 
     /// Runs a pipeline. `context` are the rows handed to an inner query.
     pub(super) fn pipeline(&self, pipeline: &Pipeline, context: Option<&Table>) -> Result<Table, EvalError> {
-        let mut table = operator::source(self, &pipeline.source, context)?;
+        let mut table = operator::source(self, pipeline, context)?;
         let mut known = pipeline.source.schema().len();
         for stage in &pipeline.stages {
-            self.work(table.batch.rows() + 1)?;
             let received = Received { table: &table, known };
-            let given = operator::stage(self, &stage.operator, &stage.schema, received)?;
-            table = settle(&stage.schema, &given);
+            table = self.stage(stage, received).map_err(|error| error.at(stage.span))?;
             known = stage.schema.len();
-            Budget::rows(self.env, table.batch.rows())?;
         }
+        Ok(table)
+    }
+
+    fn stage(&self, stage: &Stage, received: Received<'_>) -> Result<Table, EvalError> {
+        self.work(received.table.batch.rows() + 1)?;
+        let given = operator::stage(self, &stage.operator, &stage.schema, received)?;
+        let table = settle(&stage.schema, &given);
+        Budget::rows(self.env, table.batch.rows())?;
         Ok(table)
     }
 

@@ -5,7 +5,7 @@
 //! are kernels over columns or rows. The clock, chance and the outside world are arguments, so a
 //! run depends on nothing else.
 //!
-//! What the evaluator cannot do exactly is [`EvalError::Unsupported`], never a guess.
+//! What the evaluator cannot do exactly is [`Reason::Unsupported`], never a guess.
 
 mod aggregate;
 mod arithmetic;
@@ -24,7 +24,7 @@ mod text_match;
 mod window;
 
 pub use env::{Env, Fixtures, Limits, NoFixtures, NoTables, Tables};
-pub use error::{CODES, EvalError, LIMIT, Limited, NO_FIXTURE, NO_TABLE, REFUSED, UNSUPPORTED};
+pub use error::{CODES, EvalError, LIMIT, Limited, NO_FIXTURE, NO_TABLE, REFUSED, Reason, UNSUPPORTED};
 
 use crate::plan::{Plan, Render};
 use crate::types::Schema;

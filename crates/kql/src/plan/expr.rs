@@ -41,6 +41,8 @@ pub enum ExprKind {
     /// Computes locals in order, then the body; from a user function with several uses of an
     /// argument.
     With(Vec<(LocalId, Expr)>, Box<Expr>),
+    /// What a stored function gives. It is written in another text, so its places mean nothing here.
+    Stored(Box<Expr>),
     /// `-x`.
     Negate(Box<Expr>),
     /// `a + b` and the like. Operand types may differ (`long` and `real`, `datetime` and
@@ -145,6 +147,7 @@ impl Expr {
                 locals.iter().map(|(_, expr)| expr).chain(std::iter::once(body.as_ref())).collect()
             }
             ExprKind::Negate(a)
+            | ExprKind::Stored(a)
             | ExprKind::Convert(a)
             | ExprKind::Property(a, _)
             | ExprKind::Item(a, _)

@@ -30,6 +30,7 @@ pub use special::{
     SeriesAxis, Shortest, TopNested,
 };
 
+use crate::text::Span;
 use crate::types::Schema;
 
 /// Names a [`Slot`] of the plan it belongs to.
@@ -65,6 +66,8 @@ pub enum Slot {
 pub struct Pipeline {
     /// Where the rows come from.
     pub source: Source,
+    /// Where the source was written, for errors at run time.
+    pub span: Span,
     /// What happens to them.
     pub stages: Vec<Stage>,
     /// The columns of the result: those of the last stage, or of the source.
@@ -76,6 +79,8 @@ pub struct Pipeline {
 pub struct Stage {
     /// What is done to the rows.
     pub operator: Operator,
+    /// Where its name was written, for errors at run time.
+    pub span: Span,
     /// The columns afterwards. If `open`, the rows may have more.
     pub schema: Schema,
 }
@@ -136,8 +141,8 @@ pub enum Source {
     Union(Vec<UnionInput>, Schema),
     /// An `evaluate` without input rows.
     Plugin(Box<PluginCall>, Schema),
-    /// A whole pipeline in parentheses.
-    Nested(Box<Pipeline>),
+    /// What a stored function gives. It is written in another text, so its places mean nothing here.
+    Stored(Box<Pipeline>),
     /// Nothing could be made of the source; its diagnostic has been reported.
     Broken,
 }
@@ -156,7 +161,7 @@ impl Source {
             | Self::External(_, schema)
             | Self::Union(_, schema)
             | Self::Plugin(_, schema) => schema.clone(),
-            Self::Nested(pipeline) => pipeline.schema.clone(),
+            Self::Stored(pipeline) => pipeline.schema.clone(),
             Self::Broken => Schema { columns: Vec::new(), open: true },
         }
     }

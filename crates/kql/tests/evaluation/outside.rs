@@ -3,7 +3,9 @@
 use std::cell::Cell;
 
 use kql::bind::check;
-use kql::eval::{Env, EvalError, Fixtures, Limited, Limits, NoTables, Table, Tables, run};
+use kql::eval::{
+    Env, EvalError, Fixtures, Limited, Limits, NoFixtures, NoTables, Reason, Table, Tables, run,
+};
 use kql::schema::Database;
 use kql::types::{Column, ScalarType, Schema};
 use kql::value::{Batch, Datetime, Dynamic, Value, to_text};
@@ -87,7 +89,7 @@ fn check_rows(query: &str, expected: &[&str]) {
 }
 
 #[track_caller]
-fn check_error(query: &str, env: &Env<'_>, expected: &EvalError) {
+fn check_error(query: &str, env: &Env<'_>, expected: &Reason) {
     let error = first_rows(query, env).expect_err("an error");
     assert_eq!(error.to_string(), expected.to_string(), "{query}");
 }
@@ -100,7 +102,7 @@ fn documents_are_read_by_their_format() {
         "externaldata(score: long, name: string)['https://lists.example/rows.json'] with (format='json')";
     check_rows(json, &["3 | j", " | k"]);
     let unknown = "externaldata(a: string)['https://lists.example/none.csv']";
-    check_error(unknown, &env(), &EvalError::NoFixture("https://lists.example/none.csv".to_owned()));
+    check_error(unknown, &env(), &Reason::NoFixture("https://lists.example/none.csv".to_owned()));
 }
 
 #[test]
@@ -116,7 +118,7 @@ fn rows_are_enriched() {
     check_error(
         "print geo_info_from_ip_address('20.0.0.1')",
         &bare,
-        &EvalError::NoFixture("geo_info_from_ip_address".to_owned()),
+        &Reason::NoFixture("geo_info_from_ip_address".to_owned()),
     );
 }
 
@@ -128,13 +130,13 @@ fn tables_are_scanned_at_the_moment_given() {
         "let d = DeviceInfo | where DeviceName != 'pc2'; union d, d | where ingestion_time() > ago(2d) | count",
         &["2"],
     );
-    check_error("DeviceEvents | count", &env(), &EvalError::NoTable("DeviceEvents".to_owned()));
+    check_error("DeviceEvents | count", &env(), &Reason::NoTable("DeviceEvents".to_owned()));
 }
 
 #[test]
 fn limits_stop_a_query() {
     let limited = |limits: Limits| Env { limits, ..env() };
-    let error = |what: Limited, limit: u64| EvalError::Limit { what, limit };
+    let error = |what: Limited, limit: u64| Reason::Limit { what, limit };
     let usual = Limits::default();
     check_error(
         "range x from 1 to 100 step 1",
@@ -169,14 +171,14 @@ fn the_deadline_is_asked_now_and_then() {
     };
     let timed = Env { deadline: Some(&deadline), ..env() };
     let endless = "range x from 1 to 10000000 step 1 | extend y = x * 2 | summarize sum(y)";
-    check_error(endless, &timed, &EvalError::Limit { what: Limited::Time, limit: 0 });
+    check_error(endless, &timed, &Reason::Limit { what: Limited::Time, limit: 0 });
     assert_eq!(asked.get(), 4);
 }
 
 #[test]
 fn what_is_not_supported_says_so() {
     let error = first_rows("print hash_many(1, 2)", &env()).expect_err("an error");
-    assert!(matches!(error, EvalError::Unsupported { span: Some(_), .. }), "{error}");
+    assert!(matches!(error.reason, Reason::Unsupported(_)) && error.span.is_some(), "{error}");
 }
 
 #[test]
@@ -207,7 +209,7 @@ fn tables_that_a_pattern_fits_are_empty_if_nobody_has_them() {
         &["DeviceInfo | pc3"],
     );
     check_rows("union Device* | where isnotnull(ingestion_time()) | count", &["3"]);
-    check_error("union DeviceInfo, EmailEvents", &env(), &EvalError::NoTable("EmailEvents".to_owned()));
+    check_error("union DeviceInfo, EmailEvents", &env(), &Reason::NoTable("EmailEvents".to_owned()));
 }
 
 #[test]
@@ -222,4 +224,43 @@ fn what_a_query_reads_is_known_before() {
     assert_eq!(reads(query), "EmailEvents EntraIdSignInEvents; FileProfile geo_info_from_ip_address");
     assert_eq!(reads("union Alert* | join AlertInfo on AlertId"), "AlertEvidence AlertInfo; ");
     assert_eq!(reads("print 1"), "; ");
+}
+
+#[test]
+fn an_error_is_at_the_part_it_is_about() {
+    let mut database = Database::defender().clone();
+    database.add_function("Elsewhere", "() { EmailEvents | where Subject has 'a long text' }");
+    database.add_function("Hidden", "(text: string) { parse_user_agent(strcat(text, 'a long text'), 'os') }");
+    let few = Limits { result_rows: 2, rows: 50, ..Limits::default() };
+    let env = Env { limits: few, fixtures: &NoFixtures, ..env() };
+    for (query, expected) in [
+        ("let e = EmailEvents; DeviceInfo | join kind=inner e on Timestamp", "KQL401 EmailEvents"),
+        ("DeviceInfo | where DeviceName has 'pc' | union (EmailEvents | count)", "KQL401 EmailEvents"),
+        ("DeviceInfo | invoke FileProfile(DeviceName)", "KQL402 FileProfile"),
+        (
+            "print 1 | extend a = geo_info_from_ip_address('1.1.1.1')",
+            "KQL402 geo_info_from_ip_address('1.1.1.1')",
+        ),
+        ("externaldata(a: string)[h'https://a.example/x.csv']", "KQL402 h'https://a.example/x.csv'"),
+        ("print 1 | evaluate autocluster()", "KQL400 autocluster()"),
+        ("print a = 'x' | extend b = 1, c = parse_user_agent(a, 'os')", "KQL400 parse_user_agent(a, 'os')"),
+        ("DeviceInfo | reduce by DeviceName", "KQL400 reduce"),
+        ("DeviceInfo | project DeviceName", "KQL404 project"),
+        ("DeviceInfo", "KQL404 DeviceInfo"),
+        ("print 1 | take 1 | mv-expand x = range(1, 100) | count", "KQL404 mv-expand"),
+        ("range x from 1 to 10000 step 1", "KQL404 range"),
+        ("DeviceInfo | union (Elsewhere())", "KQL401 Elsewhere"),
+        ("DeviceInfo | union Elsewhere", "KQL401 Elsewhere"),
+        ("print a = 'x' | extend b = Hidden(a)", "KQL400 Hidden(a)"),
+    ] {
+        let checked = check(query, &database);
+        assert!(!checked.bound.has_errors(), "{query}: {:?}", checked.diagnostics);
+        let found = run(&checked.bound.plan, &Tenant, &env).expect_err(query).diagnostic();
+        assert_eq!(
+            format!("{} {}", found.code, found.span.of(query)),
+            expected,
+            "{query}: {}",
+            found.message
+        );
+    }
 }

@@ -9,6 +9,7 @@ use super::super::{Binder, JOIN_CONDITION, NO_MATCH, Scope, TABLE_EXPECTED};
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Asked, ExprKind, JoinKind, JoinSide, Operator, Source, UnionColumn, UnionInput};
 use crate::syntax::{self, BinaryOp, Expr, NameStyle, fits_pattern};
+use crate::text::Span;
 use crate::types::{ScalarType, Shape, promote};
 
 /// Whether a union leaves out tables that do not exist.
@@ -293,13 +294,13 @@ impl<'a> Binder<'a> {
         for expr in exprs {
             match &strip(expr).kind {
                 syntax::ExprKind::Name(name) if name.style == NameStyle::Pattern => {
-                    let found = self.tables_like(&name.text);
+                    let found = self.tables_like(&name.text, name.span);
                     if found.is_empty() && !self.fuzzy {
                         self.error(NO_MATCH, name.span, format!("no table fits `{}`", name.text));
                     }
                     tables.extend(found);
                 }
-                syntax::ExprKind::Star => tables.extend(self.tables_like("*")),
+                syntax::ExprKind::Star => tables.extend(self.tables_like("*", expr.span)),
                 _ => {
                     let table = self.table(expr);
                     if table.graph.is_some() {
@@ -322,7 +323,7 @@ impl<'a> Binder<'a> {
     ) -> String {
         match &pipeline.source {
             Source::Table { name, .. } => name.clone(),
-            Source::Nested(inner) => self.source_label(inner, prefix, number),
+            Source::Stored(inner) => self.source_label(inner, prefix, number),
             Source::Slot(slot, _) if self.slot_names.contains_key(slot) => {
                 self.slot_names.get(slot).map(ToString::to_string).unwrap_or_default()
             }
@@ -330,12 +331,12 @@ impl<'a> Binder<'a> {
         }
     }
 
-    pub(super) fn tables_like(&mut self, pattern: &str) -> Vec<(Table, String)> {
+    pub(super) fn tables_like(&mut self, pattern: &str, span: Span) -> Vec<(Table, String)> {
         let database = self.database;
         let mut found = Vec::new();
         for known in database.tables().filter(|table| fits_pattern(table.name, pattern)) {
             let table = self.stored_table(known.name.to_owned(), (**known.schema).clone(), Asked::ByPattern);
-            found.push((table, known.name.to_owned()));
+            found.push((table.starting_at(span), known.name.to_owned()));
         }
         let views: Vec<(&'a str, &'a syntax::Function, Env<'a>)> = self
             .env

@@ -33,6 +33,7 @@ impl<'a> Binder<'a> {
         if bound.is_none() {
             table.give_up();
         }
+        table.place(operator.keyword);
         self.scope = saved;
     }
 
@@ -177,7 +178,8 @@ impl<'a> Binder<'a> {
         let source = Source::Context(rows.schema());
         let so_far = std::mem::replace(&mut table.pipeline.source, source);
         let stages = std::mem::take(&mut table.pipeline.stages);
-        let pipeline = crate::plan::Pipeline { source: so_far, stages, schema: rows.schema() };
+        let span = table.pipeline.span;
+        let pipeline = crate::plan::Pipeline { source: so_far, span, stages, schema: rows.schema() };
         let slot = self.add_table_slot(pipeline);
         table.pipeline.source = Source::Slot(slot, rows.schema());
         self.slot_names.insert(slot, name.text.as_str().into());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::env::Binding;
-use super::super::function::{Call, Called};
+use super::super::function::{Call, Called, Home};
 use super::super::rows::{Col, Rows, number_duplicates};
 use super::super::source::{Table, strip};
 use super::super::typed::Typed;
@@ -30,6 +30,7 @@ impl<'a> Binder<'a> {
             Some(call) => table.push(Operator::Plugin(Box::new(call)), rows),
             None => table.push(Operator::Unsupported("plugin"), rows),
         }
+        table.place(evaluate.call.span);
     }
 
     pub(in super::super) fn evaluate_source(&mut self, evaluate: &'a syntax::Evaluate) -> Table {
@@ -38,6 +39,7 @@ impl<'a> Binder<'a> {
             Some(call) => Table::new(Source::Plugin(Box::new(call), rows.schema()), rows),
             None => Table::broken(),
         }
+        .starting_at(evaluate.call.span)
     }
 
     fn plugin(&mut self, evaluate: &'a syntax::Evaluate) -> (Option<PluginCall>, Rows) {
@@ -281,14 +283,13 @@ impl<'a> Binder<'a> {
         };
         let rows = self.in_scope();
         let function = match self.env.find(&name.text) {
-            Some(Binding::Function(function, env)) => Some((*function, env.clone())),
-            _ => self.stored_function(&name.text).map(|function| (function, super::super::Env::default())),
+            Some(Binding::Function(function, env)) => Some((*function, Home::Query(env.clone()))),
+            _ => self.stored_function(&name.text).map(|function| (function, Home::Stored)),
         };
-        if let Some((function, env)) = function {
-            let so_far = take(table, rows);
-            let called = self.with_scope(Scope::default(), |binder| {
-                binder.call_with(Call { function, implied: Some(so_far), arguments, span: name.span }, &env)
-            });
+        if let Some((function, home)) = function {
+            let implied = Some(take(table, rows));
+            let invoked = Call { function, implied, arguments, span: name.span };
+            let called = self.with_scope(Scope::default(), |binder| binder.call_with(invoked, &home));
             match called {
                 Called::Table(result) => *table = *result,
                 Called::Scalar(typed) => {
@@ -301,7 +302,10 @@ impl<'a> Binder<'a> {
             return;
         }
         match self.database.service(&name.text).cloned() {
-            Some(service) if service.gives == Gives::Enrichment => self.enrich(table, &service, arguments),
+            Some(service) if service.gives == Gives::Enrichment => {
+                self.enrich(table, &service, arguments);
+                table.place(name.span);
+            }
             _ => {
                 if !self.fuzzy {
                     self.unknown_function(name);

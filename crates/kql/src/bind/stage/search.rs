@@ -44,7 +44,7 @@ impl<'a> Binder<'a> {
 
     /// `search in (T, U) ...`, or over all tables.
     pub(in super::super) fn search_source(&mut self, search: &'a syntax::Search) -> Table {
-        let inputs = self.searched_tables(&search.tables);
+        let inputs = self.searched_tables(&search.tables, search.predicate.span);
         let all: Vec<&Rows> = inputs.iter().map(|(input, _)| &input.rows).collect();
         let (columns, sources, open) = self.unified(&all, Some(TABLE_COLUMN), Keep::Any);
         let rows = Rows { columns, open };
@@ -73,8 +73,11 @@ impl<'a> Binder<'a> {
         condition
     }
 
-    fn searched_tables(&mut self, tables: &'a [Expr]) -> Vec<(Table, String)> {
-        if tables.is_empty() { self.tables_like("*") } else { self.several_tables(tables, "search_arg", 0) }
+    fn searched_tables(&mut self, tables: &'a [Expr], condition: Span) -> Vec<(Table, String)> {
+        match tables {
+            [] => self.tables_like("*", condition),
+            tables => self.several_tables(tables, "search_arg", 0),
+        }
     }
 
     /// Binds a condition in which a bare text stands for "some column has it".
@@ -132,7 +135,7 @@ impl<'a> Binder<'a> {
 
     /// `find`.
     pub(in super::super) fn find(&mut self, find: &'a syntax::Find) -> Table {
-        let inputs = self.searched_tables(&find.tables);
+        let inputs = self.searched_tables(&find.tables, find.predicate.span);
         let by_name = self.by_name(inputs.iter().map(|(input, _)| &input.rows));
         let mut used = Vec::new();
         let mut everywhere = false;

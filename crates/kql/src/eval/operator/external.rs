@@ -29,9 +29,10 @@ pub(super) fn documents(
     let columns: Schema = external.columns.iter().cloned().collect();
     let mut rows = Vec::new();
     for uri in &external.uris {
+        let place = uri.span;
         let uri = to_text(&machine.constant(uri)?);
-        let document =
-            machine.env.fixtures.document(&uri).ok_or_else(|| EvalError::NoFixture(uri.to_string()))?;
+        let document = machine.env.fixtures.document(&uri);
+        let document = document.ok_or_else(|| EvalError::no_fixture(&uri).at(place))?;
         machine.memory(document.len())?;
         let format = format.clone().unwrap_or_else(|| format_of(&uri));
         let read = read_document(&document, &format, &columns)?;
@@ -147,7 +148,7 @@ pub(super) fn function(
 ) -> Result<Table, EvalError> {
     let values: Result<Vec<Value>, EvalError> = args.iter().map(|arg| machine.constant(arg)).collect();
     let answer = machine.env.fixtures.function(name, &values?);
-    let answer = answer.ok_or_else(|| EvalError::NoFixture(name.to_owned()))?;
+    let answer = answer.ok_or_else(|| EvalError::no_fixture(name))?;
     if schema.open || schema.is_empty() {
         return Ok(answer);
     }
@@ -194,7 +195,7 @@ pub(super) fn enrich(
         } else {
             let values: Vec<Value> = args.iter().map(|arg| arg.get(row)).collect();
             let answer = machine.env.fixtures.function(call.0, &values);
-            let answer = answer.ok_or_else(|| EvalError::NoFixture(call.0.to_owned()))?;
+            let answer = answer.ok_or_else(|| EvalError::no_fixture(call.0))?;
             let rows = answer.batch.rows();
             let start = total;
             total = total.saturating_add(row_number(rows));

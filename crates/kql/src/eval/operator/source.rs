@@ -6,17 +6,22 @@ use super::super::comparison::test;
 use super::super::machine::{Machine, with_hidden};
 use super::super::{EvalError, INGESTION_TIME, Table, arithmetic};
 use super::{external, plugin, union};
-use crate::plan::{Arithmetic, Asked, Comparison, Expr, Source};
+use crate::plan::{Arithmetic, Asked, Comparison, Expr, Pipeline, Source};
 use crate::types::{Column, ScalarType, Schema};
 use crate::value::{Batch, Cells, Value, cast};
 
-/// Returns the rows of a source.
+/// Returns the rows that a pipeline begins with.
 pub(in crate::eval) fn source(
     machine: &Machine<'_>,
-    source: &Source,
+    pipeline: &Pipeline,
     context: Option<&Table>,
 ) -> Result<Table, EvalError> {
-    match source {
+    rows_of(machine, pipeline, context).map_err(|error| error.at(pipeline.span))
+}
+
+fn rows_of(machine: &Machine<'_>, pipeline: &Pipeline, context: Option<&Table>) -> Result<Table, EvalError> {
+    let span = pipeline.span;
+    match &pipeline.source {
         Source::Table { name, schema, asked } => scan(machine, name, schema, *asked),
         Source::Slot(id, schema) => {
             let table = machine.table_slot(*id)?;
@@ -32,7 +37,9 @@ pub(in crate::eval) fn source(
         Source::Function { name, args, schema } => external::function(machine, name, args, schema),
         Source::Union(inputs, schema) => union::source(machine, inputs, schema),
         Source::Plugin(call, schema) => plugin::plugin(machine, call, schema, None),
-        Source::Nested(pipeline) => machine.pipeline(pipeline, context),
+        Source::Stored(pipeline) => {
+            machine.pipeline(pipeline, context).map_err(|error| error.elsewhere(span))
+        }
         Source::Broken => Err(EvalError::unsupported("a source with an error")),
     }
 }
@@ -41,7 +48,7 @@ fn scan(machine: &Machine<'_>, name: &str, schema: &Schema, asked: Asked) -> Res
     let batch = match (machine.tables.scan(name, schema), asked) {
         (Some(batch), _) => batch,
         (None, Asked::ByPattern) => Batch::empty(schema),
-        (None, Asked::ByName) => return Err(EvalError::NoTable(name.to_owned())),
+        (None, Asked::ByName) => return Err(EvalError::no_table(name)),
     };
     let mut table = Table { schema: schema.clone(), batch };
     machine.rows(table.batch.rows())?;

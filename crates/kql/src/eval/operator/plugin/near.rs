@@ -10,7 +10,7 @@ pub(super) fn rows_near(plugin: &Plugin<'_, '_>) -> Result<Table, EvalError> {
     let truths = eval(plugin.machine, condition, plugin.table)?;
     let count = |index| {
         let value = plugin.constant(index)?.and_then(|value| to_long(&value));
-        Ok(value.and_then(|value| usize::try_from(value).ok()))
+        Ok::<_, EvalError>(value.and_then(|value| usize::try_from(value).ok()))
     };
     let before = count(1)?.unwrap_or(0);
     let after = count(2)?.unwrap_or(before);
