@@ -10,9 +10,12 @@
 
 #[path = "daemon/in_flight.rs"]
 mod in_flight;
+#[path = "daemon/trouble.rs"]
+mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -33,7 +36,6 @@ use huntbook::store::{ContentHash, Run, RunFilter, Store, Trigger};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -80,12 +82,20 @@ impl Hunter for Gate {
     }
 }
 
-/// A clock that can be told to panic under whoever waits for this long.
+/// A clock that counts who begins to wait for as long as this, and can be told to panic under them.
 #[derive(Debug)]
 struct Trap {
     clock: ManualClock,
-    length: SignedDuration,
-    sprung: Notify,
+    lengths: RangeInclusive<SignedDuration>,
+    waits: AtomicUsize,
+    sprung: CancellationToken,
+}
+
+impl Trap {
+    fn new(clock: &ManualClock, lengths: RangeInclusive<SignedDuration>) -> Arc<Self> {
+        let (waits, sprung) = (AtomicUsize::new(0), CancellationToken::new());
+        Arc::new(Self { clock: clock.clone(), lengths, waits, sprung })
+    }
 }
 
 #[async_trait]
@@ -95,12 +105,13 @@ impl Clock for Trap {
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
-        if self.now().duration_until(deadline) != self.length {
+        if !self.lengths.contains(&self.now().duration_until(deadline)) {
             return self.clock.sleep_until(deadline).await;
         }
+        self.waits.fetch_add(1, Ordering::SeqCst);
         tokio::select! {
             () = self.clock.sleep_until(deadline) => {}
-            () = self.sprung.notified() => panic!("the trap has sprung"),
+            () = self.sprung.cancelled() => panic!("the trap has sprung"),
         }
     }
 }
@@ -163,7 +174,7 @@ impl Place {
         let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&clock)).unwrap());
         let store = Store::open(&self.dir.path().join("journal.db"), Arc::clone(&clock)).await.unwrap();
         let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-        let engine = Engine { store: store.clone(), clock, tenants, alerts: None };
+        let engine = Engine { store: store.clone(), clock, tenants, alerts: Some("ops".to_owned()) };
         let world = World {
             language: Language::new(),
             lists: Lists::default(),
@@ -404,12 +415,12 @@ async fn a_part_that_crashes_ends_the_daemon_when_what_runs_is_finished() {
     place.put("crash", "every: 1h");
     // Who removes old history waits six hours between.
     let length = SignedDuration::from_hours(6);
-    let trap = Arc::new(Trap { clock: place.clock.clone(), length, sprung: Notify::new() });
+    let trap = Trap::new(&place.clock, length..=length);
     let mut served = place.serve_by(Arc::clone(&trap) as SharedClock).await;
     place.gate.close();
     place.clock.set(instant("2026-03-01T13:00:00Z"));
     until("the run is in the middle of its query", || place.gate.asked() == 1).await;
-    trap.sprung.notify_one();
+    trap.sprung.cancel();
     place.clock.set(instant("2026-03-01T13:59:00Z"));
     assert!(served.task.try_join_next().is_none(), "a run goes on");
     place.gate.open();

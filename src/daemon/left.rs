@@ -3,8 +3,10 @@
 //! Each is taken up as a task beside the schedule, with the turn of its playbook in its tenant, so that a
 //! tenant that does not answer holds up nobody else.
 
-use super::run::{Daemon, plan_of, say};
+use super::run::{Daemon, plan_of};
+use super::start::say;
 use crate::engine::{EngineError, Present};
+use crate::model::RunId;
 use crate::plan::World;
 use crate::schedule::{Key, Ticket};
 use crate::store::StoreError;
@@ -24,7 +26,33 @@ impl Claim {
     }
 }
 
+/// How often what crashed is tried again.
+pub(super) const TRIES_MAX: u32 = 2;
+
+/// What is tried, and may crash.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tried {
+    /// Taking up a run.
+    Run(RunId),
+    /// Going on with what people decided.
+    Decided(Key),
+}
+
 impl Daemon {
+    /// Counts a try that has not ended yet, and says whether there were too many: whoever does not come back
+    /// to take the count away has crashed.
+    pub(super) fn is_tried_too_often(&self, what: &Tried) -> bool {
+        let mut known = self.known();
+        let tries = known.tries.entry(what.clone()).or_default();
+        *tries = tries.saturating_add(1);
+        TRIES_MAX < *tries
+    }
+
+    /// Whether nothing is tried any more.
+    pub(super) fn is_given_up(&self, what: &Tried) -> bool {
+        self.known().tries.get(what).is_some_and(|tries| TRIES_MAX < *tries)
+    }
+
     /// Takes the turns of all who have runs left that nobody carries out. While a run of theirs goes on,
     /// theirs is not free, and its own runs are not left.
     pub(super) async fn claim_left(&self) -> Result<Vec<Claim>, StoreError> {
@@ -49,7 +77,14 @@ impl Daemon {
             let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
             let present =
                 Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
-            let taken = engine.take_up(unfinished, &present).await;
+            let tried = Tried::Run(unfinished.run.id);
+            let taken = if self.is_tried_too_often(&tried) {
+                let why = format!("it crashed, and {TRIES_MAX} times again when it was taken up");
+                engine.give_up(unfinished, why).await
+            } else {
+                engine.take_up(unfinished, &present).await
+            };
+            self.known().tries.remove(&tried);
             self.0.outbox.notify_one();
             if let Err(error) = taken {
                 say(&error, &name);

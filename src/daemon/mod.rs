@@ -6,13 +6,14 @@
 
 mod alarm;
 mod approvals;
-mod follow;
 mod generation;
 mod held;
 mod left;
+mod loops;
 mod reload;
 mod run;
 mod scan;
+mod start;
 mod stops;
 mod watch;
 

@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use super::alarm;
 use super::generation::Generation;
+use super::loops::unless_over;
 use super::run::{Daemon, DaemonError};
 use super::scan::{ScanError, Seen, look};
 use super::watch::{BURST_MAX, QUIET, SETTLED, Watch, identities};
-use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::playbook;
 use crate::schedule::{Entry, Key, Overlap};
@@ -160,7 +160,7 @@ impl Daemon {
     }
 
     /// Reloads whenever something may have changed.
-    pub(super) async fn watch(&self) {
+    pub(super) async fn watch(&self) -> Result<(), DaemonError> {
         let options = &self.0.options;
         let directories = vec![options.playbooks.clone(), options.lists.clone()];
         // Their identity first: a replacement in between is then noticed.
@@ -168,8 +168,11 @@ impl Daemon {
         let mut watch = Watch::start(&directories, &self.0.written, Arc::clone(&self.0.engine.clock));
         loop {
             // At first too: something may have changed before there was a watch.
-            if let Err(error) = self.reload().await {
-                tracing::error!(error = %Chain(&error), "a reload could not be recorded: what is in force stays in force");
+            match self.reload().await {
+                Err(DaemonError::Store(error)) => {
+                    unless_over(error, "a reload could not be recorded: what is in force stays in force")?;
+                }
+                reloaded => reloaded?,
             }
             watch.changed().await;
             // A directory that was replaced has another identity, and the old watch sees nothing of it.

@@ -1,6 +1,6 @@
 //! The daemon itself: what it starts with, its loops, and how it ends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,29 +13,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::approvals;
 use super::generation::{Generation, Status};
+use super::left::Tried;
+use super::loops::unless_over;
+use super::start::TRY_AGAIN;
 use super::watch::Written;
 use crate::diag::{self, Chain};
-use crate::engine::{Engine, EngineError, InForce, Order, Ran, Standing, Which};
+use crate::engine::{Engine, EngineError, InForce, Standing, Which};
 use crate::fault::crash_point;
 use crate::model::Lists;
-use crate::notify::{self, Channels};
+use crate::notify::Channels;
 use crate::plan::{Plan, World, compile};
-use crate::schedule::{Key, Scheduler, Skipped, Start};
-use crate::store::{ContentHash, Effects, NewSkip, Remedy, Stop, StoreError};
-
-/// Messages sent in one pass.
-const DELIVERIES_MAX: u32 = 100;
-/// How long the outbox is left alone when nothing says that something is due.
-const OUTBOX_LOOK: SignedDuration = SignedDuration::from_secs(30);
-/// How often old history is removed.
-const HOUSEKEEPING: SignedDuration = SignedDuration::from_hours(6);
-
-/// How long history is kept.
-const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 90);
-
-/// How long runs that the journal failed under are left alone before it is tried again. Short, because what
-/// they matched waits; long enough that a full disk is not asked all the time.
-const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+use crate::schedule::{Key, Scheduler, Skipped};
+use crate::store::{ContentHash, NewSkip, Remedy, Stop, StoreError};
 
 /// What a daemon needs besides the engine.
 #[derive(Debug)]
@@ -94,7 +83,7 @@ pub(super) struct Inner {
     /// The files that somebody is writing.
     pub(super) written: Written,
     /// Cancelled when no further action may begin.
-    ending: CancellationToken,
+    pub(super) ending: CancellationToken,
 }
 
 /// What is in force is asked of the generation of the moment, also by runs that an earlier one began.
@@ -117,6 +106,8 @@ impl InForce for Inner {
 pub(super) struct Known {
     /// What was on disk when it was last taken over; the same again is no news.
     pub(super) taken: Option<ContentHash>,
+    /// How often runs were begun that have not come to an end of any kind.
+    pub(super) tries: BTreeMap<Tried, u32>,
     /// Who is in the timetable: the journal need not be asked for their last slots.
     pub(super) scheduled: BTreeSet<Key>,
     /// Which stops stood at the last look.
@@ -220,11 +211,10 @@ impl Daemon {
                     runs.tasks.spawn(async move { daemon.start(start).await });
                     Ok(())
                 }
-                Some(part) = loops.join_next() => Err(part.map_or_else(DaemonError::Crashed, |()| DaemonError::Ended)),
-                skipped = self.0.scheduler.skipped() => {
-                    self.note_skipped(&skipped).await;
-                    Ok(())
+                Some(part) = loops.join_next() => {
+                    Err(part.map_or_else(DaemonError::Crashed, |ended| ended.err().unwrap_or(DaemonError::Ended)))
                 }
+                skipped = self.0.scheduler.skipped() => self.note_skipped(&skipped).await,
                 () = self.0.left.notified() => self.take_up_left(&mut runs).await,
                 // A journal that failed is asked again in its own time.
                 () = self.until(runs.look), if runs.try_again.is_none() => self.go_on_decided(&mut runs).await,
@@ -258,8 +248,9 @@ impl Daemon {
         // As a task, for what crashed may crash again.
         let last = self.clone();
         loops.spawn(async move { last.deliver_once().await });
-        if let Some(Err(error)) = loops.join_next().await {
-            tracing::error!(%error, "what people are to be told could not be sent; it is sent after the next start");
+        let told = loops.join_next().await;
+        if let Some(error) = told.and_then(|told| told.map_err(DaemonError::Crashed).flatten().err()) {
+            tracing::error!(error = %Chain(&error), "what people are to be told could not be sent; it is sent after the next start");
         }
         crash_point("c40_shutdown_done");
         ended
@@ -315,122 +306,48 @@ impl Daemon {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => self.failed(runs, error),
             Err(error) => {
-                tracing::error!(%error, "a run has crashed: it is taken up at the next start");
+                tracing::error!(%error, "a run has crashed: it is tried again");
+                self.try_again(runs);
                 Ok(())
             }
         }
+    }
+
+    fn try_again(&self, runs: &mut Runs) {
+        let again = self.0.engine.clock.now().checked_add(TRY_AGAIN);
+        runs.try_again = Some(again.unwrap_or(Timestamp::MAX));
     }
 
     /// Decides what becomes of the process when the journal failed under a run.
     fn failed(&self, runs: &mut Runs, error: EngineError) -> Result<(), DaemonError> {
         match error.remedy() {
-            Remedy::Wait => {
-                let again = self.0.engine.clock.now().checked_add(TRY_AGAIN);
-                runs.try_again = Some(again.unwrap_or(Timestamp::MAX));
-                Ok(())
-            }
             Remedy::Stop => Err(DaemonError::Run(error)),
-            Remedy::Refuse => Ok(()),
-        }
-    }
-
-    /// Runs what is due, with the generation of this moment.
-    pub(super) async fn start(&self, start: Start) -> Result<(), EngineError> {
-        let live = self.0.live.load_full();
-        let Some(playbook) = live.playbooks.get(&start.due.key.playbook) else { return Ok(()) };
-        let plan = &playbook.plan;
-        // A reload may have come between the slot and this moment.
-        if plan.rule.is_none() || !plan.is_for(&start.due.key.tenant) {
-            tracing::info!(playbook = %plan.about.name, tenant = %start.due.key.tenant, "a playbook was due that has no schedule in the tenant any more; it does not run");
-            return Ok(());
-        }
-        if plan.expires.is_some_and(|expires| expires <= self.0.engine.clock.now()) {
-            tracing::info!(playbook = %plan.about.name, "an expired playbook was due; it does not run");
-            return Ok(());
-        }
-        let order = Order {
-            plan: Arc::clone(plan),
-            lists: Arc::clone(&live.lists),
-            tenant: start.due.key.tenant.to_string(),
-            trigger: start.due.trigger,
-            slot: Some(start.due.slot),
-            effects: Effects::Apply,
-        };
-        let ran = self.0.engine.run_while(&order, &*self.0).await;
-        self.0.outbox.notify_one();
-        match ran {
-            Ok(Ran::Report(_) | Ran::SlotTaken) => Ok(()),
-            Err(error) => {
-                say(&error, &plan.about.name);
-                Err(error)
+            // What is wrong with one run alone is found when it is taken up, and ends it.
+            Remedy::Wait | Remedy::Refuse => {
+                self.try_again(runs);
+                Ok(())
             }
         }
     }
 
     /// Writes down what was due and is let go, for people and for the next start.
-    async fn note_skipped(&self, skipped: &[Skipped]) {
+    async fn note_skipped(&self, skipped: &[Skipped]) -> Result<(), DaemonError> {
         for Skipped { key, slot, behind, why } in skipped {
             let skip = NewSkip { slot: *slot, behind: *behind, why };
             if let Err(error) = self.0.engine.store.skip_slot(key.playbook, &key.tenant, &skip).await {
-                tracing::warn!(playbook = %key.playbook, %slot, error = %Chain(&error), "a dropped run could not be noted");
+                let slot = slot.to_string();
+                unless_over(
+                    error,
+                    &format!("the dropped run of {} at {slot} could not be noted", key.playbook),
+                )?;
             }
         }
+        Ok(())
     }
 
     // No lock is held over an `await`, and nothing panics half-way.
     pub(super) fn known(&self) -> MutexGuard<'_, Known> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Works the outbox off for as long as the daemon lives.
-    async fn deliver(&self) {
-        loop {
-            self.deliver_once().await;
-            let now = self.0.engine.clock.now();
-            let look = now.checked_add(OUTBOX_LOOK).unwrap_or(Timestamp::MAX);
-            let due = self.0.engine.store.next_due().await.ok().flatten().unwrap_or(look);
-            // A channel in trouble leaves what is due where it is: never spin on it.
-            let soon = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
-            tokio::select! {
-                () = self.0.outbox.notified() => {}
-                () = self.0.engine.clock.sleep_until(due.clamp(soon, look)) => {}
-            }
-        }
-    }
-
-    async fn deliver_once(&self) {
-        let engine = &self.0.engine;
-        let done =
-            notify::deliver_due(&engine.store, &self.0.options.channels, &engine.clock, DELIVERIES_MAX).await;
-        match done {
-            Ok(report) => {
-                for undelivered in &report.undelivered {
-                    tracing::warn!(channel = %undelivered.channel, reason = %undelivered.reason, "a message was not delivered");
-                }
-            }
-            Err(error) => tracing::error!(error = %Chain(&error), "the outbox could not be worked off"),
-        }
-    }
-
-    /// Removes old history now and then.
-    async fn keep_house(&self) {
-        loop {
-            let engine = &self.0.engine;
-            if let Err(error) = engine.store.retention(engine.clock.now(), RETENTION).await {
-                tracing::warn!(error = %Chain(&error), "old history could not be removed");
-            }
-            engine.clock.sleep(HOUSEKEEPING).await;
-        }
-    }
-}
-
-/// Tells the log why a run of a playbook was not taken to its end.
-pub(super) fn say(error: &EngineError, playbook: &str) {
-    let why = Chain(error);
-    if let EngineError::Ending { .. } = error {
-        tracing::info!(playbook, error = %why, "a run waits for the next start");
-    } else {
-        tracing::error!(playbook, error = %why, "the journal failed under a run");
     }
 }
 

@@ -105,19 +105,32 @@ impl Engine {
                 tracing::warn!(%run, playbook = %unfinished.run.playbook_name, "a run that was cut off waits: nobody knows whether its playbook was removed on purpose");
                 TakenUp::Waits { unfinished: Box::new(unfinished) }
             }
-            Tried::Impossible(reason) => {
-                let abandoned = self.abandon(&unfinished, &reason).await;
-                if let Err(error) = abandoned.map_err(|error| error.in_the_middle_of(run)) {
-                    // What even its end fails on is left for a person, who is told all the same.
-                    its_own_fault(error)?;
-                    let ended = Ended::left(&unfinished.run);
-                    if let Some(alert) = self.stopped_alert(&ended, ("cannot be taken up", &reason)) {
-                        self.store.enqueue(&alert).await?;
-                    }
-                }
-                TakenUp::Abandoned { unfinished: Box::new(unfinished), reason }
-            }
+            Tried::Impossible(reason) => self.give_up(unfinished, reason).await?,
         })
+    }
+
+    /// Ends a run that is not taken up; what it left is news to the next one, and people are told. Nobody else
+    /// may carry it out meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails.
+    pub async fn give_up(&self, unfinished: Unfinished, reason: String) -> Result<TakenUp, EngineError> {
+        let run = unfinished.run.id;
+        match self.store.park_run(run).await {
+            Ok(parked) => parked.iter().for_each(say_parked),
+            Err(error) => drop(its_own_fault(error.into())?),
+        }
+        let abandoned = self.abandon(&unfinished, &reason).await;
+        if let Err(error) = abandoned.map_err(|error| error.in_the_middle_of(run)) {
+            // What even its end fails on is left for a person, who is told all the same.
+            its_own_fault(error)?;
+            let ended = Ended::left(&unfinished.run);
+            if let Some(alert) = self.stopped_alert(&ended, ("cannot be taken up", &reason)) {
+                self.store.enqueue(&alert).await?;
+            }
+        }
+        Ok(TakenUp::Abandoned { unfinished: Box::new(unfinished), reason })
     }
 
     async fn try_to_take_up(

@@ -57,7 +57,7 @@ impl Place {
     }
 
     /// Lets time pass until the run has ended; nobody knows when it began to wait.
-    async fn pass_until_ended(&self, served: &Served, count: usize) -> Run {
+    pub(super) async fn pass_until_ended(&self, served: &Served, count: usize) -> Run {
         for _look in 0..LOOKS_MAX {
             let mut runs = served.runs().await;
             if runs.len() == count && runs.iter().all(|run| run.finished.is_some()) {
@@ -70,7 +70,7 @@ impl Place {
     }
 }
 
-fn report(run: &Run) -> Report {
+pub(super) fn report(run: &Run) -> Report {
     serde_json::from_value(run.report.clone()).unwrap()
 }
 

@@ -1,0 +1,95 @@
+//! What the daemon does all the time beside the schedule: messages, old history, and how actions ended.
+//!
+//! A failure that may pass is logged and waited out; one that does not ends the daemon, as it does under a run.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::run::{Daemon, DaemonError};
+use crate::diag::Chain;
+use crate::notify::{self, NotifyError};
+use crate::store::{Remedy, StoreError};
+
+/// Messages sent in one pass.
+const DELIVERIES_MAX: u32 = 100;
+/// How long the outbox is left alone when nothing says that something is due.
+const OUTBOX_LOOK: SignedDuration = SignedDuration::from_secs(30);
+/// How often old history is removed.
+const HOUSEKEEPING: SignedDuration = SignedDuration::from_hours(6);
+/// How long history is kept.
+const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// How often tenants are asked how actions ended. Devices that are on-line take about as long.
+const ASK_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// Logs a failure of the journal that may pass, and gives back one that does not.
+pub(super) fn unless_over(error: StoreError, what: &str) -> Result<(), DaemonError> {
+    if error.remedy() == Remedy::Stop {
+        return Err(error.into());
+    }
+    tracing::error!(error = %Chain(&error), "{what}");
+    Ok(())
+}
+
+impl Daemon {
+    /// Works the outbox off for as long as the daemon lives.
+    pub(super) async fn deliver(&self) -> Result<(), DaemonError> {
+        loop {
+            self.deliver_once().await?;
+            let now = self.0.engine.clock.now();
+            let look = now.checked_add(OUTBOX_LOOK).unwrap_or(Timestamp::MAX);
+            let due = match self.0.engine.store.next_due().await {
+                Ok(due) => due.unwrap_or(look),
+                Err(error) => {
+                    unless_over(error, "nobody knows when the next message is due")?;
+                    look
+                }
+            };
+            // A channel in trouble leaves what is due where it is: never spin on it.
+            let soon = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
+            tokio::select! {
+                () = self.0.outbox.notified() => {}
+                () = self.0.engine.clock.sleep_until(due.clamp(soon, look)) => {}
+            }
+        }
+    }
+
+    /// Sends what is due.
+    pub(super) async fn deliver_once(&self) -> Result<(), DaemonError> {
+        let engine = &self.0.engine;
+        let done =
+            notify::deliver_due(&engine.store, &self.0.options.channels, &engine.clock, DELIVERIES_MAX).await;
+        match done {
+            Ok(report) => {
+                for undelivered in &report.undelivered {
+                    tracing::warn!(channel = %undelivered.channel, reason = %undelivered.reason, "a message was not delivered");
+                }
+                Ok(())
+            }
+            Err(NotifyError::Store(error)) => unless_over(error, "the outbox could not be worked off"),
+        }
+    }
+
+    /// Removes old history now and then.
+    pub(super) async fn keep_house(&self) -> Result<(), DaemonError> {
+        loop {
+            let engine = &self.0.engine;
+            if let Err(error) = engine.store.retention(engine.clock.now(), RETENTION).await {
+                unless_over(error, "old history could not be removed")?;
+            }
+            engine.clock.sleep(HOUSEKEEPING).await;
+        }
+    }
+
+    /// Asks how actions ended that a tenant accepted and works on.
+    pub(super) async fn follow(&self) -> Result<(), DaemonError> {
+        let engine = &self.0.engine;
+        loop {
+            engine.clock.sleep(ASK_EVERY).await;
+            match engine.follow_up().await {
+                // What came to nothing is told.
+                Ok(ended) if !ended.is_empty() => self.0.outbox.notify_one(),
+                Ok(_none) => {}
+                Err(error) => unless_over(error, "nobody could note how actions ended")?,
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! What is due begins, as soon as the journal can note that it does.
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+
+use super::run::Daemon;
+use crate::diag::Chain;
+use crate::engine::{EngineError, Order, Ran};
+use crate::schedule::{Due, Start};
+use crate::store::{Effects, Remedy};
+
+/// How long the journal is left alone after it failed under a run, before that is tried again. Short, because
+/// what it matched waits; long enough that a full disk is not asked all the time.
+pub(super) const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(10);
+
+impl Daemon {
+    /// Runs what is due. A slot is not let go because the journal was busy or full at its moment: of a run that
+    /// could not be noted nothing is left, so it begins later, in the same turn.
+    pub(super) async fn start(&self, start: Start) -> Result<(), EngineError> {
+        let mut tried = false;
+        loop {
+            match self.begin(&start.due).await {
+                Err(error @ EngineError::Store(_)) if error.remedy() == Remedy::Wait => {
+                    let Due { key, slot, .. } = &start.due;
+                    tracing::warn!(playbook = %key.playbook, tenant = %key.tenant, %slot, error = %Chain(&error), "a run that is due could not begin: it is tried again");
+                    tokio::select! {
+                        () = self.0.engine.clock.sleep(TRY_AGAIN) => tried = true,
+                        () = self.0.ending.cancelled() => return Err(error),
+                    }
+                }
+                Ok(Some(Ran::SlotTaken)) if tried => {
+                    // It was noted after all, and nobody carries it out.
+                    drop(start);
+                    self.0.left.notify_one();
+                    return Ok(());
+                }
+                ended => return ended.map(drop),
+            }
+        }
+    }
+
+    /// Runs what is due once, with the generation of this moment; `None` if that does not have it any more.
+    async fn begin(&self, due: &Due) -> Result<Option<Ran>, EngineError> {
+        let live = self.0.live.load_full();
+        let Some(playbook) = live.playbooks.get(&due.key.playbook) else { return Ok(None) };
+        let plan = &playbook.plan;
+        // A reload may have come between the slot and this moment.
+        if plan.rule.is_none() || !plan.is_for(&due.key.tenant) {
+            tracing::info!(playbook = %plan.about.name, tenant = %due.key.tenant, "a playbook was due that has no schedule in the tenant any more; it does not run");
+            return Ok(None);
+        }
+        if plan.expires.is_some_and(|expires| expires <= self.0.engine.clock.now()) {
+            tracing::info!(playbook = %plan.about.name, "an expired playbook was due; it does not run");
+            return Ok(None);
+        }
+        let order = Order {
+            plan: Arc::clone(plan),
+            lists: Arc::clone(&live.lists),
+            tenant: due.key.tenant.to_string(),
+            trigger: due.trigger,
+            slot: Some(due.slot),
+            effects: Effects::Apply,
+        };
+        let ran = self.0.engine.run_while(&order, &*self.0).await;
+        self.0.outbox.notify_one();
+        ran.map(Some).inspect_err(|error| say(error, &plan.about.name))
+    }
+}
+
+/// Tells the log why a run of a playbook was not taken to its end.
+pub(super) fn say(error: &EngineError, playbook: &str) {
+    let why = Chain(error);
+    if let EngineError::Ending { .. } = error {
+        tracing::info!(playbook, error = %why, "a run waits for the next start");
+    } else {
+        tracing::error!(playbook, error = %why, "the journal failed under a run");
+    }
+}
