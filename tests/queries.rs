@@ -149,3 +149,85 @@ fn queries_of_rules_are_checked_for_what_the_rule_is() {
     let output = huntbook(dir.path(), &["kql", "check", "q.kql", "--period", "soon"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn what_an_action_is_aimed_at_is_of_a_type_that_can_name_it() {
+    let act = |target: &str| format!("actions:\n  - isolateDevice: {{device: \"{target}\", comment: x}}\n");
+    let query = "DeviceEvents | summarize Files = count(), Last = max(Timestamp), Ids = make_set(ReportId) by DeviceId";
+    for (target, expected) in [
+        ("{{row.DeviceId}}", vec![]),
+        ("{{ row.Files }}", vec!["playbooks/p.yaml:10:29 HB0701"]),
+        ("{{row.Last}}", vec!["playbooks/p.yaml:10:29 HB0701"]),
+        ("{{row.Ids}}", vec![]),
+        ("{{row.DeviceId}}{{row.Files}}", vec![]),
+    ] {
+        let dir = folder(query, &act(target), &[]);
+        assert_eq!(validate(dir.path()), expected, "{target}");
+    }
+    let incident = "actions:\n  - commentIncident: {incident: \"{{row.Files}}\", comment: x}\n";
+    assert_eq!(validate(folder(query, incident, &[]).path()), Vec::<String>::new());
+}
+
+#[test]
+fn a_key_that_does_not_exist_hides_nothing_of_the_query() {
+    let rest = "nonsense: 1\nwhere: row.Files > 1\nactions:\n  - id: cut\n    isolateDevice: {device: \"{{row.DeviceId}}\", comment: x}\n\
+                notify:\n  - {channel: a, title: \"{{#each item}}{{this}}{{/each}}\"}\n";
+    let dir = folder("DeviceEvents | summarize count() by DeviceName", rest, &[]);
+    let said = String::from_utf8(huntbook(dir.path(), &["validate"]).stdout).expect("text");
+    for words in
+        ["unknown key `nonsense`", "`Files`, needed by `where`", "`DeviceId`, needed by action `cut`"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    // Of the loop it is said once, and the name in it is left alone.
+    assert_eq!(said.matches("there is no `item` here").count(), 1, "{said}");
+}
+
+#[test]
+fn a_broken_schema_file_is_told_of_by_all_who_read_it() {
+    let broken = [("hunting-schema/own.json", "{"), ("q.kql", "DeviceInfo | where Timestamp > ago(1h)")];
+    let dir = folder("DeviceEvents", "", &broken);
+    for (call, code) in [(&["kql", "check", "q.kql"][..], 0), (&["kql", "run", "q.kql"], 1)] {
+        let output = huntbook(dir.path(), call);
+        assert_eq!(output.status.code(), Some(code));
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert!(said.contains("HB0503") && said.contains("hunting-schema/own.json:1:"), "{said}");
+    }
+    std::fs::remove_file(dir.path().join("huntbook.yaml")).expect("settings");
+    for call in [&["validate"][..], &["test"]] {
+        let said = String::from_utf8(huntbook(dir.path(), call).stdout).expect("text");
+        assert_eq!(said.matches("error[HB0503]").count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn safe_changes_are_made_in_place_and_nothing_else() {
+    let query = "DeviceEvents   // é stays\n| where tolower(FileName) == \"x\"   and isnotempty(  DeviceId)\n| join (DeviceInfo | summarize by DeviceId) on DeviceId";
+    let rest = "x-note: 'é'  # stays, too\r\n";
+    let page = "# Page\n\n- one\n\n  ```kql\n  DeviceInfo | where Timestamp > ago(1h) and tolower(OSPlatform) == \"b\"\n  ```\n";
+    let dir = folder(query, rest, &[("notes.md", page)]);
+    let read = |name: &str| std::fs::read_to_string(dir.path().join(name)).expect("the file");
+    let before = read("playbooks/p.yaml");
+    let said = huntbook(dir.path(), &["validate", "--fix", "--dry-run"]);
+    let said = String::from_utf8(said.stderr).expect("text");
+    assert_eq!(read("playbooks/p.yaml"), before);
+    assert!(
+        said.contains("-    | where tolower(FileName)") && said.contains("2 changes would be made in 1 file"),
+        "{said}"
+    );
+    let output = huntbook(dir.path(), &["validate", "--fix"]);
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("2 changes made in 1 file"), "{said}");
+    let mended = before
+        .replace("tolower(FileName) == \"x\"", "FileName =~ \"x\"")
+        .replace("| join (", "| join kind=innerunique (");
+    assert_eq!(read("playbooks/p.yaml"), mended);
+    assert_eq!(validate(dir.path()), Vec::<String>::new());
+    // Once more there is nothing to do, and Markdown has it too.
+    let said = huntbook(dir.path(), &["validate", "--fix"]);
+    assert!(String::from_utf8(said.stderr).expect("text").contains("0 changes made in 0 files"));
+    assert_eq!(huntbook(dir.path(), &["kql", "check", "--fix", "notes.md"]).status.code(), Some(0));
+    assert_eq!(read("notes.md"), page.replace("tolower(OSPlatform) == \"b\"", "OSPlatform =~ \"b\""));
+    assert_eq!(huntbook(dir.path(), &["validate", "--dry-run"]).status.code(), Some(2));
+}

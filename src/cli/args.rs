@@ -238,6 +238,20 @@ pub(super) struct Demo {
 pub(super) struct Validate {
     /// Playbook files or directories; without any, those of the settings
     pub(super) paths: Vec<PathBuf>,
+    /// What is mended.
+    #[command(flatten)]
+    pub(super) fix: Fix,
+}
+
+/// What is mended.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Fix {
+    /// Make the changes of queries that are safe to make, in their files; everything else in them stays
+    #[arg(long)]
+    pub(in crate::cli) fix: bool,
+    /// With --fix: change nothing, and show what would be changed
+    #[arg(long, requires = "fix")]
+    pub(in crate::cli) dry_run: bool,
 }
 
 /// Arguments of `test`.

@@ -51,7 +51,8 @@ fn nothing(arguments: &Test) -> Exit {
 fn open(arguments: &Test, config: &Path) -> anyhow::Result<Suite> {
     // Tests need no settings: a folder of playbooks can be tested by itself.
     let by_default = config == Path::new("huntbook.yaml") && !config.exists();
-    let mut settings = if by_default { settings::folders(config) } else { settings::load(config)? };
+    let (mut settings, mut problems) =
+        if by_default { settings::folders(config) } else { (settings::load(config)?, Vec::new()) };
     let paths =
         if arguments.paths.is_empty() { vec![settings.playbooks.clone()] } else { arguments.paths.clone() };
     if let Some(missing) = paths.iter().find(|path| !path.exists()) {
@@ -63,7 +64,6 @@ fn open(arguments: &Test, config: &Path) -> anyhow::Result<Suite> {
     let is_playbook = |path: &&PathBuf| path.is_dir() || !is_test_file(path);
     let playbooks: Vec<PathBuf> = paths.iter().filter(is_playbook).cloned().collect();
     let found = daemon::scan_lists(&settings.lists)?;
-    let mut problems = Vec::new();
     let lists = validate::lists(&found, &mut problems);
     let world = setup::world(&settings, lists);
     let mut suite = load(&Sources {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::args::{Form, Validate};
 use super::exit::Exit;
 use super::output::{counted, say, say_json, tell};
-use super::{sarif, setup};
+use super::{mend, sarif, setup};
 use crate::daemon::{self, Scan, ScanError};
 use crate::diag::{Chain, Code, Diagnostic, Format, Level, Sink, SourceText, Span, render};
 use crate::model::Lists;
@@ -18,6 +18,17 @@ use crate::yaml;
 
 /// Checks settings, lists and playbooks, and prints every problem.
 pub(super) fn run(arguments: &Validate, config: &Path, form: Form) -> anyhow::Result<Exit> {
+    let (mut found, mut problems) = find(arguments, config);
+    if arguments.fix.fix && mend::apply(&problems, &arguments.fix)? {
+        (found, problems) = find(arguments, config);
+    }
+    let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
+    print(&found, &problems, errors, form)?;
+    Ok(if errors == 0 { Exit::Fine } else { Exit::Refused })
+}
+
+/// Everything there is, and every problem of it.
+fn find(arguments: &Validate, config: &Path) -> (Scan, Vec<Diagnostic>) {
     let mut problems = Vec::new();
     let good = match settings::load(config) {
         Ok(settings) => Some(settings),
@@ -30,7 +41,13 @@ pub(super) fn run(arguments: &Validate, config: &Path, form: Form) -> anyhow::Re
             None
         }
     };
-    let settings = good.clone().unwrap_or_else(|| settings::folders(config));
+    let settings = good.clone().unwrap_or_else(|| {
+        let (folders, found) = settings::folders(config);
+        // Where the settings are good but for the tables, these were told of already.
+        let new: Vec<_> = found.into_iter().filter(|problem| !problems.contains(problem)).collect();
+        problems.extend(new);
+        folders
+    });
     let (found, unread) = read(arguments, &settings);
     problems.extend(unread.iter().map(ScanError::diagnostic));
     let lists = lists(&found.lists, &mut problems);
@@ -43,9 +60,7 @@ pub(super) fn run(arguments: &Validate, config: &Path, form: Form) -> anyhow::Re
     }
     let compiled = compile_set(&found.playbooks, &world);
     problems.extend(compiled.into_iter().flat_map(|compiled| compiled.diagnostics));
-    let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
-    print(&found, &problems, errors, form)?;
-    Ok(if errors == 0 { Exit::Fine } else { Exit::Refused })
+    (found, problems)
 }
 
 fn print(found: &Scan, problems: &[Diagnostic], errors: usize, form: Form) -> anyhow::Result<()> {

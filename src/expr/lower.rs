@@ -478,7 +478,9 @@ impl<'a> Lowering<'a> {
             let problem =
                 Problem::new(Code::UnknownReference, range.clone(), format!("there is no list `{name}`"))
                     .nearest(name, self.names.lists.iter().map(String::as_str));
-            self.problems.push(problem);
+            let is_near = problem.suggestion.is_some();
+            let help = format!("a list is a file of the lists folder: `{name}.txt`, one entry on each line");
+            self.problems.push(if is_near { problem } else { problem.help(help) });
         }
         let known = self.lists.iter().position(|list| **list == *name);
         let place = known.unwrap_or_else(|| {

@@ -24,6 +24,8 @@ pub(super) struct Lowering<'a> {
     pub(super) reads: Reads,
     /// Columns the query gives, as far as they are known.
     pub(super) columns: Option<Columns>,
+    /// The types of the columns of the query, as it calls them.
+    pub(super) types: BTreeMap<String, &'static str>,
     /// What reads each column, for people.
     pub(super) readers: BTreeMap<String, BTreeSet<String>>,
 }
@@ -68,7 +70,7 @@ const ITEM: [&str; 4] = ["key", "outcome", "reason", "steps"];
 impl<'a> Lowering<'a> {
     pub(super) fn new(document: &'a Document, world: &'a World, sink: &'a mut Sink) -> Self {
         let reads = Reads::Only(BTreeSet::new());
-        Self { document, world, sink, reads, columns: None, readers: BTreeMap::new() }
+        Self { document, world, sink, reads, columns: None, types: BTreeMap::new(), readers: BTreeMap::new() }
     }
 
     pub(super) fn push(&mut self, diagnostic: Diagnostic) {
@@ -147,8 +149,12 @@ impl<'a> Lowering<'a> {
         match (first, index) {
             ("actions", Some(index)) => {
                 let action = self.document.playbook.actions.get(index);
-                let id = action.map_or("", |action| action.id.as_deref().unwrap_or(action.body.key()));
-                format!("action `{id}`")
+                let id = action.map(|action| action.id.as_deref().unwrap_or(action.body.key()));
+                // Of a file whose shape is refused only the tree is there.
+                let written = self.document.tree.value().pointer(&format!("/actions/{index}/id"));
+                let id = id.or_else(|| written.and_then(serde_json::Value::as_str));
+                let id = id.or_else(|| pointer.split('/').nth(3));
+                format!("action `{}`", id.unwrap_or_default())
             }
             ("notify", Some(index)) => {
                 let channel = self.document.playbook.notify.get(index).map(|notify| notify.channel.as_str());
@@ -224,7 +230,12 @@ impl<'a> Lowering<'a> {
         let bare = text != Text::Run && path.first().is_some_and(|root| column(root));
         let unknown = |name: &str, known: &[&str]| {
             let message = format!("there is no `{name}` here");
-            let mut problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
+            let range = part(source, reference, name);
+            // `{{this}}` in a loop over what is not there: of the loop it was said.
+            if source.get(range.clone()) != Some(name) {
+                return None;
+            }
+            let mut problem = Problem::new(Code::UnknownVariable, range, message);
             if bare {
                 let range = problem.range.clone();
                 return Some(problem.suggest(

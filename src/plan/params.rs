@@ -65,8 +65,28 @@ impl Texts<'_, '_> {
                 self.lowering.error(Code::Action, &format!("{}/{name}", self.at), error.to_string(), help);
                 None
             }
-            _ => Some(template),
+            _ => self.can_be(name, &template).then_some(template),
         }
+    }
+
+    /// Whether a column that alone gives an id can hold one. Where only the rows can tell, it can.
+    fn can_be(&mut self, name: &str, template: &Template) -> bool {
+        let [reference] = template.references() else { return true };
+        let source = template.source().trim();
+        let [root, column] = reference.path.as_slice() else { return true };
+        if root != "row" || !source.starts_with("{{") || source.find("}}") != Some(source.len() - 2) {
+            return true;
+        }
+        let Some(ty) = self.lowering.types.get(column).copied() else { return true };
+        let is_number = matches!(ty, "int" | "long");
+        if matches!(ty, "string" | "guid" | "dynamic" | "unknown") || (is_number && name == "incident") {
+            return true;
+        }
+        let message = format!("`{column}` is of type {ty} and cannot be the id of a {name}");
+        let help =
+            "take a column that holds ids, such as `DeviceId`, `AccountObjectId`, `AlertId`, `IncidentId`";
+        self.lowering.error(Code::Action, &format!("{}/{name}", self.at), message, help);
+        false
     }
 
     /// A text that may be left out.

@@ -29,6 +29,8 @@ pub(super) fn read<'q>(
     };
     let query = Query::read(query, schema);
     let declared = declared(lowering);
+    let given = query.columns().into_iter().flat_map(|given| given.known);
+    lowering.types = given.map(|column| (column.name, column.ty)).collect();
     let doubt = if query.has_errors() { Holds::Doubt } else { Holds::Anything };
     lowering.columns = match (query.columns(), declared) {
         (Some(given), None) if given.open => None,
@@ -70,17 +72,21 @@ fn in_playbook(lowering: &Lowering<'_>, problem: Problem) -> Problem {
     Problem { suggestion, ..problem }
 }
 
-/// Checks a query whose playbook is refused anyway.
-pub(super) fn check_alone(lowering: &mut Lowering<'_>, query: &str, schema: &Schema) {
+/// Reads a query whose playbook is refused anyway.
+pub(super) fn read_alone<'q>(
+    lowering: &mut Lowering<'_>,
+    query: &'q str,
+    schema: &'q Schema,
+) -> Option<Query<'q>> {
     // That there is nothing, its shape says.
-    if !query.is_empty() && is_query(lowering, query) {
-        let query = Query::read(query, schema);
-        let doubt = if query.has_errors() { Holds::Doubt } else { Holds::Anything };
-        let given = query.columns().filter(|given| !given.open);
-        lowering.columns = given.map(|given| known(&given, &IndexMap::new(), doubt));
-        // How far back it looks, which says whether it needs a filter of its own, is among what cannot be read.
-        check(lowering, &query, Some(SignedDuration::MAX));
+    if query.is_empty() || !is_query(lowering, query) {
+        return None;
     }
+    let query = Query::read(query, schema);
+    let doubt = if query.has_errors() { Holds::Doubt } else { Holds::Anything };
+    let given = query.columns().filter(|given| !given.open);
+    lowering.columns = given.map(|given| known(&given, &IndexMap::new(), doubt));
+    Some(query)
 }
 
 /// Whether there is a query at all, and nothing but a query.

@@ -1,6 +1,7 @@
 //! What can be said about a file whose shape is refused: its expressions, texts and cron are checked all
 //! the same, so that one pass tells everything.
 
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::cadence::check_cron;
@@ -19,9 +20,10 @@ pub(super) fn salvage(name: &str, bytes: &[u8], world: &World, sink: &mut Sink) 
     let document = Document { tree, playbook };
     let mut lowering = Lowering::new(&document, world, sink);
     let tree = &document.tree;
-    if let (Some(query), Queries::Checked(schema)) = (text(tree, "/hunt/query"), &world.queries) {
-        super::query::check_alone(&mut lowering, query, schema);
-    }
+    let query = match (text(tree, "/hunt/query"), &world.queries) {
+        (Some(query), Queries::Checked(schema)) => super::query::read_alone(&mut lowering, query, schema),
+        _ => None,
+    };
     condition(&mut lowering, tree, "/when", Place::When);
     condition(&mut lowering, tree, "/where", Place::Where);
     for at in elements(tree, "/actions") {
@@ -46,6 +48,10 @@ pub(super) fn salvage(name: &str, bytes: &[u8], world: &World, sink: &mut Sink) 
     }
     if let Some(cron) = text(tree, "/schedule/cron") {
         check_cron(&mut lowering, cron, text(tree, "/schedule/timezone"));
+    }
+    if let Some(query) = query {
+        // How far back it looks, which says whether it needs a filter of its own, is among what cannot be read.
+        super::query::check(&mut lowering, &query, Some(SignedDuration::MAX));
     }
 }
 

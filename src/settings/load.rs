@@ -50,9 +50,10 @@ pub fn place(path: &Path, pointer: &str) -> Span {
     tree(path).map_or_else(nowhere, |tree| tree.span(pointer))
 }
 
-/// Settings that say nothing but where playbooks and lists are, of a file that may be bad otherwise.
+/// Settings that say nothing but where playbooks, lists and tables are, of a file that may be bad otherwise; and
+/// what is wrong with the files of the tables.
 #[must_use]
-pub fn folders(path: &Path) -> Settings {
+pub fn folders(path: &Path) -> (Settings, Vec<Diagnostic>) {
     let mut settings = Settings::default();
     if let Some(tree) = tree(path) {
         let folder = |key: &str| tree.value().get(key)?.as_str().map(PathBuf::from);
@@ -61,9 +62,8 @@ pub fn folders(path: &Path) -> Settings {
         settings.schema = folder("schema");
     }
     settings.anchor(path.parent().unwrap_or_else(|| Path::new("")));
-    // What is wrong with the files, `load` says.
-    settings.read_tables(path);
-    settings
+    let problems = settings.read_tables(path);
+    (settings, problems)
 }
 
 /// Reads a settings file. Relative paths in it are made to count from its folder.

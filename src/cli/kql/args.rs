@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::super::args::Fix;
+
 /// What to do with queries.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum Kql {
@@ -54,6 +56,9 @@ pub(in crate::cli) struct KqlCheck {
     /// A column that the results must have; may be given several times
     #[arg(long, value_name = "COLUMN")]
     pub(in crate::cli) needs: Vec<String>,
+    /// What is mended.
+    #[command(flatten)]
+    pub(in crate::cli) fix: Fix,
 }
 
 /// Arguments of `kql fmt`.

@@ -1,7 +1,6 @@
 //! `huntbook kql`: checks, runs and lays out hunting queries.
 
 pub(super) mod args;
-mod diff;
 mod files;
 mod query;
 
@@ -17,7 +16,7 @@ use super::Misuse;
 use super::args::{Form, Output};
 use super::exit::Exit;
 use super::output::{counted, say, say_json, tell};
-use super::sarif;
+use super::{diff, mend, sarif};
 use crate::clock::SharedClock;
 use crate::diag::{Chain, Diagnostic, Format, Level, Problem, Span, render};
 use crate::kql::{self, Block, FormatError, Pace, Purpose, Schema};
@@ -37,16 +36,15 @@ pub(super) fn run(command: &Kql, config: &Path, form: Form, clock: &SharedClock)
 }
 
 fn check(arguments: &KqlCheck, schema: &Schema, form: Form) -> anyhow::Result<Exit> {
-    let Some(sources) = files::read(&arguments.files.paths)? else { return Ok(Exit::Usage) };
     let purpose = arguments.purpose()?;
-    let mut problems = Vec::new();
-    let mut queries = 0;
-    for source in &sources {
-        for block in source.blocks() {
-            queries += 1;
-            let found = kql::check(&block.text, schema, &purpose);
-            problems.extend(found.into_iter().map(|problem| in_file(problem, &block, source)));
-        }
+    let Some((mut queries, mut problems)) = found(arguments, schema, &purpose)? else {
+        return Ok(Exit::Usage);
+    };
+    if arguments.fix.fix
+        && mend::apply(&problems, &arguments.fix)?
+        && let Some(again) = found(arguments, schema, &purpose)?
+    {
+        (queries, problems) = again;
     }
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
     match form {
@@ -67,10 +65,32 @@ fn check(arguments: &KqlCheck, schema: &Schema, form: Form) -> anyhow::Result<Ex
     Ok(if errors == 0 { Exit::Fine } else { Exit::Findings })
 }
 
+/// How many queries there are, and what is wrong with them.
+fn found(
+    arguments: &KqlCheck,
+    schema: &Schema,
+    purpose: &Purpose,
+) -> anyhow::Result<Option<(usize, Vec<Diagnostic>)>> {
+    let Some(sources) = files::read(&arguments.files.paths)? else { return Ok(None) };
+    let (mut queries, mut problems) = (0, Vec::new());
+    for source in &sources {
+        for block in source.blocks() {
+            queries += 1;
+            let found = kql::check(&block.text, schema, purpose);
+            problems.extend(found.into_iter().map(|problem| in_file(problem, &block, source)));
+        }
+    }
+    Ok(Some((queries, problems)))
+}
+
 /// Knows the service's tables, those of the schema folder beside the settings and those of the files. A file in
-/// the folder that cannot be read is for `validate` to report.
+/// the folder that cannot be read is told of, and the others count.
 fn schema(files: &[PathBuf], config: &Path) -> anyhow::Result<Schema> {
-    let mut schema = settings::folders(config).tables;
+    let (settings, problems) = settings::folders(config);
+    if !problems.is_empty() {
+        tell(render(&problems, Format::Text).trim_end());
+    }
+    let mut schema = settings.tables;
     for path in files {
         let reading = || format!("reading `{}`", path.display());
         let text = fs::read_to_string(path).with_context(reading)?;
@@ -147,18 +167,11 @@ fn show(laid: &[Laid<'_>], changed: &[&Laid<'_>], arguments: &KqlFmt) -> anyhow:
     Ok(())
 }
 
-/// Writes changed files. A file is written beside itself and then moved, so that nothing of it is lost
-/// if that fails.
+/// Writes changed files.
 fn write(changed: &[&Laid<'_>]) -> anyhow::Result<()> {
     for laid in changed {
         let Some(path) = &laid.source.path else { continue };
-        let name = || format!("writing `{}`", path.display());
-        let mut beside = path.clone().into_os_string();
-        beside.push(".new");
-        let permissions = fs::metadata(path).with_context(name)?.permissions();
-        fs::write(&beside, &laid.text).with_context(name)?;
-        fs::set_permissions(&beside, permissions).with_context(name)?;
-        fs::rename(&beside, path).with_context(name)?;
+        mend::replace(path, &laid.text)?;
     }
     Ok(())
 }
