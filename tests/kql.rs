@@ -72,7 +72,7 @@ fn check_knows_the_tables_of_the_service_and_those_it_is_given() {
 
 #[test]
 fn check_speaks_json() {
-    let dir = folder(&[("a.kql", "DeviceInfo\n| wher x\n")]);
+    let dir = folder(&[("a.kql", "DeviceInfo\n| wher true\n")]);
     let output = huntbook(dir.path(), &["kql", "check", "a.kql", "--format", "json"]);
     ends(&output, 1);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -198,7 +198,7 @@ fn run_reads_what_the_query_asks_for_and_takes_other_tables_for_empty() {
 #[test]
 fn run_says_why_there_are_no_rows() {
     let dir = folder(&[
-        ("a.kql", "DeviceInfo | wher x"),
+        ("a.kql", "DeviceInfo | wher true"),
         ("b.kql", "DeviceInfo\n| take 5"),
         ("bad/DeviceInfo.ndjson", "[1]"),
     ]);

@@ -49,7 +49,7 @@ fn folder() -> tempfile::TempDir {
         ("playbooks/a b%é.yaml", PLAYBOOK),
         ("lists/x.txt", "one\n"),
         ("good.kql", "DeviceEvents | where Timestamp > ago(1h)"),
-        ("bad.md", "```kql\nDeviceEvents | wher x\n```\n"),
+        ("bad.md", "```kql\nDeviceEvents | wher true\n```\n"),
     ])
 }
 

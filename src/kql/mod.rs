@@ -191,14 +191,14 @@ mod tests {
     #[test]
     fn a_problem_keeps_its_place_its_level_and_its_mend() {
         let problems =
-            check("DeviceInfo | wher a | where b = true", &Schema::defender(), &Purpose::default());
+            check("DeviceInfo | wher true | where b = true", &Schema::defender(), &Purpose::default());
         let found: Vec<_> = problems
             .iter()
             .map(|problem| (problem.code.to_string(), problem.level, problem.range.clone()))
             .collect();
         assert_eq!(
             found,
-            [("KQL013".to_owned(), Level::Error, 13..17), ("KQL018".to_owned(), Level::Warning, 28..36)]
+            [("KQL013".to_owned(), Level::Error, 13..17), ("KQL018".to_owned(), Level::Warning, 31..39)]
         );
         assert_eq!(problems[0].suggestion.as_ref().map(|mend| mend.replacement.as_str()), Some("where"));
     }

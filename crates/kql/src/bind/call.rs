@@ -86,10 +86,7 @@ impl<'a> Binder<'a> {
     }
 
     fn unknown_call(&mut self, name: &Name) {
-        if catalogue::aggregate(&name.text).is_some() {
-            let message = format!("the aggregate `{}` is not possible here", name.text);
-            self.error(OUT_OF_PLACE, name.span, message);
-        } else if catalogue::plugin(&name.text).is_some() {
+        if catalogue::plugin(&name.text).is_some() {
             self.error(OUT_OF_PLACE, name.span, format!("`{}` is a plugin: use `evaluate`", name.text));
         } else if !self.fuzzy {
             self.unknown_function(name);

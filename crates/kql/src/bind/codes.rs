@@ -68,6 +68,8 @@ codes! {
     NAMES_AND_VALUES = 214, "names do not fit values";
     /// Patterns of `parse` or of graphs that are ambiguous.
     AMBIGUOUS_PATTERN = 215, "ambiguous pattern";
+    /// Values of types that the service does not compare.
+    NOT_COMPARABLE = 216, "values that cannot be compared";
     /// The query is deeper or longer than this room goes.
     TOO_COMPLEX = 299, "query too complex";
 }

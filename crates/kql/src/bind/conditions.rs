@@ -1,8 +1,9 @@
 //! Operators with two and more operands.
 
 use super::typed::Typed;
-use super::{Binder, LetterCase, NO_COMMON_TYPE, NO_OPERATOR, WRONG_TYPE};
+use super::{Binder, LetterCase, NO_COMMON_TYPE, NO_OPERATOR, NOT_COMPARABLE, WRONG_TYPE};
 use crate::catalogue::{self, Argument, Form, Misfit, Strictness};
+use crate::diagnostic::Diagnostic;
 use crate::plan::{Arithmetic, ExprKind, Membership, TextMatch};
 use crate::syntax::{self, BinaryOp, Expr, InOp};
 use crate::text::Span;
@@ -32,6 +33,9 @@ impl<'a> Binder<'a> {
             Some(shape) => shape,
             None => self.operator(name, op_span, &[&left, &right], Strictness::AllFit),
         };
+        if matches!(op, BinaryOp::Eq | BinaryOp::Ne) {
+            self.expect_comparable_values(op_span, &left, &right);
+        }
         let span = op_span;
         let form = if left.is_constant() && right.is_constant() { Form::Constant } else { Form::Scalar };
         if left.form == Form::Star {
@@ -49,6 +53,21 @@ impl<'a> Binder<'a> {
             _ => combine(op, left, right),
         };
         Typed::new(kind, shape, span).with_form(form)
+    }
+
+    /// The language allows it, but the service refuses to compare a text with a number or a time.
+    fn expect_comparable_values(&mut self, span: Span, left: &Typed, right: &Typed) {
+        let (text, other) = match (left.ty(), right.ty()) {
+            (ScalarType::String, other) => (left, other),
+            (other, ScalarType::String) => (right, other),
+            _ => return,
+        };
+        if text.form == Form::Star || !other.is_summable() {
+            return;
+        }
+        let message = format!("a {other} is compared with a string, which the service refuses");
+        let help = format!("convert one of them first, for example with `tostring` or `to{other}`");
+        self.report(Diagnostic::warning(NOT_COMPARABLE, span, message).with_help(help));
     }
 
     /// `* has "x"`: some column of the row fits.

@@ -160,6 +160,10 @@ impl<'a> Binder<'a> {
             return;
         }
         let text = name.text.as_str();
+        if catalogue::aggregate(text).is_some() {
+            self.error(OUT_OF_PLACE, name.span, format!("the aggregate `{text}` is not possible here"));
+            return;
+        }
         let diagnostic = Diagnostic::error(UNKNOWN_FUNCTION, name.span, format!("`{text}` is no function"));
         let diagnostic = if text == "_GetWatchlist" || text.starts_with("_ASIM") || text.starts_with("_Im_") {
             diagnostic.with_help("it is a function of Microsoft Sentinel, which these queries cannot call")

@@ -7,7 +7,10 @@ use super::function::Called;
 use super::graph::Graph;
 use super::names::Meaning;
 use super::rows::Rows;
-use super::{Binder, RAGGED_ROWS, Scope, TABLE_EXPECTED, UNKNOWN_TABLE, WRONG_COUNT, WRONG_PLACE};
+use super::typed::Typed;
+use super::{
+    Binder, RAGGED_ROWS, Scope, TABLE_EXPECTED, UNKNOWN_TABLE, WRONG_COUNT, WRONG_PLACE, WRONG_TYPE,
+};
 use crate::catalogue;
 use crate::plan::{
     Asked, Expr as Planned, ExprKind, ExternalData, Operator, Pipeline, Slot, SlotId, Source, Stage,
@@ -17,7 +20,8 @@ use crate::syntax::{
     self, Expr, LetValue, Name, NameStyle, OperatorKind, ParameterKind, RowSchema, StatementKind,
 };
 use crate::text::Span;
-use crate::types::Schema;
+use crate::types::{ScalarType, Schema};
+use crate::value::Value;
 
 /// A bound table.
 #[derive(Debug)]
@@ -329,6 +333,7 @@ impl<'a> Binder<'a> {
         let mut cells: Vec<Planned> = Vec::with_capacity(values.len());
         for (index, value) in values.iter().enumerate() {
             let typed = self.scalar(value);
+            self.expect_in_range(&typed, index.checked_rem(width).and_then(|at| rows.columns.get(at)));
             let ty = index.checked_rem(width).and_then(|at| rows.columns.get(at)).map(super::rows::Col::ty);
             cells.push(match ty {
                 Some(ty) if ty != typed.ty() => {
@@ -346,6 +351,21 @@ impl<'a> Binder<'a> {
         let table =
             if width == 0 { Vec::new() } else { cells.chunks(width).map(<[Planned]>::to_vec).collect() };
         Table::new(Source::Rows(table, rows.schema()), rows)
+    }
+
+    /// Reports a whole number that its column cannot hold.
+    fn expect_in_range(&mut self, typed: &Typed, column: Option<&super::rows::Col>) {
+        let number = match &typed.expr.kind {
+            ExprKind::Literal(Value::Long(Some(number))) => *number,
+            ExprKind::Negate(inner) => match &inner.kind {
+                ExprKind::Literal(Value::Long(Some(number))) => number.wrapping_neg(),
+                _ => return,
+            },
+            _ => return,
+        };
+        if i32::try_from(number).is_err() && column.is_some_and(|column| column.ty() == ScalarType::Int) {
+            self.error(WRONG_TYPE, typed.span(), format!("`{number}` is no `int`"));
+        }
     }
 
     fn external_data(
@@ -369,8 +389,8 @@ impl<'a> Binder<'a> {
     pub(super) fn property_value(&mut self, expr: &'a Expr) -> Planned {
         match &expr.kind {
             syntax::ExprKind::Name(name) if self.env.find(&name.text).is_none() => Planned {
-                kind: ExprKind::Literal(crate::value::Value::text(name.text.as_str())),
-                ty: crate::types::ScalarType::String,
+                kind: ExprKind::Literal(Value::text(name.text.as_str())),
+                ty: ScalarType::String,
                 span: expr.span,
             },
             _ => self.scalar(expr).expr,

@@ -17,7 +17,7 @@ mod statement;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::lex::{Lexed, Token, lex};
-use crate::parse::parse;
+use crate::parse::{Parsed, parse};
 
 /// Columns a line may have. Wide enough for the long names of the tables, narrow enough for two
 /// queries side by side.
@@ -45,9 +45,11 @@ pub enum FormatError {
 /// [`FormatError::Syntax`] when the text does not parse; [`FormatError::Changed`] when the result
 /// would not have the tokens and comments of the text, which is a fault of the formatter.
 pub fn format(text: &str) -> Result<String, FormatError> {
-    let mut current = format_once(text)?;
-    for _ in 1..PASSES_MAX {
-        let next = format_once(&current)?;
+    let parsed = parse(text);
+    let mut current = laid_out(text, &parsed)?;
+    let passes = if parsed.comments.is_empty() { 1 } else { PASSES_MAX };
+    for _ in 1..passes {
+        let next = laid_out(&current, &parse(&current))?;
         if next == current {
             break;
         }
@@ -56,14 +58,13 @@ pub fn format(text: &str) -> Result<String, FormatError> {
     if is_same_query(text, &current) { Ok(current) } else { Err(FormatError::Changed) }
 }
 
-fn format_once(text: &str) -> Result<String, FormatError> {
-    let parsed = parse(text);
+fn laid_out(text: &str, parsed: &Parsed) -> Result<String, FormatError> {
     let errors = parsed.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
     let errors: Vec<Diagnostic> = errors.cloned().collect();
     if !errors.is_empty() {
         return Err(FormatError::Syntax(errors));
     }
-    Ok(doc::print(&layout::Layout::new(text, &parsed).query(&parsed.query)))
+    Ok(doc::print(&layout::Layout::new(text, parsed).query(&parsed.query)))
 }
 
 /// Tells whether two texts have the same tokens and comments.

@@ -73,6 +73,9 @@ const WORDS: &[&str] = &[
 /// slip of the hand.
 const LIKENESS_MIN: f64 = 0.75;
 
+/// Most wrong letters in the name of an operator for it to be read as the one that was meant.
+const SLIPS_MAX: usize = 2;
+
 /// Tells whether an operator begins with this word and hardly anything else does.
 pub(super) fn is_operator_word(word: &str) -> bool {
     // These are common names of columns and functions, or words of other operators.
@@ -198,9 +201,14 @@ impl Parser<'_> {
 
     /// Says that `word`, which has been read, is no operator, and leaves out what belongs to it.
     fn unknown_operator(&mut self, word: &str) -> OperatorKind {
-        let end = self.since(0).end;
-        let length = u32::try_from(word.len()).unwrap_or_default();
-        let span = Span::new(end.saturating_sub(length), end);
+        let start = self.since(0).end.saturating_sub(u32::try_from(word.len()).unwrap_or_default());
+        // The name of an operator may have dashes.
+        let is_part = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        let word = self.text_from(start).split(|c: char| !is_part(c)).next().unwrap_or(word);
+        let span = Span::new(start, start.saturating_add(u32::try_from(word.len()).unwrap_or_default()));
+        while self.peek().kind != TokenKind::End && self.peek().span.start < span.end {
+            self.bump();
+        }
         let mut diagnostic = Diagnostic::error(UNKNOWN_OPERATOR, span, format!("`{word}` is no operator"));
         let best = WORDS
             .iter()
@@ -211,8 +219,13 @@ impl Parser<'_> {
             diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_fix(span, *known);
         }
         self.report(diagnostic);
-        self.skip_to(is_end_of_skip);
-        OperatorKind::Error
+        // A slip of the pen hides nothing of what follows.
+        let meant =
+            best.map(|(_, known)| *known).filter(|known| strsim::osa_distance(known, word) <= SLIPS_MAX);
+        meant.and_then(|known| self.operator_kind(known)).unwrap_or_else(|| {
+            self.skip_to(is_end_of_skip);
+            OperatorKind::Error
+        })
     }
 
     fn where_operator(&mut self) -> OperatorKind {

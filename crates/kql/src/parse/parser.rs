@@ -50,6 +50,10 @@ impl<'a> Parser<'a> {
         if token.kind == TokenKind::Word { self.text_of(token.span) } else { "" }
     }
 
+    pub(super) fn text_from(&self, start: u32) -> &'a str {
+        self.text.get(start as usize..).unwrap_or_default()
+    }
+
     pub(super) fn is(&self, punct: Punct) -> bool {
         self.nth_is(0, punct)
     }

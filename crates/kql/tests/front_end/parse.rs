@@ -242,6 +242,7 @@ fn unreadable_text_has_codes_of_its_own() {
 fn near_misses_are_suggested_and_fixed() {
     for (text, fixed) in [
         ("T | wher a", "T | where a"),
+        ("T | make-srs n = count() on t step 1d", "T | make-series n = count() on t step 1d"),
         ("T | summarise count()", "T | summarize count()"),
         ("T | projectaway a", "T | project-away a"),
         ("T | where a = 1", "T | where a == 1"),

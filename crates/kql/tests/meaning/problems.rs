@@ -234,3 +234,38 @@ fn a_fix_repairs_what_is_certain() {
     let fix = fix.expect("the name is known");
     assert_eq!((fix.span.of(query), fix.replacement.as_str()), ("TimeGenerated", "Timestamp"));
 }
+
+#[test]
+fn a_slip_in_the_name_of_an_operator_hides_nothing() {
+    check_problems(&[
+        (
+            "T | wher Nme == 'x' | extnd n = strlen(Count) | project n, Nonsense",
+            &[
+                "KQL013 error `wher` `wher` is no operator; did you mean `where`?",
+                "KQL100 error `Nme` `Nme` is no column, variable or function; did you mean `Name`?",
+                "KQL013 error `extnd` `extnd` is no operator; did you mean `extend`?",
+                "KQL200 error `Count` a string or dynamic is needed here, this is long",
+                "KQL100 error `Nonsense` `Nonsense` is no column, variable or function",
+            ],
+        ),
+        ("T | select Nme | where Other == 1", &["KQL013 error `select` `select` is no operator"]),
+    ]);
+}
+
+#[test]
+fn values_that_do_not_fit() {
+    check_problems(&[
+        (
+            "datatable(x: int)[3000000000, -2147483648]",
+            &["KQL200 error `3000000000` `3000000000` is no `int`"],
+        ),
+        (
+            "U | where Count == '3' or '3' != Count",
+            &[
+                "KQL216 warning `==` a long is compared with a string, which the service refuses; convert one of them first, for example with `tostring` or `tolong`",
+                "KQL216 warning `!=` a long is compared with a string, which the service refuses; convert one of them first, for example with `tostring` or `tolong`",
+            ],
+        ),
+        ("print count()", &["KQL109 error `count` the aggregate `count` is not possible here"]),
+    ]);
+}
