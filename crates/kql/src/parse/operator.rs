@@ -219,9 +219,11 @@ impl Parser<'_> {
             diagnostic = diagnostic.with_help(format!("did you mean `{known}`?")).with_fix(span, *known);
         }
         self.report(diagnostic);
-        // A slip of the pen hides nothing of what follows.
-        let meant =
-            best.map(|(_, known)| *known).filter(|known| strsim::osa_distance(known, word) <= SLIPS_MAX);
+        // A slip of the pen hides nothing of what follows; a digit is what a blank was left out before.
+        let is_slip = |known: &&str| {
+            strsim::osa_distance(known, word) <= SLIPS_MAX && !word.contains(|c: char| c.is_ascii_digit())
+        };
+        let meant = best.map(|(_, known)| *known).filter(is_slip);
         meant.and_then(|known| self.operator_kind(known)).unwrap_or_else(|| {
             self.skip_to(is_end_of_skip);
             OperatorKind::Error
