@@ -231,3 +231,14 @@ fn safe_changes_are_made_in_place_and_nothing_else() {
     assert_eq!(read("notes.md"), page.replace("tolower(OSPlatform) == \"b\"", "OSPlatform =~ \"b\""));
     assert_eq!(huntbook(dir.path(), &["validate", "--dry-run"]).status.code(), Some(2));
 }
+
+#[test]
+fn a_period_that_is_not_sent_limits_nothing() {
+    let settings = SETTINGS.replace("    auth:", "    hunting: xdr\n    auth:");
+    let dir = folder("DeviceEvents", "", &[("huntbook.yaml", &settings)]);
+    assert_eq!(validate(dir.path()), ["playbooks/p.yaml:8:5 KQL300"]);
+    let output = huntbook(dir.path(), &["validate"]);
+    assert!(String::from_utf8(output.stdout).expect("text").contains("is not sent `queryPeriod`"));
+    let dir = folder("DeviceEvents | where Timestamp > ago(1h)", "", &[("huntbook.yaml", &settings)]);
+    assert_eq!(validate(dir.path()), Vec::<String>::new());
+}

@@ -116,9 +116,17 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
             user_lists,
             users,
         },
-        queries: Queries::Checked(settings.tables.clone()),
+        queries: queries(settings),
         approvers: approvers(settings),
     }
+}
+
+/// How queries are checked: the older API is not sent how far back a playbook looks.
+fn queries(settings: &Settings) -> Queries {
+    let older = settings.tenants.iter().filter(|(_, tenant)| tenant.hunting == HuntingApi::Xdr);
+    let older: BTreeSet<String> = older.map(|(name, _)| name.clone()).collect();
+    let tables = settings.tables.clone();
+    if older.is_empty() { Queries::Checked(tables) } else { Queries::CheckedWithoutPeriod(tables, older) }
 }
 
 /// The channel that hears of huntbook itself.

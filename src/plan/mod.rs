@@ -217,6 +217,9 @@ pub struct World {
 pub enum Queries {
     /// Against what the tenants have, as far as it is known here.
     Checked(Schema),
+    /// The same, where these tenants are asked by an API that takes no `queryPeriod`: a query has to limit the
+    /// time itself.
+    CheckedWithoutPeriod(Schema, BTreeSet<String>),
     /// Not at all. What is in force was checked when it was accepted, and knowledge that has changed since
     /// must not take it out of force: the service, which knows its tables better, is the judge.
     Trusted,
@@ -227,7 +230,7 @@ impl Queries {
     #[must_use]
     pub fn schema(&self) -> Schema {
         match self {
-            Self::Checked(schema) => schema.clone(),
+            Self::Checked(schema) | Self::CheckedWithoutPeriod(schema, _) => schema.clone(),
             Self::Trusted => Schema::default(),
         }
     }

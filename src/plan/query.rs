@@ -8,7 +8,7 @@ use super::names::Lowering;
 use crate::diag::{Code, Diagnostic, Problem, Suggestion};
 use crate::expr::{self, Holds, Others};
 use crate::kql::{self, Columns, Pace, Purpose, Query, Schema};
-use crate::playbook::ColumnType;
+use crate::playbook::{ColumnType, Tenants};
 
 /// The number of the query library for a table that is read without a limit in time. Which limit is best is
 /// another question in a playbook than elsewhere.
@@ -21,8 +21,10 @@ pub(super) fn read<'q>(
     queries: &'q Queries,
 ) -> Option<Query<'q>> {
     let schema = match queries {
-        Queries::Checked(schema) if is_query(lowering, query) => schema,
-        Queries::Checked(_) | Queries::Trusted => {
+        Queries::Checked(schema) | Queries::CheckedWithoutPeriod(schema, _) if is_query(lowering, query) => {
+            schema
+        }
+        Queries::Checked(_) | Queries::CheckedWithoutPeriod(..) | Queries::Trusted => {
             lowering.columns = declared(lowering).map(|columns| expr::Columns::named(columns.into_keys()));
             return None;
         }
@@ -53,16 +55,34 @@ pub(super) fn check(lowering: &mut Lowering<'_>, query: &Query<'_>, period: Opti
         let readers: Vec<&str> = readers.iter().map(String::as_str).collect();
         (column.clone(), listed(&readers))
     });
+    let period = if lacks_period(lowering) { None } else { period };
     let purpose = Purpose { needs: needs.collect(), period, pace: Pace::Timetable };
     let problems = query.problems(&purpose).into_iter().map(|problem| in_playbook(lowering, problem));
     let problems = problems.collect();
     lowering.problems("/hunt/query", problems);
 }
 
+/// Whether the playbook is for a tenant whose API takes no period.
+fn lacks_period(lowering: &Lowering<'_>) -> bool {
+    let Queries::CheckedWithoutPeriod(_, without) = &lowering.world.queries else { return false };
+    without.iter().any(|tenant| match &lowering.document.playbook.tenants {
+        None => true,
+        Some(Tenants::Named(names)) => names.contains(tenant),
+        Some(Tenants::Tagged(tagged)) => {
+            let tags = lowering.world.tenants.get(tenant);
+            tags.is_some_and(|tags| tagged.tags.iter().any(|tag| tags.contains(tag)))
+        }
+    })
+}
+
 /// Puts a problem of a query so that it fits a playbook.
 fn in_playbook(lowering: &Lowering<'_>, problem: Problem) -> Problem {
     if problem.code == Code::Kql(NO_TIME_FILTER) {
-        let help = "set `queryPeriod`, which the query is sent with, or compare `Timestamp` with `ago(...)`";
+        let help = if lacks_period(lowering) {
+            "compare `Timestamp` with `ago(...)`: a tenant with `hunting: xdr` is not sent `queryPeriod`"
+        } else {
+            "set `queryPeriod`, which the query is sent with, or compare `Timestamp` with `ago(...)`"
+        };
         return Problem { suggestion: None, help: vec![help.to_owned()], ..problem };
     }
     let suggestion = problem.suggestion.and_then(|mend| {

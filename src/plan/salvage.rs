@@ -21,7 +21,9 @@ pub(super) fn salvage(name: &str, bytes: &[u8], world: &World, sink: &mut Sink) 
     let mut lowering = Lowering::new(&document, world, sink);
     let tree = &document.tree;
     let query = match (text(tree, "/hunt/query"), &world.queries) {
-        (Some(query), Queries::Checked(schema)) => super::query::read_alone(&mut lowering, query, schema),
+        (Some(query), Queries::Checked(schema) | Queries::CheckedWithoutPeriod(schema, _)) => {
+            super::query::read_alone(&mut lowering, query, schema)
+        }
         _ => None,
     };
     condition(&mut lowering, tree, "/when", Place::When);
