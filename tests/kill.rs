@@ -33,7 +33,7 @@ use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use huntbook::clock::SystemClock;
-use huntbook::store::{Chain, EffectState, Store};
+use huntbook::store::{Chain, EffectState, History, Store};
 use tokio::time::{Instant, sleep, timeout};
 use world::{FLEET, World, device, matches};
 
@@ -323,7 +323,7 @@ async fn journal_of(world: &World, id: &str) -> String {
 async fn check_journal(world: &World) {
     let path = world.path("huntbook.db");
     let store = Store::open(&path, std::sync::Arc::new(SystemClock)).await.expect("the journal opens");
-    let chain = store.verify_chain().await.expect("the journal can be read");
+    let chain = store.verify(History::Effects, u32::MAX).await.expect("the journal can be read");
     assert!(matches!(chain, Chain::Intact { events, .. } if 0 < events), "{chain:?}");
     assert!(store.unfinished().await.expect("the journal can be read").is_empty(), "a run is left over");
     assert_eq!(store.pending().await.expect("the journal can be read"), 0, "messages are left over");

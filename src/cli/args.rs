@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::audit::Audit;
 use super::doctor::args::{Doctor, Token};
 use super::help::{AFTER_HELP, TEST_HELP};
+use super::journal::Journal;
 use super::kql::args::Kql;
 use super::sim::args::Sim;
 use super::stop::Switch;
@@ -126,10 +128,22 @@ pub(super) enum Command {
     /// for a person
     ///
     /// Also how the runs of the last 24 hours ended.
-    /// Checks the chain of the journal, too. Exit code 1 if somebody has to look: a file was refused or is
+    /// Checks the latest events of the journal, too; `audit verify` checks all. Exit code 1 if somebody has to look: a file was refused or is
     /// held without being there, an action is parked, waits for approval or was cut off, actions are stopped, or the
     /// journal was changed.
-    Status(Status),
+    Status,
+    /// List the actions that are not settled, or write the events of the journal for other tools
+    Journal {
+        /// What to tell of it
+        #[command(subcommand)]
+        what: Journal,
+    },
+    /// Check that nobody changed the journal
+    Audit {
+        /// What to check
+        #[command(subcommand)]
+        what: Audit,
+    },
     /// Say whether a parked action was done, after a look at the tenant
     ///
     /// An action is parked when nobody knows whether the tenant took it: huntbook was killed during the
@@ -373,14 +387,6 @@ pub(super) enum Shown {
     First,
     /// All.
     All,
-}
-
-/// Arguments of `status`.
-#[derive(Debug, Args)]
-pub(super) struct Status {
-    /// Check the whole history of actions, not only its last 20,000 events
-    #[arg(long)]
-    pub(super) whole: bool,
 }
 
 /// Arguments of `resolve`.

@@ -83,7 +83,7 @@ fn period(arguments: &args::Backtest, now: Timestamp) -> anyhow::Result<(Timesta
 }
 
 /// Reads an instant, a day (UTC), or a length back from now.
-fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
+pub(super) fn moment(text: &str, now: Timestamp) -> anyhow::Result<Timestamp> {
     let day = || {
         let day: jiff::civil::Date = text.parse().ok()?;
         Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())

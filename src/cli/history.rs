@@ -144,7 +144,7 @@ fn in_json(run: &Run, report: Option<&Report>) -> Map<String, Value> {
 }
 
 /// Insists that a playbook without runs is one that exists.
-async fn insist_on_playbook(wanted: &str, config: &Path, store: &Store) -> anyhow::Result<()> {
+pub(super) async fn insist_on_playbook(wanted: &str, config: &Path, store: &Store) -> anyhow::Result<()> {
     let settings = settings::load(config)?;
     let found = daemon::scan(&settings.playbooks, &settings.lists).unwrap_or_default();
     let mut bytes: Vec<(String, Vec<u8>)> =

@@ -4,6 +4,7 @@
 mod account;
 mod approvals;
 mod args;
+mod audit;
 mod backtest;
 mod choose;
 mod demo;
@@ -14,6 +15,7 @@ mod help;
 mod history;
 mod import;
 mod in_force;
+mod journal;
 mod junit;
 mod kql;
 mod mend;
@@ -113,7 +115,9 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Runs(runs) => history::list(&runs, &config, format, clock).await,
         Command::Show(show) => history::show(&show, &config, format, clock).await,
         Command::Backtest(order) => backtest::run(&order, &config, format, clock).await,
-        Command::Status(status) => status::run(&status, &config, format, clock).await,
+        Command::Status => status::run(&config, format, clock).await,
+        Command::Journal { what } => journal::run(&what, &config, format, clock).await,
+        Command::Audit { what } => audit::run(&what, &config, format, clock).await,
         Command::Approvals(which) => approvals::list(&which, &config, format, clock).await,
         Command::Approve(answer) => {
             approvals::answer((Consent::Approve, &answer), &config, format, clock).await

@@ -7,7 +7,8 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::args::{Output, Status};
+use super::args::Output;
+use super::audit::{self, Found};
 use super::exit::Exit;
 use super::history::Past;
 use super::in_force::{self, InForce};
@@ -16,12 +17,10 @@ use super::stop::shown as shown_stop;
 use super::tables::CELL_WIDTH;
 use crate::clock::SharedClock;
 use crate::settings::{self, Settings};
-use crate::store::{
-    Approval, Chain, ContentHash, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, Stop, Store,
-};
+use crate::store::{Approval, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, Stop, Store};
 
-/// Events of the journal that are checked each time: a fraction of a second. More than a busy day writes,
-/// and `--whole` checks all.
+/// Events of each history that are checked each time: a fraction of a second. More than a busy day writes,
+/// and `audit verify` checks all.
 const EVENTS_MAX: u32 = 20_000;
 
 /// How long an action may be without a result while its process lives. A throttled call waits for at most
@@ -54,20 +53,15 @@ struct Moment {
     waiting: u32,
     /// Who stopped actions.
     stops: Vec<Stop>,
-    chain: Chain,
+    histories: Found,
     now: Timestamp,
 }
 
 /// Says what is in force, what goes on, and what waits for a person.
-pub(super) async fn run(
-    arguments: &Status,
-    config: &Path,
-    format: Output,
-    clock: SharedClock,
-) -> anyhow::Result<Exit> {
+pub(super) async fn run(config: &Path, format: Output, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
     let past = Past::of(&settings, &clock).await?;
-    let moment = Moment::read((&past.store, &settings), arguments, clock.now()).await?;
+    let moment = Moment::read((&past.store, &settings), clock.now()).await?;
     match format {
         Output::Json => say_json(&moment.json())?,
         Output::Text => say(&moment.text())?,
@@ -76,17 +70,12 @@ pub(super) async fn run(
 }
 
 impl Moment {
-    async fn read(
-        (store, settings): (&Store, &Settings),
-        arguments: &Status,
-        now: Timestamp,
-    ) -> anyhow::Result<Self> {
+    async fn read((store, settings): (&Store, &Settings), now: Timestamp) -> anyhow::Result<Self> {
         // The owner first: what it ends meanwhile is then not taken for cut off.
         let owner = store.owner();
         let open = RunFilter { state: Some(RunState::Running), limit: RUNS_MAX, ..RunFilter::default() };
         let mut intended = store.effects_in(EffectState::Intended).await?;
         intended.extend(store.effects_in(EffectState::Unknown).await?);
-        let events_max = if arguments.whole { u32::MAX } else { EVENTS_MAX };
         Ok(Self {
             owner,
             playbooks: in_force::read(store, settings, (owner.is_some(), now)).await?,
@@ -99,7 +88,7 @@ impl Moment {
             running: store.runs(&open).await?.into_iter().map(|summary| summary.run).collect(),
             waiting: store.pending().await?,
             stops: store.stops().await?,
-            chain: chain(store, events_max).await?,
+            histories: audit::look(store, EVENTS_MAX).await?,
             now,
         })
     }
@@ -128,7 +117,7 @@ impl Moment {
             || !self.stops.is_empty()
             || alone
             || self.intended.iter().any(|effect| self.is_stuck(effect))
-            || matches!(self.chain, Chain::Broken { .. })
+            || !audit::is_intact(&self.histories)
     }
 
     /// Whether an action has been without a result for longer than a call can take.
@@ -145,12 +134,8 @@ impl Moment {
             .iter()
             .map(|run| json!({"run": run.id, "playbook": run.playbook, "playbookName": run.playbook_name, "tenant": run.tenant, "started": run.started}))
             .collect();
-        let journal = match self.chain {
-            Chain::Intact { events, head } => {
-                json!({"intact": true, "eventsChecked": events, "head": ContentHash(head)})
-            }
-            Chain::Broken { event, why } => json!({"intact": false, "event": event, "why": why}),
-        };
+        let histories: Vec<_> = self.histories.iter().map(audit::in_json).collect();
+        let journal = json!({"intact": audit::is_intact(&self.histories), "histories": histories});
         let since = self.now.checked_sub(DAY).ok();
         json!({
             "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},
@@ -220,24 +205,11 @@ impl Moment {
         }
         let waiting = usize::try_from(self.waiting).unwrap_or(usize::MAX);
         line("outbox", format!("{} waiting", counted((waiting, "message"))));
-        match self.chain {
-            Chain::Intact { events, head } => {
-                let head = ContentHash(head).short();
-                line("journal", format!("intact: {events} events checked, the last is {head}"));
-            }
-            Chain::Broken { event, why } => {
-                line("journal", format!("somebody changed it, at event {event}: {why}"));
-            }
+        for history in &self.histories {
+            line("journal", format!("{} {}", history.0.as_str(), audit::in_words(history)));
         }
         text
     }
-}
-
-/// Whether the journal's histories are as they were written: the first that is not, or that of effects.
-async fn chain(store: &Store, events_max: u32) -> anyhow::Result<Chain> {
-    let effects = store.verify_chain_end(events_max).await?;
-    let all = [effects, store.verify_approvals().await?, store.verify_stops().await?];
-    Ok(all.into_iter().find(|chain| matches!(chain, Chain::Broken { .. })).unwrap_or(effects))
 }
 
 /// An effect in one line.

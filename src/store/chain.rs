@@ -1,23 +1,52 @@
-//! The history of effects: append only, each event bound to the one before by its hash.
+//! Histories that only grow: each event is bound to the one before by its hash, and to what it is about.
 //!
-//! The hash covers the event and what its effect is, so that neither can be changed, taken out or put in
-//! without a break. Somebody who can write the file can forge a whole new chain; the head belongs into a
-//! log on another machine.
+//! The hash covers the event and what it is about, so that neither can be changed, taken out or put in without
+//! a break. Somebody who can write the file can forge a whole new chain; the head belongs into a log on another
+//! machine. Here is how a chain is walked, followed and added to; what is in an event is its own history's.
 
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Executor, Row as _, Sqlite};
 
-use super::effect::{Effect, Recorded, read_effect};
-use super::{EffectKey, Store, StoreError, Tx};
+use super::approval_chain::ApprovalEvents;
+use super::effect_chain::EffectEvents;
+use super::stop::StopEvents;
+use super::{ContentHash, Remedy, Store, StoreError, Tx};
 
-/// Events read at a time while a chain is verified.
+/// Events read at a time: what one walk keeps in memory.
 const PAGE: i64 = 1000;
 
-/// What a look through the chain found.
+/// A history of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// What was intended, sent and done.
+    Effects,
+    /// What people were asked and said.
+    Approvals,
+    /// Who stopped actions, and who resumed them.
+    Stops,
+}
+
+impl History {
+    /// Every history.
+    pub const ALL: [Self; 3] = [Self::Effects, Self::Approvals, Self::Stops];
+
+    /// The word in texts and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Effects => "effects",
+            Self::Approvals => "approvals",
+            Self::Stops => "stops",
+        }
+    }
+}
+
+/// What a look through a chain found.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chain {
-    /// Every event follows from the one before, and every effect stands where its last event says.
+    /// Every event follows from the one before, and everything stands where its last event says.
     Intact {
         /// How many events were looked at.
         events: u64,
@@ -26,197 +55,178 @@ pub enum Chain {
     },
     /// Somebody changed the journal.
     Broken {
-        /// The number of the first event that does not fit; 0 if it is an effect that does not.
+        /// The number of the first event that does not fit; 0 if it is something that does not stand where its
+        /// events say.
         event: i64,
+        /// Whose event it is, if that can be told: the key of an effect, the id of an approval, a tenant.
+        about: Option<String>,
         /// What does not fit.
         why: &'static str,
     },
 }
 
+/// A history that is chained. Rows of its events have the columns `n`, `prev_hash`, `hash` and `about`.
+pub(super) trait Chained {
+    /// The event before the first of the last so many: `$1` of them, or all that retention has left.
+    const START: &'static str;
+    /// The events after `$1`, at most `$2`, in their order, with what they are about.
+    const PAGE: &'static str;
+    /// The number and the hash of the last event.
+    const LAST: &'static str;
+    /// Finds one thing that does not stand where its last event says.
+    const STRAY: &'static str;
+    /// What is said of that.
+    const STRAY_WHY: &'static str;
+
+    /// Hashes an event after `prev`, with what it is about; or says what is wrong with it.
+    fn hash(row: &SqliteRow, prev: &[u8]) -> Result<Result<[u8; 32], &'static str>, StoreError>;
+
+    /// Tells an event to machines.
+    fn tell(row: &SqliteRow) -> Result<Value, StoreError>;
+}
+
 impl Store {
-    /// Looks through the whole history of effects.
+    /// Looks through the last `events_max` events of a history, and whether everything stands where its last
+    /// event says.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; a broken chain is no error but an answer.
-    pub async fn verify_chain(&self) -> Result<Chain, StoreError> {
-        self.verify_chain_end(u32::MAX).await
+    pub async fn verify(&self, history: History, events_max: u32) -> Result<Chain, StoreError> {
+        match history {
+            History::Effects => self.walk::<EffectEvents>(events_max).await,
+            History::Approvals => self.walk::<ApprovalEvents>(events_max).await,
+            History::Stops => self.walk::<StopEvents>(events_max).await,
+        }
     }
 
-    /// Looks through the last `events_max` events of the history, and whether every effect stands where its
-    /// last event says.
+    /// Tells the events of a history after the one with the number `after`, a thousand at most, each with its
+    /// number.
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; a broken chain is no error but an answer.
-    pub async fn verify_chain_end(&self, events_max: u32) -> Result<Chain, StoreError> {
+    /// Any [`StoreError`].
+    pub async fn events(&self, history: History, after: i64) -> Result<Vec<(i64, Value)>, StoreError> {
+        match history {
+            History::Effects => self.tell::<EffectEvents>(after).await,
+            History::Approvals => self.tell::<ApprovalEvents>(after).await,
+            History::Stops => self.tell::<StopEvents>(after).await,
+        }
+    }
+
+    async fn walk<C: Chained>(&self, events_max: u32) -> Result<Chain, StoreError> {
+        // One transaction: what is written meanwhile is not half of it.
         let mut tx = self.0.readers.begin().await?;
-        let mut n: i64 = sqlx::query_scalar(
-            "SELECT max(value, coalesce((SELECT max(n) FROM effect_events), 0) - $1) FROM facts \
-             WHERE name = 'chainCut'",
-        )
-        .bind(events_max)
-        .fetch_one(&mut *tx)
-        .await?;
+        let mut n: i64 = sqlx::query_scalar(C::START).bind(events_max).fetch_one(&mut *tx).await?;
         let (mut events, mut head) = (0_u64, None);
         loop {
-            let rows = sqlx::query(
-                "SELECT v.n, v.attempt AS event_attempt, v.state AS event_state, \
-                 v.remote_id AS event_remote_id, v.detail AS event_detail, v.at AS event_at, v.prev_hash, \
-                 v.hash, v.effect_key AS event_key, e.* FROM effect_events v \
-                 LEFT JOIN effects e ON e.effect_key = v.effect_key WHERE v.n > $1 ORDER BY v.n LIMIT $2",
-            )
-            .bind(n)
-            .bind(PAGE)
-            .fetch_all(&mut *tx)
-            .await?;
+            let rows = page::<C>(&mut *tx, n).await?;
             if rows.is_empty() {
                 break;
             }
-            for row in rows {
-                match check(&row, n + 1, head)? {
-                    Ok(hash) => head = Some(hash),
-                    Err(broken) => return Ok(broken),
-                }
+            for row in &rows {
                 n += 1;
+                match follows::<C>(row, n, head)? {
+                    Ok(hash) => head = Some(hash),
+                    Err(why) => {
+                        let (event, about) = (row.try_get("n")?, row.try_get("about")?);
+                        return Ok(Chain::Broken { event, about, why });
+                    }
+                }
                 events += 1;
             }
         }
-        let stray: Option<String> = sqlx::query_scalar(
-            "SELECT e.effect_key FROM effects e LEFT JOIN effect_events v ON v.n = \
-             (SELECT max(n) FROM effect_events WHERE effect_key = e.effect_key) \
-             WHERE v.n IS NULL OR v.state <> e.state OR v.attempt <> e.attempt LIMIT 1",
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
+        let stray: Option<String> = sqlx::query_scalar(C::STRAY).fetch_optional(&mut *tx).await?;
         Ok(match stray {
-            Some(_key) => {
-                Chain::Broken { event: 0, why: "an effect does not stand where its last event says" }
-            }
+            Some(about) => Chain::Broken { event: 0, about: Some(about), why: C::STRAY_WHY },
             None => Chain::Intact { events, head: head.unwrap_or_default() },
         })
     }
+
+    async fn tell<C: Chained>(&self, after: i64) -> Result<Vec<(i64, Value)>, StoreError> {
+        let rows = page::<C>(&self.0.readers, after).await?;
+        let told = |row: &SqliteRow| {
+            let hash: Vec<u8> = row.try_get("hash")?;
+            let event = with(C::tell(row)?, json!({"hash": ContentHash::stored(&hash)?.to_string()}));
+            Ok((row.try_get("n")?, event))
+        };
+        rows.iter().map(told).collect()
+    }
 }
 
-/// Checks one event against the one before; gives its hash.
-fn check(
+/// An object with the members of another one.
+pub(super) fn with(mut told: Value, more: Value) -> Value {
+    if let (Value::Object(told), Value::Object(more)) = (&mut told, more) {
+        told.extend(more);
+    }
+    told
+}
+
+async fn page<'c, C: Chained>(
+    from: impl Executor<'c, Database = Sqlite>,
+    after: i64,
+) -> Result<Vec<SqliteRow>, StoreError> {
+    Ok(sqlx::query(C::PAGE).bind(after).bind(PAGE).fetch_all(from).await?)
+}
+
+/// Checks one event against the one before; gives its hash, or what does not fit.
+fn follows<C: Chained>(
     row: &SqliteRow,
     expected: i64,
     before: Option<[u8; 32]>,
-) -> Result<Result<[u8; 32], Chain>, StoreError> {
-    let n: i64 = row.try_get("n")?;
-    let broken = |why| Ok(Err(Chain::Broken { event: n, why }));
-    if n != expected {
-        return broken("an event before it is missing");
-    }
-    if row.try_get::<Option<&str>, _>("effect_key")?.is_none() {
-        return broken("its effect is missing");
+) -> Result<Result<[u8; 32], &'static str>, StoreError> {
+    if row.try_get::<i64, _>("n")? != expected {
+        return Ok(Err("an event before it is missing"));
     }
     let prev: &[u8] = row.try_get("prev_hash")?;
     // The first event of a journal follows nothing; the first after a cut keeps its word.
     let fits = match before {
         Some(before) => prev == before,
-        None => n > 1 || prev == [0; 32],
+        None => expected > 1 || prev == [0; 32],
     };
     if !fits {
-        return broken("it does not follow the event before it");
+        return Ok(Err("it does not follow the event before it"));
     }
-    let effect = read_effect(row)?;
-    let event = Event {
-        n,
-        attempt: row.try_get("event_attempt")?,
-        state: row.try_get("event_state")?,
-        remote_id: row.try_get("event_remote_id")?,
-        detail: row.try_get("event_detail")?,
-        at: row.try_get("event_at")?,
-    };
-    let hash = event.hash(prev, &effect);
-    if row.try_get::<&[u8], _>("hash")? == hash { Ok(Ok(hash)) } else { broken("it was changed") }
-}
-
-/// Adds an event to the end of the chain, in the transaction that changes its effect.
-pub(super) async fn append(
-    tx: &mut Tx,
-    (key, attempt): (&EffectKey, u32),
-    result: &Recorded,
-    now: i64,
-) -> Result<(), StoreError> {
-    let last = sqlx::query("SELECT n, hash FROM effect_events ORDER BY n DESC LIMIT 1")
-        .fetch_optional(&mut **tx)
-        .await?;
-    // Retention keeps the last event, so an empty chain is a new one.
-    let (n, prev) = match last {
-        Some(row) => (row.try_get::<i64, _>(0)? + 1, row.try_get::<Vec<u8>, _>(1)?),
-        None => (1, vec![0; 32]),
-    };
-    let row = sqlx::query("SELECT * FROM effects WHERE effect_key = $1")
-        .bind(key.as_str())
-        .fetch_one(&mut **tx)
-        .await?;
-    let event = Event {
-        n,
-        attempt: i64::from(attempt),
-        state: result.state.as_str(),
-        remote_id: result.remote_id.as_deref(),
-        detail: result.detail.as_deref(),
-        at: now,
-    };
-    let hash = event.hash(&prev, &read_effect(&row)?);
-    sqlx::query(
-        "INSERT INTO effect_events (n, effect_key, attempt, state, remote_id, detail, at, prev_hash, hash) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-    )
-    .bind(n)
-    .bind(key.as_str())
-    .bind(event.attempt)
-    .bind(event.state)
-    .bind(event.remote_id)
-    .bind(event.detail)
-    .bind(now)
-    .bind(prev)
-    .bind(hash.as_slice())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// An event as it is hashed.
-struct Event<'a> {
-    n: i64,
-    attempt: i64,
-    state: &'a str,
-    remote_id: Option<&'a str>,
-    detail: Option<&'a str>,
-    at: i64,
-}
-
-impl Event<'_> {
-    /// Hashes the event after `prev`, with what its effect is. Every field counts with its length.
-    fn hash(&self, prev: &[u8], effect: &Effect) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        let mut field = |bytes: &[u8]| {
-            hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-            hash.update(bytes);
-        };
-        field(prev);
-        field(&self.n.to_be_bytes());
-        field(&self.attempt.to_be_bytes());
-        field(self.state.as_bytes());
-        for text in [self.remote_id, self.detail] {
-            field(&[u8::from(text.is_some())]);
-            field(text.unwrap_or_default().as_bytes());
+    let hash = match C::hash(row, prev) {
+        Ok(Ok(hash)) => hash,
+        Ok(Err(why)) => return Ok(Err(why)),
+        Err(error) if error.remedy() == Remedy::Refuse => return Ok(Err("it cannot be read any more")),
+        Err(StoreError::Database(sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))) => {
+            return Ok(Err("it cannot be read any more"));
         }
-        field(&self.at.to_be_bytes());
-        field(effect.key.as_str().as_bytes());
-        field(effect.tenant.as_bytes());
-        field(effect.playbook.0.as_bytes());
-        field(effect.run.0.as_bytes());
-        field(&effect.seq.to_be_bytes());
-        field(effect.step.as_bytes());
-        field(effect.action.as_bytes());
-        field(effect.target.as_bytes());
-        field(&[u8::from(effect.destructive)]);
-        field(&effect.params_digest.0);
-        hash.finalize().into()
+        Err(error) => return Err(error),
+    };
+    Ok(if row.try_get::<&[u8], _>("hash")? == hash { Ok(hash) } else { Err("it was changed") })
+}
+
+/// The number of the next event of a history, and the hash that it follows.
+pub(super) async fn end<C: Chained>(tx: &mut Tx) -> Result<(i64, Vec<u8>), StoreError> {
+    let last = sqlx::query(C::LAST).fetch_optional(&mut **tx).await?;
+    // Retention keeps the last event, so an empty chain is a new one.
+    Ok(match last {
+        Some(row) => (row.try_get::<i64, _>(0)? + 1, row.try_get(1)?),
+        None => (1, vec![0; 32]),
+    })
+}
+
+/// Fields that are hashed in their order. Each counts with its length, so that no two events read the same.
+#[derive(Default)]
+pub(super) struct Fields(Sha256);
+
+impl Fields {
+    pub(super) fn add(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        self.0.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+        self.0.update(bytes);
+    }
+
+    /// A text that may be missing, which is not the same as empty.
+    pub(super) fn add_text(&mut self, text: Option<&str>) {
+        self.add([u8::from(text.is_some())]);
+        self.add(text.unwrap_or_default());
+    }
+
+    pub(super) fn hash(self) -> [u8; 32] {
+        self.0.finalize().into()
     }
 }

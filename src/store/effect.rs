@@ -9,7 +9,7 @@ use super::budget::{ActionLimits, Budget, latest, over_budget};
 use super::run::{read_playbook_id, read_run_id};
 use super::stop::{self, Stop};
 use super::word::{ContentHash, EffectKey, EffectState};
-use super::{Store, StoreError, Tx, approval, at, chain, count};
+use super::{Store, StoreError, Tx, approval, at, count, effect_chain};
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
 
@@ -399,7 +399,7 @@ async fn write_intent(
         .await?;
     }
     let intent = Recorded { state: EffectState::Intended, remote_id: None, detail: None };
-    chain::append(tx, (&effect.key, attempt), &intent, now).await
+    effect_chain::append(tx, (&effect.key, attempt), &intent, now).await
 }
 
 /// Takes an effect to its next state, if it may go there.
@@ -419,7 +419,7 @@ pub(super) async fn step(tx: &mut Tx, known: &Effect, result: &Recorded, now: i6
     .bind(now)
     .execute(&mut **tx)
     .await?;
-    chain::append(tx, (&known.key, known.attempt), result, now).await
+    effect_chain::append(tx, (&known.key, known.attempt), result, now).await
 }
 
 /// Reads a row of `effects`.

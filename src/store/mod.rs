@@ -31,6 +31,7 @@ mod chain;
 mod content;
 mod doubt;
 mod effect;
+mod effect_chain;
 mod error;
 mod history;
 mod network;
@@ -58,7 +59,7 @@ use crate::fault::crash_point;
 
 pub use approval::{Approval, Closing, Heard, NewApproval, NewVoice, Voice};
 pub use budget::{ActionLimits, Budget, Used};
-pub use chain::Chain;
+pub use chain::{Chain, History};
 pub use content::{Accepted, Held, LiveList, LivePlaybook, Publication, Refusal};
 pub use doubt::Word;
 pub use effect::{Effect, Intended, NewEffect, Recent, Recorded};

@@ -8,12 +8,13 @@ use std::path::Path;
 
 use jiff::Timestamp;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
+use serde_json::{Value, json};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::budget::latest;
-use super::{Chain, Store, StoreError, Tx, at, count, open};
+use super::chain::{Chained, Fields, end};
+use super::{Store, StoreError, Tx, at, count, open};
 use crate::clock::SharedClock;
 
 /// A person's word about all actions.
@@ -111,27 +112,6 @@ impl Store {
         Ok(self.stops().await?.into_iter().find(|stop| holds(stop, tenant)))
     }
 
-    /// Looks through the whole history of stops.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; a broken chain is no error but an answer.
-    pub async fn verify_stops(&self) -> Result<Chain, StoreError> {
-        let rows = sqlx::query("SELECT * FROM stop_events ORDER BY n").fetch_all(&self.0.readers).await?;
-        let (mut events, mut head) = (0, [0; 32]);
-        for row in &rows {
-            events += 1;
-            let n: i64 = row.try_get("n")?;
-            let (prev, stored): (&[u8], &[u8]) = (row.try_get("prev_hash")?, row.try_get("hash")?);
-            let hash = hash(prev, (n, row.try_get("word")?), &read_stop(row)?);
-            if u64::try_from(n) != Ok(events) || prev != head || stored != hash {
-                return Ok(Chain::Broken { event: n, why: "a stop was changed or is missing" });
-            }
-            head = hash;
-        }
-        Ok(Chain::Intact { events, head })
-    }
-
     async fn write_stop(&self, word: &StopWord) -> Result<Stopped, StoreError> {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
@@ -155,6 +135,31 @@ impl Store {
         }
         tx.commit().await?;
         Ok(lifted)
+    }
+}
+
+/// The events of stops.
+pub(super) struct StopEvents;
+
+impl Chained for StopEvents {
+    const START: &'static str = "SELECT max(0, coalesce((SELECT max(n) FROM stop_events), 0) - $1)";
+    const PAGE: &'static str = "SELECT *, tenant AS about FROM stop_events WHERE n > $1 ORDER BY n LIMIT $2";
+    const LAST: &'static str = "SELECT n, hash FROM stop_events ORDER BY n DESC LIMIT 1";
+    // The events are all there is.
+    const STRAY: &'static str = "SELECT coalesce(tenant, '') FROM stop_events WHERE n < 1";
+    const STRAY_WHY: &'static str = "an event stands before the first";
+
+    fn hash(row: &SqliteRow, prev: &[u8]) -> Result<Result<[u8; 32], &'static str>, StoreError> {
+        Ok(Ok(hash(prev, (row.try_get("n")?, row.try_get("word")?), &read_stop(row)?)))
+    }
+
+    fn tell(row: &SqliteRow) -> Result<Value, StoreError> {
+        let Stop { tenant, reason, account, uid, at } = read_stop(row)?;
+        let (n, word): (i64, &str) = (row.try_get("n")?, row.try_get("word")?);
+        Ok(json!({
+            "history": "stops", "n": n, "at": at, "word": word, "tenant": tenant, "reason": reason,
+            "account": account, "uid": uid,
+        }))
     }
 }
 
@@ -185,13 +190,7 @@ fn holds(stop: &Stop, tenant: &str) -> bool {
 
 /// Adds an event to the end of the chain.
 async fn append(tx: &mut Tx, what: &str, word: &StopWord, now: i64) -> Result<Stop, StoreError> {
-    let last = sqlx::query("SELECT n, hash FROM stop_events ORDER BY n DESC LIMIT 1")
-        .fetch_optional(&mut **tx)
-        .await?;
-    let (n, prev) = match last {
-        Some(row) => (row.try_get::<i64, _>(0)? + 1, row.try_get::<Vec<u8>, _>(1)?),
-        None => (1, vec![0; 32]),
-    };
+    let (n, prev) = end::<StopEvents>(tx).await?;
     let StopWord { tenant, reason, account, uid } = word.clone();
     let stop = Stop { tenant, reason, account, uid, at: at(now)? };
     sqlx::query(
@@ -224,20 +223,15 @@ fn read_stop(row: &SqliteRow) -> Result<Stop, StoreError> {
 
 /// Hashes an event after `prev`. Every field counts with its length.
 fn hash(prev: &[u8], (n, word): (i64, &str), stop: &Stop) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    let mut field = |bytes: &[u8]| {
-        hash.update(u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-        hash.update(bytes);
-    };
-    field(prev);
-    field(&n.to_be_bytes());
-    field(word.as_bytes());
-    for text in [&stop.tenant, &stop.reason] {
-        field(&[u8::from(text.is_some())]);
-        field(text.as_deref().unwrap_or_default().as_bytes());
+    let mut fields = Fields::default();
+    fields.add(prev);
+    fields.add(n.to_be_bytes());
+    fields.add(word.as_bytes());
+    for text in [stop.tenant.as_deref(), stop.reason.as_deref()] {
+        fields.add_text(text);
     }
-    field(stop.account.as_bytes());
-    field(&stop.uid.to_be_bytes());
-    field(&stop.at.as_millisecond().to_be_bytes());
-    hash.finalize().into()
+    fields.add(stop.account.as_bytes());
+    fields.add(stop.uid.to_be_bytes());
+    fields.add(stop.at.as_millisecond().to_be_bytes());
+    fields.hash()
 }

@@ -106,7 +106,9 @@ async fn a_full_disk_is_an_error_and_nothing_is_half_done() {
     room(&store, 10_000).await;
     assert_eq!(store.intend(&effect(run, sent)).await.unwrap(), Intended::Go { attempt: 1 });
     store.settle(run, &settlement).await.unwrap();
-    let Chain::Intact { events, .. } = store.verify_chain().await.unwrap() else { panic!("broken") };
+    let Chain::Intact { events, .. } = store.verify(History::Effects, u32::MAX).await.unwrap() else {
+        panic!("broken")
+    };
     assert_eq!(events, u64::from(sent) + 1);
 }
 
@@ -135,7 +137,9 @@ async fn a_wait_that_is_given_up_leaves_the_journal_usable() {
     // Waits for whatever still goes on.
     assert!(matches!(store.intend(&effect(run, 99)).await.unwrap(), Intended::Go { .. }));
     // Each of them is there whole, or not at all.
-    let Chain::Intact { events, .. } = store.verify_chain().await.unwrap() else { panic!("broken") };
+    let Chain::Intact { events, .. } = store.verify(History::Effects, u32::MAX).await.unwrap() else {
+        panic!("broken")
+    };
     assert_eq!(events, u64::try_from(effects(&store).await).unwrap());
 }
 

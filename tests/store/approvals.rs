@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use huntbook::model::RunId;
 use huntbook::store::{
-    ApprovalState, Chain, Closing, Consent, ContentHash, Heard, Intended, NewApproval, NewEffect, NewVoice,
-    RunState, Settlement, Store, StoreError,
+    ApprovalState, Chain, Closing, Consent, ContentHash, Heard, History, Intended, NewApproval, NewEffect,
+    NewVoice, RunState, Settlement, Store, StoreError,
 };
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Executor as _;
@@ -76,7 +76,10 @@ async fn leave_is_spent_once_and_with_the_intent() {
     assert!(matches!(store.intend(&with_leave(run)).await.unwrap(), Intended::InDoubt { .. }));
     let words = now[0].voices.iter().map(|said| (said.by.as_str(), said.uid, said.note.as_deref()));
     assert_eq!(words.collect::<Vec<_>>(), [("lead", 1, Some("looked"))]);
-    assert!(matches!(store.verify_approvals().await.unwrap(), Chain::Intact { events: 3, .. }));
+    assert!(matches!(
+        store.verify(History::Approvals, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 3, .. }
+    ));
 }
 
 #[tokio::test]
@@ -96,7 +99,10 @@ async fn two_words_at_once_are_two_words() {
     let mut states = [state(&one), state(&other)];
     states.sort();
     assert_eq!(states, [ApprovalState::Awaiting, ApprovalState::Approved]);
-    assert!(matches!(store.verify_approvals().await.unwrap(), Chain::Intact { events: 3, .. }));
+    assert!(matches!(
+        store.verify(History::Approvals, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 3, .. }
+    ));
 }
 
 #[tokio::test]
@@ -175,9 +181,15 @@ async fn nobody_changes_what_was_asked_or_said_unseen() {
     ] {
         let (bench, store, _run, id) = asked(2).await;
         assert!(matches!(yes(&bench, &id, ("lead", 1)).await, Heard::Counts(_)));
-        assert!(matches!(store.verify_approvals().await.unwrap(), Chain::Intact { events: 2, .. }));
+        assert!(matches!(
+            store.verify(History::Approvals, u32::MAX).await.unwrap(),
+            Chain::Intact { events: 2, .. }
+        ));
         bench.raw().await.execute(statement).await.unwrap();
-        assert!(matches!(store.verify_approvals().await.unwrap(), Chain::Broken { .. }), "{statement}");
+        assert!(
+            matches!(store.verify(History::Approvals, u32::MAX).await.unwrap(), Chain::Broken { .. }),
+            "{statement}"
+        );
     }
 }
 
@@ -198,7 +210,10 @@ async fn what_waits_for_people_is_kept_and_the_rest_is_forgotten_in_its_time() {
         bench.clock.advance(SignedDuration::from_hours(24));
         store.retention(bench.now(), long).await.unwrap();
     }
-    assert!(matches!(store.verify_approvals().await.unwrap(), Chain::Intact { events: 1, .. }));
+    assert!(matches!(
+        store.verify(History::Approvals, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 1, .. }
+    ));
     let unknown = store.hear("nothing", &voice(Consent::Approve, "lead", 1)).await.unwrap_err();
     assert!(matches!(unknown, StoreError::Unknown { what: "approval", .. }));
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use huntbook::store::{Chain, EffectState, Intended, Store, StoreError, Word};
+use huntbook::store::{Chain, EffectState, History, Intended, Store, StoreError, Word};
 use sqlx::Executor as _;
 
 use crate::bench::{Bench, effect, result};
@@ -38,7 +38,10 @@ async fn a_person_s_word_is_written_beside_the_owner_and_chained() {
 
     // The owner goes on, and both wrote one chain.
     assert_eq!(store.intend(&not).await.unwrap(), Intended::Go { attempt: 2 });
-    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 9, .. }));
+    assert!(matches!(
+        store.verify(History::Effects, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 9, .. }
+    ));
     for (_effect, history) in store.run(run).await.unwrap().unwrap().effects {
         let said = history.iter().any(|event| event.detail.as_deref() == Some("a person says so"));
         assert!(said, "{history:?}");
@@ -113,15 +116,18 @@ async fn the_end_of_a_long_chain_is_checked_by_itself() {
         store.intend(&effect).await.unwrap();
         store.record(&effect.key, 1, &result(EffectState::Done)).await.unwrap();
     }
-    let Chain::Intact { events: 10, head } = store.verify_chain().await.unwrap() else {
+    let Chain::Intact { events: 10, head } = store.verify(History::Effects, u32::MAX).await.unwrap() else {
         panic!("the chain is intact");
     };
-    assert_eq!(store.verify_chain_end(3).await.unwrap(), Chain::Intact { events: 3, head });
+    assert_eq!(store.verify(History::Effects, 3).await.unwrap(), Chain::Intact { events: 3, head });
     let mut raw = bench.raw().await;
     raw.execute("DROP TRIGGER effect_events_kept").await.unwrap();
-    raw.execute("UPDATE effect_events SET detail = 'x' WHERE n = 2").await.unwrap();
-    assert!(matches!(store.verify_chain_end(3).await.unwrap(), Chain::Intact { .. }));
-    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Broken { event: 2, .. }));
+    raw.execute("UPDATE effect_events SET detail = 'x' WHERE n = 1").await.unwrap();
+    assert!(matches!(store.verify(History::Effects, 3).await.unwrap(), Chain::Intact { .. }));
+    assert!(matches!(
+        store.verify(History::Effects, u32::MAX).await.unwrap(),
+        Chain::Broken { event: 1, .. }
+    ));
     raw.execute("UPDATE effect_events SET detail = 'x' WHERE n = 9").await.unwrap();
-    assert!(matches!(store.verify_chain_end(3).await.unwrap(), Chain::Broken { event: 9, .. }));
+    assert!(matches!(store.verify(History::Effects, 3).await.unwrap(), Chain::Broken { event: 9, .. }));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use huntbook::store::{
-    ActionLimits, Budget, Chain, ContentHash, EffectState, Intended, NewEffect, Recorded, StoreError,
+    ActionLimits, Budget, Chain, ContentHash, EffectState, History, Intended, NewEffect, Recorded, StoreError,
 };
 use jiff::SignedDuration;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -146,7 +146,10 @@ async fn illegal_results_are_refused_and_leave_no_trace() {
     store.record(&effect.key, 1, &result(EffectState::Pending)).await.unwrap();
     store.record(&effect.key, 1, &result(EffectState::Failed)).await.unwrap();
     assert!(store.record(&effect.key, 1, &result(EffectState::Done)).await.is_err());
-    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 3, .. }));
+    assert!(matches!(
+        store.verify(History::Effects, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 3, .. }
+    ));
     let unknown = "nobody".parse().unwrap();
     let refused = store.record(&unknown, 1, &result(EffectState::Done)).await.unwrap_err();
     assert!(matches!(refused, StoreError::Unknown { what: "effect", .. }), "{refused}");
@@ -180,7 +183,7 @@ async fn what_a_dead_process_intended_is_parked() {
     assert_eq!(store.intend(&effect(run, "device:a")).await.unwrap(), Intended::Go { attempt: 2 });
     // What this process intends is not in doubt.
     assert_eq!(store.park_in_doubt().await.unwrap(), []);
-    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { .. }));
+    assert!(matches!(store.verify(History::Effects, u32::MAX).await.unwrap(), Chain::Intact { .. }));
 }
 
 #[tokio::test]
@@ -315,7 +318,10 @@ async fn many_at_once_cannot_overdraw_a_budget() {
     }
     let found = tasks.join_all().await;
     assert_eq!(found.iter().filter(|one| **one == GO).count(), 5);
-    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 5, .. }));
+    assert!(matches!(
+        store.verify(History::Effects, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 5, .. }
+    ));
 }
 
 #[tokio::test]
@@ -342,6 +348,8 @@ async fn a_changed_journal_is_noticed() {
         "UPDATE effects SET target = 'device:z' WHERE target = 'device:a'",
         "UPDATE effects SET run = (SELECT id FROM runs WHERE id <> effects.run) WHERE target = 'device:a'",
         "UPDATE effects SET state = 'notApplied' WHERE target = 'device:a'",
+        "UPDATE effects SET intended_at = intended_at - 86400000 WHERE target = 'device:a'",
+        "UPDATE effects SET changed_at = changed_at - 1 WHERE target = 'device:a'",
         "DELETE FROM effect_events WHERE n = 1",
         "DELETE FROM effect_events WHERE n = 3",
         "DELETE FROM effect_events WHERE n = (SELECT max(n) FROM effect_events)",
@@ -354,11 +362,14 @@ async fn a_changed_journal_is_noticed() {
             store.intend(&effect(run, target)).await.unwrap();
             store.record(&effect(run, target).key, 1, &result(EffectState::Done)).await.unwrap();
         }
-        assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 4, .. }));
+        assert!(matches!(
+            store.verify(History::Effects, u32::MAX).await.unwrap(),
+            Chain::Intact { events: 4, .. }
+        ));
         let mut raw = bench.raw().await;
         raw.execute(free).await.unwrap();
         raw.execute(tampering).await.unwrap();
-        let found = store.verify_chain().await.unwrap();
+        let found = store.verify(History::Effects, u32::MAX).await.unwrap();
         assert!(matches!(found, Chain::Broken { .. }), "{tampering}");
     }
 }

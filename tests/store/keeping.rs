@@ -2,7 +2,8 @@
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    Accepted, Chain, ContentHash, EffectState, Held, Publication, Refusal, RunFilter, RunState, StoreError,
+    Accepted, Chain, ContentHash, EffectState, Held, History, Publication, Refusal, RunFilter, RunState,
+    StoreError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -195,11 +196,17 @@ async fn retention_forgets_what_is_over_and_keeps_what_is_open() {
         store.runs(&RunFilter::default()).await.unwrap().iter().map(|one| one.run.id).collect();
     assert_eq!(left.len(), 3);
     assert!([newest, open, waiting].iter().all(|run| left.contains(run)));
-    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 1, .. }));
+    assert!(matches!(
+        store.verify(History::Effects, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 1, .. }
+    ));
     assert_eq!(store.unseen(TENANT, PLAYBOOK, &[identity(0), identity(1)]).await.unwrap(), [identity(1)]);
     // The chain goes on over the cut.
     store.record(&effect(newest, "device:c").key, 1, &result(EffectState::Done)).await.unwrap();
-    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 2, .. }));
+    assert!(matches!(
+        store.verify(History::Effects, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 2, .. }
+    ));
 }
 
 #[tokio::test]
@@ -257,7 +264,10 @@ async fn retention_does_not_cut_past_an_effect_in_doubt() {
     let swept = bench.days_pass(&store, 20).await;
     assert_eq!((swept.runs, swept.events), (0, 0));
     assert!(store.run(run).await.unwrap().is_some());
-    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 3, .. }));
+    assert!(matches!(
+        store.verify(History::Effects, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 3, .. }
+    ));
 }
 
 #[tokio::test]
@@ -275,7 +285,10 @@ async fn what_a_tenant_never_told_the_end_of_holds_history_for_as_long_as_it_is_
     store.intend(&effect(newest, "device:c")).await.unwrap();
     let swept = bench.days_pass(&store, 1).await;
     assert_eq!((swept.runs, swept.events), (1, 4));
-    assert!(matches!(store.verify_chain().await.unwrap(), Chain::Intact { events: 1, .. }));
+    assert!(matches!(
+        store.verify(History::Effects, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 1, .. }
+    ));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use huntbook::store::{Chain, Intended, StopWord, Stopped, Store};
+use huntbook::store::{Chain, History, Intended, StopWord, Stopped, Store};
 use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::bench::{Bench, TENANT, effect};
@@ -52,11 +52,17 @@ async fn a_stop_that_is_changed_or_taken_out_is_found() {
         stop(&bench, None).await;
         stop(&bench, Some(TENANT)).await;
         let store = bench.open().await;
-        assert!(matches!(store.verify_stops().await.unwrap(), Chain::Intact { events: 2, .. }));
+        assert!(matches!(
+            store.verify(History::Stops, u32::MAX).await.unwrap(),
+            Chain::Intact { events: 2, .. }
+        ));
         let mut raw = bench.raw().await;
         raw.execute(AssertSqlSafe(statement)).await.unwrap_err();
         raw.execute("DROP TRIGGER stop_events_kept; DROP TRIGGER stop_events_left").await.unwrap();
         raw.execute(AssertSqlSafe(statement)).await.unwrap();
-        assert!(matches!(store.verify_stops().await.unwrap(), Chain::Broken { .. }), "{statement}");
+        assert!(
+            matches!(store.verify(History::Stops, u32::MAX).await.unwrap(), Chain::Broken { .. }),
+            "{statement}"
+        );
     }
 }

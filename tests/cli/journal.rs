@@ -1,0 +1,120 @@
+//! What is read from the journal beside its owner: actions that are not settled, every event, and whether
+//! somebody changed one.
+
+use serde_json::Value;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Executor as _};
+use tempfile::TempDir;
+
+use huntbook::sim::{Apply, Fault};
+
+use crate::{PLAYBOOK, ask, ends, json, project, tenant, text};
+
+/// The events that `journal export` writes.
+async fn events(dir: &TempDir, more: &[&str]) -> Vec<Value> {
+    let output = ask(dir, &[&["journal", "export"], more].concat()).await;
+    ends(&output, 0);
+    text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A journal with an action whose answer was lost, a person's word about it, and a stop.
+async fn eventful() -> (huntbook::sim::Sim, TempDir) {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    let lost = Fault { reset: true, apply: Apply::Before, ..Fault::on("POST /mde/api/machines/*/tags") };
+    sim.set_faults(vec![lost]).unwrap();
+    ends(&ask(&dir, &["run", "tag"]).await, 1);
+    (sim, dir)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_settled_is_listed_and_every_event_is_written() {
+    let (sim, dir) = eventful().await;
+    let listed = ask(&dir, &["journal", "list"]).await;
+    ends(&listed, 1);
+    assert!(text(&listed.stdout).contains("parked"), "{}", text(&listed.stdout));
+    let listed = json(&ask(&dir, &["journal", "list", "--format", "json"]).await);
+    assert_eq!(
+        (listed[0]["state"].as_str(), listed[0]["action"].as_str()),
+        (Some("parked"), Some("tagDevice"))
+    );
+    ends(&ask(&dir, &["resolve", listed[0]["key"].as_str().unwrap(), "--done"]).await, 0);
+    let settled = ask(&dir, &["journal", "list"]).await;
+    ends(&settled, 0);
+    assert_eq!(text(&settled.stdout), "every action is settled\n");
+    ends(&ask(&dir, &["stop", "--reason", "wrong list"]).await, 0);
+
+    let all = events(&dir, &[]).await;
+    let states: Vec<_> =
+        all.iter().map(|event| event["state"].as_str().or(event["word"].as_str()).unwrap()).collect();
+    assert_eq!(states, ["intended", "unknown", "parked", "done", "stop"]);
+    for (n, event) in (1..).zip(&all[..4]) {
+        assert_eq!(
+            (&event["history"], &event["n"], &event["tenant"]),
+            (&"effects".into(), &n.into(), &"contoso".into())
+        );
+        assert_eq!((&event["effect"], &event["playbookName"]), (&listed[0]["key"], &"Tag servers".into()));
+    }
+    assert_eq!((&all[4]["history"], &all[4]["reason"]), (&"stops".into(), &"wrong list".into()));
+    let id = "2F6C9D54-7d0e-4b53-9d5e-6f0a3c1b8e77";
+    for (filter, count) in [
+        (["--tenant", "contoso"], 5),
+        (["--tenant", "fabrikam"], 1),
+        (["--playbook", "Tag servers"], 4),
+        (["--playbook", id], 4),
+        (["--since", "1h"], 5),
+        (["--since", "2999-01-01"], 0),
+    ] {
+        assert_eq!(events(&dir, &filter).await.len(), count, "{filter:?}");
+    }
+    let wrong = ask(&dir, &["journal", "export", "--playbook", "Tag server"]).await;
+    ends(&wrong, 2);
+    assert!(text(&wrong.stderr).contains("did you mean `Tag servers`?"), "{}", text(&wrong.stderr));
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_changed_byte_is_found_and_its_place_is_named() {
+    let (sim, dir) = eventful().await;
+    ends(&ask(&dir, &["stop", "--reason", "wrong list"]).await, 0);
+    let intact = ask(&dir, &["audit", "verify"]).await;
+    ends(&intact, 0);
+    let intact = text(&intact.stdout);
+    let lines: Vec<&str> = intact.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(
+        lines,
+        [
+            "effects    intact: 3 events checked",
+            "approvals  intact: 0 events checked",
+            "stops      intact: 1 event checked"
+        ]
+    );
+    let options = SqliteConnectOptions::new().filename(dir.path().join("huntbook.db"));
+    let mut raw = SqliteConnection::connect_with(&options).await.unwrap();
+    let effect: String =
+        sqlx::query_scalar("SELECT effect_key FROM effects").fetch_one(&mut raw).await.unwrap();
+    raw.execute("DROP TRIGGER effect_events_kept; DROP TRIGGER stop_events_kept").await.unwrap();
+    // The first letter of why nobody knows the fate of the action.
+    raw.execute("UPDATE effect_events SET detail = 'T' || substr(detail, 2) WHERE n = 2").await.unwrap();
+    raw.execute("UPDATE stop_events SET reason = 'Wrong list'").await.unwrap();
+    let found = ask(&dir, &["audit", "verify"]).await;
+    ends(&found, 1);
+    let found = text(&found.stdout);
+    let expect = format!("somebody changed the history of effects at event 2 ({effect}): it was changed");
+    assert!(found.contains(&expect), "{found}");
+    assert!(found.contains("somebody changed the history of stops at event 1: it was changed"), "{found}");
+    let found = json(&ask(&dir, &["audit", "verify", "--format", "json"]).await);
+    assert_eq!((&found["intact"], &found["histories"][0]["event"]), (&false.into(), &2.into()));
+    assert_eq!(
+        (&found["histories"][0]["about"], &found["histories"][1]["intact"]),
+        (&effect.as_str().into(), &true.into())
+    );
+    let status = ask(&dir, &["status"]).await;
+    ends(&status, 1);
+    assert!(text(&status.stdout).contains(&expect), "{}", text(&status.stdout));
+    // What cannot even be read is a place, too.
+    raw.execute("UPDATE effect_events SET state = CAST(x'ff' AS TEXT) WHERE n = 1").await.unwrap();
+    let found = text(&ask(&dir, &["audit", "verify"]).await.stdout);
+    assert!(found.contains(&format!("at event 1 ({effect}): it cannot be read any more")), "{found}");
+    sim.stop().await;
+}
