@@ -29,6 +29,7 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ use tokio::time::{Instant, sleep, timeout};
 use world::{FLEET, World, device, matches};
 
 /// Kills at random instants of `huntbook run`.
-const RANDOM_KILLS: u32 = 150;
+const RANDOM_KILLS: u32 = 220;
 /// Kills at random instants of `huntbook serve`.
 const SERVE_KILLS: u32 = 20;
 /// Devices that turn up before each start.
@@ -66,7 +67,7 @@ const POINTS: &[(&str, &[u32])] = &[
     ("c28_notify_marked", &[1, 2, 3]),
 ];
 /// How often the list of points is gone through.
-const ROUNDS: u32 = 2;
+const ROUNDS: u32 = 3;
 /// Longest a process may take when nobody kills it.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -106,6 +107,7 @@ impl Toll {
         self.before_batch += u32::from(unfinished.iter().any(|left| !left.run.batched));
         self.undecided += u32::from(unfinished.iter().any(|left| !left.items.is_empty()));
         self.untold += u32::from(0 < pending);
+        check_integrity(&path).await;
     }
 }
 
@@ -193,7 +195,7 @@ async fn no_kill_loses_or_doubles_anything() {
     finish(&world).await;
 
     tell(&format!("{toll:#?}"));
-    assert!(200 <= toll.kills, "{toll:?}");
+    assert!(400 <= toll.kills, "{toll:?}");
     assert!(20 <= toll.in_flight, "too few kills hit an effect in flight: {toll:?}");
     assert!(5 <= toll.before_batch, "too few kills hit a hunt: {toll:?}");
     assert!(20 <= toll.undecided, "too few kills hit items in the making: {toll:?}");
@@ -329,7 +331,11 @@ async fn check_journal(world: &World) {
     assert_eq!(store.pending().await.expect("the journal can be read"), 0, "messages are left over");
     assert!(store.effects_in(EffectState::Intended).await.expect("the journal can be read").is_empty());
     store.close().await;
+    check_integrity(&path).await;
+}
 
+/// Lets SQLite look through the whole file.
+async fn check_integrity(path: &Path) {
     let url = format!("sqlite://{}?mode=ro", path.display());
     let pool = sqlx::SqlitePool::connect(&url).await.expect("the file opens");
     let sound: String =
