@@ -31,8 +31,8 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::model::{Lists, PlaybookId, Secret};
 use huntbook::notify::Channels;
 use huntbook::plan::{Exclusions, World};
-use huntbook::sim::{HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, Sim, SimApp, SimOptions};
-use huntbook::store::{ContentHash, Run, RunFilter, Store, Trigger};
+use huntbook::sim::{Fault, HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, Sim, SimApp, SimOptions};
+use huntbook::store::{ContentHash, Run, RunFilter, RunState, Store, Trigger, Unarmed};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -429,4 +429,67 @@ async fn a_part_that_crashes_ends_the_daemon_when_what_runs_is_finished() {
     assert!(crash.is_panic() && crash.to_string().contains("the trap has sprung"), "{crash}");
     served.until_ended(1).await;
     served.store.close().await;
+}
+
+impl Served {
+    /// Waits until as many schedules are not followed.
+    async fn until_unarmed(&self, count: usize) -> Vec<Unarmed> {
+        for _look in 0..LOOKS_MAX {
+            let unarmed = self.store.unarmed().await.unwrap();
+            if unarmed.len() == count {
+                return unarmed;
+            }
+            SystemClock.sleep(LOOK_EVERY).await;
+        }
+        panic!("waited for {count}: {:#?}", self.store.unarmed().await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_playbook_that_lacks_a_permission_does_not_run_until_a_token_has_it() {
+    let place = Place::at("2026-03-01T12:10:00Z").await;
+    place.sim.set_apps(vec![SimApp::sample().without("ThreatHunting.Read.All")]);
+    place.put("arming", "every: 1h");
+    let served = place.serve().await;
+    let unarmed = served.until_unarmed(1).await.pop().unwrap();
+    assert_eq!(unarmed.lacks, "`ThreatHunting.Read.All` of Microsoft Graph (hunt)");
+    place.clock.set(served.next());
+    let mut skips = served.store.skips(PLAYBOOK).await.unwrap();
+    while skips.is_empty() {
+        SystemClock.sleep(LOOK_EVERY).await;
+        skips = served.store.skips(PLAYBOOK).await.unwrap();
+    }
+    assert_eq!(skips[0].slot, instant("2026-03-01T13:00:00Z"));
+    assert!(skips[0].reason.contains("not armed"), "{skips:?}");
+    assert_eq!((served.runs().await.len(), place.gate.asked()), (0, 0));
+
+    // The grant shows in the next token: the one at hand is still good, and is replaced.
+    place.sim.set_apps(vec![SimApp::sample()]);
+    place.clock.set(instant("2026-03-01T13:20:00Z"));
+    served.until_unarmed(0).await;
+    let run = served.start_next(&place).await;
+    assert_eq!((run.scheduled_for, run.state), (Some(instant("2026-03-01T14:00:00Z")), RunState::Ok));
+    served.end().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn unknown_is_not_missing() {
+    let place = Place::at("2026-03-01T12:10:00Z").await;
+    let body = json!({"error": "invalid_client", "error_codes": [7_000_222]});
+    let refused = Fault { status: Some(401), body: Some(body), ..Fault::on("POST /*/oauth2/v2.0/token") };
+    place.sim.set_faults(vec![refused]).unwrap();
+    place.put("arming", "every: 1h");
+    let served = place.serve().await;
+    // Nobody knows what the app may do; the run finds out.
+    let run = served.start_next(&place).await;
+    assert_eq!(run.state, RunState::Failed);
+    assert_eq!(served.store.unarmed().await.unwrap(), []);
+
+    // A token that cannot be read says nothing of what it allows.
+    let body = json!({"token_type": "Bearer", "expires_in": 3599, "access_token": "opaque"});
+    let opaque = Fault { status: Some(200), body: Some(body), ..Fault::on("POST /*/oauth2/v2.0/token") };
+    place.sim.set_faults(vec![opaque]).unwrap();
+    served.start_next(&place).await;
+    assert_eq!(served.store.unarmed().await.unwrap(), []);
+    served.end().await.unwrap();
 }

@@ -8,6 +8,8 @@
     reason = "test helpers; a failure fails the test"
 )]
 
+#[path = "doctor/arming.rs"]
+mod arming;
 #[path = "doctor/bench.rs"]
 mod bench;
 #[path = "doctor/grants.rs"]

@@ -128,9 +128,10 @@ pub(super) enum Command {
     /// for a person
     ///
     /// Also how the runs of the last 24 hours ended.
-    /// Checks the latest events of the journal, too; `audit verify` checks all. Exit code 1 if somebody has to look: a file was refused or is
-    /// held without being there, an action is parked, waits for approval or was cut off, actions are stopped, or the
-    /// journal was changed.
+    /// Checks the latest events of the journal, too; `audit verify` checks all. Exit code 1 if somebody has to
+    /// look: a file was refused or is held without being there, a schedule is not followed for want of
+    /// permissions, an action is parked, waits for approval or was cut off, actions are stopped, or the journal
+    /// was changed.
     Status,
     /// List the actions that are not settled, or write the events of the journal for other tools
     Journal {

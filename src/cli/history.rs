@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::args::{Output, Runs, Show, Shown};
 use super::exit::Exit;
-use super::output::{clean, say, say_json};
+use super::output::{clean, counted, say, say_json, tell};
 use super::run::Scratch;
 use super::{Misuse, report, tables};
 use crate::clock::SharedClock;
@@ -80,6 +80,11 @@ pub(super) async fn list(
     match format {
         Output::Json => say_json(&all.iter().map(Listed::json).collect::<Vec<_>>())?,
         Output::Text => say(&tables::runs(&all))?,
+    }
+    let unarmed = store.unarmed().await?.len();
+    if 0 < unarmed {
+        let schedules = counted((unarmed, "schedule"));
+        tell(&format!("{schedules} not followed for want of permissions: see `huntbook status`"));
     }
     Ok(Exit::Fine)
 }

@@ -11,7 +11,7 @@ use crate::daemon::Generation;
 use crate::model::Lists;
 use crate::plan::Plan;
 use crate::settings::Settings;
-use crate::store::{LivePlaybook, RunFilter, Skip, Store};
+use crate::store::{LivePlaybook, RunFilter, Skip, Store, Unarmed};
 
 /// A playbook in force.
 pub(super) struct InForce {
@@ -27,6 +27,8 @@ pub(super) struct InForce {
     last: Option<Listed>,
     /// What its schedule let go last, by tenant.
     skips: Vec<Skip>,
+    /// Where its schedule is not followed for want of permissions.
+    unarmed: Vec<Unarmed>,
 }
 
 /// Whether a playbook runs by itself.
@@ -51,6 +53,8 @@ pub(super) async fn read(
     let world = super::setup::world(settings, Lists::default());
     let generation = Generation::restore(&versions, store.live_lists().await?, &world);
     let mut all = Vec::with_capacity(versions.len());
+    let unarmed = store.unarmed().await?;
+    let known = |one: &&Unarmed| settings.tenants.contains_key(&one.tenant);
     for live in versions {
         let plan = generation.playbooks.get(&live.playbook).map(|live| &*live.plan);
         let filter = RunFilter { playbook: Some(live.playbook), limit: 1, ..RunFilter::default() };
@@ -59,9 +63,13 @@ pub(super) async fn read(
             None => None,
         };
         let mut next_due = None;
+        let of_it = unarmed.iter().filter(known).filter(|one| one.playbook == live.playbook);
+        let unarmed: Vec<Unarmed> = of_it.cloned().collect();
+        let is_armed = |tenant: &String| !unarmed.iter().any(|one| one.tenant == *tenant);
         let starts = plan.map_or(Starts::Never, |plan| starts(plan, now));
         if let (Some(plan), true, Starts::OnSchedule) = (plan, served, starts) {
-            for tenant in settings.tenants.keys().filter(|tenant| plan.is_for(tenant)) {
+            let armed = settings.tenants.keys().filter(|tenant| plan.is_for(tenant) && is_armed(tenant));
+            for tenant in armed {
                 // A version counts from when it came into force; what is older is the scheduler's to judge.
                 let last = store.last_slot(live.playbook, tenant).await?.unwrap_or(live.at).max(live.at);
                 let next = plan.rule.as_ref().and_then(|rule| rule.cadence.next_after(last));
@@ -75,6 +83,7 @@ pub(super) async fn read(
             next_due,
             last,
             skips: store.skips(live.playbook).await?,
+            unarmed,
             live,
         });
     }
@@ -102,6 +111,7 @@ impl InForce {
             "playbook": self.live.playbook, "playbookName": self.name, "file": self.live.file,
             "playbookVersion": self.live.hash, "since": self.live.at, "mode": self.mode,
             "starts": self.starts.as_str(), "nextDue": self.next_due, "lastRun": last, "skipped": self.skips,
+            "unarmed": self.unarmed,
         })
     }
 
@@ -113,11 +123,20 @@ impl InForce {
         })
     }
 
+    /// Where its schedule is not followed, a line for each tenant.
+    pub(super) fn unarmed(&self) -> impl Iterator<Item = String> {
+        self.unarmed.iter().map(|Unarmed { tenant, lacks, since, .. }| {
+            let (name, tenant) = (clean(&self.name, CELL_WIDTH), clean(tenant, CELL_WIDTH));
+            format!("{name} in {tenant} since {since:.0}: it lacks {}", clean(lacks, 400))
+        })
+    }
+
     /// When it runs next, for people.
     fn due(&self, now: Timestamp) -> String {
         match (self.starts, self.next_due) {
             (Starts::OnSchedule, Some(due)) if due <= now => "now".to_owned(),
             (Starts::OnSchedule, Some(due)) => format!("{due:.0}"),
+            (Starts::OnSchedule, None) if !self.unarmed.is_empty() => "not armed".to_owned(),
             (Starts::OnSchedule, None) => "nobody serves it".to_owned(),
             (Starts::OnDemand, _) => "on demand".to_owned(),
             (Starts::Off, _) => "switched off".to_owned(),

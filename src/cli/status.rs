@@ -108,12 +108,23 @@ impl Moment {
         format!("{}{ends}; {parked} parked", counted((runs, "run")))
     }
 
+    /// The schedules that are not followed for want of permissions, and what to do about it.
+    fn unarmed(&self) -> Vec<(&'static str, String)> {
+        let all = self.playbooks.iter().flat_map(InForce::unarmed);
+        let mut lines: Vec<_> = all.map(|unarmed| ("unarmed", unarmed)).collect();
+        if !lines.is_empty() {
+            lines.push(("", "`huntbook doctor` tells what to grant, and how".to_owned()));
+        }
+        lines
+    }
+
     fn needs_somebody(&self) -> bool {
         let alone = self.owner.is_none() && !(self.running.is_empty() && self.intended.is_empty());
         !self.refusals.is_empty()
             || !self.held.is_empty()
             || !self.parked.is_empty()
             || !self.approvals.is_empty()
+            || !self.unarmed().is_empty()
             || !self.stops.is_empty()
             || alone
             || self.intended.iter().any(|effect| self.is_stuck(effect))
@@ -181,8 +192,9 @@ impl Moment {
             let (name, tenant) = (clean(&run.playbook_name, CELL_WIDTH), clean(&run.tenant, CELL_WIDTH));
             line("running", format!("{name} in {tenant} since {:.0}, run {}{end}", run.started, run.id));
         }
-        for skipped in self.playbooks.iter().flat_map(InForce::skipped) {
-            line("skipped", skipped);
+        let skipped = self.playbooks.iter().flat_map(InForce::skipped).map(|skipped| ("skipped", skipped));
+        for (word, schedule) in self.unarmed().into_iter().chain(skipped) {
+            line(word, schedule);
         }
         for effect in &self.intended {
             let end = match self.owner {

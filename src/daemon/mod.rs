@@ -6,6 +6,7 @@
 
 mod alarm;
 mod approvals;
+mod arming;
 mod generation;
 mod held;
 mod left;

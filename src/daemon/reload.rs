@@ -99,6 +99,7 @@ impl Daemon {
         self.schedule(plans);
         // A run may have waited for what became of its playbook.
         self.0.left.notify_one();
+        self.0.rearm.send_replace(());
         self.0.outbox.notify_one();
         alarm::say(before, &next);
         Ok(())

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::approvals;
+use super::arming::Unarmed;
 use super::generation::{Generation, Status};
 use super::left::Tried;
 use super::loops::unless_over;
@@ -76,6 +77,10 @@ pub(super) struct Inner {
     pub(super) left: Notify,
     /// Turns of runs that are taken up: as many at once as run in their time.
     pub(super) turns: Semaphore,
+    /// Told when other playbooks may be in force.
+    pub(super) rearm: watch::Sender<()>,
+    /// What is not armed; `None` as long as nobody has looked.
+    pub(super) unarmed: tokio::sync::Mutex<Option<Unarmed>>,
     /// What reloads remember.
     known: Mutex<Known>,
     /// Held by a reload: there is one at a time.
@@ -144,6 +149,8 @@ impl Daemon {
             scheduler,
             outbox: Notify::new(),
             left: Notify::new(),
+            rearm: watch::Sender::default(),
+            unarmed: tokio::sync::Mutex::default(),
             turns,
             known: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
@@ -196,8 +203,9 @@ impl Daemon {
         loops.spawn(async move { watching.watch().await });
         loops.spawn(async move { delivering.deliver().await });
         loops.spawn(async move { cleaning.keep_house().await });
-        let following = self.clone();
+        let (following, arming) = (self.clone(), self.clone());
         loops.spawn(async move { following.follow().await });
+        loops.spawn(async move { Box::pin(arming.keep_armed()).await });
         let mut runs = Runs::default();
         // Before anything new: what is cut off keeps its playbook's turn.
         let mut ended = self.take_up_left(&mut runs).await;

@@ -8,7 +8,7 @@ use super::run::Daemon;
 use crate::diag::Chain;
 use crate::engine::{EngineError, Order, Ran};
 use crate::schedule::{Due, Start};
-use crate::store::{Effects, Remedy};
+use crate::store::{Effects, NewSkip, Remedy};
 
 /// How long the journal is left alone after it failed under a run, before that is tried again. Short, because
 /// what it matched waits; long enough that a full disk is not asked all the time.
@@ -52,6 +52,12 @@ impl Daemon {
         }
         if plan.expires.is_some_and(|expires| expires <= self.0.engine.clock.now()) {
             tracing::info!(playbook = %plan.about.name, "an expired playbook was due; it does not run");
+            return Ok(None);
+        }
+        if !self.is_armed(plan, &live.lists, &due.key.tenant) {
+            let why = "the app lacks permissions that the playbook needs: it is not armed";
+            let skip = NewSkip { slot: due.slot, behind: None, why };
+            self.0.engine.store.skip_slot(due.key.playbook, &due.key.tenant, &skip).await?;
             return Ok(None);
         }
         let order = Order {

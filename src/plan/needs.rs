@@ -1,6 +1,7 @@
 //! What a playbook needs to be allowed in a tenant, taken from the catalogues of inputs, actions and guards.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::{Input, Mode, Plan};
 use crate::action::{Remote, TargetKind};
@@ -28,6 +29,14 @@ pub struct Need {
     pub purposes: BTreeSet<String>,
     /// What becomes of it otherwise.
     pub weight: Weight,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let purposes: Vec<&str> = self.purposes.iter().map(String::as_str).collect();
+        let (role, api) = (self.permission.least(), self.permission.audience.portal_name());
+        write!(f, "`{role}` of {api} ({})", purposes.join(", "))
+    }
 }
 
 /// What was found of needs so far.

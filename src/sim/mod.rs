@@ -356,6 +356,12 @@ impl Sim {
         self.service.faults.replace(faults)
     }
 
+    /// Makes these the applications that the tenant knows, with the roles that its administrators have consented
+    /// to by now. Tokens that were issued stay as they are.
+    pub fn set_apps(&self, apps: Vec<SimApp>) {
+        self.service.directory.set_apps(apps);
+    }
+
     /// Stops: takes no more connections, lets requests under way end for two seconds, cuts the rest.
     pub async fn stop(mut self) {
         self.stop.cancel();

@@ -3,7 +3,7 @@
 //!
 //! The key pair is made once for each process and never leaves it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -93,7 +93,7 @@ pub(super) enum Version {
 /// The directory of one tenant.
 pub(super) struct Directory {
     identity: SimIdentity,
-    apps: Vec<SimApp>,
+    apps: RwLock<Vec<SimApp>>,
     token_life: SignedDuration,
     signer: Arc<Signer>,
 }
@@ -110,7 +110,12 @@ impl Directory {
         apps: Vec<SimApp>,
         token_life: SignedDuration,
     ) -> Result<Self, SimError> {
-        Ok(Self { identity, apps, token_life, signer: Signer::shared()? })
+        Ok(Self { identity, apps: RwLock::new(apps), token_life, signer: Signer::shared()? })
+    }
+
+    /// Makes these the applications registered.
+    pub(super) fn set_apps(&self, apps: Vec<SimApp>) {
+        *self.apps.write().unwrap_or_else(PoisonError::into_inner) = apps;
     }
 
     /// Whether a name in a path means this tenant.
@@ -174,7 +179,7 @@ impl Directory {
         Ok(Reply::json(StatusCode::OK, &body).with(CACHE_CONTROL, "no-store"))
     }
 
-    fn authenticate(&self, form: &Form) -> Result<&SimApp, Aadsts> {
+    fn authenticate(&self, form: &Form) -> Result<SimApp, Aadsts> {
         match form.grant_type.as_deref() {
             Some("client_credentials") => {}
             Some(other) => {
@@ -185,15 +190,17 @@ impl Directory {
             None => return Err(Aadsts::lacks("grant_type")),
         }
         let Some(client) = &form.client_id else { return Err(Aadsts::lacks("client_id")) };
-        let app =
-            self.apps.iter().find(|app| app.client_id.eq_ignore_ascii_case(client)).ok_or_else(|| {
-                let text = format!(
-                    "Application with identifier '{}' was not found in the directory '{}'.",
-                    shown(client),
-                    self.identity.domain
-                );
-                Aadsts::new((StatusCode::BAD_REQUEST, "unauthorized_client", 700_016), text)
-            })?;
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        let app = apps.iter().find(|app| app.client_id.eq_ignore_ascii_case(client)).cloned();
+        drop(apps);
+        let app = app.ok_or_else(|| {
+            let text = format!(
+                "Application with identifier '{}' was not found in the directory '{}'.",
+                shown(client),
+                self.identity.domain
+            );
+            Aadsts::new((StatusCode::BAD_REQUEST, "unauthorized_client", 700_016), text)
+        })?;
         match &form.client_secret {
             Some(secret) if secret == app.secret.expose() => Ok(app),
             Some(_) => Err(Aadsts::new(

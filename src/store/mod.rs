@@ -43,6 +43,7 @@ mod seen;
 mod slot;
 mod stop;
 mod suppress;
+mod unarmed;
 mod undone;
 mod unfinished;
 mod word;
@@ -72,6 +73,7 @@ pub use seen::Identity;
 pub use slot::{NewSkip, Skip};
 pub use stop::{Stop, StopWord, Stopped};
 pub use suppress::NewSuppression;
+pub use unarmed::Unarmed;
 pub use undone::{NextTime, ToldUndone};
 pub use unfinished::Unfinished;
 pub use word::{

@@ -147,4 +147,19 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// [`TenantError::SignIn`] if none is issued.
     async fn token_facts(&self, audience: Audience) -> Result<TokenFacts, TenantError>;
+
+    /// The same of the token at hand, if there is one; nobody is asked.
+    fn known_token_facts(&self, audience: Audience) -> Option<TokenFacts>;
+
+    /// The same of a token that was issued within `age_max`: an older one is replaced first, because it shows
+    /// what the app was granted then.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::SignIn`] if none is issued; a token that is still good stays in use.
+    async fn newer_token_facts(
+        &self,
+        audience: Audience,
+        age_max: jiff::SignedDuration,
+    ) -> Result<TokenFacts, TenantError>;
 }

@@ -110,6 +110,7 @@ impl Credential {
 pub(super) struct Token {
     pub(super) secret: Secret,
     pub(super) facts: TokenFacts,
+    issued_at: Timestamp,
     refresh_at: Timestamp,
 }
 
@@ -195,6 +196,33 @@ impl Tokens {
             Some(token) if now < token.facts.expires_at => Ok(self.ahead(slot, audience, token).await),
             _ => self.replace(slot, audience, None).await,
         }
+    }
+
+    /// Returns the token at hand, good or not.
+    pub(super) fn known(&self, audience: Audience) -> Option<Arc<Token>> {
+        self.slot(audience).current()
+    }
+
+    /// Returns a token that was issued within `age_max`. If an older one cannot be replaced, it stays in use.
+    pub(super) async fn newer(
+        &self,
+        audience: Audience,
+        age_max: SignedDuration,
+    ) -> Result<Arc<Token>, TenantError> {
+        let token = self.get(audience).await?;
+        let is_new = |token: &Token| token.issued_at.duration_until(self.clock.now()) < age_max;
+        if is_new(&token) {
+            return Ok(token);
+        }
+        let slot = self.slot(audience);
+        let mut pause = slot.flight.lock().await;
+        if let Some(token) = slot.current().filter(|current| is_new(current)) {
+            return Ok(token);
+        }
+        let token = self.request(audience).await?;
+        *pause = None;
+        slot.put(Some(Arc::clone(&token)));
+        Ok(token)
     }
 
     /// Returns a token other than the one the API has rejected.
@@ -303,7 +331,7 @@ impl Tokens {
             clock_ahead: claims::clock_ahead(answer.header("date"), self.clock.now()),
             ..TokenFacts::read(&issued.access_token, expires_at)
         };
-        Ok(Token { secret: issued.access_token, facts, refresh_at })
+        Ok(Token { secret: issued.access_token, facts, issued_at: asked_at, refresh_at })
     }
 }
 

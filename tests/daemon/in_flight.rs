@@ -4,7 +4,6 @@ use std::fs;
 
 use huntbook::engine::ItemOutcome::{self, Acted, Halted, Skipped};
 use huntbook::engine::{RUN_MAX, Report, RunState};
-use huntbook::sim::Fault;
 use huntbook::store::{self, EffectState};
 
 use super::*;

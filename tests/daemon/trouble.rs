@@ -1,7 +1,6 @@
 //! What becomes of what is due, and of the daemon, when the journal or a run fails.
 
 use huntbook::engine::RunState;
-use huntbook::sim::Fault;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
 

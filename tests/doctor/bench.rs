@@ -146,6 +146,17 @@ impl Bench {
         dir
     }
 
+    /// The binary in the folder, with the secrets in its environment.
+    pub(crate) fn command(&self, (sim, dir): (&Sim, &Path), arguments: &[&str]) -> tokio::process::Command {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_huntbook"));
+        command.args(arguments).current_dir(dir).env_clear().kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env("DOCTOR_HOOK", self.hook.clone().unwrap_or_else(|| format!("{}{HOOK_PATH}", sim.url())));
+        command.env("DOCTOR_MAIL", MAIL_PASSWORD);
+        command.envs(self.secret.as_ref().map(|secret| ("DOCTOR_SECRET", secret)));
+        command
+    }
+
     /// Runs the binary in the folder, and sees to it that no secret comes out.
     pub(crate) async fn run(
         &self,
@@ -153,13 +164,7 @@ impl Bench {
         arguments: &[&str],
         input: &str,
     ) -> (Option<i32>, String) {
-        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_huntbook"));
-        command.args(arguments).current_dir(dir).env_clear();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.env("DOCTOR_HOOK", self.hook.clone().unwrap_or_else(|| format!("{}{HOOK_PATH}", sim.url())));
-        command.env("DOCTOR_MAIL", MAIL_PASSWORD);
-        command.envs(self.secret.as_ref().map(|secret| ("DOCTOR_SECRET", secret)));
-        let mut child = command.spawn().unwrap();
+        let mut child = self.command((sim, dir), arguments).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
         let output = child.wait_with_output().await.unwrap();
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();

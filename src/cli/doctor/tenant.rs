@@ -238,7 +238,7 @@ impl Examined {
             let lacks = lacking(&playbook.needs, &self.granted);
             let said = |weight: Weight| -> Option<String> {
                 let of_weight = lacks.iter().filter(|need| need.weight == weight);
-                let all: Vec<String> = of_weight.map(|need| sentence(need)).collect();
+                let all: Vec<String> = of_weight.map(ToString::to_string).collect();
                 (!all.is_empty()).then(|| all.join("; "))
             };
             let about = ("permissions", playbook.name.as_str());
@@ -372,13 +372,6 @@ impl Examined {
         }
         format!("{head}\n{table}")
     }
-}
-
-/// What is missing, in words.
-fn sentence(need: &Need) -> String {
-    let purposes: Vec<&str> = need.purposes.iter().map(String::as_str).collect();
-    let permission = need.permission;
-    format!("`{}` of {} ({})", permission.least(), permission.audience.portal_name(), purposes.join(", "))
 }
 
 /// The first few names, and how many more there are.

@@ -13,7 +13,7 @@ mod users;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use self::devices::{Response, TagChange};
 use super::cloud::{Cloud, EndpointOverrides, Endpoints};
@@ -369,5 +369,17 @@ impl Tenant for Client {
 
     async fn token_facts(&self, audience: Audience) -> Result<TokenFacts, TenantError> {
         Ok(self.tokens.get(audience).await?.facts.clone())
+    }
+
+    fn known_token_facts(&self, audience: Audience) -> Option<TokenFacts> {
+        self.tokens.known(audience).map(|token| token.facts.clone())
+    }
+
+    async fn newer_token_facts(
+        &self,
+        audience: Audience,
+        age_max: SignedDuration,
+    ) -> Result<TokenFacts, TenantError> {
+        Ok(self.tokens.newer(audience, age_max).await?.facts.clone())
     }
 }
