@@ -7,6 +7,8 @@
 mod alerts;
 #[path = "engine/cut_off.rs"]
 mod cut_off;
+#[path = "engine/late.rs"]
+mod late;
 #[path = "engine/stopped.rs"]
 mod stopped;
 #[path = "engine/taken_back.rs"]
@@ -184,16 +186,15 @@ impl House {
 }
 
 async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
-    let client = client(sim, clock, HttpOptions::default());
     let clock: SharedClock = Arc::new(clock.clone());
+    let client = client(sim, Arc::clone(&clock), HttpOptions::default());
     let store = Store::open(&path, Arc::clone(&clock)).await.expect("the journal");
     let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
     Engine { store, clock, tenants, alerts: None }
 }
 
 /// The tenant over HTTP.
-fn client(sim: &Sim, clock: &ManualClock, options: HttpOptions) -> Arc<dyn Tenant> {
-    let clock: SharedClock = Arc::new(clock.clone());
+fn client(sim: &Sim, clock: SharedClock, options: HttpOptions) -> Arc<dyn Tenant> {
     let http = Http::open(options, Arc::clone(&clock)).expect("the HTTP client");
     let tenant_id = SimOptions::TENANT_ID.parse().expect("a tenant id");
     let secret = Secret::new(SimApp::SECRET.to_owned());

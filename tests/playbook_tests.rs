@@ -224,8 +224,14 @@ fn hours_pass_between_steps() {
 fn trouble_of_the_tenant_is_played() {
     plays(
         "  - name: throttled, and sent again after the wait
-    given: {faults: [{match: POST /machines/*/isolate, status: 429, retryAfter: 60, times: 2}]}
+    given: {faults: [{match: POST /machines/*/isolate, status: 429, retryAfter: 5, times: 2}]}
     expect: {acted: 1, requests: [{path: /machines/*/isolate, count: 3}]}
+  - name: throttled for longer than an action may wait, and done by the next run
+    steps:
+      - at: 0h
+        given: {faults: [{match: POST /machines/*/isolate, status: 429, retryAfter: 60, times: 1}]}
+        expect: {run: partial, failed: 1, requests: [{path: /machines/*/isolate, count: 1}]}
+      - {at: 15m, expect: {acted: 1}}
   - name: refused
     given: {faults: [{match: POST /machines/*/isolate, status: 403}]}
     expect: {run: partial, failed: [{id: isolate, device: wks-1.contoso.example}]}

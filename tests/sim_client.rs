@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use huntbook::clock::{Clock as _, SharedClock, SystemClock};
-use huntbook::http::{Http, HttpOptions};
+use huntbook::http::{Http, HttpOptions, Open};
 use huntbook::model::{
     AlertSeverity, AlertStatus, Classification, Determination, DeviceId, IncidentStatus, Secret, Wanted,
 };
@@ -116,7 +116,7 @@ fn operations() -> Vec<Operation> {
 async fn every_operation_takes_effect_once() {
     let (sim, client) = sample().await;
     for operation in operations() {
-        let receipt = client.apply(&operation).await.unwrap();
+        let receipt = client.apply(&operation, &Open).await.unwrap();
         assert_ne!(receipt.state, RemoteState::AlreadyInForce, "{operation}");
     }
     let expected = [
@@ -143,13 +143,13 @@ async fn every_operation_takes_effect_once() {
 #[tokio::test]
 async fn an_action_is_followed_and_a_second_one_is_not_added() {
     let (sim, client) = sample().await;
-    let receipt = client.apply(&isolate()).await.unwrap();
+    let receipt = client.apply(&isolate(), &Open).await.unwrap();
     assert_eq!(receipt.state, RemoteState::Pending);
     let action = client.machine_action(receipt.remote_id.as_ref().unwrap()).await.unwrap();
     assert!(action.status == ActionStatus::Pending);
     let since = SystemClock.now().checked_sub(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(client.machine_actions(&device(), since).await.unwrap().len(), 1);
-    assert_eq!(client.apply(&isolate()).await.unwrap(), receipt, "it is the one under way");
+    assert_eq!(client.apply(&isolate(), &Open).await.unwrap(), receipt, "it is the one under way");
     assert_eq!(effects(&sim).len(), 1);
     assert_eq!(client.machine(&device()).await.unwrap().id, device());
 }
@@ -200,7 +200,7 @@ async fn a_refused_token_is_renewed_once_and_the_change_made_once() {
     let (sim, client) = sample().await;
     let refused = Fault { status: Some(401), times: Some(1), ..Fault::on("POST /api/machines/*/isolate") };
     sim.set_faults(vec![refused]).unwrap();
-    client.apply(&isolate()).await.unwrap();
+    client.apply(&isolate(), &Open).await.unwrap();
     assert_eq!(effects(&sim), [format!("isolate {DEVICE}")]);
     let tokens = sim.requests().iter().filter(|entry| entry.path.ends_with("/token")).count();
     assert_eq!(tokens, 2);
@@ -214,7 +214,7 @@ async fn a_lost_answer_is_not_sent_again() {
         let (sim, client) = sample().await;
         let lost = Fault { reset: true, apply, ..Fault::on("POST /api/machines/*/isolate") };
         sim.set_faults(vec![lost]).unwrap();
-        let error = client.apply(&isolate()).await.unwrap_err();
+        let error = client.apply(&isolate(), &Open).await.unwrap_err();
         assert_eq!(error.applied(), huntbook::http::Applied::Unknown, "{error}");
         assert_eq!(effects(&sim).len(), expected);
         let tries = sim.requests().iter().filter(|entry| entry.path.ends_with("/isolate")).count();

@@ -1,4 +1,4 @@
-//! Every action huntbook knows: what it does, with which permissions, and whether it can hurt.
+//! Every action huntbook knows: what it does, with which permissions, and at what it is aimed.
 
 use crate::tenant::{ActionKind, Permission, permission};
 
@@ -17,15 +17,6 @@ pub enum TargetKind {
     Alert,
 }
 
-/// Whether an action can hurt when it is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Impact {
-    /// Changes a record: tags, status, comments.
-    Record,
-    /// Takes something away from a person or a machine: counted by guards, never repeated in doubt.
-    Disruptive,
-}
-
 /// What is known about a kind of action.
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
@@ -37,8 +28,6 @@ pub struct Spec {
     pub beside: &'static [Permission],
     /// What it is aimed at.
     pub target: TargetKind,
-    /// Whether it can hurt.
-    pub impact: Impact,
     /// The action that takes it back.
     pub undo: Option<ActionKind>,
     /// Whether the service works on it after it has answered.
@@ -75,7 +64,6 @@ impl ActionKind {
             },
             Self::RunAntivirusScan => Spec {
                 summary: "Scans a device with Defender Antivirus.",
-                impact: Impact::Record,
                 ..device("POST /api/machines/{id}/runAntiVirusScan")
             },
             Self::TagDevice => {
@@ -89,7 +77,6 @@ impl ActionKind {
                 endpoint: "POST /api/indicators",
                 beside: &[],
                 target: TargetKind::Indicator,
-                impact: Impact::Disruptive,
                 undo: None,
                 remote: Remote::AtOnce,
             },
@@ -120,39 +107,23 @@ impl ActionKind {
 
 /// An action on a device that the device carries out when it picks it up.
 const fn device(endpoint: &'static str) -> Spec {
-    Spec {
-        summary: "",
-        endpoint,
-        beside: &[],
-        target: TargetKind::Device,
-        impact: Impact::Disruptive,
-        undo: None,
-        remote: Remote::Later,
-    }
+    Spec { summary: "", endpoint, beside: &[], target: TargetKind::Device, undo: None, remote: Remote::Later }
 }
 
 /// A change of a device's tags.
 const fn tag() -> Spec {
     let spec = device("POST /api/machines/{id}/tags");
-    Spec { impact: Impact::Record, remote: Remote::AtOnce, ..spec }
+    Spec { remote: Remote::AtOnce, ..spec }
 }
 
 /// An action on a user.
 const fn user(endpoint: &'static str) -> Spec {
-    Spec {
-        summary: "",
-        endpoint,
-        beside: &[],
-        target: TargetKind::User,
-        impact: Impact::Disruptive,
-        undo: None,
-        remote: Remote::AtOnce,
-    }
+    Spec { summary: "", endpoint, beside: &[], target: TargetKind::User, undo: None, remote: Remote::AtOnce }
 }
 
 /// A change of a record in Defender XDR.
 const fn case(endpoint: &'static str, target: TargetKind) -> Spec {
-    Spec { target, impact: Impact::Record, ..user(endpoint) }
+    Spec { target, ..user(endpoint) }
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ mod catalogue;
 mod step;
 
 pub use approval::{Approval, Approvers, NotAllowed, TIMEOUT, TIMEOUT_MAX, TIMEOUT_MIN};
-pub use catalogue::{Impact, Remote, Spec, TargetKind};
+pub use catalogue::{Remote, Spec, TargetKind};
 pub use step::{ActionError, Call, IncidentParams, IndicatorParams, Params, Step, Tags};
 
-pub use crate::tenant::ActionKind;
+pub use crate::tenant::{ActionKind, Impact};

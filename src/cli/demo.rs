@@ -57,10 +57,10 @@ pub(super) async fn run(arguments: &Demo, format: Output, clock: SharedClock) ->
         return Ok(Exit::Refused);
     }
     let plans = plans.into_iter().filter_map(|compiled| compiled.plan).map(Arc::new).collect();
-    let play = async {
+    let play = Box::pin(async {
         let reports = stage.play(plans, Arc::new(in_force)).await?;
         deliver(&stage.engine, &stage.channels, reports).await
-    };
+    });
     let reports = unless_ended(play).await?;
     match format {
         Output::Json => say_json(&reports)?,

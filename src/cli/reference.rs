@@ -38,7 +38,7 @@ fn action(kind: ActionKind) -> serde_json::Value {
         "endpoint": spec.endpoint,
         "roles": kind.permissions().map(Permission::least).collect::<Vec<_>>(),
         "target": format!("{:?}", spec.target).to_lowercase(),
-        "disruptive": spec.impact == Impact::Disruptive,
+        "disruptive": kind.impact() == Impact::Disruptive,
         "undo": spec.undo.map(ActionKind::as_str),
         "ends": match spec.remote {
             Remote::AtOnce => "with the answer",

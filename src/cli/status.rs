@@ -23,8 +23,8 @@ use crate::store::{Approval, Effect, EffectState, Held, Refusal, Run, RunFilter,
 /// and `audit verify` checks all.
 const EVENTS_MAX: u32 = 20_000;
 
-/// How long an action may be without a result while its process lives. A throttled call waits for at most
-/// fifteen minutes; twice that is not waiting any more.
+/// How long an action may be without a result while its process lives. What has to be read around it waits for at
+/// most fifteen minutes; twice that is not waiting any more.
 const RESULT_WITHIN: SignedDuration = SignedDuration::from_mins(30);
 
 /// How far back runs are counted.

@@ -11,18 +11,21 @@ use super::context::{Context, Work};
 use super::decide::{Decision, Fate};
 use super::leave::{Course, Turn};
 use super::lookup::bare;
+use super::passage::{Passage, shows_in_force};
 use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState};
 use super::undone::{is_undone, next_time};
 use super::{Engine, EngineError};
 use crate::action::{Call, Impact, Remote, Step};
 use crate::diag::Chain;
 use crate::fault::crash_point;
+use crate::guard;
 use crate::http::Applied;
+use crate::model::Term;
 use crate::store::{
-    ActionLimits, Approval, ContentHash, Effect, EffectKey, EffectState, Intended, NewEffect, NextTime,
+    ActionLimits, Approval, ContentHash, EffectKey, EffectState, Intended, NewEffect, NextTime, Opposite,
     Recorded, Settlement, StoreError,
 };
-use crate::tenant::{Receipt, RemoteState, TenantError};
+use crate::tenant::{ActionStatus, MachineAction, Receipt, RemoteState, TenantError};
 
 impl Engine {
     /// Deals with every item of a run, and ends the run. `earlier` tells of the items that were dealt with
@@ -128,6 +131,10 @@ impl Engine {
             let why = if context.remembers() { "the playbook only observes" } else { "dry run" };
             return Ok(not_sent(step, call, StepState::Planned, why));
         }
+        // The wait for a token may be long: what is asked next is asked after it.
+        if let Err(error) = context.tenant.token_facts(call.kind.audience()).await {
+            return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
+        }
         let limits = match self.still_may(context, turn)? {
             Ok(limits) => limits,
             Err(why) => return Ok(not_sent(step, call, StepState::Halted, &why)),
@@ -135,9 +142,9 @@ impl Engine {
         let allowed = if leave.is_some() { limits.ceilings.action_limits() } else { limits.action_limits() };
         let effect = NewEffect { leave, ..new_effect(context, (seq, place), (step, call), allowed) };
         crash_point("c08_before_intent");
-        let attempt = match self.intend(&effect).await {
+        let attempt = match self.intend(context, call, &effect).await {
             Ok(Ready::Go { attempt }) => attempt,
-            Ok(Ready::InForce(other)) => return Ok(in_force(step, call, &other)),
+            Ok(Ready::InForce(theirs)) => return Ok(in_force(step, call, &theirs)),
             Ok(Ready::Refused(why)) => return Ok(refused(step, call, &why)),
             // This one call is wrong; the others of the run are not.
             Err(error @ StoreError::KeyReused { .. }) => {
@@ -150,9 +157,17 @@ impl Engine {
             crash_point("c24_approval_consumed");
         }
         crash_point("c10_before_send");
-        let answer = context.tenant.apply(&call.operation).await;
+        let passage = Passage::open(self, &effect.tenant);
+        let answer = context.tenant.apply(&call.operation, &passage).await;
         crash_point("c14_response_parsed");
-        let (recorded, report) = judge(step, call, &answer);
+        let (recorded, report) = match judge(step, call, &answer) {
+            (recorded, _)
+                if recorded.state == EffectState::Unknown && shows_in_force(context, call).await =>
+            {
+                judged(step, call, (EffectState::Done, StepState::Done), (None, Some(READ_BACK.to_owned())))
+            }
+            judged => judged,
+        };
         if let Err(error) = self.store.record(&effect.key, attempt, &recorded).await {
             tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");
             return Err(error.into());
@@ -165,21 +180,35 @@ impl Engine {
         Ok(report)
     }
 
-    /// Writes an intent down. If another run is at the same action, the tenant is asked how that stands.
-    async fn intend(&self, effect: &NewEffect) -> Result<Ready, StoreError> {
-        let mut intended = self.store.intend(effect).await?;
-        if let Intended::Elsewhere { key, run, state: EffectState::Pending } = &intended
-            && let Some(other) = self.end_of(*run, key).await?
-        {
-            if other.state == EffectState::Done {
-                return Ok(Ready::InForce(Box::new(other)));
+    /// Writes an intent down. If another run is at the same action or at the opposite, the tenant is asked how
+    /// that stands. One that has ended is out of the way; if it was the same and was done, only the tenant can say
+    /// whether somebody has taken it back since.
+    async fn intend(
+        &self,
+        context: &Context<'_>,
+        call: &Call,
+        effect: &NewEffect,
+    ) -> Result<Ready, StoreError> {
+        let intended = self.store.intend(effect).await?;
+        let (Intended::Elsewhere { key, run, state: EffectState::Pending }
+        | Intended::Opposite { key, run, state: EffectState::Pending, .. }) = &intended
+        else {
+            return Ok(intended.into());
+        };
+        let Some(other) = self.end_of(*run, key).await? else { return Ok(intended.into()) };
+        if matches!(intended, Intended::Elsewhere { .. }) && other.state == EffectState::Done {
+            match context.tenant.in_force(&call.operation).await {
+                Ok(Some(theirs)) if theirs.status == Term::Known(ActionStatus::Succeeded) => {
+                    return Ok(Ready::InForce(theirs));
+                }
+                Ok(_none) => {}
+                Err(error) => {
+                    tracing::debug!(target = %effect.target, error = %Chain(&error), "the tenant does not say what is in force");
+                    return Ok(intended.into());
+                }
             }
-            intended = self.store.intend(effect).await?;
         }
-        Ok(match intended {
-            Intended::Go { attempt } => Ready::Go { attempt },
-            other => Ready::Refused(other),
-        })
+        Ok(self.store.intend(effect).await?.into())
     }
 }
 
@@ -187,10 +216,19 @@ impl Engine {
 enum Ready {
     /// Its intent is on disk.
     Go { attempt: u32 },
-    /// Another run has just done it.
-    InForce(Box<Effect>),
+    /// The tenant shows the same in force.
+    InForce(MachineAction),
     /// It may not.
     Refused(Intended),
+}
+
+impl From<Intended> for Ready {
+    fn from(intended: Intended) -> Self {
+        match intended {
+            Intended::Go { attempt } => Self::Go { attempt },
+            other => Self::Refused(other),
+        }
+    }
 }
 
 impl Fate<'_> {
@@ -234,7 +272,7 @@ fn new_effect(
 ) -> NewEffect {
     let operation = serde_json::to_value(&call.operation).unwrap_or(Value::Null).to_string();
     let key = effect_key(context, (seq, place), (step, call));
-    let destructive = call.kind.spec().impact == Impact::Disruptive;
+    let destructive = call.kind.impact() == Impact::Disruptive;
     NewEffect {
         key,
         run: context.run,
@@ -247,38 +285,53 @@ fn new_effect(
         params_digest: ContentHash::of(operation.as_bytes()),
         limits: Some(limits),
         destructive,
+        opposite: guard::opposite(call.kind.as_str())
+            .map(|action| Opposite { action: action.to_owned(), within: guard::OPPOSITE_WITHIN }),
         leave: None,
     }
 }
 
+/// What is noted of an action whose answer was lost and that the tenant shows in force all the same.
+const READ_BACK: &str = "no answer came, and the tenant shows it in force";
+
 /// What the answer to a call means, for the journal and for people.
 fn judge(step: &Step, call: &Call, answer: &Result<Receipt, TenantError>) -> (Recorded, StepReport) {
-    let (effect, state, remote_id, detail) = match answer {
+    let (states, remote_id, detail) = match answer {
         Ok(receipt) => {
             let remote_id = receipt.remote_id.as_ref().map(ToString::to_string);
             match (receipt.state, call.kind.spec().remote) {
                 (RemoteState::Pending, Remote::Later) => {
-                    (EffectState::Pending, StepState::Accepted, remote_id, None)
+                    ((EffectState::Pending, StepState::Accepted), remote_id, None)
                 }
                 (RemoteState::Pending | RemoteState::Done, _) => {
-                    (EffectState::Done, StepState::Done, remote_id, None)
+                    ((EffectState::Done, StepState::Done), remote_id, None)
                 }
-                (RemoteState::AlreadyInForce, _) => (
-                    EffectState::Done,
-                    StepState::AlreadyInForce,
-                    remote_id,
-                    Some("it was under way or in force already".to_owned()),
-                ),
+                (RemoteState::AlreadyInForce, _) => {
+                    let why = "it was in force already".to_owned();
+                    ((EffectState::Done, StepState::AlreadyInForce), remote_id, Some(why))
+                }
             }
         }
         Err(error) => {
-            let why = Some(Chain(error).to_string());
-            match error.applied() {
-                Applied::No => (EffectState::NotApplied, StepState::Failed, None, why),
-                Applied::Unknown => (EffectState::Unknown, StepState::Parked, None, why),
-            }
+            let why = error.withheld().map_or_else(|| Chain(error).to_string(), str::to_owned);
+            let states = match error.applied() {
+                Applied::No if error.withheld().is_some() => (EffectState::NotApplied, StepState::Halted),
+                Applied::No => (EffectState::NotApplied, StepState::Failed),
+                Applied::Unknown => (EffectState::Unknown, StepState::Parked),
+            };
+            (states, None, Some(why))
         }
     };
+    judged(step, call, states, (remote_id, detail))
+}
+
+/// What came of a call that was sent.
+fn judged(
+    step: &Step,
+    call: &Call,
+    (effect, state): (EffectState, StepState),
+    (remote_id, detail): (Option<String>, Option<String>),
+) -> (Recorded, StepReport) {
     let recorded = Recorded { state: effect, remote_id: remote_id.clone(), detail: detail.clone() };
     let report = StepReport { reason: detail, remote_id, ..not_sent(step, call, state, "") };
     (recorded, report)
@@ -310,6 +363,14 @@ fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
             let why = format!("run {run} has the same action on the same target under way ({state})");
             not_sent(step, call, StepState::Halted, &why)
         }
+        Intended::Opposite { run, state, action, at, .. } if state.is_settled() => {
+            let why = format!("run {run} had {action} on the same target at {at:.0}: too short a while ago");
+            not_sent(step, call, StepState::Skipped, &why)
+        }
+        Intended::Opposite { run, state, action, .. } => {
+            let why = format!("run {run} has {action} on the same target under way or in doubt ({state})");
+            not_sent(step, call, StepState::Halted, &why)
+        }
         Intended::NoLeave => {
             not_sent(step, call, StepState::Void, "there is no leave for exactly this any more")
         }
@@ -321,11 +382,10 @@ fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
     }
 }
 
-/// What is reported when another run has done the same.
-fn in_force(step: &Step, call: &Call, other: &Effect) -> StepReport {
-    let why = format!("run {} has done it", other.run);
-    let report = not_sent(step, call, StepState::AlreadyInForce, &why);
-    StepReport { remote_id: other.remote_id.clone(), ..report }
+/// What is reported when the tenant shows the same in force.
+fn in_force(step: &Step, call: &Call, theirs: &MachineAction) -> StepReport {
+    let report = not_sent(step, call, StepState::AlreadyInForce, "the tenant shows the same in force");
+    StepReport { remote_id: Some(theirs.id.to_string()), ..report }
 }
 
 const fn budget_name(budget: crate::store::Budget) -> &'static str {

@@ -58,7 +58,7 @@ impl Lookup {
 
 /// A call as guards see it, without leave.
 pub(super) fn candidate((seq, call): (u32, &Call), target: Target) -> Candidate {
-    let destructive = call.kind.spec().impact == Impact::Disruptive;
+    let destructive = call.kind.impact() == Impact::Disruptive;
     Candidate { seq, action: call.kind.as_str().to_owned(), target, destructive, approved: false }
 }
 

@@ -16,6 +16,7 @@ mod follow;
 mod in_force;
 mod leave;
 mod lookup;
+mod passage;
 mod report;
 mod resume;
 mod stopped;

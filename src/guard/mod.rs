@@ -12,8 +12,9 @@
 //!   still a mistake. A playbook may say that all of it waits for people's leave instead ([`OnExceed`]);
 //!   what people said yes to is then held against the settings' limits alone.
 //!
-//! The journal counts once more, in the transaction of each intent ([`GuardLimits::action_limits`]), so
-//! that two runs at once cannot pass a limit between them.
+//! The journal counts once more, in the transaction of each intent ([`GuardLimits::action_limits`]), and looks
+//! there for the opposite once more, so that two runs at once cannot pass a limit between them or get into each
+//! other's way.
 //!
 //! To add a limit: a field of [`GuardLimits`], a variant of [`Exceeded`], a line in `exceeded`.
 
@@ -141,7 +142,8 @@ fn planned(candidates: &[Candidate]) -> BTreeMap<String, BTreeSet<&str>> {
 }
 
 /// The action that undoes `action`.
-fn opposite(action: &str) -> Option<&'static str> {
+#[must_use]
+pub fn opposite(action: &str) -> Option<&'static str> {
     OPPOSITES.iter().find_map(|(one, other)| {
         if *one == action {
             Some(*other)

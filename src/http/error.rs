@@ -54,6 +54,14 @@ pub enum HttpError {
     /// A body has no JSON form.
     #[error("the body of the request cannot be encoded")]
     Body(#[source] serde_json::Error),
+    /// It was not sent, because somebody said no right before.
+    #[error("`{request}` was not sent: {why}")]
+    Withheld {
+        /// The request.
+        request: String,
+        /// Why.
+        why: String,
+    },
     /// No connection came about: name, network, proxy or TLS.
     #[error("`{request}` found no connection")]
     Connect {
@@ -123,6 +131,7 @@ impl HttpError {
             | Self::Address { .. }
             | Self::Header
             | Self::Body(_)
+            | Self::Withheld { .. }
             | Self::Large { .. } => Retry::Never,
             Self::Connect { .. } | Self::Lost { .. } | Self::Late { .. } | Self::Cut { .. } => Retry::Backoff,
             Self::Doubtful(last) => last.retry(),
@@ -138,6 +147,7 @@ impl HttpError {
             | Self::Address { .. }
             | Self::Header
             | Self::Body(_)
+            | Self::Withheld { .. }
             | Self::Connect { .. } => Applied::No,
             Self::Lost { .. }
             | Self::Late { .. }

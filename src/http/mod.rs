@@ -11,6 +11,7 @@
 mod address;
 mod error;
 mod exchange;
+mod gate;
 mod pool;
 mod request;
 mod retry;
@@ -20,11 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 pub use address::Address;
 pub use error::{Applied, HttpError, Refusal, Retry};
 pub use exchange::{Answer, Chunks};
+pub use gate::{Gate, Open};
 pub use request::Request;
 pub use retry::{Jitter, retry_after};
 pub use wire::{Pieces, Wire};
@@ -141,20 +143,50 @@ impl Http {
         repeat: Repeat,
         limits: &Limits,
     ) -> Result<Answer, HttpError> {
+        self.send_through(&Open, request, repeat, limits).await
+    }
+
+    /// The same for a request that may come too late, or be stopped: `gate` is asked right before each sending.
+    ///
+    /// # Errors
+    ///
+    /// As [`Http::send`]; [`HttpError::Withheld`] if the gate was shut.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`Http::send`].
+    pub async fn send_through(
+        &self,
+        gate: &dyn Gate,
+        request: &Request,
+        repeat: Repeat,
+        limits: &Limits,
+    ) -> Result<Answer, HttpError> {
         let mut patience = Patience::new(repeat);
         loop {
-            let tried = match self.attempt(request, repeat, limits).await {
-                Ok(mut chunks) => chunks.read_all().await.map(|body| Answer::new(chunks.head(), body)),
-                Err(error) => Err(error),
+            let tried = match gate.pass().await {
+                Ok(()) => self.exchange(request, repeat, limits).await,
+                Err(why) => Err(HttpError::Withheld { request: request.to_string(), why }),
             };
             match tried {
                 Ok(answer) => return Ok(answer),
                 Err(error) => {
-                    let given_up = self.wait_or_give_up(error, &mut patience).await;
+                    let given_up = self.wait_or_give_up(error, &mut patience, gate.until()).await;
                     given_up.map_err(|last| if request.is_read() { last } else { patience.verdict(last) })?;
                 }
             }
         }
+    }
+
+    /// Sends the request once, and reads its successful answer.
+    async fn exchange(
+        &self,
+        request: &Request,
+        repeat: Repeat,
+        limits: &Limits,
+    ) -> Result<Answer, HttpError> {
+        let mut chunks = self.attempt(request, repeat, limits).await?;
+        chunks.read_all().await.map(|body| Answer::new(chunks.head(), body))
     }
 
     /// Sends a request that may be repeated, and gives its successful answer piece by piece.
@@ -170,7 +202,7 @@ impl Http {
         loop {
             match self.attempt(request, Repeat::Safe, limits).await {
                 Ok(chunks) => return Ok(chunks),
-                Err(error) => self.wait_or_give_up(error, &mut patience).await?,
+                Err(error) => self.wait_or_give_up(error, &mut patience, None).await?,
             }
         }
     }
@@ -199,11 +231,20 @@ impl Http {
         exchange::exchange(way, request, limits, self.0.clock.now()).await
     }
 
-    /// Waits if the error may pass and there is patience left; else gives the error back.
-    async fn wait_or_give_up(&self, error: HttpError, patience: &mut Patience) -> Result<(), HttpError> {
+    /// Waits if the error may pass, there is patience left and it is not too late then; else gives the error
+    /// back.
+    async fn wait_or_give_up(
+        &self,
+        error: HttpError,
+        patience: &mut Patience,
+        until: Option<Timestamp>,
+    ) -> Result<(), HttpError> {
         let Some(wait) = patience.next_wait(&error, &self.0.jitter) else {
             return Err(error);
         };
+        if until.is_some_and(|until| self.0.clock.now().duration_until(until) <= wait) {
+            return Err(error);
+        }
         log_repeat(&error, wait);
         self.0.clock.sleep(wait).await;
         Ok(())

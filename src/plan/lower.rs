@@ -236,8 +236,7 @@ fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
         exclude: guard::Exclusions::default(),
     };
     let ceilings = lowering.world.ceilings.clone();
-    let disruptive =
-        steps.iter().filter(|step| step.params.kind().spec().impact == Impact::Disruptive).count();
+    let disruptive = steps.iter().filter(|step| step.params.kind().impact() == Impact::Disruptive).count();
     let disruptive = u32::try_from(disruptive).unwrap_or(u32::MAX);
     for looser in guard::looser(&ceilings, &written, disruptive).into_iter().filter(|_any| !steps.is_empty())
     {

@@ -6,10 +6,11 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::budget::{ActionLimits, Budget, latest, over_budget};
+use super::conflict::Opposite;
 use super::run::{read_playbook_id, read_run_id};
 use super::stop::{self, Stop};
 use super::word::{ContentHash, EffectKey, EffectState};
-use super::{Store, StoreError, Tx, approval, at, count, effect_chain};
+use super::{Store, StoreError, Tx, approval, at, conflict, count, effect_chain};
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
 
@@ -45,6 +46,8 @@ pub struct NewEffect {
     pub limits: Option<ActionLimits>,
     /// Whether it takes something away from somebody.
     pub destructive: bool,
+    /// What undoes it, which must not be under way on the same target.
+    pub opposite: Option<Opposite>,
     /// If people's leave is needed: the digest of what they said yes to.
     pub leave: Option<ContentHash>,
 }
@@ -82,6 +85,20 @@ pub enum Intended {
         run: RunId,
         /// Where it stands.
         state: EffectState,
+    },
+    /// The opposite is under way on the same target, or was done a short while ago: the two could arrive in the
+    /// wrong order. Do not send.
+    Opposite {
+        /// That effect.
+        key: EffectKey,
+        /// Its run.
+        run: RunId,
+        /// Where it stands.
+        state: EffectState,
+        /// What it is.
+        action: String,
+        /// When it was intended.
+        at: Timestamp,
     },
     /// There is no leave for exactly this, or none any more. Nothing was written.
     NoLeave,
@@ -160,7 +177,7 @@ pub struct Recent {
 
 impl Store {
     /// Writes down that an effect is about to be sent, if it may be: it is new or provably did nothing, nobody
-    /// has stopped actions, no other run is at it, and the budgets have room. One transaction; when it returns
+    /// has stopped actions, no other run is at it or at the opposite, and the budgets have room. One transaction; when it returns
     /// [`Intended::Go`] the intent is on disk.
     ///
     /// Budgets slide over 24 hours of the latest time ever seen, so turning the clock back refills nothing.
@@ -185,7 +202,7 @@ impl Store {
         if let Some(stop) = stop::in_the_way(&mut tx, &effect.tenant).await? {
             return Ok(Intended::Stopped(Box::new(stop)));
         }
-        if let Some(stop) = elsewhere(&mut tx, effect).await? {
+        if let Some(stop) = conflict::in_the_way(&mut tx, effect, now).await? {
             return Ok(stop);
         }
         if let Some(stop) = over_budget(&mut tx, effect, now).await? {
@@ -333,31 +350,6 @@ pub(super) async fn find(tx: &mut Tx, key: &EffectKey) -> Result<Option<Effect>,
         .fetch_optional(&mut **tx)
         .await?;
     row.as_ref().map(read_effect).transpose()
-}
-
-/// Finds another run's action of the same kind on the same target that is still under way or in doubt,
-/// however old: only the tenant's answer or a person's word settles it.
-async fn elsewhere(tx: &mut Tx, effect: &NewEffect) -> Result<Option<Intended>, StoreError> {
-    if !effect.destructive {
-        return Ok(None);
-    }
-    let row = sqlx::query(
-        "SELECT effect_key, run, state FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
-         AND effect_key <> $4 AND destructive = 1 \
-         AND state IN ('intended', 'pending', 'unknown', 'parked') ORDER BY intended_at LIMIT 1",
-    )
-    .bind(&effect.tenant)
-    .bind(&effect.target)
-    .bind(&effect.action)
-    .bind(effect.key.as_str())
-    .fetch_optional(&mut **tx)
-    .await?;
-    let Some(row) = row else { return Ok(None) };
-    Ok(Some(Intended::Elsewhere {
-        key: row.try_get::<&str, _>(0)?.parse()?,
-        run: read_run_id(row.try_get(1)?)?,
-        state: row.try_get::<&str, _>(2)?.parse()?,
-    }))
 }
 
 /// Writes an intent: a new effect, or a further attempt at one.

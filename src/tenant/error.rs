@@ -170,6 +170,15 @@ impl TenantError {
         }
     }
 
+    /// Why a change was not sent, if that is why it failed and nothing was sent before.
+    #[must_use]
+    pub fn withheld(&self) -> Option<&str> {
+        match self {
+            Self::Http { source: HttpError::Withheld { why, .. }, .. } => Some(why),
+            _ => None,
+        }
+    }
+
     /// What the API said, if it refused the call.
     #[must_use]
     pub const fn refused(&self) -> Option<&Refused> {

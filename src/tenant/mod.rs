@@ -32,7 +32,7 @@ pub use cloud::{Cloud, EndpointOverrides};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use machine::{ActionStatus, Machine, MachineAction};
 pub use operation::{
-    ActionKind, AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
+    ActionKind, AlertPatch, Impact, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
     Operation, Receipt, RemoteState, ScanType,
 };
 pub use permission::Permission;
@@ -43,6 +43,7 @@ pub use signin::remedy;
 pub use token::{Audience, Credential};
 pub use user::User;
 
+use crate::http::Gate;
 use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, UserId, Wanted};
 
 /// One directory tenant, as huntbook uses it.
@@ -101,12 +102,14 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// [`TenantError::Refused`] (404) if there is none.
     async fn alert(&self, id: &AlertId) -> Result<Alert, TenantError>;
 
-    /// Changes the tenant. The token's tenant has been compared before.
+    /// Changes the tenant. The token's tenant has been compared before, and `gate` is asked right before each
+    /// sending.
     ///
     /// # Errors
     ///
-    /// See [`TenantError::applied`] for whether it may have been applied nevertheless.
-    async fn apply(&self, operation: &Operation) -> Result<Receipt, TenantError>;
+    /// See [`TenantError::applied`] for whether it may have been applied nevertheless, and
+    /// [`TenantError::withheld`] for what the gate said.
+    async fn apply(&self, operation: &Operation, gate: &dyn Gate) -> Result<Receipt, TenantError>;
 
     /// Returns a response action.
     ///
@@ -126,6 +129,14 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
         device: &DeviceId,
         since: jiff::Timestamp,
     ) -> Result<Vec<MachineAction>, TenantError>;
+
+    /// Returns the action of a device that does the same as `operation`, by us or by somebody else, if it is under
+    /// way or done and nothing has undone it since; nothing for what is no action of a device.
+    ///
+    /// # Errors
+    ///
+    /// If any page fails there is no answer.
+    async fn in_force(&self, operation: &Operation) -> Result<Option<MachineAction>, TenantError>;
 
     /// Returns a device.
     ///

@@ -125,6 +125,16 @@ pub struct AlertPatch {
     pub assigned_to: Option<String>,
 }
 
+/// Whether an action can hurt when it is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Impact {
+    /// Changes a record: tags, status, comments.
+    Record,
+    /// Takes something away from a person or a machine, or gives it back: counted by guards, never repeated in
+    /// doubt.
+    Disruptive,
+}
+
 macro_rules! kinds {
     ($($(#[$doc:meta])+ $variant:ident = $name:literal),+ $(,)?) => {
         /// A kind of response action. Names are those of the Graph detection-rule vocabulary where it has one.
@@ -194,21 +204,31 @@ impl ActionKind {
         }
     }
 
-    /// Whether sending it twice ends where sending it once does. If not, it is repeated only when it
-    /// provably did not arrive.
+    /// Whether it can hurt. This is the one place that says so.
     #[must_use]
-    pub const fn is_repeatable(self) -> bool {
+    pub const fn impact(self) -> Impact {
         match self {
-            Self::IsolateDevice | Self::ReleaseDevice | Self::RunAntivirusScan | Self::CommentIncident => {
-                false
-            }
-            Self::TagDevice
-            | Self::UntagDevice
+            Self::IsolateDevice
+            | Self::ReleaseDevice
             | Self::AddIndicator
             | Self::DisableUser
-            | Self::RevokeSessions
+            | Self::RevokeSessions => Impact::Disruptive,
+            Self::RunAntivirusScan
+            | Self::TagDevice
+            | Self::UntagDevice
             | Self::UpdateIncident
-            | Self::UpdateAlert => true,
+            | Self::CommentIncident
+            | Self::UpdateAlert => Impact::Record,
+        }
+    }
+
+    /// Whether it may be sent again when nobody knows whether it arrived. What takes something away may not: a
+    /// person may have given it back meanwhile. Of the rest, what would be there twice may not either.
+    #[must_use]
+    pub const fn is_repeatable(self) -> bool {
+        match self.impact() {
+            Impact::Disruptive => false,
+            Impact::Record => !matches!(self, Self::RunAntivirusScan | Self::CommentIncident),
         }
     }
 }
@@ -336,6 +356,6 @@ pub enum RemoteState {
     Done,
     /// It is accepted; the device has to do it.
     Pending,
-    /// The same is already under way or in force, by us or by somebody else: nothing was added.
+    /// The same is in force already, by us or by somebody else: nothing was added.
     AlreadyInForce,
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use huntbook::clock::SharedClock;
+use huntbook::clock::{Clock as _, LeapClock, SharedClock};
 use huntbook::engine::ItemOutcome::{Acted, Halted};
 use huntbook::engine::{RunState, StepState};
 use huntbook::http::{HttpOptions, Pieces, Wire};
@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use crate::{House, ISOLATE, TAG, client, outcomes, playbook, states};
 
 /// A wire to the tenant on which something happens before requests of one route are carried.
-pub(crate) struct Ambush {
+struct Ambush {
     under: Arc<dyn Wire>,
     route: &'static str,
     before: Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>,
@@ -48,7 +48,8 @@ impl House {
     ) {
         let wire = Ambush { under: Arc::new(self.sim.wire()), route, before: Box::new(before) };
         let options = HttpOptions { wire: Some(Arc::new(wire)), ..HttpOptions::default() };
-        let client = client(&self.sim, &self.clock, options);
+        // The client waits by a clock of its own, on which every wait is over at once.
+        let client = client(&self.sim, Arc::new(LeapClock::new(self.clock.now())), options);
         self.engine.tenants.insert("contoso".to_owned(), client);
     }
 
@@ -66,7 +67,7 @@ impl House {
     }
 }
 
-fn word(tenant: Option<&str>) -> StopWord {
+pub(crate) fn word(tenant: Option<&str>) -> StopWord {
     StopWord {
         tenant: tenant.map(str::to_owned),
         reason: Some("wrong list".to_owned()),

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use huntbook::store::{
-    ActionLimits, Budget, Chain, ContentHash, EffectState, History, Intended, NewEffect, Recorded, StoreError,
+    ActionLimits, Budget, Chain, ContentHash, EffectState, History, Intended, NewEffect, Opposite, Recorded,
+    StoreError,
 };
 use jiff::SignedDuration;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -371,5 +372,40 @@ async fn a_changed_journal_is_noticed() {
         raw.execute(tampering).await.unwrap();
         let found = store.verify(History::Effects, u32::MAX).await.unwrap();
         assert!(matches!(found, Chain::Broken { .. }), "{tampering}");
+    }
+}
+
+#[tokio::test]
+async fn the_opposite_is_looked_for_in_the_transaction_that_intends() {
+    let release = |run, target| NewEffect {
+        action: "releaseDevice".to_owned(),
+        opposite: Some(Opposite { action: "isolateDevice".to_owned(), within: HOUR / 6 }),
+        ..effect(run, target)
+    };
+    let stands = |intended| match intended {
+        Intended::Opposite { state, .. } => Some(state),
+        Intended::Go { .. } => None,
+        other => panic!("{other:?}"),
+    };
+    for (state, after) in [
+        (EffectState::Pending, Some(EffectState::Pending)),
+        (EffectState::Unknown, Some(EffectState::Unknown)),
+        (EffectState::Done, None),
+        (EffectState::NotApplied, None),
+    ] {
+        let (bench, store, run) = Bench::running().await;
+        let isolate = NewEffect { action: "isolateDevice".to_owned(), ..effect(run, "device:a") };
+        let other = bench.begin(&store, 1).await;
+        assert_eq!(store.intend(&isolate).await.unwrap(), GO);
+        let during = store.intend(&release(other, "device:a")).await.unwrap();
+        assert_eq!(stands(during), Some(EffectState::Intended));
+        assert_eq!(stands(store.intend(&release(other, "device:b")).await.unwrap()), None);
+        store.record(&isolate.key, 1, &result(state)).await.unwrap();
+        let soon = (state != EffectState::NotApplied).then_some(state);
+        if soon.is_some() {
+            assert_eq!(stands(store.intend(&release(other, "device:a")).await.unwrap()), soon);
+        }
+        bench.clock.advance(HOUR * 48);
+        assert_eq!(stands(store.intend(&release(other, "device:a")).await.unwrap()), after, "{state}");
     }
 }

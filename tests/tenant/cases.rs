@@ -1,6 +1,6 @@
 //! Incidents and alerts: filters, pages, merges.
 
-use huntbook::http::{Applied, Retry};
+use huntbook::http::{Applied, Open, Retry};
 use huntbook::model::{AlertSeverity, AlertStatus, Classification, Determination, IncidentStatus, Term};
 use huntbook::tenant::{
     AlertPatch, IncidentPatch, IncidentQuery, Operation, Receipt, RemoteState, Tenant as _, TenantError,
@@ -201,13 +201,16 @@ async fn an_incident_is_updated_in_the_apis_words() {
     let server = Server::tenant(|_| Reply::json(200, &incident(29))).await;
     let (tenant, _clock) = server.client();
     let receipt = tenant
-        .apply(&patch(IncidentPatch {
-            status: Some(IncidentStatus::Resolved),
-            classification: Some(Classification::InformationalExpectedActivity),
-            determination: Some(Determination::SecurityTesting),
-            assigned_to: Some("dana@contoso.example".to_owned()),
-            ..IncidentPatch::default()
-        }))
+        .apply(
+            &patch(IncidentPatch {
+                status: Some(IncidentStatus::Resolved),
+                classification: Some(Classification::InformationalExpectedActivity),
+                determination: Some(Determination::SecurityTesting),
+                assigned_to: Some("dana@contoso.example".to_owned()),
+                ..IncidentPatch::default()
+            }),
+            &Open,
+        )
         .await
         .unwrap();
     assert_eq!(receipt, Receipt { remote_id: None, state: RemoteState::Done });
@@ -237,7 +240,7 @@ async fn a_refused_determination_is_spelled_the_other_way_once() {
         )
         .await;
     let (tenant, _clock) = server.client();
-    tenant.apply(&change).await.unwrap();
+    tenant.apply(&change, &Open).await.unwrap();
     let words: Vec<_> = server.calls().iter().map(|call| call.json()["determination"].clone()).collect();
     assert_eq!(words, ["compromisedAccount", "compromisedUser"]);
 
@@ -245,7 +248,7 @@ async fn a_refused_determination_is_spelled_the_other_way_once() {
         Server::tenant(|_| Reply::json(400, &json!({"error": {"code": "BadRequest", "message": "no"}})))
             .await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&change).await.unwrap_err();
+    let error = tenant.apply(&change, &Open).await.unwrap_err();
     assert_eq!((error.applied(), server.calls().len()), (Applied::No, 2));
 }
 
@@ -267,13 +270,13 @@ async fn tags_are_read_merged_written_and_checked() {
         tags_remove: vec!["old".to_owned()],
         ..IncidentPatch::default()
     });
-    assert_eq!(tenant.apply(&change).await.unwrap().state, RemoteState::Done);
+    assert_eq!(tenant.apply(&change, &Open).await.unwrap().state, RemoteState::Done);
     let calls = server.calls();
     assert_eq!(calls.len(), 2);
     assert_eq!(calls.last().unwrap().json(), json!({"customTags": ["keep", "triaged"]}));
 
     let there = patch(IncidentPatch { tags_add: vec!["KEEP".to_owned()], ..IncidentPatch::default() });
-    assert_eq!(tenant.apply(&there).await.unwrap().state, RemoteState::AlreadyInForce);
+    assert_eq!(tenant.apply(&there, &Open).await.unwrap().state, RemoteState::AlreadyInForce);
     assert_eq!(server.calls().len(), 3);
 }
 
@@ -287,7 +290,7 @@ async fn a_tag_somebody_overwrote_is_written_again_and_then_reported() {
     // Whatever is written, the incident keeps the tags it has.
     let server = Server::tenant(|_| Reply::json(200, &incident(29))).await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&change).await.unwrap_err();
+    let error = tenant.apply(&change, &Open).await.unwrap_err();
     assert!(matches!(error, TenantError::Overwritten { .. }), "{error:?}");
     let patches: Vec<_> =
         server.calls().iter().filter(|c| c.method == "PATCH").map(crate::bench::Seen::json).collect();
@@ -306,7 +309,7 @@ async fn an_update_that_stops_half_way_may_have_been_applied() {
     })
     .await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&change).await.unwrap_err();
+    let error = tenant.apply(&change, &Open).await.unwrap_err();
     assert!(matches!(error, TenantError::Unfinished { .. }), "{error:?}");
     assert_eq!((error.retry(), error.applied()), (Retry::Never, Applied::Unknown));
 
@@ -322,7 +325,7 @@ async fn an_update_that_stops_half_way_may_have_been_applied() {
     })
     .await;
     let (tenant, _clock) = server.client();
-    assert_eq!(tenant.apply(&change).await.unwrap().state, RemoteState::Done);
+    assert_eq!(tenant.apply(&change, &Open).await.unwrap().state, RemoteState::Done);
     assert_eq!(server.calls().len(), 4);
 }
 
@@ -333,7 +336,7 @@ async fn the_second_spelling_may_have_been_applied_when_its_answer_is_lost() {
     let server =
         Server::tenant(|seen| if seen.nth == 0 { Reply::new(400, "") } else { Reply::new(500, "") }).await;
     let (tenant, _clock) = server.client();
-    assert_eq!(tenant.apply(&change).await.unwrap_err().applied(), Applied::Unknown);
+    assert_eq!(tenant.apply(&change, &Open).await.unwrap_err().applied(), Applied::Unknown);
 }
 
 #[tokio::test]
@@ -344,7 +347,7 @@ async fn a_comment_is_posted_and_not_repeated_when_its_fate_is_unknown() {
     };
     let server = Server::tenant(|_| Reply::json(200, &json!({"value": []}))).await;
     let (tenant, _clock) = server.client();
-    tenant.apply(&operation).await.unwrap();
+    tenant.apply(&operation, &Open).await.unwrap();
     let calls = server.calls();
     let call = calls.first().unwrap();
     assert_eq!(call.line(), "POST /v1.0/security/incidents/29/comments");
@@ -355,7 +358,7 @@ async fn a_comment_is_posted_and_not_repeated_when_its_fate_is_unknown() {
 
     let server = Server::tenant(|_| Reply::new(500, "")).await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&operation).await.unwrap_err();
+    let error = tenant.apply(&operation, &Open).await.unwrap_err();
     assert_eq!((error.applied(), server.calls().len()), (Applied::Unknown, 1));
 }
 
@@ -368,7 +371,7 @@ async fn an_alert_is_read_and_updated() {
     let found = tenant.alert(&id).await.unwrap();
     assert!(found.status == AlertStatus::InProgress);
     let change = AlertPatch { status: Some(AlertStatus::Resolved), ..AlertPatch::default() };
-    tenant.apply(&Operation::UpdateAlert { alert: id, patch: change }).await.unwrap();
+    tenant.apply(&Operation::UpdateAlert { alert: id, patch: change }, &Open).await.unwrap();
     let lines: Vec<_> = server.calls().iter().map(crate::bench::Seen::line).collect();
     assert_eq!(lines, ["GET /v1.0/security/alerts_v2/da1_-2", "PATCH /v1.0/security/alerts_v2/da1_-2"]);
     assert_eq!(server.calls().last().unwrap().json(), json!({"status": "resolved"}));

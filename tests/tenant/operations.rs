@@ -1,14 +1,16 @@
 //! Devices, indicators and users: exact requests, duplicates, refusals.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use huntbook::http::{Applied, Retry};
+use async_trait::async_trait;
+use huntbook::http::{Applied, Gate, Open, Retry};
 use huntbook::model::{AlertSeverity, MachineActionId, Term};
 use huntbook::tenant::{
-    ActionStatus, HuntingApi, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
-    Operation, Receipt, RemoteState, ScanType, Tenant as _, TenantError,
+    ActionKind, ActionStatus, HuntingApi, Impact, IncidentPatch, Indicator, IndicatorAction, IndicatorType,
+    IsolationType, Operation, Receipt, RemoteState, ScanType, Tenant as _, TenantError,
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::bench::{ACTION, DEVICE, EagerClock, Reply, Server, client};
@@ -56,7 +58,7 @@ async fn check(operation: Operation, answer: (u16, Value), line: &str, body: Val
         )
         .await;
     let (tenant, _clock) = server.client();
-    let receipt = tenant.apply(&operation).await.unwrap();
+    let receipt = tenant.apply(&operation, &Open).await.unwrap();
     assert_eq!(receipt.state, state, "{operation}");
     let calls = server.calls();
     let [call] = calls.as_slice() else { panic!("{calls:?}") };
@@ -125,7 +127,7 @@ async fn an_accepted_action_has_an_id_and_can_be_asked_after() {
     })
     .await;
     let (tenant, _clock) = server.client();
-    let receipt = tenant.apply(&isolate()).await.unwrap();
+    let receipt = tenant.apply(&isolate(), &Open).await.unwrap();
     let id = receipt.remote_id.unwrap();
     let found = tenant.machine_action(&id).await.unwrap();
     assert_eq!(found.status, Term::Known(ActionStatus::TimeOut));
@@ -142,7 +144,7 @@ async fn under_way(refusal: Value, actions: Value) -> Result<Receipt, TenantErro
     })
     .await;
     let (tenant, _clock) = server.client();
-    tenant.apply(&isolate()).await
+    tenant.apply(&isolate(), &Open).await
 }
 
 #[tokio::test]
@@ -192,7 +194,7 @@ async fn an_unsupported_action_is_refused_for_good() {
     })
     .await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&isolate()).await.unwrap_err();
+    let error = tenant.apply(&isolate(), &Open).await.unwrap_err();
     assert_eq!((error.retry(), error.applied()), (Retry::Never, Applied::No));
     assert_eq!(
         error.to_string(),
@@ -205,7 +207,7 @@ async fn an_answer_about_another_device_is_an_alarm() {
     let other = "bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22";
     let server = Server::tenant(move |_| Reply::json(201, &action(other, "Pending"))).await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&isolate()).await.unwrap_err();
+    let error = tenant.apply(&isolate(), &Open).await.unwrap_err();
     assert!(matches!(error, TenantError::OtherTarget { .. }), "{error:?}");
     assert_eq!(error.applied(), Applied::Unknown);
 }
@@ -215,30 +217,79 @@ async fn a_stumbling_service_leaves_the_fate_of_an_action_open() {
     for status in [500, 502, 503, 504] {
         let server = Server::tenant(move |_| Reply::new(status, "<html>oops</html>")).await;
         let (tenant, _clock) = server.client();
-        let error = tenant.apply(&isolate()).await.unwrap_err();
+        let error = tenant.apply(&isolate(), &Open).await.unwrap_err();
         assert_eq!((error.applied(), server.calls().len()), (Applied::Unknown, 1), "{status}");
     }
     // What can be done twice is.
     let server = Server::tenant(|seen| Reply::new(if seen.nth < 2 { 502 } else { 204 }, "")).await;
     let (tenant, _clock) = server.client();
-    let disable = Operation::DisableUser { user: "dana@contoso.example".parse().unwrap() };
-    tenant.apply(&disable).await.unwrap();
+    tenant.apply(&tag(), &Open).await.unwrap();
     assert_eq!(server.calls().len(), 3);
+}
+
+fn tag() -> Operation {
+    Operation::TagDevice { device: DEVICE.parse().unwrap(), tag: "x".to_owned() }
+}
+
+#[tokio::test]
+async fn what_can_hurt_is_never_sent_again_in_doubt() {
+    let user = || "dana@contoso.example".parse().unwrap();
+    let all = [
+        isolate(),
+        Operation::ReleaseDevice { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
+        Operation::AddIndicator(indicator()),
+        Operation::DisableUser { user: user() },
+        Operation::RevokeSessions { user: user() },
+    ];
+    let kinds: Vec<ActionKind> = all.iter().map(Operation::kind).collect();
+    let hurts = |kind: &ActionKind| kind.impact() == Impact::Disruptive;
+    assert_eq!(kinds, ActionKind::ALL.iter().copied().filter(hurts).collect::<Vec<_>>());
+    for operation in all {
+        let server = Server::tenant(|_| Reply::new(503, "busy").header("retry-after", "1")).await;
+        let (tenant, _clock) = server.client();
+        let error = tenant.apply(&operation, &Open).await.unwrap_err();
+        assert_eq!((error.applied(), server.calls().len()), (Applied::Unknown, 1), "{operation}");
+    }
+}
+
+/// Lets one request through.
+#[derive(Debug, Default)]
+struct Once(AtomicBool);
+
+#[async_trait]
+impl Gate for Once {
+    async fn pass(&self) -> Result<(), String> {
+        if self.0.swap(true, Ordering::SeqCst) { Err("no more".to_owned()) } else { Ok(()) }
+    }
+
+    fn until(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn the_gate_is_asked_before_each_sending() {
+    for (first, applied) in [(429, Applied::No), (503, Applied::Unknown)] {
+        let server = Server::tenant(move |_| Reply::new(first, "")).await;
+        let (tenant, _clock) = server.client();
+        let error = tenant.apply(&tag(), &Once::default()).await.unwrap_err();
+        assert_eq!((error.applied(), server.calls().len()), (applied, 1), "{error:?}");
+        assert_eq!(error.withheld(), (applied == Applied::No).then_some("no more"));
+    }
 }
 
 #[tokio::test]
 async fn a_refused_repeat_does_not_prove_that_the_first_attempt_was_not_applied() {
-    let disable = || Operation::DisableUser { user: "dana@contoso.example".parse().unwrap() };
     for last in [400, 401, 403] {
         let server =
             Server::tenant(move |seen| Reply::new(if seen.nth == 0 { 502 } else { last }, "{}")).await;
         let (tenant, _clock) = server.client();
-        let error = tenant.apply(&disable()).await.unwrap_err();
+        let error = tenant.apply(&tag(), &Open).await.unwrap_err();
         assert_eq!((error.applied(), server.calls().len()), (Applied::Unknown, 2), "{last}");
     }
     let server = Server::tenant(|seen| Reply::new(if seen.nth == 0 { 429 } else { 403 }, "{}")).await;
     let (tenant, _clock) = server.client();
-    assert_eq!(tenant.apply(&disable()).await.unwrap_err().applied(), Applied::No);
+    assert_eq!(tenant.apply(&tag(), &Open).await.unwrap_err().applied(), Applied::No);
 }
 
 #[tokio::test]
@@ -246,17 +297,17 @@ async fn what_fails_before_a_change_is_sent_has_not_changed_anything() {
     // No token: the authority stumbles for as long as patience lasts.
     let server = Server::start(|_| Reply::new(503, "busy")).await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&isolate()).await.unwrap_err();
+    let error = tenant.apply(&isolate(), &Open).await.unwrap_err();
     assert_eq!((error.applied(), server.calls().len()), (Applied::No, 0), "{error:?}");
     let unreachable = client("http://127.0.0.1:9", HuntingApi::Graph, Arc::new(EagerClock::default()));
-    let error = unreachable.apply(&isolate()).await.unwrap_err();
+    let error = unreachable.apply(&isolate(), &Open).await.unwrap_err();
     assert_eq!(error.applied(), Applied::No, "{error:?}");
     // The tags to merge with cannot be read.
     let server = Server::tenant(|_| Reply::new(503, "busy")).await;
     let (tenant, _clock) = server.client();
     let tags = IncidentPatch { tags_add: vec!["triaged".to_owned()], ..IncidentPatch::default() };
     let update = Operation::UpdateIncident { incident: "924565".parse().unwrap(), patch: tags };
-    let error = tenant.apply(&update).await.unwrap_err();
+    let error = tenant.apply(&update, &Open).await.unwrap_err();
     assert_eq!((error.applied(), error.retry()), (Applied::No, Retry::Backoff), "{error:?}");
     assert!(server.calls().iter().all(|seen| seen.method == "GET"));
 }
@@ -290,7 +341,7 @@ async fn a_throttled_action_waits_for_its_turn() {
     })
     .await;
     let (tenant, clock) = server.client();
-    tenant.apply(&isolate()).await.unwrap();
+    tenant.apply(&isolate(), &Open).await.unwrap();
     let waits = clock.waits();
     let [wait] = waits.as_slice() else { panic!("{waits:?}") };
     assert!((60..=66).contains(&wait.as_secs()), "{wait:?}");
@@ -318,7 +369,7 @@ async fn a_missing_permission_is_named() {
         })
         .await;
         let (tenant, _clock) = server.client();
-        let error = tenant.apply(&operation).await.unwrap_err();
+        let error = tenant.apply(&operation, &Open).await.unwrap_err();
         assert!(error.to_string().contains(text), "{error}");
         assert!(error.to_string().contains(r"\u{1b}[31mno\u{202e}"), "{error}");
         assert_eq!((error.retry(), error.applied(), server.calls().len()), (Retry::Never, Applied::No, 1));

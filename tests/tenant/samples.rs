@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use huntbook::http::Retry;
+use huntbook::http::{Open, Retry};
 use huntbook::model::{AlertStatus, Classification, Determination, Wanted};
 use huntbook::rows::Flow;
 use huntbook::tenant::{
@@ -78,7 +78,7 @@ async fn cases(folder: &Folder) {
     }
     let server = folder.tenant(200, "graph-alert-comment-response").await;
     let comment = Operation::CommentIncident { incident: "1".parse().unwrap(), comment: "x".to_owned() };
-    server.client().0.apply(&comment).await.unwrap();
+    server.client().0.apply(&comment, &Open).await.unwrap();
 }
 
 async fn hunts(folder: &Folder) {
@@ -144,7 +144,7 @@ async fn devices(folder: &Folder) {
         }
     }
     let server = folder.tenant(200, "mde-indicator").await;
-    server.client().0.apply(&indicator()).await.unwrap();
+    server.client().0.apply(&indicator(), &Open).await.unwrap();
 }
 
 async fn tokens(folder: &Folder) {
@@ -234,7 +234,7 @@ async fn requests(folder: &Folder) {
             if seen.method == "GET" { Reply::new(200, r#"{"id":"1"}"#) } else { Reply::new(500, "") }
         })
         .await;
-        assert!(server.client().0.apply(&operation).await.is_err());
+        assert!(server.client().0.apply(&operation, &Open).await.is_err());
         let sent = server.calls().iter().find(|call| call.method != "GET").unwrap().json();
         let differ = ["application", "generateAlert", "severity"].map(str::to_owned);
         let without =

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use huntbook::http::Applied;
+use huntbook::http::{Applied, Open};
 use huntbook::model::{AlertSeverity, Classification, Determination, IncidentStatus, Secret, Term, Wanted};
 use huntbook::rows::Flow;
 use huntbook::sim::{
@@ -120,7 +120,7 @@ async fn every_operation_has_its_effect_once() {
     let world = World::start(|_| {}).await;
     for (operation, effect) in operations() {
         let before = world.effects().len();
-        let receipt = world.tenant.apply(&operation).await.unwrap();
+        let receipt = world.tenant.apply(&operation, &Open).await.unwrap();
         assert_ne!(receipt.state, RemoteState::AlreadyInForce, "{operation}");
         let effects = world.effects();
         assert_eq!(effects.len(), before + 1, "{operation}: {effects:?}");
@@ -142,7 +142,7 @@ async fn the_role_we_name_is_the_role_that_is_missing() {
             options.apps = vec![roles.iter().fold(SimApp::sample(), |app, role| app.without(role))];
         };
         let world = World::start(without).await;
-        let error = world.tenant.apply(&operation).await.unwrap_err();
+        let error = world.tenant.apply(&operation, &Open).await.unwrap_err();
         assert_eq!(error.refused().unwrap().status, 403, "{operation}: {error}");
         assert!(roles.iter().all(|role| error.to_string().contains(role)), "{error}");
         assert!(world.effects().is_empty());
@@ -157,7 +157,7 @@ async fn the_role_we_name_is_the_role_that_is_missing() {
             let world = World::start(only).await;
             world
                 .tenant
-                .apply(&operation)
+                .apply(&operation, &Open)
                 .await
                 .unwrap_or_else(|error| panic!("{operation} with {role}: {error}"));
         }
@@ -167,9 +167,9 @@ async fn the_role_we_name_is_the_role_that_is_missing() {
 #[tokio::test]
 async fn an_isolation_is_pending_then_done_and_not_added_twice() {
     let world = World::start(|_| {}).await;
-    let receipt = world.tenant.apply(&isolate()).await.unwrap();
+    let receipt = world.tenant.apply(&isolate(), &Open).await.unwrap();
     assert_eq!(receipt.state, RemoteState::Pending);
-    assert_eq!(world.tenant.apply(&isolate()).await.unwrap(), receipt, "it is the one under way");
+    assert_eq!(world.tenant.apply(&isolate(), &Open).await.unwrap(), receipt, "it is the one under way");
     let id = receipt.remote_id.unwrap();
     world.clock.advance(SignedDuration::from_secs(10));
     let action = world.tenant.machine_action(&id).await.unwrap();
@@ -180,8 +180,8 @@ async fn an_isolation_is_pending_then_done_and_not_added_twice() {
     assert_eq!(world.effects().len(), 1);
 
     let world = World::start(|options| options.duplicates = Duplicates::Returned).await;
-    let first = world.tenant.apply(&isolate()).await.unwrap();
-    assert_eq!(world.tenant.apply(&isolate()).await.unwrap(), first);
+    let first = world.tenant.apply(&isolate(), &Open).await.unwrap();
+    assert_eq!(world.tenant.apply(&isolate(), &Open).await.unwrap(), first);
 }
 
 #[tokio::test]
@@ -196,20 +196,20 @@ async fn what_is_said_of_a_failed_action_is_true() {
             Fault { status: Some(503), ..on() },
         ] {
             let world = World::start(|options| options.faults = once(Fault { apply, ..fault.clone() })).await;
-            let error = world.tenant.apply(&isolate()).await.unwrap_err();
+            let error = world.tenant.apply(&isolate(), &Open).await.unwrap_err();
             assert_eq!(error.applied(), Applied::Unknown, "{fault:?}");
             assert_eq!(world.effects().len(), effects, "{fault:?}");
         }
     }
     // The answer is cut: the act happened.
     let world = World::start(|options| options.faults = once(Fault { truncate: Some(20), ..on() })).await;
-    let error = world.tenant.apply(&isolate()).await.unwrap_err();
+    let error = world.tenant.apply(&isolate(), &Open).await.unwrap_err();
     assert_eq!((error.applied(), world.effects().len()), (Applied::Unknown, 1));
     // Throttled: it did not, and is done once when the time has come.
     for retry_after_as in [RetryAfterAs::Seconds, RetryAfterAs::Date, RetryAfterAs::Body] {
         let fault = Fault { status: Some(429), retry_after: Some(23), retry_after_as, ..on() };
         let world = World::start(|options| options.faults = once(fault)).await;
-        world.tenant.apply(&isolate()).await.unwrap();
+        world.tenant.apply(&isolate(), &Open).await.unwrap();
         assert_eq!(world.effects().len(), 1);
         let waits = world.clock.waits();
         assert!(

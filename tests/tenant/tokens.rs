@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use huntbook::http::{Applied, Retry};
+use huntbook::http::{Applied, Open, Retry};
 use huntbook::tenant::{Audience, HuntingApi, Operation, Tenant as _, TenantError};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -124,7 +124,7 @@ async fn a_rejected_token_is_replaced_once_and_the_call_repeated_once() {
     })
     .await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&disable()).await.unwrap_err();
+    let error = tenant.apply(&disable(), &Open).await.unwrap_err();
     assert_eq!((server.token_requests(), server.calls().len()), (2, 2));
     assert_eq!((error.retry(), error.applied()), (Retry::Never, Applied::No));
     assert_eq!(error.to_string(), "`disableUser` was refused with status 401 (invalid_token: too old)");
@@ -163,7 +163,7 @@ async fn nothing_is_changed_with_a_token_of_another_tenant() {
     let server =
         Server::start(|seen| if is_token(seen) { issue(seen, OTHER, 3599) } else { machine() }).await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&disable()).await.unwrap_err();
+    let error = tenant.apply(&disable(), &Open).await.unwrap_err();
     assert!(matches!(error, TenantError::WrongTenant { .. }), "{error:?}");
     assert_eq!((error.applied(), server.calls().len()), (Applied::No, 0));
 
@@ -173,7 +173,7 @@ async fn nothing_is_changed_with_a_token_of_another_tenant() {
     })
     .await;
     let (tenant, _clock) = server.client();
-    assert!(matches!(tenant.apply(&disable()).await, Err(TenantError::WrongTenant { .. })));
+    assert!(matches!(tenant.apply(&disable(), &Open).await, Err(TenantError::WrongTenant { .. })));
     assert!(server.calls().is_empty());
 }
 
@@ -246,7 +246,7 @@ async fn an_authority_that_is_away_is_a_failed_connection() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let tenant = client(&url, HuntingApi::Graph, Arc::new(clock));
-    let error = tenant.apply(&disable()).await.unwrap_err();
+    let error = tenant.apply(&disable(), &Open).await.unwrap_err();
     assert_eq!((error.retry(), error.applied()), (Retry::Backoff, Applied::No));
     assert!(!everything(&error).contains(SECRET));
     assert!(!format!("{tenant:?}").contains(SECRET));

@@ -7,13 +7,13 @@ use serde_json::{Map, Value, json};
 
 use super::pages::{End, More};
 use super::users::DONE;
-use super::{Asked, Call, Client, Kind, asked, with_json, with_new_members};
+use super::{Asked, Call, Change, Client, Kind, asked, with_json, with_new_members};
 use crate::http::{Answer, Request};
 use crate::model::{Alert, AlertId, Classification, Determination, Incident, IncidentId};
 use crate::tenant::envelope::shown;
 use crate::tenant::{
-    AlertPatch, Audience, IncidentPage, IncidentPatch, IncidentQuery, Operation, Quarantined, Receipt,
-    RemoteState, TenantError, case, permission, words,
+    AlertPatch, Audience, IncidentPage, IncidentPatch, IncidentQuery, Quarantined, Receipt, RemoteState,
+    TenantError, case, permission, words,
 };
 use crate::text::encode::odata;
 
@@ -101,7 +101,7 @@ impl Client {
     /// again if somebody else wrote in between.
     pub(super) async fn update_incident(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         id: &IncidentId,
         patch: &IncidentPatch,
     ) -> Result<Receipt, TenantError> {
@@ -113,12 +113,12 @@ impl Client {
             if body.is_empty() {
                 return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
             }
-            self.patch(operation, ("v1.0/security/incidents/{id}", id.as_str()), &body).await?;
+            self.patch(change, ("v1.0/security/incidents/{id}", id.as_str()), &body).await?;
             return Ok(DONE);
         }
         let mut wrote = false;
         for _merge in 0..MERGES_MAX {
-            match self.merge_tags(operation, id, patch, &body).await {
+            match self.merge_tags(change, id, patch, &body).await {
                 Ok(Merge::Kept) => return Ok(DONE),
                 Ok(Merge::Needless) => {
                     let state = if wrote { RemoteState::Done } else { RemoteState::AlreadyInForce };
@@ -133,25 +133,25 @@ impl Client {
                 Err(error) if error.refused().is_some_and(|refused| matches!(refused.status, 409 | 412)) => {}
                 Err(error) if wrote => {
                     let source = Box::new(error);
-                    return Err(TenantError::Unfinished { operation: operation.kind().as_str(), source });
+                    return Err(TenantError::Unfinished { operation: change.kind().as_str(), source });
                 }
                 Err(error) => return Err(error),
             }
         }
-        Err(TenantError::Overwritten { operation: operation.kind().as_str() })
+        Err(TenantError::Overwritten { operation: change.kind().as_str() })
     }
 
     /// Reads the tags, merges, writes, and looks at what came of it.
     async fn merge_tags(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         id: &IncidentId,
         patch: &IncidentPatch,
         body: &Map<String, Value>,
     ) -> Result<Merge, TenantError> {
         let before = self.get_incident(id).await;
         let current = before.map_err(|error| TenantError::NotBegun {
-            operation: operation.kind().as_str(),
+            operation: change.kind().as_str(),
             source: Box::new(error),
         })?;
         let merged = merge(&current.custom_tags, patch);
@@ -160,15 +160,15 @@ impl Client {
         }
         let mut body = body.clone();
         body.insert("customTags".to_owned(), json!(merged));
-        let answer = self.patch(operation, ("v1.0/security/incidents/{id}", id.as_str()), &body).await?;
-        let written = read_incident(asked(operation), &answer)?;
+        let answer = self.patch(change, ("v1.0/security/incidents/{id}", id.as_str()), &body).await?;
+        let written = read_incident(asked(change), &answer)?;
         let kept = merge(&written.custom_tags, patch) == written.custom_tags;
         Ok(if kept { Merge::Kept } else { Merge::Overwritten })
     }
 
     pub(super) async fn update_alert(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         id: &AlertId,
         patch: &AlertPatch,
     ) -> Result<Receipt, TenantError> {
@@ -179,20 +179,20 @@ impl Client {
         if body.is_empty() {
             return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
         }
-        self.patch(operation, ("v1.0/security/alerts_v2/{id}", id.as_str()), &body).await?;
+        self.patch(change, ("v1.0/security/alerts_v2/{id}", id.as_str()), &body).await?;
         Ok(DONE)
     }
 
     pub(super) async fn comment_incident(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         id: &IncidentId,
         comment: &str,
     ) -> Result<Receipt, TenantError> {
-        let address = self.address(operation, "v1.0/security/incidents/{id}/comments", &[id.as_str()])?;
+        let address = self.address(change, "v1.0/security/incidents/{id}/comments", &[id.as_str()])?;
         let body = json!({"@odata.type": "microsoft.graph.security.alertComment", "comment": comment});
-        let request = with_json(asked(operation), Request::post(address), &body)?;
-        self.send(&Call::write(operation, request)).await?;
+        let request = with_json(asked(change), Request::post(address), &body)?;
+        self.send(&Call::write(change, request)).await?;
         Ok(DONE)
     }
 
@@ -200,14 +200,14 @@ impl Client {
     /// other one.
     async fn patch(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         (route, id): (&str, &str),
         body: &Map<String, Value>,
     ) -> Result<Answer, TenantError> {
-        match self.patch_once(operation, (route, id), body).await {
+        match self.patch_once(change, (route, id), body).await {
             Err(error) if error.refused().is_some_and(|refused| refused.status == 400) => {
                 let Some(other) = with_other_spelling(body) else { return Err(error) };
-                match self.patch_once(operation, (route, id), &other).await {
+                match self.patch_once(change, (route, id), &other).await {
                     // Both spellings are refused: the first refusal is about the documented one.
                     Err(second) if second.refused().is_some_and(|refused| refused.status == 400) => {
                         Err(error)
@@ -221,14 +221,14 @@ impl Client {
 
     async fn patch_once(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         (route, id): (&str, &str),
         body: &Map<String, Value>,
     ) -> Result<Answer, TenantError> {
-        let address = self.address(operation, route, &[id])?;
-        let request = with_json(asked(operation), Request::patch(address), &Value::Object(body.clone()))?;
-        let request = with_new_members(asked(operation), request)?;
-        self.send(&Call::write(operation, request)).await
+        let address = self.address(change, route, &[id])?;
+        let request = with_json(asked(change), Request::patch(address), &Value::Object(body.clone()))?;
+        let request = with_new_members(asked(change), request)?;
+        self.send(&Call::write(change, request)).await
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::pages::{End, More};
 use super::users::DONE;
-use super::{Asked, Call, Client, Kind, asked, with_json};
+use super::{Asked, Call, Change, Client, Kind, asked, with_json};
 use crate::http::Request;
 use crate::model::{AlertSeverity, DeviceId, MachineActionId, Term};
 use crate::tenant::{
@@ -38,16 +38,16 @@ impl Client {
     /// Asks for a response action. The answer must name the device meant.
     pub(super) async fn respond(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         device: &DeviceId,
         response: Response,
     ) -> Result<Receipt, TenantError> {
-        let address = self.address(operation, response.route, &[device.as_str()])?;
-        let request = with_json(asked(operation), Request::post(address), &response.body)?;
-        let answer = match self.send(&Call::write(operation, request)).await {
+        let address = self.address(change, response.route, &[device.as_str()])?;
+        let request = with_json(asked(change), Request::post(address), &response.body)?;
+        let answer = match self.send(&Call::write(change, request)).await {
             Ok(answer) => answer,
             Err(error) if error.refused().is_some_and(is_under_way) => {
-                let theirs = self.in_force(device, &response).await?.ok_or(error)?;
+                let theirs = self.find_in_force(device, &response).await?.ok_or(error)?;
                 // What the device has not picked up yet may come to nothing: it is followed like our own.
                 let state = match theirs.status {
                     Term::Known(ActionStatus::Succeeded) => RemoteState::AlreadyInForce,
@@ -57,7 +57,7 @@ impl Client {
             }
             Err(error) => return Err(error),
         };
-        let action: MachineAction = decode(asked(operation), &answer.body)?;
+        let action: MachineAction = decode(asked(change), &answer.body)?;
         same_device(device, &action.machine_id)?;
         let state = match action.status {
             Term::Known(ActionStatus::Succeeded) => RemoteState::Done,
@@ -69,35 +69,35 @@ impl Client {
     /// Adds or removes one tag; the service merges.
     pub(super) async fn set_tag(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         device: &DeviceId,
         tag: &str,
-        change: TagChange,
+        which: TagChange,
     ) -> Result<Receipt, TenantError> {
-        let address = self.address(operation, "api/machines/{id}/tags", &[device.as_str()])?;
-        let action = match change {
+        let address = self.address(change, "api/machines/{id}/tags", &[device.as_str()])?;
+        let action = match which {
             TagChange::Add => "Add",
             TagChange::Remove => "Remove",
         };
         let body = json!({"Value": tag, "Action": action});
-        let request = with_json(asked(operation), Request::post(address), &body)?;
-        let answer = self.send(&Call::write(operation, request)).await?;
+        let request = with_json(asked(change), Request::post(address), &body)?;
+        let answer = self.send(&Call::write(change, request)).await?;
         if answer.body.is_empty() {
             return Ok(DONE);
         }
-        let machine: Machine = decode(asked(operation), &answer.body)?;
+        let machine: Machine = decode(asked(change), &answer.body)?;
         same_device(device, &machine.id)?;
         Ok(DONE)
     }
 
     pub(super) async fn add_indicator(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         indicator: &Indicator,
     ) -> Result<Receipt, TenantError> {
-        let address = self.address(operation, "api/indicators", &[])?;
-        let request = with_json(asked(operation), Request::post(address), &indicator_body(indicator))?;
-        self.send(&Call::write(operation, request)).await?;
+        let address = self.address(change, "api/indicators", &[])?;
+        let request = with_json(asked(change), Request::post(address), &indicator_body(indicator))?;
+        self.send(&Call::write(change, request)).await?;
         Ok(DONE)
     }
 
@@ -111,7 +111,7 @@ impl Client {
 
     /// The device's action that does the same as `response`, if it is under way or done and nothing has
     /// undone it since. The refusal itself says neither whose action stands in the way nor which.
-    async fn in_force(
+    pub(super) async fn find_in_force(
         &self,
         device: &DeviceId,
         response: &Response,
@@ -188,6 +188,20 @@ pub(super) struct Response {
 }
 
 impl Response {
+    /// The device and the response action of an operation, if it is one.
+    pub(super) fn of(operation: &Operation) -> Option<(&DeviceId, Self)> {
+        match operation {
+            Operation::IsolateDevice { device, isolation_type, comment } => {
+                Some((device, Self::isolate(*isolation_type, comment)))
+            }
+            Operation::ReleaseDevice { device, comment } => Some((device, Self::release(comment))),
+            Operation::RunAntivirusScan { device, scan_type, comment } => {
+                Some((device, Self::scan(*scan_type, comment)))
+            }
+            _ => None,
+        }
+    }
+
     pub(super) fn isolate(isolation_type: IsolationType, comment: &str) -> Self {
         let body = json!({"Comment": comment, "IsolationType": isolation_type});
         Self { route: "api/machines/{id}/isolate", body, kinds: &["Isolate", "Unisolate"] }

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::devices::decode;
-use super::{Asked, Call, Client, Effect, HuntingApi, Kind, with_json};
-use crate::http::{Limits, Repeat, Request};
+use super::{Asked, Call, Client, HuntingApi, Kind, with_json};
+use crate::http::{Limits, Request};
 use crate::model::Wanted;
 use crate::rows::{self, Decoder};
 use crate::tenant::{Audience, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, OnRow, TenantError};
@@ -95,7 +95,7 @@ impl Client {
         })
     }
 
-    fn query_call(&self, query: &HuntQuery, limits: &HuntLimits) -> Result<Call, TenantError> {
+    fn query_call(&self, query: &HuntQuery, limits: &HuntLimits) -> Result<Call<'static>, TenantError> {
         let (audience, asked, route, mut body) = match self.hunting {
             HuntingApi::Graph => {
                 (Audience::Graph, GRAPH, "v1.0/security/runHuntingQuery", json!({"Query": query.query}))
@@ -109,7 +109,7 @@ impl Client {
         }
         let request = with_json(asked, Request::post(self.at(audience, asked, route, &[])?), &body)?;
         let limits = Limits { bytes_max: limits.bytes_max, time_max: limits.time_max };
-        Ok(Call { audience, asked, effect: Effect::Read, repeat: Repeat::Safe, limits, request })
+        Ok(Call { limits, ..Call::read(audience, asked, request) })
     }
 }
 

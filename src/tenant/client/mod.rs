@@ -10,6 +10,7 @@ mod hunting;
 mod pages;
 mod users;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -24,7 +25,7 @@ use super::{
     MachineAction, OnRow, Operation, Receipt, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
-use crate::http::{Address, Answer, Applied, Chunks, Http, HttpError, Limits, Repeat, Request};
+use crate::http::{Address, Answer, Applied, Chunks, Gate, Http, HttpError, Limits, Open, Repeat, Request};
 use crate::model::{
     Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, Secret, TenantId, UserId, Wanted,
 };
@@ -85,47 +86,46 @@ pub struct Client {
 }
 
 /// One call: for whom, how it is named when it fails, and what it does.
-struct Call {
+struct Call<'a> {
     audience: Audience,
     asked: Asked,
-    effect: Effect,
+    /// If it changes the tenant: what is asked before it is sent. The token's tenant is compared then, too.
+    gate: Option<&'a dyn Gate>,
     repeat: Repeat,
     limits: Limits,
     request: Request,
 }
 
-/// Whether a call changes the tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Effect {
-    /// It looks.
-    Read,
-    /// It changes something: the token's tenant is compared first.
-    Write,
-}
-
-impl Call {
+impl<'a> Call<'a> {
     /// A call that only looks, within the ordinary limits.
     fn read(audience: Audience, asked: Asked, request: Request) -> Self {
+        Self { audience, asked, gate: None, repeat: Repeat::Safe, limits: Limits::default(), request }
+    }
+
+    /// The call of an operation.
+    fn write(change: &Change<'a>, request: Request) -> Self {
         Self {
-            audience,
-            asked,
-            effect: Effect::Read,
-            repeat: Repeat::Safe,
+            audience: change.kind().audience(),
+            asked: asked(change),
+            gate: Some(change.gate),
+            repeat: if change.kind().is_repeatable() { Repeat::Safe } else { Repeat::Unsafe },
             limits: Limits::default(),
             request,
         }
     }
+}
 
-    /// The call of an operation.
-    fn write(operation: &Operation, request: Request) -> Self {
-        Self {
-            audience: operation.kind().audience(),
-            asked: asked(operation),
-            effect: Effect::Write,
-            repeat: if operation.kind().is_repeatable() { Repeat::Safe } else { Repeat::Unsafe },
-            limits: Limits::default(),
-            request,
-        }
+/// An operation, and what is asked right before each sending.
+struct Change<'a> {
+    operation: &'a Operation,
+    gate: &'a dyn Gate,
+}
+
+impl Deref for Change<'_> {
+    type Target = Operation;
+
+    fn deref(&self) -> &Operation {
+        self.operation
     }
 }
 
@@ -182,19 +182,21 @@ impl Client {
     }
 
     /// Sends a call and reads its answer.
-    async fn send(&self, call: &Call) -> Result<Answer, TenantError> {
+    async fn send(&self, call: &Call<'_>) -> Result<Answer, TenantError> {
         let token = self.token(call).await?;
         let request = signed(call, &token)?;
-        let error = match self.http.send(&request, call.repeat, &call.limits).await {
+        let gate = call.gate.unwrap_or(&Open);
+        let error = match self.http.send_through(gate, &request, call.repeat, &call.limits).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
         let request = self.signed_again(call, &token, error).await?;
-        self.http.send(&request, call.repeat, &call.limits).await.map_err(|error| call.asked.failed(error))
+        let sent = self.http.send_through(gate, &request, call.repeat, &call.limits).await;
+        sent.map_err(|error| call.asked.failed(error))
     }
 
     /// Sends a call that only looks, and gives its answer piece by piece.
-    async fn stream(&self, call: &Call) -> Result<Chunks, TenantError> {
+    async fn stream(&self, call: &Call<'_>) -> Result<Chunks, TenantError> {
         let token = self.token(call).await?;
         let request = signed(call, &token)?;
         let error = match self.http.stream(&request, &call.limits).await {
@@ -205,29 +207,26 @@ impl Client {
         self.http.stream(&request, &call.limits).await.map_err(|error| call.asked.failed(error))
     }
 
-    async fn token(&self, call: &Call) -> Result<Arc<Token>, TenantError> {
+    async fn token(&self, call: &Call<'_>) -> Result<Arc<Token>, TenantError> {
         let token = self.tokens.get(call.audience).await?;
         self.guard(call, &token)?;
         Ok(token)
     }
 
     /// Nothing is changed with a token of another tenant.
-    fn guard(&self, call: &Call, token: &Token) -> Result<(), TenantError> {
-        match call.effect {
-            Effect::Read => Ok(()),
-            Effect::Write => token.check_tenant(&self.tenant_id),
-        }
+    fn guard(&self, call: &Call<'_>, token: &Token) -> Result<(), TenantError> {
+        if call.gate.is_none() { Ok(()) } else { token.check_tenant(&self.tenant_id) }
     }
 
     /// After a 401, which proves that nothing was applied: a new token, once. Else the error, named.
     async fn signed_again(
         &self,
-        call: &Call,
+        call: &Call<'_>,
         rejected: &Arc<Token>,
         error: HttpError,
     ) -> Result<Request, TenantError> {
         let rejected_now = error.refusal().is_some_and(|refusal| refusal.status == 401);
-        if !rejected_now || (call.effect == Effect::Write && error.applied() != Applied::No) {
+        if !rejected_now || (call.gate.is_some() && error.applied() != Applied::No) {
             return Err(call.asked.failed(error));
         }
         tracing::debug!(
@@ -259,7 +258,7 @@ impl Client {
 }
 
 /// Adds the token and an id for support cases, fresh for each sending.
-fn signed(call: &Call, token: &Token) -> Result<Request, TenantError> {
+fn signed(call: &Call<'_>, token: &Token) -> Result<Request, TenantError> {
     let named = |source| TenantError::Http { operation: call.asked.operation, source };
     let request = call.request.clone().bearer(&token.secret).map_err(named)?;
     let id = uuid::Uuid::new_v4().hyphenated().to_string();
@@ -317,33 +316,32 @@ impl Tenant for Client {
         self.get_alert(id).await
     }
 
-    async fn apply(&self, operation: &Operation) -> Result<Receipt, TenantError> {
+    async fn apply(&self, operation: &Operation, gate: &dyn Gate) -> Result<Receipt, TenantError> {
+        let change = &Change { operation, gate };
         match operation {
             Operation::IsolateDevice { device, isolation_type, comment } => {
-                self.respond(operation, device, Response::isolate(*isolation_type, comment)).await
+                self.respond(change, device, Response::isolate(*isolation_type, comment)).await
             }
             Operation::ReleaseDevice { device, comment } => {
-                self.respond(operation, device, Response::release(comment)).await
+                self.respond(change, device, Response::release(comment)).await
             }
             Operation::RunAntivirusScan { device, scan_type, comment } => {
-                self.respond(operation, device, Response::scan(*scan_type, comment)).await
+                self.respond(change, device, Response::scan(*scan_type, comment)).await
             }
-            Operation::TagDevice { device, tag } => {
-                self.set_tag(operation, device, tag, TagChange::Add).await
-            }
+            Operation::TagDevice { device, tag } => self.set_tag(change, device, tag, TagChange::Add).await,
             Operation::UntagDevice { device, tag } => {
-                self.set_tag(operation, device, tag, TagChange::Remove).await
+                self.set_tag(change, device, tag, TagChange::Remove).await
             }
-            Operation::AddIndicator(indicator) => self.add_indicator(operation, indicator).await,
-            Operation::DisableUser { user } => self.disable_user(operation, user).await,
-            Operation::RevokeSessions { user } => self.revoke_sessions(operation, user).await,
+            Operation::AddIndicator(indicator) => self.add_indicator(change, indicator).await,
+            Operation::DisableUser { user } => self.disable_user(change, user).await,
+            Operation::RevokeSessions { user } => self.revoke_sessions(change, user).await,
             Operation::UpdateIncident { incident, patch } => {
-                self.update_incident(operation, incident, patch).await
+                self.update_incident(change, incident, patch).await
             }
             Operation::CommentIncident { incident, comment } => {
-                self.comment_incident(operation, incident, comment).await
+                self.comment_incident(change, incident, comment).await
             }
-            Operation::UpdateAlert { alert, patch } => self.update_alert(operation, alert, patch).await,
+            Operation::UpdateAlert { alert, patch } => self.update_alert(change, alert, patch).await,
         }
     }
 
@@ -357,6 +355,13 @@ impl Tenant for Client {
         since: Timestamp,
     ) -> Result<Vec<MachineAction>, TenantError> {
         self.list_machine_actions(device, since).await
+    }
+
+    async fn in_force(&self, operation: &Operation) -> Result<Option<MachineAction>, TenantError> {
+        match Response::of(operation) {
+            Some((device, response)) => self.find_in_force(device, &response).await,
+            None => Ok(None),
+        }
     }
 
     async fn machine(&self, id: &DeviceId) -> Result<Machine, TenantError> {

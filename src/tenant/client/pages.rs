@@ -40,7 +40,7 @@ impl Client {
     /// Hands every item of a list to `on_item`, in order.
     pub(super) async fn each_item(
         &self,
-        mut call: Call,
+        mut call: Call<'_>,
         pages_max: usize,
         on_item: &mut (dyn FnMut(&RawValue) -> Result<More, TenantError> + Send),
     ) -> Result<End, TenantError> {

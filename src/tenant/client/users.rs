@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::devices::decode;
-use super::{Asked, Call, Client, Kind, asked, with_json};
+use super::{Asked, Call, Change, Client, Kind, asked, with_json};
 use crate::http::Request;
 use crate::model::UserId;
 use crate::tenant::envelope::shown;
-use crate::tenant::{Audience, Operation, Receipt, RemoteState, TenantError, User, permission};
+use crate::tenant::{Audience, Receipt, RemoteState, TenantError, User, permission};
 
 const USER: Asked = Asked { operation: "user", roles: permission::USERS.roles, kind: Kind::Plain };
 
@@ -30,24 +30,24 @@ impl Client {
 
     pub(super) async fn disable_user(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         user: &UserId,
     ) -> Result<Receipt, TenantError> {
-        let address = self.address(operation, "v1.0/users/{id}", &[user.as_str()])?;
+        let address = self.address(change, "v1.0/users/{id}", &[user.as_str()])?;
         let body = json!({"accountEnabled": false});
-        let request = with_json(asked(operation), Request::patch(address), &body)?;
-        self.send(&Call::write(operation, request)).await?;
+        let request = with_json(asked(change), Request::patch(address), &body)?;
+        self.send(&Call::write(change, request)).await?;
         Ok(DONE)
     }
 
     /// The pages promise 204; what comes is 200 with `{"value": true}`. Any success is one.
     pub(super) async fn revoke_sessions(
         &self,
-        operation: &Operation,
+        change: &Change<'_>,
         user: &UserId,
     ) -> Result<Receipt, TenantError> {
-        let address = self.address(operation, "v1.0/users/{id}/revokeSignInSessions", &[user.as_str()])?;
-        self.send(&Call::write(operation, Request::post(address))).await?;
+        let address = self.address(change, "v1.0/users/{id}/revokeSignInSessions", &[user.as_str()])?;
+        self.send(&Call::write(change, Request::post(address))).await?;
         Ok(DONE)
     }
 }

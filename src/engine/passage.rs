@@ -1,0 +1,70 @@
+//! The last look before bytes leave: whether somebody has stopped actions, and whether it is too late.
+//!
+//! The transaction that writes an intent has looked too. What comes after it (a wait for a throttled service, a
+//! machine that slept) can take its time; what was decided before is not done after.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use super::Engine;
+use super::context::Context;
+use crate::action::Call;
+use crate::clock::SharedClock;
+use crate::diag::Chain;
+use crate::http::Gate;
+use crate::store::Store;
+use crate::tenant::Operation;
+
+/// How long after its intent an action may still be sent. Half a minute outlasts a short throttling; double would
+/// let a person undo by hand what is only just about to be sent.
+const SEND_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// What is asked right before each sending of one action.
+#[derive(Debug)]
+pub(super) struct Passage {
+    store: Store,
+    clock: SharedClock,
+    tenant: String,
+    until: Timestamp,
+}
+
+impl Passage {
+    /// Opens for an action that has just been intended.
+    pub(super) fn open(engine: &Engine, tenant: &str) -> Self {
+        Self {
+            store: engine.store.clone(),
+            clock: SharedClock::clone(&engine.clock),
+            tenant: tenant.to_owned(),
+            until: engine.clock.now().checked_add(SEND_WITHIN).unwrap_or(Timestamp::MAX),
+        }
+    }
+}
+
+#[async_trait]
+impl Gate for Passage {
+    async fn pass(&self) -> Result<(), String> {
+        if self.until <= self.clock.now() {
+            return Err(format!("more than {SEND_WITHIN:#} have passed since it was decided"));
+        }
+        match self.store.stopped(&self.tenant).await {
+            Ok(None) => Ok(()),
+            Ok(Some(stop)) => Err(stop.to_string()),
+            Err(error) => Err(format!("the journal does not say whether it may be: {}", Chain(&error))),
+        }
+    }
+
+    fn until(&self) -> Option<Timestamp> {
+        Some(self.until)
+    }
+}
+
+/// Whether the tenant shows in force what a call whose answer was lost would have done. Where that cannot be
+/// read, or is not so, nobody knows: it may come into force yet.
+pub(super) async fn shows_in_force(context: &Context<'_>, call: &Call) -> bool {
+    match &call.operation {
+        Operation::DisableUser { user } => {
+            matches!(context.tenant.user(user).await, Ok(user) if user.account_enabled == Some(false))
+        }
+        _ => false,
+    }
+}

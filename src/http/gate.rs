@@ -1,0 +1,36 @@
+//! Whether a request that changes something may still be sent.
+
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+/// Asked right before each sending of a request, the repeats too: what was decided a while ago may be late by
+/// now, or stopped by somebody.
+#[async_trait]
+pub trait Gate: fmt::Debug + Send + Sync {
+    /// Whether it may be sent now.
+    ///
+    /// # Errors
+    ///
+    /// Why not, in words.
+    async fn pass(&self) -> Result<(), String>;
+
+    /// From when on it is too late: nobody waits as long as that to send it again. `None` for no such instant.
+    fn until(&self) -> Option<Timestamp>;
+}
+
+/// A gate that is never shut: for requests that change nothing, or that nothing can come in between of.
+#[derive(Debug, Clone, Copy)]
+pub struct Open;
+
+#[async_trait]
+impl Gate for Open {
+    async fn pass(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn until(&self) -> Option<Timestamp> {
+        None
+    }
+}

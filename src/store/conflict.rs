@@ -1,0 +1,72 @@
+//! What other runs have under way on the same target: looked at inside the transaction that would intend one more.
+
+use jiff::SignedDuration;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::effect::{Intended, NewEffect};
+use super::run::read_run_id;
+use super::{StoreError, Tx, at};
+
+/// The action that undoes another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opposite {
+    /// As playbooks write it.
+    pub action: String,
+    /// How long after it the target is left alone.
+    pub within: SignedDuration,
+}
+
+/// Finds what stands in the way of a destructive action on its target: another run's action of the same kind
+/// that is under way or in doubt, or the opposite likewise or a short while ago. Under way is under way, however
+/// old: only the tenant's answer or a person's word settles it.
+pub(super) async fn in_the_way(
+    tx: &mut Tx,
+    effect: &NewEffect,
+    now: i64,
+) -> Result<Option<Intended>, StoreError> {
+    if !effect.destructive {
+        return Ok(None);
+    }
+    // No time is later than that: of the same kind only what is under way counts.
+    if let Some(row) = find(tx, effect, (&effect.action, i64::MAX)).await? {
+        return Ok(Some(Intended::Elsewhere {
+            key: row.try_get::<&str, _>(0)?.parse()?,
+            run: read_run_id(row.try_get(1)?)?,
+            state: row.try_get::<&str, _>(2)?.parse()?,
+        }));
+    }
+    let Some(Opposite { action, within }) = &effect.opposite else { return Ok(None) };
+    let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
+    let Some(row) = find(tx, effect, (action, now.saturating_sub(within))).await? else { return Ok(None) };
+    Ok(Some(Intended::Opposite {
+        key: row.try_get::<&str, _>(0)?.parse()?,
+        run: read_run_id(row.try_get(1)?)?,
+        state: row.try_get::<&str, _>(2)?.parse()?,
+        action: action.clone(),
+        at: at(row.try_get(3)?)?,
+    }))
+}
+
+/// Finds an `action` on the target that is under way, or was intended after `since` and is not provably without
+/// effect.
+async fn find(
+    tx: &mut Tx,
+    effect: &NewEffect,
+    (action, since): (&str, i64),
+) -> Result<Option<SqliteRow>, StoreError> {
+    Ok(sqlx::query(
+        "SELECT effect_key, run, state, intended_at FROM effects WHERE tenant = $1 AND target = $2 \
+         AND action = $3 AND effect_key <> $4 AND destructive = 1 \
+         AND (state IN ('intended', 'pending', 'unknown', 'parked') \
+         OR (state <> 'notApplied' AND intended_at > $5)) \
+         ORDER BY state IN ('done', 'failed'), intended_at LIMIT 1",
+    )
+    .bind(&effect.tenant)
+    .bind(&effect.target)
+    .bind(action)
+    .bind(effect.key.as_str())
+    .bind(since)
+    .fetch_optional(&mut **tx)
+    .await?)
+}

@@ -1,0 +1,144 @@
+//! Actions that would come too late, get into another one's way, or come twice.
+
+use std::sync::Arc;
+
+use huntbook::engine::ItemOutcome::{Acted, Halted, Skipped};
+use huntbook::engine::{Report, RunState, StepState};
+use huntbook::sim::{Fault, Reach, SimOptions};
+use huntbook::store::{EffectState, Store, Word};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use crate::stopped::word;
+use crate::{House, ISOLATE, outcomes, playbook, states};
+
+const RELEASE: &str = "actions:\n  - releaseDevice: {device: \"{{row.DeviceId}}\", comment: test}\n";
+const DISABLE: &str = "actions:\n  - disableUser: {user: \"{{row.User}}\"}\n";
+
+/// A playbook that lets devices back.
+fn release() -> String {
+    playbook(RELEASE).replace("8e77", "8e79")
+}
+
+fn fault(house: &House, fault: &Value) {
+    let script = Fault::script(json!([fault])).expect("a sound fault");
+    house.sim.set_faults(script).expect("a sound fault");
+}
+
+/// The reason of the first step there is.
+fn why(report: &Report) -> &str {
+    let mut steps = report.items.iter().flat_map(|item| &item.steps);
+    steps.next().and_then(|step| step.reason.as_deref()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn an_action_that_would_have_to_wait_too_long_is_left_to_the_next_run() {
+    let house = House::with_rows(1).await;
+    fault(
+        &house,
+        &json!({"match": "POST /mde/api/machines/*/isolate", "status": 429, "retryAfter": 60, "times": 1}),
+    );
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(states(&report), [StepState::Failed]);
+    assert_eq!(house.applied(), Vec::<String>::new());
+    assert_eq!(house.engine.store.effects_in(EffectState::NotApplied).await.unwrap().len(), 1);
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [Acted]);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_again_that_was_stopped_or_is_late_by_then() {
+    let throttled =
+        json!({"match": "POST /mde/api/machines/*/isolate", "status": 429, "retryAfter": 2, "times": 1});
+    let mut house = House::with_rows(1).await;
+    fault(&house, &throttled);
+    let (journal, clock) = (house.journal(), house.shared_clock());
+    house.ambush("/isolate", move || {
+        let (journal, clock) = (journal.clone(), Arc::clone(&clock));
+        Box::pin(async move { drop(Store::stop(&journal, clock, &word(None)).await.expect("it is written")) })
+    });
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Halted]);
+    assert!(why(&report).starts_with("all actions are stopped since"), "{}", why(&report));
+
+    let mut late = House::with_rows(1).await;
+    fault(&late, &throttled);
+    let clock = late.clock.clone();
+    late.ambush("/isolate", move || {
+        clock.advance(SignedDuration::from_secs(31));
+        Box::pin(async {})
+    });
+    let report = late.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Halted]);
+    assert!(why(&report).contains("since it was decided"), "{}", why(&report));
+    for house in [house, late] {
+        assert_eq!(house.applied(), Vec::<String>::new());
+        assert_eq!(house.engine.store.effects_in(EffectState::NotApplied).await.unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn without_a_token_nothing_is_intended() {
+    let house = House::with_rows(1).await;
+    fault(&house, &json!({"match": "POST /*/oauth2/v2.0/token", "status": 400, "after": 1}));
+    // The hunt has a token of its own.
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!((report.state, states(&report)), (RunState::Partial, vec![StepState::Failed]));
+    assert_eq!(house.engine.store.effects_of(report.run).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_opposite_waits_as_long_as_an_action_is_under_way_and_ten_minutes_after_it() {
+    let away = |options: &mut SimOptions| {
+        options.data.machines.iter_mut().for_each(|machine| machine.reach = Reach::Offline);
+    };
+    let house = House::with(1, away).await;
+    assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [StepState::Accepted]);
+    house.clock.advance(SignedDuration::from_mins(30));
+    let waits = house.run(&release()).await;
+    assert_eq!(outcomes(&waits), [Halted]);
+    assert!(why(&waits).contains("has isolateDevice on the same target under way or in doubt (pending)"));
+    assert_eq!(house.applied(), ["isolate 0"]);
+
+    let house = House::with_rows(1).await;
+    house.run(&playbook(ISOLATE)).await;
+    house.clock.advance(SignedDuration::from_secs(30));
+    house.engine.follow_up().await.unwrap();
+    assert_eq!(outcomes(&house.run(&release()).await), [Skipped]);
+    house.clock.advance(SignedDuration::from_mins(10));
+    assert_eq!(outcomes(&house.run(&release().replace("8e79", "8e80")).await), [Acted]);
+    assert_eq!(house.applied(), ["isolate 0", "unisolate 0"]);
+}
+
+#[tokio::test]
+async fn the_opposite_of_what_is_in_doubt_waits_for_a_persons_word() {
+    let house = House::with_rows(1).await;
+    fault(
+        &house,
+        &json!({"match": "POST /mde/api/machines/*/isolate", "reset": true, "apply": "before", "times": 1}),
+    );
+    assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [StepState::Parked]);
+    house.clock.advance(SignedDuration::from_hours(48));
+    assert_eq!(outcomes(&house.run(&release()).await), [Halted]);
+    let parked = house.engine.store.parked().await.unwrap().remove(0);
+    let said = (Word::Done, "seen".to_owned());
+    Store::resolve(&house.journal(), house.shared_clock(), &parked.key, said).await.unwrap();
+    assert_eq!(outcomes(&house.run(&release()).await), [Acted]);
+    assert_eq!(house.applied(), ["isolate 0", "unisolate 0"]);
+}
+
+#[tokio::test]
+async fn a_user_is_not_disabled_twice_in_doubt_and_the_tenant_is_asked_instead() {
+    let lost = |apply: &str| json!({"match": "PATCH /graph/v1.0/users/*", "status": 503, "retryAfter": 1, "apply": apply, "times": 1});
+    let house = House::with_rows(1).await;
+    fault(&house, &lost("before"));
+    let report = house.run(&playbook(DISABLE)).await;
+    assert_eq!(states(&report), [StepState::Done]);
+    assert!(why(&report).contains("the tenant shows it in force"), "{}", why(&report));
+    assert_eq!(house.applied().len(), 1);
+
+    let house = House::with_rows(1).await;
+    fault(&house, &lost("not"));
+    let report = house.run(&playbook(DISABLE)).await;
+    assert_eq!(states(&report), [StepState::Parked], "it may come into force yet");
+    assert_eq!(house.applied(), Vec::<String>::new());
+}
