@@ -7,6 +7,8 @@
 mod alerts;
 #[path = "engine/cut_off.rs"]
 mod cut_off;
+#[path = "engine/indicators.rs"]
+mod indicators;
 #[path = "engine/late.rs"]
 mod late;
 #[path = "engine/stopped.rs"]

@@ -14,8 +14,8 @@ use huntbook::rows::Flow;
 use huntbook::sim::{Apply, Fault, Sim, SimApp, SimOptions};
 use huntbook::tenant::{
     ActionStatus, AlertPatch, Audience, Client, ClientOptions, EndpointOverrides, HuntLimits, HuntQuery,
-    HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType, IsolationType,
-    Operation, RemoteState, ScanType, Tenant as _,
+    HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType, IndicatorValue,
+    IsolationType, Operation, RemoteState, ScanType, Tenant as _,
 };
 use jiff::SignedDuration;
 
@@ -65,7 +65,7 @@ fn effects(sim: &Sim) -> Vec<String> {
 
 fn indicator() -> Indicator {
     Indicator {
-        indicator_value: "203.0.113.9".to_owned(),
+        indicator_value: IndicatorValue::parse(IndicatorType::IpAddress, "203.0.113.9").unwrap(),
         indicator_type: IndicatorType::IpAddress,
         action: IndicatorAction::Block,
         title: "Seen in a hunt".to_owned(),

@@ -10,8 +10,8 @@ use crate::model::{
 };
 use crate::playbook::OnError;
 use crate::tenant::{
-    ActionKind, AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
-    Operation, ScanType,
+    ActionKind, AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorError, IndicatorType,
+    IndicatorValue, IsolationType, Operation, ScanType,
 };
 use crate::text::{Template, TextError};
 
@@ -44,6 +44,9 @@ pub enum ActionError {
         #[source]
         source: IdError,
     },
+    /// What was found is no indicator of its kind. There is nothing to be done about it, and nothing is sent.
+    #[error("there is no indicator in it")]
+    Indicator(#[from] IndicatorError),
     /// A text is empty after rendering where the service wants one.
     #[error("`{parameter}` is empty")]
     Empty {
@@ -300,12 +303,9 @@ impl IndicatorParams {
         let long = |name, template: &Template| {
             Ok::<_, ActionError>(tidy(&render(name, template, texts)?, DESCRIPTION_CHARS_MAX))
         };
-        let value = render("indicatorValue", &self.value, texts)?.trim().to_owned();
-        if value.is_empty() {
-            return Err(ActionError::Empty { parameter: "indicatorValue" });
-        }
+        let value = render("indicatorValue", &self.value, texts)?;
         Ok(Indicator {
-            indicator_value: value,
+            indicator_value: IndicatorValue::parse(self.kind, &value)?,
             indicator_type: self.kind,
             action: self.action,
             title: long("title", &self.title)?,
@@ -362,7 +362,7 @@ impl Call {
             | Operation::RunAntivirusScan { device, .. }
             | Operation::TagDevice { device, .. }
             | Operation::UntagDevice { device, .. } => device.to_string(),
-            Operation::AddIndicator(indicator) => indicator.indicator_value.clone(),
+            Operation::AddIndicator(indicator) => indicator.indicator_value.to_string(),
             Operation::DisableUser { user } | Operation::RevokeSessions { user } => {
                 user.as_str().to_lowercase()
             }

@@ -92,6 +92,7 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
     let tags = |tenant: &TenantSettings| tenant.tags.iter().cloned().collect::<BTreeSet<_>>();
     let (device_lists, devices) = entries(settings.guards.exclude.devices.as_ref());
     let (user_lists, users) = entries(settings.guards.exclude.users.as_ref());
+    let (indicator_lists, indicators) = entries(settings.guards.exclude.indicators.as_ref());
     World {
         language: Language::new(),
         lists,
@@ -115,6 +116,8 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
             device_tags: settings.guards.exclude.device_tags.clone(),
             user_lists,
             users,
+            indicator_lists,
+            indicators,
         },
         queries: queries(settings),
         approvers: approvers(settings),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::generation::{Generation, Instead, Live, LiveListFile, Refused, lists_of};
 use crate::model::List;
-use crate::plan::{Exclusions, World};
+use crate::plan::World;
 
 /// Fewest playbooks for "most of them vanished" to mean anything.
 const VANISH_MIN: usize = 3;
@@ -23,10 +23,6 @@ pub(super) fn lost(before: &List, now: &List) -> usize {
 /// Whether too much of a list that protects is gone at once.
 fn is_large(lost: usize, of: usize) -> bool {
     LOSS_MIN <= lost && of <= lost.saturating_mul(LOSS_SHARE)
-}
-
-fn names(exclusions: &Exclusions) -> impl Iterator<Item = &str> {
-    exclusions.device_lists.iter().chain(&exclusions.user_lists).map(String::as_str)
 }
 
 impl Generation {
@@ -54,9 +50,9 @@ impl Generation {
         let fell_back =
             |refused: &Refused| refused.instead == Instead::LastGood && playbooks.contains(&refused.file);
         let needed = !self.held.is_empty() || self.refused.iter().any(fell_back);
-        let mut protecting: BTreeSet<String> = names(&base.exclusions).map(str::to_owned).collect();
+        let mut protecting: BTreeSet<String> = base.exclusions.lists().map(str::to_owned).collect();
         for live in self.playbooks.values() {
-            protecting.extend(names(&live.plan.guards.exclusions).map(str::to_owned));
+            protecting.extend(live.plan.guards.exclusions.lists().map(str::to_owned));
         }
         for (name, live) in &before.list_files {
             let (protects, all) = (protecting.contains(name), live.list.len());

@@ -19,7 +19,7 @@ use super::lookup::{Lookup, bare};
 use super::report::{StepReport, StepState};
 use super::resume::step_report;
 use super::{Engine, EngineError};
-use crate::action::{Call, Step};
+use crate::action::{ActionError, Call, Step};
 use crate::diag::Chain;
 use crate::expr::{Bound, Condition, Env};
 use crate::guard::{self, Candidate, GuardLimits, Reason, Target, Verdict};
@@ -405,7 +405,11 @@ fn step_decisions<'a>(
             };
             (0..).zip(calls).map(call).collect()
         }
-        Err(error) => report(StepState::Failed, Chain(&error).to_string()),
+        Err(error) => {
+            // Trying again would find the same.
+            let is_none = matches!(error, ActionError::Indicator(_));
+            report(if is_none { StepState::Skipped } else { StepState::Failed }, Chain(&error).to_string())
+        }
     }
 }
 

@@ -8,13 +8,14 @@ use uuid::Uuid;
 use super::verdict::Reason;
 use super::{Candidate, Target, TargetKind};
 
-/// Devices, tags and users that no action touches. Entries are compared without regard to case; names with
+/// Devices, tags, users and indicators that no action touches. Entries are compared without regard to case; names with
 /// and without their domain: `dc01` is `DC01.contoso.example`, but `dc01.fabrikam.example` is not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exclusions {
     devices: Entries,
     device_tags: BTreeSet<String>,
     users: Entries,
+    indicators: Entries,
 }
 
 /// Entries, each with the list it stands in; `None` for one that is written out.
@@ -58,12 +59,32 @@ impl Exclusions {
         self
     }
 
+    /// Excludes indicators: hashes, addresses, domains with all below them, URLs.
+    #[must_use]
+    pub fn indicators<S: AsRef<str>>(mut self, entries: impl IntoIterator<Item = S>) -> Self {
+        self.indicators.extend(folded(entries).map(|entry| (entry, None)));
+        self
+    }
+
+    /// Excludes the indicators of a list.
+    #[must_use]
+    pub fn listed_indicators<S: AsRef<str>>(
+        mut self,
+        list: &str,
+        entries: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let list: Arc<str> = list.into();
+        self.indicators.extend(folded(entries).map(|entry| (entry, Some(Arc::clone(&list)))));
+        self
+    }
+
     /// Everything either of the two excludes.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         let mut all = self.clone().device_tags(&other.device_tags);
         all.devices.extend(other.devices.clone());
         all.users.extend(other.users.clone());
+        all.indicators.extend(other.indicators.clone());
         all
     }
 
@@ -93,7 +114,8 @@ impl Exclusions {
                 .or_else(|| self.tag(candidate))
                 .or_else(|| unknown(candidate, &self.devices, is_device_id)),
             TargetKind::User => self.user(target).or_else(|| unknown(candidate, &self.users, is_object_id)),
-            TargetKind::Incident | TargetKind::Alert | TargetKind::Indicator => None,
+            TargetKind::Indicator => self.indicator(target),
+            TargetKind::Incident | TargetKind::Alert => None,
         }
     }
 
@@ -121,6 +143,14 @@ impl Exclusions {
         Some(Reason::ExcludedTag { target, tag: tag.clone() })
     }
 
+    /// Compares an indicator.
+    fn indicator(&self, target: &Target) -> Option<Reason> {
+        let folded = target.id().to_lowercase();
+        let (entry, list) = self.indicators.iter().find(|(entry, _list)| is_hit(entry, &folded))?;
+        let (entry, list) = (entry.clone(), list.as_deref().map(str::to_owned));
+        Some(Reason::ExcludedIndicator { target: target.shown(), entry, list })
+    }
+
     /// Compares a user's id and names.
     fn user(&self, target: &Target) -> Option<Reason> {
         let (entry, list) = find(&self.users, target, |entry, name| {
@@ -131,6 +161,31 @@ impl Exclusions {
             })
         })?;
         Some(Reason::ExcludedUser { target: target.shown(), entry, list })
+    }
+}
+
+/// Whether an entry excludes an indicator, both folded: it is the same, it names the indicator's host or a domain
+/// above it, or it lies below a domain that the indicator would hit as a whole.
+fn is_hit(entry: &str, indicator: &str) -> bool {
+    let (protected, host) = (host(entry), host(indicator));
+    let below = |name: &str, domain: &str| {
+        name.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    entry == indicator
+        || (!entry.contains("://") && below(host, protected))
+        || (!indicator.contains("://") && below(protected, host))
+}
+
+/// The host of a URL, or the text itself without what marks a domain: `*.` before it, a dot around it.
+fn host(text: &str) -> &str {
+    let Some((_scheme, rest)) = text.split_once("://") else {
+        return text.strip_prefix("*.").unwrap_or(text).trim_matches('.');
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = authority.rsplit_once('@').map_or(authority, |(_user, host)| host);
+    match host.strip_prefix('[').and_then(|inside| inside.split_once(']')) {
+        Some((address, _port)) => address,
+        None => host.split_once(':').map_or(host, |(host, _port)| host),
     }
 }
 

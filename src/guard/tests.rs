@@ -183,6 +183,31 @@ fn a_device_is_excluded_by_tag() {
 }
 
 #[test]
+fn an_indicator_is_excluded_with_all_below_it_and_whatever_would_hit_it() {
+    for (entry, indicator, expect) in [
+        ("login.contoso.example", "login.contoso.example", "excludedIndicator"),
+        ("*.Contoso.example", "login.contoso.example", "excludedIndicator"),
+        ("login.contoso.example", "contoso.example", "excludedIndicator"),
+        ("contoso.example", "https://login.contoso.example:8443/x?y", "excludedIndicator"),
+        ("https://login.contoso.example/x", "contoso.example", "excludedIndicator"),
+        ("https://a.example/X", "https://a.example/X", "excludedIndicator"),
+        ("203.0.113.7", "http://203.0.113.7/x", "excludedIndicator"),
+        ("203.0.113.7", "203.0.113.7", "excludedIndicator"),
+        ("2001:db8::7", "http://[2001:db8::7]:80/", "excludedIndicator"),
+        ("ABCDEF", "abcdef", "excludedIndicator"),
+        ("contoso.example", "notcontoso.example", "ok"),
+        ("contoso.example", "contoso.example.evil.example", "ok"),
+        ("https://a.example/x", "https://a.example/y", "ok"),
+        ("login.contoso.example", "https://contoso.example/", "ok"),
+        ("203.0.113.7", "203.0.113.70", "ok"),
+    ] {
+        let limits = without(Exclusions::default().indicators([entry]));
+        let candidate = on("addIndicator", Target::of(TargetKind::Indicator, indicator));
+        check(&limits, &Counts::default(), &[candidate], &[expect]);
+    }
+}
+
+#[test]
 fn a_user_is_excluded_by_id_or_name() {
     let candidate = on("disableUser", user("Break.Glass@contoso.example"));
     for (entry, expect) in [

@@ -55,6 +55,15 @@ pub enum Reason {
         /// The list the entry stands in.
         list: Option<String>,
     },
+    /// The indicator is excluded, or would hit what is.
+    ExcludedIndicator {
+        /// The indicator.
+        target: String,
+        /// The entry that excludes it.
+        entry: String,
+        /// The list the entry stands in.
+        list: Option<String>,
+    },
     /// Tags are excluded, and the device's are not known.
     TagsUnknown {
         /// The device.
@@ -167,6 +176,7 @@ impl Reason {
             Self::ExcludedDevice { .. } => "excludedDevice",
             Self::ExcludedTag { .. } => "excludedTag",
             Self::ExcludedUser { .. } => "excludedUser",
+            Self::ExcludedIndicator { .. } => "excludedIndicator",
             Self::TagsUnknown { .. } => "tagsUnknown",
             Self::IdentityUnknown { .. } => "identityUnknown",
             Self::Conflict { .. } => "conflict",
@@ -197,12 +207,12 @@ impl Exceeded {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ExcludedDevice { target, entry, list } | Self::ExcludedUser { target, entry, list } => {
-                match list {
-                    Some(list) => write!(f, "{target} is excluded by the list `{list}` (`{entry}`)"),
-                    None => write!(f, "{target} is excluded (`{entry}`)"),
-                }
-            }
+            Self::ExcludedDevice { target, entry, list }
+            | Self::ExcludedUser { target, entry, list }
+            | Self::ExcludedIndicator { target, entry, list } => match list {
+                Some(list) => write!(f, "{target} is excluded by the list `{list}` (`{entry}`)"),
+                None => write!(f, "{target} is excluded (`{entry}`)"),
+            },
             Self::ExcludedTag { target, tag } => write!(f, "{target} has the excluded tag `{tag}`"),
             Self::TagsUnknown { target } => {
                 write!(f, "tags are excluded, and those of {target} are not known")

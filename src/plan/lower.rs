@@ -217,15 +217,14 @@ fn tellings(lowering: &mut Lowering<'_>) -> Vec<Telling> {
 
 fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
     let own = &lowering.document.playbook.guards;
-    let (mut device_lists, mut devices) =
-        entries(lowering, "/guards/exclude/devices", own.exclude.devices.as_ref());
-    let (mut user_lists, mut users) = entries(lowering, "/guards/exclude/users", own.exclude.users.as_ref());
-    let above = &lowering.world.exclusions;
-    device_lists.extend(above.device_lists.iter().cloned());
-    devices.extend(above.devices.iter().cloned());
-    user_lists.extend(above.user_lists.iter().cloned());
-    users.extend(above.users.iter().cloned());
-    let device_tags = own.exclude.device_tags.iter().chain(&above.device_tags).cloned().collect();
+    let (device_lists, devices) = entries(lowering, "/guards/exclude/devices", own.exclude.devices.as_ref());
+    let (user_lists, users) = entries(lowering, "/guards/exclude/users", own.exclude.users.as_ref());
+    let (indicator_lists, indicators) =
+        entries(lowering, "/guards/exclude/indicators", own.exclude.indicators.as_ref());
+    let device_tags = own.exclude.device_tags.clone();
+    let exclusions =
+        Exclusions { device_lists, devices, device_tags, user_lists, users, indicator_lists, indicators };
+    let exclusions = exclusions.join(&lowering.world.exclusions);
     let written = Written {
         actions: Caps { per_run: own.max_actions.per_run, per_day: own.max_actions.per_day },
         percent_of_devices: own.max_percent_of_devices.and_then(Percent::new),
@@ -243,7 +242,6 @@ fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
         let help = "a playbook may only tighten the guards of the settings";
         lowering.error(Code::Guard, looser.pointer, looser.message, help);
     }
-    let exclusions = Exclusions { device_lists, devices, device_tags, user_lists, users };
     let approval = approval::on_exceed(lowering);
     Guards { ceilings, written, exclusions, approval }
 }

@@ -257,6 +257,10 @@ pub struct Exclusions {
     pub user_lists: Vec<String>,
     /// Users, by id or sign-in name.
     pub users: Vec<String>,
+    /// Lists of indicators.
+    pub indicator_lists: Vec<String>,
+    /// Indicators: hashes, addresses, domains, URLs.
+    pub indicators: Vec<String>,
 }
 
 /// A list that protects something is not there: nothing may be acted on.
@@ -265,18 +269,41 @@ pub struct Exclusions {
 pub struct UnknownList(pub String);
 
 impl Exclusions {
+    /// The names of the lists.
+    pub fn lists(&self) -> impl Iterator<Item = &str> {
+        let lists = self.device_lists.iter().chain(&self.user_lists).chain(&self.indicator_lists);
+        lists.map(String::as_str)
+    }
+
+    /// What is excluded here and there.
+    #[must_use]
+    pub fn join(mut self, other: &Self) -> Self {
+        self.device_lists.extend(other.device_lists.iter().cloned());
+        self.devices.extend(other.devices.iter().cloned());
+        self.device_tags.extend(other.device_tags.iter().cloned());
+        self.user_lists.extend(other.user_lists.iter().cloned());
+        self.users.extend(other.users.iter().cloned());
+        self.indicator_lists.extend(other.indicator_lists.iter().cloned());
+        self.indicators.extend(other.indicators.iter().cloned());
+        self
+    }
+
     /// Looks the lists up. The lists in force when a run starts count, not those when the playbook was read.
     fn resolve(&self, lists: &Lists) -> Result<guard::Exclusions, UnknownList> {
         let mut found = guard::Exclusions::default()
             .devices(&self.devices)
             .device_tags(&self.device_tags)
-            .users(&self.users);
+            .users(&self.users)
+            .indicators(&self.indicators);
         let list = |name: &String| lists.get(name).ok_or_else(|| UnknownList(name.clone()));
         for name in &self.device_lists {
             found = found.listed_devices(name, list(name)?.iter());
         }
         for name in &self.user_lists {
             found = found.listed_users(name, list(name)?.iter());
+        }
+        for name in &self.indicator_lists {
+            found = found.listed_indicators(name, list(name)?.iter());
         }
         Ok(found)
     }

@@ -9,7 +9,7 @@ use crate::diag::Code;
 use crate::expr::Place;
 use crate::model::{AlertId, Classification, Determination, DeviceId, IdError, IncidentId, UserId};
 use crate::playbook::{self, ActionBody, IndicatorEffect, IndicatorKind, IsolationKind, ScanKind};
-use crate::tenant::{IndicatorAction, IndicatorType, IsolationType, ScanType};
+use crate::tenant::{IndicatorAction, IndicatorType, IndicatorValue, IsolationType, ScanType};
 use crate::text::Template;
 
 /// Understands the actions of a playbook.
@@ -180,6 +180,13 @@ fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option
         texts.lowering.error(Code::Action, &at, "`blockAndRemediate` is for files only", "use `block`");
     }
     let value = texts.text("indicatorValue", &body.indicator_value);
+    // What is written out can be checked now; what is filled in is known in a run only.
+    if !body.indicator_value.contains("{{")
+        && let Err(error) = IndicatorValue::parse(kind(body.indicator_type), &body.indicator_value)
+    {
+        let help = "write one of the kind that `indicatorType` names";
+        texts.lowering.error(Code::Action, &format!("{}/indicatorValue", texts.at), error.to_string(), help);
+    }
     let title = texts.text("title", &body.title);
     let description = texts.text("description", &body.description);
     let recommended_actions = texts.optional("recommendedActions", body.recommended_actions.as_ref());

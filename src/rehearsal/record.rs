@@ -316,8 +316,7 @@ fn lists_of(plan: &Plan) -> BTreeSet<String> {
     let tellings = plan.tellings.iter().filter_map(|telling| telling.condition.as_ref());
     let conditions = plan.when.iter().chain(&plan.condition).chain(steps).chain(tellings);
     let named = conditions.flat_map(|condition| condition.lists().map(str::to_owned).collect::<Vec<_>>());
-    let excluded = &plan.guards.exclusions;
-    named.chain(excluded.device_lists.iter().chain(&excluded.user_lists).cloned()).collect()
+    named.chain(plan.guards.exclusions.lists().map(str::to_owned)).collect()
 }
 
 /// Every text in a value, in lower case.

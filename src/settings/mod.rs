@@ -145,6 +145,9 @@ pub struct ExcludeSettings {
     pub device_tags: Vec<String>,
     /// Users by id or sign-in name: a list by its name, or the entries themselves.
     pub users: Option<EntrySettings>,
+    /// Indicators: hashes, addresses, domains (with all below them) or URLs: a list by its name, or the entries
+    /// themselves. What would hit one of them as a part is refused too.
+    pub indicators: Option<EntrySettings>,
 }
 
 /// Entries written out, or a list by its name.

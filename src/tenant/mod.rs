@@ -15,6 +15,7 @@ mod client;
 mod cloud;
 mod envelope;
 mod error;
+mod indicator;
 mod machine;
 mod operation;
 pub mod permission;
@@ -30,6 +31,7 @@ pub use claims::{Proof, TokenFacts, Unreadable};
 pub use client::{Client, ClientOptions, HuntingApi};
 pub use cloud::{Cloud, EndpointOverrides};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
+pub use indicator::{IndicatorError, IndicatorValue};
 pub use machine::{ActionStatus, Machine, MachineAction};
 pub use operation::{
     ActionKind, AlertPatch, Impact, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,

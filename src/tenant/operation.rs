@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Audience;
+use super::{Audience, IndicatorValue};
 use crate::model::{
     AlertId, AlertSeverity, AlertStatus, Classification, Determination, DeviceId, IncidentId, IncidentStatus,
     MachineActionId, UserId,
@@ -68,11 +68,11 @@ pub enum IndicatorAction {
 /// Something to block, allow or report everywhere. The service keeps one for each value: adding it
 /// again changes it.
 #[expect(clippy::struct_field_names, reason = "the API's own field names")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Indicator {
     /// The hash, address, domain or URL.
-    pub indicator_value: String,
+    pub indicator_value: IndicatorValue,
     /// What it is.
     pub indicator_type: IndicatorType,
     /// What happens.
@@ -234,7 +234,7 @@ impl ActionKind {
 }
 
 /// One change, on one target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Operation {
     /// Cuts a device off the network.

@@ -8,7 +8,7 @@ use huntbook::http::{Applied, Gate, Open, Retry};
 use huntbook::model::{AlertSeverity, MachineActionId, Term};
 use huntbook::tenant::{
     ActionKind, ActionStatus, HuntingApi, Impact, IncidentPatch, Indicator, IndicatorAction, IndicatorType,
-    IsolationType, Operation, Receipt, RemoteState, ScanType, Tenant as _, TenantError,
+    IndicatorValue, IsolationType, Operation, Receipt, RemoteState, ScanType, Tenant as _, TenantError,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn isolate() -> Operation {
 
 fn indicator() -> Indicator {
     Indicator {
-        indicator_value: "203.0.113.7".to_owned(),
+        indicator_value: IndicatorValue::parse(IndicatorType::IpAddress, "203.0.113.7").unwrap(),
         indicator_type: IndicatorType::IpAddress,
         action: IndicatorAction::Block,
         title: "T".to_owned(),

@@ -12,7 +12,7 @@ use huntbook::model::{AlertStatus, Classification, Determination, Wanted};
 use huntbook::rows::Flow;
 use huntbook::tenant::{
     AlertPatch, Audience, HuntLimits, HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator,
-    IndicatorAction, IndicatorType, IsolationType, Operation, ScanType, Tenant, TenantError,
+    IndicatorAction, IndicatorType, IndicatorValue, IsolationType, Operation, ScanType, Tenant, TenantError,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -167,7 +167,7 @@ async fn tokens(folder: &Folder) {
 
 fn indicator() -> Operation {
     Operation::AddIndicator(Indicator {
-        indicator_value: "203.0.113.9".to_owned(),
+        indicator_value: IndicatorValue::parse(IndicatorType::IpAddress, "203.0.113.9").unwrap(),
         indicator_type: IndicatorType::IpAddress,
         action: IndicatorAction::Block,
         title: "T".to_owned(),

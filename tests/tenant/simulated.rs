@@ -10,8 +10,8 @@ use huntbook::sim::{
 };
 use huntbook::tenant::{
     ActionStatus, AlertPatch, Audience, Client, ClientOptions, EndpointOverrides, HuntLimits, HuntQuery,
-    HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType, IsolationType,
-    Operation, RemoteState, ScanType, Tenant as _, TenantError,
+    HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType, IndicatorValue,
+    IsolationType, Operation, RemoteState, ScanType, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -70,7 +70,7 @@ fn operations() -> Vec<(Operation, String)> {
     let comment = || "hb:1 why".to_owned();
     let of_device = |effect: &str| format!("{effect} {DEVICE}");
     let indicator = Indicator {
-        indicator_value: "203.0.113.7".to_owned(),
+        indicator_value: IndicatorValue::parse(IndicatorType::IpAddress, "203.0.113.7").unwrap(),
         indicator_type: IndicatorType::IpAddress,
         action: IndicatorAction::Block,
         title: "T".to_owned(),

@@ -1,0 +1,42 @@
+//! Indicators that rows suggest: only what is one, and what nobody excludes, is added.
+
+use huntbook::engine::StepState;
+use huntbook::model::{List, Lists};
+
+use crate::{House, playbook, states};
+
+/// A playbook that blocks a domain for each row.
+fn block(value: &str, exclude: &str) -> String {
+    playbook(&format!(
+        "guards: {{exclude: {{indicators: {exclude}}}}}\nactions:\n  - addIndicator:\n      indicatorValue: \"{value}\"\n      \
+         indicatorType: domainName\n      action: block\n      title: t\n      description: d\n      expiresIn: 1d\n"
+    ))
+}
+
+#[tokio::test]
+async fn what_is_excluded_by_a_list_is_not_blocked_whatever_the_case() {
+    let mut house = House::build().await;
+    let lists: Lists = [List::new("ours", ["login.host1.evil.example"]), List::new("packagers", ["host2"])]
+        .into_iter()
+        .collect();
+    house.lists = lists.into();
+    let report = house.run(&block("{{row.DeviceName}}.Evil.example.", "ours")).await;
+    assert_eq!(states(&report), [StepState::Done, StepState::Skipped, StepState::Done], "{report:?}");
+    let why = report.items[1].steps[0].reason.as_deref().unwrap();
+    assert_eq!(
+        why,
+        "indicator `host1.evil.example` is excluded by the list `ours` (`login.host1.evil.example`)"
+    );
+    let targets: Vec<String> = house.sim.effects().into_iter().map(|effect| effect.target).collect();
+    assert_eq!(targets, ["host0.evil.example", "host2.evil.example"]);
+}
+
+#[tokio::test]
+async fn what_is_no_indicator_is_skipped_and_says_so() {
+    let house = House::build().await;
+    let report = house.run(&block("{{row.DeviceName}}", "[contoso.example]")).await;
+    assert_eq!(states(&report), [StepState::Skipped; 3]);
+    let why = report.items[0].steps[0].reason.as_deref().unwrap();
+    assert_eq!(why, "there is no indicator in it: `host0` is not a domain name with a dot in it");
+    assert_eq!(house.applied(), Vec::<String>::new());
+}
