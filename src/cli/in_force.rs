@@ -91,7 +91,7 @@ pub(super) async fn read(
 }
 
 fn starts(plan: &Plan, now: Timestamp) -> Starts {
-    if !plan.enabled || plan.expires.is_some_and(|expires| expires <= now) {
+    if !plan.enabled || plan.has_expired(now) {
         Starts::Off
     } else if plan.rule.is_some() {
         Starts::OnSchedule

@@ -50,7 +50,7 @@ impl Daemon {
             tracing::info!(playbook = %plan.about.name, tenant = %due.key.tenant, "a playbook was due that has no schedule in the tenant any more; it does not run");
             return Ok(None);
         }
-        if plan.expires.is_some_and(|expires| expires <= self.0.engine.clock.now()) {
+        if plan.has_expired(self.0.engine.clock.now()) {
             tracing::info!(playbook = %plan.about.name, "an expired playbook was due; it does not run");
             return Ok(None);
         }

@@ -175,7 +175,7 @@ pub(super) fn stop(order: &Order, standing: &Standing, now: Timestamp) -> Option
         let gone = if by_hand { BY_HAND } else { "its playbook is not in force any more" };
         return Some(gone.to_owned());
     };
-    if present.expires.is_some_and(|expires| expires <= now) {
+    if present.has_expired(now) {
         Some("its playbook has expired".to_owned())
     } else if present.mode == Mode::Observe && order.plan.mode == Mode::Enforce {
         Some("its playbook only observes by now".to_owned())

@@ -206,7 +206,7 @@ impl Engine {
     /// Takes a recorded run from its input to its end.
     async fn carry_out(&self, context: &Context<'_>) -> Result<Report, EngineError> {
         let mut counts = Counts::default();
-        if context.plan().expires.is_some_and(|expires| expires <= context.started) {
+        if context.plan().has_expired(context.started) {
             let reason = Some("its playbook has expired".to_owned());
             return self.close(context, counts, (RunState::Idle, reason)).await;
         }

@@ -164,6 +164,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether its time is over at `now`: then it does not run any more.
+    #[must_use]
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
     /// The columns a run decodes; all of an incident are there anyway.
     #[must_use]
     pub fn wanted(&self) -> Option<&Wanted> {

@@ -246,22 +246,6 @@ impl Store {
         Ok(())
     }
 
-    /// Settles an item without a message.
-    ///
-    /// # Errors
-    ///
-    /// As [`Store::settle`].
-    pub async fn item_outcome(
-        &self,
-        run: RunId,
-        seq: u32,
-        outcome: &str,
-        reason: Option<&str>,
-    ) -> Result<(), StoreError> {
-        let (outcome, reason) = (outcome.to_owned(), reason.map(str::to_owned));
-        self.settle(run, &Settlement { seq, outcome, reason, ..Settlement::default() }).await
-    }
-
     /// Settles an item together with the messages about it and what it suppresses, in one transaction.
     ///
     /// # Errors

@@ -120,7 +120,8 @@ async fn a_writer_dropped_half_way_leaves_nothing() {
     sqlx::query("UPDATE items SET outcome = 'acted'").execute(&mut *tx).await.unwrap();
     drop(tx);
     assert_eq!(store.unfinished().await.unwrap()[0].items.len(), 1);
-    store.item_outcome(run, 0, "acted", None).await.unwrap();
+    let acted = Settlement { outcome: "acted".to_owned(), ..Settlement::default() };
+    store.settle(run, &acted).await.unwrap();
     assert_eq!(store.unfinished().await.unwrap()[0].items.len(), 0);
 }
 

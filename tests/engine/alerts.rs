@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use huntbook::engine::{Present, Standing, StepState, TakenUp, Unchanging};
+use huntbook::engine::{Present, RunState, Standing, StepState, TakenUp, Unchanging};
 use huntbook::sim::{Fault, Reach, SimOptions};
 use huntbook::store::Effects;
 use jiff::{SignedDuration, Timestamp};
@@ -131,4 +131,23 @@ async fn an_action_that_was_accepted_and_came_to_nothing_is_told_once() {
     let [(title, text)] = told.as_slice() else { panic!("once: {told:?}") };
     assert_eq!(title, "isolateDevice came to nothing");
     assert!(text.contains("it did not work on the device"), "{text}");
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_makes_the_run_partial_and_is_told_once_a_day() {
+    let house = House::build().await.watched();
+    let deep = format!("{}{}", "[".repeat(80), "]".repeat(80));
+    let deep: serde_json::Value = serde_json::from_str(&deep).unwrap();
+    let row = |device: serde_json::Value| json!({"DeviceId": device, "DeviceName": "host", "Note": null, "User": "u", "Files": 1});
+    let column = |name: &str| json!({"name": name, "type": if name == "Files" { "Int64" } else { "String" }});
+    let schema: Vec<_> = ["DeviceId", "DeviceName", "Note", "User", "Files"].map(column).into();
+    let body = json!({"schema": schema, "results": [row(deep), row(json!(house.devices[0]))]});
+    let fault = json!([{"match": "POST /graph/*/security/runHuntingQuery", "status": 200, "body": body}]);
+    house.sim.set_faults(Fault::script(fault).unwrap()).unwrap();
+    for _run in 0..2 {
+        let report = house.run(&playbook(ISOLATE)).await;
+        assert_eq!((report.state, report.counts.quarantined), (RunState::Partial, 1));
+    }
+    assert_eq!(house.titles().await, ["Test: 1 of what the tenant answered could not be read"]);
+    assert_eq!(house.applied(), ["isolate 0"], "what can be read is acted on");
 }

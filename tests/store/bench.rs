@@ -7,7 +7,7 @@ use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::model::{PlaybookId, RunId};
 use huntbook::store::{
     ActionLimits, Begun, ContentHash, EffectKey, EffectState, Effects, Identity, NewEffect, NewItem, NewRun,
-    OutboxMessage, Recorded, RunEnd, RunMode, RunState, Store, StoreError, Swept, Trigger,
+    OutboxMessage, Recorded, RunEnd, RunMode, RunState, Settlement, Store, StoreError, Swept, Trigger,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -163,6 +163,11 @@ pub(crate) fn limited(run: RunId, target: &str, limits: ActionLimits) -> NewEffe
 
 pub(crate) fn result(state: EffectState) -> Recorded {
     Recorded { state, remote_id: None, detail: None }
+}
+
+/// An item that was dealt with, without a message.
+pub(crate) fn settled(seq: u32, outcome: &str) -> Settlement {
+    Settlement { seq, outcome: outcome.to_owned(), ..Settlement::default() }
 }
 
 pub(crate) fn end(state: RunState) -> RunEnd {

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use sqlx::Executor as _;
 
-use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, message, result};
+use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, message, result, settled};
 
 fn accepted(file: &str, text: &str) -> Accepted<PlaybookId> {
     Accepted { name: PLAYBOOK, file: file.to_owned(), bytes: text.as_bytes().to_vec() }
@@ -174,7 +174,7 @@ async fn retention_forgets_what_is_over_and_keeps_what_is_open() {
         store.record(&effect(old, target).key, 1, &result(EffectState::Done)).await.unwrap();
     }
     for seq in [0, 1] {
-        store.item_outcome(old, seq, "acted", None).await.unwrap();
+        store.settle(old, &settled(seq, "acted")).await.unwrap();
     }
     store.finish_run(old, &end(RunState::Ok), &[]).await.unwrap();
     let waiting = bench.begin(&store, 0).await;
@@ -231,7 +231,7 @@ async fn a_clock_that_jumps_by_years_does_not_wipe_history() {
     let run = bench.begin(&store, 1).await;
     store.intend(&effect(run, "device:a")).await.unwrap();
     store.record(&effect(run, "device:a").key, 1, &result(EffectState::Done)).await.unwrap();
-    store.item_outcome(run, 0, "acted", None).await.unwrap();
+    store.settle(run, &settled(0, "acted")).await.unwrap();
     store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
     // As at every start.
     bench.days_pass(&store, 1).await;

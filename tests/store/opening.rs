@@ -7,7 +7,7 @@ use huntbook::diag::Chain as ErrorChain;
 use huntbook::store::{EffectState, Intended, Remedy, Store, StoreError};
 use sqlx::Executor as _;
 
-use crate::bench::{Bench, effect, result};
+use crate::bench::{Bench, effect, result, settled};
 
 #[tokio::test]
 async fn a_second_engine_is_told_who_has_the_journal() {
@@ -45,7 +45,7 @@ async fn a_reader_sees_what_the_owner_writes_and_writes_nothing() {
     let reader = Store::open_reader(&bench.path()).await.unwrap();
     let run = bench.begin(&store, 2).await;
     assert_eq!(reader.run(run).await.unwrap().unwrap().items.len(), 2);
-    assert!(matches!(reader.item_outcome(run, 0, "acted", None).await, Err(StoreError::Reader)));
+    assert!(matches!(reader.settle(run, &settled(0, "acted")).await, Err(StoreError::Reader)));
     bench.end(store).await;
     // Nobody owns it, and it is still readable.
     let reader = Store::open_reader(&bench.path()).await.unwrap();

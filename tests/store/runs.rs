@@ -11,14 +11,14 @@ use jiff::SignedDuration;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, item, message, result};
+use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, item, message, result, settled};
 
 #[tokio::test]
 async fn a_matched_item_outlives_the_process() {
     let bench = Bench::new();
     let store = bench.open().await;
     let run = bench.begin(&store, 2).await;
-    store.item_outcome(run, 0, "acted", None).await.unwrap();
+    store.settle(run, &settled(0, "acted")).await.unwrap();
     bench.end(store).await;
 
     let store = bench.open().await;
@@ -29,7 +29,7 @@ async fn a_matched_item_outlives_the_process() {
     assert_eq!(unfinished[0].run.counts, json!({"matched": 2}));
     let left: Vec<_> = unfinished[0].items.iter().map(|item| (item.seq, &item.data)).collect();
     assert_eq!(left, [(1, &json!({"Files": 1}))]);
-    store.item_outcome(run, 1, "acted", None).await.unwrap();
+    store.settle(run, &settled(1, "acted")).await.unwrap();
     assert_eq!(store.unfinished().await.unwrap().len(), 1, "the run itself has not ended");
     store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
     assert_eq!(store.unfinished().await.unwrap(), []);
@@ -175,7 +175,7 @@ async fn what_nothing_was_done_about_is_news_again_unless_it_may_be_in_force() {
         ..Settlement::default()
     };
     store.settle_all(run, &[0, 1, 2, 3].map(left)).await.unwrap();
-    store.item_outcome(run, 4, "skipped", None).await.unwrap();
+    store.settle(run, &settled(4, "skipped")).await.unwrap();
     let all: Vec<_> = (0..5).map(identity).collect();
     assert_eq!(store.unseen(TENANT, PLAYBOOK, &all).await.unwrap(), all[..2]);
     store.finish_run(run, &end(RunState::Partial), &[]).await.unwrap();
@@ -201,7 +201,7 @@ async fn what_people_were_told_of_is_known_by_item_and_outcome() {
             runs.first().map(|_| bench.now())
         );
         for (seq, outcome) in (0..).zip(outcomes) {
-            store.item_outcome(run, seq, outcome, None).await.unwrap();
+            store.settle(run, &settled(seq, outcome)).await.unwrap();
         }
         runs.push(run);
         if runs.len() == 1 {
