@@ -136,14 +136,14 @@ impl Cadence {
             help: None,
         };
         if distance < EVERY_MIN {
-            return Err(problem("`every` must be at least one second"));
+            return Err(problem("the time between two runs must be at least one second"));
         }
         if EVERY_MAX < distance {
-            return Err(problem("`every` must be at most 366 days"));
+            return Err(problem("the time between two runs must be at most 366 days"));
         }
         let distance_ms = i64::try_from(distance.as_millis()).unwrap_or(i64::MAX);
         if SignedDuration::from_millis(distance_ms) != distance {
-            return Err(problem("`every` must be in whole milliseconds"));
+            return Err(problem("the time between two runs must be in whole milliseconds"));
         }
         Ok(Self(Arc::new(Rule::Every { distance_ms, distance })))
     }
