@@ -41,7 +41,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How often something is looked for; two hundred times a second.
-const LOOKS_MAX: u32 = 4_000;
+const LOOKS_MAX: u32 = 12_000;
 const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(5);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const PLAYBOOK: PlaybookId = PlaybookId(Uuid::from_u128(0x2f6c_9d54_7d0e_4b53_9d5e_6f0a_3c1b_8e77));

@@ -28,8 +28,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// How often something is looked for, and how long that is at least: ten looks a second, twenty seconds.
-const LOOKS_MAX: u32 = 200;
+/// How often something is looked for, and how long that is at least: ten looks a second, a minute.
+const LOOKS_MAX: u32 = 600;
 const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(100);
 
 /// The hunting call of the tenant's API.

@@ -708,7 +708,7 @@ async fn a_lost_answer_may_hide_an_effect() {
 #[tokio::test]
 async fn a_late_request_takes_effect_after_its_answer() {
     let world = World::sample().await;
-    let late = Fault { status: Some(504), apply: Apply::After, delay_ms: 200, ..isolate_fault() };
+    let late = Fault { status: Some(504), apply: Apply::After, delay_ms: 2_000, ..isolate_fault() };
     world.sim.set_faults(vec![late]).unwrap();
     world.isolate(DEVICE).await.refused(504, "UnknownError");
     assert!(world.effects().is_empty());

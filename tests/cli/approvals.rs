@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::{PLAYBOOK, SECRET_NAME, ends, json, project, tenant, text};
 
 /// How often something is looked for; ten times a second.
-const LOOKS_MAX: u32 = 200;
+const LOOKS_MAX: u32 = 600;
 
 /// A folder with two approvers, and a playbook whose only action needs `approval`.
 fn folder(sim: &Sim, approval: &str) -> TempDir {

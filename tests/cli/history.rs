@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{PLAYBOOK, ask, json, project, serve, tenant, text};
 
 /// How often something is looked for; ten times a second.
-const LOOKS_MAX: u32 = 200;
+const LOOKS_MAX: u32 = 600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_scheduled_run_told_is_delivered_wherever_one_looks() {

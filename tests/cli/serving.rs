@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::{PLAYBOOK, SECRET_NAME, ask, ends, json, project, tenant, text};
 
 /// How often something is looked for; ten times a second.
-const LOOKS_MAX: u32 = 200;
+const LOOKS_MAX: u32 = 600;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_due_and_how_it_ended_can_be_seen() {

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::{PLAYBOOK, SECRET_NAME, ask, ends, json, project, tenant, text};
 
 /// How often something is looked for; ten times a second.
-const LOOKS_MAX: u32 = 300;
+const LOOKS_MAX: u32 = 600;
 
 /// Serves a folder; gives the lines it logs.
 fn serve(dir: &TempDir) -> (Child, mpsc::Receiver<String>) {

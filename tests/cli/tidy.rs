@@ -10,7 +10,7 @@ use jiff::SignedDuration;
 use crate::{PLAYBOOK, SECRET_NAME, ask, ends, project, tenant, text};
 
 /// How often something is looked for; fifty times a second.
-const LOOKS_MAX: u32 = 1_000;
+const LOOKS_MAX: u32 = 3_000;
 const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(20);
 
 #[tokio::test(flavor = "multi_thread")]

@@ -70,7 +70,7 @@ async fn killed_and_its_playbook_taken_away_it_acts_no_more() {
 async fn a_run_the_journal_failed_under_is_taken_up_by_the_same_process() {
     let place = Place::new().await;
     place.put("playbooks/a.yaml", contain());
-    let slow = Fault { delay_ms: 2_000, times: Some(1), ..Fault::on(ISOLATE) };
+    let slow = Fault { delay_ms: 6_000, times: Some(1), ..Fault::on(ISOLATE) };
     place.sim.set_faults(vec![slow]).unwrap();
     let served = place.serve().await;
     until("it isolates", || (place.isolated() == 1).then_some(())).await;
@@ -84,7 +84,7 @@ async fn a_run_the_journal_failed_under_is_taken_up_by_the_same_process() {
     assert_eq!(place.ask(&["status"])["withoutResult"].as_array().map(Vec::len), Some(1));
 
     other.execute("ROLLBACK").await.unwrap();
-    look("the rest is isolated", 2 * LOOKS_MAX, || (place.isolated() == 3).then_some(())).await;
+    look("the rest is isolated", LOOKS_MAX, || (place.isolated() == 3).then_some(())).await;
     until("it is ended", || (place.ask(&["status"])["withoutResult"] == json!([])).then_some(())).await;
     assert_eq!(place.ask(&["status"])["parked"].as_array().map(Vec::len), Some(1), "the first is in doubt");
     served.stop().await;
