@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Permission;
+use super::{Audience, Permission};
 use crate::model::Secret;
 
 /// What a token says of itself.
@@ -29,6 +29,8 @@ pub struct TokenFacts {
     pub proof: Option<Proof>,
     /// Application permissions (`roles`), sorted. Empty if none was granted: a token is issued anyway.
     pub roles: Vec<String>,
+    /// Roles of the directory that the app itself holds (`wids`), by the ids of their templates.
+    pub directory_roles: Vec<String>,
     /// Delegated permissions (`scp`), sorted.
     pub scopes: Vec<String>,
     /// From when on it is good (`nbf`).
@@ -38,6 +40,9 @@ pub struct TokenFacts {
     /// How far our clock was ahead of the authority's when it was issued, to the second; negative if behind.
     pub clock_ahead: Option<SignedDuration>,
 }
+
+/// What stands in `wids` of every app's token and is no role.
+const NO_ROLE: &str = "0997a1d0-0d1d-4acb-b408-d5ca73121e90";
 
 /// How an app proved itself to the authority (`appidacr`, `azpacr`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +85,7 @@ struct Claims {
     appidacr: Value,
     azpacr: Value,
     roles: Vec<String>,
+    wids: Vec<String>,
     scp: Option<String>,
     nbf: Value,
     exp: Value,
@@ -128,6 +134,7 @@ impl Claims {
             app_name: self.app_displayname,
             proof,
             roles,
+            directory_roles: self.wids.into_iter().filter(|id| id != NO_ROLE).collect(),
             scopes,
             not_before: instant(&self.nbf),
             expires_at,
@@ -165,14 +172,17 @@ impl TokenFacts {
         if facts.audience.is_some() { Ok(facts) } else { Err(Unreadable::NotForAnApi) }
     }
 
-    /// Whether the token allows something; `None` if nobody can say, because it cannot be read or is a
-    /// person's, whose own rights count as well.
+    /// Whether the token allows something; `None` if nobody can say, because it cannot be read, or is a
+    /// person's, whose own rights count as well, or because the app holds a role of the directory, which can
+    /// allow it at Microsoft Graph.
     #[must_use]
     pub fn allows(&self, permission: Permission) -> Option<bool> {
         if self.audience.is_none() || !self.scopes.is_empty() {
             return None;
         }
-        Some(permission.allowed_by(&self.roles).is_some())
+        let allowed = permission.allowed_by(&self.roles).is_some();
+        let may_be = permission.audience == Audience::Graph && !self.directory_roles.is_empty();
+        (allowed || !may_be).then_some(allowed)
     }
 }
 
@@ -217,6 +227,15 @@ mod tests {
         let opaque = TokenFacts::read(&Secret::new("opaque".to_owned()), Timestamp::UNIX_EPOCH);
         assert_eq!(opaque.tenant_id, None);
         assert_eq!(opaque.allows(crate::tenant::permission::DEVICES), None, "unknown is not missing");
+    }
+
+    #[test]
+    fn a_role_of_the_directory_may_allow_what_no_permission_does() {
+        use crate::tenant::permission::{DEVICES, USERS};
+        let none = facts(r#"{"aud":"x","wids":["0997a1d0-0d1d-4acb-b408-d5ca73121e90"]}"#);
+        assert_eq!((none.allows(USERS), none.allows(DEVICES)), (Some(false), Some(false)));
+        let some = facts(r#"{"aud":"x","wids":["fe930be7-5e62-47db-91af-98c3a49a38b1"]}"#);
+        assert_eq!((some.allows(USERS), some.allows(DEVICES)), (None, Some(false)));
     }
 
     #[test]
