@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use huntbook::clock::{SharedClock, SystemClock};
+use huntbook::clock::{SharedClock, ShiftedClock, SystemClock};
 use huntbook::sim::{Sim, SimApp, SimOptions};
 
 const SECRET_NAME: &str = "HUNTBOOK_TEST_SECRET";
@@ -20,7 +20,11 @@ struct Project {
 
 impl Project {
     async fn open() -> Self {
-        let clock: SharedClock = Arc::new(SystemClock);
+        Self::open_with(Arc::new(SystemClock)).await
+    }
+
+    /// Opens one whose tenant has a clock of its own.
+    async fn open_with(clock: SharedClock) -> Self {
         let options = SimOptions::story(clock.now()).unwrap();
         let sim = Sim::start(options, clock).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -184,6 +188,44 @@ async fn past_hours_are_replayed_run_by_run() {
     assert!(said.contains("acted 1"), "{said}");
     assert_eq!(project.sim.requests().len(), requests);
     assert_eq!(project.sim.effects(), []);
+    project.sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_is_that_of_the_tenant() {
+    let clock = ShiftedClock::starting("2026-01-10T12:00:00Z".parse().unwrap(), Arc::new(SystemClock));
+    let project = Project::open_with(Arc::new(clock)).await;
+    let said = project.says(&["record", "psexec-fanout", "--tables"], 0).await;
+    assert!(said.contains("the clock of the tenant shows 2026-01-10T12:"), "{said}");
+    let test = fs::read_to_string(project.at("playbooks/psexec-fanout.test.yaml")).unwrap();
+    for line in ["clock: 2026-01-10T12:", "acted: 1", "skipped: 2"] {
+        assert!(test.contains(line), "{line}: {test}");
+    }
+    project.says(&["test"], 0).await;
+    for period in [&["--from", "4h"][..], &["--from", "2026-01-10T08:00:00Z"]] {
+        let said = project.says(&[&["backtest", "psexec-fanout"], period].concat(), 0).await;
+        assert!(said.contains("acted 1") && said.contains("2026-01-10"), "{said}");
+    }
+    // What was recorded has no clock: the time must be named.
+    let data = ["--data", "playbooks/fixtures", "--from"];
+    let said = project.says(&[&["backtest", "psexec-fanout"], &data[..], &["4h"]].concat(), 78).await;
+    assert!(said.contains("name their time with --from and --to"), "{said}");
+    let period = ["2026-01-10T08:00:00Z", "--to", "2026-01-10T12:00:00Z"];
+    project.says(&[&["backtest", "psexec-fanout"], &data[..], &period].concat(), 0).await;
+    assert_eq!(project.sim.effects(), []);
+    project.sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_test_that_finds_nothing_is_told_of() {
+    let project = Project::open().await;
+    let shipped = fs::read_to_string(project.at("playbooks/psexec-fanout.yaml")).unwrap();
+    let narrowed =
+        shipped.replace("    DeviceFileEvents\n", "    DeviceFileEvents\n    | where Timestamp > ago(1s)\n");
+    assert_ne!(narrowed, shipped);
+    fs::write(project.at("playbooks/psexec-fanout.yaml"), narrowed).unwrap();
+    let said = project.says(&["record", "psexec-fanout", "--tables"], 0).await;
+    assert!(said.contains("finds none of the "), "{said}");
     project.sim.stop().await;
 }
 

@@ -12,7 +12,7 @@ use super::args::{self, Output};
 use super::choose::Project;
 use super::exit::Exit;
 use super::output::{clean, say, say_json, tell};
-use super::record::pick;
+use super::record::{pick, present};
 use super::run::spinner;
 use super::{Refusal, setup, test};
 use crate::clock::SharedClock;
@@ -39,13 +39,15 @@ pub(super) async fn run(
 ) -> anyhow::Result<Exit> {
     let project = Project::open(config, &arguments.playbook)?;
     let Project { settings, world, chosen } = &project;
-    let now = clock.now();
-    let (from, to) = period(arguments, now)?;
     let every = arguments.every.as_deref().map(duration).transpose().context("`--every`")?;
-    let data = Data { arguments, project: &project };
-    let recording = match &arguments.data {
-        Some(folder) => read(folder)?,
-        None => data.fetch((from, now), &clock).await?,
+    let ((from, to), recording) = match &arguments.data {
+        Some(folder) => {
+            let (from, to) = period(arguments, clock.now())?;
+            let recording = read(folder)?;
+            insist_on_rows(&recording, (from, to), folder)?;
+            ((from, to), recording)
+        }
+        None => Data { arguments, project: &project }.fetch(&clock).await?,
     };
     for warning in &recording.warnings {
         tell(&format!("warning: {warning}"));
@@ -122,6 +124,25 @@ fn read(folder: &Path) -> anyhow::Result<Recording> {
     Ok(recording)
 }
 
+/// Refuses rows that are all of another time: runs that see none of them would be quiet for no good reason.
+fn insist_on_rows(
+    recording: &Recording,
+    (from, to): (Timestamp, Timestamp),
+    folder: &Path,
+) -> anyhow::Result<()> {
+    let Some((first, last)) = recording.time() else { return Ok(()) };
+    // A run looks back, but no further than the service keeps anything.
+    if from.checked_sub(KEPT).unwrap_or(from) <= last && first <= to {
+        return Ok(());
+    }
+    let text = format!(
+        "the rows in `{}` are of {first:.0} to {last:.0}, and no run between {from:.0} and {to:.0} can see one: name \
+         their time with --from and --to",
+        folder.display()
+    );
+    Err(Refusal(text).into())
+}
+
 /// What is fetched for a replay.
 struct Data<'a> {
     arguments: &'a args::Backtest,
@@ -129,24 +150,24 @@ struct Data<'a> {
 }
 
 impl Data<'_> {
-    /// Asks the tenant for everything the playbook would have seen.
-    async fn fetch(
-        &self,
-        (from, now): (Timestamp, Timestamp),
-        clock: &SharedClock,
-    ) -> anyhow::Result<Recording> {
+    /// Asks the tenant for everything the playbook would have seen in the stretch of time that is meant, by the
+    /// clock of the tenant.
+    async fn fetch(&self, clock: &SharedClock) -> anyhow::Result<((Timestamp, Timestamp), Recording)> {
         let Project { settings, world, chosen } = self.project;
         let plan = &chosen.plan;
         let Input::Hunt(input) = &plan.input else {
             return Err(Refusal(crate::rehearsal::BacktestError::Incidents.to_string()).into());
         };
+        let parts = setup::open(settings, clock)?;
+        let tenant = pick(chosen, self.arguments.tenant.as_deref(), parts.tenants)?;
+        let unfetched = "the tables could not be fetched";
+        let now = present(&*tenant, plan, clock).await.context(unfetched)?;
+        let (from, to) = period(self.arguments, now)?;
         let back = from.duration_until(now) + input.hunt.period.unwrap_or(SignedDuration::from_hours(1));
         if KEPT < back {
             let text = "the service keeps 30 days; begin later, or replay what was recorded with --data";
             return Err(Refusal(text.to_owned()).into());
         }
-        let parts = setup::open(settings, clock)?;
-        let tenant = pick(chosen, self.arguments.tenant.as_deref(), parts.tenants)?;
         let progress = spinner();
         progress.set_message(format!("{}: fetching", plan.about.name));
         let schema = world.queries.schema();
@@ -154,9 +175,9 @@ impl Data<'_> {
             RecordOptions { subject: Subject::Tables, rows_max: ROWS_MAX, period: Some(back), schema };
         let fetched = record(plan, &*tenant, &options, (&world.lists, now)).await;
         progress.finish_and_clear();
-        let mut recording = fetched.context("the tables could not be fetched")?;
+        let mut recording = fetched.context(unfetched)?;
         recording.add_missing_devices();
-        Ok(recording)
+        Ok(((from, to), recording))
     }
 }
 

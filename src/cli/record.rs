@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::args::{Output, Record};
@@ -16,13 +16,17 @@ use super::run::{no_tenant, spinner};
 use super::{Misuse, Refusal, setup, test};
 use crate::clock::SharedClock;
 use crate::model::duration;
-use crate::plan::{SourceFile, World};
+use crate::plan::{Input, Plan, SourceFile, World};
 use crate::rehearsal::{
     Draft, Naming, RecordOptions, Recording, Saved, Scene, Sources, Subject, load, play, record, scrub,
     skeleton,
 };
 use crate::settings::Settings;
-use crate::tenant::Tenant;
+use crate::tenant::{Audience, HuntingApi, Tenant, TenantError};
+use crate::text::counted;
+
+/// How far the clock of a tenant and ours may be apart and count as one.
+const SKEW_MAX: SignedDuration = SignedDuration::from_mins(1);
 
 /// Records what a playbook sees, and writes it down scrubbed.
 pub(super) async fn run(
@@ -34,7 +38,7 @@ pub(super) async fn run(
     let Project { settings, world, chosen } = Project::open(config, &arguments.playbook)?;
     let parts = setup::open(&settings, &clock)?;
     let tenant = pick(&chosen, arguments.tenant.as_deref(), parts.tenants)?;
-    let now = clock.now();
+    let now = present(&*tenant, &chosen.plan, &clock).await.context("nothing was recorded")?;
     let progress = spinner();
     progress.set_message(format!("{}: recording", chosen.plan.about.name));
     let recorded = record(&chosen.plan, &*tenant, &options(arguments, &world)?, (&world.lists, now)).await;
@@ -69,6 +73,28 @@ pub(super) fn pick(
         return Err(Misuse(text).into());
     }
     found.pop().map(|(_, tenant)| tenant).ok_or_else(|| no_tenant(wanted, &known))
+}
+
+/// The time of the tenant. Where its clock and ours are nearly one, ours; else what its authority answers with.
+pub(super) async fn present(
+    tenant: &dyn Tenant,
+    plan: &Plan,
+    clock: &SharedClock,
+) -> Result<Timestamp, TenantError> {
+    let audience = match (&plan.input, tenant.hunting()) {
+        (Input::Hunt(_), HuntingApi::Xdr) => Audience::Xdr,
+        (Input::Hunt(_), HuntingApi::Graph) | (Input::Incidents(_), _) => Audience::Graph,
+    };
+    let ahead = tenant.token_facts(audience).await?.clock_ahead.unwrap_or_default();
+    let now = clock.now();
+    if ahead.abs() <= SKEW_MAX {
+        return Ok(now);
+    }
+    let theirs = now.checked_sub(ahead).unwrap_or(now);
+    tell(&format!(
+        "the clock of the tenant shows {theirs:.0}, another time than this machine's: it is the one taken"
+    ));
+    Ok(theirs)
 }
 
 fn options(arguments: &Record, world: &World) -> anyhow::Result<RecordOptions> {
@@ -150,6 +176,13 @@ impl Place {
         let mut scene: Option<Scene> = None;
         for case in suite.cases.iter().filter(|case| case.place.source.name == path.display().to_string()) {
             scene = play(case).await.scenes.pop();
+        }
+        let rows: usize = files.iter().filter(|file| file.table.is_some()).map(|file| file.count).sum();
+        if 0 < rows && scene.as_ref().is_some_and(|scene| scene.hunted == 0) {
+            tell(&format!(
+                "warning: in the written test the query finds none of the {}",
+                counted(rows, "row")
+            ));
         }
         let text = skeleton(&draft, scene.as_ref());
         std::fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()))?;

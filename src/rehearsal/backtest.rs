@@ -211,6 +211,15 @@ impl Recording {
         Ok(true)
     }
 
+    /// The first and the last moment its rows tell of, if they tell of any.
+    #[must_use]
+    pub fn time(&self) -> Option<(Timestamp, Timestamp)> {
+        let rows = self.tables.values().flatten();
+        let moment = |row: &Map<String, Value>| row.get("Timestamp")?.as_str()?.parse::<Timestamp>().ok();
+        let moments = || rows.clone().filter_map(moment);
+        Some((moments().min()?, moments().max()?))
+    }
+
     /// Lets the devices of today report all the time, where each is there once: a guard counts those of the last
     /// seven days.
     fn spread_fleet(&mut self, from: Timestamp, to: Timestamp) {

@@ -75,6 +75,8 @@ pub struct Scene {
     pub reached: Vec<String>,
     /// How the run ended.
     pub ended: &'static str,
+    /// Rows the hunt brought in.
+    pub hunted: u64,
     /// How many of what there were, by the keys of `expect`.
     pub counts: Vec<(&'static str, u64)>,
 }
@@ -95,7 +97,8 @@ async fn act(case: &Case, scenes: &mut Vec<Scene>) -> Result<(), String> {
         let (lines, failures) = judge::judge(case, step, &seen);
         let place = case.tree.key_span(&step.pointer);
         let (reached, ended, counts) = (seen.reached(), seen.report.state.as_str(), seen.counts());
-        scenes.push(Scene { at: step.at, place, lines, failures, reached, ended, counts });
+        let hunted = seen.report.counts.hunted;
+        scenes.push(Scene { at: step.at, place, lines, failures, reached, ended, hunted, counts });
     }
     Ok(())
 }
