@@ -160,6 +160,25 @@ tests:
     put("playbooks/writes.test.yaml", &tests);
     let out = ends(&huntbook(dir.path(), &["test"]), 0);
     assert!(out.contains("3 passed"), "{out}");
+    // Whoever expected otherwise reads what is missing and where it goes.
+    for (wrong, missing) in [
+        (
+            tests.replace("expect: {run: failed}", "expect: {matched: 1}"),
+            "nothing is provided for `https://feeds.contoso.example/bad.csv` (its answer comes from outside and \
+             has to be given under `documents:`)",
+        ),
+        (
+            tests.replace("  watchlists:", "  # watchlists:"),
+            "nothing is provided for `_GetWatchlist('vip')` (its answer comes from outside and has to be given \
+             under `watchlists:`)",
+        ),
+    ] {
+        put("playbooks/writes.test.yaml", &wrong);
+        for form in ["text", "json"] {
+            let out = ends(&huntbook(dir.path(), &["test", "--format", form]), 1);
+            assert!(out.contains(missing), "{missing}: {out}");
+        }
+    }
     let wrong = tests.replace("{vip:", "{vpi:").replace("fixtures/bad.csv}", "fixtures/none.csv}");
     put("playbooks/writes.test.yaml", &wrong);
     let out = ends(&huntbook(dir.path(), &["test"]), 78);

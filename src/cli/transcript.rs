@@ -17,6 +17,9 @@ const SIDE_CHARS: usize = 56;
 /// Longest line of the side of what happened.
 const ACTUAL_CHARS: usize = 160;
 
+/// Longest sentence on what went otherwise: that of a run that failed has all that the service says.
+const FAILURE_CHARS: usize = 4000;
+
 /// Everything for people: files, failures side by side, coverage, and a summary.
 pub(super) fn text(played: &[Played], coverage: Option<&Coverage>) -> String {
     let mut out = String::new();
@@ -65,11 +68,13 @@ pub(super) fn failure(played: &Played) -> String {
     for scene in &played.scenes {
         for failure in &scene.failures {
             // Writing to a string cannot fail.
-            let _infallible = write!(out, "\n  {}: {}", failure.place, clean(&failure.message, 400));
+            let _infallible =
+                write!(out, "\n  {}: {}", failure.place, clean(&failure.message, FAILURE_CHARS));
         }
     }
     if let Some(broken) = &played.broken {
-        let _infallible = write!(out, "\n  it could not be played to its end: {}", clean(broken, 400));
+        let _infallible =
+            write!(out, "\n  it could not be played to its end: {}", clean(broken, FAILURE_CHARS));
     }
     for scene in played.scenes.iter().filter(|scene| !scene.failures.is_empty()) {
         out.push('\n');

@@ -202,9 +202,14 @@ fn texts(data: &Value) -> impl Iterator<Item = &str> {
     data.as_object().into_iter().flat_map(|map| map.values()).filter_map(Value::as_str)
 }
 
+/// A text on one line.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// A text on one line, not too long.
 pub(super) fn cut(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(text);
     match line.char_indices().nth(SHOWN_CHARS_MAX) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,

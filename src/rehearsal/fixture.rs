@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;
@@ -18,9 +18,7 @@ use crate::kql::{Library, LibraryError, Schema};
 use crate::model::{DeviceId, UserId, Wanted, duration};
 use crate::plan::{Input, Plan};
 use crate::playbook::test::{Document, Fixture, Given, StepGiven, TestFault};
-use crate::sim::{
-    Fault, HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, SimData, SimMachine, SimUser, TableHunter,
-};
+use crate::sim::{Fault, HuntColumn, HuntTable, SimData, SimMachine, SimUser};
 use crate::yaml::Tree;
 
 /// What a test's tenant holds at the start.
@@ -28,8 +26,8 @@ use crate::yaml::Tree;
 pub(super) struct Holdings {
     pub(super) data: SimData,
     pub(super) faults: Vec<Fault>,
-    tables: Library,
-    recorded: Option<Recorded>,
+    pub(super) tables: Library,
+    pub(super) recorded: Option<Recorded>,
 }
 
 impl Holdings {
@@ -59,46 +57,15 @@ fn read<T: DeserializeOwned>(objects: &[Map<String, Value>]) -> Result<Vec<T>, S
 #[derive(Debug, Clone, Default)]
 pub(super) struct Changes {
     pub(super) faults: Option<Vec<Fault>>,
-    tables: Option<Library>,
-    recorded: Option<Recorded>,
+    pub(super) tables: Option<Library>,
+    pub(super) recorded: Option<Recorded>,
 }
 
 /// The answer to one query.
 #[derive(Debug, Clone)]
-struct Recorded {
-    query: Arc<str>,
-    table: Arc<HuntTable>,
-}
-
-/// What answers the hunts of a test: a recorded answer for the playbook's own query, tables for others.
-#[derive(Debug)]
-pub(super) struct Answers(Mutex<(TableHunter, Option<Recorded>)>);
-
-impl Answers {
-    pub(super) fn new(given: &Holdings) -> Self {
-        Self(Mutex::new((TableHunter::new(given.tables.clone()), given.recorded.clone())))
-    }
-
-    pub(super) fn change(&self, changes: &Changes) {
-        let mut now = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tables) = &changes.tables {
-            now.0 = TableHunter::new(tables.clone());
-            now.1 = None;
-        }
-        if let Some(recorded) = &changes.recorded {
-            now.1 = Some(recorded.clone());
-        }
-    }
-}
-
-impl Hunter for Answers {
-    fn answer(&self, query: &str, window: HuntWindow, now: Timestamp) -> Result<HuntTable, HuntFault> {
-        let (tables, recorded) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match recorded.filter(|recorded| *recorded.query == *query) {
-            Some(recorded) => Ok(HuntTable::clone(&recorded.table)),
-            None => tables.answer(query, window, now),
-        }
-    }
+pub(super) struct Recorded {
+    pub(super) query: Arc<str>,
+    pub(super) table: Arc<HuntTable>,
 }
 
 /// Files that were read, each once.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{Fact, Heading, Seen, Told, cut};
+use super::facts::{Fact, Heading, Seen, Told, cut, one_line};
 use super::suite::{Case, Step};
 use crate::diag::Span;
 use crate::playbook::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep};
@@ -121,7 +121,7 @@ impl Bench<'_> {
         let report = &self.seen.report;
         let ended = report.state.as_str();
         let actual = match &report.reason {
-            Some(reason) => format!("run {ended}: {}", cut(reason)),
+            Some(reason) => format!("run {ended}: {}", one_line(reason)),
             None => format!("run {ended}"),
         };
         let Some(wanted) = expect.run else {

@@ -16,6 +16,7 @@ mod backtest;
 mod coverage;
 mod facts;
 mod fixture;
+mod hunter;
 mod judge;
 mod record;
 mod save;

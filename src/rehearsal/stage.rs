@@ -7,7 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::answers::{Due, Until};
 use super::facts::{Seen, Told};
-use super::fixture::{Answers, Changes};
+use super::fixture::Changes;
+use super::hunter::Answers;
 use super::suite::{Setting, Sink};
 use crate::channel::{Channel, ChannelOptions};
 use crate::clock::{LeapClock, SharedClock};
