@@ -119,6 +119,81 @@ fn queries_and_notes_become_playbooks() {
     insta::assert_snapshot!("import_queries", made.text());
 }
 
+/// Imports files of these names and texts.
+#[track_caller]
+fn made_of(sources: &[(&str, &str)]) -> Imported {
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("have")).expect("a folder");
+    for (name, text) in sources {
+        std::fs::write(dir.path().join("have").join(name), text).expect("a source is written");
+    }
+    let output = import(dir.path(), dir.path(), &["have", "--to", "made", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let made = Imported { dir, lines: report(&output) };
+    made.all_validate();
+    // They can stand together.
+    std::fs::write(made.dir.path().join("huntbook.yaml"), "tenants: {}\nplaybooks: made\n")
+        .expect("settings");
+    let output = import_validated(made.dir.path());
+    assert!(!output.contains("HB05"), "{output}");
+    made
+}
+
+fn import_validated(dir: &Path) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
+    let output = command.arg("validate").current_dir(dir).env_clear().output().expect("the binary starts");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn each_query_of_a_file_is_a_playbook_and_named_by_its_comment() {
+    for gap in [";\n", "\n\n"] {
+        let text = format!(
+            "// Name: Remote logons\n// Description: Who came from afar.\nDeviceLogonEvents\n| where Timestamp > ago(1d)\n\n| where LogonType == 'Network; remote'{gap}// Title: New tasks\n\nDeviceEvents\n| where Timestamp > ago(1h){gap}DeviceInfo | where Timestamp > ago(1h) // the last; really\n"
+        );
+        let made = made_of(&[("two.kql", &text)]);
+        let playbooks = made.playbooks();
+        let names: Vec<&String> = playbooks.keys().collect();
+        assert_eq!(names, ["new-tasks.yaml", "remote-logons.yaml", "two-3.yaml"], "{playbooks:#?}");
+        let first = &playbooks["remote-logons.yaml"];
+        assert!(
+            first.contains("name: Remote logons\n") && first.contains("description: Who came"),
+            "{first}"
+        );
+        assert!(first.contains("Network; remote") && !first.contains("DeviceEvents"), "{first}");
+        let sources: Vec<&str> = made.lines.iter().filter_map(|line| line["source"].as_str()).collect();
+        assert_eq!(sources, ["have/two.kql#1", "have/two.kql#2", "have/two.kql#3"]);
+    }
+    // What gives no rows goes along, and alone it makes no query more.
+    let lets = "let recent = ago(1d);\nDeviceEvents | where Timestamp > recent;\nlet many = 5;\nDeviceInfo | where Timestamp > recent | take many;\n// the end\n";
+    let made = made_of(&[("lets.kql", lets)]);
+    let playbooks = made.playbooks();
+    assert_eq!(playbooks.len(), 2, "{playbooks:#?}");
+    assert!(playbooks["lets-2.yaml"].contains("let recent = ago(1d);"), "{playbooks:#?}");
+    assert!(!playbooks["lets.yaml"].contains("let many"), "{playbooks:#?}");
+    assert_eq!(made.lines[1]["notes"][0]["field"], "query");
+    let one = "let recent = ago(1d);\n\nlet few = 5;\n\nDeviceEvents\n\n| where Timestamp > recent\n\n| take few;\n";
+    assert_eq!(made_of(&[("one.kql", one)]).playbooks().len(), 1);
+}
+
+#[test]
+fn of_two_sources_with_one_id_the_second_gets_its_own() {
+    let rule = std::fs::read_to_string(sources().join("analytics.yaml")).expect("a source");
+    let made = made_of(&[("a.yaml", &rule), ("b.yaml", &rule)]);
+    assert_eq!(made.playbooks().len(), 2);
+    let note = |line: &Value| {
+        let notes = line["notes"].as_array().expect("notes");
+        notes.iter().find(|note| note["field"] == "id").cloned()
+    };
+    assert_eq!(note(&made.lines[0]), None);
+    let told = note(&made.lines[1]).expect("a note");
+    assert_eq!(told["fate"], "changed");
+    assert!(
+        told["why"].as_str().is_some_and(|why| why.contains("is that of `have/a.yaml` already")),
+        "{told}"
+    );
+}
+
 #[test]
 fn a_sigma_rule_is_converted_by_its_own_tool() {
     let made = imported(&["sigma.yml"]);

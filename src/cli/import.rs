@@ -1,6 +1,6 @@
 //! `huntbook import`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -52,7 +52,8 @@ pub(super) fn run(arguments: &Import, format: Output) -> anyhow::Result<Exit> {
         find(source, 0, &mut files)?;
     }
     let world = setup::world(&Settings::default(), Lists::default());
-    let mut writer = Writer { to: &arguments.to, force: arguments.force, taken: BTreeSet::new() };
+    let mut writer =
+        Writer { to: &arguments.to, force: arguments.force, taken: BTreeSet::new(), ids: BTreeMap::new() };
     fs::create_dir_all(writer.to).with_context(|| format!("making the folder `{}`", writer.to.display()))?;
     let mut lines = Vec::new();
     for file in files {
@@ -143,10 +144,16 @@ struct Writer<'a> {
     to: &'a Path,
     force: bool,
     taken: BTreeSet<PathBuf>,
+    /// The ids of the playbooks of this import, and what they were made of.
+    ids: BTreeMap<String, String>,
 }
 
 impl Writer<'_> {
-    fn write(&mut self, imported: Imported, world: &World) -> anyhow::Result<Line> {
+    fn write(&mut self, mut imported: Imported, world: &World) -> anyhow::Result<Line> {
+        if let Some(other) = self.ids.get(imported.id()) {
+            imported.part_from(other);
+        }
+        self.ids.entry(imported.id().to_owned()).or_insert_with(|| imported.source.clone());
         let path = self.free(&imported.file_stem());
         let text = imported.text();
         let mut sink = Sink::new();

@@ -12,6 +12,7 @@ mod emit;
 mod fields;
 mod markdown;
 mod normal;
+mod queries;
 mod sentinel;
 mod sigma;
 
@@ -111,6 +112,21 @@ impl Imported {
         if stem.is_empty() { "playbook".to_owned() } else { stem.to_owned() }
     }
 
+    /// Takes an id of its own, always the same one: `other` has the one of its source.
+    pub fn part_from(&mut self, other: &str) {
+        let id = self.playbook.get("id").map(Value::to_string).unwrap_or_default();
+        let own = stable_id(&self.source, &format!("{}\n{id}", self.name()));
+        self.playbook.insert("id".to_owned(), own);
+        let why = format!("{id} is that of `{other}` already; the playbook has one of its own");
+        self.notes.push(Note { field: "id".to_owned(), fate: Fate::Changed, why });
+    }
+
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        self.playbook.get("id").and_then(Value::as_str).unwrap_or_default()
+    }
+
     /// The playbook as YAML, with the notes as comments at its head.
     #[must_use]
     pub fn text(&self) -> String {
@@ -175,7 +191,7 @@ pub fn read(name: &str, bytes: &[u8], convert: &Convert<'_>) -> Result<Vec<Part>
     let text = text.trim_start_matches('\u{feff}');
     let ending = Path::new(name).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
     match ending.to_ascii_lowercase().as_str() {
-        "kql" | "csl" | "kusto" | "txt" => Ok(vec![one(name, kql(name, text))]),
+        "kql" | "csl" | "kusto" | "txt" => Ok(queries::read(name, text)),
         "md" | "markdown" => markdown::read(name, text),
         "json" => {
             let value = serde_json::from_str(text).map_err(ImportError::Json)?;
@@ -245,24 +261,6 @@ fn recognise(object: &Map<String, Value>) -> Option<Kind> {
     let properties = object.get("properties").and_then(Value::as_object);
     let is_rule = has("query") || properties.is_some_and(|properties| properties.contains_key("query"));
     is_rule.then_some(Kind::Sentinel)
-}
-
-/// A query alone. Comment lines at its head are its name and what it is for.
-fn kql(name: &str, text: &str) -> Result<Imported, ImportError> {
-    let is_comment = |line: &&str| line.trim_start().starts_with("//");
-    let comments = text.lines().skip_while(|line| line.trim().is_empty()).take_while(is_comment);
-    let said: Vec<&str> = comments
-        .map(|line| line.trim().trim_start_matches('/').trim())
-        .filter(|line| !line.is_empty())
-        .collect();
-    let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or("query");
-    let mut draft = fields::Draft::new(name, Kind::Kql);
-    draft.name(said.first().filter(|line| line.len() <= 120).copied().unwrap_or(stem));
-    if !said.is_empty() {
-        draft.set("description", said.join(" ").into());
-    }
-    draft.query(text)?;
-    Ok(draft.finish())
 }
 
 /// An id that stays the same when the same source is imported again.

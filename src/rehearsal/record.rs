@@ -17,7 +17,7 @@ use crate::model::{Alert, Incident, Lists, RowView, Wanted};
 use crate::plan::{Input, Plan};
 use crate::rows::{ColumnKind, Flow};
 use crate::tenant::{HuntLimits, HuntQuery, Tenant, TenantError};
-use crate::text::counted;
+use crate::text::{counted, cut};
 
 /// Most devices, and most users, looked up for one recording. A playbook that acts on more is halted by its
 /// guards anyway.
@@ -399,7 +399,7 @@ pub(super) fn tables_of(query: &str, schema: &Schema) -> BTreeMap<String, String
     let words = || query.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
     // A pattern, or a name made of a text, may stand for the first table once more.
     let is_named = !words().any(|word| ["union", "search", "find", "table"].contains(&word));
-    let stages = stages(query);
+    let stages = cut(query, '|');
     if let Some((first, rest)) = stages.split_first()
         && let Some(whole) = tables.get_mut(first.trim())
         && is_named
@@ -414,37 +414,6 @@ pub(super) fn tables_of(query: &str, schema: &Schema) -> BTreeMap<String, String
         }
     }
     tables
-}
-
-/// A query cut at its pipes, but for those in texts and brackets.
-fn stages(query: &str) -> Vec<&str> {
-    let (mut stages, mut from, mut depth, mut quote) = (Vec::new(), 0, 0_usize, None);
-    let mut chars = query.char_indices().peekable();
-    let mut verbatim = false;
-    let mut before = ' ';
-    while let Some((at, char)) = chars.next() {
-        match (quote, char) {
-            (Some(_), '\\') if !verbatim => drop(chars.next()),
-            (Some(open), close) if open == close => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '\'') => (quote, verbatim) = (Some(char), before == '@'),
-            (None, '/') if chars.peek().is_some_and(|(_, next)| *next == '/') => {
-                while chars.peek().is_some_and(|(_, next)| *next != '\n') {
-                    chars.next();
-                }
-            }
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            (None, '|') if depth == 0 => {
-                stages.push(query.get(from..at).unwrap_or_default());
-                from = at + 1;
-            }
-            (None, _) => {}
-        }
-        before = char;
-    }
-    stages.push(query.get(from..).unwrap_or_default());
-    stages
 }
 
 #[cfg(test)]

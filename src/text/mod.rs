@@ -10,6 +10,7 @@
 //! Handlebars parses; `walk` checks; `render` renders on the borrowed data, so that a note about a
 //! thousand rows copies none of them but into the text.
 
+mod cut;
 pub mod encode;
 mod parts;
 mod render;
@@ -25,6 +26,7 @@ use self::parts::Part;
 use self::render::Renderer;
 use crate::diag::{Code, Problem};
 
+pub use cut::cut;
 pub use vocabulary::HELPERS;
 
 /// Longest text one template may render, in bytes. The largest sink takes 1 MiB; what is larger is cut
