@@ -217,11 +217,17 @@ impl Served {
         runs
     }
 
+    /// Whether so many runs have ended and none goes on: what is due while one lasts is let go.
+    fn is_at_rest(&self, runs: &[Run], count: usize) -> bool {
+        let ended = runs.len() == count && runs.iter().all(|run| run.finished.is_some());
+        ended && self.daemon.status().running == 0
+    }
+
     /// Waits until so many runs have ended, and none goes on.
     async fn until_ended(&self, count: usize) -> Vec<Run> {
         for _look in 0..LOOKS_MAX {
             let runs = self.runs().await;
-            if runs.len() == count && runs.iter().all(|run| run.finished.is_some()) {
+            if self.is_at_rest(&runs, count) {
                 return runs;
             }
             SystemClock.sleep(LOOK_EVERY).await;

@@ -90,6 +90,8 @@ pub struct Status {
     pub playbooks: usize,
     /// Of these, how many run by themselves in some tenant.
     pub scheduled: usize,
+    /// How many of them run at this moment, counted by tenant.
+    pub running: usize,
     /// When a run starts next, and of which playbook.
     pub next: Option<(Timestamp, String)>,
     /// Files refused.

@@ -179,6 +179,7 @@ impl Daemon {
             generation: live.number,
             playbooks: live.playbooks.len(),
             scheduled: scheduled.len(),
+            running: self.0.scheduler.running(),
             next: upcoming.first().map(|(at, key)| (*at, name(key))),
             refused: live.refused.clone(),
             held: live.held_files(),

@@ -129,6 +129,12 @@ impl Scheduler {
         self.0.table().claim(key).then(|| Ticket { shared: Arc::clone(&self.0), key: key.clone() })
     }
 
+    /// How many entries run at this moment.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.0.table().running()
+    }
+
     /// Lists when each entry starts next, soonest first. What is due and waits for its turn is not among
     /// them.
     #[must_use]

@@ -258,6 +258,12 @@ impl Timetable {
         }
     }
 
+    /// How many entries run at this moment.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.tracks.values().filter(|track| track.running != Running::No).count()
+    }
+
     /// When to look again, if anything will ever start. What only waits for its turn does not count.
     #[must_use]
     pub fn wake(&self) -> Option<Timestamp> {

@@ -59,7 +59,7 @@ impl Place {
     pub(super) async fn pass_until_ended(&self, served: &Served, count: usize) -> Run {
         for _look in 0..LOOKS_MAX {
             let mut runs = served.runs().await;
-            if runs.len() == count && runs.iter().all(|run| run.finished.is_some()) {
+            if served.is_at_rest(&runs, count) {
                 return runs.pop().unwrap();
             }
             self.clock.advance(SECOND);
