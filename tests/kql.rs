@@ -195,17 +195,29 @@ fn run_reads_what_the_query_asks_for_and_takes_other_tables_for_empty() {
     assert!(said.contains("`data` has no file of these, which are empty: EmailEvents\n"), "{said}");
 }
 
+/// Values that their columns do not take, below a row of good ones.
+const ODD_ROWS: &str = r#"{"Timestamp": "2026-01-10T11:00:00Z", "IsAzureADJoined": null}
+{"Timestamp": "nope", "IsAzureADJoined": "maybe"}
+{"Timestamp": 1700000000, "IsAzureADJoined": 1}
+"#;
+
 #[test]
 fn run_says_why_there_are_no_rows() {
     let dir = folder(&[
         ("a.kql", "DeviceInfo | wher true"),
         ("b.kql", "DeviceInfo\n| take 5"),
         ("bad/DeviceInfo.ndjson", "[1]"),
+        ("odd/DeviceInfo.ndjson", ODD_ROWS),
     ]);
     for (arguments, part) in [
         (&["a.kql"][..], "a.kql:1:14"),
         (&["b.kql"][..], "there are no rows of table `DeviceInfo`"),
         (&["b.kql", "--data", "bad"][..], "bad/DeviceInfo.ndjson`: line 1 is no JSON object"),
+        (
+            &["b.kql", "--data", "odd"][..],
+            "odd/DeviceInfo.ndjson`: line 2: column `IsAzureADJoined` is of type bool, which `\"maybe\"` is not; \
+             line 2: column `Timestamp` is of type datetime, which `\"nope\"` is not, nor is that of 1 more line",
+        ),
     ] {
         let output = huntbook(dir.path(), &[&["kql", "run"][..], arguments].concat());
         ends(&output, 1);

@@ -12,10 +12,15 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value as Json};
 
 use super::Schema;
+use super::misfit::Misfits;
 use super::relation::{Filler, Relation};
 
 /// Most rows of one table; the evaluator has limits of its own on top.
 const ROWS_MAX: usize = 5_000_000;
+
+/// What numbers of rows count.
+const ROW: &str = "row";
+const LINE: &str = "line";
 
 /// The function that says where an address is. Its answers have the address as one of their values.
 pub const PLACES_OF_ADDRESSES: &str = "geo_info_from_ip_address";
@@ -65,6 +70,9 @@ pub enum LibraryError {
         /// The line, from 1.
         line: usize,
     },
+    /// Values that their columns do not take, and whether rows or lines are counted.
+    #[error("{}", .0.told(.1))]
+    Misfits(Misfits, &'static str),
     /// More rows than `ROWS_MAX`.
     #[error("more than {ROWS_MAX} rows")]
     TooMany,
@@ -105,16 +113,15 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// The table, or a column a row names, is not in the schema.
+    /// The table, or a column a row names, is not in the schema, or a value is none of its column.
     pub fn fill(&mut self, table: &str, rows: &[Map<String, Json>]) -> Result<(), LibraryError> {
         if self.is_function(table) {
-            self.answer(table, rows.iter().map(bag));
-            return Ok(());
+            return self.answer(table, rows.iter().map(bag).zip(1..).collect(), ROW);
         }
         let unknown = || LibraryError::UnknownTable(table.to_owned());
         let mut filler = Filler::new(self.relation(table).ok_or_else(unknown)?);
         let mut wrong = None;
-        for row in rows {
+        for (number, row) in (1..).zip(rows) {
             let place = |column: &String| filler.relation().place(column);
             if let Some(column) = row.keys().find(|column| place(column).is_none()) {
                 wrong = Some(LibraryError::UnknownColumn { table: table.to_owned(), column: column.clone() });
@@ -122,16 +129,16 @@ impl Library {
             }
             for (column, value) in row {
                 if let Some(place) = filler.relation().place(column) {
-                    filler.put(place, read(value));
+                    filler.put(place, read(value), number);
                 }
             }
             if let Some((place, id)) = report_id(filler.relation(), row) {
-                filler.put(place, id);
+                filler.put(place, id, number);
             }
             filler.end_row();
         }
-        filler.finish();
-        wrong.map_or(Ok(()), Err)
+        let misfits = filler.finish();
+        wrong.map_or_else(|| none(misfits, ROW), Err)
     }
 
     /// Adds a table: one JSON object a line. The columns are those the schema knows; the names of others
@@ -149,35 +156,37 @@ impl Library {
     ) -> Result<BTreeSet<String>, LibraryError> {
         if self.is_function(name) {
             let mut rows = Vec::new();
-            each_row(lines, |bag| rows.push(Dynamic::bag(bag)))?;
-            self.answer(name, rows);
+            each_row(lines, |line, bag| rows.push((Dynamic::bag(bag), line)))?;
+            self.answer(name, rows, LINE)?;
             return Ok(BTreeSet::new());
         }
         if self.database.table(name).is_some() {
             let mut other = BTreeSet::new();
             if let Some(relation) = self.relation(name) {
                 let mut filler = Filler::new(relation);
-                let added = each_row(lines, |bag| add(&mut filler, &bag, &mut other));
-                filler.finish();
+                let added = each_row(lines, |line, bag| add(&mut filler, (line, &bag), &mut other));
+                let misfits = filler.finish();
                 added?;
+                none(misfits, LINE)?;
             }
             return Ok(other);
         }
         let mut rows = Vec::new();
-        each_row(lines, |bag| rows.push(bag))?;
-        if self.database.watchlist(name).is_some() {
+        each_row(lines, |line, bag| rows.push((line, bag)))?;
+        if let Some(schema) = self.database.watchlist(name) {
+            none(
+                fill(&mut Relation::new(Arc::clone(schema)), rows.iter().map(|(line, bag)| (*line, bag))),
+                LINE,
+            )?;
             let watchlists = Arc::make_mut(&mut self.watchlists);
-            watchlists.entry(name.to_owned()).or_default().extend(rows.into_iter().map(Dynamic::bag));
+            let rows = rows.into_iter().map(|(_, bag)| Dynamic::bag(bag));
+            watchlists.entry(name.to_owned()).or_default().extend(rows);
             return Ok(BTreeSet::new());
         }
-        Arc::make_mut(&mut self.database).add_table(name, infer(&rows));
-        if let Some(relation) = self.relation(name) {
-            let mut filler = Filler::new(relation);
-            for bag in &rows {
-                add(&mut filler, bag, &mut BTreeSet::new());
-            }
-            filler.finish();
-        }
+        let columns = infer(rows.iter().map(|(_, bag)| bag));
+        Arc::make_mut(&mut self.database).add_table(name, columns);
+        let rows = rows.iter().map(|(line, bag)| (*line, bag));
+        self.relation(name).map_or(Ok(()), |relation| none(fill(relation, rows), LINE))?;
         Ok(BTreeSet::new())
     }
 
@@ -210,15 +219,18 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// The watchlist, or a column a row names, is not in the schema.
+    /// The watchlist, or a column a row names, is not in the schema, or a value is none of its column.
     pub fn fill_watchlist(&mut self, name: &str, rows: &[Map<String, Json>]) -> Result<(), LibraryError> {
         let unknown = || LibraryError::UnknownWatchlist(name.to_owned());
         let schema = self.database.watchlist(name).ok_or_else(unknown)?;
         if let Some(column) = rows.iter().flat_map(Map::keys).find(|column| schema.find(column).is_none()) {
             return Err(LibraryError::UnknownColumn { table: name.to_owned(), column: column.clone() });
         }
+        let rows: Vec<Dynamic> = rows.iter().map(bag).collect();
+        let bags = (1..).zip(rows.iter().filter_map(Dynamic::as_bag));
+        none(fill(&mut Relation::new(Arc::clone(schema)), bags), ROW)?;
         let watchlists = Arc::make_mut(&mut self.watchlists);
-        watchlists.entry(name.to_owned()).or_default().extend(rows.iter().map(bag));
+        watchlists.entry(name.to_owned()).or_default().extend(rows);
         Ok(())
     }
 
@@ -265,8 +277,21 @@ impl Library {
         self.tables.get(name).map_or(Ok(()), |relation| relation.write_lines(out))
     }
 
-    fn answer(&mut self, name: &str, rows: impl IntoIterator<Item = Dynamic>) {
-        Arc::make_mut(&mut self.answers).entry(name.to_owned()).or_default().extend(rows);
+    /// Adds answers of a function, each with its number.
+    fn answer(
+        &mut self,
+        name: &str,
+        rows: Vec<(Dynamic, usize)>,
+        unit: &'static str,
+    ) -> Result<(), LibraryError> {
+        if let Some(service) = self.database.service(name) {
+            let columns = Columns::new(service.columns.clone());
+            let bags = rows.iter().filter_map(|(row, number)| Some((*number, row.as_bag()?)));
+            none(fill(&mut Relation::new(Arc::new(columns)), bags), unit)?;
+        }
+        let answers = Arc::make_mut(&mut self.answers).entry(name.to_owned()).or_default();
+        answers.extend(rows.into_iter().map(|(row, _)| row));
+        Ok(())
     }
 
     fn is_function(&self, name: &str) -> bool {
@@ -310,10 +335,10 @@ fn report_id(relation: &Relation, row: &Map<String, Json>) -> Option<(usize, Dyn
     }
 }
 
-fn add(filler: &mut Filler<'_>, bag: &Bag, other: &mut BTreeSet<String>) {
+fn add(filler: &mut Filler<'_>, (number, bag): (usize, &Bag), other: &mut BTreeSet<String>) {
     for (name, value) in bag.iter() {
         match filler.relation().place(name) {
-            Some(place) => filler.put(place, value.clone()),
+            Some(place) => filler.put(place, value.clone(), number),
             None if other.contains(name.as_ref()) => {}
             None => drop(other.insert(name.to_string())),
         }
@@ -321,8 +346,22 @@ fn add(filler: &mut Filler<'_>, bag: &Bag, other: &mut BTreeSet<String>) {
     filler.end_row();
 }
 
-/// Hands over the object of each line; blank lines are skipped.
-fn each_row(lines: &mut dyn BufRead, mut take: impl FnMut(Bag)) -> Result<(), LibraryError> {
+/// Adds numbered rows, without the columns that the relation does not have.
+fn fill<'b>(relation: &mut Relation, rows: impl IntoIterator<Item = (usize, &'b Bag)>) -> Misfits {
+    let mut filler = Filler::new(relation);
+    let mut other = BTreeSet::new();
+    for row in rows {
+        add(&mut filler, row, &mut other);
+    }
+    filler.finish()
+}
+
+fn none(misfits: Misfits, unit: &'static str) -> Result<(), LibraryError> {
+    if misfits.is_empty() { Ok(()) } else { Err(LibraryError::Misfits(misfits, unit)) }
+}
+
+/// Hands over the object of each line with its number; blank lines are skipped.
+fn each_row(lines: &mut dyn BufRead, mut take: impl FnMut(usize, Bag)) -> Result<(), LibraryError> {
     let mut text = String::new();
     let mut rows = 0;
     for line in 1.. {
@@ -337,7 +376,7 @@ fn each_row(lines: &mut dyn BufRead, mut take: impl FnMut(Bag)) -> Result<(), Li
             Dynamic::Bag(bag) => Some(Arc::unwrap_or_clone(bag)),
             _ => None,
         });
-        take(row.ok_or(LibraryError::Line { line })?);
+        take(line, row.ok_or(LibraryError::Line { line })?);
         rows += 1;
         if rows > ROWS_MAX {
             return Err(LibraryError::TooMany);
@@ -399,11 +438,8 @@ impl Fixtures for View<'_> {
 /// Rows as a table.
 fn given<'a>(schema: Columns, rows: impl IntoIterator<Item = &'a Bag>) -> Table {
     let mut relation = Relation::new(Arc::new(schema.clone()));
-    let mut filler = Filler::new(&mut relation);
-    for row in rows {
-        add(&mut filler, row, &mut BTreeSet::new());
-    }
-    filler.finish();
+    // What does not fit was told when it was read.
+    fill(&mut relation, (1..).zip(rows));
     Table { batch: relation.scan(&schema, None), schema }
 }
 

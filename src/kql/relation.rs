@@ -6,7 +6,9 @@ use std::sync::{Arc, OnceLock};
 
 use indexmap::IndexSet;
 use kql::types::{Column, ScalarType, Schema};
-use kql::value::{Batch, Cells, Datetime, Dynamic, Value, cast, to_dynamic};
+use kql::value::{Batch, Cells, Datetime, Dynamic, Value, to_dynamic};
+
+use super::misfit::{Misfits, cell};
 
 /// Texts of a column that are kept once. Most columns repeat a few; those that do not are not searched
 /// any further.
@@ -93,21 +95,23 @@ impl Relation {
 pub(super) struct Filler<'r> {
     relation: &'r mut Relation,
     texts: Vec<IndexSet<Arc<str>>>,
+    misfits: Misfits,
 }
 
 impl<'r> Filler<'r> {
     pub(super) fn new(relation: &'r mut Relation) -> Self {
         relation.span = OnceLock::new();
         let texts = relation.cells.iter().map(|_| IndexSet::new()).collect();
-        Self { relation, texts }
+        Self { relation, texts, misfits: Misfits::default() }
     }
 
     pub(super) const fn relation(&self) -> &Relation {
         self.relation
     }
 
-    /// Puts a value into the row that is being added.
-    pub(super) fn put(&mut self, place: usize, value: Dynamic) {
+    /// Puts a value into the row that is being added, which is the one of that number of its source. A value
+    /// that the column does not take is noted, and null in its place.
+    pub(super) fn put(&mut self, place: usize, value: Dynamic, row: usize) {
         let (Some(column), Some(cells)) =
             (self.relation.schema.columns.get(place), self.relation.cells.get_mut(place))
         else {
@@ -115,7 +119,10 @@ impl<'r> Filler<'r> {
         };
         let cells = Arc::make_mut(cells);
         pad(cells, column.ty, self.relation.rows);
-        let value = cell(value, column.ty);
+        let value = cell(value, column.ty).unwrap_or_else(|value| {
+            self.misfits.add(column, &value, row);
+            Value::null(column.ty)
+        });
         cells.push(match (value, self.texts.get_mut(place)) {
             (Value::String(text), Some(texts)) => Value::String(kept(text, texts)),
             (value, _) => value,
@@ -127,13 +134,14 @@ impl<'r> Filler<'r> {
         self.relation.rows += 1;
     }
 
-    /// Ends all rows: columns that the last ones left out are filled.
-    pub(super) fn finish(self) {
+    /// Ends all rows: columns that the last ones left out are filled. Gives the values that no column took.
+    pub(super) fn finish(self) -> Misfits {
         let Relation { schema, cells, rows, .. } = self.relation;
         for (cells, column) in cells.iter_mut().zip(&schema.columns).filter(|(cells, _)| cells.len() < *rows)
         {
             pad(Arc::make_mut(cells), column.ty, *rows);
         }
+        self.misfits
     }
 }
 
@@ -152,15 +160,4 @@ fn kept(text: Arc<str>, texts: &mut IndexSet<Arc<str>>) -> Arc<str> {
         texts.insert(Arc::clone(&text));
     }
     text
-}
-
-/// Makes a value of a column. Exports write dynamic columns as text that holds JSON.
-fn cell(value: Dynamic, ty: ScalarType) -> Value {
-    match (value, ty) {
-        (Dynamic::String(text), ScalarType::String) => Value::String(text),
-        (Dynamic::String(text), ScalarType::Dynamic) if text.starts_with(['{', '[']) => {
-            Value::Dynamic(Dynamic::parse(&text))
-        }
-        (value, ty) => cast(&Value::Dynamic(value), ty),
-    }
 }
