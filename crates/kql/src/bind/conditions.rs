@@ -55,17 +55,33 @@ impl<'a> Binder<'a> {
         Typed::new(kind, shape, span).with_form(form)
     }
 
-    /// The language allows it, but the service refuses to compare a text with a number or a time.
+    /// The language allows it, but the service refuses to compare a text with a number, a time or a truth.
     fn expect_comparable_values(&mut self, span: Span, left: &Typed, right: &Typed) {
-        let (text, other) = match (left.ty(), right.ty()) {
-            (ScalarType::String, other) => (left, other),
-            (other, ScalarType::String) => (right, other),
-            _ => return,
-        };
-        if text.form == Form::Star || !other.is_summable() {
+        if left.form == Form::Star {
             return;
         }
+        let Some(other) = beside_text(left.ty(), right.ty()) else { return };
         let message = format!("a {other} is compared with a string, which the service refuses");
+        self.not_comparable(span, message, other);
+    }
+
+    /// `n in ("1")`: a text and what is none are never equal.
+    fn expect_comparable_members(
+        &mut self,
+        span: Span,
+        needle: ScalarType,
+        candidates: impl IntoIterator<Item = ScalarType>,
+    ) {
+        for candidate in candidates {
+            if let Some(other) = beside_text(needle, candidate) {
+                let message = format!("a {needle} is looked up among values of type {candidate}");
+                self.not_comparable(span, message, other);
+                return;
+            }
+        }
+    }
+
+    fn not_comparable(&mut self, span: Span, message: String, other: ScalarType) {
         let help = format!("convert one of them first, for example with `tostring` or `to{other}`");
         self.report(Diagnostic::warning(NOT_COMPARABLE, span, message).with_help(help));
     }
@@ -156,12 +172,17 @@ impl<'a> Binder<'a> {
             InOp::HasAny => (Membership::HasAny, false, "has_any"),
             InOp::HasAll => (Membership::HasAll, false, "has_all"),
         };
+        let is_equality = matches!(relation, Membership::In | Membership::InIgnoreCase);
         let bool = Shape::of(ScalarType::Bool);
         if let [only] = list
             && let Some(table) = self.table_argument(only)
         {
             let mut argument = Typed::broken(only.span);
             argument.form = Form::Table;
+            if is_equality {
+                let first = table.rows.columns.first().map(|column| column.shape.scalar());
+                self.expect_comparable_members(op_span, needle.ty(), first);
+            }
             self.operator(name, op_span, &[&needle, &argument], Strictness::Lenient);
             let slot = self.table_slot(table);
             let kind =
@@ -169,6 +190,9 @@ impl<'a> Binder<'a> {
             return Typed::new(kind, bool, op_span);
         }
         let candidates: Vec<Typed> = list.iter().map(|item| self.scalar(item)).collect();
+        if is_equality {
+            self.expect_comparable_members(op_span, needle.ty(), candidates.iter().map(Typed::ty));
+        }
         let mut operands = vec![&needle];
         operands.extend(&candidates);
         if !listed(relation, &needle) {
@@ -193,6 +217,16 @@ impl<'a> Binder<'a> {
         };
         let form = if constant { Form::Constant } else { Form::Scalar };
         Typed::new(kind, Shape::of(ScalarType::Bool), op_span).with_form(form)
+    }
+}
+
+/// The type of the other side, if one is text and the other something that text is never equal to.
+const fn beside_text(left: ScalarType, right: ScalarType) -> Option<ScalarType> {
+    let ((ScalarType::String, other) | (other, ScalarType::String)) = (left, right) else { return None };
+    if other.is_summable() || matches!(other, ScalarType::Bool | ScalarType::Guid) {
+        Some(other)
+    } else {
+        None
     }
 }
 

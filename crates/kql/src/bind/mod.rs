@@ -122,6 +122,8 @@ struct Binder<'a> {
     unnamed: usize,
     /// Whether tables that do not exist are left out.
     fuzzy: bool,
+    /// How many of them there were in the unions being bound.
+    missing: usize,
     /// Whether the terms of the `search` that is being bound heed case.
     search_case: LetterCase,
     /// Names that `as` gave to table slots.
@@ -195,6 +197,7 @@ impl<'a> Binder<'a> {
             so_far: Span::default(),
             unnamed: 0,
             fuzzy: false,
+            missing: 0,
             search_case: LetterCase::Ignored,
             slot_names: std::collections::BTreeMap::new(),
             settings: Vec::new(),

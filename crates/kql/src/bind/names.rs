@@ -125,14 +125,22 @@ impl<'a> Binder<'a> {
         nearest(name, columns.chain(variables))
     }
 
+    /// Reports what a fuzzy union has to do without.
+    pub(super) fn missing_fuzzy(&mut self, what: &str, name: &str, span: Span) {
+        self.missing += 1;
+        if !self.quiet && !name.is_empty() {
+            let message = format!("{what} `{name}` does not exist and is left out");
+            self.report(Diagnostic::warning(codes::MISSING_FUZZY, span, message));
+        }
+    }
+
     /// Reports a name that means nothing where a table is needed.
     pub(super) fn unknown_table(&mut self, name: &str, span: Span) {
-        if self.quiet || name.is_empty() {
+        if self.fuzzy {
+            self.missing_fuzzy("table", name, span);
             return;
         }
-        if self.fuzzy {
-            let message = format!("table `{name}` does not exist and is left out");
-            self.report(Diagnostic::warning(codes::MISSING_FUZZY, span, message));
+        if self.quiet || name.is_empty() {
             return;
         }
         let diagnostic =

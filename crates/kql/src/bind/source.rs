@@ -30,12 +30,14 @@ pub(super) struct Table {
     pub(super) rows: Rows,
     /// The graph, if it is one and not a table.
     pub(super) graph: Option<Rc<Graph>>,
+    /// Whether a fuzzy union has to do without it.
+    pub(super) is_missing: bool,
 }
 
 impl Table {
     pub(super) fn new(source: Source, rows: Rows) -> Self {
         let pipeline = Pipeline { source, span: Span::default(), stages: Vec::new(), schema: rows.schema() };
-        Self { pipeline, rows, graph: None }
+        Self { pipeline, rows, graph: None, is_missing: false }
     }
 
     /// Makes the table of the rows that the surroundings give.
@@ -67,6 +69,12 @@ impl Table {
             self.pipeline.span = span;
         }
         self
+    }
+
+    /// Leaves the table out: it has no rows, whatever its operators are.
+    pub(super) fn leave_out(&mut self) {
+        self.pipeline.source = Source::Rows(Vec::new(), self.rows.schema());
+        self.pipeline.stages.clear();
     }
 
     /// Marks the table as something the evaluator cannot compute.
@@ -260,7 +268,9 @@ impl<'a> Binder<'a> {
         if let Some(entry) = catalogue::function(&name.text) {
             let message = format!("a table is needed here, `{}` gives a scalar", entry.name);
             self.error(TABLE_EXPECTED, name.span, message);
-        } else if !self.fuzzy {
+        } else if self.fuzzy {
+            self.missing_fuzzy("function", &name.text, name.span);
+        } else {
             self.unknown_function(name);
         }
         for argument in arguments {
@@ -403,14 +413,17 @@ impl<'a> Binder<'a> {
         let mut operators = pipeline.operators.iter();
         let mut table = match (&pipeline.source, context) {
             (Some(source), _) => {
-                let fuzzy = self.fuzzy;
-                if let Some(OperatorKind::Union(union)) =
-                    pipeline.operators.first().map(|operator| &operator.kind)
-                {
-                    self.fuzzy |= super::stage::is_fuzzy(union);
-                }
-                let table = self.with_scope(Scope::default(), |binder| binder.table(source));
+                let (fuzzy, missing) = (self.fuzzy, self.missing);
+                let first = pipeline.operators.first().map(|operator| &operator.kind);
+                let is_fuzzy =
+                    matches!(first, Some(OperatorKind::Union(union)) if super::stage::is_fuzzy(union));
+                self.fuzzy |= is_fuzzy;
+                let mut table = self.with_scope(Scope::default(), |binder| binder.table(source));
                 self.fuzzy = fuzzy;
+                if is_fuzzy && missing < self.missing {
+                    self.missing = missing;
+                    table.leave_out();
+                }
                 table
             }
             (None, Some(rows)) => Table::of_rows(rows),

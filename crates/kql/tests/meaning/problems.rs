@@ -84,6 +84,10 @@ fn names_that_mean_nothing() {
             "union isfuzzy=true T, Missing | count",
             &["KQL108 warning `Missing` table `Missing` does not exist and is left out"],
         ),
+        (
+            "union isfuzzy=true T, Missing() | count",
+            &["KQL108 warning `Missing` function `Missing` does not exist and is left out"],
+        ),
     ]);
 }
 
@@ -265,6 +269,28 @@ fn values_that_do_not_fit() {
                 "KQL216 warning `==` a long is compared with a string, which the service refuses; convert one of them first, for example with `tostring` or `tolong`",
                 "KQL216 warning `!=` a long is compared with a string, which the service refuses; convert one of them first, for example with `tostring` or `tolong`",
             ],
+        ),
+        (
+            "datatable(b: bool, g: guid)[] | where b == 'true' or g != 'x' or b in ('true') or g !in ('x', 'y')",
+            &[
+                "KQL216 warning `==` a bool is compared with a string, which the service refuses; convert one of them first, for example with `tostring` or `tobool`",
+                "KQL216 warning `!=` a guid is compared with a string, which the service refuses; convert one of them first, for example with `tostring` or `toguid`",
+                "KQL216 warning `in` a bool is looked up among values of type string; convert one of them first, for example with `tostring` or `tobool`",
+                "KQL216 warning `!in` a guid is looked up among values of type string; convert one of them first, for example with `tostring` or `toguid`",
+            ],
+        ),
+        (
+            "U | where Count in (1, '2') or Count in ((T | project Name)) | where 'x' in~ (Count, Count)",
+            &[
+                "KQL216 warning `in` a long is looked up among values of type string; convert one of them first, for example with `tostring` or `tolong`",
+                "KQL216 warning `in` a long is looked up among values of type string; convert one of them first, for example with `tostring` or `tolong`",
+                "KQL216 warning `in~` a string is looked up among values of type long; convert one of them first, for example with `tostring` or `tolong`",
+            ],
+        ),
+        // What a dynamic value holds is not known before.
+        (
+            "T | where Bag.x == 1 or Bag.x == 'a' or Bag.x in (1, 'a') or Name in (dynamic([1])) or Name == Bag",
+            &[],
         ),
         ("print count()", &["KQL109 error `count` the aggregate `count` is not possible here"]),
     ]);

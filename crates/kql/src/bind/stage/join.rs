@@ -272,13 +272,18 @@ impl<'a> Binder<'a> {
         Table::new(Source::Union(inputs, rows.schema()), rows)
     }
 
-    /// Binds the inputs; the first of them is numbered `first`.
+    /// Binds the inputs; the first of them is numbered `first`. A fuzzy union leaves out what is missing,
+    /// unless nothing is there at all.
     fn union_inputs(&mut self, union: &'a syntax::Union, first: usize) -> Vec<(Table, String)> {
-        let fuzzy = self.fuzzy;
+        let (fuzzy, missing) = (self.fuzzy, self.missing);
         self.fuzzy |= is_fuzzy(union);
-        let inputs = self
+        let mut inputs = self
             .with_scope(Scope::default(), |binder| binder.several_tables(&union.tables, "union_arg", first));
         self.fuzzy = fuzzy;
+        if is_fuzzy(union) && (first > 0 || inputs.iter().any(|(input, _)| !input.is_missing)) {
+            self.missing = missing;
+            inputs.iter_mut().filter(|(input, _)| input.is_missing).for_each(|(input, _)| input.leave_out());
+        }
         inputs
     }
 
@@ -302,7 +307,9 @@ impl<'a> Binder<'a> {
                 }
                 syntax::ExprKind::Star => tables.extend(self.tables_like("*", expr.span)),
                 _ => {
-                    let table = self.table(expr);
+                    let missing = self.missing;
+                    let mut table = self.table(expr);
+                    table.is_missing = missing < self.missing;
                     if table.graph.is_some() {
                         self.error(TABLE_EXPECTED, expr.span, "a table is needed here, this is a graph");
                     }
