@@ -187,6 +187,55 @@ tests:
 }
 
 #[test]
+fn a_column_that_is_not_there_is_pointed_at_where_it_stands() {
+    let dir = project("");
+    let rows = "{\"DeviceId\": \"x\"}\n\n{\"DeviceId\": \"x\", \"RemoteIp\": \"192.0.2.1\"}\n";
+    fs::write(dir.path().join("playbooks/fixtures/net.ndjson"), rows).unwrap();
+    let tests = "playbook: writes.yaml
+tests:
+  - name: a file
+    given: {tables: {DeviceNetworkEvents: fixtures/net.ndjson}}
+    expect: {acted: 0}
+  - name: rows
+    given: {tables: {DeviceNetworkEvents: [{DeviceId: x}, {RemoteIp: 192.0.2.1}]}}
+    expect: {acted: 0}
+  - name: both spellings
+    given: {tables: {DeviceNetworkEvents: [{RemoteIP: 192.0.2.1, RemoteIp: 192.0.2.1}]}}
+    expect: {acted: 0}
+  - name: a table twice
+    given: {tables: {DeviceNetworkEvents: [], DeviceNetworkEvent: []}}
+    expect: {acted: 0}
+  - name: a table once
+    given: {tables: {DeviceNetworkEvent: []}}
+    expect: {acted: 0}
+";
+    fs::write(dir.path().join("playbooks/writes.test.yaml"), tests).unwrap();
+    let out = ends(&huntbook(dir.path(), &["test", "--format", "json"]), 78);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let problems: Vec<_> = report["problems"].as_array().unwrap().iter().collect();
+    let column = "table `DeviceNetworkEvents` has no column `RemoteIp`";
+    let found: Vec<(&str, &Value, &Value)> = problems
+        .iter()
+        .map(|one| (one["message"].as_str().unwrap(), &one["line"], &one["suggestion"]["replacement"]))
+        .collect();
+    let table = "the schema has no table `DeviceNetworkEvent`";
+    let in_file = format!("`fixtures/net.ndjson`, line 3: {column}");
+    let expect = [
+        (in_file.as_str(), 4, Value::Null),
+        (column, 7, "RemoteIP".into()),
+        (column, 10, Value::Null),
+        (table, 13, Value::Null),
+        (table, 16, "DeviceNetworkEvents".into()),
+    ];
+    let expect: Vec<(&str, Value, &Value)> =
+        expect.iter().map(|(message, line, mend)| (*message, Value::from(*line), mend)).collect();
+    let expect: Vec<(&str, &Value, &Value)> =
+        expect.iter().map(|(message, line, mend)| (*message, line, *mend)).collect();
+    assert_eq!(found, expect, "{out}");
+    assert!(problems[0].to_string().contains("did you mean `RemoteIP`?"), "{out}");
+}
+
+#[test]
 fn what_happens_is_what_is_expected() {
     plays(
         "  - name: each kind of outcome
@@ -387,6 +436,18 @@ lists: playbooks/lists
     let validate = huntbook(dir.path(), &["validate"]);
     ends(&validate, 0);
     assert!(text(&validate.stderr).starts_with("1 playbook, 1 list"), "{}", text(&validate.stderr));
+    // Settings beside playbooks are none, unless somebody names them as one.
+    for command in ["test", "validate"] {
+        ends(&huntbook(dir.path(), &[command, "."]), 0);
+        let one = "error[HB0101]: these are settings and no playbook";
+        let out = ends(&huntbook(dir.path(), &[command, "huntbook.yaml"]), 78);
+        assert_eq!((out.matches("error[").count(), out.contains(one)), (1, true), "{out}");
+        fs::copy(dir.path().join("huntbook.yaml"), dir.path().join("playbooks/other.yaml")).unwrap();
+        let out = ends(&huntbook(dir.path(), &[command, "."]), 78);
+        assert_eq!((out.matches("error[").count(), out.contains(one)), (1, true), "{out}");
+        assert!(!out.contains("66666666"), "{out}");
+        fs::remove_file(dir.path().join("playbooks/other.yaml")).unwrap();
+    }
     // With settings, names are those of the settings.
     ends(&huntbook(dir.path(), &["test"]), 0);
     fs::write(dir.path().join("huntbook.yaml"), settings.replace("soc:", "other:")).unwrap();

@@ -66,8 +66,10 @@ fn open(arguments: &Test, config: &Path) -> anyhow::Result<Suite> {
     let found = daemon::scan_lists(&settings.lists)?;
     let lists = validate::lists(&found, &mut problems);
     let world = setup::world(&settings, lists);
+    let mut files = daemon::read_paths(&playbooks, &settings.lists)?;
+    validate::leave_out_settings(&mut files, &arguments.paths, config);
     let mut suite = load(&Sources {
-        playbooks: daemon::read_paths(&playbooks, &settings.lists)?,
+        playbooks: files,
         tests: daemon::read_tests(&paths, &settings.lists)?,
         world,
         naming: if by_default { Naming::Free } else { Naming::Settings },

@@ -1,7 +1,7 @@
 //! `huntbook validate`.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -48,7 +48,8 @@ fn find(arguments: &Validate, config: &Path) -> (Scan, Vec<Diagnostic>) {
         problems.extend(new);
         folders
     });
-    let (found, unread) = read(arguments, &settings);
+    let (mut found, unread) = read(arguments, &settings);
+    leave_out_settings(&mut found.playbooks, &arguments.paths, config);
     problems.extend(unread.iter().map(ScanError::diagnostic));
     let lists = lists(&found.lists, &mut problems);
     let mut world = setup::world(&settings, lists);
@@ -92,6 +93,15 @@ fn read(arguments: &Validate, settings: &Settings) -> (Scan, Vec<ScanError>) {
         daemon::read_all(std::slice::from_ref(&settings.playbooks), &settings.lists)
     } else {
         daemon::read_all(&arguments.paths, &settings.lists)
+    }
+}
+
+/// Leaves out the settings where a folder was named in which they stand beside playbooks.
+pub(super) fn leave_out_settings(files: &mut Vec<SourceFile>, named: &[PathBuf], config: &Path) {
+    let Ok(settings) = config.canonicalize() else { return };
+    let is_it = |path: &Path| path.canonicalize().is_ok_and(|path| path == settings);
+    if named.iter().any(|path| path.is_dir()) && !named.iter().any(|path| is_it(path)) {
+        files.retain(|file| !is_it(Path::new(&file.name)));
     }
 }
 

@@ -32,7 +32,9 @@ pub use text::{DurationText, InstantText};
 
 use std::sync::LazyLock;
 
-use crate::diag::Sink;
+use serde_json::Value;
+
+use crate::diag::{Code, Diagnostic, Sink, SourceText, Span};
 use crate::yaml::{self, Tree};
 
 /// A playbook and where each of its parts stands in the file.
@@ -49,13 +51,32 @@ pub fn parse(name: &str, bytes: &[u8], sink: &mut Sink) -> Option<Document> {
     static CHECKER: LazyLock<yaml::Checker> = LazyLock::new(|| yaml::Checker::new(schema()));
     let before = sink.errors();
     let tree = yaml::parse(name, bytes, sink)?;
+    if is_settings(tree.value()) {
+        // Of its lines none is shown: there may be secrets in them.
+        let source = SourceText { name: name.to_owned(), text: String::new() };
+        let span = Span { source: source.into(), range: 0..0 };
+        let problem = Diagnostic::error(Code::UnknownKey, span, "these are settings and no playbook");
+        sink.push(problem.help("name them with `--config`, and keep playbooks in a folder without them"));
+        return None;
+    }
     let playbook = CHECKER.decode(&tree, sink)?;
     (sink.errors() == before).then_some(Document { tree, playbook })
 }
 
+/// Whether a file has keys of settings at its top, and none that only a playbook has.
+fn is_settings(file: &Value) -> bool {
+    let has = |keys: &[&str]| keys.iter().any(|key| file.get(key).is_some());
+    let tenants = file.get("tenants").and_then(Value::as_object);
+    let has_tenants =
+        tenants.is_some_and(|tenants| tenants.values().any(|tenant| tenant.get("tenantId").is_some()));
+    let of_playbooks = ["id", "name", "hunt", "incidents", "actions", "notify"];
+    let of_settings = ["channels", "approvers", "store", "http", "playbooks", "lists"];
+    !has(&of_playbooks) && (has_tenants || has(&of_settings))
+}
+
 /// The JSON schema of a playbook.
 #[must_use]
-pub fn schema() -> serde_json::Value {
+pub fn schema() -> Value {
     let generator =
         schemars::generate::SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
     let schema = generator.into_generator().into_root_schema_for::<Playbook>();

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use super::record::Recording;
 use super::suite::ReadFile;
-use crate::diag::{Code, Diagnostic, Sink};
+use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::kql::{Library, LibraryError, Schema};
 use crate::model::{DeviceId, UserId, Wanted, duration};
 use crate::plan::{Input, Plan};
@@ -264,29 +264,67 @@ impl Reader<'_, '_> {
         for (name, rows) in &shelf.tables {
             let rows: Rows = rows.iter().map(|row| timed(row, name, &library, start)).collect();
             if let Err(error) = library.fill(name, &rows) {
-                let known = self.schema.tables();
-                self.misfit(&error, known, &format!("{}/{}", at("tables"), escape(name)));
+                self.misfit(&error, &rows, &format!("{}/{}", at("tables"), escape(name)));
             }
         }
         for (name, rows) in &shelf.watchlists {
             if let Err(error) = library.fill_watchlist(name, rows) {
-                let known = self.schema.watchlists();
-                self.misfit(&error, known, &format!("{}/{}", at("watchlists"), escape(name)));
+                self.misfit(&error, rows, &format!("{}/{}", at("watchlists"), escape(name)));
             }
         }
         library
     }
 
     /// Reports rows that fit nowhere.
-    fn misfit<'k>(&mut self, error: &LibraryError, known: impl Iterator<Item = &'k str>, at: &str) {
+    fn misfit(&mut self, error: &LibraryError, rows: &[Map<String, Value>], at: &str) {
         let message = error.to_string();
+        let given = at.rsplit_once('/').and_then(|(above, _)| self.tree.value().pointer(above));
+        // What is given already cannot be meant, nor the next nearest.
+        let is_free = |name: &&str| given.is_none_or(|given| given.get(*name).is_none());
+        let here = || Diagnostic::error(Code::Fixture, self.tree.key_span(at), message.clone());
         let problem = match error {
-            LibraryError::UnknownTable(name) | LibraryError::UnknownWatchlist(name) => {
-                Diagnostic::error(Code::Fixture, self.tree.key_span(at), message).nearest(name, known)
+            LibraryError::UnknownTable(name) => {
+                here().nearest(name, nearest(name, self.schema.tables()).filter(is_free))
+            }
+            LibraryError::UnknownWatchlist(name) => {
+                here().nearest(name, nearest(name, self.schema.watchlists()).filter(is_free))
+            }
+            LibraryError::UnknownColumn { table, column } => {
+                self.unknown_column((table, column), message, rows, at)
             }
             _ => self.tree.error(Code::Fixture, at, message),
         };
         self.sink.push(problem);
+    }
+
+    /// Points at the first row that names a column its table does not have, in this file or in the file of rows.
+    fn unknown_column(
+        &mut self,
+        (table, column): (&str, &str),
+        message: String,
+        rows: &[Map<String, Value>],
+        at: &str,
+    ) -> Diagnostic {
+        let (number, row) = rows
+            .iter()
+            .enumerate()
+            .find(|(_, row)| row.contains_key(column))
+            .map_or((0, None), |(number, row)| (number, Some(row)));
+        let known: Vec<String> = self.schema.columns(table).into_iter().map(|(name, _)| name).collect();
+        let is_free = |name: &&str| row.is_none_or(|row| !row.contains_key(*name));
+        let near = nearest(column, known.iter().map(String::as_str)).filter(is_free);
+        let Some(file) = self.tree.value().pointer(at).and_then(Value::as_str) else {
+            let key = self.tree.key_span(&format!("{at}/{number}/{}", escape(column)));
+            return Diagnostic::error(Code::Fixture, key, message).nearest(column, near);
+        };
+        let line = self.text(file, at).and_then(|text| line_of(&text, number));
+        let place = line.map_or_else(|| format!("item {}", number + 1), |line| format!("line {line}"));
+        let message = format!("`{}`, {place}: {message}", file.escape_debug());
+        let problem = self.tree.error(Code::Fixture, at, message);
+        match near {
+            Some(near) => problem.help(format!("did you mean `{near}`?")),
+            None => problem,
+        }
     }
 
     /// The answer to the playbook's query.
@@ -348,6 +386,13 @@ pub(super) fn objects(text: &str) -> Result<Rows, String> {
         })
     };
     lines.map(row).collect()
+}
+
+/// The line, from 1, of an object of a text that has one on each.
+fn line_of(text: &str, number: usize) -> Option<usize> {
+    let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let line = lines.nth(number).map(|(line, _)| line);
+    line.filter(|_| !text.trim_start().starts_with('['))
 }
 
 /// Reads an answer as the APIs give it (`schema` and `results`, in any case), or its rows alone.
