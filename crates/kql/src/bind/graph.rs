@@ -287,6 +287,20 @@ impl<'a> Binder<'a> {
         }
     }
 
+    /// How many edges a path has: each of its columns is an array of so many values. Nothing if the argument is
+    /// no path; keys are never dynamic, so that a single node or edge has a column that is no array.
+    fn path_length(&self, arguments: &'a [syntax::Argument], span: Span) -> Option<Typed> {
+        let [only] = arguments else { return None };
+        let syntax::ExprKind::Name(name) = &only.value.kind else { return None };
+        let Some(Binding::Element(offset, rows)) = self.env.find(&name.text) else { return None };
+        let is_path = !rows.columns.is_empty()
+            && rows.columns.iter().all(|column| matches!(column.shape, Shape::Array(_)));
+        let first = rows.columns.first().filter(|_| is_path)?;
+        let edges = Typed::new(ExprKind::Column(*offset), first.shape.clone(), span);
+        let kind = ExprKind::Call { function: "array_length", args: vec![edges.expr] };
+        Some(Typed::new(kind, Shape::of(ScalarType::Long), span).with_form(Form::Scalar))
+    }
+
     /// Calls of functions over elements of a pattern; nothing if it is none.
     pub(super) fn element_call(
         &mut self,
@@ -294,6 +308,9 @@ impl<'a> Binder<'a> {
         arguments: &'a [syntax::Argument],
         span: Span,
     ) -> Option<Typed> {
+        if name.text == "array_length" {
+            return self.path_length(arguments, span);
+        }
         if !OF_ELEMENTS.contains(&name.text.as_str()) {
             return None;
         }
