@@ -164,13 +164,11 @@ tests:
     for (wrong, missing) in [
         (
             tests.replace("expect: {run: failed}", "expect: {matched: 1}"),
-            "nothing is provided for `https://feeds.contoso.example/bad.csv` (its answer comes from outside and \
-             has to be given under `documents:`)",
+            "nothing is provided for `https://feeds.contoso.example/bad.csv` (a test gives it under `documents:`)",
         ),
         (
             tests.replace("  watchlists:", "  # watchlists:"),
-            "nothing is provided for `_GetWatchlist('vip')` (its answer comes from outside and has to be given \
-             under `watchlists:`)",
+            "nothing is provided for `_GetWatchlist('vip')` (a test gives it under `watchlists:`)",
         ),
     ] {
         put("playbooks/writes.test.yaml", &wrong);

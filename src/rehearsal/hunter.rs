@@ -50,17 +50,17 @@ impl Hunter for Answers {
 
 /// Says under which key of a test goes what a query lacks: a document, a watchlist, or a function of the service.
 fn lacking(text: &str, query: &str, is_given: &dyn Fn(&str) -> bool) -> String {
-    let (lead, end) = ("nothing is provided for `", "has to be given");
-    let Some((what, _)) = text.strip_prefix(lead).and_then(|rest| rest.split_once('`')) else {
+    let lead = "nothing is provided for `";
+    let Some((what, rest)) = text.strip_prefix(lead).and_then(|rest| rest.split_once('`')) else {
         return text.to_owned();
     };
-    let under = |key: &str| text.replacen(end, &format!("{end} under `{key}:`"), 1);
+    let told = |what: &str, key: &str| format!("{lead}{what}` (a test gives it under `{key}:`){rest}");
     let is_name = |char: char| char.is_ascii_alphanumeric() || char == '_';
     if !what.chars().all(is_name) {
-        return under("documents");
+        return told(what, "documents");
     }
     if what != "_GetWatchlist" {
-        return under("tables");
+        return told(what, "tables");
     }
     let calls = query.split("_GetWatchlist(").skip(1);
     let name = |call: &'_ str| {
@@ -68,7 +68,7 @@ fn lacking(text: &str, query: &str, is_given: &dyn Fn(&str) -> bool) -> String {
         Some(rest.split_once(quote)?.0.to_owned()).filter(|_| matches!(quote, "'" | "\""))
     };
     match calls.filter_map(name).find(|name| !is_given(name)) {
-        Some(name) => under("watchlists").replacen(what, &format!("_GetWatchlist('{name}')"), 1),
-        None => under("watchlists"),
+        Some(name) => told(&format!("{what}('{name}')"), "watchlists"),
+        None => told(what, "watchlists"),
     }
 }
