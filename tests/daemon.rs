@@ -43,6 +43,7 @@ use uuid::Uuid;
 /// How often something is looked for; two hundred times a second.
 const LOOKS_MAX: u32 = 12_000;
 const LOOK_EVERY: SignedDuration = SignedDuration::from_millis(5);
+const MOMENT: SignedDuration = SignedDuration::from_millis(100);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const PLAYBOOK: PlaybookId = PlaybookId(Uuid::from_u128(0x2f6c_9d54_7d0e_4b53_9d5e_6f0a_3c1b_8e77));
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -235,6 +236,17 @@ impl Served {
         panic!("waited for {count} runs: {:#?}", self.runs().await);
     }
 
+    /// Reloads. What is seen while it is written is looked at again a moment later, so time must not stand still.
+    async fn reload(&self, place: &Place) {
+        let mut reloading = std::pin::pin!(self.daemon.reload());
+        loop {
+            tokio::select! {
+                done = &mut reloading => return done.unwrap(),
+                () = SystemClock.sleep(MOMENT) => place.clock.advance(MOMENT),
+            }
+        }
+    }
+
     /// Moves the clock to the next start, and waits for the run.
     async fn start_next(&self, place: &Place) -> Run {
         let before = self.runs().await.len();
@@ -404,7 +416,7 @@ async fn a_run_keeps_its_version_over_a_reload_and_what_is_due_is_not_lost() {
     let next = instant("2026-03-01T15:00:00Z");
     until("the slot is noticed", || served.next() == next).await;
     let new = place.put("second", "every: 1h, overlap: queue");
-    served.daemon.reload().await.unwrap();
+    served.reload(&place).await;
     let in_force =
         served.daemon.generation().playbooks.values().map(|live| live.plan.version).collect::<Vec<_>>();
     assert_eq!(in_force, [new]);

@@ -81,7 +81,7 @@ fn outcomes(run: &Run) -> Vec<ItemOutcome> {
 async fn halts(edit: impl FnOnce(&Place), why: &str) -> (Place, Served) {
     let (place, served) = Place::in_flight().await;
     edit(&place);
-    served.daemon.reload().await.unwrap();
+    served.reload(&place).await;
     let run = place.pass_until_ended(&served, 1).await;
     assert_eq!((report(&run).state, outcomes(&run)), (RunState::Halted, vec![Acted, Acted, Halted]), "{why}");
     let reason = report(&run).items[2].steps[0].reason.clone().unwrap();
@@ -115,7 +115,7 @@ async fn what_was_halted_is_news_when_the_playbook_acts_again() {
     let observe = |place: &Place| place.write(&ISOLATES.replace("enforce", "observe"));
     let (place, served) = halts(observe, "its playbook only observes by now").await;
     place.write(ISOLATES);
-    served.daemon.reload().await.unwrap();
+    served.reload(&place).await;
     place.clock.set(served.next());
     let next = served.until_ended(2).await.pop().unwrap();
     assert_eq!((outcomes(&next), place.isolated()), (vec![Acted], vec![0, 1, 2]));
