@@ -5,6 +5,8 @@
 
 #[path = "engine/alerts.rs"]
 mod alerts;
+#[path = "engine/asked.rs"]
+mod asked;
 #[path = "engine/cut_off.rs"]
 mod cut_off;
 #[path = "engine/indicators.rs"]

@@ -126,7 +126,7 @@ impl Engine {
         turn: Turn<'_>,
         leave: Option<ContentHash>,
     ) -> Result<StepReport, EngineError> {
-        let Turn { seq, step, place, call, .. } = turn;
+        let Turn { step, call, .. } = turn;
         if !context.acts() {
             let why = if context.remembers() { "the playbook only observes" } else { "dry run" };
             return Ok(not_sent(step, call, StepState::Planned, why));
@@ -135,23 +135,22 @@ impl Engine {
         if let Err(error) = context.tenant.token_facts(call.kind.audience()).await {
             return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
         }
-        let limits = match self.still_may(context, turn)? {
-            Ok(limits) => limits,
+        let effect = match self.effect(context, turn, leave)? {
+            Ok(effect) => effect,
             Err(why) => return Ok(not_sent(step, call, StepState::Halted, &why)),
         };
-        let allowed = if leave.is_some() { limits.ceilings.action_limits() } else { limits.action_limits() };
-        let effect = NewEffect { leave, ..new_effect(context, (seq, place), (step, call), allowed) };
         crash_point("c08_before_intent");
-        let attempt = match self.intend(context, call, &effect).await {
+        let attempt = match self.intend(context, turn, &effect).await {
             Ok(Ready::Go { attempt }) => attempt,
+            Ok(Ready::Halted(why)) => return Ok(not_sent(step, call, StepState::Halted, &why)),
             Ok(Ready::InForce(theirs)) => return Ok(in_force(step, call, &theirs)),
             Ok(Ready::Refused(why)) => return Ok(refused(step, call, &why)),
             // This one call is wrong; the others of the run are not.
-            Err(error @ StoreError::KeyReused { .. }) => {
+            Err(EngineError::Store(error @ StoreError::KeyReused { .. })) => {
                 tracing::error!(run = %context.run, action = %call.kind, target = %call.target, error = %Chain(&error), "a call is not repeated in other words");
                 return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
         if leave.is_some() {
             crash_point("c24_approval_consumed");
@@ -180,15 +179,31 @@ impl Engine {
         Ok(report)
     }
 
+    /// What is written down before a call, with what is allowed at this moment; or why it is halted.
+    fn effect(
+        &self,
+        context: &Context<'_>,
+        turn: Turn<'_>,
+        leave: Option<ContentHash>,
+    ) -> Result<Result<NewEffect, String>, EngineError> {
+        let Turn { seq, step, place, call, .. } = turn;
+        Ok(self.still_may(context, turn)?.map(|limits| {
+            let allowed =
+                if leave.is_some() { limits.ceilings.action_limits() } else { limits.action_limits() };
+            NewEffect { leave, ..new_effect(context, (seq, place), (step, call), allowed) }
+        }))
+    }
+
     /// Writes an intent down. If another run is at the same action or at the opposite, the tenant is asked how
     /// that stands. One that has ended is out of the way; if it was the same and was done, only the tenant can say
-    /// whether somebody has taken it back since.
+    /// whether somebody has taken it back since. The tenant may keep one waiting: whether the call may still be
+    /// made is asked anew after it.
     async fn intend(
         &self,
         context: &Context<'_>,
-        call: &Call,
+        turn: Turn<'_>,
         effect: &NewEffect,
-    ) -> Result<Ready, StoreError> {
+    ) -> Result<Ready, EngineError> {
         let intended = self.store.intend(effect).await?;
         let (Intended::Elsewhere { key, run, state: EffectState::Pending }
         | Intended::Opposite { key, run, state: EffectState::Pending, .. }) = &intended
@@ -197,7 +212,7 @@ impl Engine {
         };
         let Some(other) = self.end_of(*run, key).await? else { return Ok(intended.into()) };
         if matches!(intended, Intended::Elsewhere { .. }) && other.state == EffectState::Done {
-            match context.tenant.in_force(&call.operation).await {
+            match context.tenant.in_force(&turn.call.operation).await {
                 Ok(Some(theirs)) if theirs.status == Term::Known(ActionStatus::Succeeded) => {
                     return Ok(Ready::InForce(theirs));
                 }
@@ -208,7 +223,10 @@ impl Engine {
                 }
             }
         }
-        Ok(self.store.intend(effect).await?.into())
+        match self.effect(context, turn, effect.leave)? {
+            Ok(effect) => Ok(self.store.intend(&effect).await?.into()),
+            Err(why) => Ok(Ready::Halted(why)),
+        }
     }
 }
 
@@ -218,7 +236,9 @@ enum Ready {
     Go { attempt: u32 },
     /// The tenant shows the same in force.
     InForce(MachineAction),
-    /// It may not.
+    /// It may not any more.
+    Halted(String),
+    /// The journal does not let it go.
     Refused(Intended),
 }
 
@@ -364,8 +384,9 @@ fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
             not_sent(step, call, StepState::Halted, &why)
         }
         Intended::Opposite { run, state, action, at, .. } if state.is_settled() => {
+            // Nor is this: the time passes.
             let why = format!("run {run} had {action} on the same target at {at:.0}: too short a while ago");
-            not_sent(step, call, StepState::Skipped, &why)
+            not_sent(step, call, StepState::Halted, &why)
         }
         Intended::Opposite { run, state, action, .. } => {
             let why = format!("run {run} has {action} on the same target under way or in doubt ({state})");

@@ -206,7 +206,8 @@ impl Engine {
         }
         let mut each = verdicts.each.into_iter();
         replace(fates, |_call| match each.next() {
-            Some(Verdict::Refused(reason @ Reason::Halted(_))) => {
+            // What is refused for a time only is to come up again.
+            Some(Verdict::Refused(reason @ (Reason::Halted(_) | Reason::RecentOpposite { .. }))) => {
                 Some((StepState::Halted, reason.to_string()))
             }
             Some(Verdict::Refused(reason)) => Some((StepState::Skipped, reason.to_string())),

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::leave::Turn;
 use super::lookup::candidate;
 use super::{Engine, EngineError, Order};
-use crate::guard::{GuardLimits, excluded};
+use crate::guard::{Candidate, GuardLimits, excluded};
 use crate::model::{Lists, PlaybookId};
 use crate::plan::{Mode, Plan};
 use crate::store::{ContentHash, Run, Trigger};
@@ -97,13 +97,18 @@ pub(super) struct Bounds<'a> {
 }
 
 impl Engine {
-    /// The bounds of a run that begins, or goes on, now.
+    /// The bounds of a run that begins now, or that goes on now because people gave it leave.
     pub(super) fn bounds<'a>(&self, in_force: &'a dyn InForce) -> Bounds<'a> {
-        let until = self.clock.now().checked_add(RUN_MAX).unwrap_or(Timestamp::MAX);
-        Bounds { in_force, until }
+        self.bounds_since(in_force, self.clock.now())
     }
 
-    /// Does something that only reads; `None` if the run's time is over first.
+    /// The bounds of a run that acts on what the tenant said at `asked`, or later.
+    pub(super) fn bounds_since<'a>(&self, in_force: &'a dyn InForce, asked: Timestamp) -> Bounds<'a> {
+        let since = asked.min(self.clock.now());
+        Bounds { in_force, until: since.checked_add(RUN_MAX).unwrap_or(Timestamp::MAX) }
+    }
+
+    /// Does something that only reads; `None` if the run's time is over before that is done.
     pub(super) async fn in_time<T>(
         &self,
         context: &Context<'_>,
@@ -111,8 +116,8 @@ impl Engine {
     ) -> Option<T> {
         tokio::select! {
             biased;
-            read = reading => Some(read),
             () = self.clock.limit(context.bounds.until) => None,
+            read = reading => Some(read),
         }
     }
 
@@ -147,7 +152,14 @@ impl Engine {
         };
         let Turn { seq, call, target, .. } = turn;
         let candidate = candidate((seq, call), target.clone());
-        let excludes = |limits: &GuardLimits| excluded(&limits.exclude, &candidate);
+        let before = context.plan().guards.limits(&context.order.lists).ok();
+        let excludes = |limits: &GuardLimits| {
+            // The target was looked up for what was protected then. What is protected since has to be told
+            // apart from it, whatever the action.
+            let is_new = before.as_ref().is_none_or(|before| before.exclude != limits.exclude);
+            let destructive = candidate.destructive || is_new;
+            excluded(&limits.exclude, &Candidate { destructive, ..candidate.clone() })
+        };
         let mut why = excludes(&limits);
         if let (None, Standing::InForce(present)) = (&why, &standing)
             && present.version != context.plan().version

@@ -152,7 +152,12 @@ impl Engine {
             Ok(order) => order,
             Err(reason) => return Ok(Tried::Impossible(reason)),
         };
-        let bounds = self.bounds(present.in_force);
+        // What it matched is as old as the run; a run that has matched nothing yet asks the tenant now.
+        let bounds = if run.batched {
+            self.bounds_since(present.in_force, run.started)
+        } else {
+            self.bounds(present.in_force)
+        };
         let context = Context::new(&order, Arc::clone(tenant), (run.id, run.started), bounds);
         tracing::warn!(run = %run.id, playbook = %run.playbook_name, items = items.len(), "a run that was cut off is taken up again");
         let earlier = self.store.run(run.id).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::daemon::plan_of;
-use huntbook::engine::ItemOutcome::{Acted, Failed, Parked, Skipped};
+use huntbook::engine::ItemOutcome::{Acted, Failed, Halted, Parked, Skipped};
 use huntbook::engine::{Order, Present, Report, Resumed, RunState, Standing, StepState, TakenUp, Unchanging};
 use huntbook::model::List;
 use huntbook::sim::Fault;
@@ -247,6 +247,22 @@ async fn a_run_waits_while_nobody_knows_how_its_playbook_stands() {
     assert!(matches!(resumed.runs.as_slice(), [TakenUp::Waits { .. }]), "{resumed:?}");
     assert_eq!(house.applied(), ["isolate 0"]);
     assert_eq!(outcomes(&house.resume_one(&text).await), [Parked, Acted, Acted]);
+}
+
+#[tokio::test]
+async fn what_a_run_matched_days_ago_is_not_acted_on_any_more_and_is_news() {
+    let (house, text) = cut_off_at_the_first().await;
+    house.clock.advance(SignedDuration::from_hours(3));
+    let house = house.restart().await;
+    house.resume_while(&Standing::Held).await;
+    house.clock.advance(SignedDuration::from_hours(5 * 24));
+    let report = house.resume_one(&text).await;
+    assert_eq!(outcomes(&report), [Parked, Halted, Halted]);
+    let why = report.items[1].steps[0].reason.as_deref();
+    assert_eq!(why, Some("the run took longer than 4h"));
+    assert_eq!(house.applied(), ["isolate 0"]);
+    let next = house.run(&text).await;
+    assert_eq!((next.counts.duplicates, next.counts.acted), (1, 2));
 }
 
 #[tokio::test]

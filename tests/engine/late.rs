@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use huntbook::engine::ItemOutcome::{Acted, Halted, Skipped};
+use huntbook::engine::ItemOutcome::{Acted, Halted};
 use huntbook::engine::{Report, RunState, StepState};
 use huntbook::sim::{Fault, Reach, SimOptions};
-use huntbook::store::{EffectState, Store, Word};
+use huntbook::store::{EffectState, Effects, Store, Word};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ fn fault(house: &House, fault: &Value) {
 }
 
 /// The reason of the first step there is.
-fn why(report: &Report) -> &str {
+pub(crate) fn why(report: &Report) -> &str {
     let mut steps = report.items.iter().flat_map(|item| &item.steps);
     steps.next().and_then(|step| step.reason.as_deref()).unwrap_or_default()
 }
@@ -103,10 +103,34 @@ async fn the_opposite_waits_as_long_as_an_action_is_under_way_and_ten_minutes_af
     house.run(&playbook(ISOLATE)).await;
     house.clock.advance(SignedDuration::from_secs(30));
     house.engine.follow_up().await.unwrap();
-    assert_eq!(outcomes(&house.run(&release()).await), [Skipped]);
+    assert_eq!(outcomes(&house.run(&release()).await), [Halted]);
     house.clock.advance(SignedDuration::from_mins(10));
-    assert_eq!(outcomes(&house.run(&release().replace("8e79", "8e80")).await), [Acted]);
+    assert_eq!(outcomes(&house.run(&release()).await), [Acted], "it came back by itself");
     assert_eq!(house.applied(), ["isolate 0", "unisolate 0"]);
+}
+
+#[tokio::test]
+async fn what_another_run_has_just_undone_comes_back() {
+    let mut house = House::with_rows(2).await;
+    let text = release().replace("actions:", "where: row.Files == 10\nactions:");
+    let order = Arc::new(house.order(&text, Effects::Apply).await);
+    let (engine, clock) = (house.engine.clone(), house.clock.clone());
+    // While the first device is isolated, the second is released, and that is over.
+    house.ambush("/isolate", move || {
+        let (engine, clock, order) = (engine.clone(), clock.clone(), Arc::clone(&order));
+        Box::pin(async move {
+            engine.run(&order).await.expect("the run is recorded");
+            clock.advance(SignedDuration::from_secs(5));
+            engine.follow_up().await.expect("the journal is fine");
+        })
+    });
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Acted, Halted]);
+    let why = report.items[1].steps[0].reason.as_deref().unwrap_or_default();
+    assert!(why.ends_with("too short a while ago"), "{why}");
+    house.clock.advance(SignedDuration::from_mins(10));
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [Acted]);
+    assert_eq!(house.applied(), ["unisolate 1", "isolate 0", "isolate 1"]);
 }
 
 #[tokio::test]

@@ -32,7 +32,7 @@ impl fmt::Debug for Ambush {
 #[async_trait]
 impl Wire for Ambush {
     async fn carry(&self, request: http::Request<Bytes>) -> io::Result<http::Response<Pieces>> {
-        if request.uri().path().ends_with(self.route) {
+        if request.uri().path().contains(self.route) {
             (self.before)().await;
         }
         self.under.carry(request).await
@@ -40,7 +40,7 @@ impl Wire for Ambush {
 }
 
 impl House {
-    /// Lets something happen before each request of a route.
+    /// Lets something happen before each request of a route: each whose path has this in it.
     pub(crate) fn ambush(
         &mut self,
         route: &'static str,
