@@ -7,20 +7,34 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::{Daemon, DaemonOptions};
+use super::{Daemon, DaemonOptions, Generation};
 use crate::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use crate::engine::Engine;
 use crate::expr::Language;
 use crate::guard::Ceilings;
 use crate::http::{Http, HttpOptions};
 use crate::kql::Schema;
-use crate::model::{Lists, Secret};
+use crate::model::{Lists, PlaybookId, Secret};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
-use crate::store::Store;
+use crate::store::{ContentHash, LivePlaybook, Store};
 use crate::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+fn world() -> World {
+    let known = ["contoso", "fabrikam"].map(|name| (name.to_owned(), BTreeSet::new()));
+    World {
+        language: Language::new(),
+        lists: Lists::default(),
+        channels: BTreeSet::new(),
+        tenants: BTreeMap::from(known),
+        ceilings: Ceilings::default(),
+        exclusions: Exclusions::default(),
+        approvers: crate::action::Approvers::default(),
+        queries: Queries::Checked(Schema::defender()),
+    }
+}
 
 /// A daemon over a folder, in front of a tenant that nobody plays.
 async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
@@ -34,21 +48,10 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
     let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&shared)).unwrap());
     let store = Store::scratch(Arc::clone(&shared)).await.unwrap();
     let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-    let known = ["contoso", "fabrikam"].map(|name| (name.to_owned(), BTreeSet::new()));
-    let world = World {
-        language: Language::new(),
-        lists: Lists::default(),
-        channels: BTreeSet::new(),
-        tenants: BTreeMap::from(known),
-        ceilings: Ceilings::default(),
-        exclusions: Exclusions::default(),
-        approvers: crate::action::Approvers::default(),
-        queries: Queries::Checked(Schema::defender()),
-    };
     let options = DaemonOptions {
         playbooks: folder.join("playbooks"),
         lists: folder.join("lists"),
-        world,
+        world: world(),
         channels: Channels::new(),
         running_max: NonZeroUsize::MIN,
         drain: HOUR,
@@ -95,4 +98,34 @@ async fn what_lost_its_schedule_or_its_tenant_before_it_began_does_not_run() {
     assert!(begins("description: edited\n").await);
     assert!(!begins("enabled: false\n").await);
     assert!(!begins("tenants: [fabrikam]\n").await);
+}
+
+#[test]
+fn what_is_in_force_is_not_refused_for_what_is_asked_of_playbooks_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("test.yaml");
+    let every = |more: &str| playbook("").replace("every: 1h", &format!("every: 1h, {more}"));
+    for text in [
+        every("jitter: 1h"),
+        every("maxLateness: 0s"),
+        playbook("suppress: {by: [DeviceId], for: 0s}\n"),
+        playbook("").replace("schedule", "  queryPeriod: 0s\nschedule"),
+    ] {
+        std::fs::write(&file, &text).unwrap();
+        let next = |before: Generation| {
+            let scan = super::scan(folder.path(), &folder.path().join("lists")).unwrap();
+            before.next(scan, &world())
+        };
+        let new = next(Generation::default());
+        assert_eq!((new.playbooks.len(), new.refused.len()), (0, 1), "{text}");
+        let live = LivePlaybook {
+            playbook: PlaybookId("2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77".parse().unwrap()),
+            file: file.display().to_string(),
+            hash: ContentHash::of(text.as_bytes()),
+            bytes: text.clone().into_bytes(),
+            at: "2026-03-01T12:10:00Z".parse().unwrap(),
+        };
+        let kept = next(Generation::restore(&[live], Vec::new(), &world()));
+        assert_eq!((kept.playbooks.len(), kept.refused.len()), (1, 0), "{text}: {:?}", kept.refused);
+    }
 }

@@ -248,6 +248,11 @@ impl World {
     pub fn trusting(&self) -> Self {
         Self { queries: Queries::Trusted, ..self.clone() }
     }
+
+    /// Whether what is read was accepted once, and is taken as it is.
+    pub(crate) fn is_trusting(&self) -> bool {
+        matches!(self.queries, Queries::Trusted)
+    }
 }
 
 /// What no action touches: lists by name, or entries written out.

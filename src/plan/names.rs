@@ -111,7 +111,7 @@ impl<'a> Lowering<'a> {
     /// Reads a length of time that must not be nothing.
     pub(super) fn some_time(&mut self, pointer: &str, text: &DurationText) -> Option<SignedDuration> {
         let length = self.duration(pointer, text)?;
-        if length.is_zero() {
+        if length.is_zero() && !self.world.is_trusting() {
             let key = pointer.rsplit('/').next().unwrap_or_default();
             let message = format!("`{key}` must be longer than nothing");
             self.sink.push(self.document.tree.error(Code::Duration, pointer, message));
