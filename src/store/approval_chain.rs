@@ -41,7 +41,7 @@ impl Chained for ApprovalEvents {
     const LAST: &'static str = "SELECT n, hash FROM approval_events ORDER BY n DESC LIMIT 1";
     const STRAY: &'static str = "SELECT a.id FROM approvals a LEFT JOIN approval_events v ON v.n = \
          (SELECT max(n) FROM approval_events WHERE approval = a.id) \
-         WHERE v.n IS NULL OR v.state <> a.state LIMIT 1";
+         WHERE v.n IS NULL OR v.state <> a.state OR (a.settled <> 0 AND a.state IN ('awaiting', 'approved')) LIMIT 1";
     const STRAY_WHY: &'static str = "an approval does not stand where its last event says";
 
     fn hash(row: &SqliteRow, prev: &[u8]) -> Result<Result<[u8; 32], &'static str>, StoreError> {

@@ -19,11 +19,19 @@ impl Chained for EffectEvents {
          v.effect_key AS about, r.playbook_name, e.* FROM effect_events v \
          LEFT JOIN effects e ON e.effect_key = v.effect_key LEFT JOIN runs r ON r.id = e.run WHERE v.n > $1 ORDER BY v.n LIMIT $2";
     const LAST: &'static str = "SELECT n, hash FROM effect_events ORDER BY n DESC LIMIT 1";
-    // What the effect itself says of its last event, and the instant that its budget counts from.
+    // What the effect itself says of its last event, what the events of its attempt said last (unless retention
+    // has cut off where that began), and the instant that its budget counts from.
     const STRAY: &'static str = "SELECT e.effect_key FROM effects e LEFT JOIN effect_events v ON v.n = \
          (SELECT max(n) FROM effect_events WHERE effect_key = e.effect_key) \
          WHERE v.n IS NULL OR v.state <> e.state OR v.attempt <> e.attempt OR v.at <> e.changed_at \
-         OR v.remote_id <> coalesce(e.remote_id, '') OR v.detail <> coalesce(e.detail, '') \
+         OR e.remote_id IS NOT coalesce((SELECT remote_id FROM effect_events WHERE effect_key = e.effect_key \
+             AND attempt = e.attempt AND remote_id IS NOT NULL ORDER BY n DESC LIMIT 1), \
+             CASE WHEN NOT EXISTS (SELECT 1 FROM effect_events WHERE effect_key = e.effect_key \
+             AND attempt = e.attempt AND state = 'intended') THEN e.remote_id END) \
+         OR e.detail IS NOT coalesce((SELECT detail FROM effect_events WHERE effect_key = e.effect_key \
+             AND attempt = e.attempt AND detail IS NOT NULL ORDER BY n DESC LIMIT 1), \
+             CASE WHEN NOT EXISTS (SELECT 1 FROM effect_events WHERE effect_key = e.effect_key \
+             AND attempt = e.attempt AND state = 'intended') THEN e.detail END) \
          OR e.intended_at <> (SELECT max(at) FROM effect_events \
              WHERE effect_key = e.effect_key AND state = 'intended') LIMIT 1";
     const STRAY_WHY: &'static str = "an effect does not stand where its last event says";

@@ -178,6 +178,7 @@ async fn nobody_changes_what_was_asked_or_said_unseen() {
         "DROP TRIGGER approval_events_kept; UPDATE approval_events SET approver = 'duty'",
         "DROP TRIGGER approval_events_cut; DELETE FROM approval_events WHERE n = 1",
         "UPDATE approvals SET state = 'approved'",
+        "UPDATE approvals SET settled = 1",
     ] {
         let (bench, store, _run, id) = asked(2).await;
         assert!(matches!(yes(&bench, &id, ("lead", 1)).await, Heard::Counts(_)));

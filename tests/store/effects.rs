@@ -351,6 +351,9 @@ async fn a_changed_journal_is_noticed() {
         "UPDATE effects SET state = 'notApplied' WHERE target = 'device:a'",
         "UPDATE effects SET intended_at = intended_at - 86400000 WHERE target = 'device:a'",
         "UPDATE effects SET changed_at = changed_at - 1 WHERE target = 'device:a'",
+        "UPDATE effects SET remote_id = 'by another' WHERE target = 'device:c'",
+        "UPDATE effects SET remote_id = NULL WHERE target = 'device:d'",
+        "UPDATE effects SET detail = 'by another' WHERE target = 'device:c'",
         "DELETE FROM effect_events WHERE n = 1",
         "DELETE FROM effect_events WHERE n = 3",
         "DELETE FROM effect_events WHERE n = (SELECT max(n) FROM effect_events)",
@@ -363,9 +366,16 @@ async fn a_changed_journal_is_noticed() {
             store.intend(&effect(run, target)).await.unwrap();
             store.record(&effect(run, target).key, 1, &result(EffectState::Done)).await.unwrap();
         }
+        // What was said first holds on: the later events add nothing to it.
+        for (target, remote_id) in [("device:c", None), ("device:d", Some("r".to_owned()))] {
+            store.intend(&effect(run, target)).await.unwrap();
+            let sent = Recorded { state: EffectState::Pending, remote_id, detail: None };
+            store.record(&effect(run, target).key, 1, &sent).await.unwrap();
+            store.record(&effect(run, target).key, 1, &result(EffectState::Done)).await.unwrap();
+        }
         assert!(matches!(
             store.verify(History::Effects, u32::MAX).await.unwrap(),
-            Chain::Intact { events: 4, .. }
+            Chain::Intact { events: 10, .. }
         ));
         let mut raw = bench.raw().await;
         raw.execute(free).await.unwrap();
