@@ -110,8 +110,9 @@ impl Drop for Scratch {
 /// Deals with what an earlier process left, before anything new is done.
 async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &Chosen) -> anyhow::Result<()> {
     let in_force = Served::read(engine, settings, (chosen, &world.lists)).await?;
+    let world = World { lists: (*in_force.lists).clone(), ..world.clone() };
     let present =
-        Present { in_force: &in_force, plan_of: &|name, bytes| daemon::plan_of(name, bytes, world) };
+        Present { in_force: &in_force, plan_of: &|name, bytes| daemon::plan_of(name, bytes, &world) };
     let resumed = engine.resume(&present).await?;
     engine.follow_up().await?;
     for (playbook, tenant) in engine.decided().await? {
@@ -171,6 +172,7 @@ impl Served {
         let base = setup::world(settings, Lists::default());
         let before = Generation::restore(&live, engine.store.live_lists().await?, &base);
         in_force.generation = before.next(scan, &base);
+        in_force.lists = Arc::clone(&in_force.generation.lists);
         Ok(in_force)
     }
 }

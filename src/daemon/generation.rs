@@ -114,7 +114,7 @@ impl Generation {
                 Some((name, LiveListFile { list, bytes: live.bytes.into(), file: live.file }))
             })
             .collect();
-        let lists = lists_of(&list_files);
+        let lists = lists_of(&list_files, &BTreeMap::new());
         let world = World { lists: (*lists).clone(), ..world.trusting() };
         let files: Vec<SourceFile> = playbooks
             .iter()
@@ -265,7 +265,7 @@ impl Generation {
             }
             self.refused.push(unreadable(unread, instead));
         }
-        self.lists = lists_of(&self.list_files);
+        self.lists = lists_of(&self.list_files, &self.list_files_instead);
     }
 
     /// Whether both hold the same: nothing needs to be swapped.
@@ -333,8 +333,16 @@ impl Generation {
     }
 }
 
-pub(super) fn lists_of(files: &BTreeMap<String, LiveListFile>) -> Arc<Lists> {
-    Arc::new(files.values().map(|live| live.list.clone()).collect())
+/// The lists of these files; of one that is held, with what is on disk in its place: what was added protects too.
+pub(super) fn lists_of(
+    files: &BTreeMap<String, LiveListFile>,
+    instead: &BTreeMap<String, LiveListFile>,
+) -> Arc<Lists> {
+    let list = |(name, live): (&String, &LiveListFile)| match instead.get(name) {
+        Some(added) => List::new(name, live.list.iter().chain(added.list.iter())),
+        None => live.list.clone(),
+    };
+    Arc::new(files.iter().map(list).collect())
 }
 
 /// What cannot be read, as a refused file: another reason counts as other bytes.

@@ -46,6 +46,7 @@ impl Generation {
     /// Keeps lists whose files are gone or empty while something in force may need them: a playbook that is
     /// refused (for want of the list, perhaps) or held, or one whose guards or settings are protected by it. A
     /// list that protects is also kept when much of it is gone at once: it must not take its protection along.
+    /// What is new in its file counts with it, so that it holds nothing back.
     pub(super) fn hold_lists(&mut self, before: &Self, playbooks: &BTreeSet<String>, base: &World) {
         let fell_back =
             |refused: &Refused| refused.instead == Instead::LastGood && playbooks.contains(&refused.file);
@@ -68,7 +69,7 @@ impl Generation {
                 }
             }
         }
-        self.lists = lists_of(&self.list_files);
+        self.lists = lists_of(&self.list_files, &self.list_files_instead);
     }
 
     /// The same without what is held: a person says that it is gone on purpose.
@@ -84,7 +85,7 @@ impl Generation {
                 None => released.list_files.remove(&name),
             };
         }
-        released.lists = lists_of(&released.list_files);
+        released.lists = lists_of(&released.list_files, &released.list_files_instead);
         released
     }
 

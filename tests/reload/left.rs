@@ -11,10 +11,10 @@ use sqlx::{Connection as _, Executor as _};
 
 use crate::{EVERY_SECOND, LOOKS_MAX, Place, look, playbook, until};
 
-const ISOLATE: &str = "POST /mde/api/machines/*/isolate";
+pub(crate) const ISOLATE: &str = "POST /mde/api/machines/*/isolate";
 
 /// A playbook that isolates three devices and tells about it only if there were many.
-fn contain() -> String {
+pub(crate) fn contain() -> String {
     let query = "hunt:\n  query: DeviceEvents | take 3\n  identity: [DeviceId]\n";
     let actions = "mode: enforce\nactions:\n  - isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}\n\
                    notify:\n  - {channel: watch, if: outcome.acted > 100}\n";
@@ -24,16 +24,16 @@ fn contain() -> String {
 }
 
 impl Place {
-    fn isolated(&self) -> usize {
+    pub(crate) fn isolated(&self) -> usize {
         self.sim.effects().iter().filter(|effect| effect.effect == "isolate").count()
     }
 
-    fn running(&self) -> Vec<Value> {
+    pub(crate) fn running(&self) -> Vec<Value> {
         self.ask(&["status"])["running"].as_array().expect("a list").clone()
     }
 
     /// The journal, as another process opens it.
-    async fn journal(&self) -> SqliteConnection {
+    pub(crate) async fn journal(&self) -> SqliteConnection {
         let options = SqliteConnectOptions::new().filename(self.at("huntbook.db"));
         SqliteConnection::connect_with(&options).await.expect("the file opens")
     }

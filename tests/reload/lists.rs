@@ -3,9 +3,11 @@
 use std::fs::{self, File};
 use std::io::Write as _;
 
+use huntbook::sim::{Fault, SimOptions};
 use serde_json::Value;
 
-use crate::{EVERY_SECOND, Place, Served, playbook, until};
+use crate::left::{ISOLATE, contain};
+use crate::{EVERY_SECOND, LOOKS_MAX, Place, Served, pause, playbook, until};
 
 const LIST: &str = "lists/vip.txt";
 
@@ -67,4 +69,53 @@ async fn a_list_that_loses_much_at_once_is_held_until_somebody_confirms_it() {
     served = place.serve().await;
     assert_eq!((matched(&place).await, place.held().len()), (Value::from(0), 0));
     served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_new_in_the_file_of_a_held_list_protects_at_once() {
+    let (place, served) = protected().await;
+    place.replace(LIST, &list(9).replace("one\n", ""));
+    let none = || place.runs().first().is_some_and(|run| run["counts"]["matched"] == 0);
+    until("one entry less is somebody's edit", || none().then_some(())).await;
+    // Another inventory, which has what the old one lacks.
+    place.replace(LIST, "host0\none\n");
+    let told = || place.told("huntbook holds the list vip: 8 of 9 entries are gone at once");
+    until("people are told", || (told() == 1).then_some(())).await;
+    assert_eq!((matched(&place).await, place.held().len()), (Value::from(1), 1));
+    served.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_by_hand_takes_nothing_up_against_a_list_that_serve_would_hold() {
+    let place = Place::new().await;
+    let protecting = "guards: {exclude: {devices: vip}}\n";
+    place.put(LIST, list(8));
+    place.put(
+        "playbooks/a.yaml",
+        contain().replace("mode: enforce\n", &format!("mode: enforce\n{protecting}")),
+    );
+    place.put("playbooks/b.yaml", playbook(2, ""));
+    place.sim.set_faults(vec![Fault { delay_ms: 600_000, ..Fault::on(ISOLATE) }]).unwrap();
+    let served = place.serve().await;
+    until("it isolates", || (place.isolated() == 1).then_some(())).await;
+    // Somebody protects the rest, and the copy of the list breaks off while nobody serves.
+    let machines = SimOptions::sample().unwrap().data.machines;
+    let all = machines.iter().take(3).map(|machine| machine.id.as_str()).collect::<Vec<_>>().join("\n");
+    place.replace(LIST, &format!("{}{all}", list(8)));
+    let mut journal = place.journal().await;
+    let in_force = "SELECT c.bytes FROM live_lists l JOIN contents c ON c.hash = l.hash";
+    for look in 0.. {
+        let bytes: Vec<u8> = sqlx::query_scalar(in_force).fetch_one(&mut journal).await.unwrap();
+        if bytes.ends_with(all.as_bytes()) {
+            break;
+        }
+        assert!(look < LOOKS_MAX, "waited for the list to be in force");
+        pause(20).await;
+    }
+    drop(served);
+    place.sim.set_faults(Vec::new()).unwrap();
+    place.replace(LIST, "host0\n");
+    let output = place.huntbook().args(["run", "watched 2"]).output().unwrap();
+    assert!(place.running().is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(place.isolated(), 1, "{}", String::from_utf8_lossy(&output.stderr));
 }
