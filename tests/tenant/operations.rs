@@ -172,8 +172,8 @@ async fn the_same_action_stands_for_ours_if_it_is_there() {
         let mut elsewhere = isolated.clone();
         elsewhere["machineId"] = "f".repeat(40).into();
         under_way(body.clone(), json!([elsewhere])).await.unwrap_err();
-        // What is under way is the release, another action, or nothing that can be found: not isolated.
-        for others in [json!([isolated, released]), json!([released]), json!([])] {
+        // What is under way is the release, another action, or nothing that can be found or read: not isolated.
+        for others in [json!([isolated, released]), json!([released]), json!([]), json!([{"id": 1}])] {
             let error = under_way(body.clone(), others).await.unwrap_err();
             assert_eq!((error.refused().unwrap().status, error.applied()), (400, Applied::No));
         }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::pages::{End, More};
 use super::users::DONE;
 use super::{Asked, Call, Change, Client, Kind, asked, with_json};
+use crate::diag::Chain;
 use crate::http::Request;
 use crate::model::{AlertSeverity, DeviceId, MachineActionId, Term};
 use crate::tenant::{
@@ -47,7 +48,14 @@ impl Client {
         let answer = match self.send(&Call::write(change, request)).await {
             Ok(answer) => answer,
             Err(error) if error.refused().is_some_and(is_under_way) => {
-                let theirs = self.find_in_force(device, &response).await?.ok_or(error)?;
+                let theirs = match self.find_in_force(device, &response).await {
+                    Ok(theirs) => theirs.ok_or(error)?,
+                    // Whatever stands in the way: ours was refused, and that is all that is known.
+                    Err(unread) => {
+                        tracing::debug!(device = %device, error = %Chain(&unread), "the tenant does not say what stands in the way");
+                        return Err(error);
+                    }
+                };
                 // What the device has not picked up yet may come to nothing: it is followed like our own.
                 let state = match theirs.status {
                     Term::Known(ActionStatus::Succeeded) => RemoteState::AlreadyInForce,
