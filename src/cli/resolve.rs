@@ -1,4 +1,5 @@
-//! `huntbook resolve`: a person's word about an action that nobody knows the fate of.
+//! `huntbook resolve`: a person's word about an action that nobody knows the fate of, or that the tenant never
+//! says the end of.
 
 use std::path::Path;
 
@@ -10,12 +11,12 @@ use super::history::Past;
 use super::output::{clean, show};
 use crate::clock::SharedClock;
 use crate::settings;
-use crate::store::{EffectState, Store, Word};
+use crate::store::{Store, Word};
 
 /// Longest note, in characters: what somebody saw and where, not a report.
 const NOTE_MAX: usize = 500;
 
-/// Writes down whether a parked action was done.
+/// Writes down whether an action was done.
 pub(super) async fn run(
     arguments: &Resolve,
     config: &Path,
@@ -34,9 +35,9 @@ pub(super) async fn run(
         _ => bail!("`{}` is the beginning of several effects: give more of it", text.escape_debug()),
     };
     let target = clean(&effect.target, 120);
-    if effect.state != EffectState::Parked {
+    if !effect.state.takes_a_word() {
         bail!(
-            "{} of {target} is `{}`: only what is parked waits for a person's word",
+            "{} of {target} is `{}`: only what is parked or pending takes a person's word",
             effect.action,
             effect.state
         );

@@ -10,20 +10,23 @@ use super::{EffectKey, EffectState, Store, StoreError, open, undone};
 use crate::clock::SharedClock;
 use crate::model::RunId;
 
-/// What a person says of a parked effect.
+/// What a person says of an effect that is parked, or of which the tenant never says how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Word {
     /// It is in force.
     Done,
-    /// It is not in force, and what was counted against the budgets for it is given back.
+    /// It is not in force. What was counted against the budgets for it is given back, unless the tenant had
+    /// accepted it.
     NotApplied,
 }
 
 impl Word {
-    const fn state(self) -> EffectState {
-        match self {
-            Self::Done => EffectState::Done,
-            Self::NotApplied => EffectState::NotApplied,
+    /// Where it takes an effect from where that is.
+    const fn state(self, last: EffectState) -> EffectState {
+        match (self, last) {
+            (Self::Done, _) => EffectState::Done,
+            (Self::NotApplied, EffectState::Pending) => EffectState::Failed,
+            (Self::NotApplied, _) => EffectState::NotApplied,
         }
     }
 }
@@ -116,15 +119,16 @@ impl Store {
         .collect()
     }
 
-    /// Writes a person's word about a parked effect into the journal at `path`, and returns the effect as it
-    /// stands then.
+    /// Writes a person's word about an effect that is parked or pending into the journal at `path`, and returns
+    /// the effect as it stands then.
     ///
     /// This works beside the process that owns the journal and takes nothing from it: that process never
-    /// touches a parked effect, and the one transaction goes through SQLite's own lock.
+    /// touches a parked effect and lets be whose end another has written, and the one transaction goes through
+    /// SQLite's own lock.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Unknown`] if there is no such effect; [`StoreError::Transition`] if it is not parked;
+    /// [`StoreError::Unknown`] if there is no such effect; [`StoreError::Transition`] if it is neither;
     /// any other [`StoreError`].
     pub async fn resolve(
         path: &Path,
@@ -133,24 +137,29 @@ impl Store {
         (word, detail): (Word, String),
     ) -> Result<Effect, StoreError> {
         let store = open::open_beside(path, clock).await?;
-        let resolved = store.settle_parked(key, word, detail).await;
+        let resolved = store.settle_by_word(key, word, detail).await;
         store.close().await;
         resolved
     }
 
-    async fn settle_parked(&self, key: &EffectKey, word: Word, detail: String) -> Result<Effect, StoreError> {
+    async fn settle_by_word(
+        &self,
+        key: &EffectKey,
+        word: Word,
+        detail: String,
+    ) -> Result<Effect, StoreError> {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
         let unknown = || StoreError::Unknown { what: "effect", id: key.to_string() };
         let known = find(&mut tx, key).await?.ok_or_else(unknown)?;
-        if known.state != EffectState::Parked {
-            let (key, last, next) = (key.clone(), Some(known.state), word.state());
-            return Err(StoreError::Transition { key, last, next });
+        let next = word.state(known.state);
+        if !known.state.takes_a_word() {
+            return Err(StoreError::Transition { key: key.clone(), last: Some(known.state), next });
         }
-        let result = Recorded { state: word.state(), remote_id: None, detail: Some(detail) };
+        let result = Recorded { state: next, remote_id: None, detail: Some(detail) };
         step(&mut tx, &known, &result, now).await?;
-        if word.state() == EffectState::NotApplied {
+        if next == EffectState::NotApplied {
             undone::open_again(&mut tx, &known.run.to_string(), known.seq).await?;
         }
         let settled = find(&mut tx, key).await?.ok_or_else(unknown)?;

@@ -138,6 +138,12 @@ impl EffectState {
         }
     }
 
+    /// Whether a person's word can settle it.
+    #[must_use]
+    pub const fn takes_a_word(self) -> bool {
+        matches!(self, Self::Parked | Self::Pending)
+    }
+
     /// Whether nothing more can happen to the effect by itself or by us.
     #[must_use]
     pub const fn is_settled(self) -> bool {

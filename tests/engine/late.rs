@@ -98,6 +98,10 @@ async fn the_opposite_waits_as_long_as_an_action_is_under_way_and_ten_minutes_af
     assert_eq!(outcomes(&waits), [Halted]);
     assert!(why(&waits).contains("has isolateDevice on the same target under way or in doubt (pending)"));
     assert_eq!(house.applied(), ["isolate 0"]);
+    let pending = house.engine.store.effects_in(EffectState::Pending).await.unwrap().remove(0);
+    let said = (Word::NotApplied, "the device is gone".to_owned());
+    Store::resolve(&house.journal(), house.shared_clock(), &pending.key, said).await.unwrap();
+    assert_eq!(outcomes(&house.run(&release()).await), [Acted]);
 
     let house = House::with_rows(1).await;
     house.run(&playbook(ISOLATE)).await;

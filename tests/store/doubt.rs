@@ -68,6 +68,23 @@ async fn only_what_is_parked_takes_a_word_and_once() {
 }
 
 #[tokio::test]
+async fn what_the_tenant_never_says_the_end_of_takes_a_word() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 1).await;
+    for (target, word, state) in
+        [("device:a", Word::Done, EffectState::Done), ("device:b", Word::NotApplied, EffectState::Failed)]
+    {
+        let effect = effect(run, target);
+        store.intend(&effect).await.unwrap();
+        store.record(&effect.key, 1, &result(EffectState::Pending)).await.unwrap();
+        assert_eq!(say(&bench, &effect.key, word).await.unwrap().state, state);
+        let settled = Intended::AlreadySettled { state, remote_id: None };
+        assert_eq!(store.intend(&effect).await.unwrap(), settled, "it is not sent again");
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_stopped_in_this_process_is_parked_by_itself() {
     let bench = Bench::new();
     let store = bench.open().await;
