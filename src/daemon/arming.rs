@@ -1,5 +1,6 @@
 //! Which playbooks are armed: a schedule is followed in a tenant unless the app certainly lacks what the playbook
-//! cannot do without. Its runs would fail, or match and then not act.
+//! cannot do without to find anything. What its actions need keeps nobody from being told: they fail or are halted, and
+//! their items come back.
 //!
 //! Unknown is not missing: without a token, or with one that cannot be read, nobody can say, and the run finds
 //! out. What an app is granted shows in its next token, so a token that allows too little is replaced before its

@@ -12,8 +12,10 @@ use crate::tenant::{Audience, HuntingApi, Permission, TokenFacts, permission};
 /// What becomes of a playbook that lacks a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Weight {
-    /// Its runs or its actions fail.
+    /// Its runs fail.
     Vital,
+    /// It finds and tells; what it would do fails or is halted, and comes back once that is granted.
+    Acting,
     /// It works, and does not see all that it should.
     Useful,
     /// Nothing yet: it is needed when the playbook is switched on, or enforces.
@@ -65,7 +67,7 @@ impl Plan {
             Input::Incidents(_) => found.add(permission::INCIDENTS, "incidents", Weight::Vital),
         }
         let (acts, looks) = match self.mode {
-            Mode::Enforce => (Weight::Vital, Weight::Vital),
+            Mode::Enforce => (Weight::Acting, Weight::Acting),
             Mode::Observe => (Weight::Later, Weight::Useful),
         };
         for kind in self.steps.iter().map(|step| step.params.kind()) {

@@ -245,6 +245,9 @@ impl Examined {
             if let Some(vital) = said(Weight::Vital) {
                 report.problem(about, format!("not armed in `{}`: it lacks {vital}", self.name), None);
             }
+            if let Some(acting) = said(Weight::Acting) {
+                report.problem(about, format!("cannot act in `{}`: it lacks {acting}", self.name), None);
+            }
             if let Some(useful) = said(Weight::Useful) {
                 report.warn(about, format!("does not see all in `{}`: it lacks {useful}", self.name), None);
             }
@@ -305,6 +308,7 @@ impl Examined {
         let need = |need: &Need| {
             let weight = match need.weight {
                 Weight::Vital => "vital",
+                Weight::Acting => "acting",
                 Weight::Useful => "useful",
                 Weight::Later => "later",
             };
