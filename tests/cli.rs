@@ -58,6 +58,13 @@ fn ends(output: &Output, code: i32) {
     assert_eq!(output.status.code(), Some(code), "{}\n{}", text(&output.stdout), text(&output.stderr));
 }
 
+/// `huntbook serve` in a folder, to be started.
+fn serving(dir: &tempfile::TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
+    command.arg("serve").current_dir(dir.path()).env_clear().env(SECRET_NAME, SimApp::SECRET);
+    command
+}
+
 /// A folder with settings for a simulated tenant and one playbook.
 fn project(sim: &Sim, playbook: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a folder");
@@ -248,14 +255,7 @@ async fn a_file_that_is_run_by_hand_is_kept_and_not_put_in_force() {
 /// Starts `serve` and waits until it says so.
 async fn serve(dir: &tempfile::TempDir) -> std::process::Child {
     use std::io::BufRead as _;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_huntbook"))
-        .arg("serve")
-        .current_dir(dir.path())
-        .env_clear()
-        .env(SECRET_NAME, SimApp::SECRET)
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
+    let mut child = serving(dir).stderr(std::process::Stdio::piped()).spawn().expect("the binary starts");
     let lines = std::io::BufReader::new(child.stderr.take().expect("it is piped")).lines();
     let serving = tokio::task::spawn_blocking(move || {
         lines.map_while(Result::ok).any(|line| line.contains("huntbook serves"))

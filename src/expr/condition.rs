@@ -260,7 +260,7 @@ fn syntax(source: &str, error: &rhai::ParseError) -> Problem {
     let problem = |message: String| Problem::new(Code::Expression, range.clone(), message);
     let before = source.get(..range.start).unwrap_or_default().trim_end();
     let unexpected = |token: &str| match token {
-        _ if before.ends_with("not") && !before.trim_end_matches("not").ends_with(char::is_alphanumeric) => {
+        _ if before.split(|c: char| !c.is_alphanumeric() && c != '_').next_back() == Some("not") => {
             let word = before.len() - "not".len()..before.len();
             Problem::new(Code::Expression, word.clone(), "`not` is not an operator").suggest(
                 word,

@@ -194,6 +194,11 @@ fn unmatched(source: &str) -> Option<Problem> {
     let mut open: Vec<(&str, Range<usize>)> = Vec::new();
     let mut at = 0;
     while let Some(start) = source.get(at..)?.find("{{").map(|found| at + found) {
+        let before = source.get(..start)?;
+        if before.ends_with('\\') && !before.ends_with("\\\\") {
+            at = start + 2;
+            continue;
+        }
         let rest = source.get(start + 2..)?;
         let (close, kind) = if rest.starts_with("!--") { ("--}}", "comment") } else { ("}}", "reference") };
         let Some(length) = rest.find(close) else {
@@ -309,6 +314,8 @@ mod tests {
 
     #[test]
     fn what_is_not_allowed_is_refused_with_its_place() {
+        let missing = "`{{#if}}` is not closed: `{{/if}}` is missing";
+        refused("\\{{ {{#if a}}x", Code::Template, "{{#if a}}", missing);
         refused("a {{uper row.A}}", Code::UnknownHelper, "uper", "there is no helper `uper`");
         refused("{{> other}}", Code::ForbiddenTemplate, "{{>", "partials are not allowed here");
         refused("{{lookup row \"A\"}}", Code::UnknownHelper, "lookup", "there is no helper `lookup`");

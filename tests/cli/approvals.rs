@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{PLAYBOOK, SECRET_NAME, ends, json, project, tenant, text};
+use crate::{PLAYBOOK, SECRET_NAME, ends, json, project, serving, tenant, text};
 
 /// How often something is looked for; ten times a second.
 const LOOKS_MAX: u32 = 600;
@@ -200,14 +200,7 @@ async fn a_huntbook_that_serves_does_what_is_approved_by_itself() {
     let dir = folder(&sim, "{channel: siem}");
     edit(dir.path(), "actions:", "schedule: {every: 1h}\nactions:");
     ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 1);
-    let mut served = Command::new(env!("CARGO_BIN_EXE_huntbook"))
-        .arg("serve")
-        .current_dir(dir.path())
-        .env_clear()
-        .env(SECRET_NAME, SimApp::SECRET)
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut served = serving(&dir).stderr(Stdio::null()).spawn().unwrap();
     let request = only(&dir).await;
     for _look in 0..LOOKS_MAX {
         let status = json(&say(&dir, 4001, &["status", "--format", "json"]).await);

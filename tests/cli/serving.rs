@@ -1,14 +1,13 @@
 //! Who looks at a huntbook that serves sees what is due, what ran, and how it ended.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use huntbook::clock::{Clock as _, SystemClock};
-use huntbook::sim::SimApp;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::{PLAYBOOK, SECRET_NAME, ask, ends, json, project, tenant, text};
+use crate::{PLAYBOOK, ask, ends, json, project, serving, tenant, text};
 
 /// How often something is looked for; ten times a second.
 const LOOKS_MAX: u32 = 600;
@@ -22,14 +21,7 @@ async fn what_is_due_and_how_it_ended_can_be_seen() {
     let off = PLAYBOOK.replace("2f6c9d54", "4f6c9d54").replace("Tag servers", "Switched off");
     let off = format!("{off}enabled: false\nschedule: {{every: 1s}}\n");
     std::fs::write(dir.path().join("playbooks/off.yaml"), off).unwrap();
-    let mut served = Command::new(env!("CARGO_BIN_EXE_huntbook"))
-        .arg("serve")
-        .current_dir(dir.path())
-        .env_clear()
-        .env(SECRET_NAME, SimApp::SECRET)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut served = serving(&dir).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(served.stderr.take().unwrap()).lines().map_while(Result::ok);
     let said = tokio::task::spawn_blocking(move || {
         let mut said = Vec::new();

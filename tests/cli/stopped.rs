@@ -1,30 +1,23 @@
 //! `stop` and `resume`, beside a huntbook that serves.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use huntbook::clock::{Clock as _, SystemClock};
-use huntbook::sim::{Sim, SimApp};
+use huntbook::sim::Sim;
 use jiff::SignedDuration;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use crate::{PLAYBOOK, SECRET_NAME, ask, ends, json, project, tenant, text};
+use crate::{PLAYBOOK, ask, ends, json, project, serving, tenant, text};
 
 /// How often something is looked for; ten times a second.
 const LOOKS_MAX: u32 = 600;
 
 /// Serves a folder; gives the lines it logs.
-fn serve(dir: &TempDir) -> (Child, mpsc::Receiver<String>) {
-    let mut served = Command::new(env!("CARGO_BIN_EXE_huntbook"))
-        .arg("serve")
-        .current_dir(dir.path())
-        .env_clear()
-        .env(SECRET_NAME, SimApp::SECRET)
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+fn listen(dir: &TempDir) -> (Child, mpsc::Receiver<String>) {
+    let mut served = serving(dir).stderr(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(served.stderr.take().unwrap()).lines().map_while(Result::ok);
     let (sender, receiver) = mpsc::channel(1000);
     std::thread::spawn(move || lines.for_each(|line| drop(sender.blocking_send(line))));
@@ -65,7 +58,7 @@ async fn a_huntbook_that_serves_obeys_a_stop_and_goes_on_after_it() {
     ends(&stopped, 0);
     let stopped = json(&stopped);
     assert_eq!((&stopped["written"], &stopped["stop"]["reason"]), (&true.into(), &"wrong list".into()));
-    let (mut served, mut lines) = serve(&dir);
+    let (mut served, mut lines) = listen(&dir);
     hear(&mut lines, "actions are stopped").await;
     until(&dir, |status| status["lastDay"]["runs"]["halted"].as_u64().is_some_and(|runs| 0 < runs)).await;
     assert_eq!(tagged(&sim), 0);
