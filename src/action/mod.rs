@@ -9,11 +9,13 @@
 //! endpoint in `sim`; a row in the README's permissions table.
 
 mod approval;
+mod call;
 mod catalogue;
 mod step;
 
 pub use approval::{Approval, Approvers, NotAllowed, TIMEOUT, TIMEOUT_MAX, TIMEOUT_MIN};
+pub use call::Call;
 pub use catalogue::{Remote, Spec, TargetKind};
-pub use step::{ActionError, Call, IncidentParams, IndicatorParams, Params, Step, Tags};
+pub use step::{ActionError, IncidentParams, IndicatorParams, Params, Step, Tags};
 
 pub use crate::tenant::{ActionKind, Impact};

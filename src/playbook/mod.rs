@@ -5,8 +5,10 @@
 //! and that every file is checked against, so that all shape errors are found in one pass.
 
 mod action;
+mod device;
 mod document;
 mod expect;
+mod indicator;
 mod input;
 pub mod list;
 mod policy;
@@ -14,12 +16,15 @@ pub mod test;
 mod text;
 
 pub use action::{
-    Action, ActionBody, AddIndicator, CommentIncident, DisableUser, IndicatorEffect, IndicatorKind,
-    IsolateDevice, IsolationKind, OnError, ReleaseDevice, RevokeSessions, RunAntivirusScan, ScanKind,
-    TagChange, TagDevice, UntagDevice, UpdateAlert, UpdateIncident,
+    Action, ActionBody, CommentIncident, DisableUser, OnError, RevokeSessions, TagChange, UpdateAlert,
+    UpdateIncident,
+};
+pub use device::{
+    IsolateDevice, IsolationKind, ReleaseDevice, RunAntivirusScan, ScanKind, TagDevice, UntagDevice,
 };
 pub use document::{Mode, Playbook, Severity, Status, Tactic, TenantTags, Tenants};
 pub use expect::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep, RunEnds};
+pub use indicator::{AddIndicator, IndicatorEffect, IndicatorKind};
 pub use input::{
     ColumnType, EntityMapping, EntityType, FieldMapping, Hunt, IncidentFilter, Incidents, TagFilter,
     TriggerOperator,

@@ -6,7 +6,7 @@
 //!
 //! The door does not decide whether something should be done, and keeps no record of it.
 //!
-//! To add an operation: a variant of [`Operation`] and of [`ActionKind`]; its role in `permission.rs`; its
+//! To add an operation: a variant of [`Operation`] and of [`ActionKind`] (`kind.rs`); its role in `permission.rs`; its
 //! request in `client/`; a case in `tests/tenant/operations.rs` and in `simulated.rs` beside it.
 
 mod case;
@@ -16,6 +16,7 @@ mod cloud;
 mod envelope;
 mod error;
 mod indicator;
+mod kind;
 mod machine;
 mod operation;
 pub mod permission;
@@ -32,10 +33,11 @@ pub use client::{Client, ClientOptions, HuntingApi};
 pub use cloud::{Cloud, EndpointOverrides};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use indicator::{IndicatorError, IndicatorValue};
+pub use kind::{ActionKind, Impact};
 pub use machine::{ActionStatus, Machine, MachineAction};
 pub use operation::{
-    ActionKind, AlertPatch, Impact, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
-    Operation, Receipt, RemoteState, ScanType,
+    AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType, Operation, Receipt,
+    RemoteState, ScanType,
 };
 pub use permission::Permission;
 pub use query::{

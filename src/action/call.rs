@@ -1,0 +1,71 @@
+//! One operation on one checked target.
+
+use crate::model::{DeviceId, UserId};
+use crate::tenant::{ActionKind, Operation};
+
+/// One operation on one checked target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Which action.
+    pub kind: ActionKind,
+    /// The target, in the one spelling the API uses.
+    pub target: String,
+    /// What is sent.
+    pub operation: Operation,
+}
+
+impl Call {
+    pub(super) fn new(operation: Operation) -> Self {
+        let target = match &operation {
+            Operation::IsolateDevice { device, .. }
+            | Operation::ReleaseDevice { device, .. }
+            | Operation::RunAntivirusScan { device, .. }
+            | Operation::TagDevice { device, .. }
+            | Operation::UntagDevice { device, .. } => device.to_string(),
+            Operation::AddIndicator(indicator) => indicator.indicator_value.to_string(),
+            Operation::DisableUser { user } | Operation::RevokeSessions { user } => {
+                user.as_str().to_lowercase()
+            }
+            Operation::UpdateIncident { incident, .. } | Operation::CommentIncident { incident, .. } => {
+                incident.to_string()
+            }
+            Operation::UpdateAlert { alert, .. } => alert.to_string(),
+        };
+        Self { kind: operation.kind(), target, operation }
+    }
+
+    /// The device the call is aimed at, if it is a device.
+    #[must_use]
+    pub const fn device(&self) -> Option<&DeviceId> {
+        match &self.operation {
+            Operation::IsolateDevice { device, .. }
+            | Operation::ReleaseDevice { device, .. }
+            | Operation::RunAntivirusScan { device, .. }
+            | Operation::TagDevice { device, .. }
+            | Operation::UntagDevice { device, .. } => Some(device),
+            Operation::AddIndicator(_)
+            | Operation::DisableUser { .. }
+            | Operation::RevokeSessions { .. }
+            | Operation::UpdateIncident { .. }
+            | Operation::CommentIncident { .. }
+            | Operation::UpdateAlert { .. } => None,
+        }
+    }
+
+    /// The user the call is aimed at, if it is a user.
+    #[must_use]
+    pub const fn user(&self) -> Option<&UserId> {
+        match &self.operation {
+            Operation::DisableUser { user } | Operation::RevokeSessions { user } => Some(user),
+            Operation::IsolateDevice { .. }
+            | Operation::ReleaseDevice { .. }
+            | Operation::RunAntivirusScan { .. }
+            | Operation::TagDevice { .. }
+            | Operation::UntagDevice { .. }
+            | Operation::AddIndicator(_)
+            | Operation::UpdateIncident { .. }
+            | Operation::CommentIncident { .. }
+            | Operation::UpdateAlert { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Parameters of actions on indicators.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::text::DurationText;
+use crate::model::AlertSeverity;
+
+/// Parameters of `addIndicator`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddIndicator {
+    /// The hash, address, domain or URL, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"{{row.SHA256}}")]
+    pub indicator_value: String,
+    /// What kind of value it is.
+    pub indicator_type: IndicatorKind,
+    /// What happens when it is met.
+    pub action: IndicatorEffect,
+    /// Title in the portal, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"{{playbook.name}}")]
+    pub title: String,
+    /// Description in the portal, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"Seen on {{row.DeviceName}} by {{playbook.name}}, run {{run.id}}")]
+    pub description: String,
+    /// Severity of the alerts it raises.
+    pub severity: Option<AlertSeverity>,
+    /// How long it is in force; for ever when left out.
+    #[schemars(example = &"30d")]
+    pub expires_in: Option<DurationText>,
+    /// What analysts should do, a text with `{{...}}`.
+    #[schemars(length(min = 1))]
+    pub recommended_actions: Option<String>,
+    /// Names of the device groups it is in force for; all when left out.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)))]
+    pub rbac_group_names: Vec<String>,
+    /// Whether meeting it raises an alert. `audit` needs it.
+    #[serde(default)]
+    pub generate_alert: bool,
+}
+
+/// What kind of value an indicator is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum IndicatorKind {
+    /// SHA-1 of a file.
+    FileSha1,
+    /// SHA-256 of a file.
+    FileSha256,
+    /// MD5 of a file; avoid it where another hash is known.
+    FileMd5,
+    /// Thumbprint of a certificate.
+    CertificateThumbprint,
+    /// A single public address.
+    IpAddress,
+    /// A domain name.
+    DomainName,
+    /// An absolute URL.
+    Url,
+}
+
+/// What happens when an indicator is met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum IndicatorEffect {
+    /// It is let through.
+    Allowed,
+    /// It is let through and alerted on; needs `generateAlert: true`.
+    Audit,
+    /// The user is warned and may go on.
+    Warn,
+    /// It is stopped.
+    Block,
+    /// The file is stopped and put in quarantine; for files only.
+    BlockAndRemediate,
+}

@@ -1,0 +1,113 @@
+//! The kinds of response actions: through which API each goes, whether it can hurt, and whether it may be repeated.
+
+use std::fmt;
+
+use super::Audience;
+
+/// Whether an action can hurt when it is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Impact {
+    /// Changes a record: tags, status, comments.
+    Record,
+    /// Takes something away from a person or a machine, or gives it back: counted by guards, never repeated in
+    /// doubt.
+    Disruptive,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])+ $variant:ident = $name:literal),+ $(,)?) => {
+        /// A kind of response action. Names are those of the Graph detection-rule vocabulary where it has one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum ActionKind { $($(#[$doc])+ $variant),+ }
+
+        impl ActionKind {
+            /// Every kind, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The key a playbook uses.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Cuts a device off the network.
+    IsolateDevice = "isolateDevice",
+    /// Lets an isolated device back on.
+    ReleaseDevice = "releaseDevice",
+    /// Scans a device for malware.
+    RunAntivirusScan = "runAntivirusScan",
+    /// Puts a tag on a device.
+    TagDevice = "tagDevice",
+    /// Takes a tag off a device.
+    UntagDevice = "untagDevice",
+    /// Adds an indicator of compromise.
+    AddIndicator = "addIndicator",
+    /// Disables a user's account.
+    DisableUser = "disableUser",
+    /// Ends a user's sessions.
+    RevokeSessions = "revokeSessions",
+    /// Changes an incident.
+    UpdateIncident = "updateIncident",
+    /// Comments on an incident.
+    CommentIncident = "commentIncident",
+    /// Changes an alert.
+    UpdateAlert = "updateAlert",
+}
+
+impl fmt::Display for ActionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl ActionKind {
+    /// The API it goes through.
+    #[must_use]
+    pub const fn audience(self) -> Audience {
+        match self {
+            Self::IsolateDevice
+            | Self::ReleaseDevice
+            | Self::RunAntivirusScan
+            | Self::TagDevice
+            | Self::UntagDevice
+            | Self::AddIndicator => Audience::Mde,
+            Self::DisableUser
+            | Self::RevokeSessions
+            | Self::UpdateIncident
+            | Self::CommentIncident
+            | Self::UpdateAlert => Audience::Graph,
+        }
+    }
+
+    /// Whether it can hurt. This is the one place that says so.
+    #[must_use]
+    pub const fn impact(self) -> Impact {
+        match self {
+            Self::IsolateDevice
+            | Self::ReleaseDevice
+            | Self::AddIndicator
+            | Self::DisableUser
+            | Self::RevokeSessions => Impact::Disruptive,
+            Self::RunAntivirusScan
+            | Self::TagDevice
+            | Self::UntagDevice
+            | Self::UpdateIncident
+            | Self::CommentIncident
+            | Self::UpdateAlert => Impact::Record,
+        }
+    }
+
+    /// Whether it may be sent again when nobody knows whether it arrived. What takes something away may not: a
+    /// person may have given it back meanwhile. Of the rest, what would be there twice may not either.
+    #[must_use]
+    pub const fn is_repeatable(self) -> bool {
+        match self.impact() {
+            Impact::Disruptive => false,
+            Impact::Record => !matches!(self, Self::RunAntivirusScan | Self::CommentIncident),
+        }
+    }
+}
