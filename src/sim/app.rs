@@ -1,6 +1,7 @@
 //! Who may call the simulated tenant: the APIs it offers, their application roles, and the
 //! applications registered in its directory.
 
+use super::Consent;
 use crate::model::Secret;
 
 /// An API of the tenant: what a token is for.
@@ -106,6 +107,8 @@ pub struct SimApp {
     pub display_name: String,
     /// Names of the roles granted, of all APIs in one list. An unknown name grants nothing.
     pub roles: Vec<String>,
+    /// What the administrators made of it.
+    pub consent: Consent,
 }
 
 impl SimApp {
@@ -123,6 +126,7 @@ impl SimApp {
             secret: Secret::new(Self::SECRET.to_owned()),
             display_name: "huntbook".to_owned(),
             roles,
+            consent: Consent::default(),
         }
     }
 

@@ -31,7 +31,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::SimError;
-use super::serve::{self, Service};
+use super::front::Front;
+use super::serve;
 use super::wire::{CONNECTIONS_MAX, Line, Wire};
 
 /// Longest head of a `CONNECT`; clients send some hundred bytes.
@@ -126,7 +127,7 @@ pub(super) struct Outside {
 
 /// Opens a way in; its tasks end when `stop` or `cut` is cancelled.
 pub(super) async fn open(
-    service: &Arc<Service>,
+    front: &Arc<Front>,
     port: u16,
     (stop, cut): (&CancellationToken, &CancellationToken),
     tasks: &mut JoinSet<()>,
@@ -137,7 +138,7 @@ pub(super) async fn open(
     let listener = TcpListener::bind(address).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let (sender, ready) = mpsc::channel(READY_MAX);
-    let router = axum::Router::new().fallback(handle).with_state(Arc::clone(service));
+    let router = axum::Router::new().fallback(handle).with_state(Arc::clone(front));
     let serving =
         axum::serve(Tunnels { ready, address }, router.into_make_service_with_connect_info::<Inside>())
             .with_graceful_shutdown(stop.clone().cancelled_owned());
@@ -326,14 +327,14 @@ impl Connected<IncomingStream<'_, Tunnels>> for Inside {
 
 /// Serves one request under a production name.
 async fn handle(
-    service: State<Arc<Service>>,
+    front: State<Arc<Front>>,
     ConnectInfo(inside): ConnectInfo<Inside>,
     mut request: Request<Body>,
 ) -> Response<Body> {
     let prefix = inside.face.prefix(request.uri().path());
     let outside = Outside { origin: format!("https://{}", inside.host), prefix };
     request.extensions_mut().insert(outside);
-    serve::handle(service, ConnectInfo(inside.line), request).await
+    serve::handle(front, ConnectInfo(inside.line), request).await
 }
 
 #[cfg(test)]

@@ -12,20 +12,21 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{Request, Response};
 use futures_util::StreamExt as _;
 
-use super::serve::{self, Service};
+use super::front::Front;
+use super::serve;
 use super::wire::Line;
 use crate::http::{Pieces, Wire};
 
 /// The address by which a tenant without a socket is called.
 pub(super) const URL: &str = "http://localhost";
 
-/// Carries requests to one simulated tenant. Cheap to clone.
+/// Carries requests to a simulated tenant and those beside it. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct SimWire(Arc<Service>);
+pub struct SimWire(Arc<Front>);
 
 impl SimWire {
-    pub(super) const fn new(service: Arc<Service>) -> Self {
-        Self(service)
+    pub(super) const fn new(front: Arc<Front>) -> Self {
+        Self(front)
     }
 }
 

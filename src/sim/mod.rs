@@ -1,6 +1,6 @@
 //! The simulated tenant: a server that speaks the tenant's HTTP.
 //!
-//! One [`Sim`] is one tenant: a token endpoint, Microsoft Graph, Defender for Endpoint, the old hunting
+//! One [`Sim`] is one tenant, of which several may stand behind one address ([`Sim::beside`]): a token endpoint, Microsoft Graph, Defender for Endpoint, the old hunting
 //! address of Defender XDR, sinks for messages, scripted faults, and a log that is the ground truth of
 //! what happened. The real client talks to it over real connections, so the client is always under
 //! test. Everything is in memory and ends with the `Sim`.
@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `/{tenant}/oauth2/v2.0/token`, `/{tenant}/oauth2/token` | tokens for the client-credentials grant |
 //! | `/{tenant}/v2.0/.well-known/openid-configuration`, `/{tenant}/discovery/v2.0/keys` | how to check them |
+//! | `/{tenant}/adminconsent` | the page on which administrators consent |
 //! | `/common/discovery/instance` | which names the authority has |
 //! | `/graph/v1.0/…` | hunting, incidents, alerts, users |
 //! | `/mde/api/…` | machines, machine actions, indicators, old hunting |
@@ -19,7 +20,9 @@
 mod app;
 mod call;
 mod cases;
+mod consent;
 mod fault;
+mod front;
 mod gateway;
 mod generated;
 mod graph;
@@ -44,6 +47,7 @@ mod token;
 mod wire;
 
 pub use app::SimApp;
+pub use consent::Consent;
 pub use fault::{Apply, DELAY_MS_MAX, FAULTS_MAX, Fault, Pattern, RetryAfterAs};
 pub use gateway::Gateway;
 pub use generated::{GeneratedHunter, MARK};
@@ -231,6 +235,8 @@ pub struct SimEndpoints {
 #[derive(Debug)]
 pub struct Sim {
     service: Arc<serve::Service>,
+    /// All tenants behind this address.
+    front: Arc<front::Front>,
     tasks: JoinSet<()>,
     /// No new connections; requests under way end.
     stop: CancellationToken,
@@ -253,7 +259,8 @@ impl Sim {
         let address = listener.local_addr().map_err(listen)?;
         let service = service(options, format!("http://{address}"), clock)?;
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
-        let router = Router::new().fallback(serve::handle).with_state(Arc::clone(&service));
+        let front = front::Front::new(Arc::clone(&service));
+        let router = Router::new().fallback(serve::handle).with_state(Arc::clone(&front));
         let serving = axum::serve(
             wire::Door::new(listener, cut.clone()),
             router.into_make_service_with_connect_info::<wire::Line>(),
@@ -265,7 +272,7 @@ impl Sim {
                 tracing::error!(%error, "the simulated tenant stopped");
             }
         });
-        Ok(Self { service, tasks, stop, cut })
+        Ok(Self { service, front, tasks, stop, cut })
     }
 
     /// Opens a second way in, for clients that know only the production names: a proxy on `port` of the
@@ -275,7 +282,7 @@ impl Sim {
     ///
     /// [`SimError::Listen`] if the port is taken, [`SimError::Key`] if no certificates can be made.
     pub async fn open_gateway(&mut self, port: u16) -> Result<Gateway, SimError> {
-        gateway::open(&self.service, port, (&self.stop, &self.cut), &mut self.tasks).await
+        gateway::open(&self.front, port, (&self.stop, &self.cut), &mut self.tasks).await
     }
 
     /// Makes a tenant without a socket: [`Sim::wire`] is the only way to it.
@@ -286,13 +293,29 @@ impl Sim {
     pub fn in_memory(options: SimOptions, clock: SharedClock) -> Result<Self, SimError> {
         let service = service(options, memory::URL.to_owned(), clock)?;
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
-        Ok(Self { service, tasks: JoinSet::new(), stop, cut })
+        let front = front::Front::new(Arc::clone(&service));
+        Ok(Self { service, front, tasks: JoinSet::new(), stop, cut })
+    }
+
+    /// Puts another tenant behind the same addresses, until it is dropped. As at the services, a token says
+    /// whose it is and the path of a request for one says whose it asks for; messages come to the first tenant,
+    /// and `/_sim/…?tenant=ID` shows another. It has applications, data, faults and a log of its own, and the
+    /// clock of the first; the port of its options counts for nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sim::start`], which see.
+    pub fn beside(&self, options: SimOptions) -> Result<Self, SimError> {
+        let service = service(options, self.url().to_owned(), Arc::clone(&self.service.clock))?;
+        self.front.add(Arc::clone(&service));
+        let (front, tasks) = (Arc::clone(&self.front), JoinSet::new());
+        Ok(Self { service, front, tasks, stop: CancellationToken::new(), cut: CancellationToken::new() })
     }
 
     /// The way to the tenant that needs no socket, for [`HttpOptions`](crate::http::HttpOptions).
     #[must_use]
     pub fn wire(&self) -> SimWire {
-        SimWire::new(Arc::clone(&self.service))
+        SimWire::new(Arc::clone(&self.front))
     }
 
     /// Address of the server, without a slash at its end.
@@ -400,6 +423,7 @@ fn service(options: SimOptions, url: String, clock: SharedClock) -> Result<Arc<s
 
 impl Drop for Sim {
     fn drop(&mut self) {
+        self.front.remove(&self.service);
         // Late requests hold the service, which holds them.
         self.service.late.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
         self.stop.cancel();

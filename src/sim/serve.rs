@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::call::{Call, Refusal, Served};
 use super::fault::{Fault, Script, http_date};
+use super::front::Front;
 use super::hunter::Hunter;
 use super::log::{EffectEntry, Log, LogEntry, RequestEntry};
 use super::machine_action::{ActionTiming, Duplicates};
@@ -175,11 +176,12 @@ impl Drop for Pending<'_> {
 
 /// Serves one request.
 pub(super) async fn handle(
-    State(service): State<Arc<Service>>,
+    State(front): State<Arc<Front>>,
     ConnectInfo(line): ConnectInfo<Line>,
     request: Request<Body>,
 ) -> Response<Body> {
     let (parts, body) = request.into_parts();
+    let service = front.tenant(&parts);
     if parts.uri.path().starts_with("/_sim/") {
         return window(&service, &parts, body).await.into_response();
     }
@@ -240,6 +242,9 @@ async fn route(service: &Service, call: &Call) -> Served {
         ("POST", [tenant, "oauth2", "token"]) => {
             let (reply, app) = service.directory.token(tenant, Version::First, call);
             Served { reply, app, note: None }
+        }
+        ("GET", [tenant, "adminconsent"] | [tenant, "v2.0", "adminconsent"]) => {
+            service.directory.admin_consent(tenant, call).into()
         }
         ("GET", [_, "discovery", "instance"]) => service.directory.instance(call).into(),
         ("GET", [tenant, "v2.0", ".well-known", "openid-configuration"]) => {

@@ -93,7 +93,7 @@ pub(super) enum Version {
 /// The directory of one tenant.
 pub(super) struct Directory {
     identity: SimIdentity,
-    apps: RwLock<Vec<SimApp>>,
+    pub(super) apps: RwLock<Vec<SimApp>>,
     token_life: SignedDuration,
     signer: Arc<Signer>,
 }
@@ -119,7 +119,7 @@ impl Directory {
     }
 
     /// Whether a name in a path means this tenant.
-    fn is_tenant(&self, name: &str) -> bool {
+    pub(super) fn is_tenant(&self, name: &str) -> bool {
         self.identity.tenant_id.as_str().eq_ignore_ascii_case(name)
             || self.identity.domain.eq_ignore_ascii_case(name)
     }
@@ -138,16 +138,13 @@ impl Directory {
 
     fn issue(&self, tenant: &str, form: &Form, call: &Call) -> Result<Reply, Aadsts> {
         if !self.is_tenant(tenant) {
-            return Err(Aadsts::new(
-                (StatusCode::BAD_REQUEST, "invalid_request", 90002),
-                format!(
-                    "Tenant '{}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
-                    shown(tenant)
-                ),
-            ));
+            return Err(Aadsts::no_tenant(tenant));
         }
         let app = self.authenticate(form)?;
         let (api, audience) = scope(form)?;
+        if let Some(refused) = app.consent.refusal(&app, audience) {
+            return Err(refused);
+        }
         let seconds = self.token_life.as_secs();
         let issued = call.now.as_second();
         let claims = Claims {
@@ -179,6 +176,20 @@ impl Directory {
         Ok(Reply::json(StatusCode::OK, &body).with(CACHE_CONTROL, "no-store"))
     }
 
+    pub(super) fn tenant_id(&self) -> &str {
+        self.identity.tenant_id.as_str()
+    }
+
+    /// The tenant knows no such application.
+    pub(super) fn no_app(&self, client: &str) -> Aadsts {
+        let text = format!(
+            "Application with identifier '{}' was not found in the directory '{}'.",
+            shown(client),
+            self.identity.domain
+        );
+        Aadsts::new((StatusCode::BAD_REQUEST, "unauthorized_client", 700_016), text)
+    }
+
     fn authenticate(&self, form: &Form) -> Result<SimApp, Aadsts> {
         match form.grant_type.as_deref() {
             Some("client_credentials") => {}
@@ -193,14 +204,7 @@ impl Directory {
         let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
         let app = apps.iter().find(|app| app.client_id.eq_ignore_ascii_case(client)).cloned();
         drop(apps);
-        let app = app.ok_or_else(|| {
-            let text = format!(
-                "Application with identifier '{}' was not found in the directory '{}'.",
-                shown(client),
-                self.identity.domain
-            );
-            Aadsts::new((StatusCode::BAD_REQUEST, "unauthorized_client", 700_016), text)
-        })?;
+        let app = app.ok_or_else(|| self.no_app(client))?;
         match &form.client_secret {
             Some(secret) if secret == app.secret.expose() => Ok(app),
             Some(_) => Err(Aadsts::new(
@@ -358,7 +362,7 @@ fn scope(form: &Form) -> Result<(Api, &'static str), Aadsts> {
 
 /// A refusal of the token endpoint.
 #[derive(Debug)]
-struct Aadsts {
+pub(super) struct Aadsts {
     status: StatusCode,
     error: &'static str,
     code: u32,
@@ -366,8 +370,17 @@ struct Aadsts {
 }
 
 impl Aadsts {
-    fn new((status, error, code): (StatusCode, &'static str, u32), text: String) -> Self {
+    pub(super) fn new((status, error, code): (StatusCode, &'static str, u32), text: String) -> Self {
         Self { status, error, code, text }
+    }
+
+    /// There is no such tenant.
+    pub(super) fn no_tenant(name: &str) -> Self {
+        let text = format!(
+            "Tenant '{}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud.",
+            shown(name)
+        );
+        Self::new((StatusCode::BAD_REQUEST, "invalid_request", 90002), text)
     }
 
     fn lacks(name: &str) -> Self {
@@ -376,7 +389,7 @@ impl Aadsts {
     }
 
     /// The flat envelope of the directory.
-    fn into_reply(self, call: &Call) -> Reply {
+    pub(super) fn into_reply(self, call: &Call) -> Reply {
         let trace = call.request_id();
         let correlation = call.header("client-request-id").map_or_else(|| trace.to_string(), shown);
         let time = call.now.strftime("%Y-%m-%d %H:%M:%SZ").to_string();

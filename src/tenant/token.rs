@@ -234,6 +234,12 @@ impl Tokens {
         self.replace(self.slot(audience), audience, Some(rejected)).await
     }
 
+    /// Keeps a token no longer.
+    pub(super) fn forget(&self, audience: Audience, token: &Arc<Token>) {
+        let mut current = self.slot(audience).current.write().unwrap_or_else(PoisonError::into_inner);
+        current.take_if(|current| Arc::ptr_eq(current, token));
+    }
+
     fn slot(&self, audience: Audience) -> &Slot {
         self.slots.get(&audience).expect("there is a slot for each audience, made in `new`")
     }

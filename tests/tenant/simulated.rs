@@ -1,5 +1,6 @@
 //! The client against the simulated tenant, whose log says what really happened.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use huntbook::http::{Applied, Open};
@@ -9,12 +10,12 @@ use huntbook::sim::{
     Apply, CannedHunter, Duplicates, Fault, HuntColumn, HuntTable, RetryAfterAs, Sim, SimApp, SimOptions,
 };
 use huntbook::tenant::{
-    ActionStatus, AlertPatch, Audience, Client, ClientOptions, EndpointOverrides, HuntLimits, HuntQuery,
-    HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType, IndicatorValue,
-    IsolationType, Operation, RemoteState, ScanType, Tenant as _, TenantError,
+    ActionKind, ActionStatus, AlertPatch, Audience, Client, ClientOptions, EndpointOverrides, HuntLimits,
+    HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType,
+    IndicatorValue, IsolationType, Operation, RemoteState, ScanType, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bench::{EagerClock, door};
 
@@ -39,19 +40,23 @@ impl World {
         change(&mut options);
         let clock = EagerClock::default();
         let sim = Sim::start(options, Arc::new(clock.clone())).await.unwrap();
-        let (tenant_id, secret) = (SimOptions::TENANT_ID.parse().unwrap(), SimApp::SECRET.to_owned());
-        let options = ClientOptions {
-            endpoints: EndpointOverrides::under(sim.url()),
-            hunting,
-            ..ClientOptions::with_secret("contoso", tenant_id, SimApp::CLIENT_ID, Secret::new(secret))
-        };
-        let tenant = Client::open(options, door(Arc::new(clock.clone())), Arc::new(clock.clone())).unwrap();
+        let tenant = client(&sim, &clock, hunting);
         Self { sim, clock, tenant }
     }
 
     fn effects(&self) -> Vec<String> {
         self.sim.effects().into_iter().map(|effect| format!("{} {}", effect.effect, effect.target)).collect()
     }
+}
+
+fn client(sim: &Sim, clock: &EagerClock, hunting: HuntingApi) -> Client {
+    let (tenant_id, secret) = (SimOptions::TENANT_ID.parse().unwrap(), SimApp::SECRET.to_owned());
+    let options = ClientOptions {
+        endpoints: EndpointOverrides::under(sim.url()),
+        hunting,
+        ..ClientOptions::with_secret("contoso", tenant_id, SimApp::CLIENT_ID, Secret::new(secret))
+    };
+    Client::open(options, door(Arc::new(clock.clone())), Arc::new(clock.clone())).unwrap()
 }
 
 fn isolate() -> Operation {
@@ -132,6 +137,52 @@ async fn every_operation_has_its_effect_once() {
     assert_eq!(incident.determination, Some(Term::Known(Determination::CompromisedAccount)));
     assert_eq!(incident.custom_tags, ["keep", "triaged"]);
     assert_eq!(incident.comments.last().unwrap().comment, "hb:1 why");
+}
+
+#[tokio::test]
+async fn no_operation_reaches_a_tenant_with_the_token_of_another() {
+    const OTHER: &str = "5b8e0d1c-93f4-4a26-8c57-2f6e1d7a9b04";
+    let world = World::start(|_| {}).await;
+    let mut options = SimOptions::sample().unwrap();
+    options.data = serde_json::from_str(include_str!("../fixtures/sim.json")).unwrap();
+    options.identity.tenant_id = OTHER.parse().unwrap();
+    options.identity.domain = "fabrikam.example".to_owned();
+    let other = world.sim.beside(options).unwrap();
+    let listed: BTreeSet<_> = operations().iter().map(|(operation, _)| operation.kind()).collect();
+    assert!(ActionKind::ALL.iter().all(|kind| listed.contains(kind)), "each kind is in the table");
+    for (operation, effect) in operations() {
+        // The authority answers for one tenant with what it would have issued for another.
+        let url = format!("{}/{OTHER}/oauth2/v2.0/token", world.sim.url());
+        let scope = match operation.kind().audience() {
+            Audience::Graph => "https://graph.microsoft.com/.default",
+            Audience::Mde => "https://api.securitycenter.microsoft.com/.default",
+            Audience::Xdr => "https://api.security.microsoft.com/.default",
+        };
+        let form = [("grant_type", "client_credentials"), ("client_id", SimApp::CLIENT_ID)];
+        let form = form.into_iter().chain([("client_secret", SimApp::SECRET), ("scope", scope)]);
+        let form: Vec<_> = form.collect();
+        let strayed: Value =
+            reqwest::Client::new().post(url).form(&form).send().await.unwrap().json().await.unwrap();
+        assert!(strayed["access_token"].is_string());
+        let fault =
+            Fault { status: Some(200), body: Some(strayed), ..Fault::on("POST /*/oauth2/v2.0/token") };
+        world.sim.set_faults(vec![fault]).unwrap();
+        let asked = other.requests().len();
+        let before = world.effects().len();
+        let tenant = client(&world.sim, &world.clock, HuntingApi::Graph);
+        let error = tenant.apply(&operation, &Open).await.unwrap_err();
+        let cause = if let TenantError::NotBegun { source, .. } = &error { source } else { &error };
+        assert!(matches!(cause, TenantError::WrongTenant { .. }), "{operation}: {error:?}");
+        assert_eq!(error.applied(), Applied::No);
+        assert_eq!(other.requests().len(), asked, "{operation}: nothing came to the other");
+        assert_eq!((other.effects().len(), world.effects().len()), (0, before), "{operation}");
+
+        // That very operation has its effect where it belongs.
+        world.sim.set_faults(Vec::new()).unwrap();
+        tenant.apply(&operation, &Open).await.unwrap();
+        assert!(world.effects()[before].starts_with(&effect), "{operation}");
+        world.clock.advance(SignedDuration::from_secs(30));
+    }
 }
 
 #[tokio::test]

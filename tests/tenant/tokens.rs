@@ -158,16 +158,26 @@ async fn callers_that_meet_the_same_rejected_token_ask_for_one_new_one() {
 }
 
 #[tokio::test]
-async fn nothing_is_changed_with_a_token_of_another_tenant() {
+async fn nothing_is_asked_with_a_token_of_another_tenant() {
     const OTHER: &str = "22222222-2222-3333-4444-555555555555";
-    let server =
-        Server::start(|seen| if is_token(seen) { issue(seen, OTHER, 3599) } else { machine() }).await;
+    let server = Server::start(|seen| match (is_token(seen), seen.nth) {
+        (true, 0 | 1) => issue(seen, OTHER, 3599),
+        (true, _) => issue(seen, TENANT, 3599),
+        (false, _) => machine(),
+    })
+    .await;
     let (tenant, _clock) = server.client();
+    let device = DEVICE.parse().unwrap();
     let error = tenant.apply(&disable(), &Open).await.unwrap_err();
     assert!(matches!(error, TenantError::WrongTenant { .. }), "{error:?}");
     assert_eq!((error.applied(), server.calls().len()), (Applied::No, 0));
+    assert!(matches!(tenant.machine(&device).await, Err(TenantError::WrongTenant { .. })));
+    assert!(server.calls().is_empty());
+    // It is not kept until its end.
+    tenant.machine(&device).await.unwrap();
+    assert_eq!(server.token_requests(), 3);
 
-    // A token that does not say is no better.
+    // With a token that does not say nothing is changed.
     let server = Server::start(|_| {
         Reply::json(200, &json!({"access_token": "opaque", "expires_in": "3599", "token_type": "Bearer"}))
     })

@@ -1,8 +1,8 @@
 //! The tenant over HTTP.
 //!
 //! Every request passes [`Client::send`] or [`Client::stream`]: a token of the right audience, its tenant
-//! compared before a change, one refresh and one repeat after a 401, and the error named. That is
-//! also where a call will take its turn in the tenant's budget.
+//! compared, one refresh and one repeat after a 401, and the error named. That is also where a call will
+//! take its turn in the tenant's budget.
 
 mod cases;
 mod devices;
@@ -89,7 +89,7 @@ pub struct Client {
 struct Call<'a> {
     audience: Audience,
     asked: Asked,
-    /// If it changes the tenant: what is asked before it is sent. The token's tenant is compared then, too.
+    /// If it changes the tenant: what is asked before it is sent.
     gate: Option<&'a dyn Gate>,
     repeat: Repeat,
     limits: Limits,
@@ -213,9 +213,13 @@ impl Client {
         Ok(token)
     }
 
-    /// Nothing is changed with a token of another tenant.
-    fn guard(&self, call: &Call<'_>, token: &Token) -> Result<(), TenantError> {
-        if call.gate.is_none() { Ok(()) } else { token.check_tenant(&self.tenant_id) }
+    /// Nothing is asked with a token of another tenant, and nothing is changed with one that does not say whose it is.
+    fn guard(&self, call: &Call<'_>, token: &Arc<Token>) -> Result<(), TenantError> {
+        if call.gate.is_none() && token.facts.tenant_id.is_none() {
+            return Ok(());
+        }
+        // It is not kept: the next call asks for a better one.
+        token.check_tenant(&self.tenant_id).inspect_err(|_| self.tokens.forget(call.audience, token))
     }
 
     /// After a 401, which proves that nothing was applied: a new token, once. Else the error, named.
