@@ -15,12 +15,12 @@ use crate::diag::{Format, render};
 use crate::expr::Language;
 use crate::guard::{Caps, Ceilings, Percent};
 use crate::http::{Http, HttpOptions};
-use crate::model::Lists;
+use crate::model::{Lists, SharedSource};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
-    self, ChannelSettings, Cloud, EmailSettings, EntrySettings, HuntingApi, PlainOrSecret, SecretRef,
-    Settings, TenantSettings,
+    self, AuthSettings, ChannelSettings, Cloud, EmailSettings, EntrySettings, HuntingApi, PlainOrSecret,
+    SecretRef, Settings, TenantSettings,
 };
 use crate::tenant::{self, Client, ClientOptions, Credential, EndpointOverrides, Tenant};
 
@@ -176,9 +176,23 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("reading `{}`", path.display()))
 }
 
-/// A tenant of the settings, with its secret.
+/// How huntbook signs in to a tenant.
+fn credential(tenant: &str, auth: &AuthSettings) -> anyhow::Result<Credential> {
+    let AuthSettings::ClientSecret(app) = auth;
+    Ok(Credential::ClientSecret {
+        client_id: app.client_id.clone(),
+        secret: source(&format!("the client secret of tenant `{tenant}`"), &app.secret)?,
+    })
+}
+
+/// Where a secret is fetched whenever it is wanted. It must be there now, or nothing starts.
+fn source(what: &str, reference: &SecretRef) -> anyhow::Result<SharedSource> {
+    secret(what, reference)?;
+    Ok(Arc::new(reference.clone()))
+}
+
+/// A tenant of the settings.
 pub(super) fn tenant_options(name: &str, tenant: &TenantSettings) -> anyhow::Result<ClientOptions> {
-    let auth = &tenant.auth.client_secret;
     Ok(ClientOptions {
         name: name.to_owned(),
         tenant_id: tenant.tenant_id.clone(),
@@ -194,10 +208,7 @@ pub(super) fn tenant_options(name: &str, tenant: &TenantSettings) -> anyhow::Res
             mde: tenant.endpoints.mde.clone(),
             xdr: tenant.endpoints.xdr.clone(),
         },
-        credential: Credential::ClientSecret {
-            client_id: auth.client_id.clone(),
-            secret: secret(&format!("the client secret of tenant `{name}`"), &auth.secret)?,
-        },
+        credential: credential(name, &tenant.auth)?,
         hunting: match tenant.hunting {
             HuntingApi::Graph => tenant::HuntingApi::Graph,
             HuntingApi::Xdr => tenant::HuntingApi::Xdr,

@@ -15,4 +15,4 @@ pub use duration::{DurationError, duration, duration_text};
 pub use id::{AlertId, DeviceId, IdError, IncidentId, MachineActionId, PlaybookId, RunId, TenantId, UserId};
 pub use list::{List, Lists};
 pub use row::{Cell, CellRef, Projection, Row, RowView, Wanted};
-pub use secret::Secret;
+pub use secret::{Secret, SecretSource, SecretUnread, SharedSource};

@@ -1,5 +1,10 @@
-//! Values that must never be printed.
+//! Values that must never be printed, and the places where they are found.
 
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Deserializer};
 
@@ -23,8 +28,8 @@ impl Secret {
     }
 }
 
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
 }
@@ -33,6 +38,39 @@ impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(Self::new)
     }
+}
+
+/// A place where a secret is found. It is looked at whenever the secret is wanted: what was replaced there serves
+/// from then on.
+#[async_trait]
+pub trait SecretSource: fmt::Debug + Send + Sync {
+    /// Fetches the secret.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretUnread`] says why it cannot be had.
+    async fn fetch(&self) -> Result<Secret, SecretUnread>;
+}
+
+/// A place handed around the process.
+pub type SharedSource = Arc<dyn SecretSource>;
+
+#[async_trait]
+impl SecretSource for Secret {
+    async fn fetch(&self) -> Result<Self, SecretUnread> {
+        Ok(self.clone())
+    }
+}
+
+/// A secret that cannot be had. Never contains it.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretUnread {
+    /// It is not there, or is none: somebody has to change something.
+    #[error(transparent)]
+    Missing(Box<dyn Error + Send + Sync>),
+    /// Whoever keeps it was not reached, or is busy: it may pass.
+    #[error(transparent)]
+    Unreached(Box<dyn Error + Send + Sync>),
 }
 
 #[cfg(test)]

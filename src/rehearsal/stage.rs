@@ -88,7 +88,7 @@ impl Stage {
             },
             credential: Credential::ClientSecret {
                 client_id: SimApp::CLIENT_ID.to_owned(),
-                secret: Secret::new(SimApp::SECRET.to_owned()),
+                secret: Arc::new(Secret::new(SimApp::SECRET.to_owned())),
             },
             hunting: HuntingApi::Graph,
         };

@@ -58,7 +58,8 @@ fn mode(_path: &Path) -> Option<u32> {
 fn secrets(settings: &Settings) -> Vec<(String, &SecretRef)> {
     let mut found = Vec::new();
     for (name, tenant) in &settings.tenants {
-        found.push((format!("/tenants/{name}/auth/clientSecret/secret"), &tenant.auth.client_secret.secret));
+        let of_tenant = tenant.auth.secrets().into_iter();
+        found.extend(of_tenant.map(|(at, secret)| (format!("/tenants/{name}/auth/{at}"), secret)));
     }
     for (name, channel) in &settings.channels {
         let at = |rest: &str| format!("/channels/{name}/{rest}");

@@ -6,6 +6,7 @@
 //!
 //! This room and `cli` are the only ones that read the environment.
 
+mod auth;
 mod channel;
 mod exposure;
 mod hunting;
@@ -13,13 +14,14 @@ mod load;
 mod secret;
 mod tenant;
 
+pub use auth::{AuthSettings, ClientSecretSettings};
 pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
 pub use exposure::exposures;
 pub use load::{SettingsError, folders, load, parse, place};
 pub use secret::{SecretError, SecretRef, resolve};
-pub use tenant::{AuthSettings, ClientSecretSettings, Cloud, EndpointSettings, HuntingApi, TenantSettings};
+pub use tenant::{Cloud, EndpointSettings, HuntingApi, TenantSettings};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

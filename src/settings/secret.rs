@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
+use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::Secret;
+use crate::model::{Secret, SecretSource, SecretUnread};
 
 /// Largest secret: a certificate with its key fits, a mistaken path to a log does not.
 const BYTES_MAX: u64 = 64 << 10;
@@ -33,6 +34,13 @@ impl PartialEq for SecretRef {
             (Self::File(a), Self::File(b)) => a == b,
             (Self::Env(_) | Self::File(_) | Self::Credential(_) | Self::Given(_), _) => false,
         }
+    }
+}
+
+#[async_trait]
+impl SecretSource for SecretRef {
+    async fn fetch(&self) -> Result<Secret, SecretUnread> {
+        resolve(self).map_err(|error| SecretUnread::Missing(Box::new(error)))
     }
 }
 

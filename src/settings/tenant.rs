@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::secret::SecretRef;
+use super::auth::AuthSettings;
 use crate::model::TenantId;
 
 /// A tenant.
@@ -57,36 +57,6 @@ pub enum HuntingApi {
     Graph,
     /// Defender XDR's own endpoint, which ends on 2027-02-01.
     Xdr,
-}
-
-/// How huntbook signs in to a tenant.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AuthSettings {
-    /// As an application with a secret.
-    pub client_secret: ClientSecretSettings,
-}
-
-impl AuthSettings {
-    /// Application (client) id of the app registration.
-    #[must_use]
-    pub fn client_id(&self) -> &str {
-        &self.client_secret.client_id
-    }
-}
-
-/// An application with a secret.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ClientSecretSettings {
-    /// Application (client) id of the app registration.
-    #[schemars(extend(
-        "pattern" = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$",
-        "patternErrorMessage" = "a client id such as `00000000-0000-4000-8000-000000000002`"
-    ))]
-    pub client_id: String,
-    /// Where the secret is found.
-    pub secret: SecretRef,
 }
 
 /// Endpoints other than the cloud's own: `https`, or `http` to this machine.

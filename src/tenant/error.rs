@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::SignedDuration;
 
-use super::Audience;
+use super::CredentialError;
 use crate::http::{Applied, HttpError, Retry};
 use crate::model::TenantId;
 use crate::rows::DecodeError;
@@ -24,23 +24,32 @@ pub enum TenantError {
         #[source]
         source: Option<HttpError>,
     },
+    /// What the app proves itself with cannot be used. Nothing was sent.
+    #[error("the credential of tenant `{tenant}` cannot be used")]
+    Credential {
+        /// The tenant's name.
+        tenant: String,
+        /// Why.
+        #[source]
+        source: CredentialError,
+    },
     /// No token was issued.
-    #[error("no token for {audience} of tenant `{tenant}`: {refused}")]
+    #[error("no token for {api} of tenant `{tenant}`: {refused}")]
     SignIn {
         /// The tenant's name.
         tenant: String,
-        /// For what.
-        audience: Audience,
+        /// For which API.
+        api: &'static str,
         /// What the authority says.
         refused: Box<SignInRefused>,
     },
     /// The authority gave no usable answer. The call the token was for was not sent.
-    #[error("the authority of tenant `{tenant}` gave no usable answer for {audience}")]
+    #[error("the authority of tenant `{tenant}` gave no usable answer for {api}")]
     Authority {
         /// The tenant's name.
         tenant: String,
-        /// For what.
-        audience: Audience,
+        /// For which API.
+        api: &'static str,
         /// How it failed.
         #[source]
         source: HttpError,
@@ -139,7 +148,9 @@ impl TenantError {
             Self::Authority { source, .. } | Self::Http { source, .. } => source.retry(),
             Self::NotBegun { source, .. } | Self::Unfinished { source, .. } => source.retry(),
             Self::Overwritten { .. } | Self::Rows(DecodeError::Truncated { .. }) => Retry::Backoff,
-            Self::Options { .. }
+            Self::Credential { source, .. } if source.passes() => Retry::Backoff,
+            Self::Credential { .. }
+            | Self::Options { .. }
             | Self::NotAToken { .. }
             | Self::WrongTenant { .. }
             | Self::Shape { .. }
@@ -154,6 +165,7 @@ impl TenantError {
     pub fn applied(&self) -> Applied {
         match self {
             Self::Options { .. }
+            | Self::Credential { .. }
             | Self::SignIn { .. }
             | Self::Authority { .. }
             | Self::NotAToken { .. }

@@ -13,8 +13,10 @@ mod case;
 mod claims;
 mod client;
 mod cloud;
+mod credential;
 mod envelope;
 mod error;
+mod exchange;
 mod indicator;
 mod kind;
 mod machine;
@@ -31,6 +33,7 @@ use async_trait::async_trait;
 pub use claims::{Proof, TokenFacts, Unreadable};
 pub use client::{Client, ClientOptions, HuntingApi};
 pub use cloud::{Cloud, EndpointOverrides};
+pub use credential::{Credential, CredentialError};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use indicator::{IndicatorError, IndicatorValue};
 pub use kind::{ActionKind, Impact};
@@ -44,7 +47,7 @@ pub use query::{
     HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, OnRow, Quarantined,
 };
 pub use signin::remedy;
-pub use token::{Audience, Credential};
+pub use token::Audience;
 pub use user::User;
 
 use crate::http::Gate;

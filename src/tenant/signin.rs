@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::claims::clock_ahead;
 use super::envelope::shown;
-use super::{Audience, SignInRefused, TenantError};
+use super::{SignInRefused, TenantError};
 use crate::http::{HttpError, Retry};
 use crate::model::Secret;
 
@@ -29,13 +29,13 @@ struct Envelope {
 
 /// Turns a failed token request into an error that says what to do and holds no secret.
 pub(super) fn refused(
-    (tenant, audience): (&str, Audience),
+    (tenant, api): (&str, &'static str),
     error: HttpError,
     secret: &Secret,
     now: Timestamp,
 ) -> TenantError {
     let Some(refusal) = error.refusal() else {
-        return TenantError::Authority { tenant: tenant.to_owned(), audience, source: error };
+        return TenantError::Authority { tenant: tenant.to_owned(), api, source: error };
     };
     let envelope: Envelope = serde_json::from_slice(&refusal.body).unwrap_or_default();
     let description = envelope.error_description.unwrap_or_default();
@@ -57,7 +57,7 @@ pub(super) fn refused(
             other => other,
         },
     };
-    TenantError::SignIn { tenant: tenant.to_owned(), audience, refused: Box::new(refused) }
+    TenantError::SignIn { tenant: tenant.to_owned(), api, refused: Box::new(refused) }
 }
 
 /// The number behind `AADSTS`, for authorities that do not send `error_codes`.

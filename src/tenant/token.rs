@@ -13,15 +13,11 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
 use super::TenantError;
-use super::claims::{self, TokenFacts};
-use super::cloud::{Cloud, Endpoints};
-use super::signin;
+use super::claims::TokenFacts;
+use super::cloud::Cloud;
+use super::exchange::{Issued, Purpose, SignIn};
 use crate::clock::SharedClock;
-use crate::http::{Answer, Http, Limits, Repeat, Request};
 use crate::model::{Secret, TenantId};
-
-/// Most bytes of a token answer. Tokens with many groups reach some kilobytes.
-const TOKEN_BYTES_MAX: u64 = 1 << 20;
 
 /// A token is replaced this long before its end, or a tenth of its life if that is longer; clocks
 /// differ by minutes, and a hunt runs for minutes.
@@ -29,9 +25,6 @@ const AHEAD_MIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// After a failed replacement the old token is used this long before the next try.
 const AHEAD_PAUSE: SignedDuration = SignedDuration::from_secs(30);
-
-/// Longest life believed. The longest the authority issues is 28 hours.
-const LIFE_MAX: SignedDuration = SignedDuration::from_hours(48);
 
 /// The API a token is for. Tokens are not interchangeable between them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +40,16 @@ pub enum Audience {
 impl Audience {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Graph, Self::Mde, Self::Xdr];
+
+    /// What people call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Graph => "Microsoft Graph",
+            Self::Mde => "Defender for Endpoint",
+            Self::Xdr => "Defender XDR",
+        }
+    }
 
     /// The name under which the portal's permission page lists the API.
     #[must_use]
@@ -71,37 +74,7 @@ impl Audience {
 
 impl fmt::Display for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Graph => "Microsoft Graph",
-            Self::Mde => "Defender for Endpoint",
-            Self::Xdr => "Defender XDR",
-        })
-    }
-}
-
-/// How the app proves itself to the authority.
-#[derive(Debug, Clone)]
-pub enum Credential {
-    /// A client secret.
-    ClientSecret {
-        /// The app's id.
-        client_id: String,
-        /// The secret's value (not its id).
-        secret: Secret,
-    },
-}
-
-impl Credential {
-    /// What is odd about it, if anything, before anybody is asked; nothing of a secret is told.
-    #[must_use]
-    pub fn oddity(&self) -> Option<&'static str> {
-        let Self::ClientSecret { secret, .. } = self;
-        let secret = secret.expose();
-        if secret != secret.trim() {
-            return Some("the client secret begins or ends with a blank or a line break");
-        }
-        let is_id = uuid::Uuid::try_parse(secret).is_ok();
-        is_id.then_some("the client secret has the form of an id; use the secret's value, not its id")
+        f.write_str(self.as_str())
     }
 }
 
@@ -125,30 +98,11 @@ impl Token {
     }
 }
 
-/// Success of the token endpoint. Unknown members are normal.
-#[derive(Deserialize)]
-struct Issued {
-    access_token: Secret,
-    #[serde(deserialize_with = "seconds")]
-    expires_in: i64,
-}
-
-/// Seconds as a number, or as a text of digits (managed identities).
-fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok());
-    seconds.ok_or_else(|| serde::de::Error::custom("`expires_in` is not a number of seconds"))
-}
-
 /// The tokens of one tenant.
 #[derive(Debug)]
 pub(super) struct Tokens {
-    tenant: String,
-    tenant_id: TenantId,
     cloud: Cloud,
-    endpoints: Endpoints,
-    credential: Credential,
-    http: Http,
+    sign_in: SignIn,
     clock: SharedClock,
     slots: BTreeMap<Audience, Slot>,
 }
@@ -171,20 +125,10 @@ impl Slot {
     }
 }
 
-/// Whose tokens, and where from.
-pub(super) struct TokensOptions {
-    pub(super) tenant: String,
-    pub(super) tenant_id: TenantId,
-    pub(super) cloud: Cloud,
-    pub(super) endpoints: Endpoints,
-    pub(super) credential: Credential,
-}
-
 impl Tokens {
-    pub(super) fn new(options: TokensOptions, http: Http, clock: SharedClock) -> Self {
-        let TokensOptions { tenant, tenant_id, cloud, endpoints, credential } = options;
+    pub(super) fn new(cloud: Cloud, sign_in: SignIn, clock: SharedClock) -> Self {
         let slots = Audience::ALL.into_iter().map(|audience| (audience, Slot::default())).collect();
-        Self { tenant, tenant_id, cloud, endpoints, credential, http, clock, slots }
+        Self { cloud, sign_in, clock, slots }
     }
 
     /// Returns a token that is good for a while.
@@ -264,7 +208,7 @@ impl Tokens {
             Err(error) => {
                 *pause = now.checked_add(AHEAD_PAUSE).ok();
                 tracing::warn!(
-                    tenant = self.tenant,
+                    tenant = self.sign_in.tenant(),
                     %audience,
                     error = %crate::diag::Chain(&error),
                     "the token could not be replaced ahead of its end; the old one stays in use"
@@ -296,56 +240,14 @@ impl Tokens {
         Ok(token)
     }
 
-    /// One exchange with the authority. Asking twice does no harm.
+    /// One exchange with the authority.
     async fn request(&self, audience: Audience) -> Result<Arc<Token>, TenantError> {
-        let options = |source| TenantError::Options {
-            tenant: self.tenant.clone(),
-            reason: "the token endpoint",
-            source: Some(source),
-        };
-        let address = self
-            .endpoints
-            .login
-            .at("{tenant}/oauth2/v2.0/token", &[self.tenant_id.as_str()])
-            .map_err(options)?;
-        let Credential::ClientSecret { client_id, secret } = &self.credential;
-        let request = Request::post(address).form(&[
-            ("grant_type", "client_credentials"),
-            ("client_id", client_id),
-            ("client_secret", secret.expose()),
-            ("scope", self.cloud.scope(audience)),
-        ]);
-        let limits = Limits { bytes_max: TOKEN_BYTES_MAX, ..Limits::default() };
-        let asked_at = self.clock.now();
-        let answer =
-            self.http.send(&request, Repeat::Safe, &limits).await.map_err(|error| {
-                signin::refused((&self.tenant, audience), error, secret, self.clock.now())
-            })?;
-        self.issued(&answer, asked_at).map(Arc::new)
-    }
-
-    /// Reads the authority's answer.
-    fn issued(&self, answer: &Answer, asked_at: Timestamp) -> Result<Token, TenantError> {
-        let issued: Issued = serde_json::from_slice(&answer.body).map_err(|source| {
-            TenantError::NotAToken { tenant: self.tenant.clone(), source: blind(&source) }
-        })?;
-        let life = SignedDuration::from_secs(issued.expires_in).clamp(SignedDuration::ZERO, LIFE_MAX);
-        let expires_at = asked_at.checked_add(life).unwrap_or(Timestamp::MAX);
+        let purpose = Purpose { api: audience.as_str(), scope: self.cloud.scope(audience) };
+        let Issued { token, asked_at, expires_at, clock_ahead } = self.sign_in.token(purpose).await?;
+        let life = asked_at.duration_until(expires_at);
         let ahead = AHEAD_MIN.max(life / 10).min(life / 2);
         let refresh_at = expires_at.checked_sub(ahead).unwrap_or(asked_at);
-        let facts = TokenFacts {
-            clock_ahead: claims::clock_ahead(answer.header("date"), self.clock.now()),
-            ..TokenFacts::read(&issued.access_token, expires_at)
-        };
-        Ok(Token { secret: issued.access_token, facts, issued_at: asked_at, refresh_at })
+        let facts = TokenFacts { clock_ahead, ..TokenFacts::read(&token, expires_at) };
+        Ok(Arc::new(Token { secret: token, facts, issued_at: asked_at, refresh_at }))
     }
-}
-
-/// Keeps the place of a decoding error and drops its words, which can quote the token.
-fn blind(error: &serde_json::Error) -> serde_json::Error {
-    serde::de::Error::custom(format_args!(
-        "no `access_token` and `expires_in` at line {}, column {}",
-        error.line(),
-        error.column()
-    ))
 }

@@ -5,12 +5,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use huntbook::http::{Applied, Open, Retry};
-use huntbook::tenant::{Audience, HuntingApi, Operation, Tenant as _, TenantError};
+use huntbook::model::Secret;
+use huntbook::settings::SecretRef;
+use huntbook::tenant::{
+    Audience, Client, ClientOptions, Credential, EndpointOverrides, HuntingApi, Operation, Tenant as _,
+    TenantError,
+};
 use jiff::SignedDuration;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::bench::{APP, DEVICE, Reply, SECRET, Seen, Server, TENANT, client, everything, issue};
+use crate::bench::{
+    APP, DEVICE, EagerClock, Reply, SECRET, Seen, Server, TENANT, client, door, everything, issue,
+};
 
 fn is_token(seen: &Seen) -> bool {
     seen.path.ends_with("/token")
@@ -82,6 +89,39 @@ async fn a_token_is_replaced_ahead_of_its_end() {
     clock.advance(SignedDuration::from_secs(3));
     tenant.token_facts(Audience::Mde).await.unwrap();
     assert_eq!(server.token_requests(), 2);
+}
+
+#[tokio::test]
+async fn a_secret_is_read_whenever_a_token_is_wanted() {
+    let server = Server::tenant(|_| machine()).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret");
+    let clock = EagerClock::default();
+    let options = ClientOptions {
+        endpoints: EndpointOverrides::under(&server.url),
+        credential: Credential::ClientSecret {
+            client_id: APP.to_owned(),
+            secret: Arc::new(SecretRef::File(file.clone())),
+        },
+        ..ClientOptions::with_secret("contoso", TENANT.parse().unwrap(), APP, Secret::new(SECRET.to_owned()))
+    };
+    let tenant = Client::open(options, door(Arc::new(clock.clone())), Arc::new(clock.clone())).unwrap();
+    let error = tenant.token_facts(Audience::Mde).await.unwrap_err();
+    assert!(everything(&error).contains("the client secret cannot be fetched"), "{error}");
+    assert_eq!((error.applied(), error.retry()), (Applied::No, Retry::Never));
+    std::fs::write(&file, "the first").unwrap();
+    let first = tenant.token_facts(Audience::Mde).await.unwrap();
+    // Gone for a while: the token at hand stays in use, and nobody is asked with nothing.
+    std::fs::remove_file(&file).unwrap();
+    clock.advance(SignedDuration::from_secs(3300));
+    assert_eq!(tenant.token_facts(Audience::Mde).await.unwrap(), first);
+    assert_eq!(server.token_requests(), 1);
+    std::fs::write(&file, "the second").unwrap();
+    clock.advance(SignedDuration::from_secs(31));
+    assert_ne!(tenant.token_facts(Audience::Mde).await.unwrap(), first);
+    let secrets: Vec<String> =
+        server.seen().iter().map(|seen| seen.form()["client_secret"].clone()).collect();
+    assert_eq!(secrets, ["the first", "the second"]);
 }
 
 #[tokio::test]

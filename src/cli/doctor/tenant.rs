@@ -133,8 +133,10 @@ impl Examined {
                 return report.problem(("secret", &name), chain(&error), Some(help));
             }
         };
-        if let Some(oddity) = options.credential.oddity() {
-            report.warn(("secret", &name), oddity, None);
+        match options.credential.oddity().await {
+            Ok(None) => {}
+            Ok(Some(oddity)) => report.warn(("secret", &name), oddity, None),
+            Err(error) => return report.problem(("secret", &name), Chain(&error).to_string(), None),
         }
         if tenant.hunting == settings::HuntingApi::Xdr {
             let message =

@@ -19,10 +19,11 @@ use jiff::{SignedDuration, Timestamp};
 use self::devices::{Response, TagChange};
 use super::cloud::{Cloud, EndpointOverrides, Endpoints};
 use super::envelope::{Asked, Kind};
-use super::token::{Credential, Token, Tokens, TokensOptions};
+use super::exchange::SignIn;
+use super::token::{Token, Tokens};
 use super::{
-    Audience, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, Machine,
-    MachineAction, OnRow, Operation, Receipt, Tenant, TenantError, TokenFacts,
+    Audience, Credential, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery,
+    Machine, MachineAction, OnRow, Operation, Receipt, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Answer, Applied, Chunks, Gate, Http, HttpError, Limits, Open, Repeat, Request};
@@ -67,7 +68,10 @@ impl ClientOptions {
             tenant_id,
             cloud: Cloud::default(),
             endpoints: EndpointOverrides::default(),
-            credential: Credential::ClientSecret { client_id: client_id.to_owned(), secret },
+            credential: Credential::ClientSecret {
+                client_id: client_id.to_owned(),
+                secret: Arc::new(secret),
+            },
             hunting: HuntingApi::default(),
         }
     }
@@ -149,17 +153,9 @@ impl Client {
                 "hunting uses the Defender XDR endpoint, which stops working on 2027-02-01; use `hunting: graph`"
             );
         }
-        let tokens = Tokens::new(
-            TokensOptions {
-                tenant: name.clone(),
-                tenant_id: tenant_id.clone(),
-                cloud,
-                endpoints: endpoints.clone(),
-                credential,
-            },
-            http.clone(),
-            clock.clone(),
-        );
+        let way = (name.as_str(), &tenant_id, &endpoints.login);
+        let sign_in = SignIn::open(way, credential, http.clone(), clock.clone())?;
+        let tokens = Tokens::new(cloud, sign_in, clock.clone());
         Ok(Self { name, tenant_id, hunting, endpoints, tokens, http, clock })
     }
 

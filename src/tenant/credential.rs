@@ -1,0 +1,72 @@
+//! What an app proves itself with, and where that is found.
+//!
+//! Nothing is kept: what a credential needs is fetched whenever a token is asked for, so a secret that was replaced
+//! where it is found serves from the next token on.
+
+use super::TenantError;
+use crate::model::{Secret, SecretUnread, SharedSource};
+
+/// How the app proves itself to the authority.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// With a client secret.
+    ClientSecret {
+        /// The app's id.
+        client_id: String,
+        /// Where the secret's value (not its id) is found.
+        secret: SharedSource,
+    },
+}
+
+/// A credential that cannot be used. Never contains a secret.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialError {
+    /// A part of it cannot be fetched.
+    #[error("{what} cannot be fetched")]
+    Unread {
+        /// Which part.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: SecretUnread,
+    },
+}
+
+impl CredentialError {
+    /// Whether it may pass on its own.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        match self {
+            Self::Unread { source, .. } => matches!(source, SecretUnread::Unreached(_)),
+        }
+    }
+
+    /// Says whose it is.
+    pub(super) fn of(self, tenant: &str) -> TenantError {
+        TenantError::Credential { tenant: tenant.to_owned(), source: self }
+    }
+}
+
+impl Credential {
+    /// What is odd about it, if anything, before the authority is asked; nothing of a secret is told.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialError`] if it cannot be used at all.
+    pub async fn oddity(&self) -> Result<Option<&'static str>, CredentialError> {
+        let Self::ClientSecret { secret, .. } = self;
+        let secret = fetch("the client secret", secret).await?;
+        let secret = secret.expose();
+        if secret != secret.trim() {
+            return Ok(Some("the client secret begins or ends with a blank or a line break"));
+        }
+        let is_id = uuid::Uuid::try_parse(secret).is_ok();
+        Ok(is_id.then_some("the client secret has the form of an id; use the secret's value, not its id"))
+    }
+}
+
+/// Fetches a part of a credential.
+pub(super) async fn fetch(what: &'static str, source: &SharedSource) -> Result<Secret, CredentialError> {
+    source.fetch().await.map_err(|source| CredentialError::Unread { what, source })
+}

@@ -1,0 +1,164 @@
+//! One exchange with an authority: a credential for a token.
+//!
+//! To add a way to sign in: a variant of [`Credential`], and an arm of [`SignIn::token`], which either fills in a
+//! form for the authority or asks somebody else.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+
+use super::claims::clock_ahead;
+use super::credential::{CredentialError, fetch};
+use super::{Credential, TenantError, signin};
+use crate::clock::SharedClock;
+use crate::http::{Address, Answer, Http, Limits, Repeat, Request};
+use crate::model::{Secret, TenantId};
+
+/// Most bytes of a token answer. Tokens with many groups reach some kilobytes.
+const TOKEN_BYTES_MAX: u64 = 1 << 20;
+
+/// Longest life believed. The longest the authority issues is 28 hours.
+const LIFE_MAX: SignedDuration = SignedDuration::from_hours(48);
+
+/// What a token is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Purpose {
+    /// The API's name in errors.
+    pub(super) api: &'static str,
+    /// What is asked for: the API's resource and `/.default`.
+    pub(super) scope: &'static str,
+}
+
+/// A token, fresh from the authority.
+#[derive(Debug)]
+pub(super) struct Issued {
+    pub(super) token: Secret,
+    /// Before the request was sent: a life counts from then at the latest.
+    pub(super) asked_at: Timestamp,
+    pub(super) expires_at: Timestamp,
+    /// How far our clock is ahead of the authority's.
+    pub(super) clock_ahead: Option<SignedDuration>,
+}
+
+/// Success of the token endpoint. Unknown members are normal.
+#[derive(Deserialize)]
+struct Body {
+    access_token: Secret,
+    #[serde(deserialize_with = "seconds")]
+    expires_in: i64,
+}
+
+/// Seconds as a number, or as a text of digits (managed identities).
+fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+    seconds.ok_or_else(|| serde::de::Error::custom("`expires_in` is not a number of seconds"))
+}
+
+/// An app's way in to one tenant.
+#[derive(Debug)]
+pub(super) struct SignIn {
+    /// The tenant's name in errors.
+    tenant: String,
+    /// The token endpoint.
+    endpoint: Address,
+    credential: Credential,
+    http: Http,
+    clock: SharedClock,
+}
+
+impl SignIn {
+    /// Prepares it. Asks nobody.
+    pub(super) fn open(
+        (tenant, tenant_id, login): (&str, &TenantId, &Address),
+        credential: Credential,
+        http: Http,
+        clock: SharedClock,
+    ) -> Result<Self, TenantError> {
+        let endpoint = login.at("{tenant}/oauth2/v2.0/token", &[tenant_id.as_str()]).map_err(|source| {
+            TenantError::Options {
+                tenant: tenant.to_owned(),
+                reason: "the token endpoint",
+                source: Some(source),
+            }
+        })?;
+        Ok(Self { tenant: tenant.to_owned(), endpoint, credential, http, clock })
+    }
+
+    /// Whose way in it is, in errors.
+    pub(super) fn tenant(&self) -> &str {
+        &self.tenant
+    }
+
+    /// Asks for a token. Asking twice does no harm.
+    pub(super) async fn token(&self, purpose: Purpose) -> Result<Issued, TenantError> {
+        match &self.credential {
+            Credential::ClientSecret { client_id, secret } => {
+                let secret = self.fetch("the client secret", secret).await?;
+                let proof = [("client_id", client_id.as_str()), ("client_secret", secret.expose())];
+                self.as_app(purpose, &proof, &secret).await
+            }
+        }
+    }
+
+    async fn fetch(
+        &self,
+        what: &'static str,
+        source: &crate::model::SharedSource,
+    ) -> Result<Secret, TenantError> {
+        fetch(what, source).await.map_err(|error: CredentialError| error.of(&self.tenant))
+    }
+
+    /// Asks for a token of the app itself.
+    async fn as_app(
+        &self,
+        purpose: Purpose,
+        proof: &[(&str, &str)],
+        secret: &Secret,
+    ) -> Result<Issued, TenantError> {
+        let mut form = vec![("grant_type", "client_credentials")];
+        form.extend_from_slice(proof);
+        form.push(("scope", purpose.scope));
+        self.exchange(purpose, &form, secret).await
+    }
+
+    /// Sends a form to the token endpoint. What is `secret` of it is hidden, should the authority repeat it.
+    async fn exchange(
+        &self,
+        purpose: Purpose,
+        form: &[(&str, &str)],
+        secret: &Secret,
+    ) -> Result<Issued, TenantError> {
+        let request = Request::post(self.endpoint.clone()).form(form);
+        let limits = Limits { bytes_max: TOKEN_BYTES_MAX, ..Limits::default() };
+        let asked_at = self.clock.now();
+        let answer =
+            self.http.send(&request, Repeat::Safe, &limits).await.map_err(|error| {
+                signin::refused((&self.tenant, purpose.api), error, secret, self.clock.now())
+            })?;
+        self.issued(&answer, asked_at)
+    }
+
+    /// Reads the authority's answer.
+    fn issued(&self, answer: &Answer, asked_at: Timestamp) -> Result<Issued, TenantError> {
+        let body: Body = serde_json::from_slice(&answer.body).map_err(|source| TenantError::NotAToken {
+            tenant: self.tenant.clone(),
+            source: blind(&source),
+        })?;
+        let life = SignedDuration::from_secs(body.expires_in).clamp(SignedDuration::ZERO, LIFE_MAX);
+        Ok(Issued {
+            token: body.access_token,
+            asked_at,
+            expires_at: asked_at.checked_add(life).unwrap_or(Timestamp::MAX),
+            clock_ahead: clock_ahead(answer.header("date"), self.clock.now()),
+        })
+    }
+}
+
+/// Keeps the place of a decoding error and drops its words, which can quote the token.
+fn blind(error: &serde_json::Error) -> serde_json::Error {
+    serde::de::Error::custom(format_args!(
+        "no `access_token` and `expires_in` at line {}, column {}",
+        error.line(),
+        error.column()
+    ))
+}
