@@ -5,6 +5,8 @@
 
 #[path = "playbook_tests/approvals.rs"]
 mod approvals;
+#[path = "playbook_tests/devices.rs"]
+mod devices;
 
 use std::fs;
 use std::path::Path;

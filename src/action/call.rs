@@ -20,6 +20,13 @@ impl Call {
             Operation::IsolateDevice { device, .. }
             | Operation::ReleaseDevice { device, .. }
             | Operation::RunAntivirusScan { device, .. }
+            | Operation::RestrictAppExecution { device, .. }
+            | Operation::RemoveAppRestriction { device, .. }
+            | Operation::CollectInvestigationPackage { device, .. }
+            | Operation::InitiateInvestigation { device, .. }
+            | Operation::StopAndQuarantineFile { device, .. }
+            | Operation::OffboardDevice { device, .. }
+            | Operation::SetDeviceValue { device, .. }
             | Operation::TagDevice { device, .. }
             | Operation::UntagDevice { device, .. } => device.to_string(),
             Operation::AddIndicator(indicator) => indicator.indicator_value.to_string(),
@@ -34,6 +41,15 @@ impl Call {
         Self { kind: operation.kind(), target, operation }
     }
 
+    /// What tells it apart from others of its kind on its target, where there can be several.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match &self.operation {
+            Operation::StopAndQuarantineFile { sha1, .. } => sha1.to_string(),
+            _ => String::new(),
+        }
+    }
+
     /// The device the call is aimed at, if it is a device.
     #[must_use]
     pub const fn device(&self) -> Option<&DeviceId> {
@@ -41,6 +57,13 @@ impl Call {
             Operation::IsolateDevice { device, .. }
             | Operation::ReleaseDevice { device, .. }
             | Operation::RunAntivirusScan { device, .. }
+            | Operation::RestrictAppExecution { device, .. }
+            | Operation::RemoveAppRestriction { device, .. }
+            | Operation::CollectInvestigationPackage { device, .. }
+            | Operation::InitiateInvestigation { device, .. }
+            | Operation::StopAndQuarantineFile { device, .. }
+            | Operation::OffboardDevice { device, .. }
+            | Operation::SetDeviceValue { device, .. }
             | Operation::TagDevice { device, .. }
             | Operation::UntagDevice { device, .. } => Some(device),
             Operation::AddIndicator(_)
@@ -60,6 +83,13 @@ impl Call {
             Operation::IsolateDevice { .. }
             | Operation::ReleaseDevice { .. }
             | Operation::RunAntivirusScan { .. }
+            | Operation::RestrictAppExecution { .. }
+            | Operation::RemoveAppRestriction { .. }
+            | Operation::CollectInvestigationPackage { .. }
+            | Operation::InitiateInvestigation { .. }
+            | Operation::StopAndQuarantineFile { .. }
+            | Operation::OffboardDevice { .. }
+            | Operation::SetDeviceValue { .. }
             | Operation::TagDevice { .. }
             | Operation::UntagDevice { .. }
             | Operation::AddIndicator(_)

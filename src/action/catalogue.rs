@@ -52,55 +52,79 @@ impl ActionKind {
     /// What is known about the kind.
     #[must_use]
     pub const fn spec(self) -> Spec {
+        Spec { summary: self.summary(), ..self.traits() }
+    }
+
+    const fn summary(self) -> &'static str {
         match self {
-            Self::IsolateDevice => Spec {
-                summary: "Cuts a device off the network; Defender for Endpoint stays connected.",
-                undo: Some(Self::ReleaseDevice),
-                ..device("POST /api/machines/{id}/isolate")
-            },
-            Self::ReleaseDevice => Spec {
-                summary: "Lets an isolated device back on the network.",
-                ..device("POST /api/machines/{id}/unisolate")
-            },
-            Self::RunAntivirusScan => Spec {
-                summary: "Scans a device with Defender Antivirus.",
-                ..device("POST /api/machines/{id}/runAntiVirusScan")
-            },
-            Self::TagDevice => {
-                Spec { summary: "Puts a tag on a device.", undo: Some(Self::UntagDevice), ..tag() }
+            Self::IsolateDevice => "Cuts a device off the network; Defender for Endpoint stays connected.",
+            Self::ReleaseDevice => "Lets an isolated device back on the network.",
+            Self::RunAntivirusScan => "Scans a device with Defender Antivirus.",
+            Self::RestrictAppExecution => "Lets only programs run that Microsoft has signed.",
+            Self::RemoveAppRestriction => "Lets all programs run again.",
+            Self::CollectInvestigationPackage => {
+                "Gathers logs and state of a device into a package to be downloaded in the portal."
             }
-            Self::UntagDevice => {
-                Spec { summary: "Takes a tag off a device.", undo: Some(Self::TagDevice), ..tag() }
+            Self::InitiateInvestigation => {
+                "Starts an automated investigation of a device, which may remedy what it finds."
             }
+            Self::StopAndQuarantineFile => {
+                "Stops a file where it runs and puts it in quarantine, on one device."
+            }
+            Self::OffboardDevice => "Stops a device's sensor for good: only with approval, and Windows only.",
+            Self::SetDeviceValue => "Says how much a device matters to the business.",
+            Self::TagDevice => "Puts a tag on a device.",
+            Self::UntagDevice => "Takes a tag off a device.",
+            Self::AddIndicator => {
+                "Adds an indicator: a hash, address, domain or URL to allow, audit, warn about or block."
+            }
+            Self::DisableUser => "Disables a user's account in Entra ID. Sessions go on: add revokeSessions.",
+            Self::RevokeSessions => "Makes a user's refresh tokens invalid, so that they must sign in again.",
+            Self::UpdateIncident => "Sets an incident's status, classification, owner or tags.",
+            Self::CommentIncident => "Adds a comment to an incident.",
+            Self::UpdateAlert => "Sets an alert's status, classification or owner.",
+        }
+    }
+
+    const fn traits(self) -> Spec {
+        match self {
+            Self::IsolateDevice => {
+                Spec { undo: Some(Self::ReleaseDevice), ..device("POST /api/machines/{id}/isolate") }
+            }
+            Self::ReleaseDevice => device("POST /api/machines/{id}/unisolate"),
+            Self::RunAntivirusScan => device("POST /api/machines/{id}/runAntiVirusScan"),
+            Self::RestrictAppExecution => Spec {
+                undo: Some(Self::RemoveAppRestriction),
+                ..device("POST /api/machines/{id}/restrictCodeExecution")
+            },
+            Self::RemoveAppRestriction => device("POST /api/machines/{id}/unrestrictCodeExecution"),
+            Self::CollectInvestigationPackage => {
+                device("POST /api/machines/{id}/collectInvestigationPackage")
+            }
+            Self::InitiateInvestigation => {
+                Spec { remote: Remote::AtOnce, ..device("POST /api/machines/{id}/startInvestigation") }
+            }
+            Self::StopAndQuarantineFile => device("POST /api/machines/{id}/StopAndQuarantineFile"),
+            Self::OffboardDevice => device("POST /api/machines/{id}/offboard"),
+            Self::SetDeviceValue => {
+                Spec { remote: Remote::AtOnce, ..device("POST /api/machines/{id}/setDeviceValue") }
+            }
+            Self::TagDevice => Spec { undo: Some(Self::UntagDevice), ..tag() },
+            Self::UntagDevice => Spec { undo: Some(Self::TagDevice), ..tag() },
             Self::AddIndicator => Spec {
-                summary: "Adds an indicator: a hash, address, domain or URL to allow, audit, warn about or block.",
                 endpoint: "POST /api/indicators",
                 beside: &[],
                 target: TargetKind::Indicator,
                 undo: None,
                 remote: Remote::AtOnce,
             },
-            Self::DisableUser => Spec {
-                summary: "Disables a user's account in Entra ID. Sessions go on: add revokeSessions.",
-                beside: &[permission::USERS],
-                ..user("PATCH /v1.0/users/{id}")
-            },
-            Self::RevokeSessions => Spec {
-                summary: "Makes a user's refresh tokens invalid, so that they must sign in again.",
-                ..user("POST /v1.0/users/{id}/revokeSignInSessions")
-            },
-            Self::UpdateIncident => Spec {
-                summary: "Sets an incident's status, classification, owner or tags.",
-                ..case("PATCH /v1.0/security/incidents/{id}", TargetKind::Incident)
-            },
-            Self::CommentIncident => Spec {
-                summary: "Adds a comment to an incident.",
-                ..case("POST /v1.0/security/incidents/{id}/comments", TargetKind::Incident)
-            },
-            Self::UpdateAlert => Spec {
-                summary: "Sets an alert's status, classification or owner.",
-                ..case("PATCH /v1.0/security/alerts_v2/{id}", TargetKind::Alert)
-            },
+            Self::DisableUser => Spec { beside: &[permission::USERS], ..user("PATCH /v1.0/users/{id}") },
+            Self::RevokeSessions => user("POST /v1.0/users/{id}/revokeSignInSessions"),
+            Self::UpdateIncident => case("PATCH /v1.0/security/incidents/{id}", TargetKind::Incident),
+            Self::CommentIncident => {
+                case("POST /v1.0/security/incidents/{id}/comments", TargetKind::Incident)
+            }
+            Self::UpdateAlert => case("PATCH /v1.0/security/alerts_v2/{id}", TargetKind::Alert),
         }
     }
 }

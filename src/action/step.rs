@@ -3,13 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Approval, Call};
+use super::{Approval, Call, DeviceParams};
 use crate::expr::Condition;
 use crate::model::{AlertSeverity, AlertStatus, Classification, Determination, IdError, IncidentStatus};
 use crate::playbook::OnError;
 use crate::tenant::{
-    ActionKind, AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorError, IndicatorType,
-    IndicatorValue, IsolationType, Operation, ScanType,
+    ActionKind, AlertPatch, DeviceValue, IncidentPatch, Indicator, IndicatorAction, IndicatorError,
+    IndicatorType, IndicatorValue, Operation,
 };
 use crate::text::{Template, TextError};
 
@@ -79,30 +79,14 @@ pub struct Step {
 /// Texts and values of an action, before an item is known.
 #[derive(Debug, Clone)]
 pub enum Params {
-    /// See [`Operation::IsolateDevice`].
-    IsolateDevice {
+    /// See [`DeviceAction`](super::DeviceAction).
+    OnDevice(Box<DeviceParams>),
+    /// See [`Operation::SetDeviceValue`].
+    SetDeviceValue {
         /// The device's id.
         device: Template,
-        /// How far.
-        isolation_type: IsolationType,
-        /// Why.
-        comment: Template,
-    },
-    /// See [`Operation::ReleaseDevice`].
-    ReleaseDevice {
-        /// The device's id.
-        device: Template,
-        /// Why.
-        comment: Template,
-    },
-    /// See [`Operation::RunAntivirusScan`].
-    RunAntivirusScan {
-        /// The device's id.
-        device: Template,
-        /// How deep.
-        scan_type: ScanType,
-        /// Why.
-        comment: Template,
+        /// How much it matters.
+        value: DeviceValue,
     },
     /// See [`Operation::TagDevice`].
     TagDevice {
@@ -212,9 +196,8 @@ impl Params {
     #[must_use]
     pub const fn kind(&self) -> ActionKind {
         match self {
-            Self::IsolateDevice { .. } => ActionKind::IsolateDevice,
-            Self::ReleaseDevice { .. } => ActionKind::ReleaseDevice,
-            Self::RunAntivirusScan { .. } => ActionKind::RunAntivirusScan,
+            Self::OnDevice(params) => params.kind(),
+            Self::SetDeviceValue { .. } => ActionKind::SetDeviceValue,
             Self::TagDevice { .. } => ActionKind::TagDevice,
             Self::UntagDevice { .. } => ActionKind::UntagDevice,
             Self::AddIndicator(_) => ActionKind::AddIndicator,
@@ -234,22 +217,11 @@ impl Params {
     /// sent.
     pub fn render(&self, texts: &Value, now: Timestamp) -> Result<Vec<Call>, ActionError> {
         let text = |name, template: &Template| render(name, template, texts);
-        let comment =
-            |template: &Template| Ok::<_, ActionError>(tidy(&text("comment", template)?, COMMENT_CHARS_MAX));
         let operation = match self {
-            Self::IsolateDevice { device, isolation_type, comment: why } => Operation::IsolateDevice {
-                device: target("device", device, texts)?,
-                isolation_type: *isolation_type,
-                comment: comment(why)?,
-            },
-            Self::ReleaseDevice { device, comment: why } => {
-                Operation::ReleaseDevice { device: target("device", device, texts)?, comment: comment(why)? }
+            Self::OnDevice(params) => params.render(texts)?,
+            Self::SetDeviceValue { device, value } => {
+                Operation::SetDeviceValue { device: target("device", device, texts)?, value: *value }
             }
-            Self::RunAntivirusScan { device, scan_type, comment: why } => Operation::RunAntivirusScan {
-                device: target("device", device, texts)?,
-                scan_type: *scan_type,
-                comment: comment(why)?,
-            },
             Self::TagDevice { device, tag } => Operation::TagDevice {
                 device: target("device", device, texts)?,
                 tag: short("tag", tag, texts)?,
@@ -264,7 +236,7 @@ impl Params {
             Self::UpdateIncident(params) => return params.render(texts),
             Self::CommentIncident { incident, comment: why } => Operation::CommentIncident {
                 incident: target("incident", incident, texts)?,
-                comment: comment(why)?,
+                comment: comment(why, texts)?,
             },
             Self::UpdateAlert { alert, status, classification, determination, assigned_to } => {
                 Operation::UpdateAlert {
@@ -334,11 +306,16 @@ impl IncidentParams {
             calls.push(Call::new(Operation::UpdateIncident { incident: incident.clone(), patch }));
         }
         if let Some(comment) = &self.comment {
-            let comment = tidy(&render("comment", comment, texts)?, COMMENT_CHARS_MAX);
+            let comment = self::comment(comment, texts)?;
             calls.push(Call::new(Operation::CommentIncident { incident, comment }));
         }
         Ok(calls)
     }
+}
+
+/// Renders a comment.
+pub(super) fn comment(template: &Template, texts: &Value) -> Result<String, ActionError> {
+    Ok(tidy(&render("comment", template, texts)?, COMMENT_CHARS_MAX))
 }
 
 fn render(parameter: &'static str, template: &Template, texts: &Value) -> Result<String, ActionError> {
@@ -346,7 +323,7 @@ fn render(parameter: &'static str, template: &Template, texts: &Value) -> Result
 }
 
 /// Renders a target and checks it: an id that is none never reaches a URL.
-fn target<T: std::str::FromStr<Err = IdError>>(
+pub(super) fn target<T: std::str::FromStr<Err = IdError>>(
     parameter: &'static str,
     template: &Template,
     texts: &Value,

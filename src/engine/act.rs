@@ -305,6 +305,7 @@ fn new_effect(
         params_digest: ContentHash::of(operation.as_bytes()),
         limits: Some(limits),
         destructive,
+        exclusive: !call.kind.is_manifold(),
         opposite: guard::opposite(call.kind.as_str())
             .map(|action| Opposite { action: action.to_owned(), within: guard::OPPOSITE_WITHIN }),
         leave: None,

@@ -19,7 +19,7 @@ use super::lookup::{Lookup, bare};
 use super::report::{StepReport, StepState};
 use super::resume::step_report;
 use super::{Engine, EngineError};
-use crate::action::{ActionError, Call, Step};
+use crate::action::{ActionError, ActionKind, Call, Step};
 use crate::diag::Chain;
 use crate::expr::{Bound, Condition, Env};
 use crate::guard::{self, Candidate, GuardLimits, Reason, Target, Verdict};
@@ -283,9 +283,12 @@ impl Begun {
         }));
     }
 
-    /// The disruptive actions among it, and on what.
+    /// The disruptive actions among it, and on what; without those of which there can be several on a target.
     fn taken(self) -> BTreeSet<(String, String)> {
-        let disruptive = self.0.into_values().filter(|effect| effect.destructive);
+        let manifold = |effect: &Effect| {
+            ActionKind::ALL.iter().any(|kind| kind.is_manifold() && kind.as_str() == effect.action)
+        };
+        let disruptive = self.0.into_values().filter(|effect| effect.destructive && !manifold(effect));
         disruptive.map(|effect| (effect.action, effect.target)).collect()
     }
 }

@@ -4,7 +4,7 @@ use super::Engine;
 use crate::diag::Chain;
 use crate::model::{MachineActionId, RunId, Term};
 use crate::store::{Effect, EffectKey, EffectState, Recorded, StoreError};
-use crate::tenant::{ActionStatus, MachineAction};
+use crate::tenant::{ActionKind, ActionStatus, MachineAction, Tenant};
 
 /// Most actions asked about in one pass. Passes come once a minute, and a tenant answers 100 calls in that
 /// time and 1,500 in an hour, of which runs need most.
@@ -56,9 +56,13 @@ impl Engine {
                 return Ok(None);
             }
         };
-        let Some(result) = end(&action) else { return Ok(None) };
+        let Some(mut result) = end(&action) else { return Ok(None) };
+        if result.state == EffectState::Done && effect.action == COLLECT {
+            result.detail = Some(has_package(&**tenant, &id).await.to_owned());
+        }
         // Before the end is written down: then nobody asks any more, and a second message is none.
-        if let Some(detail) = &result.detail
+        if result.state == EffectState::Failed
+            && let Some(detail) = &result.detail
             && let Some(alert) = self.in_vain_alert(effect, detail)
         {
             self.store.enqueue(&alert).await?;
@@ -72,6 +76,21 @@ impl Engine {
             Err(error) => return Err(error),
         }
         Ok(Some(result.state))
+    }
+}
+
+/// The action that leaves a package.
+const COLLECT: &str = ActionKind::CollectInvestigationPackage.as_str();
+
+/// Whether a package is there. The link to it is as good as the package: it is neither kept nor shown.
+async fn has_package(tenant: &dyn Tenant, id: &MachineActionId) -> &'static str {
+    match tenant.package(id).await {
+        Ok(Some(_link)) => "the package is there: download it in the portal",
+        Ok(None) => "the tenant has no package of it",
+        Err(error) => {
+            tracing::debug!(action = %id, error = %Chain(&error), "the tenant does not say whether there is a package");
+            "nobody knows whether there is a package of it"
+        }
     }
 }
 

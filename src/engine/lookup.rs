@@ -59,7 +59,8 @@ impl Lookup {
 /// A call as guards see it, without leave.
 pub(super) fn candidate((seq, call): (u32, &Call), target: Target) -> Candidate {
     let destructive = call.kind.impact() == Impact::Disruptive;
-    Candidate { seq, action: call.kind.as_str().to_owned(), target, destructive, approved: false }
+    let (action, detail) = (call.kind.as_str().to_owned(), call.detail());
+    Candidate { seq, action, target, detail, destructive, approved: false }
 }
 
 /// A call's target, as far as the call itself tells.

@@ -57,6 +57,8 @@ pub struct Candidate {
     pub action: String,
     /// What it acts on.
     pub target: Target,
+    /// What tells it apart from others of its kind on the target, where there can be several: the file.
+    pub detail: String,
     /// Whether it takes something away from somebody.
     pub destructive: bool,
     /// Whether people have given leave for it.
@@ -180,7 +182,8 @@ fn recently_undone(recent: &[Recent], candidate: &Candidate, now: Timestamp) -> 
 
 /// Refuses a disruptive action that the run already takes on the target.
 fn repeated(taken: &mut BTreeSet<(String, String)>, candidate: &Candidate) -> Option<Reason> {
-    let new = !candidate.destructive || taken.insert((candidate.action.clone(), candidate.target.key()));
+    let what = [candidate.action.as_str(), candidate.detail.as_str()].join(" ").trim_end().to_owned();
+    let new = !candidate.destructive || taken.insert((what, candidate.target.key()));
     (!new).then(|| Reason::Repeated { target: candidate.target.shown(), action: candidate.action.clone() })
 }
 

@@ -14,7 +14,14 @@ fn user(name: &str) -> Target {
 
 fn on(action: &str, target: Target) -> Candidate {
     let destructive = !matches!(action, "tagDevice" | "updateIncident");
-    Candidate { seq: 0, action: action.to_owned(), target, destructive, approved: false }
+    Candidate {
+        seq: 0,
+        action: action.to_owned(),
+        target,
+        detail: String::new(),
+        destructive,
+        approved: false,
+    }
 }
 
 fn isolate(numbers: impl IntoIterator<Item = u32>) -> Vec<Candidate> {

@@ -160,6 +160,15 @@ fn target(written: &str, endings: &[&str], given: &[String]) -> Option<String> {
     written.iter().find_map(alike)
 }
 
+/// Response actions that are aimed at devices.
+const ON_DEVICES: [&str; 5] = [
+    "isolateDeviceResponseAction",
+    "runAntivirusScanResponseAction",
+    "restrictAppExecutionResponseAction",
+    "collectInvestigationPackageResponseAction",
+    "initiateInvestigationResponseAction",
+];
+
 /// Takes the response actions that are actions of playbooks too; names the others.
 fn response_actions(actions: &Value, draft: &mut Draft) {
     let query = draft.hunt.get("query").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -171,7 +180,7 @@ fn response_actions(actions: &Value, draft: &mut Draft) {
         let kind = kind_of(action);
         let text = |key: &str| action.get(key).and_then(Value::as_str).unwrap_or_default();
         let known: &[&str] = match kind {
-            "isolateDeviceResponseAction" | "runAntivirusScanResponseAction" => &["DeviceId"],
+            _ if ON_DEVICES.contains(&kind) => &["DeviceId"],
             "disableUserResponseAction" => &["ObjectId", "Upn"],
             _ => &[],
         };
@@ -199,6 +208,11 @@ fn response_actions(actions: &Value, draft: &mut Draft) {
             }
             "runAntivirusScanResponseAction" => {
                 json!({"runAntivirusScan": {"device": target, "comment": comment}})
+            }
+            "restrictAppExecutionResponseAction"
+            | "collectInvestigationPackageResponseAction"
+            | "initiateInvestigationResponseAction" => {
+                json!({kind.trim_end_matches("ResponseAction"): {"device": target, "comment": comment}})
             }
             "disableUserResponseAction" => json!({"disableUser": {"user": target}}),
             other => {

@@ -130,6 +130,12 @@ checked_id!(
     guid
 );
 checked_id!(
+    /// A file by its SHA-1: 40 lower-case hexadecimal digits.
+    Sha1,
+    "a SHA-1 (40 hexadecimal digits)",
+    hex40
+);
+checked_id!(
     /// A directory tenant: a GUID.
     TenantId,
     "a tenant id (GUID)",

@@ -12,7 +12,9 @@ pub use case::{
     EvidenceUser, Incident, IncidentStatus, Term, incident_fields,
 };
 pub use duration::{DurationError, duration, duration_text};
-pub use id::{AlertId, DeviceId, IdError, IncidentId, MachineActionId, PlaybookId, RunId, TenantId, UserId};
+pub use id::{
+    AlertId, DeviceId, IdError, IncidentId, MachineActionId, PlaybookId, RunId, Sha1, TenantId, UserId,
+};
 pub use list::{List, Lists};
 pub use row::{Cell, CellRef, Projection, Row, RowView, Wanted};
 pub use secret::{Secret, SecretSource, SecretUnread, SharedSource};

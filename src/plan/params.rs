@@ -4,12 +4,14 @@ use std::str::FromStr;
 
 use super::approval;
 use super::names::{Lowering, Text};
-use crate::action::{IncidentParams, IndicatorParams, Params, Step, Tags};
+use crate::action::{DeviceAction, DeviceParams, IncidentParams, IndicatorParams, Params, Step, Tags};
 use crate::diag::Code;
 use crate::expr::Place;
-use crate::model::{AlertId, Classification, Determination, DeviceId, IdError, IncidentId, UserId};
-use crate::playbook::{self, ActionBody, IndicatorEffect, IndicatorKind, IsolationKind, ScanKind};
-use crate::tenant::{IndicatorAction, IndicatorType, IndicatorValue, IsolationType, ScanType};
+use crate::model::{AlertId, Classification, Determination, DeviceId, IdError, IncidentId, Sha1, UserId};
+use crate::playbook::{
+    self, ActionBody, DeviceWorth, IndicatorEffect, IndicatorKind, IsolationKind, ScanKind,
+};
+use crate::tenant::{DeviceValue, IndicatorAction, IndicatorType, IndicatorValue, IsolationType, ScanType};
 use crate::text::Template;
 
 /// Understands the actions of a playbook.
@@ -34,6 +36,11 @@ pub(super) fn steps(lowering: &mut Lowering<'_>) -> Vec<Step> {
             None => Some(None),
         };
         let (Some(params), Some(approval)) = (params, approval) else { continue };
+        if params.kind().needs_approval() && approval.is_none() {
+            let message = format!("`{}` cannot be taken back: people approve each call", params.kind());
+            let help = "add `approval: {channel: soc-approvals}` beside it";
+            lowering.error(Code::Guard, &at, message, help);
+        }
         let Some(condition) = condition.map_or(Some(None), |condition| condition.map(Some)) else { continue };
         steps.push(Step { id, condition, on_error: action.on_error, approval, params });
     }
@@ -94,6 +101,17 @@ impl Texts<'_, '_> {
         source.map(|source| self.text(name, source).ok_or(Refused)).transpose()
     }
 
+    /// A response action on a device.
+    fn on_device(&mut self, (device, comment): (&str, &str), what: DeviceAction) -> Option<Params> {
+        let (device, comment) = (self.id::<DeviceId>("device", device), self.text("comment", comment));
+        Some(Params::OnDevice(Box::new(DeviceParams { device: device?, what, comment: comment? })))
+    }
+
+    /// The same, if nothing but the device and the comment is to be said.
+    fn simply(&mut self, body: &playbook::OnDevice, what: DeviceAction) -> Option<Params> {
+        self.on_device((&body.device, &body.comment), what)
+    }
+
     fn all(&mut self, name: &str, sources: &[String]) -> Option<Vec<Template>> {
         let compiled: Vec<Option<Template>> = sources
             .iter()
@@ -108,27 +126,37 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
     let mut texts = Texts { lowering, at: at.to_owned() };
     match body {
         ActionBody::IsolateDevice(body) => {
-            let (device, comment) =
-                (texts.id::<DeviceId>("device", &body.device), texts.text("comment", &body.comment));
             let isolation_type = match body.isolation_type {
                 IsolationKind::Full => IsolationType::Full,
                 IsolationKind::Selective => IsolationType::Selective,
             };
-            Some(Params::IsolateDevice { device: device?, isolation_type, comment: comment? })
+            texts.on_device((&body.device, &body.comment), DeviceAction::Isolate(isolation_type))
         }
-        ActionBody::ReleaseDevice(body) => {
-            let (device, comment) =
-                (texts.id::<DeviceId>("device", &body.device), texts.text("comment", &body.comment));
-            Some(Params::ReleaseDevice { device: device?, comment: comment? })
-        }
+        ActionBody::ReleaseDevice(body) => texts.simply(body, DeviceAction::Release),
         ActionBody::RunAntivirusScan(body) => {
-            let (device, comment) =
-                (texts.id::<DeviceId>("device", &body.device), texts.text("comment", &body.comment));
             let scan_type = match body.scan_type {
                 ScanKind::Quick => ScanType::Quick,
                 ScanKind::Full => ScanType::Full,
             };
-            Some(Params::RunAntivirusScan { device: device?, scan_type, comment: comment? })
+            texts.on_device((&body.device, &body.comment), DeviceAction::Scan(scan_type))
+        }
+        ActionBody::RestrictAppExecution(body) => texts.simply(body, DeviceAction::Restrict),
+        ActionBody::RemoveAppRestriction(body) => texts.simply(body, DeviceAction::RemoveRestriction),
+        ActionBody::CollectInvestigationPackage(body) => texts.simply(body, DeviceAction::Collect),
+        ActionBody::InitiateInvestigation(body) => texts.simply(body, DeviceAction::Investigate),
+        ActionBody::StopAndQuarantineFile(body) => {
+            let sha1 = texts.id::<Sha1>("sha1", &body.sha1);
+            texts.on_device((&body.device, &body.comment), DeviceAction::Quarantine(sha1?))
+        }
+        ActionBody::OffboardDevice(body) => texts.simply(body, DeviceAction::Offboard),
+        ActionBody::SetDeviceValue(body) => {
+            let device = texts.id::<DeviceId>("device", &body.device)?;
+            let value = match body.value {
+                DeviceWorth::Low => DeviceValue::Low,
+                DeviceWorth::Normal => DeviceValue::Normal,
+                DeviceWorth::High => DeviceValue::High,
+            };
+            Some(Params::SetDeviceValue { device, value })
         }
         ActionBody::TagDevice(body) => {
             let (device, tag) = (texts.id::<DeviceId>("device", &body.device), texts.text("tag", &body.tag));

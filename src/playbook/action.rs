@@ -5,7 +5,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::device::{IsolateDevice, ReleaseDevice, RunAntivirusScan, TagDevice, UntagDevice};
+use super::device::{
+    CollectInvestigationPackage, InitiateInvestigation, IsolateDevice, OffboardDevice, ReleaseDevice,
+    RemoveAppRestriction, RestrictAppExecution, RunAntivirusScan, SetDeviceValue, StopAndQuarantineFile,
+    TagDevice, UntagDevice,
+};
 use super::indicator::AddIndicator;
 use super::policy::Approval;
 use crate::model::{AlertStatus, Classification, Determination, IncidentStatus};
@@ -70,6 +74,20 @@ actions! {
     ReleaseDevice: release_device = "releaseDevice",
     /// Scans a device with Defender Antivirus.
     RunAntivirusScan: run_antivirus_scan = "runAntivirusScan",
+    /// Lets only programs run that Microsoft has signed.
+    RestrictAppExecution: restrict_app_execution = "restrictAppExecution",
+    /// Lets all programs run again.
+    RemoveAppRestriction: remove_app_restriction = "removeAppRestriction",
+    /// Gathers logs and state of a device into a package to be downloaded in the portal.
+    CollectInvestigationPackage: collect_investigation_package = "collectInvestigationPackage",
+    /// Starts an automated investigation of a device, which may remedy what it finds.
+    InitiateInvestigation: initiate_investigation = "initiateInvestigation",
+    /// Stops a file where it runs and puts it in quarantine, on one device.
+    StopAndQuarantineFile: stop_and_quarantine_file = "stopAndQuarantineFile",
+    /// Stops a device's sensor for good; needs `approval`. Windows only.
+    OffboardDevice: offboard_device = "offboardDevice",
+    /// Says how much a device matters to the business.
+    SetDeviceValue: set_device_value = "setDeviceValue",
     /// Puts a tag on a device.
     TagDevice: tag_device = "tagDevice",
     /// Takes a tag off a device.

@@ -29,16 +29,67 @@ pub enum IsolationKind {
     Selective,
 }
 
-/// Parameters of `releaseDevice`.
+/// A device, and why something is asked of it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ReleaseDevice {
+pub struct OnDevice {
     /// Device id, a text with `{{...}}`.
     #[schemars(length(min = 1), example = &"{{row.DeviceId}}")]
     pub device: String,
     /// Comment kept with the machine action, a text with `{{...}}`.
     #[schemars(length(min = 1), example = &"{{playbook.name}} {{run.id}}")]
     pub comment: String,
+}
+
+/// Parameters of `releaseDevice`.
+pub type ReleaseDevice = OnDevice;
+/// Parameters of `restrictAppExecution`.
+pub type RestrictAppExecution = OnDevice;
+/// Parameters of `removeAppRestriction`.
+pub type RemoveAppRestriction = OnDevice;
+/// Parameters of `collectInvestigationPackage`.
+pub type CollectInvestigationPackage = OnDevice;
+/// Parameters of `initiateInvestigation`.
+pub type InitiateInvestigation = OnDevice;
+/// Parameters of `offboardDevice`.
+pub type OffboardDevice = OnDevice;
+
+/// Parameters of `stopAndQuarantineFile`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct StopAndQuarantineFile {
+    /// Device id, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"{{row.DeviceId}}")]
+    pub device: String,
+    /// SHA-1 of the file, a text with `{{...}}`; the service takes no other hash.
+    #[schemars(length(min = 1), example = &"{{row.SHA1}}")]
+    pub sha1: String,
+    /// Comment kept with the machine action, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"{{playbook.name}} {{run.id}}")]
+    pub comment: String,
+}
+
+/// Parameters of `setDeviceValue`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SetDeviceValue {
+    /// Device id, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"{{row.DeviceId}}")]
+    pub device: String,
+    /// How much it matters.
+    pub value: DeviceWorth,
+}
+
+/// How much a device matters to the business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum DeviceWorth {
+    /// Little.
+    Low,
+    /// As most.
+    Normal,
+    /// Much.
+    High,
 }
 
 /// Parameters of `runAntivirusScan`.

@@ -20,7 +20,9 @@ pub use action::{
     UpdateIncident,
 };
 pub use device::{
-    IsolateDevice, IsolationKind, ReleaseDevice, RunAntivirusScan, ScanKind, TagDevice, UntagDevice,
+    CollectInvestigationPackage, DeviceWorth, InitiateInvestigation, IsolateDevice, IsolationKind,
+    OffboardDevice, OnDevice, ReleaseDevice, RemoveAppRestriction, RestrictAppExecution, RunAntivirusScan,
+    ScanKind, SetDeviceValue, StopAndQuarantineFile, TagDevice, UntagDevice,
 };
 pub use document::{Mode, Playbook, Severity, Status, Tactic, TenantTags, Tenants};
 pub use expect::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep, RunEnds};

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::call::{Call, Caller, Refusal, shown};
-use super::machine_action::body;
+use super::machine_action::{body, required};
 use super::mde::listed;
 use super::reply::Reply;
 use super::seed::stamp;
@@ -157,13 +157,6 @@ impl Given {
         let text = |name: &str| view.get(name).and_then(Value::as_str).unwrap_or_default();
         text("indicatorType") == self.kind && text("indicatorValue").eq_ignore_ascii_case(&self.value)
     }
-}
-
-fn required<'a>(body: &'a Object, name: &str) -> Result<&'a str, Refusal> {
-    let value = body.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
-    value.ok_or_else(|| {
-        Refusal::bad("MissingRequiredParameter", format!("The required parameter '{name}' is missing."))
-    })
 }
 
 fn one_of(name: &str, text: &str, values: &[&'static str]) -> Result<&'static str, Refusal> {

@@ -139,15 +139,11 @@ pub(super) struct Order {
 impl Order {
     /// Reads the body of an action. Names of members are case-sensitive, as in the service.
     pub(super) fn read(kind: Kind, body: &Map<String, Value>) -> Result<Self, Refusal> {
-        let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let lacks = |name: &str| {
-            Refusal::bad("MissingRequiredParameter", format!("The required parameter '{name}' is missing."))
-        };
-        let comment = text("Comment").ok_or_else(|| lacks("Comment"))?.to_owned();
+        let comment = required(body, "Comment")?.to_owned();
         let scope = match kind.scope() {
             None => None,
             Some((name, values)) => {
-                let given = text(name).ok_or_else(|| lacks(name))?;
+                let given = required(body, name)?;
                 let known =
                     values.iter().find(|value| value.eq_ignore_ascii_case(given)).ok_or_else(|| {
                         let text = format!("'{}' is not a valid value of {name}.", shown(given));
@@ -157,7 +153,7 @@ impl Order {
             }
         };
         let sha1 = if kind == Kind::StopAndQuarantineFile {
-            let hash = text("Sha1").ok_or_else(|| lacks("Sha1"))?;
+            let hash = required(body, "Sha1")?;
             if hash.len() != 40 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return Err(Refusal::bad("InvalidHashValue", "Sha1 is not a SHA-1."));
             }
@@ -300,6 +296,14 @@ impl Action {
             _ => Map::new(),
         }
     }
+}
+
+/// A member of a body that must be a text with something in it.
+pub(super) fn required<'b>(body: &'b Map<String, Value>, name: &str) -> Result<&'b str, Refusal> {
+    let text = body.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+    text.ok_or_else(|| {
+        Refusal::bad("MissingRequiredParameter", format!("The required parameter '{name}' is missing."))
+    })
 }
 
 /// The body of an action as JSON, with the words the service uses for a body that is none.

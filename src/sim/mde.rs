@@ -12,18 +12,18 @@ use serde_json::{Value, json};
 
 use super::app::Api;
 use super::call::{Call, Caller, Refusal, Served, shown};
-use super::indicators;
-use super::machine_action::{Action, Duplicates, Kind, Order, Status, Target, body};
+use super::machine_action::{Action, Duplicates, Kind, Order, Status, Target, body, required};
 use super::odata::{Filter, Page, known_options};
 use super::query;
 use super::reply::Reply;
 use super::serve::Service;
 use super::state::{Machine, Object};
+use super::{device, indicators};
 
 /// Largest page of every list. Source: the resource pages.
 const PAGE_MAX: usize = 10_000;
 
-const READERS: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
+pub(super) const READERS: &[&str] = &["Machine.Read.All", "Machine.ReadWrite.All"];
 
 /// Serves `/mde/api/…`; `path` is what follows `api`.
 pub(super) async fn serve(service: &Service, call: &Call, path: &[&str]) -> Served {
@@ -62,13 +62,16 @@ fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Resu
     match (call.method.as_str(), path) {
         ("GET", ["machines"]) => machines(service, call, caller),
         ("GET", ["machines", id]) => machine(service, call, caller, id),
-        ("POST", ["machines", id, "tags"]) => tag(service, call, caller, id),
+        ("POST", ["machines", id, "tags"]) => device::tag(service, call, caller, id),
+        ("POST", ["machines", id, "setdevicevalue"]) => device::set_value(service, call, caller, id),
+        ("POST", ["machines", id, "startinvestigation"]) => device::investigate(service, call, caller, id),
         ("POST", ["machines", id, action]) => match Kind::find(action) {
             Some(kind) => act(service, call, caller, (id, kind)),
             None => Err(query::unknown(path)),
         },
         ("GET", ["machineactions"]) => actions(service, call, caller),
         ("GET", ["machineactions", id]) => action(service, call, caller, id),
+        ("GET", ["machineactions", id, "getpackageuri"]) => device::package_link(service, call, caller, id),
         ("POST", ["machineactions", id, "cancel"]) => cancel(service, call, caller, id),
         ("GET", ["indicators"]) => indicators::list(service, call, caller),
         ("POST", ["indicators"]) => indicators::put(service, call, caller),
@@ -77,7 +80,7 @@ fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Resu
     }
 }
 
-fn no_machine(id: &str) -> Refusal {
+pub(super) fn no_machine(id: &str) -> Refusal {
     Refusal::missing("ResourceNotFound", format!("Machine {} was not found", shown(id)))
 }
 
@@ -133,42 +136,11 @@ fn machine(service: &Service, call: &Call, caller: &Caller, id: &str) -> Result<
     Ok(Reply::json(StatusCode::OK, &machine_body(call, machine)))
 }
 
-fn machine_body(call: &Call, machine: &Machine) -> Value {
+pub(super) fn machine_body(call: &Call, machine: &Machine) -> Value {
     let mut view = Object::new();
     view.insert("@odata.context".to_owned(), format!("{}/$metadata#Machines/$entity", call.base).into());
     view.extend(machine.view.iter().map(|(key, value)| (key.clone(), value.clone())));
     view.into()
-}
-
-/// `POST /machines/{id}/tags`.
-fn tag(service: &Service, call: &Call, caller: &Caller, id: &str) -> Result<Reply, Refusal> {
-    caller.may(&["Machine.ReadWrite.All"])?;
-    let body = body(&call.body)?;
-    let text = |name: &str| body.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
-    let lacks = |name: &str| {
-        Refusal::bad("MissingRequiredParameter", format!("The required parameter '{name}' is missing."))
-    };
-    let value = text("Value").ok_or_else(|| lacks("Value"))?;
-    let action = text("Action").ok_or_else(|| lacks("Action"))?;
-    let adds = match action.to_ascii_lowercase().as_str() {
-        "add" => true,
-        "remove" => false,
-        _ => return Err(Refusal::bad("InvalidInput", "Action is 'Add' or 'Remove'.")),
-    };
-    let mut state = service.state(call.now);
-    let machine = state.machines.get_mut(id).ok_or_else(|| no_machine(id))?;
-    let tags = machine.view.entry("machineTags").or_insert_with(|| json!([]));
-    if let Value::Array(tags) = tags {
-        let same = |tag: &Value| tag.as_str().is_some_and(|tag| tag.eq_ignore_ascii_case(value));
-        match (adds, tags.iter().any(same)) {
-            (true, false) => tags.push(value.into()),
-            (false, true) => tags.retain(|tag| !same(tag)),
-            (true, true) | (false, false) => {}
-        }
-    }
-    let effect = if adds { "addTag" } else { "removeTag" };
-    service.effect(call, effect, id).detail(json!({"tag": value})).write();
-    Ok(Reply::json(StatusCode::OK, &machine_body(call, machine)))
 }
 
 /// `POST /machines/{id}/isolate` and the other response actions.
@@ -182,7 +154,10 @@ fn act(service: &Service, call: &Call, caller: &Caller, (id, kind): (&str, Kind)
     let machine = state.machines.get(id).ok_or_else(|| no_machine(id))?;
     order.suits(machine.text("osPlatform"))?;
     let (name, reach) = (machine.text("computerDnsName").to_owned(), machine.reach);
-    let open = |action: &&Action| action.kind == kind && action.machine == id && action.status.is_open();
+    let open = |action: &&Action| {
+        let same = action.kind == kind && action.sha1 == order.sha1;
+        same && action.machine == id && action.status.is_open()
+    };
     if let Some(open) = state.actions.iter().find(open) {
         match service.rules.duplicates {
             Duplicates::Refused => {
@@ -219,7 +194,7 @@ fn actions(service: &Service, call: &Call, caller: &Caller) -> Result<Reply, Ref
     listed(call, "MachineActions", FIELDS, state.actions.iter().rev().map(Action::view))
 }
 
-fn no_action(id: &str) -> Refusal {
+pub(super) fn no_action(id: &str) -> Refusal {
     Refusal::missing("ResourceNotFound", format!("MachineAction {} was not found", shown(id)))
 }
 
@@ -234,10 +209,7 @@ fn action(service: &Service, call: &Call, caller: &Caller, id: &str) -> Result<R
 /// `POST /machineactions/{id}/cancel`.
 fn cancel(service: &Service, call: &Call, caller: &Caller, id: &str) -> Result<Reply, Refusal> {
     let body = body(&call.body)?;
-    let comment = body.get("Comment").and_then(Value::as_str).filter(|text| !text.is_empty());
-    let comment = comment.ok_or_else(|| {
-        Refusal::bad("MissingRequiredParameter", "The required parameter 'Comment' is missing.")
-    })?;
+    let comment = required(&body, "Comment")?;
     let mut state = service.state(call.now);
     let found = state.actions.iter_mut().find(|action| action.id == id);
     let action = found.ok_or_else(|| no_action(id))?;

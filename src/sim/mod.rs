@@ -21,6 +21,7 @@ mod app;
 mod call;
 mod cases;
 mod consent;
+mod device;
 mod fault;
 mod front;
 mod gateway;

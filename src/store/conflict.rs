@@ -29,7 +29,9 @@ pub(super) async fn in_the_way(
         return Ok(None);
     }
     // No time is later than that: of the same kind only what is under way counts.
-    if let Some(row) = find(tx, effect, (&effect.action, i64::MAX)).await? {
+    if effect.exclusive
+        && let Some(row) = find(tx, effect, (&effect.action, i64::MAX)).await?
+    {
         return Ok(Some(Intended::Elsewhere {
             key: row.try_get::<&str, _>(0)?.parse()?,
             run: read_run_id(row.try_get(1)?)?,

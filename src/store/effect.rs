@@ -46,6 +46,8 @@ pub struct NewEffect {
     pub limits: Option<ActionLimits>,
     /// Whether it takes something away from somebody.
     pub destructive: bool,
+    /// Whether no other of its kind may be under way on the target.
+    pub exclusive: bool,
     /// What undoes it, which must not be under way on the same target.
     pub opposite: Option<Opposite>,
     /// If people's leave is needed: the digest of what they said yes to.

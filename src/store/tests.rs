@@ -57,6 +57,7 @@ fn effect(run: RunId, number: u32) -> NewEffect {
         params_digest: ContentHash::of(b"{}"),
         limits: None,
         destructive: true,
+        exclusive: true,
         opposite: None,
         leave: None,
     }

@@ -40,6 +40,20 @@ kinds! {
     ReleaseDevice = "releaseDevice",
     /// Scans a device for malware.
     RunAntivirusScan = "runAntivirusScan",
+    /// Lets only programs run that Microsoft has signed.
+    RestrictAppExecution = "restrictAppExecution",
+    /// Lets all programs run again.
+    RemoveAppRestriction = "removeAppRestriction",
+    /// Gathers what an investigation of a device needs.
+    CollectInvestigationPackage = "collectInvestigationPackage",
+    /// Starts an automated investigation of a device.
+    InitiateInvestigation = "initiateInvestigation",
+    /// Stops a file and puts it in quarantine, on one device.
+    StopAndQuarantineFile = "stopAndQuarantineFile",
+    /// Stops a device's sensor for good.
+    OffboardDevice = "offboardDevice",
+    /// Says how much a device matters.
+    SetDeviceValue = "setDeviceValue",
     /// Puts a tag on a device.
     TagDevice = "tagDevice",
     /// Takes a tag off a device.
@@ -72,6 +86,13 @@ impl ActionKind {
             Self::IsolateDevice
             | Self::ReleaseDevice
             | Self::RunAntivirusScan
+            | Self::RestrictAppExecution
+            | Self::RemoveAppRestriction
+            | Self::CollectInvestigationPackage
+            | Self::InitiateInvestigation
+            | Self::StopAndQuarantineFile
+            | Self::OffboardDevice
+            | Self::SetDeviceValue
             | Self::TagDevice
             | Self::UntagDevice
             | Self::AddIndicator => Audience::Mde,
@@ -89,10 +110,17 @@ impl ActionKind {
         match self {
             Self::IsolateDevice
             | Self::ReleaseDevice
+            | Self::RestrictAppExecution
+            | Self::RemoveAppRestriction
+            | Self::InitiateInvestigation
+            | Self::StopAndQuarantineFile
+            | Self::OffboardDevice
             | Self::AddIndicator
             | Self::DisableUser
             | Self::RevokeSessions => Impact::Disruptive,
             Self::RunAntivirusScan
+            | Self::CollectInvestigationPackage
+            | Self::SetDeviceValue
             | Self::TagDevice
             | Self::UntagDevice
             | Self::UpdateIncident
@@ -107,7 +135,22 @@ impl ActionKind {
     pub const fn is_repeatable(self) -> bool {
         match self.impact() {
             Impact::Disruptive => false,
-            Impact::Record => !matches!(self, Self::RunAntivirusScan | Self::CommentIncident),
+            Impact::Record => !matches!(
+                self,
+                Self::RunAntivirusScan | Self::CollectInvestigationPackage | Self::CommentIncident
+            ),
         }
+    }
+
+    /// Whether people have to approve each call of it: nothing takes it back.
+    #[must_use]
+    pub const fn needs_approval(self) -> bool {
+        matches!(self, Self::OffboardDevice)
+    }
+
+    /// Whether one of it on a target says nothing about another: two files on a device are two matters.
+    #[must_use]
+    pub const fn is_manifold(self) -> bool {
+        matches!(self, Self::StopAndQuarantineFile)
     }
 }

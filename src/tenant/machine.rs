@@ -117,12 +117,24 @@ pub struct MachineAction {
     /// What they said; huntbook's own carry its marker.
     #[serde(default)]
     pub requestor_comment: Option<String>,
+    /// The file it is about, if it is about one.
+    #[serde(default)]
+    pub related_file_info: Option<FileInfo>,
     /// When it was asked for.
     #[serde(default)]
     pub creation_date_time_utc: Option<Timestamp>,
     /// When it last changed.
     #[serde(default, alias = "lastUpdateTimeUtc")]
     pub last_update_date_time_utc: Option<Timestamp>,
+}
+
+/// A file that a response action is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileInfo {
+    /// A hash of it.
+    #[serde(default)]
+    pub file_identifier: Option<String>,
 }
 
 /// Null like none.

@@ -37,10 +37,10 @@ pub use credential::{Credential, CredentialError};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use indicator::{IndicatorError, IndicatorValue};
 pub use kind::{ActionKind, Impact};
-pub use machine::{ActionStatus, Machine, MachineAction};
+pub use machine::{ActionStatus, FileInfo, Machine, MachineAction};
 pub use operation::{
-    AlertPatch, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType, Operation, Receipt,
-    RemoteState, ScanType,
+    AlertPatch, DeviceValue, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
+    Operation, Receipt, RemoteState, ScanType,
 };
 pub use permission::Permission;
 pub use query::{
@@ -51,7 +51,7 @@ pub use token::Audience;
 pub use user::User;
 
 use crate::http::Gate;
-use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, UserId, Wanted};
+use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, Secret, UserId, Wanted};
 
 /// One directory tenant, as huntbook uses it.
 ///
@@ -136,6 +136,14 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
         device: &DeviceId,
         since: jiff::Timestamp,
     ) -> Result<Vec<MachineAction>, TenantError>;
+
+    /// Returns the link to the package that a device's action has gathered, once it has; nothing before. The link
+    /// is short-lived, and whoever has it has the package.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be told.
+    async fn package(&self, id: &MachineActionId) -> Result<Option<Secret>, TenantError>;
 
     /// Returns the action of a device that does the same as `operation`, by us or by somebody else, if it is under
     /// way or done and nothing has undone it since; nothing for what is no action of a device.

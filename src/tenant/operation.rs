@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ActionKind, IndicatorValue};
 use crate::model::{
     AlertId, AlertSeverity, AlertStatus, Classification, Determination, DeviceId, IncidentId, IncidentStatus,
-    MachineActionId, UserId,
+    MachineActionId, Sha1, UserId,
 };
 
 /// How much of a device is cut off.
@@ -29,6 +29,17 @@ pub enum ScanType {
     Quick,
     /// All files.
     Full,
+}
+
+/// How much a device matters to the business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceValue {
+    /// Little.
+    Low,
+    /// As most.
+    Normal,
+    /// Much.
+    High,
 }
 
 /// What an indicator looks at.
@@ -154,6 +165,57 @@ pub enum Operation {
         /// Why.
         comment: String,
     },
+    /// Lets only programs run that Microsoft has signed.
+    RestrictAppExecution {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        comment: String,
+    },
+    /// Lets all programs run again.
+    RemoveAppRestriction {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        comment: String,
+    },
+    /// Gathers what an investigation of a device needs.
+    CollectInvestigationPackage {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        comment: String,
+    },
+    /// Starts an automated investigation of a device.
+    InitiateInvestigation {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        comment: String,
+    },
+    /// Stops a file where it runs and puts it in quarantine, on one device.
+    StopAndQuarantineFile {
+        /// The device.
+        device: DeviceId,
+        /// The file.
+        sha1: Sha1,
+        /// Why.
+        comment: String,
+    },
+    /// Stops a device's sensor for good: nothing brings it back from here.
+    OffboardDevice {
+        /// The device.
+        device: DeviceId,
+        /// Why.
+        comment: String,
+    },
+    /// Says how much a device matters.
+    SetDeviceValue {
+        /// The device.
+        device: DeviceId,
+        /// How much.
+        value: DeviceValue,
+    },
     /// Puts a tag on a device.
     TagDevice {
         /// The device.
@@ -212,6 +274,13 @@ impl Operation {
             Self::IsolateDevice { .. } => ActionKind::IsolateDevice,
             Self::ReleaseDevice { .. } => ActionKind::ReleaseDevice,
             Self::RunAntivirusScan { .. } => ActionKind::RunAntivirusScan,
+            Self::RestrictAppExecution { .. } => ActionKind::RestrictAppExecution,
+            Self::RemoveAppRestriction { .. } => ActionKind::RemoveAppRestriction,
+            Self::CollectInvestigationPackage { .. } => ActionKind::CollectInvestigationPackage,
+            Self::InitiateInvestigation { .. } => ActionKind::InitiateInvestigation,
+            Self::StopAndQuarantineFile { .. } => ActionKind::StopAndQuarantineFile,
+            Self::OffboardDevice { .. } => ActionKind::OffboardDevice,
+            Self::SetDeviceValue { .. } => ActionKind::SetDeviceValue,
             Self::TagDevice { .. } => ActionKind::TagDevice,
             Self::UntagDevice { .. } => ActionKind::UntagDevice,
             Self::AddIndicator(_) => ActionKind::AddIndicator,

@@ -93,7 +93,12 @@ impl ActionKind {
         let roles: &[&str] = match self {
             Self::IsolateDevice | Self::ReleaseDevice => &["Machine.Isolate"],
             Self::RunAntivirusScan => &["Machine.Scan"],
-            Self::TagDevice | Self::UntagDevice => &["Machine.ReadWrite.All"],
+            Self::RestrictAppExecution | Self::RemoveAppRestriction => &["Machine.RestrictExecution"],
+            Self::CollectInvestigationPackage => &["Machine.CollectForensics"],
+            Self::InitiateInvestigation => &["Alert.ReadWrite.All"],
+            Self::StopAndQuarantineFile => &["Machine.StopAndQuarantine"],
+            Self::OffboardDevice => &["Machine.Offboard"],
+            Self::SetDeviceValue | Self::TagDevice | Self::UntagDevice => &["Machine.ReadWrite.All"],
             Self::AddIndicator => &["Ti.ReadWrite", "Ti.ReadWrite.All"],
             Self::DisableUser => &["User.EnableDisableAccount.All", "User.ReadWrite.All"],
             Self::RevokeSessions => &["User.RevokeSessions.All", "User.ReadWrite.All"],
@@ -105,6 +110,13 @@ impl ActionKind {
             Self::IsolateDevice
             | Self::ReleaseDevice
             | Self::RunAntivirusScan
+            | Self::RestrictAppExecution
+            | Self::RemoveAppRestriction
+            | Self::CollectInvestigationPackage
+            | Self::InitiateInvestigation
+            | Self::StopAndQuarantineFile
+            | Self::OffboardDevice
+            | Self::SetDeviceValue
             | Self::TagDevice
             | Self::UntagDevice
             | Self::AddIndicator

@@ -241,6 +241,7 @@ async fn old_run(store: &Store, clock: &ManualClock) -> Result<(), huntbook::sto
         params_digest: ContentHash::of(b"{}"),
         limits: None,
         destructive: false,
+        exclusive: true,
         opposite: None,
         leave: None,
     };

@@ -152,6 +152,7 @@ pub(crate) fn effect(run: RunId, target: &str) -> NewEffect {
         params_digest: ContentHash::of(b"{}"),
         limits: None,
         destructive: true,
+        exclusive: true,
         opposite: None,
         leave: None,
     }

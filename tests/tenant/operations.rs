@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use huntbook::http::{Applied, Gate, Open, Retry};
 use huntbook::model::{AlertSeverity, MachineActionId, Term};
 use huntbook::tenant::{
-    ActionKind, ActionStatus, HuntingApi, Impact, IncidentPatch, Indicator, IndicatorAction, IndicatorType,
-    IndicatorValue, IsolationType, Operation, Receipt, RemoteState, ScanType, Tenant as _, TenantError,
+    ActionKind, ActionStatus, DeviceValue, HuntingApi, Impact, IncidentPatch, Indicator, IndicatorAction,
+    IndicatorType, IndicatorValue, IsolationType, Operation, Receipt, RemoteState, ScanType, Tenant as _,
+    TenantError,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -94,6 +95,44 @@ async fn every_operation_sends_the_documented_request() {
     let done = (201, action(DEVICE, "Succeeded"));
     check(scan, done, &machines("runAntiVirusScan"), json!({"Comment": "why", "ScanType": "Quick"}), Done)
         .await;
+    let plain = json!({"Comment": "why"});
+    let comment = || "why".to_owned();
+    let sha1 = "3395856ce81f2b7382dee72602f798b642f14140";
+    let all = [
+        (
+            Operation::RestrictAppExecution { device: device(), comment: comment() },
+            "restrictCodeExecution",
+            plain.clone(),
+        ),
+        (
+            Operation::RemoveAppRestriction { device: device(), comment: comment() },
+            "unrestrictCodeExecution",
+            plain.clone(),
+        ),
+        (
+            Operation::CollectInvestigationPackage { device: device(), comment: comment() },
+            "collectInvestigationPackage",
+            plain.clone(),
+        ),
+        (
+            Operation::StopAndQuarantineFile {
+                device: device(),
+                sha1: sha1.parse().unwrap(),
+                comment: comment(),
+            },
+            "StopAndQuarantineFile",
+            json!({"Comment": "why", "Sha1": sha1}),
+        ),
+        (Operation::OffboardDevice { device: device(), comment: comment() }, "offboard", plain.clone()),
+    ];
+    for (operation, tail, body) in all {
+        check(operation, queued(), &machines(tail), body, Pending).await;
+    }
+    let investigation = (201, json!({"id": "63004", "state": "Running", "machineId": DEVICE}));
+    let investigate = Operation::InitiateInvestigation { device: device(), comment: comment() };
+    check(investigate, investigation, &machines("startInvestigation"), plain, Done).await;
+    let value = Operation::SetDeviceValue { device: device(), value: DeviceValue::High };
+    check(value, machine(), &machines("setDeviceValue"), json!({"DeviceValue": "High"}), Done).await;
     let tag = Operation::TagDevice { device: device(), tag: "x".to_owned() };
     check(tag, machine(), &machines("tags"), json!({"Value": "x", "Action": "Add"}), Done).await;
     let untag = Operation::UntagDevice { device: device(), tag: "x".to_owned() };
@@ -184,6 +223,55 @@ async fn the_same_action_stands_for_ours_if_it_is_there() {
     under_way(body, json!([failed, scan])).await.unwrap_err();
 }
 
+/// Stops the file whose SHA-1 is forty of one digit.
+fn quarantine(digit: &str) -> Operation {
+    Operation::StopAndQuarantineFile {
+        device: DEVICE.parse().unwrap(),
+        sha1: digit.repeat(40).parse().unwrap(),
+        comment: "why".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn another_file_under_way_is_not_ours() {
+    for (theirs, found) in [("A", true), ("b", false)] {
+        let server = Server::tenant(move |seen| match seen.method.as_str() {
+            "POST" => Reply::json(
+                400,
+                &json!({"error": {"code": "BadRequest", "message": "Action is already in progress"}}),
+            ),
+            _ => {
+                let mut one = action(DEVICE, "Pending");
+                one["type"] = "StopAndQuarantineFile".into();
+                one["relatedFileInfo"] =
+                    json!({"fileIdentifier": theirs.repeat(40), "fileIdentifierType": "Sha1"});
+                Reply::json(200, &json!({"value": [one]}))
+            }
+        })
+        .await;
+        let (tenant, _clock) = server.client();
+        let receipt = tenant.apply(&quarantine("a"), &Open).await;
+        assert_eq!(receipt.is_ok(), found, "{receipt:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_link_to_a_package_is_there_once_it_is_made_and_is_never_shown() {
+    let link = "https://packages.example/safedownload/p.zip?token=canary-token";
+    for (status, body, expect) in [
+        (200, json!({"value": format!("\"{link}\"")}), Some(link)),
+        (200, json!({"value": link}), Some(link)),
+        (404, json!({"error": {"code": "ResourceNotFound", "message": "not yet"}}), None),
+    ] {
+        let server = Server::tenant(move |_| Reply::json(status, &body)).await;
+        let (tenant, _clock) = server.client();
+        let found = tenant.package(&ACTION.parse().unwrap()).await.unwrap();
+        assert_eq!(found.as_ref().map(|link| link.expose()), expect);
+        assert!(!format!("{found:?}").contains("canary"));
+        assert_eq!(server.calls()[0].line(), format!("GET /api/machineactions/{ACTION}/getPackageUri"));
+    }
+}
+
 #[tokio::test]
 async fn an_unsupported_action_is_refused_for_good() {
     let server = Server::tenant(|_| {
@@ -237,6 +325,11 @@ async fn what_can_hurt_is_never_sent_again_in_doubt() {
     let all = [
         isolate(),
         Operation::ReleaseDevice { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
+        Operation::RestrictAppExecution { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
+        Operation::RemoveAppRestriction { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
+        Operation::InitiateInvestigation { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
+        quarantine("a"),
+        Operation::OffboardDevice { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
         Operation::AddIndicator(indicator()),
         Operation::DisableUser { user: user() },
         Operation::RevokeSessions { user: user() },

@@ -10,9 +10,9 @@ use huntbook::sim::{
     Apply, CannedHunter, Duplicates, Fault, HuntColumn, HuntTable, RetryAfterAs, Sim, SimApp, SimOptions,
 };
 use huntbook::tenant::{
-    ActionKind, ActionStatus, AlertPatch, Audience, Client, ClientOptions, EndpointOverrides, HuntLimits,
-    HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType,
-    IndicatorValue, IsolationType, Operation, RemoteState, ScanType, Tenant as _, TenantError,
+    ActionKind, ActionStatus, AlertPatch, Audience, Client, ClientOptions, DeviceValue, EndpointOverrides,
+    HuntLimits, HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction,
+    IndicatorType, IndicatorValue, IsolationType, Operation, RemoteState, ScanType, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -103,6 +103,35 @@ fn operations() -> Vec<(Operation, String)> {
             Operation::RunAntivirusScan { device: device(), scan_type, comment: comment() },
             of_device("runAntiVirusScan"),
         ),
+        (
+            Operation::RestrictAppExecution { device: device(), comment: comment() },
+            of_device("restrictCodeExecution"),
+        ),
+        (
+            Operation::RemoveAppRestriction { device: device(), comment: comment() },
+            of_device("unrestrictCodeExecution"),
+        ),
+        (
+            Operation::CollectInvestigationPackage { device: device(), comment: comment() },
+            of_device("collectInvestigationPackage"),
+        ),
+        (
+            Operation::InitiateInvestigation { device: device(), comment: comment() },
+            of_device("startInvestigation"),
+        ),
+        (
+            Operation::StopAndQuarantineFile {
+                device: device(),
+                sha1: "a".repeat(40).parse().unwrap(),
+                comment: comment(),
+            },
+            of_device("stopAndQuarantineFile"),
+        ),
+        (Operation::OffboardDevice { device: device(), comment: comment() }, of_device("offboard")),
+        (
+            Operation::SetDeviceValue { device: device(), value: DeviceValue::High },
+            of_device("setDeviceValue"),
+        ),
         (Operation::TagDevice { device: device(), tag: "seen".to_owned() }, of_device("addTag")),
         (Operation::UntagDevice { device: device(), tag: "seen".to_owned() }, of_device("removeTag")),
         (Operation::AddIndicator(indicator), "putIndicator".to_owned()),
@@ -121,7 +150,23 @@ fn operations() -> Vec<(Operation, String)> {
 }
 
 #[tokio::test]
+async fn a_package_is_there_when_it_is_gathered() {
+    let world = World::start(|_| {}).await;
+    let collect = Operation::CollectInvestigationPackage {
+        device: DEVICE.parse().unwrap(),
+        comment: "hb:1 why".to_owned(),
+    };
+    let id = world.tenant.apply(&collect, &Open).await.unwrap().remote_id.unwrap();
+    assert!(world.tenant.package(&id).await.unwrap().is_none());
+    world.clock.advance(SignedDuration::from_secs(30));
+    let link = world.tenant.package(&id).await.unwrap().unwrap();
+    assert!(link.expose().starts_with(world.sim.url()), "the quotes are gone");
+}
+
+#[tokio::test]
 async fn every_operation_has_its_effect_once() {
+    let kinds: Vec<ActionKind> = operations().iter().map(|(operation, _effect)| operation.kind()).collect();
+    assert_eq!(kinds, ActionKind::ALL);
     let world = World::start(|_| {}).await;
     for (operation, effect) in operations() {
         let before = world.effects().len();

@@ -7,11 +7,11 @@ use super::pages::{End, More};
 use super::users::DONE;
 use super::{Asked, Call, Change, Client, Kind, asked, with_json};
 use crate::diag::Chain;
-use crate::http::Request;
-use crate::model::{AlertSeverity, DeviceId, MachineActionId, Term};
+use crate::http::{Address, Request};
+use crate::model::{AlertSeverity, DeviceId, MachineActionId, Secret, Sha1, Term};
 use crate::tenant::{
-    ActionStatus, Audience, Indicator, IsolationType, Machine, MachineAction, Operation, Receipt, Refused,
-    RemoteState, ScanType, TenantError, permission,
+    ActionStatus, Audience, DeviceValue, Indicator, Machine, MachineAction, Operation, Receipt, Refused,
+    RemoteState, TenantError, permission,
 };
 use crate::text::encode::odata;
 
@@ -20,6 +20,9 @@ const ACTION: Asked =
     Asked { operation: "machineAction", roles: permission::DEVICES.roles, kind: Kind::Plain };
 const ACTIONS: Asked =
     Asked { operation: "machineActions", roles: permission::DEVICES.roles, kind: Kind::Plain };
+
+pub(super) const PACKAGE: Asked =
+    Asked { operation: "package", roles: permission::DEVICES.roles, kind: Kind::Plain };
 
 /// Most pages of a device's actions. A page holds up to 10,000, a device has a handful a day.
 const ACTION_PAGES_MAX: usize = 20;
@@ -37,12 +40,8 @@ pub(super) enum TagChange {
 
 impl Client {
     /// Asks for a response action. The answer must name the device meant.
-    pub(super) async fn respond(
-        &self,
-        change: &Change<'_>,
-        device: &DeviceId,
-        response: Response,
-    ) -> Result<Receipt, TenantError> {
+    pub(super) async fn respond(&self, change: &Change<'_>) -> Result<Receipt, TenantError> {
+        let (device, response) = Response::of(change).expect("`apply` sends response actions this way");
         let address = self.address(change, response.route, &[device.as_str()])?;
         let request = with_json(asked(change), Request::post(address), &response.body)?;
         let answer = match self.send(&Call::write(change, request)).await {
@@ -74,6 +73,32 @@ impl Client {
         Ok(Receipt { remote_id: Some(action.id), state })
     }
 
+    /// Starts an automated investigation. It goes on by itself, and has its own kind of id.
+    pub(super) async fn investigate(
+        &self,
+        change: &Change<'_>,
+        device: &DeviceId,
+        comment: &str,
+    ) -> Result<Receipt, TenantError> {
+        let address = self.address(change, "api/machines/{id}/startInvestigation", &[device.as_str()])?;
+        let request = with_json(asked(change), Request::post(address), &json!({"Comment": comment}))?;
+        let answer = self.send(&Call::write(change, request)).await?;
+        let started: Investigation = decode(asked(change), &answer.body)?;
+        same_device(device, &started.machine_id)?;
+        Ok(DONE)
+    }
+
+    /// Says how much a device matters.
+    pub(super) async fn set_device_value(
+        &self,
+        change: &Change<'_>,
+        device: &DeviceId,
+        value: DeviceValue,
+    ) -> Result<Receipt, TenantError> {
+        let address = self.address(change, "api/machines/{id}/setDeviceValue", &[device.as_str()])?;
+        self.set_on_device((change, device), address, &json!({"DeviceValue": value})).await
+    }
+
     /// Adds or removes one tag; the service merges.
     pub(super) async fn set_tag(
         &self,
@@ -87,8 +112,17 @@ impl Client {
             TagChange::Add => "Add",
             TagChange::Remove => "Remove",
         };
-        let body = json!({"Value": tag, "Action": action});
-        let request = with_json(asked(change), Request::post(address), &body)?;
+        self.set_on_device((change, device), address, &json!({"Value": tag, "Action": action})).await
+    }
+
+    /// Changes what is noted of a device. The answer, if there is one, must be that device.
+    async fn set_on_device(
+        &self,
+        (change, device): (&Change<'_>, &DeviceId),
+        address: Address,
+        body: &Value,
+    ) -> Result<Receipt, TenantError> {
+        let request = with_json(asked(change), Request::post(address), body)?;
         let answer = self.send(&Call::write(change, request)).await?;
         if answer.body.is_empty() {
             return Ok(DONE);
@@ -122,12 +156,14 @@ impl Client {
     pub(super) async fn find_in_force(
         &self,
         device: &DeviceId,
-        response: &Response,
+        response: &Response<'_>,
     ) -> Result<Option<MachineAction>, TenantError> {
         let since = self.clock.now().saturating_sub(IN_FORCE_WITHIN).unwrap_or(Timestamp::MIN);
         let actions = self.list_machine_actions(device, since).await?;
         let related = |action: &MachineAction| {
-            response.kinds.contains(&action.kind.as_str()) && same_device(device, &action.machine_id).is_ok()
+            response.kinds.contains(&action.kind.as_str())
+                && same_device(device, &action.machine_id).is_ok()
+                && response.is_about(action)
         };
         let newest = actions.into_iter().filter(related).max_by_key(|action| action.creation_date_time_utc);
         let stands = |action: &MachineAction| {
@@ -147,6 +183,28 @@ impl Client {
         let address = self.at(Audience::Mde, ACTION, "api/machineactions/{id}", &[id.as_str()])?;
         let answer = self.send(&Call::read(Audience::Mde, ACTION, Request::get(address))).await?;
         decode(ACTION, &answer.body)
+    }
+
+    /// A link that a finished action has left. The service puts it into one more pair of quotes at times.
+    pub(super) async fn get_link(
+        &self,
+        asked: Asked,
+        route: &str,
+        id: &MachineActionId,
+    ) -> Result<Option<Secret>, TenantError> {
+        #[derive(serde::Deserialize)]
+        struct Link {
+            value: Secret,
+        }
+        let address = self.at(Audience::Mde, asked, route, &[id.as_str()])?;
+        match self.send(&Call::read(Audience::Mde, asked, Request::get(address))).await {
+            Ok(answer) => {
+                let Link { value } = decode(asked, &answer.body)?;
+                Ok(Some(Secret::new(value.expose().trim_matches('"').to_owned())))
+            }
+            Err(error) if error.refused().is_some_and(|refused| refused.status == 404) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// One action that cannot be read fails the list: "none is under way" must be true.
@@ -186,44 +244,78 @@ pub(super) fn decode<T: serde::de::DeserializeOwned>(asked: Asked, body: &[u8]) 
     serde_json::from_slice(body).map_err(|source| TenantError::Shape { operation: asked.operation, source })
 }
 
+/// What the start of an investigation is answered with.
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Investigation {
+    machine_id: DeviceId,
+}
+
 /// Route and body of a response action, in the exact case of the pages: the API's keys are
 /// case-sensitive.
-pub(super) struct Response {
+pub(super) struct Response<'o> {
     route: &'static str,
     body: Value,
     /// Its own kind of action as the API spells it, then the kind that undoes it.
     kinds: &'static [&'static str],
+    /// The file it is about.
+    file: Option<&'o Sha1>,
 }
 
-impl Response {
+impl<'o> Response<'o> {
     /// The device and the response action of an operation, if it is one.
-    pub(super) fn of(operation: &Operation) -> Option<(&DeviceId, Self)> {
-        match operation {
+    pub(super) fn of(operation: &'o Operation) -> Option<(&'o DeviceId, Self)> {
+        let (device, route, kinds, body): (_, _, &[&str], _) = match operation {
             Operation::IsolateDevice { device, isolation_type, comment } => {
-                Some((device, Self::isolate(*isolation_type, comment)))
+                let body = json!({"Comment": comment, "IsolationType": isolation_type});
+                (device, "api/machines/{id}/isolate", &["Isolate", "Unisolate"], body)
             }
-            Operation::ReleaseDevice { device, comment } => Some((device, Self::release(comment))),
+            Operation::ReleaseDevice { device, comment } => {
+                (device, "api/machines/{id}/unisolate", &["Unisolate", "Isolate"], only(comment))
+            }
             Operation::RunAntivirusScan { device, scan_type, comment } => {
-                Some((device, Self::scan(*scan_type, comment)))
+                let body = json!({"Comment": comment, "ScanType": scan_type});
+                (device, "api/machines/{id}/runAntiVirusScan", &["RunAntiVirusScan"], body)
             }
+            Operation::RestrictAppExecution { device, comment } => {
+                let kinds = &["RestrictCodeExecution", "UnrestrictCodeExecution"];
+                (device, "api/machines/{id}/restrictCodeExecution", kinds, only(comment))
+            }
+            Operation::RemoveAppRestriction { device, comment } => {
+                let kinds = &["UnrestrictCodeExecution", "RestrictCodeExecution"];
+                (device, "api/machines/{id}/unrestrictCodeExecution", kinds, only(comment))
+            }
+            Operation::CollectInvestigationPackage { device, comment } => {
+                let route = "api/machines/{id}/collectInvestigationPackage";
+                (device, route, &["CollectInvestigationPackage"], only(comment))
+            }
+            Operation::StopAndQuarantineFile { device, sha1, comment } => {
+                let body = json!({"Comment": comment, "Sha1": sha1});
+                (device, "api/machines/{id}/StopAndQuarantineFile", &["StopAndQuarantineFile"], body)
+            }
+            Operation::OffboardDevice { device, comment } => {
+                (device, "api/machines/{id}/offboard", &["Offboard"], only(comment))
+            }
+            _ => return None,
+        };
+        let file = match operation {
+            Operation::StopAndQuarantineFile { sha1, .. } => Some(sha1),
             _ => None,
-        }
+        };
+        Some((device, Self { route, body, kinds, file }))
     }
 
-    pub(super) fn isolate(isolation_type: IsolationType, comment: &str) -> Self {
-        let body = json!({"Comment": comment, "IsolationType": isolation_type});
-        Self { route: "api/machines/{id}/isolate", body, kinds: &["Isolate", "Unisolate"] }
+    /// Whether an action is about the same file, if this is about a file.
+    fn is_about(&self, action: &MachineAction) -> bool {
+        let Some(file) = self.file else { return true };
+        let hash = action.related_file_info.as_ref().and_then(|info| info.file_identifier.as_deref());
+        hash.is_some_and(|hash| hash.eq_ignore_ascii_case(file.as_str()))
     }
+}
 
-    pub(super) fn release(comment: &str) -> Self {
-        let body = json!({"Comment": comment});
-        Self { route: "api/machines/{id}/unisolate", body, kinds: &["Unisolate", "Isolate"] }
-    }
-
-    pub(super) fn scan(scan_type: ScanType, comment: &str) -> Self {
-        let body = json!({"Comment": comment, "ScanType": scan_type});
-        Self { route: "api/machines/{id}/runAntiVirusScan", body, kinds: &["RunAntiVirusScan"] }
-    }
+/// The body of an action that has nothing to say but why.
+fn only(comment: &str) -> Value {
+    json!({"Comment": comment})
 }
 
 /// Whether the API refuses because the same is under way. The code is documented for live response,

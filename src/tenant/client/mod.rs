@@ -16,7 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use self::devices::{Response, TagChange};
+use self::devices::{PACKAGE, Response, TagChange};
 use super::cloud::{Cloud, EndpointOverrides, Endpoints};
 use super::envelope::{Asked, Kind};
 use super::exchange::SignIn;
@@ -319,14 +319,19 @@ impl Tenant for Client {
     async fn apply(&self, operation: &Operation, gate: &dyn Gate) -> Result<Receipt, TenantError> {
         let change = &Change { operation, gate };
         match operation {
-            Operation::IsolateDevice { device, isolation_type, comment } => {
-                self.respond(change, device, Response::isolate(*isolation_type, comment)).await
+            Operation::IsolateDevice { .. }
+            | Operation::ReleaseDevice { .. }
+            | Operation::RunAntivirusScan { .. }
+            | Operation::RestrictAppExecution { .. }
+            | Operation::RemoveAppRestriction { .. }
+            | Operation::CollectInvestigationPackage { .. }
+            | Operation::StopAndQuarantineFile { .. }
+            | Operation::OffboardDevice { .. } => self.respond(change).await,
+            Operation::InitiateInvestigation { device, comment } => {
+                self.investigate(change, device, comment).await
             }
-            Operation::ReleaseDevice { device, comment } => {
-                self.respond(change, device, Response::release(comment)).await
-            }
-            Operation::RunAntivirusScan { device, scan_type, comment } => {
-                self.respond(change, device, Response::scan(*scan_type, comment)).await
+            Operation::SetDeviceValue { device, value } => {
+                self.set_device_value(change, device, *value).await
             }
             Operation::TagDevice { device, tag } => self.set_tag(change, device, tag, TagChange::Add).await,
             Operation::UntagDevice { device, tag } => {
@@ -347,6 +352,10 @@ impl Tenant for Client {
 
     async fn machine_action(&self, id: &MachineActionId) -> Result<MachineAction, TenantError> {
         self.get_machine_action(id).await
+    }
+
+    async fn package(&self, id: &MachineActionId) -> Result<Option<Secret>, TenantError> {
+        self.get_link(PACKAGE, "api/machineactions/{id}/getPackageUri", id).await
     }
 
     async fn machine_actions(

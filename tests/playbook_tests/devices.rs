@@ -1,0 +1,77 @@
+//! Tests of playbooks with each of the actions on devices.
+
+use std::fs;
+
+use crate::{HEAD, PLAYBOOK, ends, huntbook, project};
+
+/// Plays tests of the playbook with these actions in place of its own; they must end with `code`.
+#[track_caller]
+fn plays(actions: &str, tests: &str, code: i32) -> String {
+    let dir = project("");
+    let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    let (head, rest) = PLAYBOOK.split_once("actions:").unwrap();
+    let tail = &rest[rest.find("notify:").unwrap()..];
+    let head = head.replace("maxActions: {perRun: 2}, ", "");
+    put("playbooks/writes.yaml", &format!("{head}actions:\n{actions}{tail}"));
+    put("playbooks/writes.test.yaml", &format!("{HEAD}{tests}"));
+    ends(&huntbook(dir.path(), &["test"]), code)
+}
+
+const DEVICE: &str = "device: \"{{row.DeviceId}}\", comment: \"{{row.Files}} files\"";
+
+#[test]
+fn each_action_on_a_device_is_taken_with_its_own_request() {
+    let kinds = [
+        ("restrictAppExecution", "restrictCodeExecution"),
+        ("collectInvestigationPackage", "collectInvestigationPackage"),
+        ("initiateInvestigation", "startInvestigation"),
+        ("releaseDevice", "unisolate"),
+    ];
+    let mut actions: String = kinds.map(|(kind, _)| format!("  - {kind}: {{{DEVICE}}}\n")).concat();
+    actions.push_str("  - setDeviceValue: {device: \"{{row.DeviceId}}\", value: high}\n");
+    let mut expect = "    expect:\n      acted:\n".to_owned();
+    let mut requests = "      requests:\n".to_owned();
+    let paths = kinds.into_iter().chain([("setDeviceValue", "setDeviceValue")]);
+    for (kind, path) in paths {
+        for device in ["wks-1", "wks-2"] {
+            expect.push_str(&format!("        - {{id: {kind}, device: {device}.contoso.example}}\n"));
+        }
+        requests.push_str(&format!("        - {{method: POST, path: /api/machines/*/{path}, count: 2}}\n"));
+    }
+    plays(&actions, &format!("  - name: takes all of them\n{expect}{requests}"), 0);
+    plays(
+        &format!("  - removeAppRestriction: {{{DEVICE}}}\n"),
+        "  - name: takes it\n    expect: {acted: [{id: removeAppRestriction}, {id: removeAppRestriction}]}\n",
+        0,
+    );
+}
+
+#[test]
+fn two_files_on_one_device_are_two_matters_and_the_same_file_is_one() {
+    let quarantine = |id: &str, digit: &str| {
+        let sha1 = digit.repeat(40);
+        format!("  - {{id: {id}, stopAndQuarantineFile: {{sha1: \"{sha1}\", {DEVICE}}}}}\n")
+    };
+    plays(
+        &[quarantine("one", "a"), quarantine("other", "b"), quarantine("again", "A")].concat(),
+        "  - name: each file once\n    expect:\n      acted: 4\n      \
+         skipped: [{id: again, reason: already}, {id: again, reason: already}, {device: dc-3.contoso.example, id: one}, {device: dc-3.contoso.example, id: other}, {device: dc-3.contoso.example, id: again}]\n",
+        0,
+    );
+}
+
+#[test]
+fn a_device_is_offboarded_only_if_people_approve() {
+    let offboard = format!("    offboardDevice: {{{DEVICE}}}\n");
+    let out = plays(&format!("  - id: off\n{offboard}"), "  - name: x\n    expect: {acted: 0}\n", 78);
+    assert!(out.contains("cannot be taken back: people approve each call"), "{out}");
+    plays(
+        &format!(
+            "  - id: off\n    if: row.DeviceName.starts_with(\"wks-1\")\n    approval: {{channel: approvals}}\n{offboard}"
+        ),
+        "  - name: when the lead says yes\n    given: {approvals: {off: {decision: approve, by: soc-lead}}}\n    \
+         expect: {acted: [{id: off, device: wks-1.contoso.example}]}\n  \
+         - name: not before\n    expect: {run: waiting, pendingApproval: 1, acted: 0, requests: [{path: /api/machines/*/offboard, count: 0}]}\n",
+        0,
+    );
+}
