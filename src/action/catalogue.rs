@@ -111,13 +111,7 @@ impl ActionKind {
             }
             Self::TagDevice => Spec { undo: Some(Self::UntagDevice), ..tag() },
             Self::UntagDevice => Spec { undo: Some(Self::TagDevice), ..tag() },
-            Self::AddIndicator => Spec {
-                endpoint: "POST /api/indicators",
-                beside: &[],
-                target: TargetKind::Indicator,
-                undo: None,
-                remote: Remote::AtOnce,
-            },
+            Self::AddIndicator => case("POST /api/indicators", TargetKind::Indicator),
             Self::DisableUser => Spec { beside: &[permission::USERS], ..user("PATCH /v1.0/users/{id}") },
             Self::RevokeSessions => user("POST /v1.0/users/{id}/revokeSignInSessions"),
             Self::UpdateIncident => case("PATCH /v1.0/security/incidents/{id}", TargetKind::Incident),

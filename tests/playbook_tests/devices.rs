@@ -1,5 +1,6 @@
 //! Tests of playbooks with each of the actions on devices.
 
+use std::fmt::Write as _;
 use std::fs;
 
 use crate::{HEAD, PLAYBOOK, ends, huntbook, project};
@@ -10,9 +11,9 @@ fn plays(actions: &str, tests: &str, code: i32) -> String {
     let dir = project("");
     let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     let (head, rest) = PLAYBOOK.split_once("actions:").unwrap();
-    let tail = &rest[rest.find("notify:").unwrap()..];
+    let (_own, tail) = rest.split_once("notify:").unwrap();
     let head = head.replace("maxActions: {perRun: 2}, ", "");
-    put("playbooks/writes.yaml", &format!("{head}actions:\n{actions}{tail}"));
+    put("playbooks/writes.yaml", &format!("{head}actions:\n{actions}notify:{tail}"));
     put("playbooks/writes.test.yaml", &format!("{HEAD}{tests}"));
     ends(&huntbook(dir.path(), &["test"]), code)
 }
@@ -34,9 +35,9 @@ fn each_action_on_a_device_is_taken_with_its_own_request() {
     let paths = kinds.into_iter().chain([("setDeviceValue", "setDeviceValue")]);
     for (kind, path) in paths {
         for device in ["wks-1", "wks-2"] {
-            expect.push_str(&format!("        - {{id: {kind}, device: {device}.contoso.example}}\n"));
+            writeln!(expect, "        - {{id: {kind}, device: {device}.contoso.example}}").unwrap();
         }
-        requests.push_str(&format!("        - {{method: POST, path: /api/machines/*/{path}, count: 2}}\n"));
+        writeln!(requests, "        - {{method: POST, path: /api/machines/*/{path}, count: 2}}").unwrap();
     }
     plays(&actions, &format!("  - name: takes all of them\n{expect}{requests}"), 0);
     plays(
