@@ -18,7 +18,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["diag"]),
     ("anstream", &["cli"]),
     ("arc_swap", &["daemon"]),
-    ("aws_lc_rs", &["sim"]),
+    ("aws_lc_rs", &["sim", "tenant"]),
     ("axum", &["sim"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
@@ -31,6 +31,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("kql", &["kql"]),
     ("lettre", &["channel"]),
     ("notify", &["daemon"]),
+    ("p12_keystore", &["tenant"]),
     ("rcgen", &["sim"]),
     ("reqwest", &["http"]),
     ("rhai", &["expr"]),
@@ -38,6 +39,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("serde_yaml", &["yaml"]),
     ("sqlx", &["store"]),
     ("tokio_rustls", &["sim"]),
+    ("x509_parser", &["sim", "tenant"]),
 ];
 
 /// The rooms that may touch a part of the standard library that reaches outside the process.

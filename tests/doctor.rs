@@ -12,6 +12,10 @@
 mod arming;
 #[path = "doctor/bench.rs"]
 mod bench;
+#[path = "certificate/mod.rs"]
+mod certificate;
+#[path = "doctor/credentials.rs"]
+mod credentials;
 #[path = "doctor/grants.rs"]
 mod grants;
 #[path = "doctor/token.rs"]

@@ -12,6 +12,10 @@
 mod bench;
 #[path = "tenant/cases.rs"]
 mod cases;
+#[path = "certificate/mod.rs"]
+mod certificate;
+#[path = "tenant/certificates.rs"]
+mod certificates;
 #[path = "tenant/http.rs"]
 mod http;
 #[path = "tenant/hunting.rs"]

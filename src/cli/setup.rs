@@ -19,10 +19,10 @@ use crate::model::{Lists, SharedSource};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
-    self, AuthSettings, ChannelSettings, Cloud, EmailSettings, EntrySettings, HuntingApi, PlainOrSecret,
-    SecretRef, Settings, TenantSettings,
+    self, AuthSettings, ChannelSettings, ClientCertificateSettings, Cloud, EmailSettings, EntrySettings,
+    HuntingApi, Packed, PlainOrSecret, SecretRef, Settings, TenantSettings,
 };
-use crate::tenant::{self, Client, ClientOptions, Credential, EndpointOverrides, Tenant};
+use crate::tenant::{self, AppCertificate, Client, ClientOptions, Credential, EndpointOverrides, Tenant};
 
 /// Everything a command needs besides playbooks.
 pub(super) struct Parts {
@@ -65,6 +65,11 @@ impl Doors {
         let extra_ca = options.extra_ca.clone();
         let http = Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
         Ok(Self { http, extra_ca, clock: Arc::clone(clock) })
+    }
+
+    /// What time it is.
+    pub(super) fn now(&self) -> jiff::Timestamp {
+        self.clock.now()
     }
 
     /// A tenant.
@@ -176,18 +181,32 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("reading `{}`", path.display()))
 }
 
-/// How huntbook signs in to a tenant.
+/// How huntbook signs in to a tenant. What is found on this machine must be there now, or nothing starts.
 fn credential(tenant: &str, auth: &AuthSettings) -> anyhow::Result<Credential> {
-    let AuthSettings::ClientSecret(app) = auth;
-    Ok(Credential::ClientSecret {
-        client_id: app.client_id.clone(),
-        secret: source(&format!("the client secret of tenant `{tenant}`"), &app.secret)?,
+    Ok(match auth {
+        AuthSettings::ClientSecret(app) => Credential::ClientSecret {
+            client_id: app.client_id.clone(),
+            secret: source(&format!("the client secret of tenant `{tenant}`"), &app.secret)?,
+        },
+        AuthSettings::ClientCertificate(app) => Credential::ClientCertificate {
+            client_id: app.client_id.clone(),
+            certificate: Arc::new(certificate(tenant, app)?),
+        },
     })
 }
 
-/// Where a secret is fetched whenever it is wanted. It must be there now, or nothing starts.
+fn certificate(tenant: &str, app: &ClientCertificateSettings) -> anyhow::Result<AppCertificate> {
+    let of = |what: &str| format!("the {what} of tenant `{tenant}`");
+    let key = app.key.as_ref().map(|key| source(&of("private key"), key)).transpose()?;
+    let password =
+        app.password.as_ref().map(|word| source(&of("certificate's password"), word)).transpose()?;
+    settings::probe(&app.certificate).with_context(|| format!("{} cannot be fetched", of("certificate")))?;
+    Ok(AppCertificate::new(Arc::new(Packed(app.certificate.clone())), key, password))
+}
+
+/// Where a secret is fetched whenever it is wanted.
 fn source(what: &str, reference: &SecretRef) -> anyhow::Result<SharedSource> {
-    secret(what, reference)?;
+    settings::probe(reference).with_context(|| format!("{what} cannot be fetched"))?;
     Ok(Arc::new(reference.clone()))
 }
 

@@ -115,6 +115,12 @@ impl Address {
         is_loopback(&self.url)
     }
 
+    /// The whole address as text, for what has to name it: the audience of a signed proof.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        self.url.as_str()
+    }
+
     /// The whole address, for the request itself and for comparing links.
     pub(super) const fn url(&self) -> &Url {
         &self.url

@@ -10,10 +10,12 @@ use super::secret::SecretRef;
 /// How huntbook signs in, as written, key by key.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["clientSecret"]}]))]
+#[schemars(extend("oneOf" = [{"required": ["clientSecret"]}, {"required": ["clientCertificate"]}]))]
 struct AuthItem {
     /// As an application with a secret.
     client_secret: Option<ClientSecretSettings>,
+    /// As an application with a certificate.
+    client_certificate: Option<ClientCertificateSettings>,
 }
 
 /// How huntbook signs in to a tenant.
@@ -22,6 +24,8 @@ struct AuthItem {
 pub enum AuthSettings {
     /// As an application with a secret.
     ClientSecret(ClientSecretSettings),
+    /// As an application with a certificate.
+    ClientCertificate(ClientCertificateSettings),
 }
 
 /// No way to sign in, or several.
@@ -33,10 +37,11 @@ impl TryFrom<AuthItem> for AuthSettings {
     type Error = NotOneWay;
 
     fn try_from(item: AuthItem) -> Result<Self, NotOneWay> {
-        let AuthItem { client_secret } = item;
-        match client_secret {
-            Some(secret) => Ok(Self::ClientSecret(secret)),
-            None => Err(NotOneWay),
+        let AuthItem { client_secret, client_certificate } = item;
+        match (client_secret, client_certificate) {
+            (Some(app), None) => Ok(Self::ClientSecret(app)),
+            (None, Some(app)) => Ok(Self::ClientCertificate(app)),
+            _ => Err(NotOneWay),
         }
     }
 }
@@ -55,20 +60,35 @@ impl AuthSettings {
     /// Application (client) id of the app registration.
     #[must_use]
     pub fn client_id(&self) -> &str {
-        let Self::ClientSecret(secret) = self;
-        &secret.client_id
+        match self {
+            Self::ClientSecret(app) => &app.client_id,
+            Self::ClientCertificate(app) => &app.client_id,
+        }
     }
 
-    /// Every reference to a secret.
+    /// Every reference to a secret. A certificate without its key is none.
     pub(super) fn secrets(&self) -> Vec<(&'static str, &SecretRef)> {
-        let Self::ClientSecret(app) = self;
-        vec![("clientSecret/secret", &app.secret)]
+        match self {
+            Self::ClientSecret(app) => vec![("clientSecret/secret", &app.secret)],
+            Self::ClientCertificate(app) => {
+                let key = match &app.key {
+                    Some(key) => ("clientCertificate/key", key),
+                    None => ("clientCertificate/certificate", &app.certificate),
+                };
+                let password = app.password.iter().map(|secret| ("clientCertificate/password", secret));
+                std::iter::once(key).chain(password).collect()
+            }
+        }
     }
 
-    /// The same, to be changed.
-    pub(super) fn secrets_mut(&mut self) -> Vec<&mut SecretRef> {
-        let Self::ClientSecret(app) = self;
-        vec![&mut app.secret]
+    /// Every reference, to be changed.
+    pub(super) fn references_mut(&mut self) -> Vec<&mut SecretRef> {
+        match self {
+            Self::ClientSecret(app) => vec![&mut app.secret],
+            Self::ClientCertificate(app) => {
+                std::iter::once(&mut app.certificate).chain(&mut app.key).chain(&mut app.password).collect()
+            }
+        }
     }
 }
 
@@ -84,4 +104,22 @@ pub struct ClientSecretSettings {
     pub client_id: String,
     /// Where the secret is found.
     pub secret: SecretRef,
+}
+
+/// An application with a certificate.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClientCertificateSettings {
+    /// Application (client) id of the app registration.
+    #[schemars(extend(
+        "pattern" = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$",
+        "patternErrorMessage" = "a client id such as `00000000-0000-4000-8000-000000000002`"
+    ))]
+    pub client_id: String,
+    /// Where the certificate is found, with its private key: PEM, or PFX (PKCS#12; in a text as base64).
+    pub certificate: SecretRef,
+    /// Where the private key is found (PEM), if it is not beside the certificate.
+    pub key: Option<SecretRef>,
+    /// Where the password of the PFX is found.
+    pub password: Option<SecretRef>,
 }

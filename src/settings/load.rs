@@ -131,7 +131,7 @@ impl Settings {
     /// Every reference to a secret.
     fn secrets_mut(&mut self) -> Vec<&mut SecretRef> {
         let mut all: Vec<&mut SecretRef> = Vec::new();
-        all.extend(self.tenants.values_mut().flat_map(|tenant| tenant.auth.secrets_mut()));
+        all.extend(self.tenants.values_mut().flat_map(|tenant| tenant.auth.references_mut()));
         for channel in self.channels.values_mut() {
             match channel {
                 ChannelSettings::Email(email) => all.extend(&mut email.password),

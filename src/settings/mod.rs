@@ -14,13 +14,13 @@ mod load;
 mod secret;
 mod tenant;
 
-pub use auth::{AuthSettings, ClientSecretSettings};
+pub use auth::{AuthSettings, ClientCertificateSettings, ClientSecretSettings};
 pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
 pub use exposure::exposures;
 pub use load::{SettingsError, folders, load, parse, place};
-pub use secret::{SecretError, SecretRef, resolve};
+pub use secret::{Packed, SecretError, SecretRef, probe, resolve};
 pub use tenant::{Cloud, EndpointSettings, HuntingApi, TenantSettings};
 
 use std::collections::BTreeMap;

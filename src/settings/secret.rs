@@ -5,6 +5,8 @@ use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -41,6 +43,22 @@ impl PartialEq for SecretRef {
 impl SecretSource for SecretRef {
     async fn fetch(&self) -> Result<Secret, SecretUnread> {
         resolve(self).map_err(|error| SecretUnread::Missing(Box::new(error)))
+    }
+}
+
+/// A secret that may be no text, such as a PFX file: what is none is fetched as base64.
+#[derive(Debug, Clone)]
+pub struct Packed(pub SecretRef);
+
+#[async_trait]
+impl SecretSource for Packed {
+    async fn fetch(&self) -> Result<Secret, SecretUnread> {
+        let fetched = fetch_in(&self.0, &|name| std::env::var_os(name));
+        let text = fetched.and_then(|(bytes, place)| match String::from_utf8(bytes) {
+            Ok(text) => accept(text, place),
+            Err(binary) => Ok(Secret::new(STANDARD.encode(binary.as_bytes()))),
+        });
+        text.map_err(|error| SecretUnread::Missing(Box::new(error)))
     }
 }
 
@@ -143,18 +161,36 @@ pub fn resolve(reference: &SecretRef) -> Result<Secret, SecretError> {
     resolve_in(reference, &|name| std::env::var_os(name))
 }
 
+/// Finds out whether something is where a secret is said to be, whatever its form.
+///
+/// # Errors
+///
+/// [`SecretError`] says what is missing.
+pub fn probe(reference: &SecretRef) -> Result<(), SecretError> {
+    let (bytes, place) = fetch_in(reference, &|name| std::env::var_os(name))?;
+    if bytes.trim_ascii().is_empty() { Err(SecretError::Empty(place)) } else { Ok(()) }
+}
+
 /// Fetches a secret, with the environment as an argument.
 fn resolve_in(
     reference: &SecretRef,
     environment: &dyn Fn(&str) -> Option<OsString>,
 ) -> Result<Secret, SecretError> {
+    let (bytes, place) = fetch_in(reference, environment)?;
+    let text = String::from_utf8(bytes).map_err(|_bytes| SecretError::NotText(place.clone()))?;
+    accept(text, place)
+}
+
+/// Fetches the bytes of a secret, and says where from.
+fn fetch_in(
+    reference: &SecretRef,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+) -> Result<(Vec<u8>, String), SecretError> {
     match reference {
-        SecretRef::Given(secret) => Ok(secret.clone()),
+        SecretRef::Given(secret) => Ok((secret.expose().as_bytes().to_vec(), "memory".to_owned())),
         SecretRef::Env(name) => {
             let value = environment(name).ok_or_else(|| SecretError::NotSet(name.clone()))?;
-            let place = format!("the environment variable `{name}`");
-            let text = value.into_string().map_err(|_bytes| SecretError::NotText(place.clone()))?;
-            accept(text, place)
+            Ok((value.into_encoded_bytes(), format!("the environment variable `{name}`")))
         }
         SecretRef::File(path) => read(path),
         SecretRef::Credential(name) => {
@@ -169,8 +205,8 @@ fn resolve_in(
     }
 }
 
-/// Reads a secret from a file.
-fn read(path: &Path) -> Result<Secret, SecretError> {
+/// Reads a secret from a file, without its last line break.
+fn read(path: &Path) -> Result<(Vec<u8>, String), SecretError> {
     let place = format!("the file `{}`", path.display());
     let failed = |source| SecretError::File { path: path.to_owned(), source };
     let mut bytes = Vec::new();
@@ -179,14 +215,13 @@ fn read(path: &Path) -> Result<Secret, SecretError> {
     if bytes.len() as u64 > BYTES_MAX {
         return Err(SecretError::TooLarge(place));
     }
-    let mut text = String::from_utf8(bytes).map_err(|_bytes| SecretError::NotText(place.clone()))?;
-    if text.ends_with('\n') {
-        text.pop();
-        if text.ends_with('\r') {
-            text.pop();
+    if std::str::from_utf8(&bytes).is_ok() && bytes.ends_with(b"\n") {
+        bytes.pop();
+        if bytes.ends_with(b"\r") {
+            bytes.pop();
         }
     }
-    accept(text, place)
+    Ok((bytes, place))
 }
 
 /// Refuses an empty secret: it is always a mistake, and some servers take it for "no login".

@@ -2,6 +2,7 @@
 //! applications registered in its directory.
 
 use super::Consent;
+use super::assertion;
 use crate::model::Secret;
 
 /// An API of the tenant: what a token is for.
@@ -103,12 +104,27 @@ pub struct SimApp {
     pub client_id: String,
     /// Its secret.
     pub secret: Secret,
+    /// Its certificates (DER).
+    pub certificates: Vec<Vec<u8>>,
+    /// The workloads of other issuers that may act as it.
+    pub federated: Vec<SimFederated>,
     /// Name shown as the author of what it does.
     pub display_name: String,
     /// Names of the roles granted, of all APIs in one list. An unknown name grants nothing.
     pub roles: Vec<String>,
     /// What the administrators made of it.
     pub consent: Consent,
+}
+
+/// A federated credential: a workload that may act as an application. All three have to fit exactly.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SimFederated {
+    /// Who issues the workload's tokens.
+    pub issuer: String,
+    /// Which workload it is.
+    pub subject: String,
+    /// For whom its tokens are.
+    pub audience: String,
 }
 
 impl SimApp {
@@ -124,10 +140,19 @@ impl SimApp {
         Self {
             client_id: Self::CLIENT_ID.to_owned(),
             secret: Secret::new(Self::SECRET.to_owned()),
+            certificates: Vec::new(),
+            federated: Vec::new(),
             display_name: "huntbook".to_owned(),
             roles,
             consent: Consent::default(),
         }
+    }
+
+    /// Registers the certificates of a PEM text.
+    #[must_use]
+    pub fn with_certificates(mut self, pem: &[u8]) -> Self {
+        self.certificates.extend(assertion::certificates(pem));
+        self
     }
 
     /// Takes one role away.

@@ -18,6 +18,7 @@
 //! | `/_sim/log`, `/_sim/state`, `/_sim/faults` | for tests: JSON lines, JSON, a script to read or `POST` |
 
 mod app;
+mod assertion;
 mod call;
 mod cases;
 mod consent;
@@ -47,7 +48,7 @@ mod tables;
 mod token;
 mod wire;
 
-pub use app::SimApp;
+pub use app::{SimApp, SimFederated};
 pub use consent::Consent;
 pub use fault::{Apply, DELAY_MS_MAX, FAULTS_MAX, Fault, Pattern, RetryAfterAs};
 pub use gateway::Gateway;

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::app::{Api, SimApp};
+use super::assertion::Judge;
 use super::call::{Call, Caller, Refusal, shown};
 use super::reply::Reply;
 use super::{SimError, SimIdentity};
@@ -26,7 +27,10 @@ use super::{SimError, SimIdentity};
 const KEY_ID: &str = "huntbook-sim-1";
 
 /// How far a caller's clock and ours may differ, as the service allows.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
+pub(super) const SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// What a signed proof of an app is sent as (RFC 7523).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What a token says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -140,7 +144,7 @@ impl Directory {
         if !self.is_tenant(tenant) {
             return Err(Aadsts::no_tenant(tenant));
         }
-        let app = self.authenticate(form)?;
+        let (app, proof) = self.authenticate(form, call)?;
         let (api, audience) = scope(form)?;
         if let Some(refused) = app.consent.refusal(&app, audience) {
             return Err(refused);
@@ -153,7 +157,7 @@ impl Directory {
             tid: self.identity.tenant_id.to_string(),
             appid: app.client_id.clone(),
             app_displayname: app.display_name.clone(),
-            appidacr: "1".to_owned(),
+            appidacr: proof.to_owned(),
             idtyp: "app".to_owned(),
             roles: api.roles_of(&app.roles).into_iter().map(str::to_owned).collect(),
             iat: issued,
@@ -190,7 +194,8 @@ impl Directory {
         Aadsts::new((StatusCode::BAD_REQUEST, "unauthorized_client", 700_016), text)
     }
 
-    fn authenticate(&self, form: &Form) -> Result<SimApp, Aadsts> {
+    /// The application that asks, and how it has proved itself (`appidacr`).
+    fn authenticate(&self, form: &Form, call: &Call) -> Result<(SimApp, &'static str), Aadsts> {
         match form.grant_type.as_deref() {
             Some("client_credentials") => {}
             Some(other) => {
@@ -205,8 +210,15 @@ impl Directory {
         let app = apps.iter().find(|app| app.client_id.eq_ignore_ascii_case(client)).cloned();
         drop(apps);
         let app = app.ok_or_else(|| self.no_app(client))?;
+        if let Some(assertion) = &form.client_assertion {
+            if form.client_assertion_type.as_deref() != Some(ASSERTION_TYPE) {
+                return Err(Aadsts::lacks("client_assertion_type"));
+            }
+            self.judge(call).check(&app, assertion)?;
+            return Ok((app, "2"));
+        }
         match &form.client_secret {
-            Some(secret) if secret == app.secret.expose() => Ok(app),
+            Some(secret) if secret == app.secret.expose() => Ok((app, "1")),
             Some(_) => Err(Aadsts::new(
                 (StatusCode::UNAUTHORIZED, "invalid_client", 7_000_215),
                 format!("Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{}'.", app.client_id),
@@ -217,6 +229,13 @@ impl Directory {
                     .to_owned(),
             )),
         }
+    }
+
+    fn judge(&self, call: &Call) -> Judge<'_> {
+        let of = |tenant: &str, path: &str| format!("{}/{tenant}/oauth2/{path}", call.base);
+        let names = [self.identity.tenant_id.as_str(), self.identity.domain.as_str()];
+        let endpoints = names.iter().flat_map(|name| [of(name, "v2.0/token"), of(name, "token")]).collect();
+        Judge { endpoints, issuer: &self.signer.check, now: call.now }
     }
 
     /// `GET /common/discovery/instance`: which names one authority has.
@@ -242,7 +261,7 @@ impl Directory {
         let body = json!({
             "token_endpoint": format!("{base}/{id}/oauth2/v2.0/token"),
             "authorization_endpoint": format!("{base}/{id}/oauth2/v2.0/authorize"),
-            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
             "jwks_uri": format!("{base}/{id}/discovery/v2.0/keys"),
             "issuer": format!("https://sts.windows.net/{id}/"),
             "grant_types_supported": ["client_credentials"],
@@ -296,6 +315,8 @@ struct Form {
     grant_type: Option<String>,
     client_id: Option<String>,
     client_secret: Option<String>,
+    client_assertion: Option<String>,
+    client_assertion_type: Option<String>,
     scope: Option<String>,
     resource: Option<String>,
 }
@@ -309,6 +330,8 @@ impl Form {
                 "grant_type" => &mut form.grant_type,
                 "client_id" => &mut form.client_id,
                 "client_secret" => &mut form.client_secret,
+                "client_assertion" => &mut form.client_assertion,
+                "client_assertion_type" => &mut form.client_assertion_type,
                 "scope" => &mut form.scope,
                 "resource" => &mut form.resource,
                 _ => continue,

@@ -3,7 +3,12 @@
 //! Nothing is kept: what a credential needs is fetched whenever a token is asked for, so a secret that was replaced
 //! where it is found serves from the next token on.
 
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
 use super::TenantError;
+use super::certificate::{AppCertificate, CertificateError};
 use crate::model::{Secret, SecretUnread, SharedSource};
 
 /// How the app proves itself to the authority.
@@ -16,6 +21,22 @@ pub enum Credential {
         /// Where the secret's value (not its id) is found.
         secret: SharedSource,
     },
+    /// With the key of a certificate.
+    ClientCertificate {
+        /// The app's id.
+        client_id: String,
+        /// Where both are found.
+        certificate: Arc<AppCertificate>,
+    },
+}
+
+/// What can be said of a credential before the authority is asked; nothing of a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Look {
+    /// What is odd about it.
+    pub oddity: Option<&'static str>,
+    /// When it ends, if it does.
+    pub ends: Option<Timestamp>,
 }
 
 /// A credential that cannot be used. Never contains a secret.
@@ -31,6 +52,9 @@ pub enum CredentialError {
         #[source]
         source: SecretUnread,
     },
+    /// The certificate is not usable.
+    #[error("the certificate cannot be used")]
+    Certificate(#[from] CertificateError),
 }
 
 impl CredentialError {
@@ -39,6 +63,7 @@ impl CredentialError {
     pub const fn passes(&self) -> bool {
         match self {
             Self::Unread { source, .. } => matches!(source, SecretUnread::Unreached(_)),
+            Self::Certificate(_) => false,
         }
     }
 
@@ -49,21 +74,32 @@ impl CredentialError {
 }
 
 impl Credential {
-    /// What is odd about it, if anything, before the authority is asked; nothing of a secret is told.
+    /// Looks at it as it is now.
     ///
     /// # Errors
     ///
     /// [`CredentialError`] if it cannot be used at all.
-    pub async fn oddity(&self) -> Result<Option<&'static str>, CredentialError> {
-        let Self::ClientSecret { secret, .. } = self;
-        let secret = fetch("the client secret", secret).await?;
-        let secret = secret.expose();
-        if secret != secret.trim() {
-            return Ok(Some("the client secret begins or ends with a blank or a line break"));
+    pub async fn look(&self, now: Timestamp) -> Result<Look, CredentialError> {
+        match self {
+            Self::ClientSecret { secret, .. } => {
+                let oddity = oddity(&fetch("the client secret", secret).await?);
+                Ok(Look { oddity, ends: None })
+            }
+            Self::ClientCertificate { certificate, .. } => {
+                Ok(Look { oddity: None, ends: Some(certificate.read(now).await?.ends) })
+            }
         }
-        let is_id = uuid::Uuid::try_parse(secret).is_ok();
-        Ok(is_id.then_some("the client secret has the form of an id; use the secret's value, not its id"))
     }
+}
+
+/// What is odd about a client secret.
+fn oddity(secret: &Secret) -> Option<&'static str> {
+    let secret = secret.expose();
+    if secret != secret.trim() {
+        return Some("the client secret begins or ends with a blank or a line break");
+    }
+    let is_id = uuid::Uuid::try_parse(secret).is_ok();
+    is_id.then_some("the client secret has the form of an id; use the secret's value, not its id")
 }
 
 /// Fetches a part of a credential.

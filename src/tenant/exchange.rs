@@ -6,6 +6,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
+use super::certificate::{AppCertificate, Read, Scheme};
 use super::claims::clock_ahead;
 use super::credential::{CredentialError, fetch};
 use super::{Credential, TenantError, signin};
@@ -97,6 +98,9 @@ impl SignIn {
                 let proof = [("client_id", client_id.as_str()), ("client_secret", secret.expose())];
                 self.as_app(purpose, &proof, &secret).await
             }
+            Credential::ClientCertificate { client_id, certificate } => {
+                self.with_certificate(purpose, client_id, certificate).await
+            }
         }
     }
 
@@ -106,6 +110,58 @@ impl SignIn {
         source: &crate::model::SharedSource,
     ) -> Result<Secret, TenantError> {
         fetch(what, source).await.map_err(|error: CredentialError| error.of(&self.tenant))
+    }
+
+    /// Signs with the newer scheme; if that is refused in a way that may mean it, with the older one, which then
+    /// stays in use.
+    async fn with_certificate(
+        &self,
+        purpose: Purpose,
+        client_id: &str,
+        certificate: &AppCertificate,
+    ) -> Result<Issued, TenantError> {
+        let of_tenant = |error: CredentialError| error.of(&self.tenant);
+        let read = certificate.read(self.clock.now()).await.map_err(of_tenant)?;
+        certificate.tell_of_end(&self.tenant, read.ends, self.clock.now());
+        let scheme = certificate.scheme();
+        let refused = match self.signed(purpose, client_id, (&read, scheme)).await {
+            Err(error) if scheme == Scheme::Pss && may_mean_the_scheme(&error) => error,
+            other => return other,
+        };
+        match self.signed(purpose, client_id, (&read, Scheme::Older)).await {
+            Ok(issued) => {
+                certificate.prefer_older();
+                Ok(issued)
+            }
+            Err(_as_well) => Err(refused),
+        }
+    }
+
+    async fn signed(
+        &self,
+        purpose: Purpose,
+        client_id: &str,
+        (read, scheme): (&Read, Scheme),
+    ) -> Result<Issued, TenantError> {
+        let assertion = read
+            .assertion(client_id, self.endpoint.expose(), (self.clock.now(), scheme))
+            .map_err(|error| CredentialError::from(error).of(&self.tenant))?;
+        self.with_assertion(purpose, client_id, &assertion).await
+    }
+
+    /// Asks with a proof that somebody signed (RFC 7523).
+    async fn with_assertion(
+        &self,
+        purpose: Purpose,
+        client_id: &str,
+        assertion: &Secret,
+    ) -> Result<Issued, TenantError> {
+        let proof = [
+            ("client_id", client_id),
+            ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+            ("client_assertion", assertion.expose()),
+        ];
+        self.as_app(purpose, &proof, assertion).await
     }
 
     /// Asks for a token of the app itself.
@@ -151,6 +207,17 @@ impl SignIn {
             expires_at: asked_at.checked_add(life).unwrap_or(Timestamp::MAX),
             clock_ahead: clock_ahead(answer.header("date"), self.clock.now()),
         })
+    }
+}
+
+/// Whether a refusal may be one of the signature's scheme: a certificate that is not found by its SHA-256
+/// (AADSTS700027), a key that does not fit the algorithm (AADSTS5002730), or `invalid_client` without a number, as
+/// other authorities say it.
+fn may_mean_the_scheme(error: &TenantError) -> bool {
+    let TenantError::SignIn { refused, .. } = error else { return false };
+    match refused.aadsts {
+        Some(number) => matches!(number, 700_027 | 5_002_730),
+        None => refused.error == "invalid_client",
     }
 }
 

@@ -10,6 +10,7 @@
 //! request in `client/`; a case in `tests/tenant/operations.rs` and in `simulated.rs` beside it.
 
 mod case;
+mod certificate;
 mod claims;
 mod client;
 mod cloud;
@@ -30,10 +31,11 @@ mod words;
 
 use async_trait::async_trait;
 
+pub use certificate::{AppCertificate, CertificateError, Ending, days_left};
 pub use claims::{Proof, TokenFacts, Unreadable};
 pub use client::{Client, ClientOptions, HuntingApi};
 pub use cloud::{Cloud, EndpointOverrides};
-pub use credential::{Credential, CredentialError};
+pub use credential::{Credential, CredentialError, Look};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use indicator::{IndicatorError, IndicatorValue};
 pub use kind::{ActionKind, Impact};

@@ -47,6 +47,8 @@ pub(crate) struct Bench {
     pub(crate) files: Vec<(&'static str, &'static str)>,
     pub(crate) roles: Vec<&'static str>,
     pub(crate) secret: Option<String>,
+    /// The app's registered certificates (PEM).
+    pub(crate) certificates: String,
     /// The webhook's address; the tenant's own if none.
     pub(crate) hook: Option<String>,
     pub(crate) faults: Vec<Fault>,
@@ -77,6 +79,7 @@ impl Bench {
             files: Vec::new(),
             roles: vec!["ThreatHunting.Read.All", "Machine.Isolate", "Machine.Read.All"],
             secret: Some(SimApp::SECRET.to_owned()),
+            certificates: String::new(),
             hook: None,
             faults: Vec::new(),
             behind: SignedDuration::ZERO,
@@ -110,7 +113,8 @@ impl Bench {
     pub(crate) async fn sim(&self) -> Sim {
         let mut options = SimOptions::sample().unwrap();
         let roles = self.roles.iter().map(|role| (*role).to_owned()).collect();
-        options.apps = vec![SimApp { roles, ..SimApp::sample() }];
+        let app = SimApp { roles, ..SimApp::sample() };
+        options.apps = vec![app.with_certificates(self.certificates.as_bytes())];
         options.faults.clone_from(&self.faults);
         if self.behind == SignedDuration::ZERO {
             return Sim::start(options, Arc::new(SystemClock)).await.unwrap();
@@ -168,7 +172,8 @@ impl Bench {
         child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
         let output = child.wait_with_output().await.unwrap();
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
-        for secret in [self.secret.as_deref().unwrap_or(SimApp::SECRET).trim(), "canary", "eyJ"] {
+        let own = self.secret.as_deref().unwrap_or(SimApp::SECRET).trim();
+        for secret in [own, "canary", "eyJ", "PRIVATE KEY", "MII"] {
             assert!(!said.replace("eyJ….….…", "").contains(secret), "{secret} in {said}");
         }
         (output.status.code(), said)

@@ -291,7 +291,7 @@ async fn an_answer_that_is_not_a_token_is_not_shown() {
 
 #[tokio::test]
 async fn an_authority_that_is_away_is_a_failed_connection() {
-    let clock = crate::bench::EagerClock::default();
+    let clock = EagerClock::default();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

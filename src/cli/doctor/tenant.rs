@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use comfy_table::{Cell, Color};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Books;
@@ -17,7 +17,9 @@ use crate::diag::Chain;
 use crate::model::PlaybookId;
 use crate::plan::{Granted, Mode, Need, Weight, lacking, least_roles};
 use crate::settings::{self, TenantSettings};
-use crate::tenant::{Audience, Client, HuntingApi, Permission, Tenant as _, TenantError, TokenFacts};
+use crate::tenant::{
+    Audience, Client, Ending, HuntingApi, Look, Permission, Tenant as _, TenantError, TokenFacts, days_left,
+};
 
 /// How far clocks may differ before calls are refused; the authority allows five minutes.
 const SKEW_MAX: SignedDuration = SignedDuration::from_mins(5);
@@ -122,9 +124,28 @@ impl Examined {
         });
     }
 
+    /// What is odd about the credential, and how soon it ends.
+    fn tell_of_credential(&self, look: Look, now: Timestamp, report: &mut Report) {
+        if let Some(oddity) = look.oddity {
+            report.warn(("secret", &self.name), oddity, None);
+        }
+        let Some(ends) = look.ends else { return };
+        let days = days_left(ends, now);
+        let help = match Ending::of(ends, now) {
+            Some(Ending::AtOnce) => "replace it now: when it has ended, nothing is hunted any more",
+            Some(Ending::Soon) => {
+                "make a new one, register it with the app beside this one, and put it in its place"
+            }
+            None => return report.fine(format!("the certificate of `{}`, good for {days} days", self.name)),
+        };
+        let message = format!("the certificate ends in {}, at {ends:.0}", crate::text::counted(days, "day"));
+        report.warn(("certificate", &self.name), message, Some(help));
+    }
+
     /// Signs in and compares.
     pub(super) async fn ask(&mut self, (doors, tenant): (&Doors, &TenantSettings), report: &mut Report) {
         self.asked = true;
+        let now = doors.now();
         let name = self.name.clone();
         let options = match setup::tenant_options(&name, tenant) {
             Ok(options) => options,
@@ -133,9 +154,8 @@ impl Examined {
                 return report.problem(("secret", &name), chain(&error), Some(help));
             }
         };
-        match options.credential.oddity().await {
-            Ok(None) => {}
-            Ok(Some(oddity)) => report.warn(("secret", &name), oddity, None),
+        match options.credential.look(now).await {
+            Ok(look) => self.tell_of_credential(look, now, report),
             Err(error) => return report.problem(("secret", &name), Chain(&error).to_string(), None),
         }
         if tenant.hunting == settings::HuntingApi::Xdr {

@@ -53,6 +53,10 @@ pub(super) struct Start {
     /// Port of that proxy; 0 picks a free one
     #[arg(long, value_name = "PORT", default_value_t = 8444, requires = "tls")]
     pub(super) tls_port: u16,
+    /// A certificate (PEM) registered with the app, which can then prove itself with its key; may be given
+    /// several times
+    #[arg(long, value_name = "FILE")]
+    pub(super) certificate: Vec<PathBuf>,
     /// What `externaldata` finds at an address; may be given several times
     #[arg(long, value_name = "ADDRESS=FILE")]
     pub(super) document: Vec<String>,

@@ -22,6 +22,7 @@ pub(super) async fn run(arguments: &Start, clock: SharedClock) -> anyhow::Result
     let (mut options, clock) = tenant(arguments, clock)?;
     options.port = arguments.port;
     options.hunts_per_minute = arguments.hunts_per_minute;
+    options.apps = vec![app(arguments)?];
     if let Some(path) = &arguments.faults {
         options.faults = faults(path)?;
     }
@@ -60,6 +61,20 @@ pub(super) async fn run(arguments: &Start, clock: SharedClock) -> anyhow::Result
     }
     sim.stop().await;
     Ok(Exit::Fine)
+}
+
+/// The app that the tenant knows.
+fn app(arguments: &Start) -> anyhow::Result<SimApp> {
+    let mut app = SimApp::sample();
+    for path in &arguments.certificate {
+        let known = app.certificates.len();
+        app =
+            app.with_certificates(&fs::read(path).with_context(|| format!("reading `{}`", path.display()))?);
+        if app.certificates.len() == known {
+            return Err(Refusal(format!("`{}` holds no certificate (PEM)", path.display())).into());
+        }
+    }
+    Ok(app)
 }
 
 /// What the tenant holds, and its time.
