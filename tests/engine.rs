@@ -7,6 +7,8 @@
 mod alerts;
 #[path = "engine/asked.rs"]
 mod asked;
+#[path = "engine/cool_down.rs"]
+mod cool_down;
 #[path = "engine/cut_off.rs"]
 mod cut_off;
 #[path = "engine/indicators.rs"]
@@ -21,6 +23,8 @@ mod taken_back;
 mod under_way;
 #[path = "engine/undone.rs"]
 mod undone;
+#[path = "engine/usual.rs"]
+mod usual;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -113,6 +113,9 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
                 per_day: settings.guards.max_actions.per_day.or(Ceilings::default().targets.per_day),
             },
             percent_of_devices: settings.guards.max_percent_of_devices.and_then(Percent::new),
+            // The settings were read: it is a length of time.
+            cool_down: settings.guards.cool_down.as_ref().and_then(|written| written.read().ok()),
+            times_usual: settings.guards.max_times_usual,
             ..Ceilings::default()
         },
         exclusions: Exclusions {

@@ -10,8 +10,9 @@ use serde_json::Value;
 use super::context::{Context, Work};
 use super::decide::{Decision, Fate};
 use super::leave::{Course, Turn};
+use super::look::{Sight, is_read_back, look};
 use super::lookup::bare;
-use super::passage::{Passage, shows_in_force};
+use super::passage::Passage;
 use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState};
 use super::undone::{is_undone, next_time};
 use super::{Engine, EngineError};
@@ -25,7 +26,7 @@ use crate::store::{
     ActionLimits, Approval, ContentHash, EffectKey, EffectState, Intended, NewEffect, NextTime, Opposite,
     Recorded, Settlement, StoreError,
 };
-use crate::tenant::{ActionStatus, MachineAction, Receipt, RemoteState, TenantError};
+use crate::tenant::{ActionStatus, Receipt, RemoteState, TenantError};
 
 impl Engine {
     /// Deals with every item of a run, and ends the run. `earlier` tells of the items that were dealt with
@@ -143,7 +144,7 @@ impl Engine {
         let attempt = match self.intend(context, turn, &effect).await {
             Ok(Ready::Go { attempt }) => attempt,
             Ok(Ready::Halted(why)) => return Ok(not_sent(step, call, StepState::Halted, &why)),
-            Ok(Ready::InForce(theirs)) => return Ok(in_force(step, call, &theirs)),
+            Ok(Ready::InForce(theirs)) => return Ok(in_force(step, call, theirs)),
             Ok(Ready::Refused(why)) => return Ok(refused(step, call, &why)),
             // This one call is wrong; the others of the run are not.
             Err(EngineError::Store(error @ StoreError::KeyReused { .. })) => {
@@ -160,9 +161,7 @@ impl Engine {
         let answer = context.tenant.apply(&call.operation, &passage).await;
         crash_point("c14_response_parsed");
         let (recorded, report) = match judge(step, call, &answer) {
-            (recorded, _)
-                if recorded.state == EffectState::Unknown && shows_in_force(context, call).await =>
-            {
+            (recorded, _) if recorded.state == EffectState::Unknown && is_read_back(context, call).await => {
                 judged(step, call, (EffectState::Done, StepState::Done), (None, Some(READ_BACK.to_owned())))
             }
             judged => judged,
@@ -188,8 +187,7 @@ impl Engine {
     ) -> Result<Result<NewEffect, String>, EngineError> {
         let Turn { seq, step, place, call, .. } = turn;
         Ok(self.still_may(context, turn)?.map(|limits| {
-            let allowed =
-                if leave.is_some() { limits.ceilings.action_limits() } else { limits.action_limits() };
+            let allowed = if leave.is_some() { limits.ceilings } else { limits.numbers }.action_limits();
             NewEffect { leave, ..new_effect(context, (seq, place), (step, call), allowed) }
         }))
     }
@@ -204,7 +202,15 @@ impl Engine {
         turn: Turn<'_>,
         effect: &NewEffect,
     ) -> Result<Ready, EngineError> {
+        if let Some(why) = self.taken_back(context, turn, effect).await? {
+            return Ok(Ready::Halted(why));
+        }
         let intended = self.store.intend(effect).await?;
+        if matches!(intended, Intended::CoolingDown { .. })
+            && let Ok(Sight::InForce(theirs)) = look(context, turn.call).await
+        {
+            return Ok(Ready::InForce(theirs));
+        }
         let (Intended::Elsewhere { key, run, state: EffectState::Pending }
         | Intended::Opposite { key, run, state: EffectState::Pending, .. }) = &intended
         else {
@@ -214,7 +220,7 @@ impl Engine {
         if matches!(intended, Intended::Elsewhere { .. }) && other.state == EffectState::Done {
             match context.tenant.in_force(&turn.call.operation).await {
                 Ok(Some(theirs)) if theirs.status == Term::Known(ActionStatus::Succeeded) => {
-                    return Ok(Ready::InForce(theirs));
+                    return Ok(Ready::InForce(Some(theirs.id.to_string())));
                 }
                 Ok(_none) => {}
                 Err(error) => {
@@ -234,8 +240,8 @@ impl Engine {
 enum Ready {
     /// Its intent is on disk.
     Go { attempt: u32 },
-    /// The tenant shows the same in force.
-    InForce(MachineAction),
+    /// The tenant shows the same in force, under this name.
+    InForce(Option<String>),
     /// It may not any more.
     Halted(String),
     /// The journal does not let it go.
@@ -293,6 +299,8 @@ fn new_effect(
     let operation = serde_json::to_value(&call.operation).unwrap_or(Value::Null).to_string();
     let key = effect_key(context, (seq, place), (step, call));
     let destructive = call.kind.impact() == Impact::Disruptive;
+    let target = bare(call);
+    let cool_down = limits.cool_down.filter(|_length| guard::cools_down(call.kind.as_str(), target.kind()));
     NewEffect {
         key,
         run: context.run,
@@ -301,9 +309,9 @@ fn new_effect(
         action: call.kind.as_str().to_owned(),
         tenant: context.order.tenant.clone(),
         playbook: context.plan().about.id,
-        target: bare(call).key(),
+        target: target.key(),
         params_digest: ContentHash::of(operation.as_bytes()),
-        limits: Some(limits),
+        limits: Some(ActionLimits { cool_down, ..limits }),
         destructive,
         exclusive: !call.kind.is_manifold(),
         opposite: guard::opposite(call.kind.as_str())
@@ -393,6 +401,10 @@ fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
             let why = format!("run {run} has {action} on the same target under way or in doubt ({state})");
             not_sent(step, call, StepState::Halted, &why)
         }
+        Intended::CoolingDown { run, at, until } => {
+            let why = format!("run {run} had it at {at:.0}: the target is left alone until {until:.0}");
+            not_sent(step, call, StepState::Halted, &why)
+        }
         Intended::NoLeave => {
             not_sent(step, call, StepState::Void, "there is no leave for exactly this any more")
         }
@@ -405,9 +417,9 @@ fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
 }
 
 /// What is reported when the tenant shows the same in force.
-fn in_force(step: &Step, call: &Call, theirs: &MachineAction) -> StepReport {
+fn in_force(step: &Step, call: &Call, remote_id: Option<String>) -> StepReport {
     let report = not_sent(step, call, StepState::AlreadyInForce, "the tenant shows the same in force");
-    StepReport { remote_id: Some(theirs.id.to_string()), ..report }
+    StepReport { remote_id, ..report }
 }
 
 const fn budget_name(budget: crate::store::Budget) -> &'static str {

@@ -188,7 +188,9 @@ impl Engine {
         let now = self.clock.now();
         let since = now.checked_sub(guard::OPPOSITE_WITHIN).unwrap_or(Timestamp::MIN);
         let (tenant, id) = (&context.order.tenant, plan.about.id);
+        let matched = u64::try_from(fates.len()).unwrap_or(u64::MAX);
         let counts = guard::Counts {
+            matched: (matched, self.usual(context, matched).await?),
             used: self.store.used(tenant, id, context.run).await?,
             fleet,
             recent: self.store.recent(tenant, &keys, since).await?,
@@ -298,7 +300,7 @@ const FLEET_QUERY: &str = "DeviceInfo | where Timestamp > ago(7d) | summarize De
 
 /// How many devices the tenant has, if a guard needs to know; `None` if nobody can say.
 async fn fleet(context: &Context<'_>, limits: &GuardLimits) -> Option<u64> {
-    limits.percent_of_devices?;
+    limits.numbers.percent_of_devices?;
     let wanted = Wanted::Only(Arc::new(Projection::new(["Devices"])));
     let query = HuntQuery { query: FLEET_QUERY.to_owned(), timespan: None };
     let mut devices = None;

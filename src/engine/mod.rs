@@ -15,6 +15,7 @@ mod decide;
 mod follow;
 mod in_force;
 mod leave;
+mod look;
 mod lookup;
 mod passage;
 mod report;
@@ -22,6 +23,7 @@ mod resume;
 mod stopped;
 mod tell;
 mod undone;
+mod usual;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -7,13 +7,10 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::Engine;
-use super::context::Context;
-use crate::action::Call;
 use crate::clock::SharedClock;
 use crate::diag::Chain;
 use crate::http::Gate;
 use crate::store::Store;
-use crate::tenant::Operation;
 
 /// How long after its intent an action may still be sent. Half a minute outlasts a short throttling; double would
 /// let a person undo by hand what is only just about to be sent.
@@ -55,16 +52,5 @@ impl Gate for Passage {
 
     fn until(&self) -> Option<Timestamp> {
         Some(self.until)
-    }
-}
-
-/// Whether the tenant shows in force what a call whose answer was lost would have done. Where that cannot be
-/// read, or is not so, nobody knows: it may come into force yet.
-pub(super) async fn shows_in_force(context: &Context<'_>, call: &Call) -> bool {
-    match &call.operation {
-        Operation::DisableUser { user } => {
-            matches!(context.tenant.user(user).await, Ok(user) if user.account_enabled == Some(false))
-        }
-        _ => false,
     }
 }

@@ -90,10 +90,7 @@ fn known(undone: &BTreeSet<u32>, last: Option<ToldUndone>, situation: ContentHas
 /// can change as well.
 fn situation(context: &Context<'_>) -> ContentHash {
     let plan = context.plan();
-    let limits = plan.guards.limits(&context.order.lists).map(|limits| {
-        let tenant = (limits.tenant_actions_per_day, limits.tenant_targets_per_day);
-        (limits.actions, limits.targets, tenant, limits.percent_of_devices)
-    });
+    let limits = plan.guards.limits(&context.order.lists).map(|limits| limits.numbers);
     ContentHash::of(format!("{} {limits:?}", plan.version).as_bytes())
 }
 

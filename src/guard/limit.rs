@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
+
 use super::Exclusions;
+use crate::model::duration_text;
 use crate::store::ActionLimits;
 use crate::text::counted;
 
@@ -22,6 +25,17 @@ pub const ACTIONS_PER_RUN: u32 = 200;
 
 /// The same for all playbooks in one tenant, in 24 hours.
 pub const TENANT_ACTIONS_PER_DAY: u32 = 1000;
+
+/// How long a device or a user is left alone by a disruptive action that it has had, when the settings say
+/// nothing. A day: whoever gave it back meanwhile knows more than the playbook does.
+pub const COOL_DOWN: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many times the usual number of matches a run may have, when the settings say nothing. Ten: a real outbreak
+/// doubles or triples what a query finds, a slip in a condition finds everything.
+pub const TIMES_USUAL: u32 = 10;
+
+/// So many matches are never too many, whatever is usual: a playbook that mostly finds nothing may find something.
+pub const MATCHES_ALWAYS: u64 = 20;
 
 /// Numbers of a run and of a day; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,6 +93,10 @@ pub struct Ceilings {
     pub targets: Caps,
     /// Share of the devices one playbook touches in a day.
     pub percent_of_devices: Option<Percent>,
+    /// How long a target is left alone by the same action, at least.
+    pub cool_down: Option<SignedDuration>,
+    /// How many times the usual number of matches a run may have.
+    pub times_usual: Option<u32>,
     /// What nobody touches.
     pub exclude: Exclusions,
 }
@@ -86,7 +104,14 @@ pub struct Ceilings {
 impl Default for Ceilings {
     fn default() -> Self {
         let targets = Caps { per_run: Some(TARGETS_PER_RUN), per_day: Some(TARGETS_PER_DAY) };
-        Self { actions: Caps::default(), targets, percent_of_devices: None, exclude: Exclusions::default() }
+        Self {
+            actions: Caps::default(),
+            targets,
+            percent_of_devices: None,
+            cool_down: None,
+            times_usual: None,
+            exclude: Exclusions::default(),
+        }
     }
 }
 
@@ -97,6 +122,10 @@ pub struct Written {
     pub actions: Caps,
     /// Share of the devices it touches in a day.
     pub percent_of_devices: Option<Percent>,
+    /// How long it leaves a target alone by the same action.
+    pub cool_down: Option<SignedDuration>,
+    /// How many times the usual number of matches a run may have.
+    pub times_usual: Option<u32>,
     /// What it does not touch.
     pub exclude: Exclusions,
     /// What happens when one of them would be passed.
@@ -106,16 +135,8 @@ pub struct Written {
 /// The limits in force for a playbook. Made by [`tighten`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct GuardLimits {
-    /// Actions of any kind.
-    pub actions: Caps,
-    /// Actions of any kind of all playbooks in the tenant, in 24 hours.
-    pub tenant_actions_per_day: Option<u32>,
-    /// Distinct targets of disruptive actions.
-    pub targets: Caps,
-    /// Distinct targets of disruptive actions of all playbooks in the tenant, in 24 hours.
-    pub tenant_targets_per_day: Option<u32>,
-    /// Share of the devices touched in a day.
-    pub percent_of_devices: Option<Percent>,
+    /// The numbers that hold for what people have not said yes to.
+    pub numbers: Numbers,
     /// What is not touched.
     pub exclude: Exclusions,
     /// What happens when a limit would be passed.
@@ -138,12 +159,16 @@ pub struct Numbers {
     pub tenant_targets_per_day: Option<u32>,
     /// Share of the devices touched in a day.
     pub percent_of_devices: Option<Percent>,
+    /// How long a target is left alone by the same action. People may say yes to it earlier.
+    pub cool_down: Option<SignedDuration>,
+    /// How many times the usual number of matches a run may have. People may say yes to more.
+    pub times_usual: Option<u32>,
 }
 
 impl Numbers {
     /// Of ceilings and a playbook's own limits the stricter.
-    fn of(ceilings: &Ceilings, own: (Caps, Option<Percent>)) -> Self {
-        let (caps, share) = own;
+    fn of(ceilings: &Ceilings, written: &Written) -> Self {
+        let (caps, share) = (written.actions, written.percent_of_devices);
         let stricter = |ceiling: Option<u32>, default: u32, own: Option<u32>| {
             let ceiling = ceiling.unwrap_or(default);
             Some(own.map_or(ceiling, |own| own.min(ceiling)))
@@ -166,7 +191,14 @@ impl Numbers {
             targets,
             tenant_targets_per_day: Some(tenant),
             percent_of_devices,
+            cool_down: Some(ceilings.cool_down().max(written.cool_down.unwrap_or_default())),
+            times_usual: Some(ceilings.times_usual().min(written.times_usual.unwrap_or(u32::MAX))),
         }
+    }
+
+    /// What the settings allow when people say yes: they decide about the single case.
+    fn with_leave(ceilings: &Ceilings) -> Self {
+        Self { cool_down: None, times_usual: None, ..Self::of(ceilings, &Written::default()) }
     }
 
     /// The limits the journal counts in the transaction of each intent.
@@ -179,31 +211,20 @@ impl Numbers {
             targets_per_run: self.targets.per_run,
             targets_per_day: self.targets.per_day,
             tenant_targets_per_day: self.tenant_targets_per_day,
+            cool_down: self.cool_down,
         }
-    }
-}
-
-impl GuardLimits {
-    /// The numbers that hold for what people have not said yes to.
-    #[must_use]
-    pub const fn numbers(&self) -> Numbers {
-        Numbers {
-            actions: self.actions,
-            tenant_actions_per_day: self.tenant_actions_per_day,
-            targets: self.targets,
-            tenant_targets_per_day: self.tenant_targets_per_day,
-            percent_of_devices: self.percent_of_devices,
-        }
-    }
-
-    /// The limits the journal counts in the transaction of each intent.
-    #[must_use]
-    pub const fn action_limits(&self) -> ActionLimits {
-        self.numbers().action_limits()
     }
 }
 
 impl Ceilings {
+    fn cool_down(&self) -> SignedDuration {
+        self.cool_down.unwrap_or(COOL_DOWN)
+    }
+
+    fn times_usual(&self) -> u32 {
+        self.times_usual.unwrap_or(TIMES_USUAL)
+    }
+
     /// The actions of any kind that are allowed. Who allows more targets than the usual number of actions
     /// allows as many actions.
     fn any_kind(&self) -> (u32, u32) {
@@ -220,17 +241,11 @@ impl Ceilings {
 /// [`TENANT_ACTIONS_PER_DAY`].
 #[must_use]
 pub fn tighten(ceilings: &Ceilings, written: &Written) -> GuardLimits {
-    let Numbers { actions, tenant_actions_per_day, targets, tenant_targets_per_day, percent_of_devices } =
-        Numbers::of(ceilings, (written.actions, written.percent_of_devices));
     GuardLimits {
-        actions,
-        tenant_actions_per_day,
-        targets,
-        tenant_targets_per_day,
-        percent_of_devices,
+        numbers: Numbers::of(ceilings, written),
         exclude: ceilings.exclude.join(&written.exclude),
         on_exceed: written.on_exceed,
-        ceilings: Numbers::of(ceilings, (Caps::default(), None)),
+        ceilings: Numbers::with_leave(ceilings),
     }
 }
 
@@ -273,6 +288,20 @@ pub fn looser(ceilings: &Ceilings, written: &Written, disruptive: u32) -> Vec<Lo
         pointer: "/guards/maxActions/perDay",
         message: format!("{} in a day; the settings allow {ceiling}", counted(own, "action")),
     }));
+    let cool_down = written.cool_down.filter(|own| 0 < disruptive && *own < ceilings.cool_down());
+    found.extend(cool_down.map(|own| Looser {
+        pointer: "/guards/coolDown",
+        message: format!(
+            "a target is left alone for {}; the settings want {}",
+            duration_text(own),
+            duration_text(ceilings.cool_down())
+        ),
+    }));
+    let times = written.times_usual.filter(|own| ceilings.times_usual() < *own);
+    found.extend(times.map(|own| Looser {
+        pointer: "/guards/maxTimesUsual",
+        message: format!("{own} times the usual; the settings allow {}", ceilings.times_usual()),
+    }));
     found.extend(share.map(|(own, ceiling)| Looser {
         pointer: "/guards/maxPercentOfDevices",
         message: format!("{own} of the devices in a day; the settings allow {ceiling}"),
@@ -292,7 +321,7 @@ mod tests {
     fn check(ceiling: Caps, own: Caps, expect: Caps, looser_at: &[&str]) {
         let ceilings = Ceilings { targets: ceiling, ..Ceilings::default() };
         let written = Written { actions: own, ..Written::default() };
-        assert_eq!(tighten(&ceilings, &written).targets, expect);
+        assert_eq!(tighten(&ceilings, &written).numbers.targets, expect);
         let found: Vec<&str> = looser(&ceilings, &written, 1).iter().map(|looser| looser.pointer).collect();
         assert_eq!(found, looser_at);
     }
@@ -314,7 +343,7 @@ mod tests {
         let limits = |actions: Caps, targets: Caps, own: Caps| {
             let ceilings = Ceilings { actions, targets, ..Ceilings::default() };
             let written = Written { actions: own, ..Written::default() };
-            let limits = tighten(&ceilings, &written).action_limits();
+            let limits = tighten(&ceilings, &written).numbers.action_limits();
             let pointers: Vec<_> = looser(&ceilings, &written, 0).iter().map(|one| one.pointer).collect();
             ((limits.per_run, limits.per_day, limits.tenant_actions_per_day), pointers.len())
         };
@@ -330,12 +359,34 @@ mod tests {
     }
 
     #[test]
+    fn a_playbook_may_only_wait_longer_and_bear_less() {
+        let with = |ceilings: (Option<i64>, Option<u32>), own: (Option<i64>, Option<u32>)| {
+            let hours = |hours: Option<i64>| hours.map(SignedDuration::from_hours);
+            let (cool_down, times_usual) = (hours(ceilings.0), ceilings.1);
+            let ceilings = Ceilings { cool_down, times_usual, ..Ceilings::default() };
+            let (cool_down, times_usual) = (hours(own.0), own.1);
+            let written = Written { cool_down, times_usual, ..Written::default() };
+            let limits = tighten(&ceilings, &written);
+            assert_eq!((limits.ceilings.cool_down, limits.ceilings.times_usual), (None, None), "with leave");
+            let pointers: Vec<_> = looser(&ceilings, &written, 1).iter().map(|one| one.pointer).collect();
+            let hours = limits.numbers.cool_down.unwrap().as_hours();
+            ((hours, limits.numbers.times_usual.unwrap()), pointers)
+        };
+        let both = vec!["/guards/coolDown", "/guards/maxTimesUsual"];
+        assert_eq!(with((None, None), (None, None)), ((24, 10), vec![]));
+        assert_eq!(with((None, None), (Some(72), Some(5))), ((72, 5), vec![]));
+        assert_eq!(with((None, None), (Some(1), Some(11))), ((24, 10), both.clone()));
+        assert_eq!(with((Some(0), Some(100)), (Some(1), Some(50))), ((1, 50), vec![]));
+        assert_eq!(with((Some(48), Some(2)), (Some(24), Some(3))), ((48, 2), both));
+    }
+
+    #[test]
     fn of_two_shares_the_smaller_counts() {
         let with = |ceiling: Option<f64>, own: Option<f64>| {
             let ceilings =
                 Ceilings { percent_of_devices: ceiling.and_then(Percent::new), ..Ceilings::default() };
             let written = Written { percent_of_devices: own.and_then(Percent::new), ..Written::default() };
-            (tighten(&ceilings, &written).percent_of_devices, looser(&ceilings, &written, 1).len())
+            (tighten(&ceilings, &written).numbers.percent_of_devices, looser(&ceilings, &written, 1).len())
         };
         assert_eq!(with(Some(2.0), Some(1.0)), (Percent::new(1.0), 0));
         assert_eq!(with(Some(2.0), Some(3.0)), (Percent::new(2.0), 1));
@@ -357,9 +408,9 @@ mod tests {
     #[test]
     fn a_large_allowance_is_not_cut_by_the_usual_cap_of_the_tenant() {
         let ceilings = Ceilings { targets: caps(Some(100), Some(200)), ..Ceilings::default() };
-        assert_eq!(tighten(&ceilings, &Written::default()).tenant_targets_per_day, Some(200));
+        assert_eq!(tighten(&ceilings, &Written::default()).numbers.tenant_targets_per_day, Some(200));
         let limits = tighten(&Ceilings::default(), &Written::default());
-        assert_eq!(limits.tenant_targets_per_day, Some(TENANT_TARGETS_PER_DAY));
-        assert_eq!(limits.action_limits().targets_per_run, Some(TARGETS_PER_RUN));
+        assert_eq!(limits.numbers.tenant_targets_per_day, Some(TENANT_TARGETS_PER_DAY));
+        assert_eq!(limits.numbers.action_limits().targets_per_run, Some(TARGETS_PER_RUN));
     }
 }

@@ -8,6 +8,8 @@
 //!   device is not known, say) is refused, too.
 //! - **Conflicts** refuse single actions: isolating and releasing one device in one run or within ten
 //!   minutes, or the same disruptive action on one target twice.
+//! - **Cool-down**: the journal refuses the same disruptive action on a device or a user that had it a short while
+//!   ago, unless people approve it ([`cools_down`]). Who has given it back knows why.
 //! - **Limits** halt the run: if what is left passes one, none of it is done. Half of a mistaken query is
 //!   still a mistake. A playbook may say that all of it waits for people's leave instead ([`OnExceed`]);
 //!   what people said yes to is then held against the settings' limits alone.
@@ -31,8 +33,9 @@ use crate::store::{Recent, Used};
 
 pub use exclude::Exclusions;
 pub use limit::{
-    ACTIONS_PER_RUN, Caps, Ceilings, GuardLimits, Looser, Numbers, OnExceed, Percent, TARGETS_PER_DAY,
-    TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_TARGETS_PER_DAY, Written, looser, tighten,
+    ACTIONS_PER_RUN, COOL_DOWN, Caps, Ceilings, GuardLimits, Looser, MATCHES_ALWAYS, Numbers, OnExceed,
+    Percent, TARGETS_PER_DAY, TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_TARGETS_PER_DAY, TIMES_USUAL,
+    Written, looser, tighten,
 };
 pub use target::{Target, TargetKind};
 pub use verdict::{Exceeded, Reason, Verdict, Verdicts};
@@ -41,7 +44,10 @@ pub use verdict::{Exceeded, Reason, Verdict, Verdicts};
 /// the device, and the two can arrive in the wrong order.
 pub const OPPOSITE_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
-/// Actions that undo each other.
+/// How long a target is left alone by an action that people have taken back.
+pub const REVERSED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Actions that undo each other: what takes something away, and what gives it back.
 const OPPOSITES: [(&str, &str); 3] = [
     ("isolateDevice", "releaseDevice"),
     ("restrictAppExecution", "removeAppRestriction"),
@@ -72,6 +78,8 @@ pub struct Counts {
     pub used: Used,
     /// How many devices the tenant has; `None` if nobody could say.
     pub fleet: Option<u64>,
+    /// How many items the run has, and how many are usual, if that is known.
+    pub matched: (u64, Option<u64>),
     /// What the candidates' targets had done to them lately.
     pub recent: Vec<Recent>,
     /// Disruptive actions the run took before a restart, and on which target.
@@ -102,7 +110,7 @@ pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], no
         .filter(|(_candidate, verdict)| **verdict == Verdict::Admitted)
         .map(|(candidate, _verdict)| candidate)
         .collect();
-    let passed = exceeded(&limits.numbers(), counts, &admitted);
+    let passed = exceeded(&limits.numbers, counts, &admitted);
     let Some(passed) = passed else { return Verdicts { each, halted: None } };
     // Whatever people say yes to, the settings' limits hold.
     let hard = exceeded(&limits.ceilings, counts, &admitted);
@@ -157,6 +165,14 @@ pub fn opposite(action: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether a target is left alone for a while by an action it has had. What gives something back need not wait;
+/// an indicator or a message is no target that anybody fights over.
+#[must_use]
+pub fn cools_down(action: &str, kind: TargetKind) -> bool {
+    let gives_back = OPPOSITES.iter().any(|(_takes, gives)| *gives == action);
+    !gives_back && matches!(kind, TargetKind::Device | TargetKind::User)
+}
+
 /// Refuses an action whose opposite is planned for the same target.
 fn conflict(planned: &BTreeMap<String, BTreeSet<&str>>, candidate: &Candidate) -> Option<Reason> {
     let opposite = opposite(&candidate.action)?;
@@ -191,6 +207,11 @@ fn repeated(taken: &mut BTreeSet<(String, String)>, candidate: &Candidate) -> Op
 fn exceeded(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Option<Exceeded> {
     if admitted.is_empty() {
         return None;
+    }
+    if let (Some(times), (matched, Some(usual))) = (limits.times_usual, counts.matched)
+        && MATCHES_ALWAYS.max(usual.saturating_mul(u64::from(times))) < matched
+    {
+        return Some(Exceeded::Unusual { matched, usual, times });
     }
     let used = &counts.used;
     let actions = u32::try_from(admitted.len()).unwrap_or(u32::MAX);

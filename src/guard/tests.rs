@@ -140,8 +140,34 @@ fn harmless_actions_have_a_ceiling_of_their_own() {
 }
 
 #[test]
+fn far_more_matches_than_usual_halt_the_run() {
+    let counts = |matched, usual| Counts { matched: (matched, usual), ..Counts::default() };
+    check(&limits(), &counts(30, Some(3)), &isolate([1]), &["ok"]);
+    check(&limits(), &counts(31, Some(3)), &isolate([1]), &["haltedUnusual"]);
+    // A playbook that finds nothing for weeks may find something.
+    check(&limits(), &counts(20, Some(0)), &isolate([1]), &["ok"]);
+    check(&limits(), &counts(21, Some(0)), &isolate([1]), &["haltedUnusual"]);
+    check(&limits(), &counts(5000, None), &isolate([1]), &["ok"]);
+    let five = tighten(&Ceilings::default(), &Written { times_usual: Some(5), ..Written::default() });
+    check(&five, &counts(26, Some(5)), &isolate([1]), &["haltedUnusual"]);
+    let sentence_for_people = "the run was halted: 31 items; 3 are usual, and 10 times as many are allowed";
+    sentence(&limits(), &counts(31, Some(3)), &isolate([1]), sentence_for_people);
+}
+
+#[test]
+fn only_what_takes_something_from_a_device_or_a_user_cools_down() {
+    assert!(cools_down("isolateDevice", TargetKind::Device));
+    assert!(cools_down("disableUser", TargetKind::User));
+    assert!(cools_down("revokeSessions", TargetKind::User));
+    assert!(!cools_down("releaseDevice", TargetKind::Device));
+    assert!(!cools_down("enableUser", TargetKind::User));
+    assert!(!cools_down("addIndicator", TargetKind::Indicator));
+}
+
+#[test]
 fn the_share_of_devices_is_limited() {
-    let limits = GuardLimits { percent_of_devices: Percent::new(1.0), ..limits() };
+    let written = Written { percent_of_devices: Percent::new(1.0), ..Written::default() };
+    let limits = tighten(&Ceilings::default(), &written);
     let fleet = |fleet: Option<u64>| Counts { fleet, ..Counts::default() };
     check(&limits, &fleet(Some(300)), &isolate(1..=3), &["ok"; 3]);
     check(&limits, &fleet(Some(299)), &isolate(1..=3), &["haltedShare"; 3]);

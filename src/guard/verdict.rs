@@ -161,6 +161,15 @@ pub enum Exceeded {
         /// What it would come to.
         wanted: u64,
     },
+    /// The run has far more matches than usual.
+    Unusual {
+        /// What it has.
+        matched: u64,
+        /// The median of the runs before.
+        usual: u64,
+        /// How many times as much is allowed.
+        times: u32,
+    },
     /// A share is limited, and nobody knows how many devices there are.
     FleetUnknown {
         /// The share that is allowed.
@@ -199,6 +208,7 @@ impl Exceeded {
             Self::DayTargets { .. } => "haltedDayTargets",
             Self::TenantTargets { .. } => "haltedTenantTargets",
             Self::Share { .. } => "haltedShare",
+            Self::Unusual { .. } => "haltedUnusual",
             Self::FleetUnknown { .. } => "haltedFleetUnknown",
         }
     }
@@ -275,6 +285,13 @@ impl fmt::Display for Exceeded {
                     "{} in 24 hours; {percent} of {}, {limit}, are allowed",
                     counted(wanted, "device"),
                     counted(fleet, "device")
+                )
+            }
+            Self::Unusual { matched, usual, times } => {
+                write!(
+                    f,
+                    "{}; {usual} are usual, and {times} times as many are allowed",
+                    counted(matched, "item")
                 )
             }
             Self::FleetUnknown { percent } => {

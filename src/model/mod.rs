@@ -6,6 +6,7 @@ mod id;
 mod list;
 mod row;
 mod secret;
+mod written;
 
 pub use case::{
     Alert, AlertSeverity, AlertStatus, CaseComment, Classification, Determination, EvidenceDevice,
@@ -18,3 +19,4 @@ pub use id::{
 pub use list::{List, Lists};
 pub use row::{Cell, CellRef, Projection, Row, RowView, Wanted};
 pub use secret::{Secret, SecretSource, SecretUnread, SharedSource};
+pub use written::{DurationText, InstantText};

@@ -217,6 +217,7 @@ fn tellings(lowering: &mut Lowering<'_>) -> Vec<Telling> {
 
 fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
     let own = &lowering.document.playbook.guards;
+    let cool_down = own.cool_down.as_ref().and_then(|written| lowering.duration("/guards/coolDown", written));
     let (device_lists, devices) = entries(lowering, "/guards/exclude/devices", own.exclude.devices.as_ref());
     let (user_lists, users) = entries(lowering, "/guards/exclude/users", own.exclude.users.as_ref());
     let (indicator_lists, indicators) =
@@ -228,6 +229,8 @@ fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
     let written = Written {
         actions: Caps { per_run: own.max_actions.per_run, per_day: own.max_actions.per_day },
         percent_of_devices: own.max_percent_of_devices.and_then(Percent::new),
+        cool_down,
+        times_usual: own.max_times_usual,
         on_exceed: match own.on_exceed {
             playbook::OnExceed::Halt => OnExceed::Halt,
             playbook::OnExceed::Approve => OnExceed::Approve,

@@ -103,7 +103,7 @@ impl Plan {
         if exclude.needs_names(guard::TargetKind::User) && aims_at(TargetKind::User) {
             found.add(permission::USERS, "guards.exclude", weight);
         }
-        if limits.percent_of_devices.is_some() && aims_at(TargetKind::Device) {
+        if limits.numbers.percent_of_devices.is_some() && aims_at(TargetKind::Device) {
             found.add(hunting.permission(), "maxPercentOfDevices", weight);
         }
     }

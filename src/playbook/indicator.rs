@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text::DurationText;
 use crate::model::AlertSeverity;
+use crate::model::DurationText;
 
 /// Parameters of `addIndicator`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]

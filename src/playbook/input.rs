@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text::DurationText;
+use crate::model::DurationText;
 use crate::model::{AlertSeverity, IncidentStatus};
 
 /// A hunting query and how often it runs.

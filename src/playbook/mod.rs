@@ -13,8 +13,8 @@ mod input;
 pub mod list;
 mod policy;
 pub mod test;
-mod text;
 
+pub use crate::model::{DurationText, InstantText};
 pub use action::{
     Action, ActionBody, CommentIncident, DisableUser, OnError, RevokeSessions, TagChange, UpdateAlert,
     UpdateIncident,
@@ -35,7 +35,6 @@ pub use policy::{
     Approval, CatchUp, Entries, Exclude, Group, Guards, MaxActions, Notify, OnExceed, OnTimeout, Overlap,
     Schedule, Suppress,
 };
-pub use text::{DurationText, InstantText};
 
 use std::sync::LazyLock;
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text::DurationText;
+use crate::model::DurationText;
 
 /// When the playbook runs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -81,6 +81,14 @@ pub struct Guards {
     /// Most devices touched in a day, in percent of all devices.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100), example = 1)]
     pub max_percent_of_devices: Option<f64>,
+    /// How long a device or a user that had a disruptive action is left alone by the same action, unless people
+    /// approve it; a day by default.
+    #[schemars(example = &"3d")]
+    pub cool_down: Option<DurationText>,
+    /// How many times the usual number of matches a run may have, the usual number being the median of the runs
+    /// before; 10 by default. Up to 20 matches are never too many.
+    #[schemars(range(min = 1, max = 1000), example = 5)]
+    pub max_times_usual: Option<u32>,
     /// What happens when a limit would be passed; `halt` by default: none of the run's actions is taken, and
     /// the next run meets the same rows again.
     #[serde(default)]

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::expect::Expect;
-use super::text::{DurationText, InstantText};
 use crate::diag::Sink;
+use crate::model::{DurationText, InstantText};
 use crate::yaml::{self, Tree};
 
 /// Tests of one playbook: what it is given, and what it must do.

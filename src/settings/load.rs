@@ -12,6 +12,7 @@ use super::{
 };
 use crate::diag::{Chain, Code, Diagnostic, Sink, SourceText, Span};
 use crate::http::Address;
+use crate::model::DurationText;
 use crate::yaml::{self, Tree};
 
 static CHECKER: LazyLock<yaml::Checker> = LazyLock::new(|| yaml::Checker::new(schema()));
@@ -184,6 +185,9 @@ impl Meaning<'_> {
                 }
                 ChannelSettings::Teams(_) | ChannelSettings::Slack(_) => {}
             }
+        }
+        if let Some(Err(error)) = settings.guards.cool_down.as_ref().map(DurationText::read) {
+            self.sink.push(self.tree.error(Code::Duration, "/guards/coolDown", error.to_string()));
         }
         if let Some(PlainOrSecret::Plain(proxy)) = &settings.http.proxy {
             self.proxy(proxy);

@@ -30,6 +30,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::kql::Schema;
+use crate::model::DurationText;
 use crate::yaml;
 
 /// The settings of huntbook: which tenants, whom to tell, how far playbooks may go at most.
@@ -105,6 +106,14 @@ pub struct GuardSettings {
     /// Most devices any playbook may touch in a day, in percent of all devices.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100), example = 2)]
     pub max_percent_of_devices: Option<f64>,
+    /// How long a device or a user that had a disruptive action is left alone by the same action, unless people
+    /// approve it; a day by default, and `0s` for not at all. Actions that give something back do not wait.
+    #[schemars(example = &"24h")]
+    pub cool_down: Option<DurationText>,
+    /// How many times the usual number of matches a run of any playbook may have, the usual number being the
+    /// median of the runs before; 10 by default. Up to 20 matches are never too many.
+    #[schemars(range(min = 1, max = 1000), example = 10)]
+    pub max_times_usual: Option<u32>,
     /// What no playbook ever touches.
     #[serde(default)]
     pub exclude: ExcludeSettings,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
 use serde::Serialize;
 use sqlx::Row as _;
 
@@ -31,6 +32,8 @@ pub struct ActionLimits {
     pub targets_per_day: Option<u32>,
     /// Distinct targets of destructive actions of all playbooks in the tenant, in 24 hours.
     pub tenant_targets_per_day: Option<u32>,
+    /// How long the target is left alone by the same action after it was done.
+    pub cool_down: Option<SignedDuration>,
 }
 
 /// Which budget is used up.

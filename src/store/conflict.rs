@@ -1,12 +1,12 @@
 //! What other runs have under way on the same target: looked at inside the transaction that would intend one more.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::effect::{Intended, NewEffect};
 use super::run::read_run_id;
-use super::{StoreError, Tx, at};
+use super::{Store, StoreError, Tx, at};
 
 /// The action that undoes another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub struct Opposite {
     pub within: SignedDuration,
 }
 
-/// Finds what stands in the way of a destructive action on its target: another run's action of the same kind
-/// that is under way or in doubt, or the opposite likewise or a short while ago. Under way is under way, however
+/// Finds what stands in the way of a destructive action on its target: another action of the same kind that is under
+/// way or in doubt, or was done a short while ago where targets cool down, or the opposite likewise or a short while ago. Under way is under way, however
 /// old: only the tenant's answer or a person's word settles it.
 pub(super) async fn in_the_way(
     tx: &mut Tx,
@@ -38,6 +38,9 @@ pub(super) async fn in_the_way(
             state: row.try_get::<&str, _>(2)?.parse()?,
         }));
     }
+    if let Some(cooling) = cooling_down(tx, effect, now).await? {
+        return Ok(Some(cooling));
+    }
     let Some(Opposite { action, within }) = &effect.opposite else { return Ok(None) };
     let within = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
     let Some(row) = find(tx, effect, (action, now.saturating_sub(within))).await? else { return Ok(None) };
@@ -47,6 +50,58 @@ pub(super) async fn in_the_way(
         state: row.try_get::<&str, _>(2)?.parse()?,
         action: action.clone(),
         at: at(row.try_get(3)?)?,
+    }))
+}
+
+impl Store {
+    /// When an action was intended last, of those that were done to a target since `since`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn last_done(
+        &self,
+        tenant: &str,
+        (action, target): (&str, &str),
+        since: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let last: Option<i64> = sqlx::query_scalar(
+            "SELECT max(intended_at) FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
+             AND state = 'done' AND intended_at >= $4",
+        )
+        .bind(tenant)
+        .bind(target)
+        .bind(action)
+        .bind(since.as_millisecond())
+        .fetch_one(&self.0.readers)
+        .await?;
+        last.map(at).transpose()
+    }
+}
+
+/// Finds the same action where it was done to the target so short a while ago that it is left alone.
+async fn cooling_down(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Option<Intended>, StoreError> {
+    let cool_down = effect.limits.and_then(|limits| limits.cool_down).filter(SignedDuration::is_positive);
+    let Some(cool_down) = cool_down else { return Ok(None) };
+    let length = i64::try_from(cool_down.as_millis()).unwrap_or(i64::MAX);
+    let row = sqlx::query(
+        "SELECT run, intended_at FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
+         AND effect_key <> $4 AND destructive = 1 AND state = 'done' AND intended_at > $5 \
+         ORDER BY intended_at DESC LIMIT 1",
+    )
+    .bind(&effect.tenant)
+    .bind(&effect.target)
+    .bind(&effect.action)
+    .bind(effect.key.as_str())
+    .bind(now.saturating_sub(length))
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let done: i64 = row.try_get(1)?;
+    Ok(Some(Intended::CoolingDown {
+        run: read_run_id(row.try_get(0)?)?,
+        at: at(done)?,
+        until: at(done.saturating_add(length))?,
     }))
 }
 

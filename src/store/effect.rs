@@ -102,6 +102,15 @@ pub enum Intended {
         /// When it was intended.
         at: Timestamp,
     },
+    /// The same was done to the target a short while ago. Do not send: whoever has undone it knows why.
+    CoolingDown {
+        /// The run that did it.
+        run: RunId,
+        /// When it was intended.
+        at: Timestamp,
+        /// Until when the target is left alone.
+        until: Timestamp,
+    },
     /// There is no leave for exactly this, or none any more. Nothing was written.
     NoLeave,
     /// Somebody has stopped all actions, or those in the tenant. Nothing was written.

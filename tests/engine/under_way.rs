@@ -2,10 +2,8 @@
 
 use huntbook::engine::ItemOutcome::{Acted, Failed, Halted};
 use huntbook::engine::{RunState, StepState};
-use huntbook::http::Open;
 use huntbook::sim::{Reach, SimOptions};
 use huntbook::store::EffectState;
-use huntbook::tenant::Operation;
 use jiff::SignedDuration;
 
 use crate::{House, ISOLATE, outcomes, playbook, states};
@@ -46,18 +44,6 @@ async fn what_another_run_is_at_is_not_handled_until_the_tenant_says_how_it_ende
     assert_eq!(house.applied(), ["isolate 0"]);
     assert_eq!(house.engine.store.effects_in(EffectState::Pending).await.unwrap(), []);
     assert_eq!(house.run(&other()).await.counts.matched, 0);
-}
-
-#[tokio::test]
-async fn what_was_done_and_taken_back_by_a_person_is_done_again() {
-    let house = under_way(Reach::Online).await;
-    house.clock.advance(SignedDuration::from_secs(5));
-    let device = house.devices[0].parse().unwrap();
-    let by_hand = Operation::ReleaseDevice { device, comment: "it is clean".to_owned() };
-    house.engine.tenants["contoso"].apply(&by_hand, &Open).await.unwrap();
-    house.clock.advance(SignedDuration::from_secs(5));
-    assert_eq!(states(&house.run(&other()).await), [StepState::Accepted]);
-    assert_eq!(house.applied(), ["isolate 0", "unisolate 0", "isolate 0"]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{self, DurationError};
+use super::{DurationError, duration};
 
 /// What the editor and the validator say about a text that is not a length of time.
 const DURATION_HELP: &str =
@@ -30,7 +30,7 @@ impl DurationText {
     ///
     /// [`DurationError`] if it is not a length of time.
     pub fn read(&self) -> Result<SignedDuration, DurationError> {
-        model::duration(&self.0)
+        duration(&self.0)
     }
 }
 

@@ -1,0 +1,82 @@
+//! What the tenant itself shows of what an action does: after its answer was lost, and before the same is done to a
+//! target once more.
+
+use jiff::Timestamp;
+
+use super::context::Context;
+use super::leave::Turn;
+use super::{Engine, EngineError};
+use crate::action::Call;
+use crate::diag::Chain;
+use crate::guard;
+use crate::store::NewEffect;
+use crate::tenant::{Operation, TenantError};
+
+/// What can be seen of what a call would do.
+pub(super) enum Sight {
+    /// It is so already, under this name of the tenant's if it has one.
+    InForce(Option<String>),
+    /// It is not so.
+    NotInForce,
+    /// Nobody can see that.
+    Hidden,
+}
+
+/// Looks whether what a call would do is so already.
+///
+/// # Errors
+///
+/// If the tenant does not answer.
+pub(super) async fn look(context: &Context<'_>, call: &Call) -> Result<Sight, TenantError> {
+    if let Operation::DisableUser { user } = &call.operation {
+        return Ok(match context.tenant.user(user).await?.account_enabled {
+            Some(false) => Sight::InForce(None),
+            Some(true) => Sight::NotInForce,
+            None => Sight::Hidden,
+        });
+    }
+    if call.device().is_none() || guard::opposite(call.kind.as_str()).is_none() {
+        return Ok(Sight::Hidden);
+    }
+    let theirs = context.tenant.in_force(&call.operation).await?;
+    Ok(theirs.map_or(Sight::NotInForce, |theirs| Sight::InForce(Some(theirs.id.to_string()))))
+}
+
+/// Whether the tenant shows in force what a call whose answer was lost would have done. Where that cannot be read,
+/// or is not so, nobody knows: it may come into force yet. An action of a device may be another's.
+pub(super) async fn is_read_back(context: &Context<'_>, call: &Call) -> bool {
+    call.user().is_some() && matches!(look(context, call).await, Ok(Sight::InForce(_)))
+}
+
+impl Engine {
+    /// Why a target is left alone that huntbook has done the same to, if people have taken that back: they know
+    /// something that the playbook does not.
+    pub(super) async fn taken_back(
+        &self,
+        context: &Context<'_>,
+        turn: Turn<'_>,
+        effect: &NewEffect,
+    ) -> Result<Option<String>, EngineError> {
+        let cools_down =
+            effect.limits.and_then(|limits| limits.cool_down).is_some_and(|length| !length.is_zero());
+        let Some(opposite) = effect.opposite.as_ref().filter(|_opposite| cools_down) else { return Ok(None) };
+        let since = self.clock.now().checked_sub(guard::REVERSED_WITHIN).unwrap_or(Timestamp::MIN);
+        let same = (effect.action.as_str(), effect.target.as_str());
+        let Some(done) = self.store.last_done(&effect.tenant, same, since).await? else { return Ok(None) };
+        let undoing = (opposite.action.as_str(), effect.target.as_str());
+        if self.store.last_done(&effect.tenant, undoing, done).await?.is_some() {
+            return Ok(None);
+        }
+        let until = done.checked_add(guard::REVERSED_WITHIN).unwrap_or(Timestamp::MAX);
+        Ok(match look(context, turn.call).await {
+            Ok(Sight::InForce(_) | Sight::Hidden) => None,
+            Ok(Sight::NotInForce) => Some(format!(
+                "it was done at {done:.0}, and people have taken it back: the target is left alone until {until:.0}"
+            )),
+            Err(error) => Some(format!(
+                "it was done at {done:.0}, and nobody knows whether people have taken it back: {}",
+                Chain(&error)
+            )),
+        })
+    }
+}
