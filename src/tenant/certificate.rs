@@ -161,11 +161,10 @@ impl AppCertificate {
         }
         *told = Some(now);
         let days = days_left(ends, now);
-        match ending {
-            Ending::Soon => tracing::warn!(tenant, %ends, days, "the app's certificate ends soon"),
-            Ending::AtOnce => {
-                tracing::error!(tenant, %ends, days, "the app's certificate has to be replaced")
-            }
+        if ending == Ending::AtOnce {
+            tracing::error!(tenant, %ends, days, "the app's certificate has to be replaced");
+        } else {
+            tracing::warn!(tenant, %ends, days, "the app's certificate ends soon");
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::{Case, case, check};
 
 /// The app proves itself with this certificate, in a file.
 fn certificate(bench: &mut Bench, made: &Made) {
-    bench.certificates = made.certificate.clone();
+    bench.certificates.clone_from(&made.certificate);
     bench.files.push(("app.pem", made.both().leak()));
     let auth = json!({"clientId": SimApp::CLIENT_ID, "certificate": {"file": "app.pem"}});
     bench.tenant("/auth", json!({"clientCertificate": auth}));
