@@ -92,6 +92,11 @@ const SIGN_IN: &[Case] = &[
         ("problem", "sign-in", "the app is not known in this tenant"),
     ),
     case(
+        "nobody has consented to the app",
+        |b| b.faults.push(aadsts(65_001)),
+        ("problem", "sign-in", "`huntbook tenants --consent contoso` prints the page"),
+    ),
+    case(
         "the tenant's id is mistyped",
         |b| b.tenant("/tenantId", json!("5b8e0d1c-93f4-4a26-8c57-2f6e1d7a9b04")),
         ("problem", "sign-in", "the tenant is not known"),

@@ -12,6 +12,7 @@ use super::journal::Journal;
 use super::kql::args::Kql;
 use super::sim::args::Sim;
 use super::stop::Switch;
+use super::tenants::Tenants;
 
 /// Policy-driven playbooks for Microsoft Defender XDR: hunt, decide, act, tell, prove
 #[derive(Debug, Parser)]
@@ -197,6 +198,12 @@ pub(super) enum Command {
     /// With --permissions it asks nobody, needs no secret, and tells what playbooks need.
     /// Exit code 1 if something keeps a playbook from working.
     Doctor(Doctor),
+    /// List the tenants: whether huntbook gets in, with what permissions, and what keeps it out
+    ///
+    /// Asks each tenant's authority for tokens, and changes nothing. What is wrong with one is told of that one.
+    /// With --consent nobody is asked: the addresses are printed at which an administrator of a tenant consents to
+    /// the app. Exit code 1 if huntbook does not get in to one of them.
+    Tenants(Tenants),
     /// Say what the app's token says, without showing it: for whom it is, until when, what it allows
     ///
     /// Asks for a token as playbooks do, and tells which permissions the playbooks lack. With --stdin it explains

@@ -36,6 +36,7 @@ mod sim;
 mod status;
 mod stop;
 mod tables;
+mod tenants;
 mod test;
 mod transcript;
 mod validate;
@@ -129,6 +130,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),
         Command::Doctor(doctor) => doctor::run(&doctor, &config, format, clock).await,
+        Command::Tenants(tenants) => tenants::run(&tenants, &config, format, clock).await,
         Command::Token(token) => doctor::token::run(&token, &config, format, clock).await,
         Command::Sim(sim) => sim::run(&sim, format, clock).await,
         Command::Kql { what } => kql::run(&what, &config, form, &clock),

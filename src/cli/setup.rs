@@ -11,7 +11,7 @@ use super::output::tell;
 use crate::action::Approvers;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
 use crate::clock::SharedClock;
-use crate::diag::{Format, render};
+use crate::diag::{Chain, Format, render};
 use crate::expr::Language;
 use crate::guard::{Caps, Ceilings, Percent};
 use crate::http::{Http, HttpOptions};
@@ -39,6 +39,7 @@ pub(super) fn open(settings: &Settings, clock: &SharedClock) -> Result<Parts, Un
 
 fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
     let doors = Doors::open(settings, clock)?;
+    insist_on_secrets(settings)?;
     let mut tenants: BTreeMap<String, Arc<dyn Tenant>> = BTreeMap::new();
     for (name, tenant) in &settings.tenants {
         tenants.insert(name.clone(), Arc::new(doors.tenant(tenant_options(name, tenant)?)?));
@@ -48,6 +49,28 @@ fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
         channels.insert(name.clone(), doors.channel(name, channel)?);
     }
     Ok(Parts { tenants, channels })
+}
+
+/// Sees whether what tenants sign in with is there. One tenant's is that tenant's trouble, and the others work;
+/// if it is there for none, nothing would.
+fn insist_on_secrets(settings: &Settings) -> anyhow::Result<()> {
+    let mut missing = Vec::new();
+    for (name, tenant) in &settings.tenants {
+        for secret in tenant.auth.app().secrets() {
+            let found = settings::probe(secret);
+            missing.extend(found.err().map(|error| (name, error)));
+        }
+    }
+    let without: BTreeSet<&String> = missing.iter().map(|(name, _)| *name).collect();
+    let all = settings.tenants.len() == without.len();
+    for (name, error) in missing {
+        if all {
+            let what = format!("what tenant `{name}` signs in with cannot be fetched");
+            return Err(anyhow::Error::new(error).context(what));
+        }
+        tracing::warn!(tenant = name, error = %Chain(&error), "what the tenant signs in with cannot be fetched");
+    }
+    Ok(())
 }
 
 /// What tenants and channels are reached through.
@@ -184,33 +207,28 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("reading `{}`", path.display()))
 }
 
-/// How huntbook signs in to a tenant. What is found on this machine must be there now, or nothing starts.
+/// How huntbook signs in to a tenant.
 fn credential(tenant: &str, auth: &AuthSettings) -> anyhow::Result<Credential> {
-    Ok(match auth {
-        AuthSettings::ClientSecret(app) => Credential::ClientSecret {
-            client_id: app.client_id.clone(),
-            secret: source(&format!("the client secret of tenant `{tenant}`"), &app.secret)?,
-        },
+    Ok(match auth.app() {
+        AuthSettings::ClientSecret(app) => {
+            Credential::ClientSecret { client_id: app.client_id.clone(), secret: source(&app.secret) }
+        }
         AuthSettings::ClientCertificate(app) => Credential::ClientCertificate {
             client_id: app.client_id.clone(),
-            certificate: Arc::new(certificate(tenant, app)?),
+            certificate: Arc::new(certificate(app)),
         },
+        AuthSettings::Partner(_) => bail!("tenant `{tenant}` names no application"),
     })
 }
 
-fn certificate(tenant: &str, app: &ClientCertificateSettings) -> anyhow::Result<AppCertificate> {
-    let of = |what: &str| format!("the {what} of tenant `{tenant}`");
-    let key = app.key.as_ref().map(|key| source(&of("private key"), key)).transpose()?;
-    let password =
-        app.password.as_ref().map(|word| source(&of("certificate's password"), word)).transpose()?;
-    settings::probe(&app.certificate).with_context(|| format!("{} cannot be fetched", of("certificate")))?;
-    Ok(AppCertificate::new(Arc::new(Packed(app.certificate.clone())), key, password))
+fn certificate(app: &ClientCertificateSettings) -> AppCertificate {
+    let (key, password) = (app.key.as_ref().map(source), app.password.as_ref().map(source));
+    AppCertificate::new(Arc::new(Packed(app.certificate.clone())), key, password)
 }
 
 /// Where a secret is fetched whenever it is wanted.
-fn source(what: &str, reference: &SecretRef) -> anyhow::Result<SharedSource> {
-    settings::probe(reference).with_context(|| format!("{what} cannot be fetched"))?;
-    Ok(Arc::new(reference.clone()))
+fn source(reference: &SecretRef) -> SharedSource {
+    Arc::new(reference.clone())
 }
 
 /// A tenant of the settings.

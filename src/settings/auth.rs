@@ -10,12 +10,16 @@ use super::secret::SecretRef;
 /// How huntbook signs in, as written, key by key.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["clientSecret"]}, {"required": ["clientCertificate"]}]))]
+#[schemars(extend("oneOf" = [
+    {"required": ["clientSecret"]}, {"required": ["clientCertificate"]}, {"required": ["partner"]}
+]))]
 struct AuthItem {
     /// As an application with a secret.
     client_secret: Option<ClientSecretSettings>,
     /// As an application with a certificate.
     client_certificate: Option<ClientCertificateSettings>,
+    /// As one of the applications under `apps`, which several tenants consented to.
+    partner: Option<PartnerSettings>,
 }
 
 /// How huntbook signs in to a tenant.
@@ -26,6 +30,8 @@ pub enum AuthSettings {
     ClientSecret(ClientSecretSettings),
     /// As an application with a certificate.
     ClientCertificate(ClientCertificateSettings),
+    /// As an application that several tenants consented to.
+    Partner(PartnerSettings),
 }
 
 /// No way to sign in, or several.
@@ -37,10 +43,11 @@ impl TryFrom<AuthItem> for AuthSettings {
     type Error = NotOneWay;
 
     fn try_from(item: AuthItem) -> Result<Self, NotOneWay> {
-        let AuthItem { client_secret, client_certificate } = item;
-        match (client_secret, client_certificate) {
-            (Some(app), None) => Ok(Self::ClientSecret(app)),
-            (None, Some(app)) => Ok(Self::ClientCertificate(app)),
+        let AuthItem { client_secret, client_certificate, partner } = item;
+        match (client_secret, client_certificate, partner) {
+            (Some(app), None, None) => Ok(Self::ClientSecret(app)),
+            (None, Some(app), None) => Ok(Self::ClientCertificate(app)),
+            (None, None, Some(partner)) => Ok(Self::Partner(partner)),
             _ => Err(NotOneWay),
         }
     }
@@ -63,11 +70,19 @@ impl AuthSettings {
         match self {
             Self::ClientSecret(app) => &app.client_id,
             Self::ClientCertificate(app) => &app.client_id,
+            Self::Partner(partner) => partner.found.as_deref().map_or("", Self::client_id),
         }
     }
 
-    /// Every reference to a secret. A certificate without its key is none.
-    pub(super) fn secrets(&self) -> Vec<(&'static str, &SecretRef)> {
+    /// Every secret it names itself.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&SecretRef> {
+        let certificate = if let Self::ClientCertificate(app) = self { Some(&app.certificate) } else { None };
+        self.places().into_iter().map(|(_, secret)| secret).chain(certificate).collect()
+    }
+
+    /// Every reference to a secret, and where it stands. A certificate without its key is none.
+    pub(super) fn places(&self) -> Vec<(&'static str, &SecretRef)> {
         match self {
             Self::ClientSecret(app) => vec![("clientSecret/secret", &app.secret)],
             Self::ClientCertificate(app) => {
@@ -78,6 +93,8 @@ impl AuthSettings {
                 let password = app.password.iter().map(|secret| ("clientCertificate/password", secret));
                 std::iter::once(key).chain(password).collect()
             }
+            // They are the application's, and told of there.
+            Self::Partner(_) => Vec::new(),
         }
     }
 
@@ -88,6 +105,42 @@ impl AuthSettings {
             Self::ClientCertificate(app) => {
                 std::iter::once(&mut app.certificate).chain(&mut app.key).chain(&mut app.password).collect()
             }
+            Self::Partner(partner) => {
+                partner.found.as_mut().map_or_else(Vec::new, |app| app.references_mut())
+            }
+        }
+    }
+}
+
+/// An application that several tenants consented to: written once, under `apps`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PartnerSettings {
+    /// Its name under `apps`.
+    #[schemars(length(min = 1), example = &"soc")]
+    pub app: String,
+    /// What stands there.
+    #[serde(skip)]
+    pub(super) found: Option<Box<AuthSettings>>,
+}
+
+impl AuthSettings {
+    /// Which of the ways it is, as the settings spell it.
+    #[must_use]
+    pub const fn context(&self) -> &'static str {
+        match self {
+            Self::ClientSecret(_) => "clientSecret",
+            Self::ClientCertificate(_) => "clientCertificate",
+            Self::Partner(_) => "partner",
+        }
+    }
+
+    /// How the application proves itself: what stands under `apps`, for one that stands there.
+    #[must_use]
+    pub fn app(&self) -> &Self {
+        match self {
+            Self::Partner(PartnerSettings { found: Some(app), .. }) => app,
+            own => own,
         }
     }
 }

@@ -57,8 +57,12 @@ fn mode(_path: &Path) -> Option<u32> {
 /// Every secret the settings refer to, and where.
 fn secrets(settings: &Settings) -> Vec<(String, &SecretRef)> {
     let mut found = Vec::new();
+    for (name, app) in &settings.apps {
+        let of_app = app.places().into_iter();
+        found.extend(of_app.map(|(at, secret)| (format!("/apps/{name}/{at}"), secret)));
+    }
     for (name, tenant) in &settings.tenants {
-        let of_tenant = tenant.auth.secrets().into_iter();
+        let of_tenant = tenant.auth.places().into_iter();
         found.extend(of_tenant.map(|(at, secret)| (format!("/tenants/{name}/auth/{at}"), secret)));
     }
     for (name, channel) in &settings.channels {

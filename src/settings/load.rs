@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use super::hunting::{self, Insist};
 use super::{
-    ChannelSettings, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef, Settings,
-    schema,
+    AuthSettings, ChannelSettings, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef,
+    Settings, schema,
 };
 use crate::diag::{Chain, Code, Diagnostic, Sink, SourceText, Span};
 use crate::http::Address;
@@ -93,8 +93,10 @@ pub fn load(path: &Path) -> Result<Settings, SettingsError> {
 pub fn parse(name: &str, bytes: &[u8], sink: &mut Sink) -> Option<Settings> {
     let before = sink.errors();
     let tree = CHECKER.shield(&yaml::parse_private(name, bytes, sink)?);
-    let settings: Settings = CHECKER.decode(&tree, sink)?;
-    Meaning { tree: &tree, sink }.check(&settings);
+    let mut settings: Settings = CHECKER.decode(&tree, sink)?;
+    let mut meaning = Meaning { tree: &tree, sink };
+    meaning.check(&settings);
+    meaning.find_apps(&mut settings);
     (sink.errors() == before).then_some(settings)
 }
 
@@ -132,6 +134,7 @@ impl Settings {
     /// Every reference to a secret.
     fn secrets_mut(&mut self) -> Vec<&mut SecretRef> {
         let mut all: Vec<&mut SecretRef> = Vec::new();
+        all.extend(self.apps.values_mut().flat_map(|app| app.references_mut()));
         all.extend(self.tenants.values_mut().flat_map(|tenant| tenant.auth.references_mut()));
         for channel in self.channels.values_mut() {
             match channel {
@@ -200,6 +203,28 @@ impl Meaning<'_> {
             let known = settings.channels.keys().map(String::as_str);
             self.sink
                 .push(self.tree.error(Code::UnknownReference, at, message).nearest(&alerts.channel, known));
+        }
+    }
+
+    /// Gives tenants of partners the application they name.
+    fn find_apps(&mut self, settings: &mut Settings) {
+        for (name, app) in &settings.apps {
+            if let AuthSettings::Partner(_) = app {
+                let at = format!("/apps/{name}");
+                let message = "an application proves itself; `partner` is for tenants";
+                self.sink.push(self.tree.error(Code::KeyCombination, &at, message));
+            }
+        }
+        for (name, tenant) in &mut settings.tenants {
+            let AuthSettings::Partner(partner) = &mut tenant.auth else { continue };
+            partner.found = settings.apps.get(&partner.app).cloned().map(Box::new);
+            if partner.found.is_none() {
+                let at = format!("/tenants/{name}/auth/partner/app");
+                let message = format!("there is no application `{}`", partner.app.escape_debug());
+                let known = settings.apps.keys().map(String::as_str);
+                let problem = self.tree.error(Code::UnknownReference, &at, message);
+                self.sink.push(problem.nearest(&partner.app, known));
+            }
         }
     }
 
@@ -330,6 +355,34 @@ x-note: anything
             "https://hooks",
             "https://me:hunter2@hooks",
             "11:25 HB0802 the address cannot be used: it carries a user or password",
+        );
+    }
+
+    #[test]
+    fn an_application_is_written_once_and_named_by_tenants() {
+        let partner = GOOD.replace(
+            "{clientSecret: {clientId: 00000000-0000-4000-8000-000000000002, secret: {env: CONTOSO_SECRET}}}",
+            "{partner: {app: soc}}",
+        );
+        let app = "apps: {soc: {clientSecret: {clientId: 00000000-0000-4000-8000-000000000003, secret: {file: soc}}}}\n";
+        check(&format!("{partner}{app}"), "");
+        let mut settings =
+            parse("huntbook.yaml", format!("{partner}{app}").as_bytes(), &mut Sink::new()).unwrap();
+        settings.anchor(Path::new("/etc/huntbook"));
+        let auth = &settings.tenants["contoso"].auth;
+        assert_eq!((auth.context(), auth.client_id()), ("partner", "00000000-0000-4000-8000-000000000003"));
+        assert_eq!(auth.app(), &settings.apps["soc"], "also its paths count from the folder of the settings");
+        let AuthSettings::ClientSecret(secret) = auth.app() else { unreachable!() };
+        assert_eq!(secret.secret, SecretRef::File("/etc/huntbook/soc".into()));
+
+        check(
+            &format!("{partner}{}", app.replace("soc:", "sok:")),
+            "huntbook.yaml:5:27 HB0501 there is no application `soc`",
+        );
+        check(&partner, "huntbook.yaml:5:27 HB0501 there is no application `soc`");
+        check(
+            &format!("{partner}apps: {{soc: {{partner: {{app: soc}}}}}}\n"),
+            "huntbook.yaml:16:13 HB0105 an application proves itself; `partner` is for tenants",
         );
     }
 

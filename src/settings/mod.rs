@@ -14,7 +14,7 @@ mod load;
 mod secret;
 mod tenant;
 
-pub use auth::{AuthSettings, ClientCertificateSettings, ClientSecretSettings};
+pub use auth::{AuthSettings, ClientCertificateSettings, ClientSecretSettings, PartnerSettings};
 pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
@@ -49,6 +49,14 @@ pub struct Settings {
         "patternErrorMessage": "a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64"
     }))]
     pub tenants: BTreeMap<String, TenantSettings>,
+    /// Applications of which each is in several tenants, by the names that `auth: {partner: {app: …}}` of a tenant
+    /// gives: one multi-tenant registration, and how it proves itself.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = {
+        "pattern": "^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        "patternErrorMessage": "a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64"
+    }))]
+    pub apps: BTreeMap<String, AuthSettings>,
     /// Where messages go, by the names used in playbooks.
     #[serde(default)]
     #[schemars(extend("propertyNames" = {
@@ -223,6 +231,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             tenants: BTreeMap::new(),
+            apps: BTreeMap::new(),
             channels: BTreeMap::new(),
             guards: GuardSettings::default(),
             approvers: BTreeMap::new(),

@@ -48,6 +48,19 @@ pub enum Cloud {
     Dod,
 }
 
+impl Cloud {
+    /// As the settings spell it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Commercial => "commercial",
+            Self::Gcc => "gcc",
+            Self::GccHigh => "gccHigh",
+            Self::Dod => "dod",
+        }
+    }
+}
+
 /// Where hunting queries go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -48,7 +48,7 @@ pub use permission::Permission;
 pub use query::{
     HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, OnRow, Quarantined,
 };
-pub use signin::remedy;
+pub use signin::{Consent, consent, remedy};
 pub use token::Audience;
 pub use user::User;
 

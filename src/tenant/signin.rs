@@ -106,6 +106,28 @@ pub const fn remedy(aadsts: u32) -> Option<&'static str> {
     Some(text)
 }
 
+/// What the administrators of a tenant made of the app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// They have not consented to it, or never heard of it.
+    Missing,
+    /// They switched it off, or removed it.
+    Withdrawn,
+    /// An API that it wants is not there: the tenant may lack a licence.
+    NoApi,
+}
+
+/// What a refusal says of the consent of a tenant's administrators, by the number behind `AADSTS`.
+#[must_use]
+pub const fn consent(aadsts: u32) -> Option<Consent> {
+    match aadsts {
+        65_001 | 90_094 | 90_095 | 700_016 => Some(Consent::Missing),
+        7_000_112 | 700_011 | 70_001 => Some(Consent::Withdrawn),
+        500_011 | 650_052 | 650_054 => Some(Consent::NoApi),
+        _ => None,
+    }
+}
+
 /// Whether waiting is what to do.
 const fn passes(aadsts: u32) -> bool {
     matches!(aadsts, 50_196 | 90_055 | 90_006 | 90_024 | 90_033 | 50_000 | 90_012 | 90_090)

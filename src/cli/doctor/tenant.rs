@@ -18,7 +18,8 @@ use crate::model::PlaybookId;
 use crate::plan::{Granted, Mode, Need, Weight, lacking, least_roles};
 use crate::settings::{self, TenantSettings};
 use crate::tenant::{
-    Audience, Client, Ending, HuntingApi, Look, Permission, Tenant as _, TenantError, TokenFacts, days_left,
+    Audience, Client, Consent, Ending, HuntingApi, Look, Permission, Tenant as _, TenantError, TokenFacts,
+    consent, days_left,
 };
 
 /// How far clocks may differ before calls are refused; the authority allows five minutes.
@@ -149,14 +150,14 @@ impl Examined {
         let name = self.name.clone();
         let options = match setup::tenant_options(&name, tenant) {
             Ok(options) => options,
-            Err(error) => {
-                let help = "put the secret where the settings say that it is found";
-                return report.problem(("secret", &name), chain(&error), Some(help));
-            }
+            Err(error) => return report.problem(("settings", &name), chain(&error), None),
         };
         match options.credential.look(now).await {
             Ok(look) => self.tell_of_credential(look, now, report),
-            Err(error) => return report.problem(("secret", &name), Chain(&error).to_string(), None),
+            Err(error) => {
+                let help = "put the secret where the settings say that it is found";
+                return report.problem(("secret", &name), Chain(&error).to_string(), Some(help));
+            }
         }
         if tenant.hunting == settings::HuntingApi::Xdr {
             let message =
@@ -196,8 +197,15 @@ impl Examined {
                 self.granted.insert(api, facts);
             }
             Err(TenantError::SignIn { refused, .. }) => {
-                let help =
-                    refused.aadsts.map(|number| format!("`huntbook explain AADSTS{number}` says more"));
+                let help = refused.aadsts.map(|number| {
+                    if consent(number) == Some(Consent::Missing) {
+                        let name = &self.name;
+                        return format!(
+                            "`huntbook tenants --consent {name}` prints the page on which an administrator consents"
+                        );
+                    }
+                    format!("`huntbook explain AADSTS{number}` says more")
+                });
                 report.problem(about, format!("no token for {api}: {refused}"), help.as_deref());
                 self.tell_of_clock(refused.clock_ahead, report);
                 return;

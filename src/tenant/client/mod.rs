@@ -159,6 +159,17 @@ impl Client {
         Ok(Self { name, tenant_id, hunting, endpoints, tokens, http, clock })
     }
 
+    /// The page on which an administrator of the tenant consents to the app's permissions. Whoever consented is sent
+    /// to `back`, which must be registered with the app.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError`] if there is no such address.
+    pub fn consent_page(&self, client_id: &str, back: &str) -> Result<String, HttpError> {
+        let page = self.endpoints.login.at("{tenant}/adminconsent", &[self.tenant_id.as_str()])?;
+        Ok(page.query("client_id", client_id).query("redirect_uri", back).expose().to_owned())
+    }
+
     /// Finds out whether the authority that issues tokens answers.
     ///
     /// # Errors
