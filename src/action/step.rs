@@ -72,6 +72,8 @@ pub struct Step {
     pub on_error: OnError,
     /// Whom it needs leave from, if it needs any.
     pub approval: Option<Approval>,
+    /// How long its device may take to do it, if the item's later steps wait for that.
+    pub wait_for: Option<SignedDuration>,
     /// What it does.
     pub params: Params,
 }

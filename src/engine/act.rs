@@ -1,20 +1,16 @@
-//! Doing it, with the journal around every effect.
+//! Making calls, with the journal around every effect.
 //!
 //! The intent is on disk before a call is sent and its result after. A call whose fate is unknown is
 //! parked for a person and never sent again; a call that provably did nothing is reported as failed.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
 
-use super::context::{Context, Work};
-use super::decide::{Decision, Fate};
-use super::leave::{Course, Turn};
+use super::context::Context;
+use super::leave::Turn;
 use super::look::{Sight, is_read_back, look};
 use super::lookup::bare;
 use super::passage::Passage;
-use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState};
-use super::undone::{is_undone, next_time};
+use super::report::{StepReport, StepState};
 use super::{Engine, EngineError};
 use crate::action::{Call, Impact, Remote, Step};
 use crate::diag::Chain;
@@ -23,103 +19,11 @@ use crate::guard;
 use crate::http::Applied;
 use crate::model::Term;
 use crate::store::{
-    ActionLimits, Approval, ContentHash, EffectKey, EffectState, Intended, NewEffect, NextTime, Opposite,
-    Recorded, Settlement, StoreError,
+    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, Recorded, StoreError,
 };
 use crate::tenant::{ActionStatus, Receipt, RemoteState, TenantError};
 
 impl Engine {
-    /// Deals with every item of a run, and ends the run. `earlier` tells of the items that were dealt with
-    /// before a crash.
-    pub(super) async fn settle(
-        &self,
-        context: &Context<'_>,
-        counts: Counts,
-        earlier: Vec<ItemReport>,
-        items: Vec<Work>,
-    ) -> Result<Report, EngineError> {
-        let fates = self.decide(context, &items).await?;
-        crash_point("c07_plan_built");
-        let mut reports = earlier;
-        let mut unsent = Vec::new();
-        let mut undone = BTreeSet::new();
-        for (item, fate) in items.into_iter().zip(fates) {
-            let sends = fate.sends() && context.acts();
-            let (report, settlement) = self.settle_item(context, item, fate, (&undone, &[])).await?;
-            if settlement.next_time == NextTime::New {
-                undone.insert(report.seq);
-            }
-            if sends {
-                self.store.settle(context.run, &settlement).await?;
-            } else {
-                unsent.push(settlement);
-            }
-            reports.push(report);
-        }
-        // Items nothing was sent for are settled together: one sync instead of thousands.
-        self.store.settle_all(context.run, &unsent).await?;
-        reports.sort_by_key(|report| report.seq);
-        let mut report = context.report(counts, reports, self.clock.now());
-        let known = self.known_to_people(context, &report.items).await?;
-        let mut messages = self.tell(context, &mut report, &known);
-        messages.extend(self.alerts_at_end(context, &report, &known));
-        let undone = known.news.filter(|_situation| !messages.is_empty());
-        if 0 < report.counts.pending_approval {
-            for (told, message) in self.asking(context.run, &report.name).await? {
-                report.told.push(told);
-                messages.push(message);
-            }
-        }
-        self.finish(context, report, (messages, undone)).await
-    }
-
-    /// Carries out an item's steps in order. `undone` are the items before it that nothing was done about,
-    /// `known` what people were asked about the run.
-    pub(super) async fn settle_item(
-        &self,
-        context: &Context<'_>,
-        item: Work,
-        fate: Fate<'_>,
-        (undone, known): (&BTreeSet<u32>, &[Approval]),
-    ) -> Result<(ItemReport, Settlement), EngineError> {
-        let (decisions, suppress) = match fate {
-            Fate::Suppressed { reason, behind } => {
-                // What it would have been a repetition of did not happen.
-                let left = behind.is_some_and(|first| undone.contains(&first));
-                let again = "the same comes earlier in this run, and nothing was done about it";
-                let reason = if left { again.to_owned() } else { reason };
-                let report = item_report(item, ItemOutcome::Suppressed, Some(reason), Vec::new());
-                let next_time = if left { NextTime::New } else { NextTime::Duplicate };
-                let settlement = Settlement { next_time, ..settlement(&report) };
-                return Ok((report, settlement));
-            }
-            Fate::Steps { decisions, suppress } => (decisions, suppress),
-        };
-        let known: Vec<&Approval> = known.iter().filter(|asked| asked.seq == item.seq).collect();
-        let mut course = Course::default();
-        for decision in decisions {
-            let (step, report) = match decision {
-                Decision::Report { step, report } => (step, Course::without_call(report, &known)),
-                Decision::Call { step, place, call, leave, target } => {
-                    let turn =
-                        Turn { seq: item.seq, key: &item.key, step, place, call: &call, target: &target };
-                    (step, self.take(context, &mut course, turn, leave).await?)
-                }
-            };
-            course.note(step, report);
-        }
-        course.close_rest(&known);
-        let Course { steps, ask, close, .. } = course;
-        let outcome = ItemOutcome::of(&steps);
-        let report = item_report(item, outcome, None, steps);
-        let mut settlement = Settlement { ask, close, ..settlement(&report) };
-        // What was halted or failed must come up again, not be kept quiet about.
-        settlement.next_time = next_time(outcome, &report.steps);
-        settlement.suppress =
-            suppress.filter(|_suppress| !is_undone(outcome) && context.remembers()).into_iter().collect();
-        Ok((report, settlement))
-    }
-
     /// Makes one call, or says why not.
     pub(super) async fn call(
         &self,
@@ -253,18 +157,6 @@ impl From<Intended> for Ready {
         match intended {
             Intended::Go { attempt } => Self::Go { attempt },
             other => Self::Refused(other),
-        }
-    }
-}
-
-impl Fate<'_> {
-    /// Whether anything is to be sent.
-    fn sends(&self) -> bool {
-        match self {
-            Self::Suppressed { .. } => false,
-            Self::Steps { decisions, .. } => {
-                decisions.iter().any(|decision| matches!(decision, Decision::Call { .. }))
-            }
         }
     }
 }
@@ -443,24 +335,5 @@ pub(super) fn not_sent(step: &Step, call: &Call, state: StepState, why: &str) ->
         state,
         reason: Some(why.to_owned()).filter(|why| !why.is_empty()),
         remote_id: None,
-    }
-}
-
-fn item_report(
-    item: Work,
-    outcome: ItemOutcome,
-    reason: Option<String>,
-    steps: Vec<StepReport>,
-) -> ItemReport {
-    ItemReport { seq: item.seq, key: item.key, outcome, reason, steps, data: item.data }
-}
-
-fn settlement(report: &ItemReport) -> Settlement {
-    let step_reason = || report.steps.iter().find_map(|step| step.reason.clone());
-    Settlement {
-        seq: report.seq,
-        outcome: report.outcome.in_journal().to_owned(),
-        reason: report.reason.clone().or_else(step_reason),
-        ..Settlement::default()
     }
 }

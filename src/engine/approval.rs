@@ -140,8 +140,7 @@ impl Engine {
         let fates = self.decide_again(&context, &work, &detail.approvals).await?;
         let mut changes = Changes::default();
         for (item, fate) in work.into_iter().zip(fates) {
-            let known = (&BTreeSet::new(), detail.approvals.as_slice());
-            let (report, settlement) = self.settle_item(&context, item, fate, known).await?;
+            let (report, settlement) = self.settle_item(&context, item, fate, &detail.approvals).await?;
             changes.items.push(report);
             changes.settlements.push(settlement);
         }

@@ -38,7 +38,11 @@ impl Engine {
         if effect.state != EffectState::Pending {
             return Ok(effect.state.is_settled().then_some(effect));
         }
-        Ok(self.ask(&effect).await?.map(|state| Effect { state, ..effect }))
+        if self.ask(&effect).await?.is_none() {
+            return Ok(None);
+        }
+        let effects = self.store.effects_of(run).await?;
+        Ok(effects.into_iter().find(|effect| effect.key == *key))
     }
 
     /// Asks about one action under way, and writes down how it ended if it did.

@@ -96,6 +96,13 @@ pub(super) struct Bounds<'a> {
     until: Timestamp,
 }
 
+impl Bounds<'_> {
+    /// Whether the process ends.
+    pub(super) fn is_ending(&self) -> bool {
+        self.in_force.is_ending()
+    }
+}
+
 impl Engine {
     /// The bounds of a run that begins now, or that goes on now because people gave it leave.
     pub(super) fn bounds<'a>(&self, in_force: &'a dyn InForce) -> Bounds<'a> {

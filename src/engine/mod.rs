@@ -20,6 +20,7 @@ mod lookup;
 mod passage;
 mod report;
 mod resume;
+mod settle;
 mod stopped;
 mod tell;
 mod undone;

@@ -2,14 +2,19 @@
 
 use std::str::FromStr;
 
+use jiff::SignedDuration;
+
 use super::approval;
 use super::names::{Lowering, Text};
-use crate::action::{DeviceAction, DeviceParams, IncidentParams, IndicatorParams, Params, Step, Tags};
+use crate::action::{
+    ActionKind, DeviceAction, DeviceParams, IncidentParams, IndicatorParams, Params, Remote, Step, Tags,
+};
 use crate::diag::Code;
 use crate::expr::Place;
 use crate::model::{AlertId, Classification, Determination, DeviceId, IdError, IncidentId, Sha1, UserId};
 use crate::playbook::{
-    self, ActionBody, DeviceWorth, IndicatorEffect, IndicatorKind, IsolationKind, ScanKind,
+    self, ActionBody, DeviceWorth, IndicatorEffect, IndicatorKind, IsolationKind, ScanKind, WaitFor,
+    WantedEnd,
 };
 use crate::tenant::{DeviceValue, IndicatorAction, IndicatorType, IndicatorValue, IsolationType, ScanType};
 use crate::text::Template;
@@ -41,10 +46,39 @@ pub(super) fn steps(lowering: &mut Lowering<'_>) -> Vec<Step> {
             let help = "add `approval: {channel: soc-approvals}` beside it";
             lowering.error(Code::Guard, &at, message, help);
         }
+        let wait_for = wait(lowering, (&at, action.wait_for.as_ref()), params.kind());
         let Some(condition) = condition.map_or(Some(None), |condition| condition.map(Some)) else { continue };
-        steps.push(Step { id, condition, on_error: action.on_error, approval, params });
+        steps.push(Step { id, condition, on_error: action.on_error, approval, wait_for, params });
     }
     steps
+}
+
+/// How long a device may take, when the playbook says nothing: most that are on-line take a few minutes.
+const WAIT: SignedDuration = SignedDuration::from_mins(20);
+/// Longest wait: what was decided is not right for ever, and the run's turn is taken as long.
+const WAIT_MAX: SignedDuration = SignedDuration::from_mins(60);
+/// Shortest wait: a device takes some time to hear of it.
+const WAIT_MIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// Understands a `waitFor`.
+fn wait(
+    lowering: &mut Lowering<'_>,
+    (at, written): (&str, Option<&WaitFor>),
+    kind: ActionKind,
+) -> Option<SignedDuration> {
+    let WaitFor { status: WantedEnd::Succeeded, timeout } = written?;
+    let at = format!("{at}/waitFor");
+    if kind.spec().remote == Remote::AtOnce {
+        let message = format!("`{kind}` is over with the tenant's answer: there is nothing to wait for");
+        lowering.error(Code::Action, &at, message, "leave it out");
+    }
+    let Some(text) = timeout else { return Some(WAIT) };
+    let length = lowering.duration(&format!("{at}/timeout"), text)?;
+    if !(WAIT_MIN..=WAIT_MAX).contains(&length) {
+        let message = "a device has between a minute and an hour";
+        lowering.error(Code::WrongValue, &format!("{at}/timeout"), message, "write `20m`, for instance");
+    }
+    Some(length)
 }
 
 /// A text has problems; they are in the sink.

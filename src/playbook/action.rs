@@ -11,7 +11,7 @@ use super::device::{
     TagDevice, UntagDevice,
 };
 use super::indicator::AddIndicator;
-use super::policy::Approval;
+use super::policy::{Approval, WaitFor};
 use crate::model::{AlertStatus, Classification, Determination, IncidentStatus};
 
 macro_rules! actions {
@@ -33,6 +33,9 @@ macro_rules! actions {
             on_error: OnError,
             /// Whose leave it needs before it is taken; nobody's, when left out.
             approval: Option<Approval>,
+            /// What is waited for before the item's later actions are taken; nothing, when left out.
+            #[serde(rename = "waitFor")]
+            wait_for: Option<WaitFor>,
             $($(#[$doc])+ #[serde(rename = $key)] $field: Option<$name>),+
         }
 
@@ -60,8 +63,8 @@ macro_rules! actions {
                 let mut bodies = Vec::new();
                 $(bodies.extend(item.$field.map(ActionBody::$name));)+
                 let body = bodies.pop().filter(|_| bodies.is_empty()).ok_or(NotOneAction)?;
-                let ActionItem { id, condition, on_error, approval, .. } = item;
-                Ok(Self { id, condition, on_error, approval, body })
+                let ActionItem { id, condition, on_error, approval, wait_for, .. } = item;
+                Ok(Self { id, condition, on_error, approval, wait_for, body })
             }
         }
     };
@@ -118,6 +121,8 @@ pub struct Action {
     pub on_error: OnError,
     /// Whose leave it needs.
     pub approval: Option<Approval>,
+    /// What is waited for.
+    pub wait_for: Option<WaitFor>,
     /// What it does.
     pub body: ActionBody,
 }

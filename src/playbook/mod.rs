@@ -33,7 +33,7 @@ pub use input::{
 };
 pub use policy::{
     Approval, CatchUp, Entries, Exclude, Group, Guards, MaxActions, Notify, OnExceed, OnTimeout, Overlap,
-    Schedule, Suppress,
+    Schedule, Suppress, WaitFor, WantedEnd,
 };
 
 use std::sync::LazyLock;

@@ -142,6 +142,27 @@ pub struct Approval {
     pub on_timeout: OnTimeout,
 }
 
+/// How an action on a device must end before the item's later actions are taken. If it ends in another way, or not
+/// in time, it failed.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WaitFor {
+    /// How it must end.
+    #[serde(default)]
+    pub status: WantedEnd,
+    /// How long it may take: a minute to an hour, 20 minutes by default.
+    #[schemars(example = &"20m")]
+    pub timeout: Option<DurationText>,
+}
+
+/// How an action on a device must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+pub enum WantedEnd {
+    /// The device has done it.
+    #[default]
+    Succeeded,
+}
+
 const fn one() -> u32 {
     1
 }

@@ -175,6 +175,14 @@ pub struct Effect {
     pub changed: Timestamp,
 }
 
+impl Effect {
+    /// Whether it is what the tenant calls so, of a step of an item.
+    #[must_use]
+    pub fn is_of(&self, (seq, step): (u32, &str), remote_id: Option<&str>) -> bool {
+        (self.seq, self.step.as_str(), self.remote_id.as_deref()) == (seq, step, remote_id)
+    }
+}
+
 /// An action a target has had lately.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recent {

@@ -3,7 +3,7 @@
 use huntbook::engine::ItemOutcome::{Acted, Failed, Halted};
 use huntbook::engine::{RunState, StepState};
 use huntbook::sim::{Reach, SimOptions};
-use huntbook::store::EffectState;
+use huntbook::store::{EffectState, Effects};
 use jiff::SignedDuration;
 
 use crate::{House, ISOLATE, outcomes, playbook, states};
@@ -94,4 +94,49 @@ async fn more_actions_than_one_pass_asks_about_are_all_asked_about() {
         house.clock.advance(SignedDuration::from_mins(1));
     }
     assert!(3 <= passes, "ten in a pass: {passes}");
+}
+
+/// A run that waits for a device and was cut off there; then this time passes.
+async fn waiting(reach: Reach, passes: SignedDuration) -> (House, String) {
+    let change = |options: &mut SimOptions| {
+        options.data.machines.iter_mut().for_each(|machine| machine.reach = reach);
+    };
+    let house = House::with(1, change).await;
+    let text = playbook(
+        "actions:\n  - {id: isolate, isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 20m}}\n  \
+         - {id: tag, tagDevice: {device: \"{{row.DeviceId}}\", tag: isolated}}\n",
+    );
+    let order = house.order(&text, Effects::Apply).await;
+    let accepted = async {
+        while house.engine.store.effects_in(EffectState::Pending).await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        ran = house.engine.run(&order) => panic!("it waits: {ran:?}"),
+        () = accepted => {}
+    }
+    assert_eq!(house.applied(), ["isolate 0"]);
+    house.clock.advance(passes);
+    (house.restart().await, text)
+}
+
+#[tokio::test]
+async fn a_run_that_was_cut_off_while_it_waited_goes_on_when_the_device_has_done_it() {
+    let (house, text) = waiting(Reach::Online, SignedDuration::from_secs(10)).await;
+    let report = house.resume_one(&text).await;
+    assert_eq!(states(&report), [StepState::Done, StepState::Done], "{report:?}");
+    assert_eq!(house.applied(), ["isolate 0", "addTag 0"]);
+}
+
+#[tokio::test]
+async fn a_wait_is_no_longer_for_a_restart() {
+    let (house, text) = waiting(Reach::Offline, SignedDuration::from_mins(20)).await;
+    let report = house.resume_one(&text).await;
+    assert_eq!(states(&report), [StepState::Failed, StepState::Skipped], "{report:?}");
+    let why = report.items[0].steps[0].reason.as_deref();
+    assert_eq!(why, Some("it had not ended after 20m, and may yet"));
+    assert_eq!(house.applied(), ["isolate 0"]);
+    // The device may come back: the journal goes on asking.
+    assert_eq!(house.engine.store.effects_in(EffectState::Pending).await.unwrap().len(), 1);
 }

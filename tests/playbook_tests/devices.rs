@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use crate::{HEAD, PLAYBOOK, ends, huntbook, project};
+use crate::{HEAD, MACHINES, PLAYBOOK, ends, huntbook, project};
 
 /// Plays tests of the playbook with these actions in place of its own; they must end with `code`.
 #[track_caller]
@@ -12,6 +12,11 @@ fn plays(actions: &str, tests: &str, code: i32) -> String {
     let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     let (head, rest) = PLAYBOOK.split_once("actions:").unwrap();
     let (_own, tail) = rest.split_once("notify:").unwrap();
+    let away = MACHINES.replacen("\"}", "\", \"reach\": \"offline\"}", 1);
+    put(
+        "playbooks/fixtures/away.json",
+        &away.replacen("wks-2.contoso.example\"}", "wks-2.contoso.example\", \"reach\": \"failing\"}", 1),
+    );
     let head = head.replace("maxActions: {perRun: 2}, ", "");
     put("playbooks/writes.yaml", &format!("{head}actions:\n{actions}notify:{tail}"));
     put("playbooks/writes.test.yaml", &format!("{HEAD}{tests}"));
@@ -74,5 +79,35 @@ fn a_device_is_offboarded_only_if_people_approve() {
          expect: {acted: [{id: off, device: wks-1.contoso.example}]}\n  \
          - name: not before\n    expect: {run: waiting, pendingApproval: 1, acted: 0, requests: [{path: /api/machines/*/offboard, count: 0}]}\n",
         0,
+    );
+}
+
+#[test]
+fn later_steps_wait_until_a_device_has_done_the_first_and_devices_wait_together() {
+    let actions = format!(
+        "  - {{id: package, collectInvestigationPackage: {{{DEVICE}}}, waitFor: {{timeout: 20m}}}}\n  \
+         - {{id: isolate, isolateDevice: {{{DEVICE}}}}}\n"
+    );
+    plays(
+        &actions,
+        "  - name: both are done\n    expect: {run: succeeded, acted: [{id: package, reason: the package is there}, {id: package}, {id: isolate}, {id: isolate}]}\n",
+        0,
+    );
+    // One device is away, the other fails: neither goes on, and the run says so.
+    let away = "  - name: neither goes on\n    given: {machines: fixtures/away.json}\n    \
+                expect:\n      run: partial\n      failed: [{id: package, device: wks-1.contoso.example, reason: it had not ended after 20m}, {id: package, reason: it did not work on the device}]\n      \
+                skipped: [{id: isolate, reason: an earlier step failed}, {id: isolate, reason: an earlier step failed}, {id: package, device: dc-3.contoso.example}, {id: isolate, device: dc-3.contoso.example}]\n      \
+                acted: 0\n      requests: [{path: /api/machines/*/isolate, count: 0}]\n";
+    plays(&actions, away, 0);
+    let out = plays(
+        &format!(
+            "  - {{tagDevice: {{device: \"{{{{row.DeviceId}}}}\", tag: x}}, waitFor: {{}}}}\n  - {{isolateDevice: {{{DEVICE}}}, waitFor: {{timeout: 5s}}}}\n"
+        ),
+        away,
+        78,
+    );
+    assert!(
+        out.contains("there is nothing to wait for") && out.contains("between a minute and an hour"),
+        "{out}"
     );
 }
