@@ -25,6 +25,7 @@ impl Call {
             | Operation::CollectInvestigationPackage { device, .. }
             | Operation::InitiateInvestigation { device, .. }
             | Operation::StopAndQuarantineFile { device, .. }
+            | Operation::RunLiveResponse { device, .. }
             | Operation::OffboardDevice { device, .. }
             | Operation::SetDeviceValue { device, .. }
             | Operation::TagDevice { device, .. }
@@ -46,6 +47,7 @@ impl Call {
     pub fn detail(&self) -> String {
         match &self.operation {
             Operation::StopAndQuarantineFile { sha1, .. } => sha1.to_string(),
+            Operation::RunLiveResponse { commands, .. } => format!("{commands:?}"),
             _ => String::new(),
         }
     }
@@ -62,6 +64,7 @@ impl Call {
             | Operation::CollectInvestigationPackage { device, .. }
             | Operation::InitiateInvestigation { device, .. }
             | Operation::StopAndQuarantineFile { device, .. }
+            | Operation::RunLiveResponse { device, .. }
             | Operation::OffboardDevice { device, .. }
             | Operation::SetDeviceValue { device, .. }
             | Operation::TagDevice { device, .. }
@@ -88,6 +91,7 @@ impl Call {
             | Operation::CollectInvestigationPackage { .. }
             | Operation::InitiateInvestigation { .. }
             | Operation::StopAndQuarantineFile { .. }
+            | Operation::RunLiveResponse { .. }
             | Operation::OffboardDevice { .. }
             | Operation::SetDeviceValue { .. }
             | Operation::TagDevice { .. }

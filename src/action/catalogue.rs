@@ -71,6 +71,9 @@ impl ActionKind {
             Self::StopAndQuarantineFile => {
                 "Stops a file where it runs and puts it in quarantine, on one device."
             }
+            Self::RunLiveResponse => {
+                "Runs scripts of the tenant's library on a device and moves files: only with approval."
+            }
             Self::OffboardDevice => "Stops a device's sensor for good: only with approval, and Windows only.",
             Self::SetDeviceValue => "Says how much a device matters to the business.",
             Self::TagDevice => "Puts a tag on a device.",
@@ -105,6 +108,7 @@ impl ActionKind {
                 Spec { remote: Remote::AtOnce, ..device("POST /api/machines/{id}/startInvestigation") }
             }
             Self::StopAndQuarantineFile => device("POST /api/machines/{id}/StopAndQuarantineFile"),
+            Self::RunLiveResponse => device("POST /api/machines/{id}/runliveresponse"),
             Self::OffboardDevice => device("POST /api/machines/{id}/offboard"),
             Self::SetDeviceValue => {
                 Spec { remote: Remote::AtOnce, ..device("POST /api/machines/{id}/setDeviceValue") }

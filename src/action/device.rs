@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::ActionError;
 use super::step::{comment, target};
+use super::{ActionError, LiveParams};
 use crate::tenant::{ActionKind, IsolationType, Operation, ScanType};
 use crate::text::Template;
 
@@ -37,6 +37,8 @@ pub enum DeviceAction {
     Investigate,
     /// See [`Operation::StopAndQuarantineFile`], with the SHA-1 of the file.
     Quarantine(Template),
+    /// See [`Operation::RunLiveResponse`].
+    LiveResponse(LiveParams),
     /// See [`Operation::OffboardDevice`].
     Offboard,
 }
@@ -54,6 +56,7 @@ impl DeviceParams {
             DeviceAction::Collect => ActionKind::CollectInvestigationPackage,
             DeviceAction::Investigate => ActionKind::InitiateInvestigation,
             DeviceAction::Quarantine(_) => ActionKind::StopAndQuarantineFile,
+            DeviceAction::LiveResponse(_) => ActionKind::RunLiveResponse,
             DeviceAction::Offboard => ActionKind::OffboardDevice,
         }
     }
@@ -75,6 +78,9 @@ impl DeviceParams {
             DeviceAction::Investigate => Operation::InitiateInvestigation { device, comment },
             DeviceAction::Quarantine(sha1) => {
                 Operation::StopAndQuarantineFile { device, sha1: target("sha1", sha1, texts)?, comment }
+            }
+            DeviceAction::LiveResponse(params) => {
+                Operation::RunLiveResponse { device, commands: params.render(texts)?, comment }
             }
             DeviceAction::Offboard => Operation::OffboardDevice { device, comment },
         })

@@ -12,12 +12,14 @@ mod approval;
 mod call;
 mod catalogue;
 mod device;
+mod live;
 mod step;
 
 pub use approval::{Approval, Approvers, NotAllowed, TIMEOUT, TIMEOUT_MAX, TIMEOUT_MIN};
 pub use call::Call;
 pub use catalogue::{Remote, Spec, TargetKind};
 pub use device::{DeviceAction, DeviceParams};
+pub use live::{COMMANDS_MAX, LiveParams, ScriptParams};
 pub use step::{ActionError, IncidentParams, IndicatorParams, Params, Step, Tags};
 
 pub use crate::tenant::{ActionKind, Impact};

@@ -51,6 +51,12 @@ pub enum ActionError {
         /// Which.
         parameter: &'static str,
     },
+    /// A text with something filled in is more than one word to a shell, or no path: nothing is sent.
+    #[error("`{parameter}` with what is filled in is not one plain word")]
+    Word {
+        /// Which.
+        parameter: &'static str,
+    },
     /// A text is longer than the service takes.
     #[error("`{parameter}` is longer than {max} characters")]
     TooLong {
@@ -320,7 +326,11 @@ pub(super) fn comment(template: &Template, texts: &Value) -> Result<String, Acti
     Ok(tidy(&render("comment", template, texts)?, COMMENT_CHARS_MAX))
 }
 
-fn render(parameter: &'static str, template: &Template, texts: &Value) -> Result<String, ActionError> {
+pub(super) fn render(
+    parameter: &'static str,
+    template: &Template,
+    texts: &Value,
+) -> Result<String, ActionError> {
     template.render(texts).map_err(|source| ActionError::Text { parameter, source })
 }
 

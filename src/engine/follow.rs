@@ -64,6 +64,9 @@ impl Engine {
         if result.state == EffectState::Done && effect.action == COLLECT {
             result.detail = Some(has_package(&**tenant, &id).await.to_owned());
         }
+        if effect.action == LIVE {
+            result.detail = Some(commands(&**tenant, &action).await).or(result.detail);
+        }
         // Before the end is written down: then nobody asks any more, and a second message is none.
         if result.state == EffectState::Failed
             && let Some(detail) = &result.detail
@@ -96,6 +99,26 @@ async fn has_package(tenant: &dyn Tenant, id: &MachineActionId) -> &'static str 
             "nobody knows whether there is a package of it"
         }
     }
+}
+
+/// The action that is several commands.
+const LIVE: &str = ActionKind::RunLiveResponse.as_str();
+
+/// How the commands of a session ended, and whether their results are there. The links are not kept either.
+async fn commands(tenant: &dyn Tenant, action: &MachineAction) -> String {
+    let mut said = Vec::new();
+    for command in action.commands.iter().flatten() {
+        let mut one =
+            format!("command {}: {}", command.index, command.command_status.as_deref().unwrap_or("unknown"));
+        if !command.errors.is_empty() {
+            one.push_str(&format!(" ({})", command.errors.join("; ")));
+        }
+        if let Ok(Some(_link)) = tenant.live_result(&action.id, command.index).await {
+            one.push_str(", its result is in the portal");
+        }
+        said.push(one);
+    }
+    said.join("; ")
 }
 
 fn is_of(action: &MachineAction, effect: &Effect) -> bool {

@@ -7,7 +7,8 @@ use jiff::SignedDuration;
 use super::approval;
 use super::names::{Lowering, Text};
 use crate::action::{
-    ActionKind, DeviceAction, DeviceParams, IncidentParams, IndicatorParams, Params, Remote, Step, Tags,
+    ActionKind, COMMANDS_MAX, DeviceAction, DeviceParams, IncidentParams, IndicatorParams, LiveParams,
+    Params, Remote, ScriptParams, Step, Tags,
 };
 use crate::diag::Code;
 use crate::expr::Place;
@@ -182,6 +183,7 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
             let sha1 = texts.id::<Sha1>("sha1", &body.sha1);
             texts.on_device((&body.device, &body.comment), DeviceAction::Quarantine(sha1?))
         }
+        ActionBody::RunLiveResponse(body) => live_response(&mut texts, body),
         ActionBody::OffboardDevice(body) => texts.simply(body, DeviceAction::Offboard),
         ActionBody::SetDeviceValue(body) => {
             let device = texts.id::<DeviceId>("device", &body.device)?;
@@ -226,6 +228,22 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
             })
         }
     }
+}
+
+fn live_response(texts: &mut Texts<'_, '_>, body: &playbook::RunLiveResponse) -> Option<Params> {
+    let commands = body.put_files.len() + body.scripts.len() + body.get_files.len();
+    if COMMANDS_MAX < commands {
+        let message = format!("{commands} commands; a session has at most {COMMANDS_MAX}");
+        texts.lowering.error(Code::Action, &texts.at.clone(), message, "make two actions of it");
+    }
+    let mut scripts = Vec::new();
+    for (index, script) in body.scripts.iter().enumerate() {
+        let args = texts.all(&format!("scripts/{index}/args"), &script.args)?;
+        scripts.push(ScriptParams { name: script.name.clone(), args });
+    }
+    let get_files = texts.all("getFiles", &body.get_files)?;
+    let params = LiveParams { put_files: body.put_files.clone(), scripts, get_files };
+    texts.on_device((&body.device, &body.comment), DeviceAction::LiveResponse(params))
 }
 
 fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option<Params> {

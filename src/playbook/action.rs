@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::device::{
     CollectInvestigationPackage, InitiateInvestigation, IsolateDevice, OffboardDevice, ReleaseDevice,
-    RemoveAppRestriction, RestrictAppExecution, RunAntivirusScan, SetDeviceValue, StopAndQuarantineFile,
-    TagDevice, UntagDevice,
+    RemoveAppRestriction, RestrictAppExecution, RunAntivirusScan, RunLiveResponse, SetDeviceValue,
+    StopAndQuarantineFile, TagDevice, UntagDevice,
 };
 use super::indicator::AddIndicator;
 use super::policy::{Approval, WaitFor};
@@ -87,6 +87,8 @@ actions! {
     InitiateInvestigation: initiate_investigation = "initiateInvestigation",
     /// Stops a file where it runs and puts it in quarantine, on one device.
     StopAndQuarantineFile: stop_and_quarantine_file = "stopAndQuarantineFile",
+    /// Runs scripts of the tenant's library on a device and moves files; needs `approval`.
+    RunLiveResponse: run_live_response = "runLiveResponse",
     /// Stops a device's sensor for good; needs `approval`. Windows only.
     OffboardDevice: offboard_device = "offboardDevice",
     /// Says how much a device matters to the business.

@@ -69,6 +69,46 @@ pub struct StopAndQuarantineFile {
     pub comment: String,
 }
 
+/// Parameters of `runLiveResponse`: at most ten commands in all. Files are put first, then scripts run, then files
+/// got; a command that fails ends the session.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["putFiles"]}, {"required": ["scripts"]}, {"required": ["getFiles"]}]))]
+pub struct RunLiveResponse {
+    /// Device id, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"{{row.DeviceId}}")]
+    pub device: String,
+    /// Files of the tenant's library that are put on the device, by name.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 10), inner(length(min = 1, max = 255)), example = ["collector.exe"])]
+    pub put_files: Vec<String>,
+    /// Scripts of the tenant's library that are run, in this order. Each has ten minutes.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 10))]
+    pub scripts: Vec<LiveScript>,
+    /// Paths of files that are got from the device, texts with `{{...}}`.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 10), inner(length(min = 1)), example = ["C:\\Windows\\Temp\\collected.zip"])]
+    pub get_files: Vec<String>,
+    /// Comment kept with the machine action, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"{{playbook.name}} {{run.id}}")]
+    pub comment: String,
+}
+
+/// A script of the tenant's library.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LiveScript {
+    /// Its name in the library.
+    #[schemars(length(min = 1, max = 255), example = &"collect.ps1")]
+    pub name: String,
+    /// Its arguments, texts with `{{...}}`. One with something filled in is one plain word: letters, digits, blanks
+    /// and `._:/\@=,+-`, no `-` at its beginning.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 20), inner(length(min = 1)), example = ["-Path", "{{row.FolderPath}}"])]
+    pub args: Vec<String>,
+}
+
 /// Parameters of `setDeviceValue`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -21,8 +21,9 @@ pub use action::{
 };
 pub use device::{
     CollectInvestigationPackage, DeviceWorth, InitiateInvestigation, IsolateDevice, IsolationKind,
-    OffboardDevice, OnDevice, ReleaseDevice, RemoveAppRestriction, RestrictAppExecution, RunAntivirusScan,
-    ScanKind, SetDeviceValue, StopAndQuarantineFile, TagDevice, UntagDevice,
+    LiveScript, OffboardDevice, OnDevice, ReleaseDevice, RemoveAppRestriction, RestrictAppExecution,
+    RunAntivirusScan, RunLiveResponse, ScanKind, SetDeviceValue, StopAndQuarantineFile, TagDevice,
+    UntagDevice,
 };
 pub use document::{Mode, Playbook, Severity, Status, Tactic, TenantTags, Tenants};
 pub use expect::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep, RunEnds};

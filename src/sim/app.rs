@@ -69,6 +69,7 @@ impl Api {
                 "Machine.StopAndQuarantine",
                 "Machine.CollectForensics",
                 "Machine.Offboard",
+                "Machine.LiveResponse",
                 "Ti.ReadWrite",
                 "Ti.ReadWrite.All",
             ],

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::call::{Refusal, shown};
+use super::live;
 use super::seed::{Reach, stamp};
 
 /// How long an action takes on a device that is on-line.
@@ -21,6 +22,19 @@ impl Default for ActionTiming {
     fn default() -> Self {
         Self { pending: SignedDuration::from_secs(1), running: SignedDuration::from_secs(2) }
     }
+}
+
+/// How long an action waits for a device that is away. Source: the live response page; for the others none says.
+const PENDING_MAX: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+/// In which order actions of one device end. The service is reported to do either.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Completion {
+    /// As they were accepted.
+    #[default]
+    InOrder,
+    /// What comes later overtakes what is open: a device is isolated after it was released.
+    LastFirst,
 }
 
 /// What a second action of the same type does while the first is open. The service is reported to do
@@ -47,11 +61,12 @@ pub(super) enum Kind {
     RunAntiVirusScan,
     StopAndQuarantineFile,
     CollectInvestigationPackage,
+    LiveResponse,
     Offboard,
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Isolate,
         Self::Unisolate,
         Self::RestrictCodeExecution,
@@ -59,11 +74,13 @@ impl Kind {
         Self::RunAntiVirusScan,
         Self::StopAndQuarantineFile,
         Self::CollectInvestigationPackage,
+        Self::LiveResponse,
         Self::Offboard,
     ];
 
     /// The kind a path segment names, whatever its case.
     pub(super) fn find(segment: &str) -> Option<Self> {
+        let segment = if segment.eq_ignore_ascii_case("runLiveResponse") { "LiveResponse" } else { segment };
         Self::ALL.into_iter().find(|kind| kind.api_type().eq_ignore_ascii_case(segment))
     }
 
@@ -77,6 +94,7 @@ impl Kind {
             Self::RunAntiVirusScan => "RunAntiVirusScan",
             Self::StopAndQuarantineFile => "StopAndQuarantineFile",
             Self::CollectInvestigationPackage => "CollectInvestigationPackage",
+            Self::LiveResponse => "LiveResponse",
             Self::Offboard => "Offboard",
         }
     }
@@ -91,6 +109,7 @@ impl Kind {
             Self::RunAntiVirusScan => "runAntiVirusScan",
             Self::StopAndQuarantineFile => "stopAndQuarantineFile",
             Self::CollectInvestigationPackage => "collectInvestigationPackage",
+            Self::LiveResponse => "liveResponse",
             Self::Offboard => "offboard",
         }
     }
@@ -103,6 +122,7 @@ impl Kind {
             Self::RunAntiVirusScan => "Machine.Scan",
             Self::StopAndQuarantineFile => "Machine.StopAndQuarantine",
             Self::CollectInvestigationPackage => "Machine.CollectForensics",
+            Self::LiveResponse => "Machine.LiveResponse",
             Self::Offboard => "Machine.Offboard",
         }
     }
@@ -121,7 +141,7 @@ impl Kind {
         let windows = platform.starts_with("Windows");
         match self {
             Self::Isolate => windows || scope != Some("Selective"),
-            Self::Unisolate | Self::CollectInvestigationPackage => true,
+            Self::Unisolate | Self::CollectInvestigationPackage | Self::LiveResponse => true,
             _ => windows,
         }
     }
@@ -134,6 +154,7 @@ pub(super) struct Order {
     pub(super) comment: String,
     pub(super) scope: Option<String>,
     pub(super) sha1: Option<String>,
+    pub(super) commands: Vec<Value>,
 }
 
 impl Order {
@@ -161,7 +182,8 @@ impl Order {
         } else {
             None
         };
-        Ok(Self { kind, comment, scope, sha1 })
+        let commands = if kind == Kind::LiveResponse { live::commands(body)? } else { Vec::new() };
+        Ok(Self { kind, comment, scope, sha1, commands })
     }
 
     /// Checks that a device can do it.
@@ -181,6 +203,7 @@ pub(super) enum Status {
     InProgress,
     Succeeded,
     Failed,
+    TimeOut,
     Cancelled,
 }
 
@@ -191,6 +214,7 @@ impl Status {
             Self::InProgress => "InProgress",
             Self::Succeeded => "Succeeded",
             Self::Failed => "Failed",
+            Self::TimeOut => "TimeOut",
             Self::Cancelled => "Cancelled",
         }
     }
@@ -209,14 +233,15 @@ pub(super) struct Action {
     pub(super) machine_name: String,
     pub(super) scope: Option<String>,
     pub(super) sha1: Option<String>,
+    pub(super) commands: Vec<Value>,
     pub(super) comment: String,
     pub(super) requestor: String,
     pub(super) created: Timestamp,
     pub(super) updated: Timestamp,
     pub(super) status: Status,
     pub(super) cancelled: Option<(String, String, Timestamp)>,
-    /// When it starts and ends; never, for a device that is off-line.
-    due: Option<(Timestamp, Timestamp)>,
+    /// When it starts and ends.
+    due: (Timestamp, Timestamp),
     end: Status,
 }
 
@@ -235,6 +260,12 @@ impl Action {
     pub(super) fn new(order: Order, target: &Target<'_>, timing: ActionTiming, now: Timestamp) -> Self {
         let start = now.saturating_add(timing.pending).unwrap_or(now);
         let done = start.saturating_add(timing.running).unwrap_or(start);
+        let lost = now.saturating_add(PENDING_MAX).unwrap_or(now);
+        let (due, end) = match target.reach {
+            Reach::Online => ((start, done), Status::Succeeded),
+            Reach::Failing => ((start, done), Status::Failed),
+            Reach::Offline => ((lost, lost), Status::TimeOut),
+        };
         Self {
             id: target.id.clone(),
             kind: order.kind,
@@ -242,20 +273,24 @@ impl Action {
             machine_name: target.machine_name.to_owned(),
             scope: order.scope,
             sha1: order.sha1,
+            commands: order.commands,
             comment: order.comment,
             requestor: target.requestor.to_owned(),
             created: now,
             updated: now,
             status: Status::Pending,
             cancelled: None,
-            due: (target.reach != Reach::Offline).then_some((start, done)),
-            end: if target.reach == Reach::Failing { Status::Failed } else { Status::Succeeded },
+            due,
+            end,
         }
     }
 
     /// Brings the action to where it stands now. Returns when it ended, if it has just done so.
     pub(super) fn settle(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let (start, done) = self.due.filter(|_| self.status.is_open())?;
+        let (start, done) = self.due;
+        if !self.status.is_open() {
+            return None;
+        }
         if done <= now {
             (self.status, self.updated) = (self.end, done);
             return Some(done);
@@ -264,6 +299,15 @@ impl Action {
             (self.status, self.updated) = (Status::InProgress, start);
         }
         None
+    }
+
+    /// Brings its end before that of an action that was accepted earlier.
+    pub(super) fn overtake(&mut self, other: &Self) {
+        let (start, done) = self.due;
+        let before = |at: Timestamp, limit: Timestamp| {
+            at.min(limit.checked_sub(SignedDuration::from_millis(1)).unwrap_or(limit)).max(self.created)
+        };
+        self.due = (before(start, other.due.0), before(done, other.due.1));
     }
 
     /// The machine action as the API shows it.
@@ -291,10 +335,14 @@ impl Action {
             "errorHResult": 0,
             "relatedFileInfo": file,
         });
-        match view {
+        let mut view = match view {
             Value::Object(object) => object,
             _ => Map::new(),
+        };
+        if self.kind == Kind::LiveResponse {
+            view.insert("commands".to_owned(), live::views(self));
         }
+        view
     }
 }
 

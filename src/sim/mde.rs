@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::app::Api;
 use super::call::{Call, Caller, Refusal, Served, shown};
-use super::machine_action::{Action, Duplicates, Kind, Order, Status, Target, body, required};
+use super::machine_action::{Action, Completion, Duplicates, Kind, Order, Status, Target, body, required};
 use super::odata::{Filter, Page, known_options};
 use super::query;
 use super::reply::Reply;
 use super::serve::Service;
 use super::state::{Machine, Object};
-use super::{device, indicators};
+use super::{device, indicators, live};
 
 /// Largest page of every list. Source: the resource pages.
 const PAGE_MAX: usize = 10_000;
@@ -58,6 +58,9 @@ pub(super) async fn serve_xdr(service: &Service, call: &Call, path: &[&str]) -> 
     Served { reply, app, note: Some(note) }
 }
 
+/// What the name of a session's result begins with, in lower case.
+const RESULT: &str = "getliveresponseresultdownloadlink";
+
 fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Result<Reply, Refusal> {
     match (call.method.as_str(), path) {
         ("GET", ["machines"]) => machines(service, call, caller),
@@ -72,6 +75,9 @@ fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Resu
         ("GET", ["machineactions"]) => actions(service, call, caller),
         ("GET", ["machineactions", id]) => action(service, call, caller, id),
         ("GET", ["machineactions", id, "getpackageuri"]) => device::package_link(service, call, caller, id),
+        ("GET", ["machineactions", id, result]) if result.starts_with(RESULT) => {
+            live::result_link(service, call, caller, (id, result.trim_start_matches(RESULT)))
+        }
         ("POST", ["machineactions", id, "cancel"]) => cancel(service, call, caller, id),
         ("GET", ["indicators"]) => indicators::list(service, call, caller),
         ("POST", ["indicators"]) => indicators::put(service, call, caller),
@@ -167,11 +173,18 @@ fn act(service: &Service, call: &Call, caller: &Caller, (id, kind): (&str, Kind)
             Duplicates::Queued => {}
         }
     }
+    if kind == Kind::LiveResponse {
+        live::has_room(&state)?;
+    }
     let target =
         Target { id: state.guid(), machine: id, machine_name: &name, reach, requestor: &caller.name };
-    let detail = json!({"scope": order.scope, "sha1": order.sha1});
+    let detail = json!({"scope": order.scope, "sha1": order.sha1, "commands": order.commands});
     let comment = order.comment.clone();
-    let action = Action::new(order, &target, service.rules.timing, call.now);
+    let mut action = Action::new(order, &target, service.rules.timing, call.now);
+    let earlier = state.actions.iter().find(|other| other.machine == id && other.status.is_open());
+    if let (Completion::LastFirst, Some(other)) = (service.rules.completion, earlier) {
+        action.overtake(other);
+    }
     let reply = action_reply(call, StatusCode::CREATED, &action);
     service.effect(call, kind.effect(), id).comment(&comment).action(&action.id).detail(detail).write();
     state.actions.push(action);

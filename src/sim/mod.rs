@@ -31,6 +31,7 @@ mod graph;
 mod hooks;
 mod hunter;
 mod indicators;
+mod live;
 mod log;
 mod machine_action;
 pub mod mailbox;
@@ -56,7 +57,7 @@ pub use generated::{GeneratedHunter, MARK};
 pub use hunter::{CannedHunter, HuntColumn, HuntFault, HuntRows, HuntTable, HuntWindow, Hunter};
 pub use indicators::INDICATORS_MAX;
 pub use log::{EffectEntry, LOG_ENTRIES_MAX, LogEntry, MessageEntry, RequestEntry, Verdict};
-pub use machine_action::{ActionTiming, Duplicates};
+pub use machine_action::{ActionTiming, Completion, Duplicates};
 pub use memory::SimWire;
 pub use query::{HUNT_BYTES_MAX, HUNT_ROWS_MAX};
 pub use seed::{Reach, SimAlert, SimComment, SimData, SimIncident, SimIndicator, SimMachine, SimUser, items};
@@ -116,6 +117,8 @@ pub struct SimOptions {
     pub timing: ActionTiming,
     /// What a second action of the same type does while the first is open.
     pub duplicates: Duplicates,
+    /// In which order actions of one device end.
+    pub completion: Completion,
     /// Items on a page of incidents or alerts, and the most a caller gets.
     pub page_size: usize,
     /// Queries the tenant answers in a minute, all callers together; further ones meet 429. The service
@@ -153,6 +156,7 @@ impl SimOptions {
             faults: Vec::new(),
             timing: ActionTiming::default(),
             duplicates: Duplicates::default(),
+            completion: Completion::default(),
             page_size: PAGE_SIZE,
             hunts_per_minute: None,
             token_life: TOKEN_LIFE,
@@ -409,6 +413,7 @@ fn service(options: SimOptions, url: String, clock: SharedClock) -> Result<Arc<s
         rules: serve::Rules {
             timing: options.timing,
             duplicates: options.duplicates,
+            completion: options.completion,
             page_size: options.page_size.max(1),
             hunts_per_minute: options.hunts_per_minute,
         },

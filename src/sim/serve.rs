@@ -18,7 +18,7 @@ use super::fault::{Fault, Script, http_date};
 use super::front::Front;
 use super::hunter::Hunter;
 use super::log::{EffectEntry, Log, LogEntry, RequestEntry};
-use super::machine_action::{ActionTiming, Duplicates};
+use super::machine_action::{ActionTiming, Completion, Duplicates};
 use super::reply::{Reply, lag};
 use super::state::State as TenantState;
 use super::token::{Directory, Version};
@@ -39,6 +39,7 @@ pub const BODY_BYTES_MAX: usize = 1 << 20;
 pub(super) struct Rules {
     pub(super) timing: ActionTiming,
     pub(super) duplicates: Duplicates,
+    pub(super) completion: Completion,
     pub(super) page_size: usize,
     /// Queries the tenant answers in a minute; any number, if none.
     pub(super) hunts_per_minute: Option<usize>,

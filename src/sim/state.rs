@@ -38,7 +38,7 @@ impl Machine {
             Kind::UnrestrictCodeExecution => self.restricted = false,
             Kind::RunAntiVirusScan => self.scans += 1,
             Kind::Offboard => self.offboarded = true,
-            Kind::StopAndQuarantineFile | Kind::CollectInvestigationPackage => {}
+            Kind::StopAndQuarantineFile | Kind::CollectInvestigationPackage | Kind::LiveResponse => {}
         }
     }
 }

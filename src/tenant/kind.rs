@@ -50,6 +50,8 @@ kinds! {
     InitiateInvestigation = "initiateInvestigation",
     /// Stops a file and puts it in quarantine, on one device.
     StopAndQuarantineFile = "stopAndQuarantineFile",
+    /// Runs scripts of the tenant's library on a device, and moves files.
+    RunLiveResponse = "runLiveResponse",
     /// Stops a device's sensor for good.
     OffboardDevice = "offboardDevice",
     /// Says how much a device matters.
@@ -91,6 +93,7 @@ impl ActionKind {
             | Self::CollectInvestigationPackage
             | Self::InitiateInvestigation
             | Self::StopAndQuarantineFile
+            | Self::RunLiveResponse
             | Self::OffboardDevice
             | Self::SetDeviceValue
             | Self::TagDevice
@@ -114,6 +117,7 @@ impl ActionKind {
             | Self::RemoveAppRestriction
             | Self::InitiateInvestigation
             | Self::StopAndQuarantineFile
+            | Self::RunLiveResponse
             | Self::OffboardDevice
             | Self::AddIndicator
             | Self::DisableUser
@@ -142,10 +146,10 @@ impl ActionKind {
         }
     }
 
-    /// Whether people have to approve each call of it: nothing takes it back.
+    /// Whether people have to approve each call of it: nothing takes it back, or it can do anything.
     #[must_use]
     pub const fn needs_approval(self) -> bool {
-        matches!(self, Self::OffboardDevice)
+        matches!(self, Self::OffboardDevice | Self::RunLiveResponse)
     }
 
     /// Whether one of it on a target says nothing about another: two files on a device are two matters.

@@ -120,12 +120,30 @@ pub struct MachineAction {
     /// The file it is about, if it is about one.
     #[serde(default)]
     pub related_file_info: Option<FileInfo>,
+    /// The commands of a live response session.
+    #[serde(default)]
+    pub commands: Option<Vec<CommandInfo>>,
     /// When it was asked for.
     #[serde(default)]
     pub creation_date_time_utc: Option<Timestamp>,
     /// When it last changed.
     #[serde(default, alias = "lastUpdateTimeUtc")]
     pub last_update_date_time_utc: Option<Timestamp>,
+}
+
+/// How one command of a live response session stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandInfo {
+    /// Its place in the session, from 0.
+    #[serde(default)]
+    pub index: u32,
+    /// `Created`, `Completed` or `Failed`.
+    #[serde(default)]
+    pub command_status: Option<String>,
+    /// What went wrong.
+    #[serde(default)]
+    pub errors: Vec<String>,
 }
 
 /// A file that a response action is about.

@@ -39,10 +39,10 @@ pub use credential::{Credential, CredentialError, Look};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use indicator::{IndicatorError, IndicatorValue};
 pub use kind::{ActionKind, Impact};
-pub use machine::{ActionStatus, FileInfo, Machine, MachineAction};
+pub use machine::{ActionStatus, CommandInfo, FileInfo, Machine, MachineAction};
 pub use operation::{
     AlertPatch, DeviceValue, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
-    Operation, Receipt, RemoteState, ScanType,
+    LiveCommand, Operation, Receipt, RemoteState, ScanType,
 };
 pub use permission::Permission;
 pub use query::{
@@ -146,6 +146,14 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// Why it cannot be told.
     async fn package(&self, id: &MachineActionId) -> Result<Option<Secret>, TenantError>;
+
+    /// Returns the link to what one command of a live response session has left, once it has; nothing before, and
+    /// nothing for a file that was put. The link is good for half an hour, and whoever has it has the result.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be told.
+    async fn live_result(&self, id: &MachineActionId, command: u32) -> Result<Option<Secret>, TenantError>;
 
     /// Returns the action of a device that does the same as `operation`, by us or by somebody else, if it is under
     /// way or done and nothing has undone it since; nothing for what is no action of a device.

@@ -31,6 +31,29 @@ pub enum ScanType {
     Full,
 }
 
+/// One command of a live response session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LiveCommand {
+    /// Puts a file of the library on the device.
+    PutFile {
+        /// Its name in the library.
+        name: String,
+    },
+    /// Runs a script of the library.
+    RunScript {
+        /// Its name in the library.
+        name: String,
+        /// Its arguments, as its shell reads them.
+        args: Option<String>,
+    },
+    /// Gets a file of the device.
+    GetFile {
+        /// Where it is.
+        path: String,
+    },
+}
+
 /// How much a device matters to the business.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DeviceValue {
@@ -202,6 +225,15 @@ pub enum Operation {
         /// Why.
         comment: String,
     },
+    /// Runs scripts of the tenant's library on a device, and moves files.
+    RunLiveResponse {
+        /// The device.
+        device: DeviceId,
+        /// What is done, in the order the service wants: files put, scripts run, files got.
+        commands: Vec<LiveCommand>,
+        /// Why.
+        comment: String,
+    },
     /// Stops a device's sensor for good: nothing brings it back from here.
     OffboardDevice {
         /// The device.
@@ -279,6 +311,7 @@ impl Operation {
             Self::CollectInvestigationPackage { .. } => ActionKind::CollectInvestigationPackage,
             Self::InitiateInvestigation { .. } => ActionKind::InitiateInvestigation,
             Self::StopAndQuarantineFile { .. } => ActionKind::StopAndQuarantineFile,
+            Self::RunLiveResponse { .. } => ActionKind::RunLiveResponse,
             Self::OffboardDevice { .. } => ActionKind::OffboardDevice,
             Self::SetDeviceValue { .. } => ActionKind::SetDeviceValue,
             Self::TagDevice { .. } => ActionKind::TagDevice,

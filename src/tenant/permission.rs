@@ -97,6 +97,7 @@ impl ActionKind {
             Self::CollectInvestigationPackage => &["Machine.CollectForensics"],
             Self::InitiateInvestigation => &["Alert.ReadWrite.All"],
             Self::StopAndQuarantineFile => &["Machine.StopAndQuarantine"],
+            Self::RunLiveResponse => &["Machine.LiveResponse"],
             Self::OffboardDevice => &["Machine.Offboard"],
             Self::SetDeviceValue | Self::TagDevice | Self::UntagDevice => &["Machine.ReadWrite.All"],
             Self::AddIndicator => &["Ti.ReadWrite", "Ti.ReadWrite.All"],
@@ -115,6 +116,7 @@ impl ActionKind {
             | Self::CollectInvestigationPackage
             | Self::InitiateInvestigation
             | Self::StopAndQuarantineFile
+            | Self::RunLiveResponse
             | Self::OffboardDevice
             | Self::SetDeviceValue
             | Self::TagDevice

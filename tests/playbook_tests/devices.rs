@@ -111,3 +111,34 @@ fn later_steps_wait_until_a_device_has_done_the_first_and_devices_wait_together(
         "{out}"
     );
 }
+
+#[test]
+fn a_session_takes_plain_words_from_rows_and_needs_leave() {
+    let session = |args: &str| {
+        format!(
+            "  - id: collect\n    if: row.DeviceName.starts_with(\"wks-1\")\n    approval: {{channel: approvals}}\n    waitFor: {{timeout: 30m}}\n    \
+             runLiveResponse: {{{DEVICE}, putFiles: [tool.exe], scripts: [{{name: collect.ps1, args: [{args}]}}], getFiles: ['C:\\Temp\\out.zip']}}\n"
+        )
+    };
+    let yes = "    given: {approvals: {collect: {decision: approve, by: soc-lead}}}\n";
+    let expect = "acted: [{id: collect, device: wks-1.contoso.example}], requests: [{method: POST, path: /api/machines/*/runliveresponse, count: 1}]";
+    plays(
+        &session("-Host, '{{row.DeviceName}}'"),
+        &format!("  - name: runs it\n{yes}    expect: {{{expect}}}\n"),
+        0,
+    );
+    let refused = "failed: [{id: collect, reason: not one plain word}], acted: 0, requests: [{path: /api/machines/*/runliveresponse, count: 0}]";
+    plays(
+        &session("'$({{row.DeviceName}})'"),
+        &format!("  - name: sends nothing\n{yes}    expect: {{{refused}}}\n"),
+        0,
+    );
+    let many = session("x")
+        .replace("[tool.exe]", "[a, b, c, d, e, f, g, h, i]")
+        .replace("    approval: {channel: approvals}\n", "");
+    let out = plays(&many, "  - name: x\n    expect: {acted: 0}\n", 78);
+    assert!(
+        out.contains("11 commands; a session has at most 10") && out.contains("people approve each call"),
+        "{out}"
+    );
+}

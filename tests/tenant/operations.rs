@@ -8,8 +8,8 @@ use huntbook::http::{Applied, Gate, Open, Retry};
 use huntbook::model::{AlertSeverity, MachineActionId, Term};
 use huntbook::tenant::{
     ActionKind, ActionStatus, DeviceValue, HuntingApi, Impact, IncidentPatch, Indicator, IndicatorAction,
-    IndicatorType, IndicatorValue, IsolationType, Operation, Receipt, RemoteState, ScanType, Tenant as _,
-    TenantError,
+    IndicatorType, IndicatorValue, IsolationType, LiveCommand, Operation, Receipt, RemoteState, ScanType,
+    Tenant as _, TenantError,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ async fn every_operation_sends_the_documented_request() {
         ),
         (Operation::OffboardDevice { device: device(), comment: comment() }, "offboard", plain.clone()),
     ];
-    for (operation, tail, body) in all {
+    for (operation, tail, body) in all.into_iter().chain([live()]) {
         check(operation, queued(), &machines(tail), body, Pending).await;
     }
     let investigation = (201, json!({"id": "63004", "state": "Running", "machineId": DEVICE}));
@@ -221,6 +221,43 @@ async fn the_same_action_stands_for_ours_if_it_is_there() {
     let scan = one("RunAntiVirusScan", "InProgress", "2026-01-10T11:30:00Z");
     let body = json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "…", "target": "t"}});
     under_way(body, json!([failed, scan])).await.unwrap_err();
+}
+
+/// A live response session, its route and its body.
+fn live() -> (Operation, &'static str, Value) {
+    let commands = vec![
+        LiveCommand::PutFile { name: "tool.exe".to_owned() },
+        LiveCommand::RunScript { name: "minidump.ps1".to_owned(), args: Some("Office".to_owned()) },
+        LiveCommand::RunScript { name: "plain.ps1".to_owned(), args: None },
+        LiveCommand::GetFile { path: "C:\\windows\\TEMP\\o.zip".to_owned() },
+    ];
+    let param = |key: &str, value: &str| json!({"key": key, "value": value});
+    let body = json!({"Comment": "why", "Commands": [
+        {"type": "PutFile", "params": [param("FileName", "tool.exe")]},
+        {"type": "RunScript", "params": [param("ScriptName", "minidump.ps1"), param("Args", "Office")]},
+        {"type": "RunScript", "params": [param("ScriptName", "plain.ps1")]},
+        {"type": "GetFile", "params": [param("Path", "C:\\windows\\TEMP\\o.zip")]},
+    ]});
+    let device = DEVICE.parse().unwrap();
+    (Operation::RunLiveResponse { device, commands, comment: "why".to_owned() }, "runliveresponse", body)
+}
+
+#[tokio::test]
+async fn a_session_of_somebody_else_does_not_stand_for_ours() {
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "POST" => {
+            Reply::json(400, &json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "busy"}}))
+        }
+        _ => {
+            let mut one = action(DEVICE, "Pending");
+            one["type"] = "LiveResponse".into();
+            Reply::json(200, &json!({"value": [one]}))
+        }
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let error = tenant.apply(&live().0, &Open).await.unwrap_err();
+    assert_eq!((error.refused().unwrap().status, error.applied()), (400, Applied::No));
 }
 
 /// Stops the file whose SHA-1 is forty of one digit.
@@ -329,6 +366,7 @@ async fn what_can_hurt_is_never_sent_again_in_doubt() {
         Operation::RemoveAppRestriction { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
         Operation::InitiateInvestigation { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
         quarantine("a"),
+        live().0,
         Operation::OffboardDevice { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
         Operation::AddIndicator(indicator()),
         Operation::DisableUser { user: user() },

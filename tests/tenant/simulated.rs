@@ -7,12 +7,14 @@ use huntbook::http::{Applied, Open};
 use huntbook::model::{AlertSeverity, Classification, Determination, IncidentStatus, Secret, Term, Wanted};
 use huntbook::rows::Flow;
 use huntbook::sim::{
-    Apply, CannedHunter, Duplicates, Fault, HuntColumn, HuntTable, RetryAfterAs, Sim, SimApp, SimOptions,
+    Apply, CannedHunter, Completion, Duplicates, Fault, HuntColumn, HuntTable, Reach, RetryAfterAs, Sim,
+    SimApp, SimOptions,
 };
 use huntbook::tenant::{
     ActionKind, ActionStatus, AlertPatch, Audience, Client, ClientOptions, DeviceValue, EndpointOverrides,
     HuntLimits, HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction,
-    IndicatorType, IndicatorValue, IsolationType, Operation, RemoteState, ScanType, Tenant as _, TenantError,
+    IndicatorType, IndicatorValue, IsolationType, LiveCommand, Operation, RemoteState, ScanType, Tenant as _,
+    TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -127,6 +129,7 @@ fn operations() -> Vec<(Operation, String)> {
             },
             of_device("stopAndQuarantineFile"),
         ),
+        (live_response(), of_device("liveResponse")),
         (Operation::OffboardDevice { device: device(), comment: comment() }, of_device("offboard")),
         (
             Operation::SetDeviceValue { device: device(), value: DeviceValue::High },
@@ -147,6 +150,47 @@ fn operations() -> Vec<(Operation, String)> {
             format!("updateAlert {ALERT}"),
         ),
     ]
+}
+
+fn live_response() -> Operation {
+    let commands = vec![
+        LiveCommand::PutFile { name: "tool.exe".to_owned() },
+        LiveCommand::RunScript { name: "collect.ps1".to_owned(), args: None },
+    ];
+    Operation::RunLiveResponse { device: DEVICE.parse().unwrap(), commands, comment: "hb:1 why".to_owned() }
+}
+
+#[tokio::test]
+async fn one_session_runs_on_a_device_and_leaves_what_its_scripts_say() {
+    let world = World::start(|_| {}).await;
+    let id = world.tenant.apply(&live_response(), &Open).await.unwrap().remote_id.unwrap();
+    let error = world.tenant.apply(&live_response(), &Open).await.unwrap_err();
+    assert_eq!((error.refused().unwrap().status, error.applied()), (400, Applied::No));
+    assert!(world.tenant.live_result(&id, 1).await.unwrap().is_none(), "it goes on");
+    world.clock.advance(SignedDuration::from_secs(30));
+    let commands = world.tenant.machine_action(&id).await.unwrap().commands.unwrap();
+    let states: Vec<_> = commands.iter().map(|command| command.command_status.as_deref().unwrap()).collect();
+    assert_eq!(states, ["Completed", "Completed"]);
+    assert!(world.tenant.live_result(&id, 1).await.unwrap().is_some());
+    assert!(world.tenant.live_result(&id, 0).await.unwrap().is_none(), "a file was put: there is no result");
+}
+
+#[tokio::test]
+async fn actions_may_end_in_another_order_and_one_that_nobody_picks_up_times_out() {
+    let world = World::start(|options| options.completion = Completion::LastFirst).await;
+    world.tenant.apply(&isolate(), &Open).await.unwrap();
+    let release =
+        Operation::ReleaseDevice { device: DEVICE.parse().unwrap(), comment: "hb:1 why".to_owned() };
+    world.tenant.apply(&release, &Open).await.unwrap();
+    world.clock.advance(SignedDuration::from_secs(30));
+    assert_eq!(world.sim.state()["machines"][DEVICE]["isolation"], "Full", "released, then isolated");
+    let away = |options: &mut SimOptions| options.data.machines[0].reach = Reach::Offline;
+    let world = World::start(away).await;
+    let id = world.tenant.apply(&isolate(), &Open).await.unwrap().remote_id.unwrap();
+    for (hours, status) in [(71, ActionStatus::Pending), (1, ActionStatus::TimeOut)] {
+        world.clock.advance(SignedDuration::from_hours(hours));
+        assert_eq!(world.tenant.machine_action(&id).await.unwrap().status, Term::Known(status));
+    }
 }
 
 #[tokio::test]

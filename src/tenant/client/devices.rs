@@ -10,8 +10,8 @@ use crate::diag::Chain;
 use crate::http::{Address, Request};
 use crate::model::{AlertSeverity, DeviceId, MachineActionId, Secret, Sha1, Term};
 use crate::tenant::{
-    ActionStatus, Audience, DeviceValue, Indicator, Machine, MachineAction, Operation, Receipt, Refused,
-    RemoteState, TenantError, permission,
+    ActionStatus, Audience, DeviceValue, Indicator, LiveCommand, Machine, MachineAction, Operation, Receipt,
+    Refused, RemoteState, TenantError, permission,
 };
 use crate::text::encode::odata;
 
@@ -23,6 +23,9 @@ const ACTIONS: Asked =
 
 pub(super) const PACKAGE: Asked =
     Asked { operation: "package", roles: permission::DEVICES.roles, kind: Kind::Plain };
+
+pub(super) const LIVE_RESULT: Asked =
+    Asked { operation: "liveResult", roles: permission::DEVICES.roles, kind: Kind::Plain };
 
 /// Most pages of a device's actions. A page holds up to 10,000, a device has a handful a day.
 const ACTION_PAGES_MAX: usize = 20;
@@ -190,13 +193,13 @@ impl Client {
         &self,
         asked: Asked,
         route: &str,
-        id: &MachineActionId,
+        ids: &[&str],
     ) -> Result<Option<Secret>, TenantError> {
         #[derive(serde::Deserialize)]
         struct Link {
             value: Secret,
         }
-        let address = self.at(Audience::Mde, asked, route, &[id.as_str()])?;
+        let address = self.at(Audience::Mde, asked, route, ids)?;
         match self.send(&Call::read(Audience::Mde, asked, Request::get(address))).await {
             Ok(answer) => {
                 let Link { value } = decode(asked, &answer.body)?;
@@ -293,6 +296,12 @@ impl<'o> Response<'o> {
                 let body = json!({"Comment": comment, "Sha1": sha1});
                 (device, "api/machines/{id}/StopAndQuarantineFile", &["StopAndQuarantineFile"], body)
             }
+            // What is under way on the device is somebody else's session, whatever it does: none stands for ours.
+            Operation::RunLiveResponse { device, commands, comment } => {
+                let commands: Vec<Value> = commands.iter().map(live_command).collect();
+                let body = json!({"Commands": commands, "Comment": comment});
+                (device, "api/machines/{id}/runliveresponse", &[], body)
+            }
             Operation::OffboardDevice { device, comment } => {
                 (device, "api/machines/{id}/offboard", &["Offboard"], only(comment))
             }
@@ -311,6 +320,20 @@ impl<'o> Response<'o> {
         let hash = action.related_file_info.as_ref().and_then(|info| info.file_identifier.as_deref());
         hash.is_some_and(|hash| hash.eq_ignore_ascii_case(file.as_str()))
     }
+}
+
+/// A command as the API spells it: its keys are in lower case, unlike those around it.
+fn live_command(command: &LiveCommand) -> Value {
+    let param = |key: &str, value: &str| json!({"key": key, "value": value});
+    let (kind, params) = match command {
+        LiveCommand::PutFile { name } => ("PutFile", vec![param("FileName", name)]),
+        LiveCommand::RunScript { name, args } => {
+            let args = args.iter().map(|args| param("Args", args));
+            ("RunScript", [param("ScriptName", name)].into_iter().chain(args).collect())
+        }
+        LiveCommand::GetFile { path } => ("GetFile", vec![param("Path", path)]),
+    };
+    json!({"type": kind, "params": params})
 }
 
 /// The body of an action that has nothing to say but why.

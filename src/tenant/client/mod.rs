@@ -16,7 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use self::devices::{PACKAGE, Response, TagChange};
+use self::devices::{LIVE_RESULT, PACKAGE, Response, TagChange};
 use super::cloud::{Cloud, EndpointOverrides, Endpoints};
 use super::envelope::{Asked, Kind};
 use super::exchange::SignIn;
@@ -337,6 +337,7 @@ impl Tenant for Client {
             | Operation::RemoveAppRestriction { .. }
             | Operation::CollectInvestigationPackage { .. }
             | Operation::StopAndQuarantineFile { .. }
+            | Operation::RunLiveResponse { .. }
             | Operation::OffboardDevice { .. } => self.respond(change).await,
             Operation::InitiateInvestigation { device, comment } => {
                 self.investigate(change, device, comment).await
@@ -366,7 +367,12 @@ impl Tenant for Client {
     }
 
     async fn package(&self, id: &MachineActionId) -> Result<Option<Secret>, TenantError> {
-        self.get_link(PACKAGE, "api/machineactions/{id}/getPackageUri", id).await
+        self.get_link(PACKAGE, "api/machineactions/{id}/getPackageUri", &[id.as_str()]).await
+    }
+
+    async fn live_result(&self, id: &MachineActionId, command: u32) -> Result<Option<Secret>, TenantError> {
+        let result = format!("GetLiveResponseResultDownloadLink(index={command})");
+        self.get_link(LIVE_RESULT, "api/machineactions/{id}/{result}", &[id.as_str(), &result]).await
     }
 
     async fn machine_actions(
