@@ -111,7 +111,7 @@ async fn commands(tenant: &dyn Tenant, action: &MachineAction) -> String {
         let mut one =
             format!("command {}: {}", command.index, command.command_status.as_deref().unwrap_or("unknown"));
         if !command.errors.is_empty() {
-            one.push_str(&format!(" ({})", command.errors.join("; ")));
+            one = format!("{one} ({})", command.errors.join("; "));
         }
         if let Ok(Some(_link)) = tenant.live_result(&action.id, command.index).await {
             one.push_str(", its result is in the portal");

@@ -112,8 +112,8 @@ impl Engine {
         self.wait_together(context, &mut settled, waiting).await?;
         // Whether the first of its kind came to something is known by now.
         for (item, reason, first) in behind {
-            let (report, settlement) =
-                suppressed(item, reason, first.is_some_and(|first| settled.undone.contains(&first)));
+            let left = first.is_some_and(|first| settled.undone.contains(&first));
+            let (report, settlement) = if left { not_repeated(item) } else { suppressed(item, reason) };
             settled.unsent.push(settlement);
             settled.reports.push(report);
         }
@@ -206,7 +206,7 @@ impl Engine {
         known: &[Approval],
     ) -> Result<(ItemReport, Settlement), EngineError> {
         let steps = match fate {
-            Fate::Suppressed { reason, .. } => return Ok(suppressed(item, reason, false)),
+            Fate::Suppressed { reason, .. } => return Ok(suppressed(item, reason)),
             Fate::Steps { decisions, suppress } => (decisions, suppress),
         };
         let mut in_hand = InHand::new(item, steps, known);
@@ -228,15 +228,13 @@ impl Engine {
         in_hand: &mut InHand<'a, '_>,
     ) -> Result<(), EngineError> {
         if let Some(wait) = in_hand.wait.take() {
-            match self.end_of_step(context, in_hand.item.seq, &wait).await? {
-                Some(report) => in_hand.course.note(wait.step, report),
-                None => {
-                    in_hand.wait = Some(wait);
-                    return Ok(());
-                }
-            }
+            let Some(report) = self.end_of_step(context, in_hand.item.seq, &wait).await? else {
+                in_hand.wait = Some(wait);
+                return Ok(());
+            };
+            in_hand.course.note(wait.step, report);
         }
-        while let Some(decision) = in_hand.decisions.next() {
+        for decision in in_hand.decisions.by_ref() {
             let seq = in_hand.item.seq;
             let is_old = matches!(decision, Decision::Report { .. });
             let (step, mut report) = match decision {
@@ -308,16 +306,18 @@ impl Engine {
     }
 }
 
-/// What becomes of an item that is like one before it. If nothing was done about that one, it is no repetition.
-fn suppressed(item: Work, reason: String, is_first_undone: bool) -> (ItemReport, Settlement) {
-    let again = "the same comes earlier in this run, and nothing was done about it";
-    let (reason, next_time) = match is_first_undone {
-        true => (again.to_owned(), NextTime::New),
-        false => (reason, NextTime::Duplicate),
-    };
+/// What becomes of an item that is like one before it.
+fn suppressed(item: Work, reason: String) -> (ItemReport, Settlement) {
     let report = item_report(item, ItemOutcome::Suppressed, Some(reason), Vec::new());
-    let settlement = Settlement { next_time, ..settlement(&report) };
+    let settlement = settlement(&report);
     (report, settlement)
+}
+
+/// The same if nothing was done about that one: it is no repetition.
+fn not_repeated(item: Work) -> (ItemReport, Settlement) {
+    let why = "the same comes earlier in this run, and nothing was done about it";
+    let (report, settlement) = suppressed(item, why.to_owned());
+    (report, Settlement { next_time: NextTime::New, ..settlement })
 }
 
 fn item_report(
