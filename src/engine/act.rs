@@ -192,7 +192,9 @@ fn new_effect(
     let key = effect_key(context, (seq, place), (step, call));
     let destructive = call.kind.impact() == Impact::Disruptive;
     let target = bare(call);
-    let cool_down = limits.cool_down.filter(|_length| guard::cools_down(call.kind.as_str(), target.kind()));
+    let cool_down = limits
+        .cool_down
+        .filter(|_length| !call.kind.is_manifold() && guard::cools_down(call.kind.as_str(), target.kind()));
     NewEffect {
         key,
         run: context.run,

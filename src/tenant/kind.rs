@@ -152,9 +152,10 @@ impl ActionKind {
         matches!(self, Self::OffboardDevice | Self::RunLiveResponse)
     }
 
-    /// Whether one of it on a target says nothing about another: two files on a device are two matters.
+    /// Whether one of it on a target says nothing about another: two files on a device are two matters, and so
+    /// are two sessions, each with people's leave.
     #[must_use]
     pub const fn is_manifold(self) -> bool {
-        matches!(self, Self::StopAndQuarantineFile)
+        matches!(self, Self::StopAndQuarantineFile | Self::RunLiveResponse)
     }
 }
