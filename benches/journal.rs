@@ -83,6 +83,7 @@ impl Bench {
             params_digest: ContentHash::of(b"{}"),
             limits: None,
             destructive: true,
+            exclusive: true,
             opposite: None,
             leave: None,
         }

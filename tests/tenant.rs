@@ -20,6 +20,8 @@ mod certificates;
 mod http;
 #[path = "tenant/hunting.rs"]
 mod hunting;
+#[path = "tenant/matrix.rs"]
+mod matrix;
 #[path = "tenant/operations.rs"]
 mod operations;
 #[path = "tenant/provider.rs"]

@@ -6,6 +6,7 @@ mod approvals;
 mod args;
 mod audit;
 mod backtest;
+mod budget;
 mod choose;
 mod demo;
 mod diff;

@@ -22,7 +22,9 @@ use crate::settings::{
     self, AuthSettings, ChannelSettings, ClientCertificateSettings, Cloud, EmailSettings, EntrySettings,
     HuntingApi, Packed, PlainOrSecret, SecretRef, Settings, TenantSettings,
 };
-use crate::tenant::{self, AppCertificate, Client, ClientOptions, Credential, EndpointOverrides, Tenant};
+use crate::tenant::{
+    self, AppCertificate, Budgets, Client, ClientOptions, Credential, EndpointOverrides, Tenant, Tighter,
+};
 
 /// Everything a command needs besides playbooks.
 pub(super) struct Parts {
@@ -78,6 +80,8 @@ pub(super) struct Doors {
     http: Http,
     /// A house that signs its own certificates signs those of its mail server too.
     extra_ca: Vec<u8>,
+    /// Tenants that are one app in one directory share it.
+    budgets: Budgets,
     clock: SharedClock,
 }
 
@@ -87,7 +91,7 @@ impl Doors {
         let options = http_options(settings)?;
         let extra_ca = options.extra_ca.clone();
         let http = Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
-        Ok(Self { http, extra_ca, clock: Arc::clone(clock) })
+        Ok(Self { http, extra_ca, budgets: Budgets::default(), clock: Arc::clone(clock) })
     }
 
     /// What time it is.
@@ -97,6 +101,7 @@ impl Doors {
 
     /// A tenant.
     pub(super) fn tenant(&self, options: ClientOptions) -> anyhow::Result<Client> {
+        let options = ClientOptions { budgets: self.budgets.clone(), ..options };
         Ok(Client::open(options, self.http.clone(), Arc::clone(&self.clock))?)
     }
 
@@ -252,6 +257,11 @@ pub(super) fn tenant_options(name: &str, tenant: &TenantSettings) -> anyhow::Res
         hunting: match tenant.hunting {
             HuntingApi::Graph => tenant::HuntingApi::Graph,
             HuntingApi::Xdr => tenant::HuntingApi::Xdr,
+        },
+        budgets: Budgets::default(),
+        tighter: Tighter {
+            share: tenant.budgets.share.unwrap_or(Tighter::default().share),
+            hunting_per_minute: tenant.budgets.hunting_per_minute,
         },
     })
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::args::Output;
 use super::audit::{self, Found};
+use super::budget::{self, Budget};
 use super::exit::Exit;
 use super::history::Past;
 use super::in_force::{self, InForce};
@@ -51,6 +52,8 @@ struct Moment {
     day: BTreeMap<String, u32>,
     /// Messages that wait.
     waiting: u32,
+    /// What is left of the budgets of calls, as the process sees it.
+    budgets: Vec<Budget>,
     /// Who stopped actions.
     stops: Vec<Stop>,
     histories: Found,
@@ -87,6 +90,7 @@ impl Moment {
             intended,
             running: store.runs(&open).await?.into_iter().map(|summary| summary.run).collect(),
             waiting: store.pending().await?,
+            budgets: if owner.is_some() { budget::read(store).await? } else { Vec::new() },
             stops: store.stops().await?,
             histories: audit::look(store, EVENTS_MAX).await?,
             now,
@@ -152,7 +156,7 @@ impl Moment {
             "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},
             "stops": self.stops,
             "approvals": self.approvals.iter().map(super::approvals::in_json).collect::<Vec<_>>(),
-            "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting,
+            "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting, "budgets": self.budgets,
             "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
         })
     }
@@ -214,6 +218,9 @@ impl Moment {
         if !self.approvals.is_empty() {
             let waiting = counted((self.approvals.len(), "action"));
             line("approval", format!("{waiting} asked for: look at them with `huntbook approvals`"));
+        }
+        for room in self.budgets.iter().flat_map(Budget::lines) {
+            line("budget", room);
         }
         let waiting = usize::try_from(self.waiting).unwrap_or(usize::MAX);
         line("outbox", format!("{} waiting", counted((waiting, "message"))));

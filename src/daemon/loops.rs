@@ -2,7 +2,10 @@
 //!
 //! A failure that may pass is logged and waited out; one that does not ends the daemon, as it does under a run.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use super::run::{Daemon, DaemonError};
 use crate::diag::Chain;
@@ -19,6 +22,9 @@ const HOUSEKEEPING: SignedDuration = SignedDuration::from_hours(6);
 const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 90);
 /// How often tenants are asked how actions ended. Devices that are on-line take about as long.
 const ASK_EVERY: SignedDuration = SignedDuration::from_mins(1);
+/// How often what is left of the budgets of calls is written down for `huntbook status`, if it has changed: a
+/// person looks again after about as long.
+const SHOW_EVERY: SignedDuration = SignedDuration::from_secs(5);
 
 /// Logs a failure of the journal that may pass, and gives back one that does not.
 pub(super) fn unless_over(error: StoreError, what: &str) -> Result<(), DaemonError> {
@@ -76,6 +82,25 @@ impl Daemon {
                 unless_over(error, "old history could not be removed")?;
             }
             engine.clock.sleep(HOUSEKEEPING).await;
+        }
+    }
+
+    /// Writes down what is left of the budgets of calls, whenever that has changed.
+    pub(super) async fn show_headroom(&self) -> Result<(), DaemonError> {
+        let engine = &self.0.engine;
+        let mut shown = BTreeMap::new();
+        loop {
+            for (name, tenant) in &engine.tenants {
+                let rooms = json!(tenant.headroom());
+                if shown.get(name) == Some(&rooms) {
+                    continue;
+                }
+                match engine.store.put_headroom(name, &rooms, engine.clock.now()).await {
+                    Ok(()) => drop(shown.insert(name, rooms)),
+                    Err(error) => unless_over(error, "what is left of the budgets could not be noted")?,
+                }
+            }
+            engine.clock.sleep(SHOW_EVERY).await;
         }
     }
 

@@ -206,6 +206,8 @@ impl Daemon {
         loops.spawn(async move { cleaning.keep_house().await });
         let (following, arming) = (self.clone(), self.clone());
         loops.spawn(async move { following.follow().await });
+        let showing = self.clone();
+        loops.spawn(async move { showing.show_headroom().await });
         loops.spawn(async move { Box::pin(arming.keep_armed()).await });
         let mut runs = Runs::default();
         // Before anything new: what is cut off keeps its playbook's turn.

@@ -40,6 +40,10 @@ impl Engine {
         if let Err(error) = context.tenant.token_facts(call.kind.audience()).await {
             return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
         }
+        // So may the wait for the budget of calls; after the intent there is half a minute for it.
+        if let Err(error) = context.tenant.opened(call.kind).await {
+            return Ok(not_sent(step, call, StepState::Halted, &Chain(&error).to_string()));
+        }
         let effect = match self.effect(context, turn, leave)? {
             Ok(effect) => effect,
             Err(why) => return Ok(not_sent(step, call, StepState::Halted, &why)),

@@ -129,7 +129,7 @@ impl Engine {
         let tenant =
             self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
         let began = (detail.run.id, detail.run.started);
-        let mut context = Context::new(order, std::sync::Arc::clone(tenant), began, bounds);
+        let mut context = Context::new(order, &**tenant, began, bounds);
         context.chapter = chapter(&detail.approvals, items);
         let work: Vec<Work> = detail
             .items

@@ -49,7 +49,7 @@ pub(super) struct Work {
 impl<'a> Context<'a> {
     pub(super) fn new(
         order: &'a Order,
-        tenant: Arc<dyn Tenant>,
+        tenant: &dyn Tenant,
         (run, started): (RunId, Timestamp),
         bounds: Bounds<'a>,
     ) -> Self {
@@ -62,6 +62,7 @@ impl<'a> Context<'a> {
             "mode": order.plan.mode.as_str(),
             "effects": order.effects.as_str(),
         });
+        let tenant = tenant.on_behalf_of(order.plan.about.id);
         let playbook_json = serde_json::to_value(&order.plan.about).unwrap_or_default();
         Self { order, tenant, run, started, run_json, chapter: String::new(), bounds, playbook_json }
     }

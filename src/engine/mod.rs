@@ -201,7 +201,7 @@ impl Engine {
             return Ok(Ran::SlotTaken);
         }
         tracing::info!(run = %run, playbook = %order.plan.about.name, tenant = %order.tenant, "a run has begun");
-        let context = Context::new(order, Arc::clone(tenant), (run, started), self.bounds(in_force));
+        let context = Context::new(order, &**tenant, (run, started), self.bounds(in_force));
         let report = self.carry_out(&context).await.map_err(|error| error.in_the_middle_of(run))?;
         Ok(Ran::Report(Box::new(report)))
     }

@@ -158,7 +158,7 @@ impl Engine {
         } else {
             self.bounds(present.in_force)
         };
-        let context = Context::new(&order, Arc::clone(tenant), (run.id, run.started), bounds);
+        let context = Context::new(&order, &**tenant, (run.id, run.started), bounds);
         tracing::warn!(run = %run.id, playbook = %run.playbook_name, items = items.len(), "a run that was cut off is taken up again");
         let earlier = self.store.run(run.id).await?;
         // What is over needs no leave: only its end is written, and people are told of it.

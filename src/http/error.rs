@@ -188,10 +188,10 @@ impl Refusal {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Whether it may pass: throttled, locked, or the server's own trouble.
+    /// Whether it may pass: throttled, locked, changed by somebody else meanwhile, or the server's own trouble.
     fn retry(&self) -> Retry {
         match self.status {
-            408 | 423 | 425 | 429 | 500 | 502 | 503 | 504 | 509 => {
+            408 | 409 | 412 | 423 | 425 | 429 | 500 | 502 | 503 | 504 | 509 => {
                 self.wait.map_or(Retry::Backoff, Retry::After)
             }
             _ => Retry::Never,

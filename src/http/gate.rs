@@ -5,6 +5,8 @@ use std::fmt;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::HttpError;
+
 /// Asked right before each sending of a request, the repeats too: what was decided a while ago may be late by
 /// now, or stopped by somebody.
 #[async_trait]
@@ -18,6 +20,9 @@ pub trait Gate: fmt::Debug + Send + Sync {
 
     /// From when on it is too late: nobody waits as long as that to send it again. `None` for no such instant.
     fn until(&self) -> Option<Timestamp>;
+
+    /// Hears how each sending ended: `None` for a success.
+    fn heard(&self, _error: Option<&HttpError>) {}
 }
 
 /// A gate that is never shut: for requests that change nothing, or that nothing can come in between of.

@@ -68,6 +68,8 @@ pub enum Repeat {
     /// It changes nothing, or the same thing twice: repeated after throttling, server errors and
     /// broken connections.
     Safe,
+    /// As safe, but what it says was read before: it is not repeated when somebody has changed that (409, 412).
+    Merged,
     /// Twice would be wrong: repeated only when it provably was not applied (429, or no connection
     /// came about). Sent on a connection of its own, so that a stale one cannot swallow it.
     Unsafe,
@@ -165,7 +167,11 @@ impl Http {
         let mut patience = Patience::new(repeat);
         loop {
             let tried = match gate.pass().await {
-                Ok(()) => self.exchange(request, repeat, limits).await,
+                Ok(()) => {
+                    let tried = self.exchange(request, repeat, limits).await;
+                    gate.heard(tried.as_ref().err());
+                    tried
+                }
                 Err(why) => Err(HttpError::Withheld { request: request.to_string(), why }),
             };
             match tried {
@@ -192,17 +198,30 @@ impl Http {
     /// Sends a request that may be repeated, and gives its successful answer piece by piece.
     ///
     /// The repeats end with the answer's head: a body that breaks off is the reader's to handle,
-    /// because pieces of it have been read.
+    /// because pieces of it have been read. `gate` is asked right before each sending.
     ///
     /// # Errors
     ///
-    /// As [`Http::send`]; [`Chunks::next`] has its own.
-    pub async fn stream(&self, request: &Request, limits: &Limits) -> Result<Chunks, HttpError> {
+    /// As [`Http::send_through`]; [`Chunks::next`] has its own.
+    pub async fn stream_through(
+        &self,
+        gate: &dyn Gate,
+        request: &Request,
+        limits: &Limits,
+    ) -> Result<Chunks, HttpError> {
         let mut patience = Patience::new(Repeat::Safe);
         loop {
-            match self.attempt(request, Repeat::Safe, limits).await {
+            let tried = match gate.pass().await {
+                Ok(()) => {
+                    let tried = self.attempt(request, Repeat::Safe, limits).await;
+                    gate.heard(tried.as_ref().err());
+                    tried
+                }
+                Err(why) => Err(HttpError::Withheld { request: request.to_string(), why }),
+            };
+            match tried {
                 Ok(chunks) => return Ok(chunks),
-                Err(error) => self.wait_or_give_up(error, &mut patience, None).await?,
+                Err(error) => self.wait_or_give_up(error, &mut patience, gate.until()).await?,
             }
         }
     }

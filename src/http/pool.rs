@@ -65,7 +65,7 @@ impl Pool {
         let local = address.is_loopback();
         let pair = if local { &self.local } else { &self.remote };
         let (slot, idle) = match repeat {
-            Repeat::Safe | Repeat::Never => (&pair.kept, IDLE_PER_HOST_MAX),
+            Repeat::Safe | Repeat::Merged | Repeat::Never => (&pair.kept, IDLE_PER_HOST_MAX),
             Repeat::Unsafe => (&pair.fresh, 0),
         };
         if let Some(client) = slot.get() {

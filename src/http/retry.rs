@@ -13,6 +13,9 @@ const ATTEMPTS_MAX: u32 = 5;
 /// Most repeats after a gateway's time-out (504): the call was too heavy once, and costs minutes.
 const GATEWAY_REPEATS_MAX: u32 = 1;
 
+/// Most repeats after somebody else changed the same at the same time (409, 412): twice is no coincidence.
+const CONFLICT_REPEATS_MAX: u32 = 1;
+
 /// First back-off, doubled each time.
 const BACKOFF_BASE: SignedDuration = SignedDuration::from_secs(2);
 
@@ -35,13 +38,14 @@ pub(super) struct Patience {
     repeat: Repeat,
     attempts: u32,
     gateway: u32,
+    conflicts: u32,
     waited: SignedDuration,
     doubtful: bool,
 }
 
 impl Patience {
     pub(super) const fn new(repeat: Repeat) -> Self {
-        Self { repeat, attempts: 0, gateway: 0, waited: SignedDuration::ZERO, doubtful: false }
+        Self { repeat, attempts: 0, gateway: 0, conflicts: 0, waited: SignedDuration::ZERO, doubtful: false }
     }
 
     /// What the request's failure comes to, given the last attempt's. A refusal proves nothing about the
@@ -56,11 +60,18 @@ impl Patience {
     /// Counts a failed attempt; says how long to wait before the next, or that there is none.
     pub(super) fn next_wait(&mut self, error: &HttpError, jitter: &Jitter) -> Option<SignedDuration> {
         self.attempts += 1;
-        if error.refusal().is_some_and(|refusal| refusal.status == 504) {
-            self.gateway += 1;
+        match error.refusal().map(|refusal| refusal.status) {
+            Some(504) => self.gateway += 1,
+            // What must not happen twice may be what the conflict is with, and what was read must be read anew.
+            Some(409 | 412) if self.repeat != Repeat::Safe => return None,
+            Some(409 | 412) => self.conflicts += 1,
+            _ => {}
+        }
+        if self.conflicts > CONFLICT_REPEATS_MAX {
+            return None;
         }
         let allowed = match self.repeat {
-            Repeat::Safe => true,
+            Repeat::Safe | Repeat::Merged => true,
             Repeat::Unsafe => error.applied() == Applied::No,
             Repeat::Never => false,
         };
@@ -299,10 +310,12 @@ mod tests {
         for status in [429, 500, 502, 503] {
             assert_eq!(repeats(Repeat::Safe, &refused(status, None)), 4, "{status}");
         }
-        assert_eq!(repeats(Repeat::Safe, &refused(504, None)), 1);
         assert_eq!(repeats(Repeat::Safe, &lost()), 4);
         assert_eq!(repeats(Repeat::Safe, &unconnected()), 4);
-        for status in [301, 400, 401, 403, 404, 409, 501] {
+        for status in [409, 412, 504] {
+            assert_eq!(repeats(Repeat::Safe, &refused(status, None)), 1, "{status}");
+        }
+        for status in [301, 400, 401, 403, 404, 410, 414, 501, 507] {
             assert_eq!(repeats(Repeat::Safe, &refused(status, None)), 0, "{status}");
         }
     }
@@ -315,6 +328,9 @@ mod tests {
             assert_eq!(repeats(Repeat::Unsafe, &error), 0, "{error}");
             assert_eq!(error.applied(), Applied::Unknown);
         }
+        assert_eq!(repeats(Repeat::Unsafe, &refused(409, None)), 0);
+        assert_eq!(repeats(Repeat::Merged, &refused(409, None)), 0);
+        assert_eq!(repeats(Repeat::Merged, &refused(502, None)), 4);
         assert_eq!(repeats(Repeat::Never, &refused(429, None)), 0);
     }
 

@@ -19,7 +19,9 @@ use crate::model::{RunId, Secret};
 use crate::notify::{Channels, deliver_due};
 use crate::sim::{Sim, SimApp, SimOptions};
 use crate::store::{Effects, Store, Trigger};
-use crate::tenant::{Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant};
+use crate::tenant::{
+    Budgets, Client, ClientOptions, Cloud, Credential, EndpointOverrides, HuntingApi, Tenant, Tighter,
+};
 
 /// Most messages sent after a run: one for each item, and some for the run.
 const DELIVERIES_MAX: u32 = 1000;
@@ -91,6 +93,8 @@ impl Stage {
                 secret: Arc::new(Secret::new(SimApp::SECRET.to_owned())),
             },
             hunting: HuntingApi::Graph,
+            budgets: Budgets::default(),
+            tighter: Tighter::default(),
         };
         let client: Arc<dyn Tenant> =
             Arc::new(Client::open(options, http.clone(), Arc::clone(&shared)).map_err(said)?);

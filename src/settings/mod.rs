@@ -7,6 +7,7 @@
 //! This room and `cli` are the only ones that read the environment.
 
 mod auth;
+mod budget;
 mod channel;
 mod exposure;
 mod hunting;
@@ -15,6 +16,7 @@ mod secret;
 mod tenant;
 
 pub use auth::{AuthSettings, ClientCertificateSettings, ClientSecretSettings, PartnerSettings};
+pub use budget::BudgetSettings;
 pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };

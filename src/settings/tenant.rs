@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::auth::AuthSettings;
+use super::budget::BudgetSettings;
 use crate::model::TenantId;
 
 /// A tenant.
@@ -27,6 +28,9 @@ pub struct TenantSettings {
     /// Where hunting queries go; `graph` by default.
     #[serde(default)]
     pub hunting: HuntingApi,
+    /// How many calls it is asked at most, if fewer than its services allow.
+    #[serde(default)]
+    pub budgets: BudgetSettings,
     /// Tags, by which playbooks choose tenants.
     #[serde(default)]
     #[schemars(inner(length(min = 1)), example = ["production"])]

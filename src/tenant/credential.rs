@@ -74,6 +74,13 @@ impl CredentialError {
 }
 
 impl Credential {
+    /// The app's id.
+    pub(super) fn client_id(&self) -> &str {
+        match self {
+            Self::ClientSecret { client_id, .. } | Self::ClientCertificate { client_id, .. } => client_id,
+        }
+    }
+
     /// Looks at it as it is now.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::SignedDuration;
 
-use super::CredentialError;
+use super::{Busy, CredentialError};
 use crate::http::{Applied, HttpError, Retry};
 use crate::model::TenantId;
 use crate::rows::DecodeError;
@@ -83,6 +83,14 @@ pub enum TenantError {
         #[source]
         source: HttpError,
     },
+    /// The call was not sent, because no turn would come in time.
+    #[error("`{operation}` was not sent: {busy}")]
+    Busy {
+        /// What was asked.
+        operation: &'static str,
+        /// What is used up, and until when.
+        busy: Box<Busy>,
+    },
     /// The answer has another shape than documented.
     #[error("the answer to `{operation}` cannot be read")]
     Shape {
@@ -147,7 +155,9 @@ impl TenantError {
             Self::Refused(refused) => refused.retry,
             Self::Authority { source, .. } | Self::Http { source, .. } => source.retry(),
             Self::NotBegun { source, .. } | Self::Unfinished { source, .. } => source.retry(),
-            Self::Overwritten { .. } | Self::Rows(DecodeError::Truncated { .. }) => Retry::Backoff,
+            Self::Busy { .. } | Self::Overwritten { .. } | Self::Rows(DecodeError::Truncated { .. }) => {
+                Retry::Backoff
+            }
             Self::Credential { source, .. } if source.passes() => Retry::Backoff,
             Self::Credential { .. }
             | Self::Options { .. }
@@ -171,6 +181,7 @@ impl TenantError {
             | Self::NotAToken { .. }
             | Self::WrongTenant { .. }
             | Self::Rows(_)
+            | Self::Busy { .. }
             | Self::NotBegun { .. }
             | Self::Paging { .. } => Applied::No,
             Self::Refused(refused) => refused.applied,

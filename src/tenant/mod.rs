@@ -9,6 +9,7 @@
 //! To add an operation: a variant of [`Operation`] and of [`ActionKind`] (`kind.rs`); its role in `permission.rs`; its
 //! request in `client/`; a case in `tests/tenant/operations.rs` and in `simulated.rs` beside it.
 
+mod budget;
 mod case;
 mod certificate;
 mod claims;
@@ -29,8 +30,11 @@ mod token;
 mod user;
 mod words;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
+pub use budget::{Budgets, Busy, Group, Headroom, Quota, TURN_WITHIN, Tighter, Used, Window};
 pub use certificate::{AppCertificate, CertificateError, Ending, days_left};
 pub use claims::{Proof, TokenFacts, Unreadable};
 pub use client::{Client, ClientOptions, HuntingApi};
@@ -53,7 +57,9 @@ pub use token::Audience;
 pub use user::User;
 
 use crate::http::Gate;
-use crate::model::{Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, Secret, UserId, Wanted};
+use crate::model::{
+    Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, PlaybookId, Secret, UserId, Wanted,
+};
 
 /// One directory tenant, as huntbook uses it.
 ///
@@ -66,6 +72,19 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
 
     /// Where its hunting queries go.
     fn hunting(&self) -> HuntingApi;
+
+    /// The same tenant, called on behalf of a playbook: playbooks share its budget of calls fairly.
+    fn on_behalf_of(&self, playbook: PlaybookId) -> Arc<dyn Tenant>;
+
+    /// Waits until the budget of calls lets an action be asked for, at most [`TURN_WITHIN`].
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Busy`] if it will not in that time.
+    async fn opened(&self, kind: ActionKind) -> Result<(), TenantError>;
+
+    /// What is left of the budgets of calls that are in use.
+    fn headroom(&self) -> Vec<Headroom>;
 
     /// Runs a hunting query; hands each row to `on_row` while the answer arrives.
     ///

@@ -145,6 +145,13 @@ pub struct IncidentPatch {
     pub tags_remove: Vec<String>,
 }
 
+impl IncidentPatch {
+    /// Whether what is written depends on what was read before.
+    pub(super) const fn merges(&self) -> bool {
+        !self.tags_add.is_empty() || !self.tags_remove.is_empty()
+    }
+}
+
 /// What changes on an alert; `None` leaves as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

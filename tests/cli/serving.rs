@@ -46,6 +46,18 @@ async fn what_is_due_and_how_it_ended_can_be_seen() {
         }
         SystemClock.sleep(SignedDuration::from_millis(100)).await;
     }
+    // What is left of the budgets of calls is noted a few seconds later.
+    let mut groups = Vec::new();
+    for _look in 0..LOOKS_MAX {
+        let status = json(&ask(&dir, &["status", "--format", "json"]).await);
+        groups = status["budgets"][0]["groups"].as_array().cloned().unwrap_or_default();
+        if groups.iter().any(|group| group["group"] == "machine tags") {
+            break;
+        }
+        SystemClock.sleep(SignedDuration::from_millis(100)).await;
+    }
+    let tags = groups.iter().find(|group| group["group"] == "machine tags").unwrap();
+    assert_eq!((&tags["windows"][0]["of"], &tags["windows"][1]["of"]), (&100.into(), &1500.into()), "{tags}");
     let playbooks = status["playbooks"].as_array().unwrap();
     let named = |name: &str| playbooks.iter().find(|one| one["playbookName"] == name).unwrap();
     let tag = named("Tag servers");
@@ -55,9 +67,16 @@ async fn what_is_due_and_how_it_ended_can_be_seen() {
     assert_eq!((&hand["starts"], &hand["nextDue"]), (&"onDemand".into(), &Value::Null));
     assert_eq!((&off["starts"], &off["lastRun"]), (&"off".into(), &Value::Null));
     let shown = text(&ask(&dir, &["status"]).await.stdout);
-    for word in
-        ["next due", "on demand", "switched off", "never", "last day", "succeeded", "0 actions parked"]
-    {
+    for word in [
+        "next due",
+        "on demand",
+        "switched off",
+        "never",
+        "last day",
+        "succeeded",
+        "0 actions parked",
+        "machine tags: ",
+    ] {
         assert!(shown.contains(word), "{word}\n{shown}");
     }
     served.kill().unwrap();

@@ -42,7 +42,20 @@ async fn an_action_that_would_have_to_wait_too_long_is_left_to_the_next_run() {
     assert_eq!(states(&report), [StepState::Failed]);
     assert_eq!(house.applied(), Vec::<String>::new());
     assert_eq!(house.engine.store.effects_in(EffectState::NotApplied).await.unwrap().len(), 1);
-    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [Acted]);
+    // What the service said holds for every run: the next one waits before it intends anything.
+    let tenant = house.engine.tenants.values().next().unwrap();
+    let closed = || tenant.headroom().into_iter().find(|room| room.closed_until.is_some());
+    assert_eq!(closed().map(|room| room.group).as_deref(), Some("isolateDevice"));
+    let isolate = playbook(ISOLATE);
+    let mut next = Box::pin(house.run(&isolate));
+    while closed().is_none_or(|room| room.waiting == 0) {
+        assert!(futures_util::poll!(&mut next).is_pending());
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.engine.store.effects_in(EffectState::Intended).await.unwrap().len(), 0);
+    house.clock.advance(SignedDuration::from_secs(60));
+    assert_eq!(outcomes(&next.await), [Acted]);
+    assert!(closed().is_none());
 }
 
 #[tokio::test]

@@ -237,6 +237,11 @@ impl Clock for EagerClock {
         state.1.push(wait);
         state.0 = deadline;
     }
+
+    /// Never ends: nothing takes any time here.
+    async fn limit(&self, _deadline: Timestamp) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// Everything an error shows, its causes and its `Debug` included.

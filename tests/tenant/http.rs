@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use huntbook::http::{Address, Applied, Http, HttpError, Limits, Repeat, Request, Retry};
+use huntbook::http::{Address, Applied, Http, HttpError, Limits, Open, Repeat, Request, Retry};
 use huntbook::model::Secret;
 use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -174,7 +174,7 @@ async fn a_body_that_ends_early_is_an_error() {
         let (http, _clock) = setup();
         let error = http.send(&get(&server.url), Repeat::Never, &Limits::default()).await.unwrap_err();
         assert!(matches!(error, HttpError::Cut { .. }), "{error:?}");
-        let mut chunks = http.stream(&get(&server.url), &Limits::default()).await.unwrap();
+        let mut chunks = http.stream_through(&Open, &get(&server.url), &Limits::default()).await.unwrap();
         let error = loop {
             match chunks.next().await {
                 Ok(Some(_)) => {}

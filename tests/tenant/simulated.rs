@@ -21,22 +21,22 @@ use serde_json::{Value, json};
 
 use crate::bench::{EagerClock, door};
 
-const DEVICE: &str = "1a5c0e7b94d2f3861a5c0e7b94d2f3861a5c0e7b";
-const USER: &str = "maja.berg@contoso.example";
+pub(crate) const DEVICE: &str = "1a5c0e7b94d2f3861a5c0e7b94d2f3861a5c0e7b";
+pub(crate) const USER: &str = "maja.berg@contoso.example";
 const ALERT: &str = "da4101a001_1";
 
-struct World {
-    sim: Sim,
-    clock: EagerClock,
-    tenant: Client,
+pub(crate) struct World {
+    pub(crate) sim: Sim,
+    pub(crate) clock: EagerClock,
+    pub(crate) tenant: Client,
 }
 
 impl World {
-    async fn start(change: impl FnOnce(&mut SimOptions)) -> Self {
+    pub(crate) async fn start(change: impl FnOnce(&mut SimOptions)) -> Self {
         Self::start_with(HuntingApi::Graph, change).await
     }
 
-    async fn start_with(hunting: HuntingApi, change: impl FnOnce(&mut SimOptions)) -> Self {
+    pub(crate) async fn start_with(hunting: HuntingApi, change: impl FnOnce(&mut SimOptions)) -> Self {
         let mut options = SimOptions::sample().unwrap();
         options.data = serde_json::from_str(include_str!("../fixtures/sim.json")).unwrap();
         change(&mut options);
@@ -46,7 +46,7 @@ impl World {
         Self { sim, clock, tenant }
     }
 
-    fn effects(&self) -> Vec<String> {
+    pub(crate) fn effects(&self) -> Vec<String> {
         self.sim.effects().into_iter().map(|effect| format!("{} {}", effect.effect, effect.target)).collect()
     }
 }
@@ -61,7 +61,7 @@ fn client(sim: &Sim, clock: &EagerClock, hunting: HuntingApi) -> Client {
     Client::open(options, door(Arc::new(clock.clone())), Arc::new(clock.clone())).unwrap()
 }
 
-fn isolate() -> Operation {
+pub(crate) fn isolate() -> Operation {
     Operation::IsolateDevice {
         device: DEVICE.parse().unwrap(),
         isolation_type: IsolationType::Full,

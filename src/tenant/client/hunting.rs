@@ -6,16 +6,21 @@ use serde_json::{Value, json};
 
 use super::devices::decode;
 use super::{Asked, Call, Client, HuntingApi, Kind, with_json};
-use crate::http::{Limits, Request};
+use crate::http::{Chunks, Limits, Request};
 use crate::model::Wanted;
 use crate::rows::{self, Decoder};
-use crate::tenant::{Audience, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, OnRow, TenantError};
+use crate::tenant::{
+    Audience, HuntAnswer, HuntFault, HuntLimits, HuntQuery, HuntSchema, OnRow, Refused, TenantError,
+};
 
 /// Hunting through Graph.
 const GRAPH: Asked = hunt(HuntingApi::Graph);
 
 /// Hunting through Defender XDR.
 const XDR: Asked = hunt(HuntingApi::Xdr);
+
+/// Pauses before a query is repeated that the service could not run ("an unexpected error occurred").
+const STUMBLES: [SignedDuration; 2] = [SignedDuration::from_secs(2), SignedDuration::from_secs(4)];
 
 /// The tables of the tenant. A beta: source is its page of 2026-05.
 const SCHEMA: Asked = Asked { operation: "getHuntingSchema", kind: Kind::Plain, ..GRAPH };
@@ -64,7 +69,7 @@ impl Client {
     ) -> Result<HuntAnswer, TenantError> {
         let call = self.query_call(query, limits)?;
         let asked = call.asked;
-        let mut chunks = self.stream(&call).await?;
+        let mut chunks = self.stream_past_stumbles(&call).await?;
         let bounds = rows::Limits {
             bytes_max: limits.bytes_max,
             rows_max: limits.rows_max,
@@ -79,6 +84,18 @@ impl Client {
             }
         }
         decoder.finish().map_err(TenantError::Rows)
+    }
+
+    /// Repeats a query that the service itself could not run, which it says with a status that speaks against
+    /// repeating.
+    async fn stream_past_stumbles(&self, call: &Call<'_>) -> Result<Chunks, TenantError> {
+        for pause in STUMBLES {
+            match self.stream(call).await {
+                Err(error) if error.refused().is_some_and(is_stumble) => self.clock.sleep(pause).await,
+                done => return done,
+            }
+        }
+        self.stream(call).await
     }
 
     pub(super) async fn get_schema(&self) -> Result<HuntSchema, TenantError> {
@@ -111,6 +128,11 @@ impl Client {
         let limits = Limits { bytes_max: limits.bytes_max, time_max: limits.time_max };
         Ok(Call { limits, ..Call::read(audience, asked, request) })
     }
+}
+
+/// Whether a query failed for the service's own reasons, and nobody has repeated it.
+fn is_stumble(refused: &Refused) -> bool {
+    refused.fault == Some(HuntFault::Service) && refused.status == 400
 }
 
 /// Writes a look-back as the API's pages do (`P7D`, `PT90M` as `PT1H30M`): in days as far as it goes.

@@ -1,13 +1,13 @@
 //! The tenant over HTTP.
 //!
 //! Every request passes [`Client::send`] or [`Client::stream`]: a token of the right audience, its tenant
-//! compared, one refresh and one repeat after a 401, and the error named. That is also where a call will
-//! take its turn in the tenant's budget.
+//! compared, its turn in the tenant's budget, one refresh and one repeat after a 401, and the error named.
 
 mod cases;
 mod devices;
 mod hunting;
 mod pages;
+mod turn;
 mod users;
 
 use std::ops::Deref;
@@ -17,19 +17,25 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use self::devices::{LIVE_RESULT, PACKAGE, Response, TagChange};
+use self::turn::failed;
+use super::budget::{Budget, Budgets, Group, Headroom, Queue, Tighter};
 use super::cloud::{Cloud, EndpointOverrides, Endpoints};
 use super::envelope::{Asked, Kind};
 use super::exchange::SignIn;
 use super::token::{Token, Tokens};
 use super::{
-    Audience, Credential, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery,
-    Machine, MachineAction, OnRow, Operation, Receipt, Tenant, TenantError, TokenFacts,
+    ActionKind, Audience, Credential, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage,
+    IncidentQuery, Machine, MachineAction, OnRow, Operation, Receipt, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
-use crate::http::{Address, Answer, Applied, Chunks, Gate, Http, HttpError, Limits, Open, Repeat, Request};
+use crate::http::{Address, Answer, Applied, Chunks, Gate, Http, HttpError, Limits, Repeat, Request};
 use crate::model::{
-    Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, Secret, TenantId, UserId, Wanted,
+    Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, PlaybookId, Secret, TenantId, UserId,
+    Wanted,
 };
+
+/// A token older than this may lack what was granted since; so much sooner nobody notices that it works.
+const GRANT_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// The endpoint that runs hunting queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,6 +63,10 @@ pub struct ClientOptions {
     pub credential: Credential,
     /// Where hunting queries go.
     pub hunting: HuntingApi,
+    /// The budgets of calls it shares with the process's other tenants; its own, if nothing else is said.
+    pub budgets: Budgets,
+    /// What it may use of them.
+    pub tighter: Tighter,
 }
 
 impl ClientOptions {
@@ -73,18 +83,23 @@ impl ClientOptions {
                 secret: Arc::new(secret),
             },
             hunting: HuntingApi::default(),
+            budgets: Budgets::default(),
+            tighter: Tighter::default(),
         }
     }
 }
 
-/// The tenant over HTTP.
-#[derive(Debug)]
+/// The tenant over HTTP. Cheap to clone; clones share their tokens and budget.
+#[derive(Debug, Clone)]
 pub struct Client {
     name: String,
     tenant_id: TenantId,
     hunting: HuntingApi,
     endpoints: Endpoints,
-    tokens: Tokens,
+    tokens: Arc<Tokens>,
+    budget: Arc<Budget>,
+    /// For whom it calls.
+    party: Option<PlaybookId>,
     http: Http,
     clock: SharedClock,
 }
@@ -112,7 +127,11 @@ impl<'a> Call<'a> {
             audience: change.kind().audience(),
             asked: asked(change),
             gate: Some(change.gate),
-            repeat: if change.kind().is_repeatable() { Repeat::Safe } else { Repeat::Unsafe },
+            repeat: match change.operation {
+                _ if !change.kind().is_repeatable() => Repeat::Unsafe,
+                Operation::UpdateIncident { patch, .. } if patch.merges() => Repeat::Merged,
+                _ => Repeat::Safe,
+            },
             limits: Limits::default(),
             request,
         }
@@ -145,7 +164,9 @@ impl Client {
     ///
     /// [`TenantError::Options`] if an endpoint cannot be used.
     pub fn open(options: ClientOptions, http: Http, clock: SharedClock) -> Result<Self, TenantError> {
-        let ClientOptions { name, tenant_id, cloud, endpoints, credential, hunting } = options;
+        let ClientOptions { name, tenant_id, cloud, endpoints, credential, hunting, budgets, tighter } =
+            options;
+        let budget = budgets.of(credential.client_id(), &tenant_id, tighter, &clock);
         let endpoints = Endpoints::resolve(&name, cloud, &endpoints)?;
         if hunting == HuntingApi::Xdr {
             tracing::warn!(
@@ -155,8 +176,8 @@ impl Client {
         }
         let way = (name.as_str(), &tenant_id, &endpoints.login);
         let sign_in = SignIn::open(way, credential, http.clone(), clock.clone())?;
-        let tokens = Tokens::new(cloud, sign_in, clock.clone());
-        Ok(Self { name, tenant_id, hunting, endpoints, tokens, http, clock })
+        let tokens = Arc::new(Tokens::new(cloud, sign_in, clock.clone()));
+        Ok(Self { name, tenant_id, hunting, endpoints, tokens, budget, party: None, http, clock })
     }
 
     /// The page on which an administrator of the tenant consents to the app's permissions. Whoever consented is sent
@@ -192,26 +213,28 @@ impl Client {
     async fn send(&self, call: &Call<'_>) -> Result<Answer, TenantError> {
         let token = self.token(call).await?;
         let request = signed(call, &token)?;
-        let gate = call.gate.unwrap_or(&Open);
-        let error = match self.http.send_through(gate, &request, call.repeat, &call.limits).await {
+        let queue = self.queue(call);
+        let error = match self.http.send_through(&queue, &request, call.repeat, &call.limits).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
         };
-        let request = self.signed_again(call, &token, error).await?;
-        let sent = self.http.send_through(gate, &request, call.repeat, &call.limits).await;
-        sent.map_err(|error| call.asked.failed(error))
+        let request = self.signed_again((call, &queue), &token, error).await?;
+        let sent = self.http.send_through(&queue, &request, call.repeat, &call.limits).await;
+        sent.map_err(|error| failed(call, &queue, error))
     }
 
     /// Sends a call that only looks, and gives its answer piece by piece.
     async fn stream(&self, call: &Call<'_>) -> Result<Chunks, TenantError> {
         let token = self.token(call).await?;
         let request = signed(call, &token)?;
-        let error = match self.http.stream(&request, &call.limits).await {
+        let queue = self.queue(call);
+        let error = match self.http.stream_through(&queue, &request, &call.limits).await {
             Ok(chunks) => return Ok(chunks),
             Err(error) => error,
         };
-        let request = self.signed_again(call, &token, error).await?;
-        self.http.stream(&request, &call.limits).await.map_err(|error| call.asked.failed(error))
+        let request = self.signed_again((call, &queue), &token, error).await?;
+        let sent = self.http.stream_through(&queue, &request, &call.limits).await;
+        sent.map_err(|error| failed(call, &queue, error))
     }
 
     async fn token(&self, call: &Call<'_>) -> Result<Arc<Token>, TenantError> {
@@ -229,23 +252,35 @@ impl Client {
         token.check_tenant(&self.tenant_id).inspect_err(|_| self.tokens.forget(call.audience, token))
     }
 
-    /// After a 401, which proves that nothing was applied: a new token, once. Else the error, named.
+    /// After a 401, which proves that nothing was applied: a new token, once. After a 403 likewise, if the token is
+    /// not of these minutes and does not hold the role: it may have been granted since. Else the error, named.
     async fn signed_again(
         &self,
-        call: &Call<'_>,
+        (call, queue): (&Call<'_>, &Queue<'_>),
         rejected: &Arc<Token>,
         error: HttpError,
     ) -> Result<Request, TenantError> {
-        let rejected_now = error.refusal().is_some_and(|refusal| refusal.status == 401);
-        if !rejected_now || (call.gate.is_some() && error.applied() != Applied::No) {
-            return Err(call.asked.failed(error));
+        let status = error.refusal().map(|refusal| refusal.status);
+        if call.gate.is_some() && error.applied() != Applied::No {
+            return Err(failed(call, queue, error));
         }
+        let holds = |role: &&str| rejected.facts.roles.iter().any(|held| held == role);
+        let token = match status {
+            Some(401) => self.tokens.after_rejection(call.audience, rejected).await?,
+            Some(403) if !call.asked.roles.iter().any(holds) => {
+                match self.tokens.newer(call.audience, GRANT_WITHIN).await {
+                    Ok(token) if !Arc::ptr_eq(&token, rejected) => token,
+                    _ => return Err(failed(call, queue, error)),
+                }
+            }
+            _ => return Err(failed(call, queue, error)),
+        };
         tracing::debug!(
             tenant = self.name,
             operation = call.asked.operation,
-            "the token was rejected; a new one is asked for"
+            status,
+            "the token was rejected; there is a new one"
         );
-        let token = self.tokens.after_rejection(call.audience, rejected).await?;
         self.guard(call, &token)?;
         signed(call, &token)
     }
@@ -296,6 +331,20 @@ impl Tenant for Client {
 
     fn hunting(&self) -> HuntingApi {
         self.hunting
+    }
+
+    fn on_behalf_of(&self, playbook: PlaybookId) -> Arc<dyn Tenant> {
+        Arc::new(Self { party: Some(playbook), ..self.clone() })
+    }
+
+    async fn opened(&self, kind: ActionKind) -> Result<(), TenantError> {
+        let group = Group::of(kind.audience(), kind.as_str(), kind.permission().least());
+        let opened = self.budget.opened(group, self.party).await;
+        opened.map_err(|busy| TenantError::Busy { operation: kind.as_str(), busy: Box::new(busy) })
+    }
+
+    fn headroom(&self) -> Vec<Headroom> {
+        self.budget.headroom()
     }
 
     async fn hunt(
