@@ -7,6 +7,8 @@
 mod alerts;
 #[path = "engine/asked.rs"]
 mod asked;
+#[path = "engine/breaker.rs"]
+mod breaker;
 #[path = "engine/cool_down.rs"]
 mod cool_down;
 #[path = "engine/cut_off.rs"]

@@ -152,15 +152,15 @@ pub(super) enum Command {
     /// call, or the answer was lost. It is never sent again by itself. Your word goes into the journal,
     /// also while `serve` runs.
     Resolve(Resolve),
-    /// Stop all actions, or those in one tenant, until `resume`: hunting and messages go on
+    /// Stop all actions, or those in one tenant or of one playbook, until `resume`: hunting and messages go on
     ///
     /// From the moment it is written into the journal no action is begun, by no playbook, run or approval, over
     /// restarts too. Works also while `serve` runs. What is not done for it is reported as halted, and is news
     /// to the runs after `huntbook resume`. What was begun before is named: its answer may still come.
     Stop(Switch),
-    /// Take actions again after `stop`; without --tenant every stop is lifted
+    /// Take actions again after `stop`; without --tenant and --playbook every stop is lifted
     ///
-    /// Exit code 1 if the tenant stays stopped because all are.
+    /// Also after huntbook itself has stopped a playbook. Exit code 1 if what is resumed stays stopped by another.
     Resume(Switch),
     /// List the actions that wait for people's approval, with everything that is approved with them
     Approvals(Approvals),

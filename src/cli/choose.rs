@@ -7,8 +7,10 @@ use super::output::{clean, say, tell};
 use super::{Misuse, Refusal, setup, validate};
 use crate::daemon;
 use crate::diag::{Format, Sink, nearest, render};
+use crate::model::PlaybookId;
 use crate::plan::{Compiled, Plan, SourceFile, World, compile_set};
 use crate::settings::{self, Settings};
+use crate::store::StoppedPlaybook;
 use crate::yaml;
 
 /// A playbook that was chosen, with its bytes.
@@ -46,6 +48,21 @@ impl Project {
     }
 }
 
+/// Which playbook of the folder a person means, whatever else is wrong with it.
+///
+/// # Errors
+///
+/// Those of [`choose`], but for problems of the playbook.
+pub(super) fn named(settings: &Settings, wanted: &str) -> anyhow::Result<StoppedPlaybook> {
+    let found = daemon::scan(&settings.playbooks, &settings.lists)?;
+    let world = setup::world(settings, validate::lists(&found.lists, &mut Vec::new()));
+    let Candidate { name, id, file, .. } = find(wanted, found.playbooks, &world)?;
+    match id.parse() {
+        Ok(id) => Ok(StoppedPlaybook { id: PlaybookId(id), name }),
+        Err(_no_id) => Err(Misuse(format!("`{}` has no id that can be read", clean(&file.name, 200))).into()),
+    }
+}
+
 /// A file, and what it is called even if it is refused.
 struct Candidate {
     file: SourceFile,
@@ -59,7 +76,11 @@ struct Candidate {
 /// # Errors
 ///
 /// [`Misuse`] if there is none, or several; [`Refusal`] if it has problems, which are printed.
-pub(super) fn choose(wanted: &str, mut files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
+pub(super) fn choose(wanted: &str, files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
+    find(wanted, files, world)?.chosen()
+}
+
+fn find(wanted: &str, mut files: Vec<SourceFile>, world: &World) -> anyhow::Result<Candidate> {
     let as_file = Path::new(wanted);
     if as_file.is_file() && !files.iter().any(|file| is_file(&file.name, as_file)) {
         files.extend(daemon::read_paths(&[as_file.to_owned()], as_file)?);
@@ -72,7 +93,7 @@ pub(super) fn choose(wanted: &str, mut files: Vec<SourceFile>, world: &World) ->
         None => (0..all.len()).filter(|place| all.get(*place).is_some_and(|one| one.is(wanted))).collect(),
     };
     match meant.as_slice() {
-        [place] => all.swap_remove(*place).chosen(),
+        [place] => Ok(all.swap_remove(*place)),
         [] => Err(unknown(wanted, &all)),
         several => {
             let files = several.iter().filter_map(|place| all.get(*place));

@@ -10,7 +10,7 @@ use super::args::{Output, Run, Shown};
 use super::choose::{Chosen, Project};
 use super::exit::{Exit, unless_ended};
 use super::output::{clean, show, tell};
-use super::stop::shown;
+use super::stop::{lifts, shown};
 use super::{Misuse, Refusal, history, report, setup};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Generation};
@@ -48,7 +48,7 @@ async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock
         alerts: setup::alerts(&settings),
     };
     for stop in engine.store.stops().await? {
-        tell(&format!("warning: {}; `huntbook resume` lifts it", shown(&stop)));
+        tell(&format!("warning: {}; `{}` lifts it", shown(&stop), lifts(&stop)));
     }
     if !arguments.dry_run {
         take_up(&engine, &settings, &world, &chosen).await?;

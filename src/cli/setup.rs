@@ -144,6 +144,7 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
             // The settings were read: it is a length of time.
             cool_down: settings.guards.cool_down.as_ref().and_then(|written| written.read().ok()),
             times_usual: settings.guards.max_times_usual,
+            failures_in_a_row: settings.guards.max_failures_in_a_row,
             ..Ceilings::default()
         },
         exclusions: Exclusions {

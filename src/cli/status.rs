@@ -14,7 +14,7 @@ use super::exit::Exit;
 use super::history::Past;
 use super::in_force::{self, InForce};
 use super::output::{clean, counted, say, say_json};
-use super::stop::shown as shown_stop;
+use super::stop::{lifts, shown as shown_stop};
 use super::tables::CELL_WIDTH;
 use crate::clock::SharedClock;
 use crate::settings::{self, Settings};
@@ -168,7 +168,7 @@ impl Moment {
             let _infallible = writeln!(text, "{word:<9}{rest}");
         };
         for stop in &self.stops {
-            line("stopped", format!("{}; `huntbook resume` lifts it", shown_stop(stop)));
+            line("stopped", format!("{}; `{}` lifts it", shown_stop(stop), lifts(stop)));
         }
         for held in &self.held {
             let file = clean(&held.file, 200);

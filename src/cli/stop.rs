@@ -1,18 +1,18 @@
-//! `huntbook stop` and `resume`: the kill switch for all actions, or for those in one tenant.
+//! `huntbook stop` and `resume`: the kill switch for all actions, or for those in one tenant or of one playbook.
 
 use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
 
-use super::account;
 use super::args::Output;
 use super::exit::Exit;
 use super::output::{clean, counted, say, say_json};
 use super::run::no_tenant;
+use super::{account, choose};
 use crate::clock::SharedClock;
 use crate::settings::{self, Settings};
-use crate::store::{EffectState, Stop, StopWord, Stopped, Store};
+use crate::store::{EffectState, Stop, StopWord, Stopped, StoppedPlaybook, Store, StoreError};
 
 /// Longest reason kept, in characters.
 const REASON_MAX: usize = 500;
@@ -23,6 +23,9 @@ pub(super) struct Switch {
     /// Only in this tenant
     #[arg(long, value_name = "NAME")]
     pub(super) tenant: Option<String>,
+    /// Only of this playbook: its file, its name or its id
+    #[arg(long, value_name = "PLAYBOOK")]
+    pub(super) playbook: Option<String>,
     /// Why; it stays in the journal, and whoever meets it reads it
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
@@ -41,11 +44,18 @@ pub(super) async fn stop(
     {
         return Err(unknown(tenant, &settings));
     }
-    let stopped = Store::stop(&settings.store.path, clock, &word(arguments)?).await?;
+    let playbook = match &arguments.playbook {
+        Some(wanted) => Some(choose::named(&settings, wanted)?),
+        None => None,
+    };
+    let stopped = Store::stop(&settings.store.path, clock, &word(arguments, playbook)?).await?;
     let (Stopped::Now(stop) | Stopped::Before(stop)) = &stopped;
     let mut under_way =
         Store::open_reader(&settings.store.path).await?.effects_in(EffectState::Intended).await?;
-    under_way.retain(|effect| stop.tenant.as_ref().is_none_or(|tenant| *tenant == effect.tenant));
+    under_way.retain(|effect| {
+        stop.tenant.as_ref().is_none_or(|tenant| *tenant == effect.tenant)
+            && stop.playbook.as_ref().is_none_or(|playbook| playbook.id == effect.playbook)
+    });
     let written = matches!(stopped, Stopped::Now(_));
     if format == Output::Json {
         say_json(&json!({"stop": stop, "written": written, "underWay": under_way}))?;
@@ -72,7 +82,11 @@ pub(super) async fn resume(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
-    let lifted = Store::resume(&settings.store.path, clock, &word(arguments)?).await?;
+    let playbook = match &arguments.playbook {
+        Some(wanted) => Some(stopped_playbook(&settings, wanted).await?),
+        None => None,
+    };
+    let lifted = Store::resume(&settings.store.path, clock, &word(arguments, playbook.clone())?).await?;
     // A tenant that is in the settings no more can still be stopped.
     if let Some(tenant) = arguments.tenant.as_ref().filter(|_tenant| lifted.is_empty())
         && !settings.tenants.contains_key(tenant)
@@ -80,10 +94,17 @@ pub(super) async fn resume(
         return Err(unknown(tenant, &settings));
     }
     let standing = Store::open_reader(&settings.store.path).await?.stops().await?;
-    let in_the_way: Vec<&Stop> = match &arguments.tenant {
-        Some(_) => standing.iter().filter(|stop| stop.tenant.is_none()).collect(),
-        None => standing.iter().collect(),
-    };
+    let in_the_way: Vec<&Stop> = standing
+        .iter()
+        .filter(|stop| match (&stop.tenant, &arguments.tenant) {
+            (Some(tenant), Some(wanted)) => tenant == wanted,
+            _ => true,
+        })
+        .filter(|stop| match (&stop.playbook, &playbook) {
+            (Some(stopped), Some(wanted)) => stopped.id == wanted.id,
+            _ => true,
+        })
+        .collect();
     if format == Output::Json {
         say_json(&json!({"lifted": lifted, "standing": standing}))?;
     } else {
@@ -94,7 +115,7 @@ pub(super) async fn resume(
             say("nothing was stopped")?;
         }
         for stop in &in_the_way {
-            say(&format!("{}: `huntbook resume` without `--tenant` lifts that", shown(stop)))?;
+            say(&format!("{}: `{}` lifts that", shown(stop), lifts(stop)))?;
         }
     }
     Ok(if in_the_way.is_empty() { Exit::Fine } else { Exit::Findings })
@@ -105,14 +126,36 @@ pub(super) fn shown(stop: &Stop) -> String {
     clean(&stop.to_string(), 700)
 }
 
-fn word(arguments: &Switch) -> anyhow::Result<StopWord> {
+/// The command that lifts a stop.
+pub(super) fn lifts(stop: &Stop) -> String {
+    let tenant = stop.tenant.as_ref().map(|tenant| format!(" --tenant {tenant}"));
+    let playbook = stop.playbook.as_ref().map(|playbook| format!(" --playbook {}", playbook.id));
+    ["huntbook resume", &tenant.unwrap_or_default(), &playbook.unwrap_or_default()].concat()
+}
+
+/// The playbook a person means: one that is stopped, also if its file is gone.
+async fn stopped_playbook(settings: &Settings, wanted: &str) -> anyhow::Result<StoppedPlaybook> {
+    let standing = match Store::open_reader(&settings.store.path).await {
+        Ok(store) => store.stops().await?,
+        Err(StoreError::Missing { .. }) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let mut stopped = standing.into_iter().filter_map(|stop| stop.playbook);
+    let is_meant = |playbook: &StoppedPlaybook| {
+        playbook.name == wanted || playbook.id.to_string().eq_ignore_ascii_case(wanted)
+    };
+    stopped.find(is_meant).map_or_else(|| choose::named(settings, wanted), Ok)
+}
+
+fn word(arguments: &Switch, playbook: Option<StoppedPlaybook>) -> anyhow::Result<StopWord> {
     let account = account::caller()?;
     let reason = arguments.reason.as_deref().map(|reason| clean(reason.trim(), REASON_MAX));
     Ok(StopWord {
         tenant: arguments.tenant.clone(),
+        playbook,
         reason: reason.filter(|reason| !reason.is_empty()),
         account: account.name,
-        uid: account.uid,
+        uid: Some(account.uid),
     })
 }
 

@@ -19,7 +19,8 @@ use crate::guard;
 use crate::http::Applied;
 use crate::model::Term;
 use crate::store::{
-    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, Recorded, StoreError,
+    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, Recorded,
+    StoppedPlaybook, StoreError,
 };
 use crate::tenant::{ActionStatus, Receipt, RemoteState, TenantError};
 
@@ -65,7 +66,7 @@ impl Engine {
             crash_point("c24_approval_consumed");
         }
         crash_point("c10_before_send");
-        let passage = Passage::open(self, &effect.tenant);
+        let passage = Passage::open(self, &effect);
         let answer = context.tenant.apply(&call.operation, &passage).await;
         crash_point("c14_response_parsed");
         let (recorded, report) = match judge(step, call, &answer) {
@@ -77,6 +78,12 @@ impl Engine {
         if let Err(error) = self.store.record(&effect.key, attempt, &recorded).await {
             tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");
             return Err(error.into());
+        }
+        if let Err(error @ TenantError::OtherTarget { .. }) = &answer {
+            let about = &context.plan().about;
+            let playbook = StoppedPlaybook { id: about.id, name: about.name.clone() };
+            let why = Chain(error).to_string();
+            self.store.trip(&effect.tenant, playbook, &why).await?;
         }
         if recorded.state == EffectState::Unknown {
             let parked = Recorded { state: EffectState::Parked, remote_id: None, detail: None };

@@ -236,7 +236,7 @@ impl Engine {
         // Nobody is asked, and no token, for what would not be done.
         if !matches!(leave, Leave::Asked(_))
             && context.acts()
-            && let Some(stop) = self.store.stopped(&context.order.tenant).await?
+            && let Some(stop) = self.store.stopped((&context.order.tenant, context.plan().about.id)).await?
         {
             return Ok(not_sent(step, call, StepState::Halted, &stop.to_string()));
         }

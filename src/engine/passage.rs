@@ -10,7 +10,8 @@ use super::Engine;
 use crate::clock::SharedClock;
 use crate::diag::Chain;
 use crate::http::Gate;
-use crate::store::Store;
+use crate::model::PlaybookId;
+use crate::store::{NewEffect, Store};
 
 /// How long after its intent an action may still be sent. Half a minute outlasts a short throttling; double would
 /// let a person undo by hand what is only just about to be sent.
@@ -22,16 +23,18 @@ pub(super) struct Passage {
     store: Store,
     clock: SharedClock,
     tenant: String,
+    playbook: PlaybookId,
     until: Timestamp,
 }
 
 impl Passage {
     /// Opens for an action that has just been intended.
-    pub(super) fn open(engine: &Engine, tenant: &str) -> Self {
+    pub(super) fn open(engine: &Engine, effect: &NewEffect) -> Self {
         Self {
             store: engine.store.clone(),
             clock: SharedClock::clone(&engine.clock),
-            tenant: tenant.to_owned(),
+            tenant: effect.tenant.clone(),
+            playbook: effect.playbook,
             until: engine.clock.now().checked_add(SEND_WITHIN).unwrap_or(Timestamp::MAX),
         }
     }
@@ -43,7 +46,7 @@ impl Gate for Passage {
         if self.until <= self.clock.now() {
             return Err(format!("more than {SEND_WITHIN:#} have passed since it was decided"));
         }
-        match self.store.stopped(&self.tenant).await {
+        match self.store.stopped((&self.tenant, self.playbook)).await {
             Ok(None) => Ok(()),
             Ok(Some(stop)) => Err(stop.to_string()),
             Err(error) => Err(format!("the journal does not say whether it may be: {}", Chain(&error))),

@@ -124,6 +124,10 @@ pub struct GuardSettings {
     /// median of the runs before; 10 by default. Up to 20 matches are never too many.
     #[schemars(range(min = 1, max = 1000), example = 10)]
     pub max_times_usual: Option<u32>,
+    /// How many disruptive actions of a playbook in a tenant may come to nothing or be in doubt one after another
+    /// before it is stopped there until `huntbook resume`; 3 by default.
+    #[schemars(range(min = 1, max = 1000), example = 3)]
+    pub max_failures_in_a_row: Option<u32>,
     /// What no playbook ever touches.
     #[serde(default)]
     pub exclude: ExcludeSettings,

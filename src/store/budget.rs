@@ -34,6 +34,8 @@ pub struct ActionLimits {
     pub tenant_targets_per_day: Option<u32>,
     /// How long the target is left alone by the same action after it was done.
     pub cool_down: Option<SignedDuration>,
+    /// Disruptive actions of the playbook that may come to nothing one after another before it is stopped.
+    pub failures_in_a_row: Option<u32>,
 }
 
 /// Which budget is used up.

@@ -10,7 +10,7 @@ use super::conflict::Opposite;
 use super::run::{read_playbook_id, read_run_id};
 use super::stop::{self, Stop};
 use super::word::{ContentHash, EffectKey, EffectState};
-use super::{Store, StoreError, Tx, approval, at, conflict, count, effect_chain};
+use super::{Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain};
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
 
@@ -113,7 +113,8 @@ pub enum Intended {
     },
     /// There is no leave for exactly this, or none any more. Nothing was written.
     NoLeave,
-    /// Somebody has stopped all actions, or those in the tenant. Nothing was written.
+    /// Somebody has stopped all actions, or those in the tenant or of the playbook, or the circuit breaker does so
+    /// now. No intent was written.
     Stopped(Box<Stop>),
     /// A budget is used up. Nothing was written.
     OverBudget {
@@ -218,7 +219,11 @@ impl Store {
             },
             None => 1,
         };
-        if let Some(stop) = stop::in_the_way(&mut tx, &effect.tenant).await? {
+        if let Some(stop) = stop::in_the_way(&mut tx, (&effect.tenant, effect.playbook)).await? {
+            return Ok(Intended::Stopped(Box::new(stop)));
+        }
+        if let Some(stop) = breaker::look(&mut tx, effect, now).await? {
+            tx.commit().await?;
             return Ok(Intended::Stopped(Box::new(stop)));
         }
         if let Some(stop) = conflict::in_the_way(&mut tx, effect, now).await? {

@@ -26,6 +26,7 @@
 
 mod approval;
 mod approval_chain;
+mod breaker;
 mod budget;
 mod chain;
 mod conflict;
@@ -75,7 +76,7 @@ pub use retention::Swept;
 pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement};
 pub use seen::Identity;
 pub use slot::{NewSkip, Skip};
-pub use stop::{Stop, StopWord, Stopped};
+pub use stop::{Stop, StopWord, Stopped, StoppedPlaybook};
 pub use suppress::NewSuppression;
 pub use unarmed::Unarmed;
 pub use undone::{NextTime, ToldUndone};

@@ -14,20 +14,33 @@ use sqlx::sqlite::SqliteRow;
 
 use super::budget::latest;
 use super::chain::{Chained, Fields, end};
+use super::run::read_playbook_id;
 use super::{Store, StoreError, Tx, at, count, open};
 use crate::clock::SharedClock;
+use crate::model::PlaybookId;
 
 /// A person's word about all actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StopWord {
     /// The tenant it is about, by its name in the settings; `None` for all.
     pub tenant: Option<String>,
+    /// The playbook it is about; `None` for all.
+    pub playbook: Option<StoppedPlaybook>,
     /// Why.
     pub reason: Option<String>,
     /// The account of the operating system.
     pub account: String,
-    /// Its number.
-    pub uid: u32,
+    /// Its number; `None` if huntbook says it itself.
+    pub uid: Option<u32>,
+}
+
+/// A playbook that is stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StoppedPlaybook {
+    /// Its identity.
+    pub id: PlaybookId,
+    /// What it was called.
+    pub name: String,
 }
 
 /// A stop that stands.
@@ -36,21 +49,28 @@ pub struct StopWord {
 pub struct Stop {
     /// The tenant; `None` for all.
     pub tenant: Option<String>,
+    /// The playbook; `None` for all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub playbook: Option<StoppedPlaybook>,
     /// Why.
     pub reason: Option<String>,
     /// The account that said it.
     pub account: String,
-    /// Its number.
-    pub uid: u32,
+    /// Its number; `None` if huntbook said it itself.
+    pub uid: Option<u32>,
     /// When.
     pub at: Timestamp,
 }
 
 impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.tenant {
-            Some(tenant) => write!(f, "actions in `{tenant}` are stopped")?,
-            None => f.write_str("all actions are stopped")?,
+        match (&self.playbook, &self.tenant) {
+            (None, None) => f.write_str("all actions are stopped")?,
+            (None, Some(tenant)) => write!(f, "actions in `{tenant}` are stopped")?,
+            (Some(playbook), None) => write!(f, "actions of `{}` are stopped", playbook.name)?,
+            (Some(playbook), Some(tenant)) => {
+                write!(f, "actions of `{}` in `{tenant}` are stopped", playbook.name)?;
+            }
         }
         write!(f, " since {:.0} by {}", self.at, self.account)?;
         self.reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
@@ -80,8 +100,8 @@ impl Store {
         stopped
     }
 
-    /// Writes into the journal at `path` that actions are taken again: lifts the stop of the word's tenant, or
-    /// without one every stop. Returns what it lifted.
+    /// Writes into the journal at `path` that actions are taken again: lifts the stops of the word's playbook, or the
+    /// stop of its tenant, or without either every stop. Returns what it lifted.
     ///
     /// # Errors
     ///
@@ -102,20 +122,20 @@ impl Store {
         sqlx::query(STANDING).fetch_all(&self.0.readers).await?.iter().map(read_stop).collect()
     }
 
-    /// The stop that stands in the way of actions in a tenant, if one does. The binding look is
+    /// The stop that stands in the way of a playbook's actions in a tenant, if one does. The binding look is
     /// [`Store::intend`]'s.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn stopped(&self, tenant: &str) -> Result<Option<Stop>, StoreError> {
-        Ok(self.stops().await?.into_iter().find(|stop| holds(stop, tenant)))
+    pub async fn stopped(&self, whose: (&str, PlaybookId)) -> Result<Option<Stop>, StoreError> {
+        Ok(self.stops().await?.into_iter().find(|stop| holds(stop, whose)))
     }
 
     async fn write_stop(&self, word: &StopWord) -> Result<Stopped, StoreError> {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        if let Some(stop) = standing(&mut tx).await?.into_iter().find(|stop| stop.tenant == word.tenant) {
+        if let Some(stop) = standing(&mut tx).await?.into_iter().find(|stop| stop.is_for(word)) {
             return Ok(Stopped::Before(stop));
         }
         let now = latest(&mut tx, wall).await?;
@@ -129,12 +149,36 @@ impl Store {
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
         let mut lifted = standing(&mut tx).await?;
-        lifted.retain(|stop| word.tenant.is_none() || stop.tenant == word.tenant);
+        lifted.retain(|stop| match (&word.playbook, &word.tenant) {
+            (None, None) => true,
+            (None, Some(_tenant)) => stop.is_for(word),
+            (Some(_playbook), tenant) => {
+                stop.playbook_id() == word.playbook_id() && (tenant.is_none() || stop.tenant == *tenant)
+            }
+        });
         for stop in &lifted {
-            append(&mut tx, "resume", &StopWord { tenant: stop.tenant.clone(), ..word.clone() }, now).await?;
+            let (tenant, playbook) = (stop.tenant.clone(), stop.playbook.clone());
+            append(&mut tx, "resume", &StopWord { tenant, playbook, ..word.clone() }, now).await?;
         }
         tx.commit().await?;
         Ok(lifted)
+    }
+}
+
+impl Stop {
+    /// Whether it is the stop that a word is about.
+    fn is_for(&self, word: &StopWord) -> bool {
+        self.tenant == word.tenant && self.playbook_id() == word.playbook_id()
+    }
+
+    fn playbook_id(&self) -> Option<PlaybookId> {
+        self.playbook.as_ref().map(|playbook| playbook.id)
+    }
+}
+
+impl StopWord {
+    fn playbook_id(&self) -> Option<PlaybookId> {
+        self.playbook.as_ref().map(|playbook| playbook.id)
     }
 }
 
@@ -154,14 +198,17 @@ impl Chained for StopEvents {
     }
 
     fn tell(row: &SqliteRow) -> Result<Value, StoreError> {
-        let Stop { tenant, reason, account, uid, at } = read_stop(row)?;
+        let Stop { tenant, playbook, reason, account, uid, at } = read_stop(row)?;
         let (n, word): (i64, &str) = (row.try_get("n")?, row.try_get("word")?);
         Ok(json!({
-            "history": "stops", "n": n, "at": at, "word": word, "tenant": tenant, "reason": reason,
-            "account": account, "uid": uid,
+            "history": "stops", "n": n, "at": at, "word": word, "tenant": tenant,
+            "playbook": playbook, "reason": reason, "account": account, "uid": uid,
         }))
     }
 }
+
+/// The number of the account where huntbook itself speaks.
+const NOBODY: i64 = -1;
 
 /// Opens the journal for a word: beside its owner, or as its owner where there is none yet of this form.
 async fn beside(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
@@ -171,52 +218,63 @@ async fn beside(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
     }
 }
 
-/// The latest word about each tenant and about all, where it is a stop.
+/// The latest word about each playbook, each tenant and all, where it is a stop.
 const STANDING: &str = "SELECT * FROM stop_events WHERE word = 'stop' \
-     AND n IN (SELECT max(n) FROM stop_events GROUP BY tenant) ORDER BY n";
+     AND n IN (SELECT max(n) FROM stop_events GROUP BY tenant, playbook) ORDER BY n";
 
 async fn standing(tx: &mut Tx) -> Result<Vec<Stop>, StoreError> {
     sqlx::query(STANDING).fetch_all(&mut **tx).await?.iter().map(read_stop).collect()
 }
 
 /// The stop that stands in the way of an action, inside the transaction that would intend it.
-pub(super) async fn in_the_way(tx: &mut Tx, tenant: &str) -> Result<Option<Stop>, StoreError> {
-    Ok(standing(tx).await?.into_iter().find(|stop| holds(stop, tenant)))
+pub(super) async fn in_the_way(tx: &mut Tx, whose: (&str, PlaybookId)) -> Result<Option<Stop>, StoreError> {
+    Ok(standing(tx).await?.into_iter().find(|stop| holds(stop, whose)))
 }
 
-fn holds(stop: &Stop, tenant: &str) -> bool {
+fn holds(stop: &Stop, (tenant, playbook): (&str, PlaybookId)) -> bool {
     stop.tenant.as_deref().is_none_or(|one| one == tenant)
+        && stop.playbook_id().is_none_or(|one| one == playbook)
 }
 
 /// Adds an event to the end of the chain.
-async fn append(tx: &mut Tx, what: &str, word: &StopWord, now: i64) -> Result<Stop, StoreError> {
+pub(super) async fn append(tx: &mut Tx, what: &str, word: &StopWord, now: i64) -> Result<Stop, StoreError> {
     let (n, prev) = end::<StopEvents>(tx).await?;
-    let StopWord { tenant, reason, account, uid } = word.clone();
-    let stop = Stop { tenant, reason, account, uid, at: at(now)? };
+    let StopWord { tenant, playbook, reason, account, uid } = word.clone();
+    let stop = Stop { tenant, playbook, reason, account, uid, at: at(now)? };
     sqlx::query(
-        "INSERT INTO stop_events (n, tenant, word, reason, account, uid, at, prev_hash, hash) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO stop_events (n, tenant, word, reason, account, uid, at, prev_hash, hash, playbook, \
+         playbook_name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(n)
     .bind(&stop.tenant)
     .bind(what)
     .bind(&stop.reason)
     .bind(&stop.account)
-    .bind(i64::from(stop.uid))
+    .bind(stop.uid.map_or(NOBODY, i64::from))
     .bind(now)
     .bind(&prev)
     .bind(hash(&prev, (n, what), &stop).to_vec())
+    .bind(stop.playbook_id().map(|id| id.to_string()))
+    .bind(stop.playbook.as_ref().map(|playbook| playbook.name.as_str()))
     .execute(&mut **tx)
     .await?;
     Ok(stop)
 }
 
 fn read_stop(row: &SqliteRow) -> Result<Stop, StoreError> {
+    let id: Option<&str> = row.try_get("playbook")?;
+    let name: Option<String> = row.try_get("playbook_name")?;
+    let playbook = match id {
+        Some(id) => Some(StoppedPlaybook { id: read_playbook_id(id)?, name: name.unwrap_or_default() }),
+        None => None,
+    };
+    let uid: i64 = row.try_get("uid")?;
     Ok(Stop {
         tenant: row.try_get("tenant")?,
+        playbook,
         reason: row.try_get("reason")?,
         account: row.try_get("account")?,
-        uid: count(row.try_get("uid")?)?,
+        uid: if uid == NOBODY { None } else { Some(count(uid)?) },
         at: at(row.try_get("at")?)?,
     })
 }
@@ -231,7 +289,15 @@ fn hash(prev: &[u8], (n, word): (i64, &str), stop: &Stop) -> [u8; 32] {
         fields.add_text(text);
     }
     fields.add(stop.account.as_bytes());
-    fields.add(stop.uid.to_be_bytes());
+    match stop.uid {
+        Some(uid) => fields.add(uid.to_be_bytes()),
+        None => fields.add(NOBODY.to_be_bytes()),
+    }
     fields.add(stop.at.as_millisecond().to_be_bytes());
+    // Stops of playbooks came later: the others are hashed as they were before.
+    if let Some(playbook) = &stop.playbook {
+        fields.add(playbook.id.0.as_bytes());
+        fields.add(playbook.name.as_bytes());
+    }
     fields.hash()
 }

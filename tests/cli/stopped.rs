@@ -87,6 +87,38 @@ async fn a_huntbook_that_serves_obeys_a_stop_and_goes_on_after_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_playbook_is_stopped_by_its_name_also_if_it_has_problems() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    ends(&ask(&dir, &["stop", "--playbook", "Tag server"]).await, 2);
+    std::fs::write(
+        dir.path().join("playbooks/broken.yaml"),
+        format!("{}nonsense: 1\n", PLAYBOOK.replace("Tag servers", "Broken").replace("8e77", "8e79")),
+    )
+    .unwrap();
+    ends(&ask(&dir, &["stop", "--playbook", "Broken"]).await, 0);
+    let stopped = ask(&dir, &["stop", "--playbook", "Tag servers", "--tenant", "contoso"]).await;
+    ends(&stopped, 0);
+    assert!(text(&stopped.stdout).contains("actions of `Tag servers` in `contoso` are stopped since"));
+    ends(&ask(&dir, &["run", "Tag servers"]).await, 1);
+    assert_eq!(tagged(&sim), 0);
+    let still = ask(&dir, &["resume", "--tenant", "contoso"]).await;
+    ends(&still, 1);
+    assert!(
+        text(&still.stdout).contains("huntbook resume --tenant contoso --playbook"),
+        "{}",
+        text(&still.stdout)
+    );
+    ends(&ask(&dir, &["resume", "--playbook", "Tag servers"]).await, 0);
+    ends(&ask(&dir, &["run", "Tag servers"]).await, 0);
+    assert_eq!(tagged(&sim), 1);
+    // Its file may be gone.
+    std::fs::remove_file(dir.path().join("playbooks/broken.yaml")).unwrap();
+    ends(&ask(&dir, &["resume", "--playbook", "Broken"]).await, 0);
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_by_hand_says_that_actions_are_stopped() {
     let sim = tenant().await;
     let dir = project(&sim, PLAYBOOK);

@@ -70,9 +70,10 @@ impl House {
 pub(crate) fn word(tenant: Option<&str>) -> StopWord {
     StopWord {
         tenant: tenant.map(str::to_owned),
+        playbook: None,
         reason: Some("wrong list".to_owned()),
         account: "duty".to_owned(),
-        uid: 4001,
+        uid: Some(4001),
     }
 }
 

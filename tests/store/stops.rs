@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
-use huntbook::store::{Chain, History, Intended, StopWord, Stopped, Store};
+use huntbook::model::PlaybookId;
+use huntbook::store::{Chain, History, Intended, StopWord, Stopped, StoppedPlaybook, Store};
 use sqlx::{AssertSqlSafe, Executor as _};
 
-use crate::bench::{Bench, TENANT, effect};
+use crate::bench::{Bench, PLAYBOOK, TENANT, effect};
 
 fn word(tenant: Option<&str>) -> StopWord {
-    StopWord { tenant: tenant.map(str::to_owned), reason: None, account: "duty".to_owned(), uid: 4001 }
+    StopWord {
+        tenant: tenant.map(str::to_owned),
+        playbook: None,
+        reason: None,
+        account: "duty".to_owned(),
+        uid: Some(4001),
+    }
 }
 
 async fn stop(bench: &Bench, tenant: Option<&str>) -> Stopped {
@@ -26,10 +33,36 @@ async fn no_intent_passes_after_a_stop_over_a_new_start_and_a_clock_turned_back(
     bench.clock.set("2025-01-01T00:00:00Z".parse().unwrap());
     let store = bench.open().await;
     assert!(stopped(store.intend(&effect(run, "device:b")).await.unwrap()));
-    assert_eq!(store.stopped("elsewhere").await.unwrap(), None);
+    assert_eq!(store.stopped(("elsewhere", PLAYBOOK)).await.unwrap(), None);
     let lifted = Store::resume(&bench.path(), Arc::new(bench.clock.clone()), &word(None)).await.unwrap();
     assert_eq!(lifted.len(), 1);
     assert_eq!(store.intend(&effect(run, "device:b")).await.unwrap(), Intended::Go { attempt: 1 });
+}
+
+#[tokio::test]
+async fn a_playbook_is_stopped_by_itself_and_its_stop_is_chained_too() {
+    let (bench, store, run) = Bench::running().await;
+    let playbook = StoppedPlaybook { id: PLAYBOOK, name: "PsExec fan-out".to_owned() };
+    for _twice in 0..2 {
+        store.trip(TENANT, playbook.clone(), "it answered for another device").await.unwrap();
+    }
+    let stops = store.stops().await.unwrap();
+    assert_eq!(
+        stops.iter().map(|stop| (stop.uid, stop.playbook.clone())).collect::<Vec<_>>(),
+        [(None, Some(playbook.clone()))]
+    );
+    assert!(matches!(store.intend(&effect(run, "device:a")).await.unwrap(), Intended::Stopped(_)));
+    assert_eq!(store.stopped((TENANT, PlaybookId(uuid::Uuid::nil()))).await.unwrap(), None);
+    assert_eq!(store.stopped(("elsewhere", PLAYBOOK)).await.unwrap(), None);
+    let resume = async |word: StopWord| {
+        let lifted = Store::resume(&bench.path(), Arc::new(bench.clock.clone()), &word).await;
+        lifted.unwrap().len()
+    };
+    assert_eq!(resume(word(Some(TENANT))).await, 0, "that of the tenant is another one");
+    assert_eq!(resume(StopWord { playbook: Some(playbook), ..word(None) }).await, 1);
+    assert_eq!(store.intend(&effect(run, "device:a")).await.unwrap(), Intended::Go { attempt: 1 });
+    let chain = store.verify(History::Stops, u32::MAX).await.unwrap();
+    assert!(matches!(chain, Chain::Intact { events: 2, .. }), "{chain:?}");
 }
 
 #[tokio::test]
@@ -37,7 +70,7 @@ async fn a_stop_can_be_written_before_anything_ever_ran() {
     let bench = Bench::new();
     stop(&bench, None).await;
     let store = bench.open().await;
-    assert!(store.stopped(TENANT).await.unwrap().is_some());
+    assert!(store.stopped((TENANT, PLAYBOOK)).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -47,6 +80,7 @@ async fn a_stop_that_is_changed_or_taken_out_is_found() {
         "UPDATE stop_events SET account = 'other' WHERE n = 1",
         "UPDATE stop_events SET at = at + 1 WHERE n = 2",
         "DELETE FROM stop_events WHERE n = 1",
+        "UPDATE stop_events SET playbook = '00000000-0000-0000-0000-000000000000' WHERE n = 2",
     ] {
         let bench = Bench::new();
         stop(&bench, None).await;

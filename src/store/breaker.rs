@@ -1,0 +1,124 @@
+//! The circuit breaker: a playbook whose actions come to nothing one after another is stopped until a person has
+//! looked. It is a stop like any other ([`super::Stop`]), which huntbook says itself.
+//!
+//! Looked at in the transaction that would intend the next action, so nothing slips past.
+
+use sqlx::Row as _;
+
+use super::budget::latest as now_seen;
+use super::effect::NewEffect;
+use super::stop::{self, Stop, StopWord, StoppedPlaybook};
+use super::word::EffectState;
+use super::{Store, StoreError, Tx};
+use crate::model::PlaybookId;
+
+/// The account under which huntbook itself stops a playbook.
+const BY: &str = "huntbook";
+
+/// Latest disruptive actions looked at.
+const LATEST: usize = 20;
+
+/// Fewer than these say nothing about a share.
+const LATEST_MIN: usize = 10;
+
+/// One in so many may be in doubt: more than a fifth and something is wrong with the way to the tenant.
+const DOUBTFUL_SHARE: usize = 5;
+
+impl Store {
+    /// Stops a playbook in a tenant because of what an action of it came to.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; the stop does then not stand.
+    pub async fn trip(&self, tenant: &str, playbook: StoppedPlaybook, why: &str) -> Result<(), StoreError> {
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = now_seen(&mut tx, wall).await?;
+        if stop::in_the_way(&mut tx, (tenant, playbook.id)).await?.is_none() {
+            stop::append(&mut tx, "stop", &word(tenant, playbook, why.to_owned()), now).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Stops the playbook of a disruptive effect inside a transaction, if its latest ones came to nothing or are in doubt.
+pub(super) async fn look(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Option<Stop>, StoreError> {
+    let in_a_row =
+        effect.limits.and_then(|limits| limits.failures_in_a_row).filter(|_limit| effect.destructive);
+    let Some(in_a_row) = in_a_row else { return Ok(None) };
+    let latest = latest(tx, (&effect.tenant, effect.playbook)).await?;
+    let Some(why) = verdict(&latest, usize::try_from(in_a_row).unwrap_or(usize::MAX)) else {
+        return Ok(None);
+    };
+    let name = sqlx::query_scalar("SELECT playbook_name FROM runs WHERE id = $1")
+        .bind(effect.run.to_string())
+        .fetch_one(&mut **tx)
+        .await?;
+    let playbook = StoppedPlaybook { id: effect.playbook, name };
+    Ok(Some(stop::append(tx, "stop", &word(&effect.tenant, playbook, why), now).await?))
+}
+
+fn word(tenant: &str, playbook: StoppedPlaybook, why: String) -> StopWord {
+    let (account, tenant) = (BY.to_owned(), Some(tenant.to_owned()));
+    StopWord { tenant, playbook: Some(playbook), reason: Some(why), account, uid: None }
+}
+
+/// How the latest disruptive actions of a playbook ended, the latest first, since somebody last let it act again.
+/// What provably did nothing says nothing: a tenant that is busy for an hour is no reason to stop for good.
+async fn latest(tx: &mut Tx, (tenant, playbook): (&str, PlaybookId)) -> Result<Vec<EffectState>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT state FROM effects WHERE tenant = $1 AND playbook = $2 AND destructive = 1 \
+         AND state IN ('done', 'failed', 'unknown', 'parked') AND intended_at > coalesce( \
+         (SELECT max(at) FROM stop_events WHERE word = 'resume' AND tenant = $1 AND playbook = $2), 0) \
+         ORDER BY intended_at DESC, effect_key LIMIT $3",
+    )
+    .bind(tenant)
+    .bind(playbook.to_string())
+    .bind(i64::try_from(LATEST).unwrap_or(i64::MAX))
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.iter().map(|row| row.try_get::<&str, _>(0)?.parse()).collect()
+}
+
+/// Why a playbook whose actions ended so, the latest first, is stopped.
+fn verdict(latest: &[EffectState], in_a_row: usize) -> Option<String> {
+    let bad = latest.iter().take_while(|state| **state != EffectState::Done).count();
+    if in_a_row <= bad {
+        return Some(format!(
+            "disruptive actions that came to nothing or are in doubt, one after another: {bad}"
+        ));
+    }
+    let doubtful = |state: &&EffectState| matches!(state, EffectState::Unknown | EffectState::Parked);
+    let doubtful = latest.iter().filter(doubtful).count();
+    let too_many = LATEST_MIN <= latest.len() && latest.len() < doubtful.saturating_mul(DOUBTFUL_SHARE);
+    too_many.then(|| format!("of its last {} disruptive actions {doubtful} are in doubt", latest.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(latest: &str, expect: Option<&str>) {
+        let state = |letter| match letter {
+            'd' => EffectState::Done,
+            'f' => EffectState::Failed,
+            _ => EffectState::Parked,
+        };
+        let latest: Vec<EffectState> = latest.chars().map(state).collect();
+        assert_eq!(verdict(&latest, 3).as_deref(), expect);
+    }
+
+    #[test]
+    fn three_in_a_row_or_more_than_a_fifth_in_doubt_trip_it() {
+        check("", None);
+        check("ffd", None);
+        check("fdffd", None);
+        check("fpf", Some("disruptive actions that came to nothing or are in doubt, one after another: 3"));
+        check("ppppd", Some("disruptive actions that came to nothing or are in doubt, one after another: 4"));
+        check("dpdpdpddd", None);
+        check("dpdpdddddd", None);
+        check("dpdpdpdddd", Some("of its last 10 disruptive actions 3 are in doubt"));
+        check("dfdfdfdddd", None);
+    }
+}
