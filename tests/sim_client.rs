@@ -13,9 +13,9 @@ use huntbook::model::{
 use huntbook::rows::Flow;
 use huntbook::sim::{Apply, Fault, Sim, SimApp, SimOptions};
 use huntbook::tenant::{
-    ActionStatus, AlertPatch, Audience, Client, ClientOptions, EndpointOverrides, HuntLimits, HuntQuery,
-    HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType, IndicatorValue,
-    IsolationType, Operation, RemoteState, ScanType, Tenant as _,
+    AccountAt, ActionStatus, AlertPatch, Audience, Client, ClientOptions, EndpointOverrides, HuntLimits,
+    HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction, IndicatorType,
+    IndicatorValue, IsolationType, Operation, RemoteState, ScanType, Tenant as _,
 };
 use jiff::SignedDuration;
 
@@ -86,6 +86,7 @@ fn operations() -> Vec<Operation> {
         assigned_to: Some("soc@contoso.example".to_owned()),
         tags_add: vec!["hunted".to_owned()],
         tags_remove: vec!["new".to_owned()],
+        seen: None,
     };
     let alert = AlertPatch {
         status: Some(AlertStatus::Resolved),
@@ -104,7 +105,7 @@ fn operations() -> Vec<Operation> {
         Operation::TagDevice { device: device(), tag: tag.clone() },
         Operation::UntagDevice { device: device(), tag },
         Operation::AddIndicator(indicator()),
-        Operation::DisableUser { user: USER.parse().unwrap() },
+        Operation::DisableUser { user: USER.parse().unwrap(), at: AccountAt::Entra },
         Operation::RevokeSessions { user: USER.parse().unwrap() },
         Operation::UpdateIncident { incident: "4101".parse().unwrap(), patch },
         Operation::CommentIncident { incident: "4101".parse().unwrap(), comment },

@@ -1,6 +1,6 @@
 //! One operation on one checked target.
 
-use crate::model::{DeviceId, UserId};
+use crate::model::{DeviceId, MailAddress, UserId};
 use crate::tenant::{ActionKind, Operation};
 
 /// One operation on one checked target.
@@ -31,13 +31,24 @@ impl Call {
             | Operation::TagDevice { device, .. }
             | Operation::UntagDevice { device, .. } => device.to_string(),
             Operation::AddIndicator(indicator) => indicator.indicator_value.to_string(),
-            Operation::DisableUser { user } | Operation::RevokeSessions { user } => {
-                user.as_str().to_lowercase()
+            Operation::DisableUser { user, .. }
+            | Operation::EnableUser { user, .. }
+            | Operation::RevokeSessions { user }
+            | Operation::MarkUserAsCompromised { user }
+            | Operation::DismissUserRisk { user }
+            | Operation::ForceUserPasswordReset { user, .. } => user.as_str().to_lowercase(),
+            Operation::RemediateEmail { mail, .. } => {
+                format!("{}/{}", mail.network_message_id, mail.recipient_email_address)
             }
             Operation::UpdateIncident { incident, .. } | Operation::CommentIncident { incident, .. } => {
                 incident.to_string()
             }
-            Operation::UpdateAlert { alert, .. } => alert.to_string(),
+            Operation::MergeIncidents { incidents, .. } => joined(incidents),
+            Operation::UpdateAlert { alert, .. } | Operation::CommentAlert { alert, .. } => alert.to_string(),
+            Operation::UpdateAlerts { alerts, .. } => joined(alerts),
+            Operation::CreateAlert(alert) => {
+                format!("{}/{}/{}", alert.machine_id, alert.event_time, alert.report_id)
+            }
         };
         Self { kind: operation.kind(), target, operation }
     }
@@ -71,9 +82,18 @@ impl Call {
             | Operation::UntagDevice { device, .. } => Some(device),
             Operation::AddIndicator(_)
             | Operation::DisableUser { .. }
+            | Operation::EnableUser { .. }
             | Operation::RevokeSessions { .. }
+            | Operation::MarkUserAsCompromised { .. }
+            | Operation::DismissUserRisk { .. }
+            | Operation::ForceUserPasswordReset { .. }
+            | Operation::RemediateEmail { .. }
             | Operation::UpdateIncident { .. }
             | Operation::CommentIncident { .. }
+            | Operation::MergeIncidents { .. }
+            | Operation::UpdateAlerts { .. }
+            | Operation::CommentAlert { .. }
+            | Operation::CreateAlert(_)
             | Operation::UpdateAlert { .. } => None,
         }
     }
@@ -82,7 +102,12 @@ impl Call {
     #[must_use]
     pub const fn user(&self) -> Option<&UserId> {
         match &self.operation {
-            Operation::DisableUser { user } | Operation::RevokeSessions { user } => Some(user),
+            Operation::DisableUser { user, .. }
+            | Operation::EnableUser { user, .. }
+            | Operation::RevokeSessions { user }
+            | Operation::MarkUserAsCompromised { user }
+            | Operation::DismissUserRisk { user }
+            | Operation::ForceUserPasswordReset { user, .. } => Some(user),
             Operation::IsolateDevice { .. }
             | Operation::ReleaseDevice { .. }
             | Operation::RunAntivirusScan { .. }
@@ -97,9 +122,30 @@ impl Call {
             | Operation::TagDevice { .. }
             | Operation::UntagDevice { .. }
             | Operation::AddIndicator(_)
+            | Operation::RemediateEmail { .. }
             | Operation::UpdateIncident { .. }
             | Operation::CommentIncident { .. }
+            | Operation::MergeIncidents { .. }
+            | Operation::UpdateAlerts { .. }
+            | Operation::CommentAlert { .. }
+            | Operation::CreateAlert(_)
             | Operation::UpdateAlert { .. } => None,
         }
     }
+
+    /// Whose mailbox the call is aimed at, if it is a mail.
+    #[must_use]
+    pub const fn mailbox(&self) -> Option<&MailAddress> {
+        match &self.operation {
+            Operation::RemediateEmail { mail, .. } => Some(&mail.recipient_email_address),
+            _ => None,
+        }
+    }
+}
+
+/// Several ids as one target, whatever their order.
+fn joined<Id: ToString>(ids: &[Id]) -> String {
+    let mut ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    ids.sort_unstable();
+    ids.join("+")
 }

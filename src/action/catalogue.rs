@@ -1,6 +1,7 @@
 //! Every action huntbook knows: what it does, with which permissions, and at what it is aimed.
 
-use crate::tenant::{ActionKind, Permission, permission};
+use super::{account, case, email};
+use crate::tenant::{ActionKind, Permission};
 
 /// What an action is aimed at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub enum TargetKind {
     User,
     /// An indicator of compromise.
     Indicator,
+    /// A mail in a mailbox.
+    Email,
     /// An incident.
     Incident,
     /// An alert.
@@ -41,6 +44,8 @@ pub enum Remote {
     AtOnce,
     /// Later: the device has to pick it up. Ends in `Succeeded`, `Failed`, `TimeOut` or `Cancelled`.
     Later,
+    /// Later, and no API says how: the portal's Action center does.
+    Unseen,
 }
 
 impl ActionKind {
@@ -81,11 +86,24 @@ impl ActionKind {
             Self::AddIndicator => {
                 "Adds an indicator: a hash, address, domain or URL to allow, audit, warn about or block."
             }
-            Self::DisableUser => "Disables a user's account in Entra ID. Sessions go on: add revokeSessions.",
-            Self::RevokeSessions => "Makes a user's refresh tokens invalid, so that they must sign in again.",
-            Self::UpdateIncident => "Sets an incident's status, classification, owner or tags.",
-            Self::CommentIncident => "Adds a comment to an incident.",
-            Self::UpdateAlert => "Sets an alert's status, classification or owner.",
+            Self::DisableUser
+            | Self::EnableUser
+            | Self::RevokeSessions
+            | Self::MarkUserAsCompromised
+            | Self::DismissUserRisk
+            | Self::ForceUserPasswordReset
+            | Self::SoftDeleteEmail
+            | Self::HardDeleteEmail
+            | Self::MoveEmailToJunk
+            | Self::MoveEmailToInbox
+            | Self::MoveEmailToDeletedItems
+            | Self::UpdateIncident
+            | Self::CommentIncident
+            | Self::MergeIncidents
+            | Self::UpdateAlert
+            | Self::UpdateAlerts
+            | Self::CommentAlert
+            | Self::CreateAlert => self.traits().summary,
         }
     }
 
@@ -116,13 +134,24 @@ impl ActionKind {
             Self::TagDevice => Spec { undo: Some(Self::UntagDevice), ..tag() },
             Self::UntagDevice => Spec { undo: Some(Self::TagDevice), ..tag() },
             Self::AddIndicator => case("POST /api/indicators", TargetKind::Indicator),
-            Self::DisableUser => Spec { beside: &[permission::USERS], ..user("PATCH /v1.0/users/{id}") },
-            Self::RevokeSessions => user("POST /v1.0/users/{id}/revokeSignInSessions"),
-            Self::UpdateIncident => case("PATCH /v1.0/security/incidents/{id}", TargetKind::Incident),
-            Self::CommentIncident => {
-                case("POST /v1.0/security/incidents/{id}/comments", TargetKind::Incident)
-            }
-            Self::UpdateAlert => case("PATCH /v1.0/security/alerts_v2/{id}", TargetKind::Alert),
+            Self::DisableUser => account::DISABLE,
+            Self::EnableUser => account::ENABLE,
+            Self::RevokeSessions => account::REVOKE_SESSIONS,
+            Self::MarkUserAsCompromised => account::MARK_AS_COMPROMISED,
+            Self::DismissUserRisk => account::DISMISS_RISK,
+            Self::ForceUserPasswordReset => account::FORCE_PASSWORD_RESET,
+            Self::SoftDeleteEmail => email::SOFT_DELETE,
+            Self::HardDeleteEmail => email::HARD_DELETE,
+            Self::MoveEmailToJunk => email::MOVE_TO_JUNK,
+            Self::MoveEmailToInbox => email::MOVE_TO_INBOX,
+            Self::MoveEmailToDeletedItems => email::MOVE_TO_DELETED_ITEMS,
+            Self::UpdateIncident => case::UPDATE_INCIDENT,
+            Self::CommentIncident => case::COMMENT_INCIDENT,
+            Self::MergeIncidents => case::MERGE_INCIDENTS,
+            Self::UpdateAlert => case::UPDATE_ALERT,
+            Self::UpdateAlerts => case::UPDATE_ALERTS,
+            Self::CommentAlert => case::COMMENT_ALERT,
+            Self::CreateAlert => case::CREATE_ALERT,
         }
     }
 }
@@ -139,12 +168,12 @@ const fn tag() -> Spec {
 }
 
 /// An action on a user.
-const fn user(endpoint: &'static str) -> Spec {
+pub(super) const fn user(endpoint: &'static str) -> Spec {
     Spec { summary: "", endpoint, beside: &[], target: TargetKind::User, undo: None, remote: Remote::AtOnce }
 }
 
 /// A change of a record in Defender XDR.
-const fn case(endpoint: &'static str, target: TargetKind) -> Spec {
+pub(super) const fn case(endpoint: &'static str, target: TargetKind) -> Spec {
     Spec { target, ..user(endpoint) }
 }
 

@@ -8,18 +8,24 @@
 //! in [`Params`] and their rendering in `step.rs`; the YAML form in `playbook`; the lowering in `plan`; the
 //! endpoint in `sim`; a row in the README's permissions table.
 
+mod account;
 mod approval;
 mod call;
+mod case;
 mod catalogue;
 mod device;
+mod email;
 mod live;
 mod step;
 
+pub use account::{AccountChange, AccountParams, MasteredParams, SwitchAt};
 pub use approval::{Approval, Approvers, NotAllowed, TIMEOUT, TIMEOUT_MAX, TIMEOUT_MIN};
 pub use call::Call;
+pub use case::{AlertParams, IncidentParams, MergeParams, NewAlertParams, Tags, WhichAlerts};
 pub use catalogue::{Remote, Spec, TargetKind};
 pub use device::{DeviceAction, DeviceParams};
+pub use email::EmailParams;
 pub use live::{COMMANDS_MAX, LiveParams, ScriptParams};
-pub use step::{ActionError, IncidentParams, IndicatorParams, Params, Step, Tags};
+pub use step::{ActionError, IndicatorParams, Params, Step};
 
 pub use crate::tenant::{ActionKind, Impact};

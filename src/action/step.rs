@@ -3,23 +3,26 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::{Approval, Call, DeviceParams};
+use super::{
+    AccountParams, AlertParams, Approval, Call, DeviceParams, EmailParams, IncidentParams, MergeParams,
+    NewAlertParams,
+};
 use crate::expr::Condition;
-use crate::model::{AlertSeverity, AlertStatus, Classification, Determination, IdError, IncidentStatus};
+use crate::model::{AlertSeverity, IdError};
 use crate::playbook::OnError;
 use crate::tenant::{
-    ActionKind, AlertPatch, DeviceValue, IncidentPatch, Indicator, IndicatorAction, IndicatorError,
-    IndicatorType, IndicatorValue, Operation,
+    ActionKind, DeviceValue, Indicator, IndicatorAction, IndicatorError, IndicatorType, IndicatorValue,
+    Operation, Permission,
 };
 use crate::text::{Template, TextError};
 
 /// Longest comment sent, in characters. The services do not document theirs; this fits the portal's own
 /// field, and what people write is far shorter.
-const COMMENT_CHARS_MAX: usize = 1000;
+pub(super) const COMMENT_CHARS_MAX: usize = 1000;
 /// Longest tag sent, in characters: the portal's own limit for device tags.
 const TAG_CHARS_MAX: usize = 200;
 /// Longest title or description of an indicator, in characters.
-const DESCRIPTION_CHARS_MAX: usize = 1000;
+pub(super) const DESCRIPTION_CHARS_MAX: usize = 1000;
 
 /// Why a step could not be made into a call for an item.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +59,14 @@ pub enum ActionError {
     Word {
         /// Which.
         parameter: &'static str,
+    },
+    /// A text is no such value.
+    #[error("`{parameter}` is not {wanted}")]
+    Value {
+        /// Which.
+        parameter: &'static str,
+        /// What is wanted.
+        wanted: &'static str,
     },
     /// A text is longer than the service takes.
     #[error("`{parameter}` is longer than {max} characters")]
@@ -112,16 +123,10 @@ pub enum Params {
     },
     /// See [`Operation::AddIndicator`].
     AddIndicator(Box<IndicatorParams>),
-    /// See [`Operation::DisableUser`].
-    DisableUser {
-        /// The user's id.
-        user: Template,
-    },
-    /// See [`Operation::RevokeSessions`].
-    RevokeSessions {
-        /// The user's id.
-        user: Template,
-    },
+    /// An action on a user.
+    Account(Box<AccountParams>),
+    /// See [`Operation::RemediateEmail`].
+    Email(Box<EmailParams>),
     /// See [`Operation::UpdateIncident`]; with a comment also [`Operation::CommentIncident`].
     UpdateIncident(Box<IncidentParams>),
     /// See [`Operation::CommentIncident`].
@@ -131,19 +136,20 @@ pub enum Params {
         /// The comment.
         comment: Template,
     },
-    /// See [`Operation::UpdateAlert`].
-    UpdateAlert {
+    /// See [`Operation::MergeIncidents`].
+    MergeIncidents(Box<MergeParams>),
+    /// See [`Operation::UpdateAlert`] and [`Operation::UpdateAlerts`]; with a comment also
+    /// [`Operation::CommentAlert`].
+    UpdateAlert(Box<AlertParams>),
+    /// See [`Operation::CommentAlert`].
+    CommentAlert {
         /// The alert's id.
         alert: Template,
-        /// New status.
-        status: Option<AlertStatus>,
-        /// New classification.
-        classification: Option<Classification>,
-        /// New determination.
-        determination: Option<Determination>,
-        /// New owner.
-        assigned_to: Option<Template>,
+        /// The comment.
+        comment: Template,
     },
+    /// See [`Operation::CreateAlert`].
+    CreateAlert(Box<NewAlertParams>),
 }
 
 /// Parameters of `addIndicator`.
@@ -171,49 +177,33 @@ pub struct IndicatorParams {
     pub generate_alert: bool,
 }
 
-/// Parameters of `updateIncident`.
-#[derive(Debug, Clone)]
-pub struct IncidentParams {
-    /// The incident's id.
-    pub incident: Template,
-    /// New status.
-    pub status: Option<IncidentStatus>,
-    /// New classification.
-    pub classification: Option<Classification>,
-    /// New determination.
-    pub determination: Option<Determination>,
-    /// New owner.
-    pub assigned_to: Option<Template>,
-    /// Tags.
-    pub tags: Tags,
-    /// A comment beside the change.
-    pub comment: Option<Template>,
-}
-
-/// Tags to put on and take off.
-#[derive(Debug, Clone, Default)]
-pub struct Tags {
-    /// To put on.
-    pub add: Vec<Template>,
-    /// To take off.
-    pub remove: Vec<Template>,
-}
-
 impl Params {
     /// Which action.
     #[must_use]
-    pub const fn kind(&self) -> ActionKind {
+    pub fn kind(&self) -> ActionKind {
         match self {
             Self::OnDevice(params) => params.kind(),
             Self::SetDeviceValue { .. } => ActionKind::SetDeviceValue,
             Self::TagDevice { .. } => ActionKind::TagDevice,
             Self::UntagDevice { .. } => ActionKind::UntagDevice,
             Self::AddIndicator(_) => ActionKind::AddIndicator,
-            Self::DisableUser { .. } => ActionKind::DisableUser,
-            Self::RevokeSessions { .. } => ActionKind::RevokeSessions,
+            Self::Account(params) => params.kind(),
+            Self::Email(params) => params.remedy.kind(),
             Self::UpdateIncident(_) => ActionKind::UpdateIncident,
             Self::CommentIncident { .. } => ActionKind::CommentIncident,
-            Self::UpdateAlert { .. } => ActionKind::UpdateAlert,
+            Self::MergeIncidents(_) => ActionKind::MergeIncidents,
+            Self::UpdateAlert(params) => params.kind(),
+            Self::CommentAlert { .. } => ActionKind::CommentAlert,
+            Self::CreateAlert(_) => ActionKind::CreateAlert,
+        }
+    }
+
+    /// What it needs to be allowed, all of it.
+    #[must_use]
+    pub fn permissions(&self) -> Vec<Permission> {
+        match self {
+            Self::Account(params) => params.permissions(),
+            other => other.kind().permissions().collect(),
         }
     }
 
@@ -224,7 +214,6 @@ impl Params {
     /// [`ActionError`] if a text does not render, or a target is not an id: then nothing of the step is
     /// sent.
     pub fn render(&self, texts: &Value, now: Timestamp) -> Result<Vec<Call>, ActionError> {
-        let text = |name, template: &Template| render(name, template, texts);
         let operation = match self {
             Self::OnDevice(params) => params.render(texts)?,
             Self::SetDeviceValue { device, value } => {
@@ -239,27 +228,20 @@ impl Params {
                 tag: short("tag", tag, texts)?,
             },
             Self::AddIndicator(params) => Operation::AddIndicator(params.render(texts, now)?),
-            Self::DisableUser { user } => Operation::DisableUser { user: target("user", user, texts)? },
-            Self::RevokeSessions { user } => Operation::RevokeSessions { user: target("user", user, texts)? },
+            Self::Account(params) => params.render(texts)?,
+            Self::Email(params) => params.render(texts)?,
             Self::UpdateIncident(params) => return params.render(texts),
             Self::CommentIncident { incident, comment: why } => Operation::CommentIncident {
                 incident: target("incident", incident, texts)?,
                 comment: comment(why, texts)?,
             },
-            Self::UpdateAlert { alert, status, classification, determination, assigned_to } => {
-                Operation::UpdateAlert {
-                    alert: target("alert", alert, texts)?,
-                    patch: AlertPatch {
-                        status: *status,
-                        classification: *classification,
-                        determination: *determination,
-                        assigned_to: assigned_to
-                            .as_ref()
-                            .map(|owner| text("assignedTo", owner))
-                            .transpose()?,
-                    },
-                }
-            }
+            Self::MergeIncidents(params) => params.render(texts)?,
+            Self::UpdateAlert(params) => return params.render(texts),
+            Self::CommentAlert { alert, comment: why } => Operation::CommentAlert {
+                alert: target("alert", alert, texts)?,
+                comment: comment(why, texts)?,
+            },
+            Self::CreateAlert(params) => params.render(texts)?,
         };
         Ok(vec![Call::new(operation)])
     }
@@ -290,37 +272,6 @@ impl IndicatorParams {
     }
 }
 
-impl IncidentParams {
-    /// The change and the comment are two calls: each is journalled and judged by itself.
-    fn render(&self, texts: &Value) -> Result<Vec<Call>, ActionError> {
-        let incident: crate::model::IncidentId = target("incident", &self.incident, texts)?;
-        let tags = |tags: &[Template]| {
-            tags.iter().map(|tag| short("tags", tag, texts)).collect::<Result<Vec<_>, _>>()
-        };
-        let patch = IncidentPatch {
-            status: self.status,
-            classification: self.classification,
-            determination: self.determination,
-            assigned_to: self
-                .assigned_to
-                .as_ref()
-                .map(|owner| render("assignedTo", owner, texts))
-                .transpose()?,
-            tags_add: tags(&self.tags.add)?,
-            tags_remove: tags(&self.tags.remove)?,
-        };
-        let mut calls = Vec::new();
-        if patch != IncidentPatch::default() {
-            calls.push(Call::new(Operation::UpdateIncident { incident: incident.clone(), patch }));
-        }
-        if let Some(comment) = &self.comment {
-            let comment = self::comment(comment, texts)?;
-            calls.push(Call::new(Operation::CommentIncident { incident, comment }));
-        }
-        Ok(calls)
-    }
-}
-
 /// Renders a comment.
 pub(super) fn comment(template: &Template, texts: &Value) -> Result<String, ActionError> {
     Ok(tidy(&render("comment", template, texts)?, COMMENT_CHARS_MAX))
@@ -345,7 +296,11 @@ pub(super) fn target<T: std::str::FromStr<Err = IdError>>(
 }
 
 /// Renders a tag: never cut, because a cut tag is another tag.
-fn short(parameter: &'static str, template: &Template, texts: &Value) -> Result<String, ActionError> {
+pub(super) fn short(
+    parameter: &'static str,
+    template: &Template,
+    texts: &Value,
+) -> Result<String, ActionError> {
     let text = render(parameter, template, texts)?.trim().to_owned();
     if text.is_empty() {
         return Err(ActionError::Empty { parameter });
@@ -358,7 +313,7 @@ fn short(parameter: &'static str, template: &Template, texts: &Value) -> Result<
 
 /// Makes a text fit for a comment: control characters become spaces, and it is cut where the reader
 /// sees it.
-fn tidy(text: &str, max: usize) -> String {
+pub(super) fn tidy(text: &str, max: usize) -> String {
     let clean = text.trim().chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c });
     let mut cut: String = clean.take(max).collect();
     if text.trim().chars().count() > max {

@@ -43,6 +43,7 @@ fn action(kind: ActionKind) -> serde_json::Value {
         "ends": match spec.remote {
             Remote::AtOnce => "with the answer",
             Remote::Later => "when the device has done it: Succeeded, Failed, TimeOut or Cancelled",
+            Remote::Unseen => "later; no API says how, the portal's Action center does",
         },
     })
 }

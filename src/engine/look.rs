@@ -1,16 +1,19 @@
 //! What the tenant itself shows of what an action does: after its answer was lost, and before the same is done to a
 //! target once more.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::context::Context;
 use super::leave::Turn;
 use super::{Engine, EngineError};
-use crate::action::Call;
+use crate::action::{ActionKind, Call};
 use crate::diag::Chain;
 use crate::guard;
+use crate::model::IncidentId;
 use crate::store::NewEffect;
-use crate::tenant::{Operation, TenantError};
+use crate::tenant::{AccountAt, Operation, TenantError};
 
 /// What can be seen of what a call would do.
 pub(super) enum Sight {
@@ -28,12 +31,18 @@ pub(super) enum Sight {
 ///
 /// If the tenant does not answer.
 pub(super) async fn look(context: &Context<'_>, call: &Call) -> Result<Sight, TenantError> {
-    if let Operation::DisableUser { user } = &call.operation {
-        return Ok(match context.tenant.user(user).await?.account_enabled {
-            Some(false) => Sight::InForce(None),
-            Some(true) => Sight::NotInForce,
-            None => Sight::Hidden,
-        });
+    let in_entra = |at: &AccountAt| matches!(at, AccountAt::Entra | AccountAt::EntraUntilSync);
+    match &call.operation {
+        Operation::DisableUser { user, at } | Operation::EnableUser { user, at } if in_entra(at) => {
+            let wanted = call.kind == ActionKind::EnableUser;
+            return Ok(match context.tenant.user(user).await?.account_enabled {
+                Some(enabled) if enabled == wanted => Sight::InForce(None),
+                Some(_) => Sight::NotInForce,
+                None => Sight::Hidden,
+            });
+        }
+        Operation::MergeIncidents { incidents, .. } => return are_one(context, incidents).await,
+        _ => {}
     }
     if call.device().is_none() || guard::opposite(call.kind.as_str()).is_none() {
         return Ok(Sight::Hidden);
@@ -42,10 +51,21 @@ pub(super) async fn look(context: &Context<'_>, call: &Call) -> Result<Sight, Te
     Ok(theirs.map_or(Sight::NotInForce, |theirs| Sight::InForce(Some(theirs.id.to_string()))))
 }
 
+/// Whether incidents have been merged.
+async fn are_one(context: &Context<'_>, incidents: &[IncidentId]) -> Result<Sight, TenantError> {
+    let mut all = BTreeSet::new();
+    for id in incidents {
+        let found = context.tenant.incident(id).await?;
+        all.insert(found.redirect_incident_id.unwrap_or(found.id));
+    }
+    Ok(if all.len() <= 1 { Sight::InForce(None) } else { Sight::NotInForce })
+}
+
 /// Whether the tenant shows in force what a call whose answer was lost would have done. Where that cannot be read,
 /// or is not so, nobody knows: it may come into force yet. An action of a device may be another's.
 pub(super) async fn is_read_back(context: &Context<'_>, call: &Call) -> bool {
-    call.user().is_some() && matches!(look(context, call).await, Ok(Sight::InForce(_)))
+    (call.user().is_some() || call.kind == ActionKind::MergeIncidents)
+        && matches!(look(context, call).await, Ok(Sight::InForce(_)))
 }
 
 impl Engine {

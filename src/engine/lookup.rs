@@ -68,7 +68,11 @@ pub(super) fn bare(call: &Call) -> Target {
     match (call.device(), call.user()) {
         (Some(device), _) => Target::device(device),
         (_, Some(user)) => Target::user(user),
-        _ => Target::of(target_kind(call.kind.spec().target), &call.target),
+        _ => {
+            let target = Target::of(target_kind(call.kind.spec().target), &call.target);
+            // A mailbox is protected by its owner's name.
+            call.mailbox().map_or(target.clone(), |owner| target.named(owner.as_str()))
+        }
     }
 }
 
@@ -77,6 +81,7 @@ const fn target_kind(kind: action::TargetKind) -> TargetKind {
         action::TargetKind::Device => TargetKind::Device,
         action::TargetKind::User => TargetKind::User,
         action::TargetKind::Indicator => TargetKind::Indicator,
+        action::TargetKind::Email => TargetKind::Email,
         action::TargetKind::Incident => TargetKind::Incident,
         action::TargetKind::Alert => TargetKind::Alert,
     }

@@ -101,7 +101,7 @@ impl Exclusions {
             TargetKind::Device => self.devices.keys().any(|entry| !is_device_id(entry)),
             // A user may be meant by its id or by its name, and an entry may be either.
             TargetKind::User => !self.users.is_empty(),
-            TargetKind::Incident | TargetKind::Alert | TargetKind::Indicator => false,
+            TargetKind::Incident | TargetKind::Alert | TargetKind::Indicator | TargetKind::Email => false,
         }
     }
 
@@ -115,6 +115,8 @@ impl Exclusions {
                 .or_else(|| unknown(candidate, &self.devices, is_device_id)),
             TargetKind::User => self.user(target).or_else(|| unknown(candidate, &self.users, is_object_id)),
             TargetKind::Indicator => self.indicator(target),
+            // The one name it has is its mailbox's; entries of other kinds cannot be compared with it.
+            TargetKind::Email => self.user(target),
             TargetKind::Incident | TargetKind::Alert => None,
         }
     }

@@ -15,6 +15,8 @@ pub enum TargetKind {
     Alert,
     /// An indicator.
     Indicator,
+    /// A mail in a mailbox.
+    Email,
 }
 
 impl TargetKind {
@@ -27,6 +29,7 @@ impl TargetKind {
             Self::Incident => "incident",
             Self::Alert => "alert",
             Self::Indicator => "indicator",
+            Self::Email => "mail",
         }
     }
 }

@@ -142,6 +142,109 @@ vocabulary!(
     }
 );
 
+vocabulary!(
+    /// Why incidents belong together. Source: the metadata of `correlationReason`.
+    MergeReason {
+        /// The same alert again.
+        RepeatedAlertOccurrence = "repeatedAlertOccurrence",
+        /// From the same place.
+        SameGeography = "sameGeography",
+        /// Artifacts that look alike.
+        SimilarArtifacts = "similarArtifacts",
+        /// The same asset was aimed at.
+        SameTargetedAsset = "sameTargetedAsset",
+        /// In the same part of the network.
+        SameNetworkSegment = "sameNetworkSegment",
+        /// One after the other.
+        EventSequence = "eventSequence",
+        /// At the same time.
+        TimeFrame = "timeFrame",
+        /// From the same source.
+        SameThreatSource = "sameThreatSource",
+        /// The same actor.
+        SameActor = "sameActor",
+        /// The same campaign.
+        SameCampaign = "sameCampaign",
+        /// The same indicator.
+        SharedIndicators = "sharedIndicators",
+        /// The same asset.
+        SameAsset = "sameAsset",
+        /// Close in the network.
+        NetworkProximity = "networkProximity",
+        /// Close in time.
+        TemporalProximity = "temporalProximity",
+        /// One led to the other.
+        LateralMovementPath = "lateralMovementPath",
+    }
+);
+vocabulary!(
+    /// Kinds of attack an alert can be raised for. Source: the page of `CreateAlertByReference`.
+    AlertCategory {
+        /// Anything else.
+        General = "General",
+        /// Talking to whoever controls it.
+        CommandAndControl = "CommandAndControl",
+        /// Gathering data.
+        Collection = "Collection",
+        /// Stealing credentials.
+        CredentialAccess = "CredentialAccess",
+        /// Hiding.
+        DefenseEvasion = "DefenseEvasion",
+        /// Looking around.
+        Discovery = "Discovery",
+        /// Taking data out.
+        Exfiltration = "Exfiltration",
+        /// Using a weakness.
+        Exploit = "Exploit",
+        /// Running code.
+        Execution = "Execution",
+        /// Getting in.
+        InitialAccess = "InitialAccess",
+        /// Going from device to device.
+        LateralMovement = "LateralMovement",
+        /// Malware.
+        Malware = "Malware",
+        /// Staying.
+        Persistence = "Persistence",
+        /// Getting more rights.
+        PrivilegeEscalation = "PrivilegeEscalation",
+        /// Ransomware.
+        Ransomware = "Ransomware",
+        /// Something odd.
+        SuspiciousActivity = "SuspiciousActivity",
+    }
+);
+
+impl Classification {
+    /// Whether a determination goes with it. Source: the tables of the update pages, which the service holds to.
+    #[must_use]
+    pub const fn takes(self, determination: Determination) -> bool {
+        use Determination as D;
+        match self {
+            Self::Unknown => true,
+            Self::TruePositive => !matches!(
+                determination,
+                D::SecurityTesting
+                    | D::LineOfBusinessApplication
+                    | D::ConfirmedActivity
+                    | D::NotMalicious
+                    | D::NotEnoughDataToValidate
+            ),
+            Self::InformationalExpectedActivity => matches!(
+                determination,
+                D::Unknown
+                    | D::Other
+                    | D::SecurityTesting
+                    | D::LineOfBusinessApplication
+                    | D::ConfirmedActivity
+            ),
+            Self::FalsePositive => {
+                matches!(determination, D::Unknown | D::Other | D::NotMalicious | D::NotEnoughDataToValidate)
+            }
+        }
+    }
+}
+
 /// A value of a vocabulary that the service may extend at any time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Term<T> {
@@ -361,6 +464,15 @@ mod tests {
         let incident: Incident = serde_json::from_value(object.into()).unwrap();
         let json = serde_json::to_value(incident).unwrap();
         assert!(json.as_object().unwrap().keys().eq(incident_fields().iter().copied()));
+    }
+
+    #[test]
+    fn a_determination_goes_with_some_classifications() {
+        let taken = |one: Classification| {
+            Determination::ALL.iter().filter(|determination| one.takes(**determination)).count()
+        };
+        assert_eq!(Classification::ALL.iter().map(|one| taken(*one)).collect::<Vec<_>>(), [15, 4, 10, 5]);
+        assert!(!Classification::FalsePositive.takes(Determination::Malware));
     }
 
     #[test]

@@ -85,18 +85,29 @@ fn alert(text: &str) -> Option<String> {
     fits.then(|| text.to_owned())
 }
 
+/// Accepts what identity providers make ids of, at most 128 characters, the first no dot.
+fn account(text: &str) -> Option<String> {
+    let fits = (1..=128).contains(&text.len())
+        && !text.starts_with('.')
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    fits.then(|| text.to_owned())
+}
+
 /// Accepts a directory object id, or a user principal name of unambiguous characters.
 fn user(text: &str) -> Option<String> {
-    guid(text).or_else(|| {
-        let (name, domain) = text.split_once('@')?;
-        let fits = text.len() <= 256
-            && !name.is_empty()
-            && !domain.is_empty()
-            && !domain.starts_with('.')
-            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&'*+-._^~".contains(&b))
-            && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
-        fits.then(|| text.to_owned())
-    })
+    guid(text).or_else(|| address(text))
+}
+
+/// Accepts a name of unambiguous characters at a domain.
+fn address(text: &str) -> Option<String> {
+    let (name, domain) = text.split_once('@')?;
+    let fits = text.len() <= 256
+        && !name.is_empty()
+        && !domain.is_empty()
+        && !domain.starts_with('.')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&'*+-._^~".contains(&b))
+        && domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    fits.then(|| text.to_owned())
 }
 
 checked_id!(
@@ -122,6 +133,25 @@ checked_id!(
     AlertId,
     "an alert id",
     alert
+);
+checked_id!(
+    /// An account or an identity at whoever keeps it: letters, digits, `-`, `_` and `.`, as Defender for Identity
+    /// and the identity providers write theirs.
+    AccountId,
+    "an account id",
+    account
+);
+checked_id!(
+    /// A mail as the service saw it, in all mailboxes it was delivered to: a GUID.
+    NetworkMessageId,
+    "a network message id (GUID)",
+    guid
+);
+checked_id!(
+    /// A mail address of unambiguous characters, in lower case.
+    MailAddress,
+    "a mail address",
+    |text| address(text).map(|address| address.to_lowercase())
 );
 checked_id!(
     /// A response action that Defender for Endpoint has accepted: a GUID.
@@ -194,6 +224,7 @@ mod tests {
         for hostile in ["..", "../../users/x", "%2e%2e", "a/b", "", "x?y", "1 ", "\u{202e}1", "0x10"] {
             assert!(hostile.parse::<DeviceId>().is_err(), "{hostile}");
             assert!(hostile.parse::<UserId>().is_err(), "{hostile}");
+            assert!(hostile.parse::<MailAddress>().is_err(), "{hostile}");
             assert!(hostile.parse::<IncidentId>().is_err(), "{hostile}");
             assert!(hostile.parse::<MachineActionId>().is_err(), "{hostile}");
         }

@@ -9,12 +9,13 @@ mod secret;
 mod written;
 
 pub use case::{
-    Alert, AlertSeverity, AlertStatus, CaseComment, Classification, Determination, EvidenceDevice,
-    EvidenceUser, Incident, IncidentStatus, Term, incident_fields,
+    Alert, AlertCategory, AlertSeverity, AlertStatus, CaseComment, Classification, Determination,
+    EvidenceDevice, EvidenceUser, Incident, IncidentStatus, MergeReason, Term, incident_fields,
 };
 pub use duration::{DurationError, duration, duration_text};
 pub use id::{
-    AlertId, DeviceId, IdError, IncidentId, MachineActionId, PlaybookId, RunId, Sha1, TenantId, UserId,
+    AccountId, AlertId, DeviceId, IdError, IncidentId, MachineActionId, MailAddress, NetworkMessageId,
+    PlaybookId, RunId, Sha1, TenantId, UserId,
 };
 pub use list::{List, Lists};
 pub use row::{Cell, CellRef, Projection, Row, RowView, Wanted};

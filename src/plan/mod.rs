@@ -4,8 +4,10 @@
 //! [`compile`] does no I/O. It reports every problem it finds, with its place in the file, and gives a
 //! plan only if there was no error.
 
+mod account;
 mod approval;
 mod cadence;
+mod case;
 mod lower;
 mod names;
 mod needs;

@@ -70,8 +70,9 @@ impl Plan {
             Mode::Enforce => (Weight::Acting, Weight::Acting),
             Mode::Observe => (Weight::Later, Weight::Useful),
         };
-        for kind in self.steps.iter().map(|step| step.params.kind()) {
-            for permission in kind.permissions() {
+        for params in self.steps.iter().map(|step| &step.params) {
+            let kind = params.kind();
+            for permission in params.permissions() {
                 found.add(permission, kind.as_str(), acts);
             }
             if kind.spec().remote == Remote::Later {

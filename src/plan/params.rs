@@ -4,15 +4,15 @@ use std::str::FromStr;
 
 use jiff::SignedDuration;
 
-use super::approval;
 use super::names::{Lowering, Text};
+use super::{account, approval, case};
 use crate::action::{
-    ActionKind, COMMANDS_MAX, DeviceAction, DeviceParams, IncidentParams, IndicatorParams, LiveParams,
-    Params, Remote, ScriptParams, Step, Tags,
+    ActionKind, COMMANDS_MAX, DeviceAction, DeviceParams, IndicatorParams, LiveParams, Params, Remote,
+    ScriptParams, Step,
 };
 use crate::diag::Code;
 use crate::expr::Place;
-use crate::model::{AlertId, Classification, Determination, DeviceId, IdError, IncidentId, Sha1, UserId};
+use crate::model::{DeviceId, IdError, Sha1};
 use crate::playbook::{
     self, ActionBody, DeviceWorth, IndicatorEffect, IndicatorKind, IsolationKind, ScanKind, WaitFor,
     WantedEnd,
@@ -84,21 +84,21 @@ fn wait(
 
 /// A text has problems; they are in the sink.
 #[derive(Debug, Clone, Copy)]
-struct Refused;
+pub(super) struct Refused;
 
 /// Compiles the texts of one action.
-struct Texts<'l, 'd> {
-    lowering: &'l mut Lowering<'d>,
-    at: String,
+pub(super) struct Texts<'l, 'd> {
+    pub(super) lowering: &'l mut Lowering<'d>,
+    pub(super) at: String,
 }
 
 impl Texts<'_, '_> {
-    fn text(&mut self, name: &str, source: &str) -> Option<Template> {
+    pub(super) fn text(&mut self, name: &str, source: &str) -> Option<Template> {
         self.lowering.template(&format!("{}/{name}", self.at), source, Text::Action)
     }
 
     /// A text that gives an id. What is written out must be one; what is filled in is known in a run only.
-    fn id<Id: FromStr<Err = IdError>>(&mut self, name: &str, source: &str) -> Option<Template> {
+    pub(super) fn id<Id: FromStr<Err = IdError>>(&mut self, name: &str, source: &str) -> Option<Template> {
         let template = self.text(name, source)?;
         match source.trim().parse::<Id>() {
             Err(error) if !source.contains("{{") => {
@@ -132,7 +132,11 @@ impl Texts<'_, '_> {
     }
 
     /// A text that may be left out.
-    fn optional(&mut self, name: &str, source: Option<&String>) -> Result<Option<Template>, Refused> {
+    pub(super) fn optional(
+        &mut self,
+        name: &str,
+        source: Option<&String>,
+    ) -> Result<Option<Template>, Refused> {
         source.map(|source| self.text(name, source).ok_or(Refused)).transpose()
     }
 
@@ -147,7 +151,7 @@ impl Texts<'_, '_> {
         self.on_device((&body.device, &body.comment), what)
     }
 
-    fn all(&mut self, name: &str, sources: &[String]) -> Option<Vec<Template>> {
+    pub(super) fn all(&mut self, name: &str, sources: &[String]) -> Option<Vec<Template>> {
         let compiled: Vec<Option<Template>> = sources
             .iter()
             .enumerate()
@@ -203,30 +207,24 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
             Some(Params::UntagDevice { device: device?, tag: tag? })
         }
         ActionBody::AddIndicator(body) => indicator(&mut texts, body),
-        ActionBody::DisableUser(body) => {
-            Some(Params::DisableUser { user: texts.id::<UserId>("user", &body.user)? })
-        }
-        ActionBody::RevokeSessions(body) => {
-            Some(Params::RevokeSessions { user: texts.id::<UserId>("user", &body.user)? })
-        }
-        ActionBody::UpdateIncident(body) => incident(&mut texts, body),
-        ActionBody::CommentIncident(body) => {
-            let (incident, comment) =
-                (texts.id::<IncidentId>("incident", &body.incident), texts.text("comment", &body.comment));
-            Some(Params::CommentIncident { incident: incident?, comment: comment? })
-        }
-        ActionBody::UpdateAlert(body) => {
-            determined(&mut texts, body.classification, body.determination);
-            let alert = texts.id::<AlertId>("alert", &body.alert);
-            let assigned_to = texts.optional("assignedTo", body.assigned_to.as_ref());
-            Some(Params::UpdateAlert {
-                alert: alert?,
-                status: body.status,
-                classification: body.classification,
-                determination: body.determination,
-                assigned_to: assigned_to.ok()?,
-            })
-        }
+        ActionBody::DisableUser(_)
+        | ActionBody::EnableUser(_)
+        | ActionBody::RevokeSessions(_)
+        | ActionBody::MarkUserAsCompromised(_)
+        | ActionBody::DismissUserRisk(_)
+        | ActionBody::ForceUserPasswordReset(_) => account::account(&mut texts, body),
+        ActionBody::SoftDeleteEmail(_)
+        | ActionBody::HardDeleteEmail(_)
+        | ActionBody::MoveEmailToJunk(_)
+        | ActionBody::MoveEmailToInbox(_)
+        | ActionBody::MoveEmailToDeletedItems(_) => account::email(&mut texts, body),
+        ActionBody::UpdateIncident(_)
+        | ActionBody::CommentIncident(_)
+        | ActionBody::MergeIncidents(_)
+        | ActionBody::UpdateAlert(_)
+        | ActionBody::UpdateAlerts(_)
+        | ActionBody::CommentAlert(_)
+        | ActionBody::CreateAlert(_) => case::case(&mut texts, body),
     }
 }
 
@@ -287,37 +285,6 @@ fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option
         rbac_group_names: body.rbac_group_names.clone(),
         generate_alert: body.generate_alert,
     })))
-}
-
-fn incident(texts: &mut Texts<'_, '_>, body: &playbook::UpdateIncident) -> Option<Params> {
-    determined(texts, body.classification, body.determination);
-    let incident = texts.id::<IncidentId>("incident", &body.incident);
-    let assigned_to = texts.optional("assignedTo", body.assigned_to.as_ref());
-    let add = texts.all("tags/add", &body.tags.add);
-    let remove = texts.all("tags/remove", &body.tags.remove);
-    let comment = texts.optional("comment", body.comment.as_ref());
-    Some(Params::UpdateIncident(Box::new(IncidentParams {
-        incident: incident?,
-        status: body.status,
-        classification: body.classification,
-        determination: body.determination,
-        assigned_to: assigned_to.ok()?,
-        tags: Tags { add: add?, remove: remove? },
-        comment: comment.ok()?,
-    })))
-}
-
-/// A determination says what a classification means, so it needs one.
-fn determined(
-    texts: &mut Texts<'_, '_>,
-    classification: Option<Classification>,
-    determination: Option<Determination>,
-) {
-    if determination.is_some() && classification.is_none() {
-        let at = format!("{}/determination", texts.at);
-        let message = "`determination` says nothing without `classification`";
-        texts.lowering.error(Code::KeyCombination, &at, message, "add `classification`");
-    }
 }
 
 const fn kind(kind: IndicatorKind) -> IndicatorType {

@@ -5,14 +5,22 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::account::{
+    DisableUser, DismissUserRisk, EnableUser, ForceUserPasswordReset, MarkUserAsCompromised, RevokeSessions,
+};
+use super::case::{
+    CommentAlert, CommentIncident, CreateAlert, MergeIncidents, UpdateAlert, UpdateAlerts, UpdateIncident,
+};
 use super::device::{
     CollectInvestigationPackage, InitiateInvestigation, IsolateDevice, OffboardDevice, ReleaseDevice,
     RemoveAppRestriction, RestrictAppExecution, RunAntivirusScan, RunLiveResponse, SetDeviceValue,
     StopAndQuarantineFile, TagDevice, UntagDevice,
 };
+use super::email::{
+    HardDeleteEmail, MoveEmailToDeletedItems, MoveEmailToInbox, MoveEmailToJunk, SoftDeleteEmail,
+};
 use super::indicator::AddIndicator;
 use super::policy::{Approval, WaitFor};
-use crate::model::{AlertStatus, Classification, Determination, IncidentStatus};
 
 macro_rules! actions {
     ($($(#[$doc:meta])+ $name:ident: $field:ident = $key:literal),+ $(,)?) => {
@@ -99,16 +107,42 @@ actions! {
     UntagDevice: untag_device = "untagDevice",
     /// Adds an indicator: a hash, address, domain or URL to allow, audit, warn about or block.
     AddIndicator: add_indicator = "addIndicator",
-    /// Disables a user's account in Entra ID. Sessions go on: add `revokeSessions`.
+    /// Disables a user's account. Sessions go on: add `revokeSessions`.
     DisableUser: disable_user = "disableUser",
+    /// Enables a user's account.
+    EnableUser: enable_user = "enableUser",
     /// Ends a user's sessions: they must sign in again.
     RevokeSessions: revoke_sessions = "revokeSessions",
+    /// Confirms to Entra ID that a user's account is compromised. One call a second.
+    MarkUserAsCompromised: mark_user_as_compromised = "markUserAsCompromised",
+    /// Dismisses a user's risk in Entra ID. One call a second.
+    DismissUserRisk: dismiss_user_risk = "dismissUserRisk",
+    /// Makes a user choose a new password, in Active Directory through Defender for Identity.
+    ForceUserPasswordReset: force_user_password_reset = "forceUserPasswordReset",
+    /// Deletes a mail from a mailbox; an administrator can get it back.
+    SoftDeleteEmail: soft_delete_email = "softDeleteEmail",
+    /// Deletes a mail from a mailbox for good. Needs `approval`.
+    HardDeleteEmail: hard_delete_email = "hardDeleteEmail",
+    /// Moves a mail to the junk folder.
+    MoveEmailToJunk: move_email_to_junk = "moveEmailToJunk",
+    /// Moves a mail to the inbox.
+    MoveEmailToInbox: move_email_to_inbox = "moveEmailToInbox",
+    /// Moves a mail to the deleted items.
+    MoveEmailToDeletedItems: move_email_to_deleted_items = "moveEmailToDeletedItems",
     /// Sets an incident's status, classification, owner or tags.
     UpdateIncident: update_incident = "updateIncident",
     /// Adds a comment to an incident.
     CommentIncident: comment_incident = "commentIncident",
+    /// Makes one incident of several. Nothing takes it back.
+    MergeIncidents: merge_incidents = "mergeIncidents",
     /// Sets an alert's status, classification or owner.
     UpdateAlert: update_alert = "updateAlert",
+    /// Sets the status, classification or owner of several alerts in one call.
+    UpdateAlerts: update_alerts = "updateAlerts",
+    /// Adds a comment to an alert.
+    CommentAlert: comment_alert = "commentAlert",
+    /// Raises an alert about an event on a device.
+    CreateAlert: create_alert = "createAlert",
 }
 
 /// One action: taken for each item that reaches it.
@@ -153,99 +187,4 @@ pub enum OnError {
     Stop,
     /// They are taken all the same.
     Continue,
-}
-
-/// Parameters of `disableUser`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct DisableUser {
-    /// Object id or sign-in name, a text with `{{...}}`.
-    #[schemars(length(min = 1), example = &"{{row.AccountObjectId}}")]
-    pub user: String,
-}
-
-/// Parameters of `revokeSessions`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RevokeSessions {
-    /// Object id or sign-in name, a text with `{{...}}`.
-    #[schemars(length(min = 1), example = &"{{row.AccountObjectId}}")]
-    pub user: String,
-}
-
-/// Parameters of `updateIncident`: at least one change.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("anyOf" = [
-    {"required": ["status"]}, {"required": ["classification"]}, {"required": ["determination"]},
-    {"required": ["assignedTo"]}, {"required": ["tags"]}, {"required": ["comment"]}
-]))]
-pub struct UpdateIncident {
-    /// Incident id, a text with `{{...}}`.
-    #[schemars(length(min = 1), example = &"{{incident.id}}")]
-    pub incident: String,
-    /// New status.
-    pub status: Option<IncidentStatus>,
-    /// Whether it was right.
-    pub classification: Option<Classification>,
-    /// What it was; goes with `classification`.
-    pub determination: Option<Determination>,
-    /// New owner: a sign-in name, a text with `{{...}}`.
-    #[schemars(length(min = 1), example = &"soc-tier1@contoso.example")]
-    pub assigned_to: Option<String>,
-    /// Tags to put on and take off; other tags stay.
-    #[serde(default)]
-    pub tags: TagChange,
-    /// A comment beside the change, a text with `{{...}}`.
-    #[schemars(length(min = 1), example = &"{{playbook.name}}: only exercise hosts")]
-    pub comment: Option<String>,
-}
-
-/// Tags to put on and take off.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1))]
-pub struct TagChange {
-    /// Tags to put on, texts with `{{...}}`.
-    #[serde(default)]
-    #[schemars(length(min = 1), inner(length(min = 1)), example = ["triaged"])]
-    pub add: Vec<String>,
-    /// Tags to take off, texts with `{{...}}`.
-    #[serde(default)]
-    #[schemars(length(min = 1), inner(length(min = 1)))]
-    pub remove: Vec<String>,
-}
-
-/// Parameters of `commentIncident`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CommentIncident {
-    /// Incident id, a text with `{{...}}`.
-    #[schemars(length(min = 1), example = &"{{incident.id}}")]
-    pub incident: String,
-    /// The comment, a text with `{{...}}`.
-    #[schemars(length(min = 1), example = &"{{playbook.name}}, run {{run.id}}")]
-    pub comment: String,
-}
-
-/// Parameters of `updateAlert`: at least one change.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("anyOf" = [
-    {"required": ["status"]}, {"required": ["classification"]}, {"required": ["determination"]},
-    {"required": ["assignedTo"]}
-]))]
-pub struct UpdateAlert {
-    /// Alert id, a text with `{{...}}`.
-    #[schemars(length(min = 1), example = &"{{row.AlertId}}")]
-    pub alert: String,
-    /// New status.
-    pub status: Option<AlertStatus>,
-    /// Whether it was right.
-    pub classification: Option<Classification>,
-    /// What it was; goes with `classification`.
-    pub determination: Option<Determination>,
-    /// New owner: a sign-in name, a text with `{{...}}`.
-    #[schemars(length(min = 1), example = &"soc-tier1@contoso.example")]
-    pub assigned_to: Option<String>,
 }

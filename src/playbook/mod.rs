@@ -4,9 +4,12 @@
 //! lists and channels) is for `plan`. The same types make the JSON schema that editors complete from,
 //! and that every file is checked against, so that all shape errors are found in one pass.
 
+mod account;
 mod action;
+mod case;
 mod device;
 mod document;
+mod email;
 mod expect;
 mod indicator;
 mod input;
@@ -15,9 +18,14 @@ mod policy;
 pub mod test;
 
 pub use crate::model::{DurationText, InstantText};
-pub use action::{
-    Action, ActionBody, CommentIncident, DisableUser, OnError, RevokeSessions, TagChange, UpdateAlert,
-    UpdateIncident,
+pub use account::{
+    DisableUser, DismissUserRisk, EnableUser, ForceUserPasswordReset, IdentityAccount, MarkUserAsCompromised,
+    ProviderKind, RevokeSessions,
+};
+pub use action::{Action, ActionBody, OnError};
+pub use case::{
+    CommentAlert, CommentIncident, CreateAlert, CreatedSeverity, MergeIncidents, TagChange, UpdateAlert,
+    UpdateAlerts, UpdateIncident,
 };
 pub use device::{
     CollectInvestigationPackage, DeviceWorth, InitiateInvestigation, IsolateDevice, IsolationKind,
@@ -26,6 +34,10 @@ pub use device::{
     UntagDevice,
 };
 pub use document::{Mode, Playbook, Severity, Status, Tactic, TenantTags, Tenants};
+pub use email::{
+    HardDeleteEmail, MoveEmailToDeletedItems, MoveEmailToInbox, MoveEmailToJunk, RemediateEmail,
+    SoftDeleteEmail,
+};
 pub use expect::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep, RunEnds};
 pub use indicator::{AddIndicator, IndicatorEffect, IndicatorKind};
 pub use input::{

@@ -245,6 +245,10 @@ pub(super) fn update(
     let view = View::read(case, call)?;
     let mut state = service.state(call.now);
     let object = case.find_mut(&mut state, id)?;
+    if object.get("redirectIncidentId").is_some_and(Value::is_string) {
+        // What the service does with a write to what was merged away is not documented.
+        return Err(Refusal::bad("BadRequest", "The incident was merged into another one."));
+    }
     let mut changed = object.clone();
     changed.extend(patch.clone());
     check_pair(&changed)?;
@@ -368,33 +372,7 @@ fn check_pair(object: &Object) -> Result<(), Refusal> {
     let classification = word("classification").and_then(Classification::parse);
     let determination = word("determination").and_then(Determination::parse);
     let (Some(classification), Some(determination)) = (classification, determination) else { return Ok(()) };
-    let fits = match classification {
-        Classification::Unknown => true,
-        Classification::TruePositive => !matches!(
-            determination,
-            Determination::SecurityTesting
-                | Determination::LineOfBusinessApplication
-                | Determination::ConfirmedActivity
-                | Determination::NotMalicious
-                | Determination::NotEnoughDataToValidate
-        ),
-        Classification::InformationalExpectedActivity => matches!(
-            determination,
-            Determination::Unknown
-                | Determination::Other
-                | Determination::SecurityTesting
-                | Determination::LineOfBusinessApplication
-                | Determination::ConfirmedActivity
-        ),
-        Classification::FalsePositive => matches!(
-            determination,
-            Determination::Unknown
-                | Determination::Other
-                | Determination::NotMalicious
-                | Determination::NotEnoughDataToValidate
-        ),
-    };
-    if fits {
+    if classification.takes(determination) {
         return Ok(());
     }
     let text = format!(

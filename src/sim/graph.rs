@@ -1,4 +1,4 @@
-//! Microsoft Graph: its routes, its users, its envelope.
+//! Microsoft Graph: its routes, its envelope.
 
 use axum::http::header::{HeaderName, WWW_AUTHENTICATE};
 use axum::http::{Method, StatusCode};
@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::app::Api;
 use super::call::{Call, Caller, Refusal, Served, shown};
 use super::cases::{self, Case};
+use super::identity;
+use super::merge;
 use super::query;
 use super::reply::Reply;
 use super::serve::Service;
@@ -31,7 +33,12 @@ pub(super) async fn serve(service: &Service, call: &Call, path: &[&str]) -> Serv
 /// Whether a path is `security/runHuntingQuery`, qualified or not.
 fn is_hunt(path: &[&str]) -> bool {
     let ["security", function] = path else { return false };
-    matches!(*function, "runHuntingQuery" | "microsoft.graph.security.runHuntingQuery")
+    is_named("runHuntingQuery", function)
+}
+
+/// Whether a segment names a function, qualified or not.
+fn is_named(function: &str, segment: &str) -> bool {
+    segment.strip_prefix("microsoft.graph.security.").unwrap_or(segment) == function
 }
 
 fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Result<Reply, Refusal> {
@@ -45,6 +52,9 @@ fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Resu
         ("PATCH", ["security", list, id]) if let Some(case) = Case::named(list) => {
             cases::update(service, call, caller, (case, id))
         }
+        ("POST", ["security", "incidents", action]) if is_named("mergeIncidents", action) => {
+            merge::merge(service, call, caller)
+        }
         ("POST", ["security", list, id, "comments"]) if let Some(case) = Case::named(list) => {
             cases::comment(service, call, caller, (case, id))
         }
@@ -52,9 +62,26 @@ fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Resu
             tables(service, call, caller)
         }
         ("GET", ["security", "incidents", id, "alerts"]) => cases::alerts_of(service, call, caller, id),
-        ("GET", ["users", id]) => user(service, call, caller, id),
-        ("PATCH", ["users", id]) => enable_user(service, call, caller, id),
-        ("POST", ["users", id, "revokeSignInSessions"]) => revoke(service, call, caller, id),
+        ("GET", ["users", id]) => identity::user(service, call, caller, id),
+        ("PATCH", ["users", id]) => identity::enable_user(service, call, caller, id),
+        ("POST", ["users", id, "revokeSignInSessions"]) => identity::revoke(service, call, caller, id),
+        ("GET", ["identityProtection", "riskyUsers", id]) => identity::risky_user(service, call, caller, id),
+        ("POST", ["identityProtection", "riskyUsers", action]) => {
+            identity::set_risk(service, call, caller, action)
+        }
+        ("GET", ["security", "identities", "identityAccounts", id]) => {
+            identity::identity(service, call, caller, id)
+        }
+        ("POST", ["security", "identities", "identityAccounts", id, action])
+            if is_named("invokeAction", action) =>
+        {
+            identity::invoke(service, call, caller, id)
+        }
+        ("POST", ["security", "collaboration", "analyzedEmails", action])
+            if is_named("remediate", action) =>
+        {
+            identity::remediate(service, call, caller)
+        }
         _ => Err(Refusal::no_route(call)),
     }
 }
@@ -78,79 +105,6 @@ fn tables(service: &Service, call: &Call, caller: &Caller) -> Result<Reply, Refu
             "functions": {"builtInFunctions": [], "savedFunctions": []},
         }),
     ))
-}
-
-fn no_user(id: &str) -> Refusal {
-    let text = format!(
-        "Resource '{}' does not exist or one of its queried reference-property objects are not present.",
-        shown(id)
-    );
-    Refusal::missing("Request_ResourceNotFound", text)
-}
-
-/// `GET /users/{id}`.
-fn user(service: &Service, call: &Call, caller: &Caller, id: &str) -> Result<Reply, Refusal> {
-    caller.may(&["User.Read.All", "User.ReadWrite.All"])?;
-    let mut state = service.state(call.now);
-    let user = state.user_mut(id).ok_or_else(|| no_user(id))?;
-    let mut body = user.view.clone();
-    drop(state);
-    if let Some(select) = call.option("$select") {
-        let wanted: Vec<&str> = select.split(',').map(str::trim).collect();
-        body.retain(|key, _| wanted.contains(&key.as_str()));
-    }
-    let context = format!("{}/$metadata#users/$entity", call.base);
-    body.insert("@odata.context".to_owned(), context.into());
-    Ok(Reply::json(StatusCode::OK, &Value::Object(body)))
-}
-
-/// `PATCH /users/{id}` with `accountEnabled`, the only member this server changes.
-fn enable_user(service: &Service, call: &Call, caller: &Caller, id: &str) -> Result<Reply, Refusal> {
-    // The least role needs another to read the user; with the greater one neither is needed.
-    if caller.may(&["User.ReadWrite.All"]).is_err() {
-        caller.may(&["User.EnableDisableAccount.All"])?;
-        caller.may(&["User.Read.All"])?;
-    }
-    let body = call.object()?;
-    let mut members = body.iter();
-    let (Some((key, Value::Bool(enabled))), None) = (members.next(), members.next()) else {
-        return Err(Refusal::bad(
-            "Request_BadRequest",
-            "Invalid value specified for property of resource 'User'.",
-        ));
-    };
-    if key != "accountEnabled" {
-        let text = format!("Property '{}' of resource 'User' cannot be changed here.", shown(key));
-        return Err(Refusal::bad("Request_BadRequest", text));
-    }
-    let mut state = service.state(call.now);
-    let user = state.user_mut(id).ok_or_else(|| no_user(id))?;
-    let target = changeable(user)?;
-    user.view.insert("accountEnabled".to_owned(), (*enabled).into());
-    service.effect(call, if *enabled { "enableUser" } else { "disableUser" }, &target).write();
-    Ok(Reply::empty(StatusCode::NO_CONTENT))
-}
-
-/// `POST /users/{id}/revokeSignInSessions`. Answers 200 with a value, as the service does, although its
-/// pages say 204.
-fn revoke(service: &Service, call: &Call, caller: &Caller, id: &str) -> Result<Reply, Refusal> {
-    caller.may(&["User.RevokeSessions.All", "User.ReadWrite.All"])?;
-    let mut state = service.state(call.now);
-    let user = state.user_mut(id).ok_or_else(|| no_user(id))?;
-    let target = changeable(user)?;
-    user.revoked += 1;
-    service.effect(call, "revokeSessions", &target).write();
-    let context = format!("{}/$metadata#Edm.Boolean", call.base);
-    Ok(Reply::json(StatusCode::OK, &json!({"@odata.context": context, "value": true})))
-}
-
-/// The id of a user an application may change: it needs more than a role for privileged ones.
-fn changeable(user: &super::state::User) -> Result<String, Refusal> {
-    if user.privileged {
-        let text = "Insufficient privileges to complete the operation.";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "Authorization_RequestDenied", text));
-    }
-    Ok(user.view.get("id").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
 /// Adds the ids support asks for.

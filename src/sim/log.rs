@@ -61,8 +61,9 @@ pub struct EffectEntry {
     /// When, by the tenant's clock.
     pub at: Timestamp,
     /// What was done: `isolate`, `unisolate`, `runAntiVirusScan`, `addTag`, `removeTag`,
-    /// `putIndicator`, `deleteIndicator`, `disableUser`, `enableUser`, `revokeSessions`,
-    /// `updateIncident`, `commentIncident`, `updateAlert`, `commentAlert`, …
+    /// `putIndicator`, `deleteIndicator`, `disableUser`, `enableUser`, `revokeSessions`, `confirmCompromised`,
+    /// `dismissRisk`, `forcePasswordReset`, `softDelete` and the other remedies of mails,
+    /// `updateIncident`, `commentIncident`, `mergeIncidents`, `updateAlert`, `commentAlert`, `createAlert`, …
     pub effect: String,
     /// Id of what it was done to.
     pub target: String,

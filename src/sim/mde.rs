@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::app::Api;
 use super::call::{Call, Caller, Refusal, Served, shown};
 use super::machine_action::{Action, Completion, Duplicates, Kind, Order, Status, Target, body, required};
+use super::merge;
 use super::odata::{Filter, Page, known_options};
 use super::query;
 use super::reply::Reply;
@@ -79,6 +80,8 @@ fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Resu
             live::result_link(service, call, caller, (id, result.trim_start_matches(RESULT)))
         }
         ("POST", ["machineactions", id, "cancel"]) => cancel(service, call, caller, id),
+        ("POST", ["alerts", "batchupdate"]) => merge::batch(service, call, caller),
+        ("POST", ["alerts", "createalertbyreference"]) => merge::create(service, call, caller),
         ("GET", ["indicators"]) => indicators::list(service, call, caller),
         ("POST", ["indicators"]) => indicators::put(service, call, caller),
         ("DELETE", ["indicators", id]) => indicators::delete(service, call, caller, id),

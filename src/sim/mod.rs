@@ -11,7 +11,7 @@
 //! | `/{tenant}/v2.0/.well-known/openid-configuration`, `/{tenant}/discovery/v2.0/keys` | how to check them |
 //! | `/{tenant}/adminconsent` | the page on which administrators consent |
 //! | `/common/discovery/instance` | which names the authority has |
-//! | `/graph/v1.0/…` | hunting, incidents, alerts, users |
+//! | `/graph/v1.0/…` | hunting, incidents, alerts, users and their risk, identities, mails |
 //! | `/mde/api/…` | machines, machine actions, indicators, old hunting |
 //! | `/xdr/api/advancedhunting/run` | old hunting |
 //! | `/hooks/{teams\|slack\|webhook}/{name}` | sinks |
@@ -30,6 +30,7 @@ mod generated;
 mod graph;
 mod hooks;
 mod hunter;
+mod identity;
 mod indicators;
 mod live;
 mod log;
@@ -37,6 +38,7 @@ mod machine_action;
 pub mod mailbox;
 mod mde;
 mod memory;
+mod merge;
 mod odata;
 mod query;
 mod reply;
@@ -60,7 +62,10 @@ pub use log::{EffectEntry, LOG_ENTRIES_MAX, LogEntry, MessageEntry, RequestEntry
 pub use machine_action::{ActionTiming, Completion, Duplicates};
 pub use memory::SimWire;
 pub use query::{HUNT_BYTES_MAX, HUNT_ROWS_MAX};
-pub use seed::{Reach, SimAlert, SimComment, SimData, SimIncident, SimIndicator, SimMachine, SimUser, items};
+pub use seed::{
+    Reach, SimAlert, SimComment, SimData, SimIdentityAccount, SimIncident, SimIndicator, SimMachine,
+    SimProviderAccount, SimUser, items,
+};
 pub use serve::BODY_BYTES_MAX;
 pub use sysmon::{Census, Sysmon, SysmonRow};
 pub use tables::{HUNT_TIME_MAX, TableHunter};

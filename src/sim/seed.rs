@@ -174,9 +174,38 @@ pub struct SimUser {
     /// Whether the account is mastered on premises.
     #[serde(default)]
     pub on_premises_sync_enabled: Option<bool>,
+    /// Security identifier in the directory.
+    #[serde(default)]
+    pub security_identifier: Option<String>,
+    /// Security identifier in the domain it is synchronised from.
+    #[serde(default)]
+    pub on_premises_security_identifier: Option<String>,
+    /// Its accounts where they are mastered. Shown at an address of their own.
+    #[serde(default)]
+    pub identity: Option<SimIdentityAccount>,
     /// Whether the account has a privileged role, so that applications may not change it. Not shown.
     #[serde(default)]
     pub privileged: bool,
+}
+
+/// An identity that Defender for Identity knows, with its accounts.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SimIdentityAccount {
+    /// Id of the identity.
+    pub id: String,
+    /// Its accounts.
+    pub accounts: Vec<SimProviderAccount>,
+}
+
+/// An account at whoever masters it.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SimProviderAccount {
+    /// Id of the account.
+    pub account_id: String,
+    /// `activeDirectory`, `okta`.
+    pub identity_provider: String,
 }
 
 const fn yes() -> bool {

@@ -1,13 +1,20 @@
 //! What is in the tenant now. Everything is in memory; time enters only as `now`.
 
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
 use indexmap::IndexMap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::call::Refusal;
 use super::machine_action::{Action, Kind, Status};
-use super::seed::{Reach, SimData, shown_at};
+use super::seed::{Reach, SimData, SimIdentityAccount, shown_at};
 use super::{SimError, SimIdentity};
+
+/// What a limit by the minute looks at.
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
 /// An object as the API shows it.
 pub(super) type Object = Map<String, Value>;
@@ -49,6 +56,9 @@ pub(super) struct User {
     pub(super) view: Object,
     pub(super) privileged: bool,
     pub(super) revoked: u32,
+    /// Its risk, as level and state.
+    pub(super) risk: Option<(&'static str, &'static str)>,
+    pub(super) identity: Option<SimIdentityAccount>,
 }
 
 /// Everything in the tenant.
@@ -67,6 +77,10 @@ pub(super) struct State {
     pub(super) indicators: IndexMap<u64, Object>,
     /// In the order they were accepted.
     pub(super) actions: Vec<Action>,
+    /// When methods with a limit of their own were called in the last minute.
+    pub(super) calls: BTreeMap<&'static str, Vec<Timestamp>>,
+    /// When somebody's risk was last set.
+    pub(super) risk_at: Option<Timestamp>,
     made: u64,
 }
 
@@ -81,6 +95,8 @@ impl State {
             alerts: IndexMap::new(),
             indicators: IndexMap::new(),
             actions: Vec::new(),
+            calls: BTreeMap::new(),
+            risk_at: None,
             made: 0,
         };
         for machine in &data.machines {
@@ -100,7 +116,9 @@ impl State {
         for user in &data.users {
             let mut view = shown_at(user, start)?;
             view.shift_remove("privileged");
-            let user_state = User { view, privileged: user.privileged, revoked: 0 };
+            view.shift_remove("identity");
+            let identity = user.identity.clone();
+            let user_state = User { view, privileged: user.privileged, revoked: 0, risk: None, identity };
             state.users.insert(user.id.to_ascii_lowercase(), user_state);
         }
         state.add_cases(data, start)?;
@@ -135,6 +153,19 @@ impl State {
             self.alerts.insert(alert.id.clone(), view);
         }
         Ok(())
+    }
+
+    /// Counts a call against what its method takes in a minute.
+    pub(super) fn admit(&mut self, method: &'static str, most: usize, now: Timestamp) -> Result<(), Refusal> {
+        let calls = self.calls.entry(method).or_default();
+        calls.retain(|at| at.duration_until(now) < MINUTE);
+        if calls.len() < most {
+            calls.push(now);
+            return Ok(());
+        }
+        let wait = calls.first().map_or(MINUTE, |first| MINUTE - first.duration_until(now));
+        let text = format!("API calls quota exceeded! maximum allowed {most} per 00:01:00");
+        Err(Refusal::new(StatusCode::TOO_MANY_REQUESTS, "TooManyRequests", text).after(wait.as_secs() + 1))
     }
 
     /// A number nothing else has.
@@ -219,6 +250,7 @@ impl State {
                     "userPrincipalName": user.view.get("userPrincipalName"),
                     "accountEnabled": user.view.get("accountEnabled"),
                     "sessionsRevoked": user.revoked,
+                    "riskLevel": user.risk.map(|(level, _)| level),
                 });
                 (id.clone(), value)
             })

@@ -137,6 +137,23 @@ pub enum TenantError {
         #[source]
         source: Box<Self>,
     },
+    /// Entra ID does not master the account: what is written there is undone. Nothing was changed.
+    #[error(
+        "the account `{user}` is synchronised from a domain, whose next synchronisation would undo it: name its \
+         `identityAccount` to change it there, or say `untilSync: true`"
+    )]
+    Synchronized {
+        /// The user.
+        user: String,
+    },
+    /// Somebody else has changed what a change was decided on. Nothing was changed.
+    #[error("`{member}` was set to `{now}` by somebody else after this was decided")]
+    ChangedMeanwhile {
+        /// What was changed.
+        member: &'static str,
+        /// What it is now.
+        now: String,
+    },
     /// After an update the tenant shows something else than was written.
     #[error("`{operation}` did not take effect: somebody else changed the same at the same time")]
     Overwritten {
@@ -166,6 +183,8 @@ impl TenantError {
             | Self::Shape { .. }
             | Self::Rows(_)
             | Self::OtherTarget { .. }
+            | Self::Synchronized { .. }
+            | Self::ChangedMeanwhile { .. }
             | Self::Paging { .. } => Retry::Never,
         }
     }
@@ -183,6 +202,8 @@ impl TenantError {
             | Self::Rows(_)
             | Self::Busy { .. }
             | Self::NotBegun { .. }
+            | Self::Synchronized { .. }
+            | Self::ChangedMeanwhile { .. }
             | Self::Paging { .. } => Applied::No,
             Self::Refused(refused) => refused.applied,
             Self::Http { source, .. } => source.applied(),

@@ -64,14 +64,40 @@ kinds! {
     AddIndicator = "addIndicator",
     /// Disables a user's account.
     DisableUser = "disableUser",
+    /// Enables a user's account.
+    EnableUser = "enableUser",
     /// Ends a user's sessions.
     RevokeSessions = "revokeSessions",
+    /// Tells Entra ID that a user's account is in the wrong hands.
+    MarkUserAsCompromised = "markUserAsCompromised",
+    /// Tells Entra ID that a user's risk is none.
+    DismissUserRisk = "dismissUserRisk",
+    /// Makes a user choose a new password.
+    ForceUserPasswordReset = "forceUserPasswordReset",
+    /// Moves a mail to where its recipient can get it back.
+    SoftDeleteEmail = "softDeleteEmail",
+    /// Deletes a mail for good.
+    HardDeleteEmail = "hardDeleteEmail",
+    /// Moves a mail to the junk folder.
+    MoveEmailToJunk = "moveEmailToJunk",
+    /// Moves a mail to the inbox.
+    MoveEmailToInbox = "moveEmailToInbox",
+    /// Moves a mail to the deleted items.
+    MoveEmailToDeletedItems = "moveEmailToDeletedItems",
     /// Changes an incident.
     UpdateIncident = "updateIncident",
     /// Comments on an incident.
     CommentIncident = "commentIncident",
+    /// Makes one incident of several.
+    MergeIncidents = "mergeIncidents",
     /// Changes an alert.
     UpdateAlert = "updateAlert",
+    /// Changes several alerts at once.
+    UpdateAlerts = "updateAlerts",
+    /// Comments on an alert.
+    CommentAlert = "commentAlert",
+    /// Raises an alert about an event.
+    CreateAlert = "createAlert",
 }
 
 impl fmt::Display for ActionKind {
@@ -98,11 +124,24 @@ impl ActionKind {
             | Self::SetDeviceValue
             | Self::TagDevice
             | Self::UntagDevice
+            | Self::UpdateAlerts
+            | Self::CreateAlert
             | Self::AddIndicator => Audience::Mde,
             Self::DisableUser
+            | Self::EnableUser
             | Self::RevokeSessions
+            | Self::MarkUserAsCompromised
+            | Self::DismissUserRisk
+            | Self::ForceUserPasswordReset
+            | Self::SoftDeleteEmail
+            | Self::HardDeleteEmail
+            | Self::MoveEmailToJunk
+            | Self::MoveEmailToInbox
+            | Self::MoveEmailToDeletedItems
             | Self::UpdateIncident
             | Self::CommentIncident
+            | Self::MergeIncidents
+            | Self::CommentAlert
             | Self::UpdateAlert => Audience::Graph,
         }
     }
@@ -121,7 +160,17 @@ impl ActionKind {
             | Self::OffboardDevice
             | Self::AddIndicator
             | Self::DisableUser
-            | Self::RevokeSessions => Impact::Disruptive,
+            | Self::EnableUser
+            | Self::RevokeSessions
+            | Self::MarkUserAsCompromised
+            | Self::DismissUserRisk
+            | Self::ForceUserPasswordReset
+            | Self::SoftDeleteEmail
+            | Self::HardDeleteEmail
+            | Self::MoveEmailToJunk
+            | Self::MoveEmailToInbox
+            | Self::MoveEmailToDeletedItems
+            | Self::MergeIncidents => Impact::Disruptive,
             Self::RunAntivirusScan
             | Self::CollectInvestigationPackage
             | Self::SetDeviceValue
@@ -129,7 +178,10 @@ impl ActionKind {
             | Self::UntagDevice
             | Self::UpdateIncident
             | Self::CommentIncident
-            | Self::UpdateAlert => Impact::Record,
+            | Self::UpdateAlert
+            | Self::UpdateAlerts
+            | Self::CommentAlert
+            | Self::CreateAlert => Impact::Record,
         }
     }
 
@@ -141,7 +193,12 @@ impl ActionKind {
             Impact::Disruptive => false,
             Impact::Record => !matches!(
                 self,
-                Self::RunAntivirusScan | Self::CollectInvestigationPackage | Self::CommentIncident
+                Self::RunAntivirusScan
+                    | Self::CollectInvestigationPackage
+                    | Self::CommentIncident
+                    | Self::CommentAlert
+                    | Self::UpdateAlerts
+                    | Self::CreateAlert
             ),
         }
     }
@@ -149,7 +206,7 @@ impl ActionKind {
     /// Whether people have to approve each call of it: nothing takes it back, or it can do anything.
     #[must_use]
     pub const fn needs_approval(self) -> bool {
-        matches!(self, Self::OffboardDevice | Self::RunLiveResponse)
+        matches!(self, Self::OffboardDevice | Self::RunLiveResponse | Self::HardDeleteEmail)
     }
 
     /// Whether one of it on a target says nothing about another: two files on a device are two matters, and so

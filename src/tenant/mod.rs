@@ -9,6 +9,7 @@
 //! To add an operation: a variant of [`Operation`] and of [`ActionKind`] (`kind.rs`); its role in `permission.rs`; its
 //! request in `client/`; a case in `tests/tenant/operations.rs` and in `simulated.rs` beside it.
 
+mod account;
 mod budget;
 mod case;
 mod certificate;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+pub use account::{AccountAt, IdentityProvider, MailRemedy, MailTarget, MasteredAccount};
 pub use budget::{Budgets, Busy, Group, Headroom, Quota, TURN_WITHIN, Tighter, Used, Window};
 pub use certificate::{AppCertificate, CertificateError, Ending, days_left};
 pub use claims::{Proof, TokenFacts, Unreadable};
@@ -46,7 +48,7 @@ pub use kind::{ActionKind, Impact};
 pub use machine::{ActionStatus, CommandInfo, FileInfo, Machine, MachineAction};
 pub use operation::{
     AlertPatch, DeviceValue, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
-    LiveCommand, Operation, Receipt, RemoteState, ScanType,
+    LiveCommand, NewAlert, Operation, Receipt, RemoteState, ScanType, Seen,
 };
 pub use permission::Permission;
 pub use query::{

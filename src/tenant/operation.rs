@@ -5,10 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ActionKind, IndicatorValue};
+use super::{AccountAt, ActionKind, IndicatorValue, MailRemedy, MailTarget, MasteredAccount};
 use crate::model::{
-    AlertId, AlertSeverity, AlertStatus, Classification, Determination, DeviceId, IncidentId, IncidentStatus,
-    MachineActionId, Sha1, UserId,
+    AlertCategory, AlertId, AlertSeverity, AlertStatus, Classification, Determination, DeviceId, IncidentId,
+    IncidentStatus, MachineActionId, MergeReason, Sha1, UserId,
 };
 
 /// How much of a device is cut off.
@@ -143,6 +143,51 @@ pub struct IncidentPatch {
     pub tags_add: Vec<String>,
     /// Tags to remove, whatever their case.
     pub tags_remove: Vec<String>,
+    /// What the change was decided on, if that is known: what somebody else has set since stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Box<Seen>>,
+}
+
+/// An incident's members that people set, as they were when a change was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seen {
+    /// Status.
+    pub status: Option<String>,
+    /// Classification.
+    pub classification: Option<String>,
+    /// Determination.
+    pub determination: Option<String>,
+    /// Owner.
+    pub assigned_to: Option<String>,
+}
+
+/// An alert about an event on a device. The service finds the event by device, time and report; an open alert of
+/// the same title on the device takes it in, and an investigation may start by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewAlert {
+    /// The device.
+    pub machine_id: DeviceId,
+    /// When, as the row has it; sent with seven digits, by which the service finds it.
+    #[serde(serialize_with = "seven_digits")]
+    pub event_time: Timestamp,
+    /// The row's `ReportId`.
+    pub report_id: String,
+    /// `Low`, `Medium`, `High`.
+    pub severity: AlertSeverity,
+    /// Title.
+    pub title: String,
+    /// Description.
+    pub description: String,
+    /// What to do about it.
+    pub recommended_action: String,
+    /// Kind of attack.
+    pub category: AlertCategory,
+}
+
+fn seven_digits<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.strftime("%Y-%m-%dT%H:%M:%S%.7fZ").to_string())
 }
 
 impl IncidentPatch {
@@ -275,11 +320,46 @@ pub enum Operation {
     DisableUser {
         /// The user.
         user: UserId,
+        /// Where.
+        at: AccountAt,
+    },
+    /// Lets a user sign in again.
+    EnableUser {
+        /// The user.
+        user: UserId,
+        /// Where.
+        at: AccountAt,
     },
     /// Ends a user's sessions; tokens already issued live up to an hour longer.
     RevokeSessions {
         /// The user.
         user: UserId,
+    },
+    /// Sets a user's risk to high, confirmed by a person or by us.
+    MarkUserAsCompromised {
+        /// The user.
+        user: UserId,
+    },
+    /// Sets a user's risk to none.
+    DismissUserRisk {
+        /// The user.
+        user: UserId,
+    },
+    /// Makes a user choose a new password at the next sign-in.
+    ForceUserPasswordReset {
+        /// The user.
+        user: UserId,
+        /// The account whose password it is.
+        account: MasteredAccount,
+    },
+    /// Moves or deletes one mail in one mailbox. The service does it later, and no API says how it ended.
+    RemediateEmail {
+        /// What is done.
+        remedy: MailRemedy,
+        /// The mail.
+        mail: MailTarget,
+        /// Why; the portal shows it.
+        comment: String,
     },
     /// Changes an incident. Tags are read, merged, written and read back: the service replaces the
     /// whole list and offers nothing to compare with.
@@ -296,6 +376,33 @@ pub enum Operation {
         /// The comment.
         comment: String,
     },
+    /// Makes one incident of several; the service says which one stays.
+    MergeIncidents {
+        /// The incidents, two or more.
+        incidents: Vec<IncidentId>,
+        /// Why, for people.
+        comment: String,
+        /// Why, in the service's words.
+        reasons: Vec<MergeReason>,
+    },
+    /// Changes several alerts at once.
+    UpdateAlerts {
+        /// The alerts.
+        alerts: Vec<AlertId>,
+        /// The change.
+        patch: AlertPatch,
+        /// A comment on each.
+        comment: Option<String>,
+    },
+    /// Adds a comment to an alert.
+    CommentAlert {
+        /// The alert.
+        alert: AlertId,
+        /// The comment.
+        comment: String,
+    },
+    /// Raises an alert.
+    CreateAlert(Box<NewAlert>),
     /// Changes an alert.
     UpdateAlert {
         /// The alert.
@@ -325,10 +432,19 @@ impl Operation {
             Self::UntagDevice { .. } => ActionKind::UntagDevice,
             Self::AddIndicator(_) => ActionKind::AddIndicator,
             Self::DisableUser { .. } => ActionKind::DisableUser,
+            Self::EnableUser { .. } => ActionKind::EnableUser,
             Self::RevokeSessions { .. } => ActionKind::RevokeSessions,
+            Self::MarkUserAsCompromised { .. } => ActionKind::MarkUserAsCompromised,
+            Self::DismissUserRisk { .. } => ActionKind::DismissUserRisk,
+            Self::ForceUserPasswordReset { .. } => ActionKind::ForceUserPasswordReset,
+            Self::RemediateEmail { remedy, .. } => remedy.kind(),
             Self::UpdateIncident { .. } => ActionKind::UpdateIncident,
             Self::CommentIncident { .. } => ActionKind::CommentIncident,
+            Self::MergeIncidents { .. } => ActionKind::MergeIncidents,
             Self::UpdateAlert { .. } => ActionKind::UpdateAlert,
+            Self::UpdateAlerts { .. } => ActionKind::UpdateAlerts,
+            Self::CommentAlert { .. } => ActionKind::CommentAlert,
+            Self::CreateAlert(_) => ActionKind::CreateAlert,
         }
     }
 }

@@ -73,6 +73,12 @@ pub const USERS: Permission = Permission {
     ..of(Audience::Graph, &["User.Read.All"])
 };
 
+/// Looking at accounts where they are mastered.
+pub const IDENTITY_ACCOUNTS: Permission = of(Audience::Graph, &["SecurityIdentitiesAccount.Read.All"]);
+
+/// Changing accounts where they are mastered.
+pub const IDENTITY_ACTIONS: Permission = of(Audience::Graph, &["SecurityIdentitiesActions.ReadWrite.All"]);
+
 impl HuntingApi {
     /// What running a hunting query needs.
     #[must_use]
@@ -101,13 +107,22 @@ impl ActionKind {
             Self::OffboardDevice => &["Machine.Offboard"],
             Self::SetDeviceValue | Self::TagDevice | Self::UntagDevice => &["Machine.ReadWrite.All"],
             Self::AddIndicator => &["Ti.ReadWrite", "Ti.ReadWrite.All"],
-            Self::DisableUser => &["User.EnableDisableAccount.All", "User.ReadWrite.All"],
+            Self::DisableUser | Self::EnableUser => &["User.EnableDisableAccount.All", "User.ReadWrite.All"],
             Self::RevokeSessions => &["User.RevokeSessions.All", "User.ReadWrite.All"],
+            Self::MarkUserAsCompromised | Self::DismissUserRisk => &["IdentityRiskyUser.ReadWrite.All"],
+            Self::ForceUserPasswordReset => IDENTITY_ACTIONS.roles,
+            Self::SoftDeleteEmail
+            | Self::HardDeleteEmail
+            | Self::MoveEmailToJunk
+            | Self::MoveEmailToInbox
+            | Self::MoveEmailToDeletedItems => &["SecurityAnalyzedMessage.ReadWrite.All"],
             Self::UpdateIncident | Self::CommentIncident => &["SecurityIncident.ReadWrite.All"],
-            Self::UpdateAlert => &["SecurityAlert.ReadWrite.All"],
+            Self::MergeIncidents => &["SecurityData.Manage.All"],
+            Self::UpdateAlert | Self::CommentAlert => &["SecurityAlert.ReadWrite.All"],
+            Self::UpdateAlerts | Self::CreateAlert => &["Alert.ReadWrite.All"],
         };
         let wider: &[&str] = match self {
-            Self::DisableUser | Self::RevokeSessions => &["Directory.ReadWrite.All"],
+            Self::DisableUser | Self::EnableUser | Self::RevokeSessions => &["Directory.ReadWrite.All"],
             Self::IsolateDevice
             | Self::ReleaseDevice
             | Self::RunAntivirusScan
@@ -122,9 +137,21 @@ impl ActionKind {
             | Self::TagDevice
             | Self::UntagDevice
             | Self::AddIndicator
+            | Self::MarkUserAsCompromised
+            | Self::DismissUserRisk
+            | Self::ForceUserPasswordReset
+            | Self::SoftDeleteEmail
+            | Self::HardDeleteEmail
+            | Self::MoveEmailToJunk
+            | Self::MoveEmailToInbox
+            | Self::MoveEmailToDeletedItems
             | Self::UpdateIncident
             | Self::CommentIncident
-            | Self::UpdateAlert => &[],
+            | Self::MergeIncidents
+            | Self::UpdateAlert
+            | Self::UpdateAlerts
+            | Self::CommentAlert
+            | Self::CreateAlert => &[],
         };
         Permission { audience: self.audience(), roles, wider }
     }
@@ -146,7 +173,9 @@ mod tests {
     fn every_permission_has_a_least_role_and_no_role_twice() {
         let hunting = [HuntingApi::Graph, HuntingApi::Xdr].map(HuntingApi::permission);
         let actions = ActionKind::ALL.iter().map(|kind| kind.permission());
-        for permission in [INCIDENTS, ALERTS, DEVICES, USERS].into_iter().chain(hunting).chain(actions) {
+        for permission in
+            [INCIDENTS, ALERTS, DEVICES, USERS, IDENTITY_ACCOUNTS].into_iter().chain(hunting).chain(actions)
+        {
             let mut all: Vec<_> = permission.roles.iter().chain(permission.wider).collect();
             let count = all.len();
             all.sort_unstable();

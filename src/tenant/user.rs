@@ -21,4 +21,13 @@ pub struct User {
     /// Whether the account may sign in.
     #[serde(default)]
     pub account_enabled: Option<bool>,
+    /// Whether it is synchronised from a domain, where it is mastered.
+    #[serde(default)]
+    pub on_premises_sync_enabled: Option<bool>,
+    /// Security identifier in Entra ID.
+    #[serde(default)]
+    pub security_identifier: Option<String>,
+    /// Security identifier in the domain it is synchronised from.
+    #[serde(default)]
+    pub on_premises_security_identifier: Option<String>,
 }

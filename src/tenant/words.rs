@@ -53,6 +53,29 @@ pub(super) fn second_spelling(value: Determination) -> Option<&'static str> {
     }
 }
 
+/// A word as Defender for Endpoint spells it: the first letter large.
+pub(super) fn pascal(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+/// A determination as the pages of Defender for Endpoint print it: the one of the batch page, and another one.
+pub(super) fn mde_determination(value: Determination) -> (String, Option<String>) {
+    match value {
+        Determination::CompromisedAccount => {
+            ("CompromisedUser".to_owned(), Some("CompromisedAccount".to_owned()))
+        }
+        Determination::NotMalicious => ("Clean".to_owned(), Some("NotMalicious".to_owned())),
+        Determination::NotEnoughDataToValidate => {
+            ("InsufficientData".to_owned(), Some("NotEnoughDataToValidate".to_owned()))
+        }
+        Determination::ConfirmedActivity => {
+            ("ConfirmedUserActivity".to_owned(), Some("ConfirmedActivity".to_owned()))
+        }
+        other => (pascal(other.as_str()), None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,13 @@
 //! Incidents and alerts: filters, pages, merges.
 
 use huntbook::http::{Applied, Open, Retry};
-use huntbook::model::{AlertSeverity, AlertStatus, Classification, Determination, IncidentStatus, Term};
+use huntbook::model::{
+    AlertCategory, AlertSeverity, AlertStatus, Classification, Determination, IncidentStatus, MergeReason,
+    Term,
+};
 use huntbook::tenant::{
-    AlertPatch, IncidentPatch, IncidentQuery, Operation, Receipt, RemoteState, Tenant as _, TenantError,
+    AlertPatch, IncidentPatch, IncidentQuery, NewAlert, Operation, Receipt, RemoteState, Tenant as _,
+    TenantError,
 };
 use serde_json::{Value, json};
 
@@ -215,7 +219,8 @@ async fn an_incident_is_updated_in_the_apis_words() {
         .unwrap();
     assert_eq!(receipt, Receipt { remote_id: None, state: RemoteState::Done });
     let calls = server.calls();
-    let [call] = calls.as_slice() else { panic!("{calls:?}") };
+    let [read, call] = calls.as_slice() else { panic!("{calls:?}") };
+    assert_eq!(read.line(), "GET /v1.0/security/incidents/29");
     assert_eq!(call.line(), "PATCH /v1.0/security/incidents/29");
     assert_eq!(
         call.json(),
@@ -232,24 +237,29 @@ async fn a_refused_determination_is_spelled_the_other_way_once() {
         determination: Some(Determination::CompromisedAccount),
         ..IncidentPatch::default()
     });
-    let server =
-        Server::tenant(
-            |seen| {
-                if seen.nth == 0 { Reply::new(400, "") } else { Reply::json(200, &incident(29)) }
-            },
-        )
-        .await;
+    let server = Server::tenant(|seen| {
+        if seen.method == "PATCH" && seen.nth == 0 {
+            Reply::new(400, "")
+        } else {
+            Reply::json(200, &incident(29))
+        }
+    })
+    .await;
     let (tenant, _clock) = server.client();
     tenant.apply(&change, &Open).await.unwrap();
-    let words: Vec<_> = server.calls().iter().map(|call| call.json()["determination"].clone()).collect();
+    let calls = server.calls();
+    let patches = calls.iter().filter(|call| call.method == "PATCH");
+    let words: Vec<_> = patches.map(|call| call.json()["determination"].clone()).collect();
     assert_eq!(words, ["compromisedAccount", "compromisedUser"]);
 
-    let server =
-        Server::tenant(|_| Reply::json(400, &json!({"error": {"code": "BadRequest", "message": "no"}})))
-            .await;
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(200, &incident(29)),
+        _ => Reply::json(400, &json!({"error": {"code": "BadRequest", "message": "no"}})),
+    })
+    .await;
     let (tenant, _clock) = server.client();
     let error = tenant.apply(&change, &Open).await.unwrap_err();
-    assert_eq!((error.applied(), server.calls().len()), (Applied::No, 2));
+    assert_eq!((error.applied(), server.calls().len()), (Applied::No, 3));
 }
 
 #[tokio::test]
@@ -278,6 +288,123 @@ async fn tags_are_read_merged_written_and_checked() {
     let there = patch(IncidentPatch { tags_add: vec!["KEEP".to_owned()], ..IncidentPatch::default() });
     assert_eq!(tenant.apply(&there, &Open).await.unwrap().state, RemoteState::AlreadyInForce);
     assert_eq!(server.calls().len(), 3);
+}
+
+/// Incident 29, merged into 30, which somebody has resolved.
+async fn merged() -> Server {
+    Server::tenant(|seen| {
+        let mut body = incident(if seen.path.contains("/30") { 30 } else { 29 });
+        if seen.path.contains("/30") {
+            body["status"] = "resolved".into();
+            body["classification"] = "truePositive".into();
+        } else {
+            body["status"] = "redirected".into();
+            body["redirectIncidentId"] = "30".into();
+        }
+        Reply::json(200, &body)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_was_merged_away_is_written_where_it_went() {
+    let server = merged().await;
+    let (tenant, _clock) = server.client();
+    let status = |status| patch(IncidentPatch { status: Some(status), ..IncidentPatch::default() });
+    tenant.apply(&status(IncidentStatus::InProgress), &Open).await.unwrap();
+    let comment = Operation::CommentIncident { incident: "29".parse().unwrap(), comment: "x".to_owned() };
+    tenant.apply(&comment, &Open).await.unwrap();
+    let written: Vec<_> =
+        server.calls().iter().filter(|c| c.method != "GET").map(crate::bench::Seen::line).collect();
+    assert_eq!(written, ["PATCH /v1.0/security/incidents/30", "POST /v1.0/security/incidents/30/comments"]);
+    let receipt = tenant.apply(&status(IncidentStatus::Resolved), &Open).await.unwrap();
+    assert_eq!(receipt.state, RemoteState::AlreadyInForce);
+
+    let circle = Server::tenant(|seen| {
+        let there = if seen.path.contains("/30") { ("30", "29") } else { ("29", "30") };
+        Reply::json(200, &json!({"id": there.0, "redirectIncidentId": there.1}))
+    })
+    .await;
+    let (tenant, _clock) = circle.client();
+    let error = tenant.apply(&status(IncidentStatus::Resolved), &Open).await.unwrap_err();
+    assert_eq!((error.applied(), error.retry()), (Applied::No, Retry::Never), "{error:?}");
+}
+
+#[tokio::test]
+async fn incidents_are_merged_once() {
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(200, &json!({"id": seen.path.rsplit('/').next()})),
+        _ => Reply::json(200, &json!({"targetIncidentId": "29"})),
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let ids = |ids: [&str; 2]| ids.map(|id| id.parse().unwrap()).to_vec();
+    let reasons = vec![MergeReason::SameCampaign, MergeReason::SameActor];
+    let merge =
+        Operation::MergeIncidents { incidents: ids(["29", "31"]), comment: "why".to_owned(), reasons };
+    tenant.apply(&merge, &Open).await.unwrap();
+    let calls = server.calls();
+    let call = calls.last().unwrap();
+    assert_eq!(call.line(), "POST /v1.0/security/incidents/microsoft.graph.security.mergeIncidents");
+    let body = json!({
+        "incidentIds": ["29", "31"], "incidentComment": "why", "mergeReasons": "sameCampaign, sameActor",
+    });
+    assert_eq!(call.json(), body);
+
+    let server = merged().await;
+    let (tenant, _clock) = server.client();
+    let merge = Operation::MergeIncidents {
+        incidents: ids(["29", "30"]),
+        comment: "why".to_owned(),
+        reasons: vec![],
+    };
+    assert_eq!(tenant.apply(&merge, &Open).await.unwrap().state, RemoteState::AlreadyInForce);
+}
+
+#[tokio::test]
+async fn alerts_are_changed_together_and_raised_about_events() {
+    let server =
+        Server::tenant(|seen| if seen.nth == 0 { Reply::new(400, "") } else { Reply::new(200, "") }).await;
+    let (tenant, _clock) = server.client();
+    let patch = AlertPatch {
+        status: Some(AlertStatus::Resolved),
+        classification: Some(Classification::FalsePositive),
+        determination: Some(Determination::NotMalicious),
+        assigned_to: None,
+    };
+    let alerts = vec!["da1_-2".parse().unwrap(), "da1_-3".parse().unwrap()];
+    let operation = Operation::UpdateAlerts { alerts, patch, comment: Some("why".to_owned()) };
+    tenant.apply(&operation, &Open).await.unwrap();
+    let calls = server.calls();
+    assert!(calls.iter().all(|call| call.line() == "POST /api/alerts/batchUpdate"));
+    let body = |determination: &str| {
+        json!({"alertIds": ["da1_-2", "da1_-3"], "status": "Resolved", "classification": "FalsePositive",
+            "determination": determination, "comment": "why"})
+    };
+    let sent: Vec<_> = calls.iter().map(crate::bench::Seen::json).collect();
+    assert_eq!(sent, [body("Clean"), body("NotMalicious")]);
+
+    let server = Server::tenant(|_| Reply::json(200, &json!({"id": "da1_1"}))).await;
+    let (tenant, _clock) = server.client();
+    let alert = NewAlert {
+        machine_id: crate::bench::DEVICE.parse().unwrap(),
+        event_time: "2026-01-10T11:00:00.12Z".parse().unwrap(),
+        report_id: "20776".to_owned(),
+        severity: AlertSeverity::Low,
+        title: "example".to_owned(),
+        description: "example alert".to_owned(),
+        recommended_action: "nothing".to_owned(),
+        category: AlertCategory::Exploit,
+    };
+    tenant.apply(&Operation::CreateAlert(Box::new(alert)), &Open).await.unwrap();
+    let calls = server.calls();
+    assert_eq!(calls.first().unwrap().line(), "POST /api/alerts/CreateAlertByReference");
+    let body = json!({
+        "machineId": crate::bench::DEVICE, "severity": "Low", "title": "example", "description": "example alert",
+        "recommendedAction": "nothing", "eventTime": "2026-01-10T11:00:00.1200000Z", "reportId": "20776",
+        "category": "Exploit",
+    });
+    assert_eq!(calls.first().unwrap().json(), body);
 }
 
 #[tokio::test]
@@ -333,8 +460,12 @@ async fn an_update_that_stops_half_way_may_have_been_applied() {
 async fn the_second_spelling_may_have_been_applied_when_its_answer_is_lost() {
     let change =
         patch(IncidentPatch { determination: Some(Determination::NotMalicious), ..IncidentPatch::default() });
-    let server =
-        Server::tenant(|seen| if seen.nth == 0 { Reply::new(400, "") } else { Reply::new(500, "") }).await;
+    let server = Server::tenant(|seen| match (seen.method.as_str(), seen.nth) {
+        ("GET", _) => Reply::json(200, &incident(29)),
+        (_, 0) => Reply::new(400, ""),
+        _ => Reply::new(500, ""),
+    })
+    .await;
     let (tenant, _clock) = server.client();
     assert_eq!(tenant.apply(&change, &Open).await.unwrap_err().applied(), Applied::Unknown);
 }
@@ -345,21 +476,29 @@ async fn a_comment_is_posted_and_not_repeated_when_its_fate_is_unknown() {
         incident: "29".parse().unwrap(),
         comment: "seen {{x}} \"y\"".to_owned(),
     };
-    let server = Server::tenant(|_| Reply::json(200, &json!({"value": []}))).await;
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(200, &incident(29)),
+        _ => Reply::json(200, &json!({"value": []})),
+    })
+    .await;
     let (tenant, _clock) = server.client();
     tenant.apply(&operation, &Open).await.unwrap();
     let calls = server.calls();
-    let call = calls.first().unwrap();
+    let call = calls.last().unwrap();
     assert_eq!(call.line(), "POST /v1.0/security/incidents/29/comments");
     assert_eq!(
         call.json(),
         json!({"@odata.type": "microsoft.graph.security.alertComment", "comment": "seen {{x}} \"y\""})
     );
 
-    let server = Server::tenant(|_| Reply::new(500, "")).await;
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(200, &incident(29)),
+        _ => Reply::new(500, ""),
+    })
+    .await;
     let (tenant, _clock) = server.client();
     let error = tenant.apply(&operation, &Open).await.unwrap_err();
-    assert_eq!((error.applied(), server.calls().len()), (Applied::Unknown, 1));
+    assert_eq!((error.applied(), server.calls().len()), (Applied::Unknown, 2));
 }
 
 #[tokio::test]

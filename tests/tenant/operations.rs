@@ -5,16 +5,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use huntbook::http::{Applied, Gate, Open, Retry};
-use huntbook::model::{AlertSeverity, MachineActionId, Term};
+use huntbook::model::{AlertSeverity, MachineActionId, MergeReason, Term};
 use huntbook::tenant::{
-    ActionKind, ActionStatus, DeviceValue, HuntingApi, Impact, IncidentPatch, Indicator, IndicatorAction,
-    IndicatorType, IndicatorValue, IsolationType, LiveCommand, Operation, Receipt, RemoteState, ScanType,
-    Tenant as _, TenantError,
+    AccountAt, ActionKind, ActionStatus, DeviceValue, HuntingApi, IdentityProvider, Impact, IncidentPatch,
+    Indicator, IndicatorAction, IndicatorType, IndicatorValue, IsolationType, LiveCommand, MailRemedy,
+    MailTarget, MasteredAccount, Operation, Receipt, RemoteState, ScanType, Tenant as _, TenantError,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::bench::{ACTION, DEVICE, EagerClock, Reply, Server, client};
+
+const OBJECT: &str = "0f3a6c1e-1111-4d2b-9a40-6f1c0de10001";
+const IDENTITY: &str = "6d0f1c52-0000-4be3-8d0f-9a550d5c2f01";
+const MAIL: &str = "73ca4154-58d8-43d0-a890-08dc18c52e6d";
+
+fn mastered() -> MasteredAccount {
+    let (identity, account) = (IDENTITY.parse().unwrap(), "jon".parse().unwrap());
+    MasteredAccount { identity, account, provider: IdentityProvider::ActiveDirectory }
+}
+
+fn remediate(remedy: MailRemedy) -> Operation {
+    let mail = MailTarget {
+        network_message_id: MAIL.parse().unwrap(),
+        recipient_email_address: "Dana@contoso.example".parse().unwrap(),
+    };
+    Operation::RemediateEmail { remedy, mail, comment: "why".to_owned() }
+}
 
 fn isolate() -> Operation {
     Operation::IsolateDevice {
@@ -68,6 +85,7 @@ async fn check(operation: Operation, answer: (u16, Value), line: &str, body: Val
     assert_eq!(sent, body, "{operation}");
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 #[tokio::test]
 async fn every_operation_sends_the_documented_request() {
     use RemoteState::{Done, Pending};
@@ -149,13 +167,86 @@ async fn every_operation_sends_the_documented_request() {
         Done,
     )
     .await;
-    let disable = Operation::DisableUser { user: user() };
-    let line = "PATCH /v1.0/users/dana@contoso.example";
-    check(disable, (204, Value::Null), line, json!({"accountEnabled": false}), Done).await;
+    let compromised = Operation::MarkUserAsCompromised { user: OBJECT.parse().unwrap() };
+    let line = "POST /v1.0/identityProtection/riskyUsers/confirmCompromised";
+    check(compromised, (204, Value::Null), line, json!({"userIds": [OBJECT]}), Done).await;
+    let dismiss = Operation::DismissUserRisk { user: OBJECT.parse().unwrap() };
+    let line = "POST /v1.0/identityProtection/riskyUsers/dismiss";
+    check(dismiss, (204, Value::Null), line, json!({"userIds": [OBJECT]}), Done).await;
+    let body = json!({
+        "displayName": "why", "description": "why", "severity": "medium", "action": "softDelete",
+        "remediateSendersCopy": false,
+        "analyzedEmails": [{"networkMessageId": MAIL, "recipientEmailAddress": "dana@contoso.example"}],
+    });
+    let line = "POST /beta/security/collaboration/analyzedEmails/remediate";
+    check(remediate(MailRemedy::SoftDelete), (202, Value::Null), line, body, Pending).await;
     let revoke = || Operation::RevokeSessions { user: user() };
     let line = "POST /v1.0/users/dana@contoso.example/revokeSignInSessions";
     check(revoke(), (204, Value::Null), line, Value::Null, Done).await;
     check(revoke(), (200, json!({"value": true})), line, Value::Null, Done).await;
+}
+
+/// A user as the directory shows it, and what switching them off comes to; with what was sent.
+async fn switched_off(user: Value, at: AccountAt) -> (Result<Receipt, TenantError>, Vec<String>) {
+    let server =
+        Server::tenant(move |seen| match (seen.method.as_str(), seen.path.contains("identityAccounts")) {
+            ("GET", false) => Reply::json(200, &user),
+            ("GET", true) => {
+                Reply::json(200, &json!({"id": IDENTITY, "onPremisesSecurityIdentifier": "S-1-5-21-1"}))
+            }
+            _ => Reply::new(204, ""),
+        })
+        .await;
+    let (tenant, _clock) = server.client();
+    let disable = Operation::DisableUser { user: OBJECT.parse().unwrap(), at };
+    let answer = tenant.apply(&disable, &Open).await;
+    let sent = |seen: &crate::bench::Seen| {
+        let body = if seen.body.is_empty() { String::new() } else { format!(" {}", seen.json()) };
+        format!("{}{body}", seen.line())
+    };
+    (answer, server.calls().iter().filter(|seen| seen.method != "GET").map(sent).collect())
+}
+
+#[tokio::test]
+async fn an_account_is_switched_off_where_it_holds() {
+    let user = |enabled: bool, synced: bool| {
+        json!({"id": OBJECT, "accountEnabled": enabled, "onPremisesSyncEnabled": synced,
+            "onPremisesSecurityIdentifier": "S-1-5-21-1"})
+    };
+    let patch = format!("PATCH /v1.0/users/{OBJECT} {}", json!({"accountEnabled": false}));
+    let (answer, sent) = switched_off(user(true, false), AccountAt::Entra).await;
+    assert_eq!((answer.unwrap().state, sent), (RemoteState::Done, vec![patch.clone()]));
+    let (answer, sent) = switched_off(user(false, true), AccountAt::Entra).await;
+    assert_eq!((answer.unwrap().state, sent), (RemoteState::AlreadyInForce, vec![]));
+    // The next synchronisation would undo it.
+    let (answer, sent) = switched_off(user(true, true), AccountAt::Entra).await;
+    let error = answer.unwrap_err();
+    assert!(matches!(error, TenantError::Synchronized { .. }) && sent.is_empty(), "{error:?}");
+    assert_eq!((error.applied(), error.retry()), (Applied::No, Retry::Never));
+    let (answer, sent) = switched_off(user(true, true), AccountAt::EntraUntilSync).await;
+    assert_eq!((answer.unwrap().state, sent), (RemoteState::Done, vec![patch]));
+    let (answer, sent) = switched_off(user(true, true), AccountAt::Mastered(mastered())).await;
+    let body = json!({"accountId": "jon", "action": "disable", "identityProvider": "activeDirectory"});
+    let invoke = format!("POST /v1.0/security/identities/identityAccounts/{IDENTITY}/invokeAction {body}");
+    assert_eq!((answer.unwrap().state, sent), (RemoteState::Done, vec![invoke]));
+    // The identity is somebody else's: guards have looked at another user.
+    let other = json!({"id": OBJECT, "onPremisesSecurityIdentifier": "S-1-5-21-2"});
+    let (answer, sent) = switched_off(other, AccountAt::Mastered(mastered())).await;
+    let error = answer.unwrap_err();
+    assert_eq!((error.applied(), sent.len()), (Applied::No, 0), "{error:?}");
+}
+
+#[tokio::test]
+async fn risk_is_told_of_an_object_id() {
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(200, &json!({"id": OBJECT, "userPrincipalName": "dana@contoso.example"})),
+        _ => Reply::new(204, ""),
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let operation = Operation::MarkUserAsCompromised { user: "dana@contoso.example".parse().unwrap() };
+    tenant.apply(&operation, &Open).await.unwrap();
+    assert_eq!(server.calls().last().unwrap().json(), json!({"userIds": [OBJECT]}));
 }
 
 #[tokio::test]
@@ -369,17 +460,41 @@ async fn what_can_hurt_is_never_sent_again_in_doubt() {
         live().0,
         Operation::OffboardDevice { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
         Operation::AddIndicator(indicator()),
-        Operation::DisableUser { user: user() },
+        Operation::DisableUser { user: user(), at: AccountAt::EntraUntilSync },
+        Operation::EnableUser { user: user(), at: AccountAt::Entra },
         Operation::RevokeSessions { user: user() },
+        Operation::MarkUserAsCompromised { user: user() },
+        Operation::DismissUserRisk { user: user() },
+        Operation::ForceUserPasswordReset { user: user(), account: mastered() },
+        remediate(MailRemedy::SoftDelete),
+        remediate(MailRemedy::HardDelete),
+        remediate(MailRemedy::MoveToJunk),
+        remediate(MailRemedy::MoveToInbox),
+        remediate(MailRemedy::MoveToDeletedItems),
+        Operation::MergeIncidents {
+            incidents: vec!["1".parse().unwrap(), "2".parse().unwrap()],
+            comment: "why".to_owned(),
+            reasons: vec![MergeReason::SameActor],
+        },
     ];
     let kinds: Vec<ActionKind> = all.iter().map(Operation::kind).collect();
     let hurts = |kind: &ActionKind| kind.impact() == Impact::Disruptive;
     assert_eq!(kinds, ActionKind::ALL.iter().copied().filter(hurts).collect::<Vec<_>>());
     for operation in all {
-        let server = Server::tenant(|_| Reply::new(503, "busy").header("retry-after", "1")).await;
+        let known = json!({"id": OBJECT, "userPrincipalName": "dana@contoso.example", "securityIdentifier": "S-1",
+            "cloudSecurityIdentifier": "S-1"});
+        let server = Server::tenant(move |seen| match seen.method.as_str() {
+            "GET" if seen.path.contains("/incidents/") => {
+                Reply::json(200, &json!({"id": seen.path.rsplit('/').next()}))
+            }
+            "GET" => Reply::json(200, &known),
+            _ => Reply::new(503, "busy").header("retry-after", "1"),
+        })
+        .await;
         let (tenant, _clock) = server.client();
         let error = tenant.apply(&operation, &Open).await.unwrap_err();
-        assert_eq!((error.applied(), server.calls().len()), (Applied::Unknown, 1), "{operation}");
+        let sent = server.calls().iter().filter(|seen| seen.method != "GET").count();
+        assert_eq!((error.applied(), sent), (Applied::Unknown, 1), "{operation}");
     }
 }
 

@@ -8,14 +8,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use huntbook::http::{Open, Retry};
-use huntbook::model::{AlertStatus, Classification, Determination, Wanted};
+use huntbook::model::{
+    AlertCategory, AlertSeverity, AlertStatus, Classification, Determination, MergeReason, Wanted,
+};
 use huntbook::rows::Flow;
 use huntbook::tenant::{
-    AlertPatch, Audience, HuntLimits, HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator,
-    IndicatorAction, IndicatorType, IndicatorValue, IsolationType, Operation, ScanType, Tenant, TenantError,
+    AccountAt, AlertPatch, Audience, HuntLimits, HuntQuery, HuntingApi, IncidentPatch, IncidentQuery,
+    Indicator, IndicatorAction, IndicatorType, IndicatorValue, IsolationType, MailRemedy, MailTarget,
+    NewAlert, Operation, ScanType, Tenant, TenantError,
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::bench::{DEVICE, Reply, Server};
 
@@ -77,7 +80,7 @@ async fn cases(folder: &Folder) {
         assert!(count == 0 || !alert.devices.is_empty());
     }
     let server = folder.tenant(200, "graph-alert-comment-response").await;
-    let comment = Operation::CommentIncident { incident: "1".parse().unwrap(), comment: "x".to_owned() };
+    let comment = Operation::CommentAlert { alert: "1".parse().unwrap(), comment: "x".to_owned() };
     server.client().0.apply(&comment, &Open).await.unwrap();
 }
 
@@ -188,6 +191,7 @@ fn keys(body: &Value) -> Vec<String> {
 }
 
 /// What we send, by the name of the documented request; and the keys in which the two may differ.
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn requests(folder: &Folder) {
     let device = || DEVICE.parse().unwrap();
     let comment = || "x".to_owned();
@@ -204,6 +208,7 @@ async fn requests(folder: &Folder) {
         assigned_to: Some("dana@contoso.example".to_owned()),
     };
     let isolation_type = IsolationType::Full;
+    let user = || "dana@contoso.example".parse().unwrap();
     let operations = [
         (
             "mde-isolate-request",
@@ -219,19 +224,68 @@ async fn requests(folder: &Folder) {
             "graph-incident-update-request",
             Operation::UpdateIncident { incident: "1".parse().unwrap(), patch: tags },
         ),
-        ("graph-alert-update-request", Operation::UpdateAlert { alert: "1".parse().unwrap(), patch: alert }),
+        (
+            "graph-alert-update-request",
+            Operation::UpdateAlert { alert: "1".parse().unwrap(), patch: alert.clone() },
+        ),
         (
             "graph-alert-comment-request",
-            Operation::CommentIncident { incident: "1".parse().unwrap(), comment: comment() },
+            Operation::CommentAlert { alert: "1".parse().unwrap(), comment: comment() },
         ),
         (
             "graph-user-disable-request.CONSTRUCTED",
-            Operation::DisableUser { user: "dana@contoso.example".parse().unwrap() },
+            Operation::DisableUser { user: user(), at: AccountAt::Entra },
+        ),
+        ("graph-riskyusers-confirmcompromised-request", Operation::MarkUserAsCompromised { user: user() }),
+        ("graph-riskyusers-dismiss-request", Operation::DismissUserRisk { user: user() }),
+        (
+            "graph-analyzedemail-remediate-request",
+            Operation::RemediateEmail {
+                remedy: MailRemedy::SoftDelete,
+                mail: MailTarget {
+                    network_message_id: "73ca4154-58d8-43d0-a890-08dc18c52e6d".parse().unwrap(),
+                    recipient_email_address: "dana@contoso.example".parse().unwrap(),
+                },
+                comment: comment(),
+            },
+        ),
+        (
+            "graph-merge-incidents-request",
+            Operation::MergeIncidents {
+                incidents: vec!["1".parse().unwrap(), "2".parse().unwrap()],
+                comment: comment(),
+                reasons: vec![MergeReason::SameActor],
+            },
+        ),
+        (
+            "mde-alerts-batchupdate-request",
+            Operation::UpdateAlerts {
+                alerts: vec!["1".parse().unwrap()],
+                patch: alert.clone(),
+                comment: Some(comment()),
+            },
+        ),
+        (
+            "mde-createalertbyreference-request",
+            Operation::CreateAlert(Box::new(NewAlert {
+                machine_id: device(),
+                event_time: Timestamp::UNIX_EPOCH,
+                report_id: "1".to_owned(),
+                severity: AlertSeverity::Low,
+                title: comment(),
+                description: comment(),
+                recommended_action: comment(),
+                category: AlertCategory::Exploit,
+            })),
         ),
     ];
     for (name, operation) in operations {
         let server = Server::tenant(|seen| {
-            if seen.method == "GET" { Reply::new(200, r#"{"id":"1"}"#) } else { Reply::new(500, "") }
+            if seen.method == "GET" {
+                Reply::json(200, &json!({"id": seen.path.rsplit('/').next()}))
+            } else {
+                Reply::new(500, "")
+            }
         })
         .await;
         assert!(server.client().0.apply(&operation, &Open).await.is_err());

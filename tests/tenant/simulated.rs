@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use huntbook::http::{Applied, Open};
-use huntbook::model::{AlertSeverity, Classification, Determination, IncidentStatus, Secret, Term, Wanted};
+use huntbook::model::{
+    AlertCategory, AlertSeverity, Classification, Determination, IncidentStatus, MergeReason, Secret, Term,
+    Wanted,
+};
 use huntbook::rows::Flow;
 use huntbook::sim::{
     Apply, CannedHunter, Completion, Duplicates, Fault, HuntColumn, HuntTable, Reach, RetryAfterAs, Sim,
     SimApp, SimOptions,
 };
 use huntbook::tenant::{
-    ActionKind, ActionStatus, AlertPatch, Audience, Client, ClientOptions, DeviceValue, EndpointOverrides,
-    HuntLimits, HuntQuery, HuntingApi, IncidentPatch, IncidentQuery, Indicator, IndicatorAction,
-    IndicatorType, IndicatorValue, IsolationType, LiveCommand, Operation, RemoteState, ScanType, Tenant as _,
-    TenantError,
+    AccountAt, ActionKind, ActionStatus, AlertPatch, Audience, Client, ClientOptions, DeviceValue,
+    EndpointOverrides, HuntLimits, HuntQuery, HuntingApi, IdentityProvider, IncidentPatch, IncidentQuery,
+    Indicator, IndicatorAction, IndicatorType, IndicatorValue, IsolationType, LiveCommand, MailRemedy,
+    MailTarget, MasteredAccount, NewAlert, Operation, RemoteState, ScanType, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -51,6 +54,39 @@ impl World {
     }
 }
 
+const SYNCED: &str = "jon.holm@contoso.example";
+const DISABLED: &str = "old.hand@contoso.example";
+const MAIL: &str = "73ca4154-58d8-43d0-a890-08dc18c52e6d";
+
+fn mastered() -> MasteredAccount {
+    MasteredAccount {
+        identity: "6d0f1c52-0000-4be3-8d0f-9a550d5c2f01".parse().unwrap(),
+        account: "256db173-930a-4991-9061-0d51a9a93ba5".parse().unwrap(),
+        provider: IdentityProvider::ActiveDirectory,
+    }
+}
+
+fn new_alert() -> NewAlert {
+    NewAlert {
+        machine_id: DEVICE.parse().unwrap(),
+        event_time: "2026-01-10T11:00:00Z".parse().unwrap(),
+        report_id: "20776".to_owned(),
+        severity: AlertSeverity::High,
+        title: "Seen in a hunt".to_owned(),
+        description: "D".to_owned(),
+        recommended_action: "Ask".to_owned(),
+        category: AlertCategory::Execution,
+    }
+}
+
+fn remediate(remedy: MailRemedy) -> Operation {
+    let mail = MailTarget {
+        network_message_id: MAIL.parse().unwrap(),
+        recipient_email_address: USER.parse().unwrap(),
+    };
+    Operation::RemediateEmail { remedy, mail, comment: "hb:1 why".to_owned() }
+}
+
 fn client(sim: &Sim, clock: &EagerClock, hunting: HuntingApi) -> Client {
     let (tenant_id, secret) = (SimOptions::TENANT_ID.parse().unwrap(), SimApp::SECRET.to_owned());
     let options = ClientOptions {
@@ -70,6 +106,7 @@ pub(crate) fn isolate() -> Operation {
 }
 
 /// One of each, with what the log must say of it.
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn operations() -> Vec<(Operation, String)> {
     let device = || DEVICE.parse().unwrap();
     let user = || USER.parse().unwrap();
@@ -138,17 +175,53 @@ fn operations() -> Vec<(Operation, String)> {
         (Operation::TagDevice { device: device(), tag: "seen".to_owned() }, of_device("addTag")),
         (Operation::UntagDevice { device: device(), tag: "seen".to_owned() }, of_device("removeTag")),
         (Operation::AddIndicator(indicator), "putIndicator".to_owned()),
-        (Operation::DisableUser { user: user() }, "disableUser".to_owned()),
+        (Operation::DisableUser { user: user(), at: AccountAt::Entra }, "disableUser".to_owned()),
+        (
+            Operation::EnableUser { user: DISABLED.parse().unwrap(), at: AccountAt::Entra },
+            "enableUser".to_owned(),
+        ),
         (Operation::RevokeSessions { user: user() }, "revokeSessions".to_owned()),
+        (Operation::MarkUserAsCompromised { user: user() }, "confirmCompromised".to_owned()),
+        (Operation::DismissUserRisk { user: user() }, "dismissRisk".to_owned()),
+        (
+            Operation::ForceUserPasswordReset { user: SYNCED.parse().unwrap(), account: mastered() },
+            "forcePasswordReset".to_owned(),
+        ),
+        (remediate(MailRemedy::SoftDelete), format!("softDelete {MAIL}/{USER}")),
+        (remediate(MailRemedy::HardDelete), format!("hardDelete {MAIL}/{USER}")),
+        (remediate(MailRemedy::MoveToJunk), format!("moveToJunk {MAIL}/{USER}")),
+        (remediate(MailRemedy::MoveToInbox), format!("moveToInbox {MAIL}/{USER}")),
+        (remediate(MailRemedy::MoveToDeletedItems), format!("moveToDeletedItems {MAIL}/{USER}")),
         (Operation::UpdateIncident { incident: incident(), patch }, "updateIncident 4101".to_owned()),
         (
             Operation::CommentIncident { incident: incident(), comment: comment() },
             "commentIncident 4101".to_owned(),
         ),
         (
-            Operation::UpdateAlert { alert: ALERT.parse().unwrap(), patch: alert },
+            Operation::MergeIncidents {
+                incidents: vec!["4103".parse().unwrap(), "4102".parse().unwrap()],
+                comment: comment(),
+                reasons: vec![MergeReason::SameActor],
+            },
+            "mergeIncidents 4103".to_owned(),
+        ),
+        (
+            Operation::UpdateAlert { alert: ALERT.parse().unwrap(), patch: alert.clone() },
             format!("updateAlert {ALERT}"),
         ),
+        (
+            Operation::UpdateAlerts {
+                alerts: vec![ALERT.parse().unwrap()],
+                patch: AlertPatch { determination: Some(Determination::Malware), ..alert },
+                comment: Some(comment()),
+            },
+            format!("updateAlert {ALERT}"),
+        ),
+        (
+            Operation::CommentAlert { alert: ALERT.parse().unwrap(), comment: comment() },
+            format!("commentAlert {ALERT}"),
+        ),
+        (Operation::CreateAlert(Box::new(new_alert())), "createAlert hb".to_owned()),
     ]
 }
 
@@ -302,6 +375,43 @@ async fn the_role_we_name_is_the_role_that_is_missing() {
                 .unwrap_or_else(|error| panic!("{operation} with {role}: {error}"));
         }
     }
+}
+
+#[tokio::test]
+async fn a_synchronised_account_is_switched_where_it_is_mastered() {
+    let world = World::start(|_| {}).await;
+    let user = || SYNCED.parse().unwrap();
+    let error = world
+        .tenant
+        .apply(&Operation::DisableUser { user: user(), at: AccountAt::Entra }, &Open)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the account `jon.holm@contoso.example` is synchronised from a domain, whose next synchronisation would undo \
+         it: name its `identityAccount` to change it there, or say `untilSync: true`"
+    );
+    assert!(world.effects().is_empty());
+    let at = AccountAt::Mastered(mastered());
+    world.tenant.apply(&Operation::DisableUser { user: user(), at: at.clone() }, &Open).await.unwrap();
+    world.tenant.apply(&Operation::EnableUser { user: user(), at: at.clone() }, &Open).await.unwrap();
+    let kinds: Vec<String> = world.sim.effects().into_iter().map(|effect| effect.effect).collect();
+    assert_eq!(kinds, ["disableUser", "enableUser"]);
+    // The identity is not this user's.
+    let other = Operation::DisableUser { user: USER.parse().unwrap(), at };
+    let error = world.tenant.apply(&other, &Open).await.unwrap_err();
+    assert_eq!((error.applied(), world.effects().len()), (Applied::No, 2), "{error:?}");
+}
+
+#[tokio::test]
+async fn risk_is_told_once_a_second_and_waited_for() {
+    let world = World::start(|_| {}).await;
+    let user: huntbook::model::UserId = USER.parse().unwrap();
+    world.tenant.apply(&Operation::MarkUserAsCompromised { user: user.clone() }, &Open).await.unwrap();
+    world.tenant.apply(&Operation::DismissUserRisk { user }, &Open).await.unwrap();
+    assert_eq!(world.effects().len(), 2);
+    let refused = world.sim.requests().iter().filter(|request| request.status == Some(429)).count();
+    assert!(0 < refused, "two calls within a second");
 }
 
 #[tokio::test]

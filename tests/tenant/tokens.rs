@@ -27,8 +27,8 @@ fn machine() -> Reply {
     Reply::json(200, &json!({"id": DEVICE, "machineTags": null}))
 }
 
-fn disable() -> Operation {
-    Operation::DisableUser { user: "dana@contoso.example".parse().unwrap() }
+fn revoke() -> Operation {
+    Operation::RevokeSessions { user: "dana@contoso.example".parse().unwrap() }
 }
 
 #[tokio::test]
@@ -164,10 +164,10 @@ async fn a_rejected_token_is_replaced_once_and_the_call_repeated_once() {
     })
     .await;
     let (tenant, _clock) = server.client();
-    let error = tenant.apply(&disable(), &Open).await.unwrap_err();
+    let error = tenant.apply(&revoke(), &Open).await.unwrap_err();
     assert_eq!((server.token_requests(), server.calls().len()), (2, 2));
     assert_eq!((error.retry(), error.applied()), (Retry::Never, Applied::No));
-    assert_eq!(error.to_string(), "`disableUser` was refused with status 401 (invalid_token: too old)");
+    assert_eq!(error.to_string(), "`revokeSessions` was refused with status 401 (invalid_token: too old)");
 }
 
 #[tokio::test]
@@ -208,7 +208,7 @@ async fn nothing_is_asked_with_a_token_of_another_tenant() {
     .await;
     let (tenant, _clock) = server.client();
     let device = DEVICE.parse().unwrap();
-    let error = tenant.apply(&disable(), &Open).await.unwrap_err();
+    let error = tenant.apply(&revoke(), &Open).await.unwrap_err();
     assert!(matches!(error, TenantError::WrongTenant { .. }), "{error:?}");
     assert_eq!((error.applied(), server.calls().len()), (Applied::No, 0));
     assert!(matches!(tenant.machine(&device).await, Err(TenantError::WrongTenant { .. })));
@@ -223,7 +223,7 @@ async fn nothing_is_asked_with_a_token_of_another_tenant() {
     })
     .await;
     let (tenant, _clock) = server.client();
-    assert!(matches!(tenant.apply(&disable(), &Open).await, Err(TenantError::WrongTenant { .. })));
+    assert!(matches!(tenant.apply(&revoke(), &Open).await, Err(TenantError::WrongTenant { .. })));
     assert!(server.calls().is_empty());
 }
 
@@ -296,7 +296,7 @@ async fn an_authority_that_is_away_is_a_failed_connection() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let tenant = client(&url, HuntingApi::Graph, Arc::new(clock));
-    let error = tenant.apply(&disable(), &Open).await.unwrap_err();
+    let error = tenant.apply(&revoke(), &Open).await.unwrap_err();
     assert_eq!((error.retry(), error.applied()), (Retry::Backoff, Applied::No));
     assert!(!everything(&error).contains(SECRET));
     assert!(!format!("{tenant:?}").contains(SECRET));

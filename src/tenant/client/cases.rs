@@ -6,14 +6,14 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::pages::{End, More};
-use super::users::DONE;
+use super::users::{DONE, not_begun};
 use super::{Asked, Call, Change, Client, Kind, asked, with_json, with_new_members};
 use crate::http::{Answer, Request};
-use crate::model::{Alert, AlertId, Classification, Determination, Incident, IncidentId};
+use crate::model::{Alert, AlertId, Classification, Determination, Incident, IncidentId, MergeReason};
 use crate::tenant::envelope::shown;
 use crate::tenant::{
     AlertPatch, Audience, IncidentPage, IncidentPatch, IncidentQuery, Quarantined, Receipt, RemoteState,
-    TenantError, case, permission, words,
+    Seen, TenantError, case, permission, words,
 };
 use crate::text::encode::odata;
 
@@ -34,6 +34,10 @@ const RAW_MAX: usize = 2048;
 
 /// How often tags are merged and written before another writer wins.
 const MERGES_MAX: usize = 3;
+
+/// How often an incident that was merged into another is followed. Merges of merges are rare; a circle is a
+/// mistake of the service.
+const REDIRECTS_MAX: usize = 5;
 
 /// What came of merging tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +101,27 @@ impl Client {
         case::alert(&answer.body).map_err(|source| TenantError::Shape { operation: ALERT.operation, source })
     }
 
-    /// Writes the plain members; tags are read, merged, written and compared with what comes back,
-    /// again if somebody else wrote in between.
+    /// The incident that an id leads to: one that was merged into another leads there. What is written to the
+    /// old one the service is not said to keep.
+    pub(super) async fn final_incident(
+        &self,
+        change: &Change<'_>,
+        id: &IncidentId,
+    ) -> Result<Incident, TenantError> {
+        let mut next = id.clone();
+        for _merge in 0..REDIRECTS_MAX {
+            let found = self.get_incident(&next).await.map_err(|error| not_begun(change, error))?;
+            match found.redirect_incident_id.clone().filter(|target| *target != found.id) {
+                Some(target) => next = target,
+                None => return Ok(found),
+            }
+        }
+        let reason = "it was merged too often";
+        Err(not_begun(change, TenantError::Paging { operation: INCIDENT.operation, reason }))
+    }
+
+    /// Reads, compares with what the change was decided on, merges tags, writes, and compares with what comes
+    /// back; again if somebody else wrote in between.
     pub(super) async fn update_incident(
         &self,
         change: &Change<'_>,
@@ -109,16 +132,9 @@ impl Client {
         if let Some(status) = patch.status {
             body.insert("status".to_owned(), status.as_str().into());
         }
-        if patch.tags_add.is_empty() && patch.tags_remove.is_empty() {
-            if body.is_empty() {
-                return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
-            }
-            self.patch(change, ("v1.0/security/incidents/{id}", id.as_str()), &body).await?;
-            return Ok(DONE);
-        }
         let mut wrote = false;
         for _merge in 0..MERGES_MAX {
-            match self.merge_tags(change, id, patch, &body).await {
+            match self.write_incident(change, id, (patch, &body)).await {
                 Ok(Merge::Kept) => return Ok(DONE),
                 Ok(Merge::Needless) => {
                     let state = if wrote { RemoteState::Done } else { RemoteState::AlreadyInForce };
@@ -141,26 +157,29 @@ impl Client {
         Err(TenantError::Overwritten { operation: change.kind().as_str() })
     }
 
-    /// Reads the tags, merges, writes, and looks at what came of it.
-    async fn merge_tags(
+    /// Reads, compares, writes what is not so yet, and looks at what came of it.
+    async fn write_incident(
         &self,
         change: &Change<'_>,
         id: &IncidentId,
-        patch: &IncidentPatch,
-        body: &Map<String, Value>,
+        (patch, body): (&IncidentPatch, &Map<String, Value>),
     ) -> Result<Merge, TenantError> {
-        let before = self.get_incident(id).await;
-        let current = before.map_err(|error| TenantError::NotBegun {
-            operation: change.kind().as_str(),
-            source: Box::new(error),
-        })?;
+        let current = self.final_incident(change, id).await?;
+        let now = seen(&current);
         let merged = merge(&current.custom_tags, patch);
-        if merged == current.custom_tags && body.is_empty() {
+        let is_so = body.iter().all(|(key, value)| now.get(key).unwrap_or(&Value::Null) == value);
+        if merged == current.custom_tags && is_so {
             return Ok(Merge::Needless);
         }
+        if let Some(decided_on) = &patch.seen {
+            unchanged(decided_on, &now, body).map_err(|error| not_begun(change, error))?;
+        }
         let mut body = body.clone();
-        body.insert("customTags".to_owned(), json!(merged));
-        let answer = self.patch(change, ("v1.0/security/incidents/{id}", id.as_str()), &body).await?;
+        if merged != current.custom_tags {
+            body.insert("customTags".to_owned(), json!(merged));
+        }
+        let route = ("v1.0/security/incidents/{id}", current.id.as_str());
+        let answer = self.patch(change, route, &body).await?;
         let written = read_incident(asked(change), &answer)?;
         let kept = merge(&written.custom_tags, patch) == written.custom_tags;
         Ok(if kept { Merge::Kept } else { Merge::Overwritten })
@@ -189,9 +208,50 @@ impl Client {
         id: &IncidentId,
         comment: &str,
     ) -> Result<Receipt, TenantError> {
+        let id = self.final_incident(change, id).await?.id;
         let address = self.address(change, "v1.0/security/incidents/{id}/comments", &[id.as_str()])?;
         let body = json!({"@odata.type": "microsoft.graph.security.alertComment", "comment": comment});
         let request = with_json(asked(change), Request::post(address), &body)?;
+        self.send(&Call::write(change, request)).await?;
+        Ok(DONE)
+    }
+
+    pub(super) async fn comment_alert(
+        &self,
+        change: &Change<'_>,
+        id: &AlertId,
+        comment: &str,
+    ) -> Result<Receipt, TenantError> {
+        let address = self.address(change, "v1.0/security/alerts_v2/{id}/comments", &[id.as_str()])?;
+        let body = json!({"@odata.type": "microsoft.graph.security.alertComment", "comment": comment});
+        let request = with_json(asked(change), Request::post(address), &body)?;
+        self.send(&Call::write(change, request)).await?;
+        Ok(DONE)
+    }
+
+    /// Makes one incident of several. What was merged already counts as where it went.
+    pub(super) async fn merge_incidents(
+        &self,
+        change: &Change<'_>,
+        incidents: &[IncidentId],
+        (comment, reasons): (&str, &[MergeReason]),
+    ) -> Result<Receipt, TenantError> {
+        let mut apart: Vec<IncidentId> = Vec::new();
+        for id in incidents {
+            let found = self.final_incident(change, id).await?.id;
+            if !apart.contains(&found) {
+                apart.push(found);
+            }
+        }
+        if apart.len() < 2 {
+            return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
+        }
+        let route = "v1.0/security/incidents/microsoft.graph.security.mergeIncidents";
+        let reasons: Vec<&str> = reasons.iter().map(|reason| reason.as_str()).collect();
+        let body = json!({
+            "incidentIds": apart, "incidentComment": comment, "mergeReasons": reasons.join(", "),
+        });
+        let request = with_json(asked(change), Request::post(self.address(change, route, &[])?), &body)?;
         self.send(&Call::write(change, request)).await?;
         Ok(DONE)
     }
@@ -230,6 +290,39 @@ impl Client {
         let request = with_new_members(asked(change), request)?;
         self.send(&Call::write(change, request)).await
     }
+}
+
+/// An incident's members that people set, as they are written. What is not set is null.
+fn seen(incident: &Incident) -> Map<String, Value> {
+    let mut now = Map::new();
+    now.insert("status".to_owned(), json!(incident.status));
+    now.insert("classification".to_owned(), json!(incident.classification));
+    now.insert("determination".to_owned(), json!(incident.determination));
+    now.insert("assignedTo".to_owned(), json!(incident.assigned_to));
+    now
+}
+
+/// Checks that nobody has set what is to be set, to something else, since it was decided.
+fn unchanged(
+    decided_on: &Seen,
+    now: &Map<String, Value>,
+    wanted: &Map<String, Value>,
+) -> Result<(), TenantError> {
+    let members = [
+        ("status", &decided_on.status),
+        ("classification", &decided_on.classification),
+        ("determination", &decided_on.determination),
+        ("assignedTo", &decided_on.assigned_to),
+    ];
+    for (member, then) in members {
+        let Some(wanted) = wanted.get(member) else { continue };
+        let current = now.get(member).unwrap_or(&Value::Null);
+        if current.as_str() != then.as_deref() && current != wanted {
+            let now = shown(current.as_str().unwrap_or("nothing"), 64);
+            return Err(TenantError::ChangedMeanwhile { member, now });
+        }
+    }
+    Ok(())
 }
 
 fn read_incident(asked: Asked, answer: &Answer) -> Result<Incident, TenantError> {

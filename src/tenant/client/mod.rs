@@ -3,9 +3,11 @@
 //! Every request passes [`Client::send`] or [`Client::stream`]: a token of the right audience, its tenant
 //! compared, its turn in the tenant's budget, one refresh and one repeat after a 401, and the error named.
 
+mod alerts;
 mod cases;
 mod devices;
 mod hunting;
+mod mail;
 mod pages;
 mod turn;
 mod users;
@@ -18,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use self::devices::{LIVE_RESULT, PACKAGE, Response, TagChange};
 use self::turn::failed;
+use self::users::{Risk, Switch};
 use super::budget::{Budget, Budgets, Group, Headroom, Queue, Tighter};
 use super::cloud::{Cloud, EndpointOverrides, Endpoints};
 use super::envelope::{Asked, Kind};
@@ -399,14 +402,33 @@ impl Tenant for Client {
                 self.set_tag(change, device, tag, TagChange::Remove).await
             }
             Operation::AddIndicator(indicator) => self.add_indicator(change, indicator).await,
-            Operation::DisableUser { user } => self.disable_user(change, user).await,
+            Operation::DisableUser { user, at } => self.switch_user(change, user, (at, Switch::Off)).await,
+            Operation::EnableUser { user, at } => self.switch_user(change, user, (at, Switch::On)).await,
             Operation::RevokeSessions { user } => self.revoke_sessions(change, user).await,
+            Operation::MarkUserAsCompromised { user } => {
+                self.set_risk(change, (user, Risk::Compromised)).await
+            }
+            Operation::DismissUserRisk { user } => self.set_risk(change, (user, Risk::None)).await,
+            Operation::ForceUserPasswordReset { user, account } => {
+                self.invoke_at_provider(change, user, (account, "forcePasswordReset")).await
+            }
+            Operation::RemediateEmail { remedy, mail, comment } => {
+                self.remediate_email(change, (*remedy, mail), comment).await
+            }
             Operation::UpdateIncident { incident, patch } => {
                 self.update_incident(change, incident, patch).await
             }
             Operation::CommentIncident { incident, comment } => {
                 self.comment_incident(change, incident, comment).await
             }
+            Operation::MergeIncidents { incidents, comment, reasons } => {
+                self.merge_incidents(change, incidents, (comment, reasons)).await
+            }
+            Operation::CommentAlert { alert, comment } => self.comment_alert(change, alert, comment).await,
+            Operation::UpdateAlerts { alerts, patch, comment } => {
+                self.update_alerts(change, alerts, (patch, comment.as_deref())).await
+            }
+            Operation::CreateAlert(alert) => self.create_alert(change, alert).await,
             Operation::UpdateAlert { alert, patch } => self.update_alert(change, alert, patch).await,
         }
     }

@@ -1,5 +1,6 @@
 //! Users in Entra ID.
 
+use serde::Deserialize;
 use serde_json::json;
 
 use super::devices::decode;
@@ -7,9 +8,58 @@ use super::{Asked, Call, Change, Client, Kind, asked, with_json};
 use crate::http::Request;
 use crate::model::UserId;
 use crate::tenant::envelope::shown;
-use crate::tenant::{Audience, Receipt, RemoteState, TenantError, User, permission};
+use crate::tenant::{
+    AccountAt, Audience, IdentityProvider, MasteredAccount, Receipt, RemoteState, TenantError, User,
+    permission,
+};
 
 const USER: Asked = Asked { operation: "user", roles: permission::USERS.roles, kind: Kind::Plain };
+
+/// What of a user is asked for.
+const USER_FIELDS: &str = "id,userPrincipalName,mail,onPremisesSamAccountName,accountEnabled,\
+    onPremisesSyncEnabled,securityIdentifier,onPremisesSecurityIdentifier";
+
+const IDENTITY: Asked =
+    Asked { operation: "identityAccount", roles: permission::IDENTITY_ACCOUNTS.roles, kind: Kind::Plain };
+
+/// Which way an account is switched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Switch {
+    Off,
+    On,
+}
+
+/// What is told to Entra ID about a user's risk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Risk {
+    Compromised,
+    None,
+}
+
+/// An identity as Defender for Identity shows it. Source: the pages of `identityAccounts` and `account`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity {
+    #[serde(default)]
+    cloud_security_identifier: Option<String>,
+    #[serde(default)]
+    on_premises_security_identifier: Option<String>,
+}
+
+impl Identity {
+    /// Whether it is the identity of a user: the two share a security identifier.
+    fn is_of(&self, user: &User) -> bool {
+        let same = |ours: Option<&String>, theirs: Option<&String>| {
+            ours.zip(theirs)
+                .is_some_and(|(ours, theirs)| !ours.is_empty() && ours.eq_ignore_ascii_case(theirs))
+        };
+        same(self.cloud_security_identifier.as_ref(), user.security_identifier.as_ref())
+            || same(
+                self.on_premises_security_identifier.as_ref(),
+                user.on_premises_security_identifier.as_ref(),
+            )
+    }
+}
 
 /// A change that is in force when it is answered.
 pub(super) const DONE: Receipt = Receipt { remote_id: None, state: RemoteState::Done };
@@ -17,8 +67,7 @@ pub(super) const DONE: Receipt = Receipt { remote_id: None, state: RemoteState::
 impl Client {
     pub(super) async fn get_user(&self, id: &UserId) -> Result<User, TenantError> {
         let address = self.at(Audience::Graph, USER, "v1.0/users/{id}", &[id.as_str()])?;
-        let address =
-            address.query("$select", "id,userPrincipalName,mail,onPremisesSamAccountName,accountEnabled");
+        let address = address.query("$select", USER_FIELDS);
         let answer = self.send(&Call::read(Audience::Graph, USER, Request::get(address))).await?;
         let user: User = decode(USER, &answer.body)?;
         let is_asked = |name: &str| name.to_lowercase() == id.as_str().to_lowercase();
@@ -28,14 +77,85 @@ impl Client {
         Err(TenantError::OtherTarget { wanted: id.to_string(), found: shown(&user.id, 64) })
     }
 
-    pub(super) async fn disable_user(
+    /// What has to be known of a user before a change is begun.
+    async fn user_before(&self, change: &Change<'_>, user: &UserId) -> Result<User, TenantError> {
+        self.get_user(user).await.map_err(|error| not_begun(change, error))
+    }
+
+    /// Disables or enables an account where it holds: not in Entra ID, if it is mastered elsewhere.
+    pub(super) async fn switch_user(
         &self,
         change: &Change<'_>,
         user: &UserId,
+        (at, switch): (&AccountAt, Switch),
     ) -> Result<Receipt, TenantError> {
+        let wanted = switch == Switch::On;
+        if let AccountAt::Mastered(account) = at {
+            let action = if wanted { "enable" } else { "disable" };
+            return self.invoke_at_provider(change, user, (account, action)).await;
+        }
+        let now = self.user_before(change, user).await?;
+        if now.account_enabled == Some(wanted) {
+            return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
+        }
+        if *at == AccountAt::Entra && now.on_premises_sync_enabled == Some(true) {
+            return Err(TenantError::Synchronized { user: user.to_string() });
+        }
         let address = self.address(change, "v1.0/users/{id}", &[user.as_str()])?;
-        let body = json!({"accountEnabled": false});
+        let body = json!({"accountEnabled": wanted});
         let request = with_json(asked(change), Request::patch(address), &body)?;
+        self.send(&Call::write(change, request)).await?;
+        Ok(DONE)
+    }
+
+    /// Acts on an account where it is mastered. What guards know is the user, so the identity must be the
+    /// user's.
+    pub(super) async fn invoke_at_provider(
+        &self,
+        change: &Change<'_>,
+        user: &UserId,
+        (account, action): (&MasteredAccount, &str),
+    ) -> Result<Receipt, TenantError> {
+        let known = self.user_before(change, user).await?;
+        let route = "v1.0/security/identities/identityAccounts/{id}";
+        let address = self.at(Audience::Graph, IDENTITY, route, &[account.identity.as_str()])?;
+        let answer = self.send(&Call::read(Audience::Graph, IDENTITY, Request::get(address))).await;
+        let answer = answer.map_err(|error| not_begun(change, error))?;
+        let identity: Identity = decode(IDENTITY, &answer.body).map_err(|error| not_begun(change, error))?;
+        if !identity.is_of(&known) {
+            let (wanted, found) = (user.to_string(), account.identity.to_string());
+            return Err(not_begun(change, TenantError::OtherTarget { wanted, found }));
+        }
+        let asked = Asked { roles: permission::IDENTITY_ACTIONS.roles, ..asked(change) };
+        let route = "v1.0/security/identities/identityAccounts/{id}/invokeAction";
+        let address = self.address(change, route, &[account.identity.as_str()])?;
+        let provider = match account.provider {
+            IdentityProvider::ActiveDirectory => "activeDirectory",
+            IdentityProvider::Okta => "okta",
+        };
+        let body = json!({"accountId": account.account, "action": action, "identityProvider": provider});
+        let request = with_json(asked, Request::post(address), &body)?;
+        self.send(&Call { asked, ..Call::write(change, request) }).await?;
+        Ok(DONE)
+    }
+
+    /// Tells Entra ID about a user's risk. The API knows object ids only.
+    pub(super) async fn set_risk(
+        &self,
+        change: &Change<'_>,
+        (user, risk): (&UserId, Risk),
+    ) -> Result<Receipt, TenantError> {
+        let id = if user.as_str().contains('@') {
+            self.user_before(change, user).await?.id
+        } else {
+            user.to_string()
+        };
+        let route = match risk {
+            Risk::Compromised => "v1.0/identityProtection/riskyUsers/confirmCompromised",
+            Risk::None => "v1.0/identityProtection/riskyUsers/dismiss",
+        };
+        let address = self.address(change, route, &[])?;
+        let request = with_json(asked(change), Request::post(address), &json!({"userIds": [id]}))?;
         self.send(&Call::write(change, request)).await?;
         Ok(DONE)
     }
@@ -50,4 +170,9 @@ impl Client {
         self.send(&Call::write(change, Request::post(address))).await?;
         Ok(DONE)
     }
+}
+
+/// What came before a change kept it from being begun.
+pub(super) fn not_begun(change: &Change<'_>, error: TenantError) -> TenantError {
+    TenantError::NotBegun { operation: change.kind().as_str(), source: Box::new(error) }
 }
