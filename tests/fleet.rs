@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use huntbook::engine::{Report, RunState};
 use huntbook::sim::RequestEntry;
-use world::{Fleet, Lot, PLAYBOOKS, TENANTS, markers};
+use world::{Fleet, Lot, PLAYBOOKS, Script, TENANTS, markers};
 
 /// What a tenant must have been asked to do, each once, when nothing is wrong with it.
 fn expected(place: usize) -> BTreeSet<String> {
@@ -128,7 +128,7 @@ async fn play(seed: u64) {
     let mut reports = Vec::new();
     for round in 0..3 {
         // In the last round nothing is scripted any more; consents and roles stay as they are.
-        fleet.trouble(round < 2);
+        fleet.trouble(if round < 2 { Script::On } else { Script::Off });
         reports.extend(fleet.round().await);
         fleet.restart().await;
     }

@@ -8,8 +8,10 @@ use clap_complete::Shell;
 use super::audit::Audit;
 use super::doctor::args::{Doctor, Token};
 use super::help::{AFTER_HELP, TEST_HELP};
+use super::import::Import;
 use super::journal::Journal;
 use super::kql::args::Kql;
+use super::login::{SignIn, SignOut};
 use super::sim::args::Sim;
 use super::stop::Switch;
 use super::tenants::Tenants;
@@ -198,6 +200,13 @@ pub(super) enum Command {
     /// With --permissions it asks nobody, needs no secret, and tells what playbooks need.
     /// Exit code 1 if something keeps a playbook from working.
     Doctor(Doctor),
+    /// Sign in to a tenant as yourself, for settings that say `auth: {user: …}`
+    ///
+    /// In a browser of this machine, or with a code on another device where there is none or over ssh. What is kept
+    /// of it is encrypted, and `logout` removes it.
+    Login(SignIn),
+    /// Forget a sign-in
+    Logout(SignOut),
     /// List the tenants: whether huntbook gets in, with what permissions, and what keeps it out
     ///
     /// Asks each tenant's authority for tokens, and changes nothing. What is wrong with one is told of that one.
@@ -313,20 +322,6 @@ pub(super) struct Record {
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
     /// Overwrite fixtures that are there
-    #[arg(long)]
-    pub(super) force: bool,
-}
-
-/// Arguments of `import`.
-#[derive(Debug, Args)]
-pub(super) struct Import {
-    /// Files or folders
-    #[arg(required = true, value_name = "SOURCE")]
-    pub(super) sources: Vec<PathBuf>,
-    /// Folder the playbooks are written to; made if it is not there
-    #[arg(long, value_name = "DIR", default_value = "imported")]
-    pub(super) to: PathBuf,
-    /// Write over files that are there
     #[arg(long)]
     pub(super) force: bool,
 }

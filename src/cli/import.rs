@@ -6,9 +6,10 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::Args;
 use serde::Serialize;
 
-use super::args::{Import, Output};
+use super::args::Output;
 use super::exit::Exit;
 use super::output::{clean, show, tell};
 use super::{Refusal, setup};
@@ -17,6 +18,20 @@ use crate::import::{self, Fate, Imported, Kind, Note, SigmaError};
 use crate::model::Lists;
 use crate::plan::{World, compile};
 use crate::settings::Settings;
+
+/// Arguments of `import`.
+#[derive(Debug, Args)]
+pub(super) struct Import {
+    /// Files or folders
+    #[arg(required = true, value_name = "SOURCE")]
+    sources: Vec<PathBuf>,
+    /// Folder the playbooks are written to; made if it is not there
+    #[arg(long, value_name = "DIR", default_value = "imported")]
+    to: PathBuf,
+    /// Write over files that are there
+    #[arg(long)]
+    force: bool,
+}
 
 /// Most files looked at in the folders named.
 const FILES_MAX: usize = 20_000;

@@ -19,6 +19,7 @@ mod in_force;
 mod journal;
 mod junit;
 mod kql;
+mod login;
 mod mend;
 mod output;
 mod overview;
@@ -131,6 +132,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),
         Command::Doctor(doctor) => doctor::run(&doctor, &config, format, clock).await,
+        Command::Login(login) => login::login(&login, &config, clock).await,
+        Command::Logout(logout) => login::logout(&logout, &config).await,
         Command::Tenants(tenants) => tenants::run(&tenants, &config, format, clock).await,
         Command::Token(token) => doctor::token::run(&token, &config, format, clock).await,
         Command::Sim(sim) => sim::run(&sim, format, clock).await,

@@ -15,7 +15,7 @@ use crate::diag::{Chain, Format, render};
 use crate::expr::Language;
 use crate::guard::{Caps, Ceilings, Percent};
 use crate::http::{Http, HttpOptions};
-use crate::model::{Lists, SharedSource};
+use crate::model::{Lists, SharedSource, TenantId};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
@@ -23,7 +23,8 @@ use crate::settings::{
     HuntingApi, Packed, PlainOrSecret, SecretRef, Settings, TenantSettings,
 };
 use crate::tenant::{
-    self, AppCertificate, Budgets, Client, ClientOptions, Credential, EndpointOverrides, Tenant, Tighter,
+    self, AppCertificate, Budgets, Client, ClientOptions, Credential, EndpointOverrides, Login, Session,
+    Tenant, Tighter,
 };
 
 /// Everything a command needs besides playbooks.
@@ -103,6 +104,11 @@ impl Doors {
     pub(super) fn tenant(&self, options: ClientOptions) -> anyhow::Result<Client> {
         let options = ClientOptions { budgets: self.budgets.clone(), ..options };
         Ok(Client::open(options, self.http.clone(), Arc::clone(&self.clock))?)
+    }
+
+    /// A person's way in to a tenant.
+    pub(super) fn login(&self, options: &ClientOptions, client_id: &str) -> anyhow::Result<Login> {
+        Ok(Login::open(options, client_id, self.http.clone(), Arc::clone(&self.clock))?)
     }
 
     /// A channel.
@@ -214,7 +220,7 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// How huntbook signs in to a tenant.
-fn credential(tenant: &str, auth: &AuthSettings) -> anyhow::Result<Credential> {
+fn credential((tenant, id): (&str, &TenantId), auth: &AuthSettings) -> anyhow::Result<Credential> {
     Ok(match auth.app() {
         AuthSettings::ClientSecret(app) => {
             Credential::ClientSecret { client_id: app.client_id.clone(), secret: source(&app.secret) }
@@ -223,6 +229,11 @@ fn credential(tenant: &str, auth: &AuthSettings) -> anyhow::Result<Credential> {
             client_id: app.client_id.clone(),
             certificate: Arc::new(certificate(app)),
         },
+        AuthSettings::User(user) => {
+            let bound = (id.as_str(), user.client_id.as_str());
+            let session = Session::new(user.kept().to_owned(), source(&user.key), bound);
+            Credential::User { client_id: user.client_id.clone(), session: Arc::new(session) }
+        }
         AuthSettings::Partner(_) => bail!("tenant `{tenant}` names no application"),
     })
 }
@@ -254,7 +265,7 @@ pub(super) fn tenant_options(name: &str, tenant: &TenantSettings) -> anyhow::Res
             mde: tenant.endpoints.mde.clone(),
             xdr: tenant.endpoints.xdr.clone(),
         },
-        credential: credential(name, &tenant.auth)?,
+        credential: credential((name, &tenant.tenant_id), &tenant.auth)?,
         hunting: match tenant.hunting {
             HuntingApi::Graph => tenant::HuntingApi::Graph,
             HuntingApi::Xdr => tenant::HuntingApi::Xdr,

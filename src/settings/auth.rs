@@ -1,6 +1,7 @@
 //! How huntbook signs in: exactly one way for each tenant.
 
 use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,7 +12,8 @@ use super::secret::SecretRef;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend("oneOf" = [
-    {"required": ["clientSecret"]}, {"required": ["clientCertificate"]}, {"required": ["partner"]}
+    {"required": ["clientSecret"]}, {"required": ["clientCertificate"]}, {"required": ["partner"]},
+    {"required": ["user"]}
 ]))]
 struct AuthItem {
     /// As an application with a secret.
@@ -20,6 +22,8 @@ struct AuthItem {
     client_certificate: Option<ClientCertificateSettings>,
     /// As one of the applications under `apps`, which several tenants consented to.
     partner: Option<PartnerSettings>,
+    /// As a person, who signs in with `huntbook login`.
+    user: Option<UserSettings>,
 }
 
 /// How huntbook signs in to a tenant.
@@ -32,6 +36,8 @@ pub enum AuthSettings {
     ClientCertificate(ClientCertificateSettings),
     /// As an application that several tenants consented to.
     Partner(PartnerSettings),
+    /// As a person, who signs in with `huntbook login`.
+    User(UserSettings),
 }
 
 /// No way to sign in, or several.
@@ -43,11 +49,12 @@ impl TryFrom<AuthItem> for AuthSettings {
     type Error = NotOneWay;
 
     fn try_from(item: AuthItem) -> Result<Self, NotOneWay> {
-        let AuthItem { client_secret, client_certificate, partner } = item;
-        match (client_secret, client_certificate, partner) {
-            (Some(app), None, None) => Ok(Self::ClientSecret(app)),
-            (None, Some(app), None) => Ok(Self::ClientCertificate(app)),
-            (None, None, Some(partner)) => Ok(Self::Partner(partner)),
+        let AuthItem { client_secret, client_certificate, partner, user } = item;
+        match (client_secret, client_certificate, partner, user) {
+            (Some(app), None, None, None) => Ok(Self::ClientSecret(app)),
+            (None, Some(app), None, None) => Ok(Self::ClientCertificate(app)),
+            (None, None, Some(partner), None) => Ok(Self::Partner(partner)),
+            (None, None, None, Some(user)) => Ok(Self::User(user)),
             _ => Err(NotOneWay),
         }
     }
@@ -71,6 +78,7 @@ impl AuthSettings {
             Self::ClientSecret(app) => &app.client_id,
             Self::ClientCertificate(app) => &app.client_id,
             Self::Partner(partner) => partner.found.as_deref().map_or("", Self::client_id),
+            Self::User(user) => &user.client_id,
         }
     }
 
@@ -93,6 +101,7 @@ impl AuthSettings {
                 let password = app.password.iter().map(|secret| ("clientCertificate/password", secret));
                 std::iter::once(key).chain(password).collect()
             }
+            Self::User(user) => vec![("user/key", &user.key)],
             // They are the application's, and told of there.
             Self::Partner(_) => Vec::new(),
         }
@@ -105,6 +114,7 @@ impl AuthSettings {
             Self::ClientCertificate(app) => {
                 std::iter::once(&mut app.certificate).chain(&mut app.key).chain(&mut app.password).collect()
             }
+            Self::User(user) => vec![&mut user.key],
             Self::Partner(partner) => {
                 partner.found.as_mut().map_or_else(Vec::new, |app| app.references_mut())
             }
@@ -132,6 +142,7 @@ impl AuthSettings {
             Self::ClientSecret(_) => "clientSecret",
             Self::ClientCertificate(_) => "clientCertificate",
             Self::Partner(_) => "partner",
+            Self::User(_) => "user",
         }
     }
 
@@ -142,6 +153,32 @@ impl AuthSettings {
             Self::Partner(PartnerSettings { found: Some(app), .. }) => app,
             own => own,
         }
+    }
+}
+
+/// A person who signs in, to an application that keeps no secret.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct UserSettings {
+    /// Application (client) id of an app registration that allows public client flows, with delegated permissions.
+    #[schemars(extend(
+        "pattern" = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$",
+        "patternErrorMessage" = "a client id such as `00000000-0000-4000-8000-000000000002`"
+    ))]
+    pub client_id: String,
+    /// Where the key is found with which the sign-in is kept encrypted, in the folder `sessions` beside the state
+    /// file: at least 32 characters, as `openssl rand -base64 32` makes them.
+    pub key: SecretRef,
+    /// The file it is kept in.
+    #[serde(skip)]
+    pub(super) kept: PathBuf,
+}
+
+impl UserSettings {
+    /// The file in which the sign-in is kept.
+    #[must_use]
+    pub fn kept(&self) -> &Path {
+        &self.kept
     }
 }
 

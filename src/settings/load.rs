@@ -114,6 +114,12 @@ impl Settings {
                 join(path);
             }
         }
+        let beside = self.store.path.parent().unwrap_or_else(|| Path::new("")).join("sessions");
+        for (name, tenant) in &mut self.tenants {
+            if let AuthSettings::User(user) = &mut tenant.auth {
+                user.kept = beside.join([name, ".json"].concat());
+            }
+        }
     }
 
     /// The folder of the schema files.
@@ -209,9 +215,9 @@ impl Meaning<'_> {
     /// Gives tenants of partners the application they name.
     fn find_apps(&mut self, settings: &mut Settings) {
         for (name, app) in &settings.apps {
-            if let AuthSettings::Partner(_) = app {
+            if matches!(app, AuthSettings::Partner(_) | AuthSettings::User(_)) {
                 let at = format!("/apps/{name}");
-                let message = "an application proves itself; `partner` is for tenants";
+                let message = "an application proves itself; `partner` and `user` are for tenants";
                 self.sink.push(self.tree.error(Code::KeyCombination, &at, message));
             }
         }
@@ -382,7 +388,7 @@ x-note: anything
         check(&partner, "huntbook.yaml:5:27 HB0501 there is no application `soc`");
         check(
             &format!("{partner}apps: {{soc: {{partner: {{app: soc}}}}}}\n"),
-            "huntbook.yaml:16:13 HB0105 an application proves itself; `partner` is for tenants",
+            "huntbook.yaml:16:13 HB0105 an application proves itself; `partner` and `user` are for tenants",
         );
     }
 

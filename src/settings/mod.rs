@@ -15,7 +15,9 @@ mod load;
 mod secret;
 mod tenant;
 
-pub use auth::{AuthSettings, ClientCertificateSettings, ClientSecretSettings, PartnerSettings};
+pub use auth::{
+    AuthSettings, ClientCertificateSettings, ClientSecretSettings, PartnerSettings, UserSettings,
+};
 pub use budget::BudgetSettings;
 pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,

@@ -1,8 +1,9 @@
 //! Who may call the simulated tenant: the APIs it offers, their application roles, and the
 //! applications registered in its directory.
 
-use super::Consent;
 use super::assertion;
+use super::person::scope_of;
+use super::{Consent, SimPerson};
 use crate::model::Secret;
 
 /// An API of the tenant: what a token is for.
@@ -98,6 +99,17 @@ impl Api {
         self.resources().contains(&audience)
     }
 
+    /// What people's tokens for this API carry of `granted`.
+    pub(super) fn scopes_of(self, granted: &[String]) -> String {
+        self.roles_of(granted).into_iter().map(|role| scope_of(self, role)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Of a person's `rights`, what a token with these scopes allows.
+    pub(super) fn rights_of(self, rights: &[String], scopes: &str) -> Vec<String> {
+        let is_in = |role: &&str| scopes.split_whitespace().any(|scope| scope == scope_of(self, role));
+        self.roles_of(rights).into_iter().filter(is_in).map(str::to_owned).collect()
+    }
+
     /// Of `granted`, what a token for this API carries.
     pub(super) fn roles_of(self, granted: &[String]) -> Vec<&str> {
         granted.iter().map(String::as_str).filter(|role| self.roles().contains(role)).collect()
@@ -121,6 +133,8 @@ pub struct SimApp {
     pub roles: Vec<String>,
     /// What the administrators made of it.
     pub consent: Consent,
+    /// Who signs in to it; then it keeps no secret, and people's tokens carry its roles as scopes.
+    pub person: Option<SimPerson>,
 }
 
 /// A federated credential: a workload that may act as an application. All three have to fit exactly.
@@ -152,6 +166,7 @@ impl SimApp {
             display_name: "huntbook".to_owned(),
             roles,
             consent: Consent::default(),
+            person: None,
         }
     }
 
@@ -160,6 +175,12 @@ impl SimApp {
     pub fn with_certificates(mut self, pem: &[u8]) -> Self {
         self.certificates.extend(assertion::certificates(pem));
         self
+    }
+
+    /// The same application without a secret, to which somebody signs in whose own roles allow `rights`.
+    #[must_use]
+    pub fn public(self, name: &str, rights: Vec<String>) -> Self {
+        Self { person: Some(SimPerson { name: name.to_owned(), rights }), ..self }
     }
 
     /// Takes one role away.

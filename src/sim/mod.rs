@@ -9,6 +9,7 @@
 //! |---|---|
 //! | `/{tenant}/oauth2/v2.0/token`, `/{tenant}/oauth2/token` | tokens for the client-credentials grant |
 //! | `/{tenant}/v2.0/.well-known/openid-configuration`, `/{tenant}/discovery/v2.0/keys` | how to check them |
+//! | `/{tenant}/oauth2/v2.0/devicecode`, `/{tenant}/devicelogin`, `/{tenant}/oauth2/v2.0/authorize` | where people sign in |
 //! | `/{tenant}/adminconsent` | the page on which administrators consent |
 //! | `/common/discovery/instance` | which names the authority has |
 //! | `/graph/v1.0/…` | hunting, incidents, alerts, users and their risk, identities, mails |
@@ -24,6 +25,7 @@ mod cases;
 mod consent;
 mod device;
 mod fault;
+mod form;
 mod front;
 mod gateway;
 mod generated;
@@ -40,6 +42,7 @@ mod mde;
 mod memory;
 mod merge;
 mod odata;
+mod person;
 mod query;
 mod reply;
 mod seed;
@@ -61,6 +64,7 @@ pub use indicators::INDICATORS_MAX;
 pub use log::{EffectEntry, LOG_ENTRIES_MAX, LogEntry, MessageEntry, RequestEntry, Verdict};
 pub use machine_action::{ActionTiming, Completion, Duplicates};
 pub use memory::SimWire;
+pub use person::SimPerson;
 pub use query::{HUNT_BYTES_MAX, HUNT_ROWS_MAX};
 pub use seed::{
     Reach, SimAlert, SimComment, SimData, SimIdentityAccount, SimIncident, SimIndicator, SimMachine,
@@ -394,6 +398,11 @@ impl Sim {
     /// to by now. Tokens that were issued stay as they are.
     pub fn set_apps(&self, apps: Vec<SimApp>) {
         self.service.directory.set_apps(apps);
+    }
+
+    /// Revokes what people who signed in left: their refresh tokens serve no more.
+    pub fn revoke_sign_ins(&self) {
+        self.service.directory.revoke_sign_ins();
     }
 
     /// Stops: takes no more connections, lets requests under way end for two seconds, cuts the rest.

@@ -244,6 +244,11 @@ async fn route(service: &Service, call: &Call) -> Served {
             let (reply, app) = service.directory.token(tenant, Version::First, call);
             Served { reply, app, note: None }
         }
+        ("POST", [tenant, "oauth2", "v2.0", "devicecode"]) => {
+            service.directory.device_code(tenant, call).into()
+        }
+        ("GET", [_, "devicelogin"]) => service.directory.device_login(call).into(),
+        ("GET", [tenant, "oauth2", "v2.0", "authorize"]) => service.directory.authorize(tenant, call).into(),
         ("GET", [tenant, "adminconsent"] | [tenant, "v2.0", "adminconsent"]) => {
             service.directory.admin_consent(tenant, call).into()
         }

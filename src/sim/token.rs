@@ -3,7 +3,7 @@
 //!
 //! The key pair is made once for each process and never leaves it.
 
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -20,6 +20,8 @@ use serde_json::json;
 use super::app::{Api, SimApp};
 use super::assertion::Judge;
 use super::call::{Call, Caller, Refusal, shown};
+use super::form::Form;
+use super::person::{People, SignedIn};
 use super::reply::Reply;
 use super::{SimError, SimIdentity};
 
@@ -44,6 +46,10 @@ struct Claims {
     idtyp: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scp: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    upn: Option<String>,
     iat: i64,
     nbf: i64,
     exp: i64,
@@ -100,6 +106,7 @@ pub(super) struct Directory {
     pub(super) apps: RwLock<Vec<SimApp>>,
     token_life: SignedDuration,
     signer: Arc<Signer>,
+    pub(super) people: Mutex<People>,
 }
 
 impl std::fmt::Debug for Directory {
@@ -114,7 +121,13 @@ impl Directory {
         apps: Vec<SimApp>,
         token_life: SignedDuration,
     ) -> Result<Self, SimError> {
-        Ok(Self { identity, apps: RwLock::new(apps), token_life, signer: Signer::shared()? })
+        Ok(Self {
+            identity,
+            apps: RwLock::new(apps),
+            token_life,
+            signer: Signer::shared()?,
+            people: Mutex::default(),
+        })
     }
 
     /// Makes these the applications registered.
@@ -144,14 +157,40 @@ impl Directory {
         if !self.is_tenant(tenant) {
             return Err(Aadsts::no_tenant(tenant));
         }
+        if let Some(person) = self.signed_in(form, call)? {
+            return self.issue_to(&person, call);
+        }
         let (app, proof) = self.authenticate(form, call)?;
         let (api, audience) = scope(form)?;
         if let Some(refused) = app.consent.refusal(&app, audience) {
             return Err(refused);
         }
-        let seconds = self.token_life.as_secs();
-        let issued = call.now.as_second();
+        let roles = api.roles_of(&app.roles).into_iter().map(str::to_owned).collect();
+        let claims = Claims { roles, ..self.claims((&app, audience), proof, call) };
+        self.issued(&claims, None)
+    }
+
+    /// A token for a person, and one to go on with.
+    fn issue_to(&self, signed_in: &SignedIn, call: &Call) -> Result<Reply, Aadsts> {
+        let app = &signed_in.app;
+        let (api, audience) = scope(&Form { scope: Some(signed_in.scope.clone()), ..Form::default() })?;
+        if let Some(refused) = app.consent.refusal(app, audience) {
+            return Err(refused);
+        }
         let claims = Claims {
+            idtyp: "user".to_owned(),
+            scp: Some(api.scopes_of(&app.roles)),
+            upn: Some(signed_in.person.name.clone()),
+            ..self.claims((app, audience), "0", call)
+        };
+        let refresh = signed_in.offline.then(|| self.leave(app, call.now));
+        self.issued(&claims, refresh)
+    }
+
+    /// What every token says.
+    fn claims(&self, (app, audience): (&SimApp, &str), proof: &str, call: &Call) -> Claims {
+        let issued = call.now.as_second();
+        Claims {
             aud: audience.to_owned(),
             iss: format!("https://sts.windows.net/{}/", self.identity.tenant_id),
             tid: self.identity.tenant_id.to_string(),
@@ -159,29 +198,46 @@ impl Directory {
             app_displayname: app.display_name.clone(),
             appidacr: proof.to_owned(),
             idtyp: "app".to_owned(),
-            roles: api.roles_of(&app.roles).into_iter().map(str::to_owned).collect(),
+            roles: Vec::new(),
+            scp: None,
+            upn: None,
             iat: issued,
             nbf: issued,
-            exp: issued.saturating_add(seconds),
+            exp: issued.saturating_add(self.token_life.as_secs()),
             uti: call.request_id().simple().to_string(),
             ver: "1.0".to_owned(),
-        };
+        }
+    }
+
+    /// Signs a token and hands it out.
+    fn issued(&self, claims: &Claims, refresh: Option<String>) -> Result<Reply, Aadsts> {
+        let seconds = self.token_life.as_secs();
         let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::RS256) };
-        let token = jsonwebtoken::encode(&header, &claims, &self.signer.sign).map_err(|error| {
+        let token = jsonwebtoken::encode(&header, claims, &self.signer.sign).map_err(|error| {
             tracing::error!(%error, "a token could not be signed");
             Aadsts::new(
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90033),
                 "A transient error has occurred. Please try again.".to_owned(),
             )
         })?;
-        let body = json!({
+        let mut body = json!({
             "token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token,
         });
+        if let Some((object, token)) = body.as_object_mut().zip(refresh) {
+            object.insert("refresh_token".to_owned(), token.into());
+        }
         Ok(Reply::json(StatusCode::OK, &body).with(CACHE_CONTROL, "no-store"))
     }
 
     pub(super) fn tenant_id(&self) -> &str {
         self.identity.tenant_id.as_str()
+    }
+
+    /// An application that the tenant knows.
+    pub(super) fn app(&self, client: &str) -> Result<SimApp, Aadsts> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        let app = apps.iter().find(|app| app.client_id.eq_ignore_ascii_case(client)).cloned();
+        app.ok_or_else(|| self.no_app(client))
     }
 
     /// The tenant knows no such application.
@@ -206,10 +262,7 @@ impl Directory {
             None => return Err(Aadsts::lacks("grant_type")),
         }
         let Some(client) = &form.client_id else { return Err(Aadsts::lacks("client_id")) };
-        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
-        let app = apps.iter().find(|app| app.client_id.eq_ignore_ascii_case(client)).cloned();
-        drop(apps);
-        let app = app.ok_or_else(|| self.no_app(client))?;
+        let app = self.app(client)?;
         if let Some(assertion) = &form.client_assertion {
             if form.client_assertion_type.as_deref() != Some(ASSERTION_TYPE) {
                 return Err(Aadsts::lacks("client_assertion_type"));
@@ -260,6 +313,7 @@ impl Directory {
         let (base, id) = (&call.base, &self.identity.tenant_id);
         let body = json!({
             "token_endpoint": format!("{base}/{id}/oauth2/v2.0/token"),
+            "device_authorization_endpoint": format!("{base}/{id}/oauth2/v2.0/devicecode"),
             "authorization_endpoint": format!("{base}/{id}/oauth2/v2.0/authorize"),
             "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic", "private_key_jwt"],
             "jwks_uri": format!("{base}/{id}/discovery/v2.0/keys"),
@@ -300,62 +354,21 @@ impl Directory {
         if !alive(&claims, call.now) {
             return Err(wrong("Access token has expired or is not yet valid."));
         }
-        Ok(Caller { app: claims.appid, name: claims.app_displayname, roles: claims.roles })
+        let roles = match &claims.scp {
+            // A person may what both the app and they themselves may.
+            Some(scopes) => {
+                let person = self.app(&claims.appid).ok().and_then(|app| app.person);
+                person.map(|person| api.rights_of(&person.rights, scopes)).unwrap_or_default()
+            }
+            None => claims.roles,
+        };
+        Ok(Caller { app: claims.appid, name: claims.app_displayname, roles })
     }
 }
 
 /// Whether a token may be used now. Its end is exact; its beginning allows for clocks that differ.
 fn alive(claims: &Claims, now: Timestamp) -> bool {
     now.as_second() < claims.exp && claims.nbf <= now.as_second().saturating_add(SKEW.as_secs())
-}
-
-/// The fields of a token request.
-#[derive(Debug, Default)]
-struct Form {
-    grant_type: Option<String>,
-    client_id: Option<String>,
-    client_secret: Option<String>,
-    client_assertion: Option<String>,
-    client_assertion_type: Option<String>,
-    scope: Option<String>,
-    resource: Option<String>,
-}
-
-impl Form {
-    /// Reads the form, and the client from a `Basic` header if the form has none.
-    fn read(call: &Call) -> Self {
-        let mut form = Self::default();
-        for (key, value) in url::form_urlencoded::parse(&call.body) {
-            let slot = match key.as_ref() {
-                "grant_type" => &mut form.grant_type,
-                "client_id" => &mut form.client_id,
-                "client_secret" => &mut form.client_secret,
-                "client_assertion" => &mut form.client_assertion,
-                "client_assertion_type" => &mut form.client_assertion_type,
-                "scope" => &mut form.scope,
-                "resource" => &mut form.resource,
-                _ => continue,
-            };
-            *slot = Some(value.into_owned());
-        }
-        if let Some((id, secret)) = call.header("authorization").and_then(basic) {
-            form.client_id.get_or_insert(id);
-            form.client_secret.get_or_insert(secret);
-        }
-        form
-    }
-}
-
-/// Reads `Basic` credentials; both parts are form-encoded (RFC 6749, 2.3.1).
-fn basic(header: &str) -> Option<(String, String)> {
-    let encoded = header.strip_prefix("Basic ")?;
-    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let (id, secret) = text.split_once(':')?;
-    let decode = |part: &str| {
-        let pair = format!("x={part}");
-        url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned())
-    };
-    Some((decode(id)?, decode(secret)?))
 }
 
 /// The API a token is asked for.
@@ -406,7 +419,7 @@ impl Aadsts {
         Self::new((StatusCode::BAD_REQUEST, "invalid_request", 90002), text)
     }
 
-    fn lacks(name: &str) -> Self {
+    pub(super) fn lacks(name: &str) -> Self {
         let text = format!("The request body must contain the following parameter: '{name}'.");
         Self::new((StatusCode::BAD_REQUEST, "invalid_request", 900_144), text)
     }

@@ -173,12 +173,14 @@ impl TokenFacts {
     }
 
     /// Whether the token allows something; `None` if nobody can say, because it cannot be read, or is a
-    /// person's, whose own rights count as well, or because the app holds a role of the directory, which can
+    /// person's, whose own rights count as well as the app's permission, or because the app holds a role of the directory, which can
     /// allow it at Microsoft Graph.
     #[must_use]
     pub fn allows(&self, permission: Permission) -> Option<bool> {
-        if self.audience.is_none() || !self.scopes.is_empty() {
-            return None;
+        self.audience.as_ref()?;
+        if !self.scopes.is_empty() {
+            let consented = permission.scopes().any(|scope| self.scopes.iter().any(|own| own == scope));
+            return (!consented).then_some(false);
         }
         let allowed = permission.allowed_by(&self.roles).is_some();
         let may_be = permission.audience == Audience::Graph && !self.directory_roles.is_empty();

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::TenantError;
 use super::certificate::{AppCertificate, CertificateError};
+use super::{Session, SessionError, TenantError};
 use crate::model::{Secret, SecretUnread, SharedSource};
 
 /// How the app proves itself to the authority.
@@ -27,6 +27,13 @@ pub enum Credential {
         client_id: String,
         /// Where both are found.
         certificate: Arc<AppCertificate>,
+    },
+    /// As a person, who signed in before.
+    User {
+        /// The app's id.
+        client_id: String,
+        /// What is kept of their sign-in.
+        session: Arc<Session>,
     },
 }
 
@@ -55,6 +62,9 @@ pub enum CredentialError {
     /// The certificate is not usable.
     #[error("the certificate cannot be used")]
     Certificate(#[from] CertificateError),
+    /// A person's sign-in is not usable.
+    #[error("the person's sign-in cannot be used; `huntbook login` with the tenant's name signs in")]
+    Session(#[from] SessionError),
 }
 
 impl CredentialError {
@@ -63,7 +73,7 @@ impl CredentialError {
     pub const fn passes(&self) -> bool {
         match self {
             Self::Unread { source, .. } => matches!(source, SecretUnread::Unreached(_)),
-            Self::Certificate(_) => false,
+            Self::Certificate(_) | Self::Session(_) => false,
         }
     }
 
@@ -77,7 +87,9 @@ impl Credential {
     /// The app's id.
     pub(super) fn client_id(&self) -> &str {
         match self {
-            Self::ClientSecret { client_id, .. } | Self::ClientCertificate { client_id, .. } => client_id,
+            Self::ClientSecret { client_id, .. }
+            | Self::ClientCertificate { client_id, .. }
+            | Self::User { client_id, .. } => client_id,
         }
     }
 
@@ -94,6 +106,10 @@ impl Credential {
             }
             Self::ClientCertificate { certificate, .. } => {
                 Ok(Look { oddity: None, ends: Some(certificate.read(now).await?.ends) })
+            }
+            Self::User { session, .. } => {
+                session.look().await?;
+                Ok(Look::default())
             }
         }
     }

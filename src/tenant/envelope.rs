@@ -45,6 +45,7 @@ impl Asked {
             operation: self.operation,
             status: refusal.status,
             roles: if refusal.status == 403 { self.roles } else { &[] },
+            of_person: false,
             fault,
             retry: retry(fault, &error, refusal),
             applied: if fault.is_some() { Applied::No } else { error.applied() },

@@ -255,6 +255,8 @@ pub struct Refused {
     pub detail: Detail,
     /// The roles of which one is needed, if that is why (403).
     pub roles: &'static [&'static str],
+    /// Whether the token is a person's and carries the permission: then it is their own right that is missing.
+    pub of_person: bool,
     /// Why a hunting query was not run, if it was one.
     pub fault: Option<HuntFault>,
     /// Whether it may pass.
@@ -269,7 +271,12 @@ impl fmt::Display for Refused {
         if let Some(fault) = self.fault {
             write!(f, ": {fault}")?;
         }
-        if self.status == 403 && !self.roles.is_empty() {
+        if self.status == 403 && self.of_person {
+            f.write_str(
+                ": the app may, and the person who signed in may not: they need a role of the directory, or of Defender's \
+                 own access control",
+            )?;
+        } else if self.status == 403 && !self.roles.is_empty() {
             write!(f, ": the app lacks the permission `{}`", self.roles.join("` or `"))?;
         }
         match (self.detail.code.as_str(), self.detail.message.as_str()) {

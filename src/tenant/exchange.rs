@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::certificate::{AppCertificate, Read, Scheme};
 use super::claims::clock_ahead;
 use super::credential::{CredentialError, fetch};
-use super::{Credential, TenantError, signin};
+use super::{Credential, Session, TenantError, signin};
 use crate::clock::SharedClock;
 use crate::http::{Address, Answer, Http, Limits, Repeat, Request};
 use crate::model::{Secret, TenantId};
@@ -38,6 +38,8 @@ pub(super) struct Issued {
     pub(super) expires_at: Timestamp,
     /// How far our clock is ahead of the authority's.
     pub(super) clock_ahead: Option<SignedDuration>,
+    /// What to go on with, for a person.
+    refresh: Option<Secret>,
 }
 
 /// Success of the token endpoint. Unknown members are normal.
@@ -46,6 +48,7 @@ struct Body {
     access_token: Secret,
     #[serde(deserialize_with = "seconds")]
     expires_in: i64,
+    refresh_token: Option<Secret>,
 }
 
 /// Seconds as a number, or as a text of digits (managed identities).
@@ -101,6 +104,7 @@ impl SignIn {
             Credential::ClientCertificate { client_id, certificate } => {
                 self.with_certificate(purpose, client_id, certificate).await
             }
+            Credential::User { client_id, session } => self.as_person(purpose, client_id, session).await,
         }
     }
 
@@ -164,6 +168,31 @@ impl SignIn {
         self.as_app(purpose, &proof, assertion).await
     }
 
+    /// Goes on with a person's sign-in. What it is replaced by is on the disk before anything is done with the token,
+    /// and before anybody else has their turn.
+    async fn as_person(
+        &self,
+        purpose: Purpose,
+        client_id: &str,
+        session: &Session,
+    ) -> Result<Issued, TenantError> {
+        let of_tenant = |error: CredentialError| error.of(&self.tenant);
+        let turn = session.take_turn().await.map_err(of_tenant)?;
+        let token = turn.read().await.map_err(of_tenant)?;
+        let scope = [purpose.scope, " offline_access"].concat();
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", client_id),
+            ("refresh_token", token.expose()),
+            ("scope", &scope),
+        ];
+        let issued = self.exchange(purpose, &form, &token).await?;
+        if let Some(newer) = &issued.refresh {
+            turn.write(newer).await.map_err(of_tenant)?;
+        }
+        Ok(issued)
+    }
+
     /// Asks for a token of the app itself.
     async fn as_app(
         &self,
@@ -206,6 +235,7 @@ impl SignIn {
             asked_at,
             expires_at: asked_at.checked_add(life).unwrap_or(Timestamp::MAX),
             clock_ahead: clock_ahead(answer.header("date"), self.clock.now()),
+            refresh: body.refresh_token,
         })
     }
 }

@@ -22,10 +22,12 @@ mod error;
 mod exchange;
 mod indicator;
 mod kind;
+mod login;
 mod machine;
 mod operation;
 pub mod permission;
 mod query;
+mod session;
 mod signin;
 mod token;
 mod user;
@@ -45,6 +47,7 @@ pub use credential::{Credential, CredentialError, Look};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use indicator::{IndicatorError, IndicatorValue};
 pub use kind::{ActionKind, Impact};
+pub use login::{Begun, DeviceCode, Login};
 pub use machine::{ActionStatus, CommandInfo, FileInfo, Machine, MachineAction};
 pub use operation::{
     AlertPatch, DeviceValue, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
@@ -54,6 +57,7 @@ pub use permission::Permission;
 pub use query::{
     HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, OnRow, Quarantined,
 };
+pub use session::{Session, SessionError};
 pub use signin::{Consent, consent, remedy};
 pub use token::Audience;
 pub use user::User;

@@ -24,6 +24,16 @@ impl Permission {
         }
     }
 
+    /// The delegated permissions of which any one is the app's part in letting a person do it. Those of the
+    /// Defender APIs are called like the roles without `.All`.
+    pub fn scopes(self) -> impl Iterator<Item = &'static str> {
+        let of_graph = matches!(self.audience, Audience::Graph);
+        let delegated = move |role: &&'static str| {
+            if of_graph { *role } else { role.strip_suffix(".All").unwrap_or(role) }
+        };
+        self.roles.iter().chain(self.wider).map(delegated)
+    }
+
     /// The role among those granted that allows it.
     #[must_use]
     pub fn allowed_by(self, granted: &[String]) -> Option<&str> {

@@ -99,6 +99,13 @@ pub const fn remedy(aadsts: u32) -> Option<&'static str> {
         70_011 | 28_002 | 28_003 | 700_022 | 700_023 | 901_002 => "the scope is not one of this cloud",
         50_194 | 9_001_023 | 90_130 | 90_124 => "use the tenant's own id",
         53_000 | 53_001 | 53_003 | 530_032 | 530_035 => "a Conditional Access policy blocks the app",
+        50_173 | 700_082 | 70_008 | 70_043 | 54_005 => {
+            "the person's sign-in has ended or was revoked; sign in again: `huntbook login` and the tenant's name"
+        }
+        70_019 | 70_020 => "the code has ended; sign in again",
+        50_076 | 50_079 | 50_158 => "the person has to prove more, such as a second factor; sign in again",
+        50_105 => "the person is not assigned to the app",
+        50_034 | 50_020 | 50_126 => "the person is not known in the tenant, or the password is wrong",
         50_196 => "the authority sees too many identical requests",
         90_055 | 90_006 | 90_024 | 90_033 | 50_000 | 90_012 | 90_090 => "the authority is busy",
         _ => return None,

@@ -243,7 +243,7 @@ impl Tokens {
     /// One exchange with the authority.
     async fn request(&self, audience: Audience) -> Result<Arc<Token>, TenantError> {
         let purpose = Purpose { api: audience.as_str(), scope: self.cloud.scope(audience) };
-        let Issued { token, asked_at, expires_at, clock_ahead } = self.sign_in.token(purpose).await?;
+        let Issued { token, asked_at, expires_at, clock_ahead, .. } = self.sign_in.token(purpose).await?;
         let life = asked_at.duration_until(expires_at);
         let ahead = AHEAD_MIN.max(life / 10).min(life / 2);
         let refresh_at = expires_at.checked_sub(ahead).unwrap_or(asked_at);

@@ -105,6 +105,13 @@ pub(crate) enum Lot {
     Unprivileged,
 }
 
+/// Whether what is scripted goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Script {
+    On,
+    Off,
+}
+
 impl Lot {
     pub(crate) const ALL: [Self; 8] = [
         Self::Well,
@@ -265,7 +272,7 @@ impl Fleet {
     }
 
     /// Scripts what each tenant has to go through, or ends it.
-    pub(crate) fn trouble(&mut self, on: bool) {
+    pub(crate) fn trouble(&mut self, script: Script) {
         let usable: Vec<usize> =
             (0..TENANTS).filter(|place| self.tokens[*place]["access_token"].is_string()).collect();
         for (place, lot) in self.lots.iter().enumerate() {
@@ -301,7 +308,7 @@ impl Fleet {
                 }
                 Lot::Well | Lot::Barred | Lot::Unprivileged => Vec::new(),
             };
-            self.sims[place].set_faults(if on { faults } else { Vec::new() }).unwrap();
+            self.sims[place].set_faults(if script == Script::On { faults } else { Vec::new() }).unwrap();
         }
     }
 

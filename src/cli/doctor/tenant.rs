@@ -51,6 +51,8 @@ pub(super) struct Examined {
     granted: Granted,
     /// Whether anybody was asked.
     asked: bool,
+    /// Whether a person signs in to it.
+    person: bool,
 }
 
 /// Whether something is allowed.
@@ -94,6 +96,7 @@ impl Examined {
             playbooks: playbooks.collect(),
             granted: Granted::new(),
             asked: false,
+            person: matches!(tenant.auth, settings::AuthSettings::User(_)),
         }
     }
 
@@ -225,6 +228,12 @@ impl Examined {
             return Some(format!(
                 "the token for {api} is one of another tenant (`{tenant}`); check `tenantId`"
             ));
+        }
+        if self.person {
+            let nothing = facts.scopes.is_empty();
+            return nothing.then(|| {
+                format!("the token for {api} allows nothing: no delegated permission has been consented to")
+            });
         }
         if !facts.scopes.is_empty() {
             return Some(format!(

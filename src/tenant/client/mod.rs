@@ -223,7 +223,7 @@ impl Client {
         };
         let request = self.signed_again((call, &queue), &token, error).await?;
         let sent = self.http.send_through(&queue, &request, call.repeat, &call.limits).await;
-        sent.map_err(|error| failed(call, &queue, error))
+        sent.map_err(|error| of_person(&token, failed(call, &queue, error)))
     }
 
     /// Sends a call that only looks, and gives its answer piece by piece.
@@ -237,7 +237,7 @@ impl Client {
         };
         let request = self.signed_again((call, &queue), &token, error).await?;
         let sent = self.http.stream_through(&queue, &request, &call.limits).await;
-        sent.map_err(|error| failed(call, &queue, error))
+        sent.map_err(|error| of_person(&token, failed(call, &queue, error)))
     }
 
     async fn token(&self, call: &Call<'_>) -> Result<Arc<Token>, TenantError> {
@@ -265,7 +265,7 @@ impl Client {
     ) -> Result<Request, TenantError> {
         let status = error.refusal().map(|refusal| refusal.status);
         if call.gate.is_some() && error.applied() != Applied::No {
-            return Err(failed(call, queue, error));
+            return Err(of_person(rejected, failed(call, queue, error)));
         }
         let holds = |role: &&str| rejected.facts.roles.iter().any(|held| held == role);
         let token = match status {
@@ -273,10 +273,10 @@ impl Client {
             Some(403) if !call.asked.roles.iter().any(holds) => {
                 match self.tokens.newer(call.audience, GRANT_WITHIN).await {
                     Ok(token) if !Arc::ptr_eq(&token, rejected) => token,
-                    _ => return Err(failed(call, queue, error)),
+                    _ => return Err(of_person(rejected, failed(call, queue, error))),
                 }
             }
-            _ => return Err(failed(call, queue, error)),
+            _ => return Err(of_person(rejected, failed(call, queue, error))),
         };
         tracing::debug!(
             tenant = self.name,
@@ -304,6 +304,18 @@ impl Client {
     fn address(&self, operation: &Operation, route: &str, ids: &[&str]) -> Result<Address, TenantError> {
         self.at(operation.kind().audience(), asked(operation), route, ids)
     }
+}
+
+/// Says of a refusal for want of permission when it is the person's own that is missing: the token carries the app's.
+fn of_person(token: &Token, mut error: TenantError) -> TenantError {
+    if let TenantError::Refused(refused) = &mut error {
+        let carries = |role: &&str| {
+            let name = role.strip_suffix(".All").unwrap_or(role);
+            token.facts.scopes.iter().any(|scope| scope == *role || scope == name)
+        };
+        refused.of_person = refused.roles.iter().any(carries);
+    }
+    error
 }
 
 /// Adds the token and an id for support cases, fresh for each sending.
