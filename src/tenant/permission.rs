@@ -71,7 +71,7 @@ pub const INCIDENTS: Permission =
     of(Audience::Graph, &["SecurityIncident.Read.All", "SecurityIncident.ReadWrite.All"]);
 
 /// Reading alerts.
-pub(super) const ALERTS: Permission =
+pub const ALERTS: Permission =
     of(Audience::Graph, &["SecurityAlert.Read.All", "SecurityAlert.ReadWrite.All"]);
 
 /// Looking at devices, and at what becomes of their response actions.

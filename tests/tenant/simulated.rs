@@ -107,7 +107,7 @@ pub(crate) fn isolate() -> Operation {
 
 /// One of each, with what the log must say of it.
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn operations() -> Vec<(Operation, String)> {
+pub(crate) fn operations() -> Vec<(Operation, String)> {
     let device = || DEVICE.parse().unwrap();
     let user = || USER.parse().unwrap();
     let incident = || "4101".parse().unwrap();
@@ -225,7 +225,7 @@ fn operations() -> Vec<(Operation, String)> {
     ]
 }
 
-fn live_response() -> Operation {
+pub(crate) fn live_response() -> Operation {
     let commands = vec![
         LiveCommand::PutFile { name: "tool.exe".to_owned() },
         LiveCommand::RunScript { name: "collect.ps1".to_owned(), args: None },

@@ -100,7 +100,7 @@ static EXCEPTIONS: &[(&[&str], &str, Quota)] = &[
         Quota { windows: &[window(10, MINUTE)], source: "Defender for Endpoint: run live response" },
     ),
     (
-        &["startInvestigation"],
+        &["initiateInvestigation"],
         "investigations",
         Quota {
             windows: &[window(50, HOUR)],
@@ -134,7 +134,7 @@ static EXCEPTIONS: &[(&[&str], &str, Quota)] = &[
         },
     ),
     (
-        &["packageUri"],
+        &["package"],
         "package addresses",
         Quota {
             windows: &[window(2, MINUTE), window(120, HOUR)],
