@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests")]
 
+#[path = "playbook_tests/alerts.rs"]
+mod alerts;
 #[path = "playbook_tests/approvals.rs"]
 mod approvals;
 #[path = "playbook_tests/devices.rs"]

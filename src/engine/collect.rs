@@ -13,10 +13,11 @@ use super::{Engine, RunError};
 use crate::expr::{Condition, Env};
 use crate::fault::crash_point;
 use crate::hunt::{self, Around, Identity, Keep, Kept, Matches};
-use crate::incident::{self, Filter};
-use crate::model::{Incident, Projection, Row};
+use crate::incident::{self, AlertFilter, Filter};
+use crate::model::{Projection, Row};
 use crate::plan::{HuntInput, Input, Plan};
 use crate::store::NewItem;
+use crate::tenant::Quarantined;
 use crate::text::counted;
 
 /// What the input brought in.
@@ -29,6 +30,13 @@ pub(super) enum Gathered {
         /// Why.
         reason: String,
     },
+}
+
+/// What a list of incidents or alerts was like.
+struct Listed {
+    quarantined: Vec<Quarantined>,
+    truncated: bool,
+    what: &'static str,
 }
 
 /// An item that matches and is new.
@@ -49,6 +57,7 @@ impl Engine {
             match &context.plan().input {
                 Input::Hunt(input) => self.hunt(context, input, counts).await,
                 Input::Incidents(filter) => self.incidents(context, filter, counts).await,
+                Input::Alerts(filter) => self.alerts(context, filter, counts).await,
             }
         };
         let fresh = match self.in_time(context, input).await.ok_or(RunError::TooLong)?? {
@@ -170,45 +179,71 @@ impl Engine {
         filter: &Filter,
         counts: &mut Counts,
     ) -> Result<Result<Vec<Fresh>, String>, RunError> {
-        let plan = context.plan();
         let page = incident::collect(&*context.tenant, filter, context.started)
             .await
             .map_err(RunError::Incidents)?;
-        counts.hunted = count(page.incidents.iter());
-        counts.quarantined = count(page.quarantined.iter());
-        for sample in &page.quarantined {
-            tracing::warn!(run = %context.run, ?sample, "an incident could not be read");
+        let listed = Listed { quarantined: page.quarantined, truncated: page.truncated, what: "incident" };
+        let cases = page.incidents.iter().map(|incident| (incident.id.to_string(), json!(incident)));
+        self.cases(context, cases.collect(), listed, counts).await
+    }
+
+    async fn alerts(
+        &self,
+        context: &Context<'_>,
+        filter: &AlertFilter,
+        counts: &mut Counts,
+    ) -> Result<Result<Vec<Fresh>, String>, RunError> {
+        let page = incident::collect_alerts(&*context.tenant, filter, context.started)
+            .await
+            .map_err(RunError::Alerts)?;
+        let listed = Listed { quarantined: page.quarantined, truncated: page.truncated, what: "alert" };
+        let cases = page.alerts.iter().map(|alert| (alert.id.to_string(), json!(alert)));
+        self.cases(context, cases.collect(), listed, counts).await
+    }
+
+    /// Keeps of incidents or alerts those that are new and match.
+    async fn cases(
+        &self,
+        context: &Context<'_>,
+        cases: Vec<(String, Value)>,
+        listed: Listed,
+        counts: &mut Counts,
+    ) -> Result<Result<Vec<Fresh>, String>, RunError> {
+        let plan = context.plan();
+        counts.hunted = count(cases.iter());
+        counts.quarantined = count(listed.quarantined.iter());
+        for sample in &listed.quarantined {
+            tracing::warn!(run = %context.run, ?sample, what = listed.what, "one could not be read");
         }
-        counts.truncated = page.truncated;
+        counts.truncated = listed.truncated;
         if counts.truncated {
-            tracing::warn!(run = %context.run, incidents = counts.hunted, "there are more incidents than one run takes: narrow `filter`");
+            tracing::warn!(run = %context.run, count = counts.hunted, what = listed.what, "there are more than one run takes: narrow `filter`");
         }
-        let identities: Vec<(Identity, Incident)> = page
-            .incidents
-            .into_iter()
-            .map(|incident| (context.remembered(incident_identity(&incident)), incident))
-            .collect();
-        let seen = self.seen(context, identities.iter().map(|(identity, _)| *identity).collect()).await?;
-        let new: Vec<(Identity, Incident)> =
-            identities.into_iter().filter(|(identity, _)| !seen.contains(identity)).collect();
-        counts.duplicates = counts.hunted.saturating_sub(count(new.iter()));
+        let identities: Vec<(Identity, String, Value)> =
+            cases.into_iter().map(|(id, data)| (context.remembered(case_identity(&id)), id, data)).collect();
+        let seen = self.seen(context, identities.iter().map(|(identity, ..)| *identity).collect()).await?;
+        let (mut keys, mut values) = (Vec::new(), Vec::new());
+        for (identity, id, data) in identities.into_iter().filter(|(identity, ..)| !seen.contains(identity)) {
+            keys.push((identity, id));
+            values.push(data);
+        }
+        counts.duplicates = counts.hunted.saturating_sub(count(values.iter()));
         let env = Env { now: context.started, run: &context.run_json, outcome: None };
-        let values: Vec<Value> = new.iter().map(|(_, incident)| json!(incident)).collect();
         if let Some(when) = &plan.when
             && !holds(when, context, |bound| bound.test_values(&values, &env))?
         {
-            return Ok(Err(format!("`when` does not hold: {} new incidents", values.len())));
+            return Ok(Err(format!("`when` does not hold: {} new {}s", values.len(), listed.what)));
         }
         let mut bound = plan
             .condition
             .as_ref()
             .map(|condition| condition.bind(&Projection::default(), &context.order.lists));
         let mut fresh = Vec::new();
-        for ((identity, incident), data) in new.into_iter().zip(values) {
+        for ((identity, key), data) in keys.into_iter().zip(values) {
             let matches = bound.as_mut().map_or(Ok(true), |bound| bound.test_value(&data, &env));
-            let item = || format!("incident {}", incident.id);
+            let item = || format!("{} {key}", listed.what);
             if matches.map_err(|source| RunError::Item { item: item(), source })? {
-                fresh.push(Fresh { identity: Some(identity), key: incident.id.to_string(), data });
+                fresh.push(Fresh { identity: Some(identity), key, data });
             }
         }
         Ok(Ok(fresh))
@@ -229,9 +264,9 @@ fn count<T>(items: impl Iterator<Item = T>) -> u64 {
     u64::try_from(items.count()).unwrap_or(u64::MAX)
 }
 
-/// An incident is the same incident as long as its id is.
-fn incident_identity(incident: &Incident) -> Identity {
-    let digest = crate::store::ContentHash::of(incident.id.as_str().as_bytes()).0;
+/// An incident or alert is the same as long as its id is.
+fn case_identity(id: &str) -> Identity {
+    let digest = crate::store::ContentHash::of(id.as_bytes()).0;
     digest.first_chunk().copied().unwrap_or_default()
 }
 
@@ -255,7 +290,7 @@ const NAMES: [&str; 12] = [
 fn row_key(plan: &Plan, row: &Row) -> String {
     let identity = match &plan.input {
         Input::Hunt(input) => input.hunt.identity.as_slice(),
-        Input::Incidents(_) => &[],
+        Input::Incidents(_) | Input::Alerts(_) => &[],
     };
     let names =
         NAMES.iter().copied().chain(identity.iter().map(String::as_str)).chain(row.projection.names());

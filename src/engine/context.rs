@@ -98,11 +98,12 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The name of an item in texts and conditions: `row` or `incident`.
+    /// The name of an item in texts and conditions: `row`, `incident` or `alert`.
     pub(super) fn subject(&self) -> &'static str {
         match self.plan().input {
             Input::Hunt(_) => "row",
             Input::Incidents(_) => "incident",
+            Input::Alerts(_) => "alert",
         }
     }
 

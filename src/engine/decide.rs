@@ -471,7 +471,7 @@ fn wanted(context: &Context<'_>, condition: Option<&mut Bound>, item: &Work) -> 
             let cells: Vec<CellRef<'_>> = row.cells.iter().map(crate::model::Cell::as_ref).collect();
             bound.test_row(&RowView { projection: &row.projection, cells: &cells }, &env)
         }
-        Input::Incidents(_) => bound.test_value(&item.data, &env),
+        Input::Incidents(_) | Input::Alerts(_) => bound.test_value(&item.data, &env),
     };
     tested.map_err(|error| format!("its `if` failed: {}", Chain(&error)))
 }

@@ -141,6 +141,8 @@ enum RunError {
     Hunt(#[from] HuntError),
     #[error("the incidents could not be fetched")]
     Incidents(#[source] TenantError),
+    #[error("the alerts could not be fetched")]
+    Alerts(#[source] TenantError),
     #[error("`{what}` failed")]
     Condition {
         what: &'static str,

@@ -192,7 +192,7 @@ impl Lowering<'_> {
     pub(super) fn column_shape(&self, name: &str) -> Shape {
         match &self.names.subject {
             Subject::Rows { columns: Some(columns) } => columns.kind(name).map_or(Shape::Any, Shape::Kind),
-            Subject::Rows { columns: None } | Subject::Incidents => Shape::Any,
+            Subject::Rows { columns: None } | Subject::Incidents | Subject::Alerts => Shape::Any,
         }
     }
 }

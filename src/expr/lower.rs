@@ -14,7 +14,7 @@ use super::function::Function;
 use super::names::{Names, Place, Subject};
 use super::node::{Absent, Constant, Link, Node, call};
 use super::place::Places;
-use super::shape::{INCIDENT, INCIDENTS, OUTCOME, Shape};
+use super::shape::{ALERT, ALERTS, INCIDENT, INCIDENTS, OUTCOME, Shape};
 use super::value::{Compare, Kind, Reckon};
 use super::{Reads, RowsUse};
 use crate::diag::{Code, Problem};
@@ -162,6 +162,8 @@ impl<'a> Lowering<'a> {
             (Place::Where | Place::Action, Subject::Incidents) => {
                 ("incident", Node::Subject, Shape::of(&INCIDENT))
             }
+            (Place::When, Subject::Alerts) => ("alerts", Node::Subject, Shape::of(&ALERTS)),
+            (Place::Where | Place::Action, Subject::Alerts) => ("alert", Node::Subject, Shape::of(&ALERT)),
             (Place::Notify, _) => ("outcome", Node::Outcome, Shape::of(&OUTCOME)),
         });
         globals
@@ -182,7 +184,7 @@ impl<'a> Lowering<'a> {
             .map(|(global, ..)| *global)
             .chain(self.locals.iter().map(|(local, _)| local.as_str()));
         let known: Vec<&str> = known.collect();
-        if ["row", "rows", "incident", "incidents", "outcome"].contains(&name)
+        if ["row", "rows", "incident", "incidents", "alert", "alerts", "outcome"].contains(&name)
             && let Some((subject, ..)) = globals.last()
         {
             let message = format!("there is no `{name}` here, but `{subject}`");
@@ -192,7 +194,7 @@ impl<'a> Lowering<'a> {
                 problem.suggest(range.clone(), *subject, "what this expression is about")
             } else {
                 problem.help(
-                    "`when` is about all `rows` or `incidents`, `where` and `if` of an action about one",
+                    "`when` is about all `rows`, `incidents` or `alerts`, `where` and `if` of an action about one",
                 )
             };
             self.problems.push(problem);

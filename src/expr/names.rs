@@ -14,16 +14,18 @@ pub enum Subject {
     },
     /// Incidents.
     Incidents,
+    /// Alerts.
+    Alerts,
 }
 
 /// Where in a playbook an expression stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// `when`: once per run, over all `rows` or `incidents`.
+    /// `when`: once per run, over all `rows`, `incidents` or `alerts`.
     When,
-    /// `where`: once per `row` or `incident`.
+    /// `where`: once per `row`, `incident` or `alert`.
     Where,
-    /// `if` of an action: once per `row` or `incident`.
+    /// `if` of an action: once per `row`, `incident` or `alert`.
     Action,
     /// `if` of a notification: once per run, over the `outcome`.
     Notify,

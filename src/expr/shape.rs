@@ -106,6 +106,13 @@ pub(super) static INCIDENT: LazyLock<Json> = LazyLock::new(|| {
     sample
 });
 
+/// An alert as conditions see it.
+pub(super) static ALERT: LazyLock<Json> =
+    LazyLock::new(|| INCIDENT.pointer("/alerts/0").cloned().unwrap_or_default());
+
+/// All alerts of a run.
+pub(super) static ALERTS: LazyLock<Json> = LazyLock::new(|| json!([ALERT.clone()]));
+
 /// All incidents of a run.
 pub(super) static INCIDENTS: LazyLock<Json> = LazyLock::new(|| json!([INCIDENT.clone()]));
 

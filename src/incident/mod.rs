@@ -1,8 +1,12 @@
-//! Fetches incidents and keeps those a playbook's filter admits.
+//! Fetches incidents, or alerts, and keeps those a playbook's filter admits.
 //!
 //! What the API can filter is pushed to it; the whole filter is evaluated again here, so that the
 //! outcome does not depend on which part went where. `expandAlerts` and `serviceSource` ask the API for
 //! the alerts too.
+
+mod alert;
+
+pub use alert::{AlertFilter, collect_alerts};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -87,16 +91,21 @@ impl Filter {
                 .any(|source| any(&self.service_source, source));
         let tagged = |wanted: &[String]| incident.custom_tags.iter().any(|tag| any(wanted, tag));
         let tags = (self.tags_any.is_empty() || tagged(&self.tags_any)) && !tagged(&self.tags_none);
-        status && severity && fresh && source && tags && self.owner_fits(incident)
+        status
+            && severity
+            && fresh
+            && source
+            && tags
+            && owner_fits(self.assigned_to.as_ref(), incident.assigned_to.as_deref())
     }
+}
 
-    fn owner_fits(&self, incident: &Incident) -> bool {
-        let owner = incident.assigned_to.as_deref().filter(|owner| !owner.is_empty());
-        match (&self.assigned_to, owner) {
-            (None, _) | (Some(Owner::Nobody), None) | (Some(Owner::Anybody), Some(_)) => true,
-            (Some(Owner::Person(wanted)), Some(owner)) => wanted.eq_ignore_ascii_case(owner),
-            (Some(Owner::Nobody), Some(_)) | (Some(Owner::Anybody | Owner::Person(_)), None) => false,
-        }
+/// Whether an owner is one that is wanted.
+fn owner_fits(wanted: Option<&Owner>, owner: Option<&str>) -> bool {
+    match (wanted, owner.filter(|owner| !owner.is_empty())) {
+        (None, _) | (Some(Owner::Nobody), None) | (Some(Owner::Anybody), Some(_)) => true,
+        (Some(Owner::Person(wanted)), Some(owner)) => wanted.eq_ignore_ascii_case(owner),
+        (Some(Owner::Nobody), Some(_)) | (Some(Owner::Anybody | Owner::Person(_)), None) => false,
     }
 }
 

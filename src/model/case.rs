@@ -435,6 +435,32 @@ pub const fn incident_fields() -> &'static [&'static str] {
     ]
 }
 
+/// Names of an alert's fields, as conditions and texts spell them.
+#[must_use]
+pub const fn alert_fields() -> &'static [&'static str] {
+    &[
+        "id",
+        "incidentId",
+        "title",
+        "description",
+        "severity",
+        "status",
+        "classification",
+        "determination",
+        "category",
+        "mitreTechniques",
+        "serviceSource",
+        "detectionSource",
+        "assignedTo",
+        "createdDateTime",
+        "lastUpdateDateTime",
+        "alertWebUrl",
+        "devices",
+        "users",
+        "evidence",
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -473,6 +499,17 @@ mod tests {
         };
         assert_eq!(Classification::ALL.iter().map(|one| taken(*one)).collect::<Vec<_>>(), [15, 4, 10, 5]);
         assert!(!Classification::FalsePositive.takes(Determination::Malware));
+    }
+
+    #[test]
+    fn the_field_names_of_an_alert_are_those_of_the_type() {
+        let alert: Alert = serde_json::from_value(serde_json::json!({
+            "id": "da1", "title": "x", "severity": "high", "status": "new", "mitreTechniques": [], "devices": [],
+            "users": [], "evidence": [],
+        }))
+        .unwrap();
+        let json = serde_json::to_value(alert).unwrap();
+        assert!(json.as_object().unwrap().keys().eq(alert_fields().iter().copied()));
     }
 
     #[test]

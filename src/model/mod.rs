@@ -10,7 +10,7 @@ mod written;
 
 pub use case::{
     Alert, AlertCategory, AlertSeverity, AlertStatus, CaseComment, Classification, Determination,
-    EvidenceDevice, EvidenceUser, Incident, IncidentStatus, MergeReason, Term, incident_fields,
+    EvidenceDevice, EvidenceUser, Incident, IncidentStatus, MergeReason, Term, alert_fields, incident_fields,
 };
 pub use duration::{DurationError, duration, duration_text};
 pub use id::{

@@ -15,7 +15,7 @@ use crate::diag::{Code, Sink};
 use crate::expr::{Condition, Place, Reads, RowsUse};
 use crate::guard::{self, Caps, OnExceed, Percent, Written};
 use crate::hunt::{Hunt, Keep, Threshold};
-use crate::incident::{Alerts, Filter, Owner};
+use crate::incident::{AlertFilter, Alerts, Filter, Owner};
 use crate::model::{Projection, Wanted};
 use crate::playbook::{self, Document, Entries, Group, Tenants};
 use crate::store::ContentHash;
@@ -54,12 +54,13 @@ pub(super) fn lower(
     let guards = guards(&mut lowering, &steps);
     let tenants = tenants(&mut lowering);
     let expires = expires(&mut lowering);
-    let filter = filter(&mut lowering);
-    let input = input(&mut lowering, when.as_ref(), filter);
+    let queue = filter(&mut lowering).map(Input::Incidents);
+    let queue = queue.or_else(|| alert_filter(&mut lowering).map(Input::Alerts));
+    let input = input(&mut lowering, when.as_ref(), queue);
     if let Some(query) = &query {
         let period = match &input {
             Some(Input::Hunt(input)) => input.hunt.period,
-            Some(Input::Incidents(_)) | None => None,
+            Some(Input::Incidents(_) | Input::Alerts(_)) | None => None,
         };
         query::check(&mut lowering, query, period);
     }
@@ -99,8 +100,8 @@ fn about(playbook: &playbook::Playbook) -> About {
     }
 }
 
-fn input(lowering: &mut Lowering<'_>, when: Option<&Condition>, filter: Option<Filter>) -> Option<Input> {
-    let Some(hunt) = &lowering.document.playbook.hunt else { return filter.map(Input::Incidents) };
+fn input(lowering: &mut Lowering<'_>, when: Option<&Condition>, queue: Option<Input>) -> Option<Input> {
+    let Some(hunt) = &lowering.document.playbook.hunt else { return queue };
     for (index, name) in hunt.identity.iter().enumerate() {
         lowering.column(&format!("/hunt/identity/{index}"), name);
     }
@@ -157,14 +158,35 @@ fn filter(lowering: &mut Lowering<'_>) -> Option<Filter> {
         severity: filter.severity.clone(),
         updated_within,
         service_source: filter.service_source.clone(),
-        assigned_to: filter.assigned_to.as_ref().map(|owner| match owner.as_str() {
-            "none" => Owner::Nobody,
-            "any" => Owner::Anybody,
-            person => Owner::Person(person.to_owned()),
-        }),
+        assigned_to: filter.assigned_to.as_deref().map(owner),
         tags_any: filter.tags.any.clone(),
         tags_none: filter.tags.none.clone(),
         alerts: if incidents.expand_alerts { Alerts::Expanded } else { Alerts::Left },
+    })
+}
+
+fn owner(written: &str) -> Owner {
+    match written {
+        "none" => Owner::Nobody,
+        "any" => Owner::Anybody,
+        person => Owner::Person(person.to_owned()),
+    }
+}
+
+fn alert_filter(lowering: &mut Lowering<'_>) -> Option<AlertFilter> {
+    let filter = &lowering.document.playbook.alerts.as_ref()?.filter;
+    let updated_within = match &filter.updated_within {
+        None => Some(SignedDuration::from_hours(24)),
+        Some(text) => Some(lowering.duration("/alerts/filter/updatedWithin", text)?),
+    };
+    Some(AlertFilter {
+        status: filter.status.clone(),
+        severity: filter.severity.clone(),
+        updated_within,
+        service_source: filter.service_source.clone(),
+        detection_source: filter.detection_source.clone(),
+        category: filter.category.clone(),
+        assigned_to: filter.assigned_to.as_deref().map(owner),
     })
 }
 
@@ -175,13 +197,13 @@ fn suppress(lowering: &mut Lowering<'_>) -> Option<Suppress> {
         let pointer = format!("/suppress/by/{index}");
         if hunts {
             lowering.column(&pointer, name);
-        } else if !crate::model::incident_fields().contains(&name.as_str()) {
-            let diagnostic = lowering.document.tree.error(
-                Code::UnknownName,
-                &pointer,
-                format!("an incident has no `{name}`"),
-            );
-            lowering.push(diagnostic.nearest(name, crate::model::incident_fields().iter().copied()));
+            continue;
+        }
+        let (what, fields) = lowering.fields();
+        if !fields.contains(&name.as_str()) {
+            let message = format!("{what} has no `{name}`");
+            let diagnostic = lowering.document.tree.error(Code::UnknownName, &pointer, message);
+            lowering.push(diagnostic.nearest(name, fields.iter().copied()));
         }
     }
     let length = lowering.some_time("/suppress/for", &suppress.length)?;

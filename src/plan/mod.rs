@@ -26,7 +26,7 @@ use crate::diag::Sink;
 use crate::expr::{Condition, Language};
 use crate::guard::{self, Ceilings, GuardLimits, Written};
 use crate::hunt::{Hunt, Keep};
-use crate::incident::Filter;
+use crate::incident::{AlertFilter, Filter};
 use crate::kql::Schema;
 use crate::model::{Lists, PlaybookId, Wanted};
 use crate::playbook::{Group, Severity};
@@ -64,6 +64,8 @@ pub enum Input {
     Hunt(Box<HuntInput>),
     /// The incident queue.
     Incidents(Filter),
+    /// Alerts.
+    Alerts(AlertFilter),
 }
 
 /// A hunt and what is kept of it.
@@ -172,12 +174,12 @@ impl Plan {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
-    /// The columns a run decodes; all of an incident are there anyway.
+    /// The columns a run decodes; all of an incident or alert are there anyway.
     #[must_use]
     pub fn wanted(&self) -> Option<&Wanted> {
         match &self.input {
             Input::Hunt(input) => Some(&input.hunt.wanted),
-            Input::Incidents(_) => None,
+            Input::Incidents(_) | Input::Alerts(_) => None,
         }
     }
 

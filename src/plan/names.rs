@@ -91,9 +91,22 @@ impl<'a> Lowering<'a> {
         self.document.playbook.hunt.is_some()
     }
 
-    /// `row` or `incident`.
+    /// `row`, `incident` or `alert`.
     fn subject(&self) -> &'static str {
-        if self.hunts() { "row" } else { "incident" }
+        match (self.hunts(), &self.document.playbook.alerts) {
+            (true, _) => "row",
+            (false, None) => "incident",
+            (false, Some(_)) => "alert",
+        }
+    }
+
+    /// What an item is, for people, and the fields it has, if it is no row.
+    pub(super) fn fields(&self) -> (&'static str, &'static [&'static str]) {
+        if self.document.playbook.alerts.is_some() {
+            ("an alert", crate::model::alert_fields())
+        } else {
+            ("an incident", crate::model::incident_fields())
+        }
     }
 
     /// Reads a length of time.
@@ -168,8 +181,11 @@ impl<'a> Lowering<'a> {
 
     /// Compiles a condition.
     pub(super) fn condition(&mut self, pointer: &str, source: &str, place: Place) -> Option<Condition> {
-        let subject =
-            if self.hunts() { Subject::Rows { columns: self.columns.clone() } } else { Subject::Incidents };
+        let subject = match self.subject() {
+            "row" => Subject::Rows { columns: self.columns.clone() },
+            "alert" => Subject::Alerts,
+            _ => Subject::Incidents,
+        };
         let lists = self.world.lists.names().map(str::to_owned).collect();
         let names = Names { subject, lists, place };
         match Condition::compile(&self.world.language, source, &names) {
@@ -278,7 +294,9 @@ impl<'a> Lowering<'a> {
                 let known: Vec<&str> = ITEM.iter().copied().chain([subject]).collect();
                 member(name, &known)
             }
-            ["row" | "incident", rest @ ..] => self.subject_member(pointer, (source, reference), rest),
+            ["row" | "incident" | "alert", rest @ ..] => {
+                self.subject_member(pointer, (source, reference), rest)
+            }
             _ => None,
         }
     }
@@ -291,9 +309,9 @@ impl<'a> Lowering<'a> {
         rest: &[&str],
     ) -> Option<Problem> {
         if !self.hunts() {
-            let known = crate::model::incident_fields();
+            let (what, known) = self.fields();
             let name = rest.first().filter(|name| !known.contains(name))?;
-            let message = format!("an incident has no `{name}`");
+            let message = format!("{what} has no `{name}`");
             let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
             return Some(problem.nearest(name, known.iter().copied()));
         }

@@ -65,6 +65,7 @@ impl Plan {
         match self.input {
             Input::Hunt(_) => found.add(hunting.permission(), "hunt", Weight::Vital),
             Input::Incidents(_) => found.add(permission::INCIDENTS, "incidents", Weight::Vital),
+            Input::Alerts(_) => found.add(permission::ALERTS, "alerts", Weight::Vital),
         }
         let (acts, looks) = match self.mode {
             Mode::Enforce => (Weight::Acting, Weight::Acting),

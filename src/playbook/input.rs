@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::DurationText;
-use crate::model::{AlertSeverity, IncidentStatus};
+use crate::model::{AlertSeverity, AlertStatus, IncidentStatus};
 
 /// A hunting query and how often it runs.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
@@ -246,4 +246,45 @@ pub struct TagFilter {
     #[serde(default)]
     #[schemars(length(min = 1), inner(length(min = 1)))]
     pub none: Vec<String>,
+}
+
+/// Alerts.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Alerts {
+    /// Which alerts; all of the last day when left out.
+    #[serde(default)]
+    pub filter: AlertFilter,
+}
+
+/// Which alerts are looked at. Each line narrows; values within a line are alternatives.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AlertFilter {
+    /// Their status.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub status: Vec<AlertStatus>,
+    /// Their severity.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub severity: Vec<AlertSeverity>,
+    /// Changed within this time before the run.
+    #[schemars(example = &"1h")]
+    pub updated_within: Option<DurationText>,
+    /// Products that raised them, as Microsoft Graph spells them.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), example = ["microsoftDefenderForEndpoint"])]
+    pub service_source: Vec<String>,
+    /// Technologies that detected, as Microsoft Graph spells them. The API cannot filter by them: huntbook does.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), example = ["customDetection"])]
+    pub detection_source: Vec<String>,
+    /// Categories. The API cannot filter by them: huntbook does.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), example = ["Execution"])]
+    pub category: Vec<String>,
+    /// Owner: `none`, `any`, or a sign-in name.
+    #[schemars(length(min = 1), example = &"none")]
+    pub assigned_to: Option<String>,
 }

@@ -41,8 +41,8 @@ pub use email::{
 pub use expect::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep, RunEnds};
 pub use indicator::{AddIndicator, IndicatorEffect, IndicatorKind};
 pub use input::{
-    ColumnType, EntityMapping, EntityType, FieldMapping, Hunt, IncidentFilter, Incidents, TagFilter,
-    TriggerOperator,
+    AlertFilter, Alerts, ColumnType, EntityMapping, EntityType, FieldMapping, Hunt, IncidentFilter,
+    Incidents, TagFilter, TriggerOperator,
 };
 pub use policy::{
     Approval, CatchUp, Entries, Exclude, Group, Guards, MaxActions, Notify, OnExceed, OnTimeout, Overlap,
@@ -88,7 +88,7 @@ fn is_settings(file: &Value) -> bool {
     let tenants = file.get("tenants").and_then(Value::as_object);
     let has_tenants =
         tenants.is_some_and(|tenants| tenants.values().any(|tenant| tenant.get("tenantId").is_some()));
-    let of_playbooks = ["id", "name", "hunt", "incidents", "actions", "notify"];
+    let of_playbooks = ["id", "name", "hunt", "incidents", "alerts", "actions", "notify"];
     let of_settings = ["channels", "approvers", "store", "http", "playbooks", "lists"];
     !has(&of_playbooks) && (has_tenants || has(&of_settings))
 }

@@ -53,7 +53,7 @@ pub struct Backtest<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BacktestError {
     /// The incident queue shows what is, not what was.
-    #[error("a playbook of the incident queue cannot be replayed: the queue has no past")]
+    #[error("a playbook of incidents or alerts cannot be replayed: the queue has no past")]
     Incidents,
     /// Nobody knows when it would have run.
     #[error("the playbook has no schedule: say how often it would have run, with --every")]
@@ -167,7 +167,7 @@ pub async fn backtest(
 
 /// When the playbook would have run.
 fn slots(order: &Backtest<'_>) -> Result<Vec<Timestamp>, BacktestError> {
-    if let Input::Incidents(_) = order.plan.input {
+    if let Input::Incidents(_) | Input::Alerts(_) = order.plan.input {
         return Err(BacktestError::Incidents);
     }
     let cadence = match (order.every, &order.plan.rule) {

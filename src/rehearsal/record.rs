@@ -104,6 +104,11 @@ pub async fn record(
             let page = incident::collect(tenant, filter, now).await?;
             recording.cases(&page.incidents);
         }
+        Input::Alerts(filter) => {
+            for alert in &incident::collect_alerts(tenant, filter, now).await?.alerts {
+                recording.alert(alert);
+            }
+        }
     }
     recording.targets(plan, tenant).await;
     if plan.guards.written.percent_of_devices.or(plan.guards.ceilings.percent_of_devices).is_some() {

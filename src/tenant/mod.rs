@@ -55,7 +55,8 @@ pub use operation::{
 };
 pub use permission::Permission;
 pub use query::{
-    HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, OnRow, Quarantined,
+    AlertPage, AlertQuery, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, OnRow,
+    Quarantined,
 };
 pub use session::{Session, SessionError};
 pub use signin::{Consent, consent, remedy};
@@ -121,6 +122,13 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// If any page fails there is no answer: half a list would look like a whole one.
     async fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, TenantError>;
+
+    /// Returns the alerts that fit, likewise.
+    ///
+    /// # Errors
+    ///
+    /// If any page fails there is no answer.
+    async fn alerts(&self, query: &AlertQuery) -> Result<AlertPage, TenantError>;
 
     /// Returns one incident, without its alerts.
     ///

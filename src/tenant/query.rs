@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AlertSeverity, Incident, IncidentStatus, RowView};
+use crate::model::{Alert, AlertSeverity, AlertStatus, Incident, IncidentStatus, RowView};
 use crate::rows::Flow;
 
 /// A hunting query.
@@ -90,6 +90,55 @@ impl Default for IncidentQuery {
             pages_max: 500,
         }
     }
+}
+
+/// Which alerts are wanted, as far as the service can filter. Empty lists mean any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertQuery {
+    /// Any of these.
+    pub status: Vec<AlertStatus>,
+    /// Any of these.
+    pub severity: Vec<AlertSeverity>,
+    /// Raised by any of these products, in Graph's words.
+    pub service_source: Vec<String>,
+    /// Changed at or after this instant.
+    pub updated_after: Option<Timestamp>,
+    /// Made at or after this instant.
+    pub created_after: Option<Timestamp>,
+    /// Owned by this person.
+    pub assigned_to: Option<String>,
+    /// Most alerts.
+    pub alerts_max: usize,
+    /// Most pages, empty ones included.
+    pub pages_max: usize,
+}
+
+impl Default for AlertQuery {
+    /// Everything, within the limits that incidents have.
+    fn default() -> Self {
+        let IncidentQuery { incidents_max, pages_max, .. } = IncidentQuery::default();
+        Self {
+            status: Vec::new(),
+            severity: Vec::new(),
+            service_source: Vec::new(),
+            updated_after: None,
+            created_after: None,
+            assigned_to: None,
+            alerts_max: incidents_max,
+            pages_max,
+        }
+    }
+}
+
+/// The alerts that fit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AlertPage {
+    /// In the service's order, each once.
+    pub alerts: Vec<Alert>,
+    /// Those that could not be read.
+    pub quarantined: Vec<Quarantined>,
+    /// Whether a limit of the query cut the list.
+    pub truncated: bool,
 }
 
 /// The incidents that fit.

@@ -8,18 +8,19 @@ use serde_json::{Map, Value, json};
 use super::pages::{End, More};
 use super::users::{DONE, not_begun};
 use super::{Asked, Call, Change, Client, Kind, asked, with_json, with_new_members};
-use crate::http::{Answer, Request};
+use crate::http::{Address, Answer, Request};
 use crate::model::{Alert, AlertId, Classification, Determination, Incident, IncidentId, MergeReason};
 use crate::tenant::envelope::shown;
 use crate::tenant::{
-    AlertPatch, Audience, IncidentPage, IncidentPatch, IncidentQuery, Quarantined, Receipt, RemoteState,
-    Seen, TenantError, case, permission, words,
+    AlertPage, AlertPatch, AlertQuery, Audience, IncidentPage, IncidentPatch, IncidentQuery, Quarantined,
+    Receipt, RemoteState, Seen, TenantError, case, permission, words,
 };
 use crate::text::encode::odata;
 
 const LIST: Asked = Asked { operation: "incidents", roles: permission::INCIDENTS.roles, kind: Kind::Plain };
 const INCIDENT: Asked =
     Asked { operation: "incident", roles: permission::INCIDENTS.roles, kind: Kind::Plain };
+const ALERTS: Asked = Asked { operation: "alerts", roles: permission::ALERTS.roles, kind: Kind::Plain };
 const ALERT: Asked = Asked { operation: "alert", roles: permission::ALERTS.roles, kind: Kind::Plain };
 
 /// Incidents asked for in one page. The most allowed is not documented; fifty is what the service
@@ -38,6 +39,13 @@ const MERGES_MAX: usize = 3;
 /// How often an incident that was merged into another is followed. Merges of merges are rare; a circle is a
 /// mistake of the service.
 const REDIRECTS_MAX: usize = 5;
+
+/// What a list held.
+struct Listed<T> {
+    items: Vec<T>,
+    quarantined: Vec<Quarantined>,
+    truncated: bool,
+}
 
 /// What came of merging tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,19 +68,51 @@ impl Client {
         if query.expand_alerts {
             address = address.query("$expand", "alerts");
         }
-        let request = with_new_members(LIST, Request::get(address))?;
-        let mut page = IncidentPage::default();
+        let listed =
+            self.list((LIST, address), (query.incidents_max, query.pages_max), case::incident).await?;
         let mut seen = BTreeSet::new();
+        let incidents = listed.items.into_iter();
+        Ok(IncidentPage {
+            incidents: incidents.filter(|incident| seen.insert(incident.id.clone())).collect(),
+            quarantined: listed.quarantined,
+            truncated: listed.truncated,
+        })
+    }
+
+    pub(super) async fn list_alerts(&self, query: &AlertQuery) -> Result<AlertPage, TenantError> {
+        let mut address =
+            self.at(Audience::Graph, ALERTS, "v1.0/security/alerts_v2", &[])?.query("$top", PAGE_SIZE);
+        if let Some(filter) = alert_filter(query) {
+            address = address.query("$filter", &filter);
+        }
+        let listed = self.list((ALERTS, address), (query.alerts_max, query.pages_max), case::alert).await?;
+        let mut seen = BTreeSet::new();
+        let alerts = listed.items.into_iter();
+        Ok(AlertPage {
+            alerts: alerts.filter(|alert| seen.insert(alert.id.clone())).collect(),
+            quarantined: listed.quarantined,
+            truncated: listed.truncated,
+        })
+    }
+
+    /// Reads a list, page by page, up to its limits. What cannot be read is set aside.
+    async fn list<T: Send>(
+        &self,
+        (asked, address): (Asked, Address),
+        (items_max, pages_max): (usize, usize),
+        read: fn(&[u8]) -> Result<T, serde_json::Error>,
+    ) -> Result<Listed<T>, TenantError> {
+        let request = with_new_members(asked, Request::get(address))?;
+        let mut listed = Listed { items: Vec::new(), quarantined: Vec::new(), truncated: false };
         let mut take = |item: &RawValue| {
-            if page.incidents.len() >= query.incidents_max {
-                page.truncated = true;
+            if listed.items.len() >= items_max {
+                listed.truncated = true;
                 return Ok(More::Enough);
             }
-            match case::incident(item.get().as_bytes()) {
-                Ok(incident) if seen.insert(incident.id.clone()) => page.incidents.push(incident),
-                Ok(_moved_between_pages) => {}
-                Err(error) if page.quarantined.len() < QUARANTINED_MAX => {
-                    page.quarantined.push(Quarantined {
+            match read(item.get().as_bytes()) {
+                Ok(item) => listed.items.push(item),
+                Err(error) if listed.quarantined.len() < QUARANTINED_MAX => {
+                    listed.quarantined.push(Quarantined {
                         raw: shown(item.get(), RAW_MAX),
                         reason: shown(&error.to_string(), 200),
                     });
@@ -81,10 +121,9 @@ impl Client {
             }
             Ok(More::Wanted)
         };
-        let end =
-            self.each_item(Call::read(Audience::Graph, LIST, request), query.pages_max, &mut take).await?;
-        page.truncated |= end == End::Cut;
-        Ok(page)
+        let end = self.each_item(Call::read(Audience::Graph, asked, request), pages_max, &mut take).await?;
+        listed.truncated |= end == End::Cut;
+        Ok(listed)
     }
 
     pub(super) async fn get_incident(&self, id: &IncidentId) -> Result<Incident, TenantError> {
@@ -376,29 +415,48 @@ fn merge(current: &[String], patch: &IncidentPatch) -> Vec<String> {
     merged
 }
 
-/// Writes what the API can filter; `None` for everything.
+/// One of several values.
+fn any(name: &str, values: &[&str]) -> Option<String> {
+    let each: Vec<String> = values.iter().map(|value| format!("{name} eq {}", odata(value))).collect();
+    match each.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        _ => Some(format!("({})", each.join(" or "))),
+    }
+}
+
+/// All parts that are there; `None` for everything.
+fn all<const N: usize>(parts: [Option<String>; N]) -> Option<String> {
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" and "))
+}
+
+/// What the API can filter of incidents.
 fn filter(query: &IncidentQuery) -> Option<String> {
-    let any = |name: &str, values: &[&str]| {
-        let each: Vec<String> = values.iter().map(|value| format!("{name} eq {}", odata(value))).collect();
-        match each.as_slice() {
-            [] => None,
-            [one] => Some(one.clone()),
-            many => Some(format!("({})", many.join(" or "))),
-        }
-    };
     let status: Vec<&str> = query.status.iter().map(|value| value.as_str()).collect();
     let severity: Vec<&str> = query.severity.iter().map(|value| value.as_str()).collect();
-    let parts: Vec<String> = [
+    all([
         any("status", &status),
         any("severity", &severity),
         query.updated_after.map(|time| format!("lastUpdateDateTime ge {time}")),
         query.created_after.map(|time| format!("createdDateTime ge {time}")),
         query.assigned_to.as_deref().map(|owner| format!("assignedTo eq {}", odata(owner))),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    (!parts.is_empty()).then(|| parts.join(" and "))
+    ])
+}
+
+/// What the API can filter of alerts.
+fn alert_filter(query: &AlertQuery) -> Option<String> {
+    let status: Vec<&str> = query.status.iter().map(|value| value.as_str()).collect();
+    let severity: Vec<&str> = query.severity.iter().map(|value| value.as_str()).collect();
+    let source: Vec<&str> = query.service_source.iter().map(String::as_str).collect();
+    all([
+        any("status", &status),
+        any("severity", &severity),
+        any("serviceSource", &source),
+        query.updated_after.map(|time| format!("lastUpdateDateTime ge {time}")),
+        query.created_after.map(|time| format!("createdDateTime ge {time}")),
+        query.assigned_to.as_deref().map(|owner| format!("assignedTo eq {}", odata(owner))),
+    ])
 }
 
 #[cfg(test)]

@@ -27,8 +27,9 @@ use super::envelope::{Asked, Kind};
 use super::exchange::SignIn;
 use super::token::{Token, Tokens};
 use super::{
-    ActionKind, Audience, Credential, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage,
-    IncidentQuery, Machine, MachineAction, OnRow, Operation, Receipt, Tenant, TenantError, TokenFacts,
+    ActionKind, AlertPage, AlertQuery, Audience, Credential, HuntAnswer, HuntLimits, HuntQuery, HuntSchema,
+    IncidentPage, IncidentQuery, Machine, MachineAction, OnRow, Operation, Receipt, Tenant, TenantError,
+    TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Answer, Applied, Chunks, Gate, Http, HttpError, Limits, Repeat, Request};
@@ -381,6 +382,10 @@ impl Tenant for Client {
 
     async fn incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, TenantError> {
         self.list_incidents(query).await
+    }
+
+    async fn alerts(&self, query: &AlertQuery) -> Result<AlertPage, TenantError> {
+        self.list_alerts(query).await
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Incident, TenantError> {
