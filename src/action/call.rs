@@ -31,6 +31,8 @@ impl Call {
             | Operation::TagDevice { device, .. }
             | Operation::UntagDevice { device, .. } => device.to_string(),
             Operation::AddIndicator(indicator) => indicator.indicator_value.to_string(),
+            Operation::RemoveIndicator { value, .. } => value.to_string(),
+            Operation::ReconcileIndicators(set) => format!("set {}", set.name),
             Operation::DisableUser { user, .. }
             | Operation::EnableUser { user, .. }
             | Operation::RevokeSessions { user }
@@ -63,6 +65,15 @@ impl Call {
         }
     }
 
+    /// The indicators that a call on a set writes; an exclusion of one of them is one of the call.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        let wanted = match &self.operation {
+            Operation::ReconcileIndicators(set) => set.wanted.as_slice(),
+            _ => &[],
+        };
+        wanted.iter().map(|one| one.indicator_value.as_str())
+    }
+
     /// The device the call is aimed at, if it is a device.
     #[must_use]
     pub const fn device(&self) -> Option<&DeviceId> {
@@ -81,6 +92,8 @@ impl Call {
             | Operation::TagDevice { device, .. }
             | Operation::UntagDevice { device, .. } => Some(device),
             Operation::AddIndicator(_)
+            | Operation::RemoveIndicator { .. }
+            | Operation::ReconcileIndicators(_)
             | Operation::DisableUser { .. }
             | Operation::EnableUser { .. }
             | Operation::RevokeSessions { .. }
@@ -122,6 +135,8 @@ impl Call {
             | Operation::TagDevice { .. }
             | Operation::UntagDevice { .. }
             | Operation::AddIndicator(_)
+            | Operation::RemoveIndicator { .. }
+            | Operation::ReconcileIndicators(_)
             | Operation::RemediateEmail { .. }
             | Operation::UpdateIncident { .. }
             | Operation::CommentIncident { .. }

@@ -86,6 +86,10 @@ impl ActionKind {
             Self::AddIndicator => {
                 "Adds an indicator: a hash, address, domain or URL to allow, audit, warn about or block."
             }
+            Self::RemoveIndicator => "Takes the indicator of a value away.",
+            Self::ReconcileIndicators => {
+                "Makes huntbook's indicators what a list says; those of others are left as they are."
+            }
             Self::DisableUser
             | Self::EnableUser
             | Self::RevokeSessions
@@ -133,7 +137,13 @@ impl ActionKind {
             }
             Self::TagDevice => Spec { undo: Some(Self::UntagDevice), ..tag() },
             Self::UntagDevice => Spec { undo: Some(Self::TagDevice), ..tag() },
-            Self::AddIndicator => case("POST /api/indicators", TargetKind::Indicator),
+            Self::AddIndicator => {
+                Spec { undo: Some(Self::RemoveIndicator), ..indicator("POST /api/indicators") }
+            }
+            Self::RemoveIndicator => indicator("DELETE /api/indicators/{id}"),
+            Self::ReconcileIndicators => {
+                indicator("POST /api/indicators/import, /api/indicators/BatchDelete")
+            }
             Self::DisableUser => account::DISABLE,
             Self::EnableUser => account::ENABLE,
             Self::RevokeSessions => account::REVOKE_SESSIONS,
@@ -165,6 +175,11 @@ const fn device(endpoint: &'static str) -> Spec {
 const fn tag() -> Spec {
     let spec = device("POST /api/machines/{id}/tags");
     Spec { remote: Remote::AtOnce, ..spec }
+}
+
+/// A change of indicators.
+const fn indicator(endpoint: &'static str) -> Spec {
+    case(endpoint, TargetKind::Indicator)
 }
 
 /// An action on a user.

@@ -16,6 +16,7 @@ mod catalogue;
 mod device;
 mod email;
 mod live;
+mod set;
 mod step;
 
 pub use account::{AccountChange, AccountParams, MasteredParams, SwitchAt};
@@ -26,6 +27,7 @@ pub use catalogue::{Remote, Spec, TargetKind};
 pub use device::{DeviceAction, DeviceParams};
 pub use email::EmailParams;
 pub use live::{COMMANDS_MAX, LiveParams, ScriptParams};
+pub use set::{REMOVED_MAX, REMOVED_PERCENT_MAX, SetParams};
 pub use step::{ActionError, IndicatorParams, Params, Step};
 
 pub use crate::tenant::{ActionKind, Impact};

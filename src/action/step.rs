@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::{
     AccountParams, AlertParams, Approval, Call, DeviceParams, EmailParams, IncidentParams, MergeParams,
-    NewAlertParams,
+    NewAlertParams, SetParams,
 };
 use crate::expr::Condition;
-use crate::model::{AlertSeverity, IdError};
+use crate::model::{AlertSeverity, IdError, Lists};
 use crate::playbook::OnError;
 use crate::tenant::{
     ActionKind, DeviceValue, Indicator, IndicatorAction, IndicatorError, IndicatorType, IndicatorValue,
@@ -53,6 +53,15 @@ pub enum ActionError {
     Empty {
         /// Which.
         parameter: &'static str,
+    },
+    /// A list that says what there is to be is not there, or has an entry that is no indicator: nothing is sent.
+    #[error("the list `{list}` does not say what there is to be")]
+    List {
+        /// The list.
+        list: String,
+        /// The entry.
+        #[source]
+        source: Option<IndicatorError>,
     },
     /// A text with something filled in is more than one word to a shell, or no path: nothing is sent.
     #[error("`{parameter}` with what is filled in is not one plain word")]
@@ -123,6 +132,15 @@ pub enum Params {
     },
     /// See [`Operation::AddIndicator`].
     AddIndicator(Box<IndicatorParams>),
+    /// See [`Operation::RemoveIndicator`].
+    RemoveIndicator {
+        /// What the value is.
+        kind: IndicatorType,
+        /// The value.
+        value: Template,
+    },
+    /// See [`Operation::ReconcileIndicators`].
+    ReconcileIndicators(Box<SetParams>),
     /// An action on a user.
     Account(Box<AccountParams>),
     /// See [`Operation::RemediateEmail`].
@@ -187,6 +205,8 @@ impl Params {
             Self::TagDevice { .. } => ActionKind::TagDevice,
             Self::UntagDevice { .. } => ActionKind::UntagDevice,
             Self::AddIndicator(_) => ActionKind::AddIndicator,
+            Self::RemoveIndicator { .. } => ActionKind::RemoveIndicator,
+            Self::ReconcileIndicators(_) => ActionKind::ReconcileIndicators,
             Self::Account(params) => params.kind(),
             Self::Email(params) => params.remedy.kind(),
             Self::UpdateIncident(_) => ActionKind::UpdateIncident,
@@ -213,7 +233,7 @@ impl Params {
     ///
     /// [`ActionError`] if a text does not render, or a target is not an id: then nothing of the step is
     /// sent.
-    pub fn render(&self, texts: &Value, now: Timestamp) -> Result<Vec<Call>, ActionError> {
+    pub fn render(&self, texts: &Value, (now, lists): (Timestamp, &Lists)) -> Result<Vec<Call>, ActionError> {
         let operation = match self {
             Self::OnDevice(params) => params.render(texts)?,
             Self::SetDeviceValue { device, value } => {
@@ -228,6 +248,13 @@ impl Params {
                 tag: short("tag", tag, texts)?,
             },
             Self::AddIndicator(params) => Operation::AddIndicator(params.render(texts, now)?),
+            Self::RemoveIndicator { kind, value } => {
+                let value = IndicatorValue::parse(*kind, &render("indicatorValue", value, texts)?)?;
+                Operation::RemoveIndicator { indicator_type: *kind, value }
+            }
+            Self::ReconcileIndicators(params) => {
+                Operation::ReconcileIndicators(Box::new(params.render(texts, (now, lists))?))
+            }
             Self::Account(params) => params.render(texts)?,
             Self::Email(params) => params.render(texts)?,
             Self::UpdateIncident(params) => return params.render(texts),
@@ -249,12 +276,22 @@ impl Params {
 
 impl IndicatorParams {
     fn render(&self, texts: &Value, now: Timestamp) -> Result<Indicator, ActionError> {
+        let value = render("indicatorValue", &self.value, texts)?;
+        self.with(IndicatorValue::parse(self.kind, &value)?, texts, now)
+    }
+
+    /// The indicator of a value.
+    pub(super) fn with(
+        &self,
+        value: IndicatorValue,
+        texts: &Value,
+        now: Timestamp,
+    ) -> Result<Indicator, ActionError> {
         let long = |name, template: &Template| {
             Ok::<_, ActionError>(tidy(&render(name, template, texts)?, DESCRIPTION_CHARS_MAX))
         };
-        let value = render("indicatorValue", &self.value, texts)?;
         Ok(Indicator {
-            indicator_value: IndicatorValue::parse(self.kind, &value)?,
+            indicator_value: value,
             indicator_type: self.kind,
             action: self.action,
             title: long("title", &self.title)?,

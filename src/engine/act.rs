@@ -11,7 +11,7 @@ use super::look::{Sight, is_read_back, look};
 use super::lookup::bare;
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, set};
 use crate::action::{Call, Impact, Remote, Step};
 use crate::diag::Chain;
 use crate::fault::crash_point;
@@ -34,8 +34,8 @@ impl Engine {
     ) -> Result<StepReport, EngineError> {
         let Turn { step, call, .. } = turn;
         if !context.acts() {
-            let why = if context.remembers() { "the playbook only observes" } else { "dry run" };
-            return Ok(not_sent(step, call, StepState::Planned, why));
+            let why = set::preview(context, call).await;
+            return Ok(not_sent(step, call, StepState::Planned, &why));
         }
         // The wait for a token may be long: what is asked next is asked after it.
         if let Err(error) = context.tenant.token_facts(call.kind.audience()).await {
@@ -67,13 +67,13 @@ impl Engine {
         }
         crash_point("c10_before_send");
         let passage = Passage::open(self, &effect);
-        let answer = context.tenant.apply(&call.operation, &passage).await;
+        let (answer, note) = set::apply(context, call, &passage).await;
         crash_point("c14_response_parsed");
         let (recorded, report) = match judge(step, call, &answer) {
             (recorded, _) if recorded.state == EffectState::Unknown && is_read_back(context, call).await => {
                 judged(step, call, (EffectState::Done, StepState::Done), (None, Some(READ_BACK.to_owned())))
             }
-            judged => judged,
+            judged => set::noted(judged, note),
         };
         if let Err(error) = self.store.record(&effect.key, attempt, &recorded).await {
             tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");

@@ -402,7 +402,7 @@ fn step_decisions<'a>(
         Ok(false) => return report(StepState::Skipped, "its `if` does not hold".to_owned()),
         Err(reason) => return report(StepState::Failed, reason),
     }
-    match step.params.render(&context.item_texts(&item.data), context.started) {
+    match step.params.render(&context.item_texts(&item.data), (context.started, &*context.order.lists)) {
         Ok(calls) => {
             let leave = || Leave::of(context, step);
             let call = |(place, call)| {

@@ -60,7 +60,8 @@ impl Lookup {
 pub(super) fn candidate((seq, call): (u32, &Call), target: Target) -> Candidate {
     let destructive = call.kind.impact() == Impact::Disruptive;
     let (action, detail) = (call.kind.as_str().to_owned(), call.detail());
-    Candidate { seq, action, target, detail, destructive, approved: false }
+    let others = call.values().map(|value| Target::of(TargetKind::Indicator, value)).collect();
+    Candidate { seq, action, target, others, detail, destructive, approved: false }
 }
 
 /// A call's target, as far as the call itself tells.

@@ -20,6 +20,7 @@ mod lookup;
 mod passage;
 mod report;
 mod resume;
+mod set;
 mod settle;
 mod stopped;
 mod tell;

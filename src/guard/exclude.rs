@@ -114,7 +114,9 @@ impl Exclusions {
                 .or_else(|| self.tag(candidate))
                 .or_else(|| unknown(candidate, &self.devices, is_device_id)),
             TargetKind::User => self.user(target).or_else(|| unknown(candidate, &self.users, is_object_id)),
-            TargetKind::Indicator => self.indicator(target),
+            TargetKind::Indicator => {
+                self.indicator(target).or_else(|| candidate.others.iter().find_map(|one| self.indicator(one)))
+            }
             // The one name it has is its mailbox's; entries of other kinds cannot be compared with it.
             TargetKind::Email => self.user(target),
             TargetKind::Incident | TargetKind::Alert => None,

@@ -48,9 +48,10 @@ pub const OPPOSITE_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 pub const REVERSED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Actions that undo each other: what takes something away, and what gives it back.
-const OPPOSITES: [(&str, &str); 3] = [
+const OPPOSITES: [(&str, &str); 4] = [
     ("isolateDevice", "releaseDevice"),
     ("restrictAppExecution", "removeAppRestriction"),
+    ("addIndicator", "removeIndicator"),
     ("disableUser", "enableUser"),
 ];
 
@@ -63,6 +64,8 @@ pub struct Candidate {
     pub action: String,
     /// What it acts on.
     pub target: Target,
+    /// What it acts on beside, as one: the values of a set.
+    pub others: Vec<Target>,
     /// What tells it apart from others of its kind on the target, where there can be several: the file.
     pub detail: String,
     /// Whether it takes something away from somebody.

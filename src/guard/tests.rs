@@ -18,6 +18,7 @@ fn on(action: &str, target: Target) -> Candidate {
         seq: 0,
         action: action.to_owned(),
         target,
+        others: vec![],
         detail: String::new(),
         destructive,
         approved: false,

@@ -49,6 +49,12 @@ impl Request {
         Self::new(Method::PATCH, address)
     }
 
+    /// Starts a `DELETE`.
+    #[must_use]
+    pub fn delete(address: Address) -> Self {
+        Self::new(Method::DELETE, address)
+    }
+
     /// The same request to another address (the next page).
     #[must_use]
     pub fn to(self, address: Address) -> Self {

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use super::names::{Lowering, Text};
 use super::{account, approval, case};
 use crate::action::{
-    ActionKind, COMMANDS_MAX, DeviceAction, DeviceParams, IndicatorParams, LiveParams, Params, Remote,
-    ScriptParams, Step,
+    ActionKind, COMMANDS_MAX, DeviceAction, DeviceParams, IndicatorParams, LiveParams, Params, REMOVED_MAX,
+    REMOVED_PERCENT_MAX, Remote, ScriptParams, SetParams, Step,
 };
 use crate::diag::Code;
 use crate::expr::Place;
@@ -140,6 +140,23 @@ impl Texts<'_, '_> {
         source.map(|source| self.text(name, source).ok_or(Refused)).transpose()
     }
 
+    /// The value of an indicator. What is written out can be checked now; what is filled in is known in a run only.
+    fn value(&mut self, kind: IndicatorKind, source: &str) -> Option<Template> {
+        let value = self.text("indicatorValue", source);
+        if !source.contains("{{")
+            && let Err(error) = IndicatorValue::parse(self::kind(kind), source)
+        {
+            let help = "write one of the kind that `indicatorType` names";
+            self.lowering.error(
+                Code::Action,
+                &format!("{}/indicatorValue", self.at),
+                error.to_string(),
+                help,
+            );
+        }
+        value
+    }
+
     /// A response action on a device.
     fn on_device(&mut self, (device, comment): (&str, &str), what: DeviceAction) -> Option<Params> {
         let (device, comment) = (self.id::<DeviceId>("device", device), self.text("comment", comment));
@@ -165,19 +182,12 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
     let mut texts = Texts { lowering, at: at.to_owned() };
     match body {
         ActionBody::IsolateDevice(body) => {
-            let isolation_type = match body.isolation_type {
-                IsolationKind::Full => IsolationType::Full,
-                IsolationKind::Selective => IsolationType::Selective,
-            };
-            texts.on_device((&body.device, &body.comment), DeviceAction::Isolate(isolation_type))
+            let what = DeviceAction::Isolate(isolation(body.isolation_type));
+            texts.on_device((&body.device, &body.comment), what)
         }
         ActionBody::ReleaseDevice(body) => texts.simply(body, DeviceAction::Release),
         ActionBody::RunAntivirusScan(body) => {
-            let scan_type = match body.scan_type {
-                ScanKind::Quick => ScanType::Quick,
-                ScanKind::Full => ScanType::Full,
-            };
-            texts.on_device((&body.device, &body.comment), DeviceAction::Scan(scan_type))
+            texts.on_device((&body.device, &body.comment), DeviceAction::Scan(depth(body.scan_type)))
         }
         ActionBody::RestrictAppExecution(body) => texts.simply(body, DeviceAction::Restrict),
         ActionBody::RemoveAppRestriction(body) => texts.simply(body, DeviceAction::RemoveRestriction),
@@ -191,12 +201,7 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
         ActionBody::OffboardDevice(body) => texts.simply(body, DeviceAction::Offboard),
         ActionBody::SetDeviceValue(body) => {
             let device = texts.id::<DeviceId>("device", &body.device)?;
-            let value = match body.value {
-                DeviceWorth::Low => DeviceValue::Low,
-                DeviceWorth::Normal => DeviceValue::Normal,
-                DeviceWorth::High => DeviceValue::High,
-            };
-            Some(Params::SetDeviceValue { device, value })
+            Some(Params::SetDeviceValue { device, value: worth(body.value) })
         }
         ActionBody::TagDevice(body) => {
             let (device, tag) = (texts.id::<DeviceId>("device", &body.device), texts.text("tag", &body.tag));
@@ -206,7 +211,14 @@ fn params(lowering: &mut Lowering<'_>, at: &str, body: &ActionBody) -> Option<Pa
             let (device, tag) = (texts.id::<DeviceId>("device", &body.device), texts.text("tag", &body.tag));
             Some(Params::UntagDevice { device: device?, tag: tag? })
         }
-        ActionBody::AddIndicator(body) => indicator(&mut texts, body),
+        ActionBody::AddIndicator(body) => {
+            indicator(&mut texts, body).map(|params| Params::AddIndicator(Box::new(params)))
+        }
+        ActionBody::RemoveIndicator(body) => {
+            let value = texts.value(body.indicator_type, &body.indicator_value)?;
+            Some(Params::RemoveIndicator { kind: kind(body.indicator_type), value })
+        }
+        ActionBody::ReconcileIndicators(body) => set(&mut texts, body),
         ActionBody::DisableUser(_)
         | ActionBody::EnableUser(_)
         | ActionBody::RevokeSessions(_)
@@ -244,7 +256,7 @@ fn live_response(texts: &mut Texts<'_, '_>, body: &playbook::RunLiveResponse) ->
     texts.on_device((&body.device, &body.comment), DeviceAction::LiveResponse(params))
 }
 
-fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option<Params> {
+fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option<IndicatorParams> {
     if body.action == IndicatorEffect::Audit && !body.generate_alert {
         let at = format!("{}/action", texts.at);
         texts.lowering.error(Code::Action, &at, "`audit` needs an alert", "add `generateAlert: true`");
@@ -257,14 +269,7 @@ fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option
         let at = format!("{}/action", texts.at);
         texts.lowering.error(Code::Action, &at, "`blockAndRemediate` is for files only", "use `block`");
     }
-    let value = texts.text("indicatorValue", &body.indicator_value);
-    // What is written out can be checked now; what is filled in is known in a run only.
-    if !body.indicator_value.contains("{{")
-        && let Err(error) = IndicatorValue::parse(kind(body.indicator_type), &body.indicator_value)
-    {
-        let help = "write one of the kind that `indicatorType` names";
-        texts.lowering.error(Code::Action, &format!("{}/indicatorValue", texts.at), error.to_string(), help);
-    }
+    let value = texts.value(body.indicator_type, &body.indicator_value);
     let title = texts.text("title", &body.title);
     let description = texts.text("description", &body.description);
     let recommended_actions = texts.optional("recommendedActions", body.recommended_actions.as_ref());
@@ -273,7 +278,7 @@ fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option
         Some(length) => Some(texts.lowering.duration(&at, length)?),
         None => None,
     };
-    Some(Params::AddIndicator(Box::new(IndicatorParams {
+    Some(IndicatorParams {
         value: value?,
         kind: kind(body.indicator_type),
         action: effect(body.action),
@@ -284,7 +289,57 @@ fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option
         recommended_actions: recommended_actions.ok()?,
         rbac_group_names: body.rbac_group_names.clone(),
         generate_alert: body.generate_alert,
-    })))
+    })
+}
+
+/// A set is checked like an indicator with a value that fits.
+fn set(texts: &mut Texts<'_, '_>, body: &playbook::ReconcileIndicators) -> Option<Params> {
+    let at = format!("{}/list", texts.at);
+    let known = texts.lowering.list(&at, &body.list);
+    let each = playbook::AddIndicator {
+        // Left aside: each has its own.
+        indicator_value: "{{run.id}}".to_owned(),
+        indicator_type: body.indicator_type,
+        action: body.action,
+        title: body.title.clone(),
+        description: body.description.clone(),
+        severity: body.severity,
+        expires_in: body.expires_in.clone(),
+        recommended_actions: None,
+        rbac_group_names: Vec::new(),
+        generate_alert: body.generate_alert,
+    };
+    let each = indicator(texts, &each)?;
+    known.then(|| {
+        Params::ReconcileIndicators(Box::new(SetParams {
+            list: body.list.clone(),
+            each,
+            removed_max: body.max_removed.unwrap_or(REMOVED_MAX),
+            removed_percent_max: body.max_removed_percent.unwrap_or(REMOVED_PERCENT_MAX),
+        }))
+    })
+}
+
+const fn isolation(kind: IsolationKind) -> IsolationType {
+    match kind {
+        IsolationKind::Full => IsolationType::Full,
+        IsolationKind::Selective => IsolationType::Selective,
+    }
+}
+
+const fn depth(kind: ScanKind) -> ScanType {
+    match kind {
+        ScanKind::Quick => ScanType::Quick,
+        ScanKind::Full => ScanType::Full,
+    }
+}
+
+const fn worth(worth: DeviceWorth) -> DeviceValue {
+    match worth {
+        DeviceWorth::Low => DeviceValue::Low,
+        DeviceWorth::Normal => DeviceValue::Normal,
+        DeviceWorth::High => DeviceValue::High,
+    }
 }
 
 const fn kind(kind: IndicatorKind) -> IndicatorType {

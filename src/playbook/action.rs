@@ -19,7 +19,7 @@ use super::device::{
 use super::email::{
     HardDeleteEmail, MoveEmailToDeletedItems, MoveEmailToInbox, MoveEmailToJunk, SoftDeleteEmail,
 };
-use super::indicator::AddIndicator;
+use super::indicator::{AddIndicator, ReconcileIndicators, RemoveIndicator};
 use super::policy::{Approval, WaitFor};
 
 macro_rules! actions {
@@ -107,6 +107,10 @@ actions! {
     UntagDevice: untag_device = "untagDevice",
     /// Adds an indicator: a hash, address, domain or URL to allow, audit, warn about or block.
     AddIndicator: add_indicator = "addIndicator",
+    /// Takes the indicator of a value away.
+    RemoveIndicator: remove_indicator = "removeIndicator",
+    /// Makes huntbook's indicators what a list says; those of others are left as they are.
+    ReconcileIndicators: reconcile_indicators = "reconcileIndicators",
     /// Disables a user's account. Sessions go on: add `revokeSessions`.
     DisableUser: disable_user = "disableUser",
     /// Enables a user's account.

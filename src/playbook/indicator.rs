@@ -40,6 +40,51 @@ pub struct AddIndicator {
     pub generate_alert: bool,
 }
 
+/// Parameters of `removeIndicator`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RemoveIndicator {
+    /// The hash, address, domain or URL, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"{{row.SHA256}}")]
+    pub indicator_value: String,
+    /// What kind of value it is.
+    pub indicator_type: IndicatorKind,
+}
+
+/// Parameters of `reconcileIndicators`. The indicators of a set are those that the same app made and whose title
+/// begins with `[huntbook:LIST]`; all others are left as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReconcileIndicators {
+    /// Name of the list that says which values there are to be. An empty one changes nothing.
+    #[schemars(length(min = 1), example = &"badDomains")]
+    pub list: String,
+    /// What kind of values they are.
+    pub indicator_type: IndicatorKind,
+    /// What happens when one is met.
+    pub action: IndicatorEffect,
+    /// Title in the portal, a text with `{{...}}`; `[huntbook:LIST]` is put before it.
+    #[schemars(length(min = 1), example = &"{{playbook.name}}")]
+    pub title: String,
+    /// Description in the portal, a text with `{{...}}`.
+    #[schemars(length(min = 1), example = &"{{playbook.name}}, run {{run.id}}")]
+    pub description: String,
+    /// Severity of the alerts they raise.
+    pub severity: Option<AlertSeverity>,
+    /// How long they are in force; for ever when left out. They are written anew when half of it is over.
+    #[schemars(example = &"30d")]
+    pub expires_in: Option<DurationText>,
+    /// Whether meeting one raises an alert. `audit` needs it.
+    #[serde(default)]
+    pub generate_alert: bool,
+    /// Most that are removed at a time; 50 by default. With more to remove nothing is changed.
+    #[schemars(range(max = 15_000))]
+    pub max_removed: Option<u32>,
+    /// The same in percent of those that the set has; 25 by default.
+    #[schemars(range(max = 100))]
+    pub max_removed_percent: Option<u8>,
+}
+
 /// What kind of value an indicator is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -39,7 +39,7 @@ pub use email::{
     SoftDeleteEmail,
 };
 pub use expect::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep, RunEnds};
-pub use indicator::{AddIndicator, IndicatorEffect, IndicatorKind};
+pub use indicator::{AddIndicator, IndicatorEffect, IndicatorKind, ReconcileIndicators, RemoveIndicator};
 pub use input::{
     AlertFilter, Alerts, ColumnType, EntityMapping, EntityType, FieldMapping, Hunt, IncidentFilter,
     Incidents, TagFilter, TriggerOperator,

@@ -12,10 +12,13 @@ use super::mde::listed;
 use super::reply::Reply;
 use super::seed::stamp;
 use super::serve::Service;
-use super::state::Object;
+use super::state::{Object, State};
 
 /// Most indicators of a tenant. Source: the indicator pages.
 pub const INDICATORS_MAX: usize = 15_000;
+
+/// Most indicators in one call. Source: the pages of import and of batch delete.
+const BATCH_MAX: usize = 500;
 
 const ROLES: &[&str] = &["Ti.ReadWrite", "Ti.ReadWrite.All"];
 
@@ -55,6 +58,21 @@ pub(super) fn put(service: &Service, call: &Call, caller: &Caller) -> Result<Rep
     caller.may(ROLES)?;
     let given = Given::read(&body(&call.body)?, call.now)?;
     let mut state = service.state(call.now);
+    let (number, view) = write(&mut state, (call, caller), &given)?;
+    let mut shown = Object::new();
+    shown.insert("@odata.context".to_owned(), format!("{}/$metadata#Indicators/$entity", call.base).into());
+    shown.extend(view.iter().map(|(key, value)| (key.clone(), value.clone())));
+    let detail = given.members.into();
+    service.effect(call, "putIndicator", &given.value).action(&number.to_string()).detail(detail).write();
+    Ok(Reply::json(StatusCode::OK, &shown.into()))
+}
+
+/// Makes an indicator, or changes the one with the same value.
+fn write<'s>(
+    state: &'s mut State,
+    (call, caller): (&Call, &Caller),
+    given: &Given,
+) -> Result<(u64, &'s Object), Refusal> {
     let known = state.indicators.iter().find(|(_, view)| given.is(view)).map(|(number, _)| *number);
     let number = match known {
         Some(number) => number,
@@ -81,12 +99,73 @@ pub(super) fn put(service: &Service, call: &Call, caller: &Caller) -> Result<Rep
     }
     view.insert("lastUpdateTime".to_owned(), stamp(call.now).into());
     view.insert("lastUpdatedBy".to_owned(), caller.name.clone().into());
-    let mut shown = Object::new();
-    shown.insert("@odata.context".to_owned(), format!("{}/$metadata#Indicators/$entity", call.base).into());
-    shown.extend(view.iter().map(|(key, value)| (key.clone(), value.clone())));
-    let detail = given.members.into();
-    service.effect(call, "putIndicator", &given.value).action(&number.to_string()).detail(detail).write();
-    Ok(Reply::json(StatusCode::OK, &shown.into()))
+    Ok((number, &*view))
+}
+
+/// `POST /indicators/import`: each indicator has its own outcome under one 200.
+pub(super) fn import(service: &Service, call: &Call, caller: &Caller) -> Result<Reply, Refusal> {
+    caller.may(ROLES)?;
+    let body = body(&call.body)?;
+    let all = batch(&body, "Indicators")?;
+    let mut state = service.state(call.now);
+    let mut value = Vec::new();
+    for one in all {
+        let name = one.get("indicatorValue").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let given = one
+            .as_object()
+            .ok_or_else(|| Refusal::bad("InvalidRequestBody", "Request body is incorrect."))?;
+        let written = Given::read(given, call.now).and_then(|given| {
+            let (number, _view) = write(&mut state, (call, caller), &given)?;
+            let detail = given.members.into();
+            service
+                .effect(call, "putIndicator", &given.value)
+                .action(&number.to_string())
+                .detail(detail)
+                .write();
+            Ok(number)
+        });
+        value.push(match written {
+            Ok(number) => {
+                json!({"id": number.to_string(), "indicator": name, "isFailed": false, "failureReason": null})
+            }
+            Err(why) => {
+                json!({"id": null, "indicator": name, "isFailed": true, "failureReason": why.message})
+            }
+        });
+    }
+    Ok(Reply::json(StatusCode::OK, &json!({"value": value})))
+}
+
+/// `POST /indicators/BatchDelete`: all of them or none.
+pub(super) fn delete_batch(service: &Service, call: &Call, caller: &Caller) -> Result<Reply, Refusal> {
+    caller.may(ROLES)?;
+    let body = body(&call.body)?;
+    let mut state = service.state(call.now);
+    let mut numbers = Vec::new();
+    for id in batch(&body, "IndicatorIds")? {
+        let number = id.as_str().and_then(|id| id.parse::<u64>().ok());
+        let number = number.ok_or_else(|| Refusal::bad("InvalidInput", "An id is no number."))?;
+        let view = state.indicators.get(&number);
+        let view = view.filter(|view| !own_only(caller) || is_own(view, caller)).ok_or_else(|| {
+            Refusal::missing("ResourceNotFound", format!("Indicator {number} was not found"))
+        })?;
+        let value = view.get("indicatorValue").and_then(Value::as_str).unwrap_or_default().to_owned();
+        numbers.push((number, value));
+    }
+    for (number, value) in numbers {
+        state.indicators.shift_remove(&number);
+        service.effect(call, "deleteIndicator", &value).action(&number.to_string()).write();
+    }
+    Ok(Reply::empty(StatusCode::NO_CONTENT))
+}
+
+/// The members of a batch.
+fn batch<'b>(body: &'b Object, name: &str) -> Result<&'b [Value], Refusal> {
+    let all = body.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if all.is_empty() || BATCH_MAX < all.len() {
+        return Err(Refusal::bad("BadRequest", format!("{name} has 1 to {BATCH_MAX} members.")));
+    }
+    Ok(all)
 }
 
 /// `DELETE /indicators/{id}`.

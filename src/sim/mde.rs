@@ -84,6 +84,8 @@ fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Resu
         ("POST", ["alerts", "createalertbyreference"]) => merge::create(service, call, caller),
         ("GET", ["indicators"]) => indicators::list(service, call, caller),
         ("POST", ["indicators"]) => indicators::put(service, call, caller),
+        ("POST", ["indicators", "import"]) => indicators::import(service, call, caller),
+        ("POST", ["indicators", "batchdelete"]) => indicators::delete_batch(service, call, caller),
         ("DELETE", ["indicators", id]) => indicators::delete(service, call, caller, id),
         _ => Err(query::unknown(path)),
     }

@@ -128,6 +128,22 @@ pub enum TenantError {
         #[source]
         source: Box<Self>,
     },
+    /// A set was left as it is: what should be small is large. Nothing was changed.
+    #[error("`{operation}` leaves the set as it is: {reason}")]
+    LeftAsItIs {
+        /// What was asked.
+        operation: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A change of many was done in part.
+    #[error("`{operation}` was done in part: {what}")]
+    Partly {
+        /// What was asked.
+        operation: &'static str,
+        /// What was done, and what not.
+        what: String,
+    },
     /// A change of several steps was begun and could not be finished.
     #[error("`{operation}` was begun and could not be finished")]
     Unfinished {
@@ -185,6 +201,8 @@ impl TenantError {
             | Self::OtherTarget { .. }
             | Self::Synchronized { .. }
             | Self::ChangedMeanwhile { .. }
+            | Self::LeftAsItIs { .. }
+            | Self::Partly { .. }
             | Self::Paging { .. } => Retry::Never,
         }
     }
@@ -204,12 +222,14 @@ impl TenantError {
             | Self::NotBegun { .. }
             | Self::Synchronized { .. }
             | Self::ChangedMeanwhile { .. }
+            | Self::LeftAsItIs { .. }
             | Self::Paging { .. } => Applied::No,
             Self::Refused(refused) => refused.applied,
             Self::Http { source, .. } => source.applied(),
             Self::Shape { .. }
             | Self::OtherTarget { .. }
             | Self::Overwritten { .. }
+            | Self::Partly { .. }
             | Self::Unfinished { .. } => Applied::Unknown,
         }
     }

@@ -62,6 +62,10 @@ kinds! {
     UntagDevice = "untagDevice",
     /// Adds an indicator of compromise.
     AddIndicator = "addIndicator",
+    /// Takes an indicator away.
+    RemoveIndicator = "removeIndicator",
+    /// Makes a set of indicators what a list says.
+    ReconcileIndicators = "reconcileIndicators",
     /// Disables a user's account.
     DisableUser = "disableUser",
     /// Enables a user's account.
@@ -126,7 +130,9 @@ impl ActionKind {
             | Self::UntagDevice
             | Self::UpdateAlerts
             | Self::CreateAlert
-            | Self::AddIndicator => Audience::Mde,
+            | Self::AddIndicator
+            | Self::RemoveIndicator
+            | Self::ReconcileIndicators => Audience::Mde,
             Self::DisableUser
             | Self::EnableUser
             | Self::RevokeSessions
@@ -159,6 +165,8 @@ impl ActionKind {
             | Self::RunLiveResponse
             | Self::OffboardDevice
             | Self::AddIndicator
+            | Self::RemoveIndicator
+            | Self::ReconcileIndicators
             | Self::DisableUser
             | Self::EnableUser
             | Self::RevokeSessions

@@ -21,6 +21,7 @@ mod envelope;
 mod error;
 mod exchange;
 mod indicator;
+mod indicator_set;
 mod kind;
 mod login;
 mod machine;
@@ -46,6 +47,7 @@ pub use cloud::{Cloud, EndpointOverrides};
 pub use credential::{Credential, CredentialError, Look};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use indicator::{IndicatorError, IndicatorValue};
+pub use indicator_set::{Difference, IndicatorSet, Reconciled, StoredIndicator};
 pub use kind::{ActionKind, Impact};
 pub use login::{Begun, DeviceCode, Login};
 pub use machine::{ActionStatus, CommandInfo, FileInfo, Machine, MachineAction};
@@ -179,6 +181,21 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// Why it cannot be told.
     async fn package(&self, id: &MachineActionId) -> Result<Option<Secret>, TenantError>;
+
+    /// Says what would have to change about a set of indicators. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the indicators cannot all be read.
+    async fn difference(&self, set: &IndicatorSet) -> Result<Difference, TenantError>;
+
+    /// Makes a set of indicators what it is to be. `gate` is asked before each batch.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::LeftAsItIs`] if too much would go or there is no room; otherwise see
+    /// [`TenantError::applied`].
+    async fn reconcile(&self, set: &IndicatorSet, gate: &dyn Gate) -> Result<Reconciled, TenantError>;
 
     /// Returns the link to what one command of a live response session has left, once it has; nothing before, and
     /// nothing for a file that was put. The link is good for half an hour, and whoever has it has the result.

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{AccountAt, ActionKind, IndicatorValue, MailRemedy, MailTarget, MasteredAccount};
+use super::{AccountAt, ActionKind, IndicatorSet, IndicatorValue, MailRemedy, MailTarget, MasteredAccount};
 use crate::model::{
     AlertCategory, AlertId, AlertSeverity, AlertStatus, Classification, Determination, DeviceId, IncidentId,
     IncidentStatus, MachineActionId, MergeReason, Sha1, UserId,
@@ -316,6 +316,15 @@ pub enum Operation {
     },
     /// Blocks, allows or reports something everywhere.
     AddIndicator(Indicator),
+    /// Takes the indicator of a value away.
+    RemoveIndicator {
+        /// What the value is.
+        indicator_type: IndicatorType,
+        /// The value.
+        value: IndicatorValue,
+    },
+    /// Makes a set of indicators what it is to be.
+    ReconcileIndicators(Box<IndicatorSet>),
     /// Blocks a user's sign-in. Sessions live on until they are revoked.
     DisableUser {
         /// The user.
@@ -431,6 +440,8 @@ impl Operation {
             Self::TagDevice { .. } => ActionKind::TagDevice,
             Self::UntagDevice { .. } => ActionKind::UntagDevice,
             Self::AddIndicator(_) => ActionKind::AddIndicator,
+            Self::RemoveIndicator { .. } => ActionKind::RemoveIndicator,
+            Self::ReconcileIndicators(_) => ActionKind::ReconcileIndicators,
             Self::DisableUser { .. } => ActionKind::DisableUser,
             Self::EnableUser { .. } => ActionKind::EnableUser,
             Self::RevokeSessions { .. } => ActionKind::RevokeSessions,

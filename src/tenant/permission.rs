@@ -116,7 +116,9 @@ impl ActionKind {
             Self::RunLiveResponse => &["Machine.LiveResponse"],
             Self::OffboardDevice => &["Machine.Offboard"],
             Self::SetDeviceValue | Self::TagDevice | Self::UntagDevice => &["Machine.ReadWrite.All"],
-            Self::AddIndicator => &["Ti.ReadWrite", "Ti.ReadWrite.All"],
+            Self::AddIndicator | Self::RemoveIndicator | Self::ReconcileIndicators => {
+                &["Ti.ReadWrite", "Ti.ReadWrite.All"]
+            }
             Self::DisableUser | Self::EnableUser => &["User.EnableDisableAccount.All", "User.ReadWrite.All"],
             Self::RevokeSessions => &["User.RevokeSessions.All", "User.ReadWrite.All"],
             Self::MarkUserAsCompromised | Self::DismissUserRisk => &["IdentityRiskyUser.ReadWrite.All"],
@@ -147,6 +149,8 @@ impl ActionKind {
             | Self::TagDevice
             | Self::UntagDevice
             | Self::AddIndicator
+            | Self::RemoveIndicator
+            | Self::ReconcileIndicators
             | Self::MarkUserAsCompromised
             | Self::DismissUserRisk
             | Self::ForceUserPasswordReset

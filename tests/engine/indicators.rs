@@ -40,3 +40,21 @@ async fn what_is_no_indicator_is_skipped_and_says_so() {
     assert_eq!(why, "there is no indicator in it: `host0` is not a domain name with a dot in it");
     assert_eq!(house.applied(), Vec::<String>::new());
 }
+
+#[tokio::test]
+async fn a_set_with_a_value_that_is_excluded_is_left_as_it_is() {
+    let mut house = House::build().await;
+    let lists: Lists =
+        [List::new("bad", ["one.example", "login.ours.example"]), List::new("packagers", ["host2"])]
+            .into_iter()
+            .collect();
+    house.lists = lists.into();
+    let text = playbook(
+        "guards: {exclude: {indicators: [ours.example]}}\nactions:\n  - reconcileIndicators: {list: bad, indicatorType: domainName, action: block, title: t, description: d}\n",
+    );
+    let report = house.run(&text).await;
+    assert_eq!(states(&report), [StepState::Skipped; 3], "{report:?}");
+    let why = report.items[0].steps[0].reason.as_deref().unwrap();
+    assert!(why.contains("`login.ours.example` is excluded"), "{why}");
+    assert_eq!(house.applied(), Vec::<String>::new());
+}

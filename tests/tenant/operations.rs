@@ -460,6 +460,11 @@ async fn what_can_hurt_is_never_sent_again_in_doubt() {
         live().0,
         Operation::OffboardDevice { device: DEVICE.parse().unwrap(), comment: "why".to_owned() },
         Operation::AddIndicator(indicator()),
+        Operation::RemoveIndicator {
+            indicator_type: IndicatorType::IpAddress,
+            value: indicator().indicator_value,
+        },
+        Operation::ReconcileIndicators(Box::new(set(vec![indicator()]))),
         Operation::DisableUser { user: user(), at: AccountAt::EntraUntilSync },
         Operation::EnableUser { user: user(), at: AccountAt::Entra },
         Operation::RevokeSessions { user: user() },
@@ -481,12 +486,19 @@ async fn what_can_hurt_is_never_sent_again_in_doubt() {
     let hurts = |kind: &ActionKind| kind.impact() == Impact::Disruptive;
     assert_eq!(kinds, ActionKind::ALL.iter().copied().filter(hurts).collect::<Vec<_>>());
     for operation in all {
+        let takes_away = matches!(operation, Operation::RemoveIndicator { .. });
         let known = json!({"id": OBJECT, "userPrincipalName": "dana@contoso.example", "securityIdentifier": "S-1",
             "cloudSecurityIdentifier": "S-1"});
         let server = Server::tenant(move |seen| match seen.method.as_str() {
             "GET" if seen.path.contains("/incidents/") => {
                 Reply::json(200, &json!({"id": seen.path.rsplit('/').next()}))
             }
+            // What is there is read first.
+            "GET" if seen.path.contains("/indicators") && takes_away => Reply::json(
+                200,
+                &json!({"value": [{"id": "7", "indicatorValue": "203.0.113.7", "indicatorType": "IpAddress"}]}),
+            ),
+            "GET" if seen.path.contains("/indicators") => Reply::json(200, &json!({"value": []})),
             "GET" => Reply::json(200, &known),
             _ => Reply::new(503, "busy").header("retry-after", "1"),
         })
@@ -496,6 +508,75 @@ async fn what_can_hurt_is_never_sent_again_in_doubt() {
         let sent = server.calls().iter().filter(|seen| seen.method != "GET").count();
         assert_eq!((error.applied(), sent), (Applied::Unknown, 1), "{operation}");
     }
+}
+
+/// A set of these.
+fn set(wanted: Vec<Indicator>) -> IndicatorSet {
+    IndicatorSet { name: "bad".to_owned(), wanted, removed_max: 50, removed_percent_max: 25 }
+}
+
+/// Five hundred and one addresses that are wanted.
+fn many() -> IndicatorSet {
+    let value = |n: usize| format!("203.0.{}.{}", 100 + n / 250, 1 + n % 250);
+    let one = |n| {
+        let indicator_value = IndicatorValue::parse(IndicatorType::IpAddress, &value(n)).unwrap();
+        Indicator { indicator_value, ..indicator() }
+    };
+    set((0..501).map(one).collect())
+}
+
+#[tokio::test]
+async fn a_set_is_written_in_batches_and_each_indicator_has_its_own_outcome() {
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(200, &json!({"value": []})),
+        _ => {
+            let wanted = seen.json();
+            let outcome = |one: &Value| {
+                let bad = one["indicatorValue"] == "203.0.100.1";
+                json!({"id": if bad { Value::Null } else { "1".into() }, "indicator": one["indicatorValue"], "isFailed": bad, "failureReason": bad.then_some("not allowed")})
+            };
+            let all: Vec<Value> = wanted["Indicators"].as_array().unwrap().iter().map(outcome).collect();
+            Reply::json(200, &json!({"value": all}))
+        }
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let done = tenant.reconcile(&many(), &Open).await.unwrap();
+    assert_eq!(
+        done.to_string(),
+        "500 written, 0 removed, 0 as they were, 1 refused (203.0.100.1: not allowed)"
+    );
+    let calls = server.calls();
+    let sizes: Vec<_> = calls
+        .iter()
+        .filter(|call| call.method == "POST")
+        .map(|call| call.json()["Indicators"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(sizes, [500, 1]);
+    assert!(calls.iter().all(|call| call.method == "GET" || call.line() == "POST /api/indicators/import"));
+}
+
+#[tokio::test]
+async fn what_stops_a_set_half_way_is_told_and_what_was_never_begun_is_nothing() {
+    // The second batch is held back: what was written is said, and what was not.
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "GET" => Reply::json(200, &json!({"value": []})),
+        _ => Reply::json(200, &json!({"value": []})),
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let done = tenant.reconcile(&many(), &Once::default()).await.unwrap();
+    assert_eq!((done.added, done.refused.len()), (500, 1));
+    assert_eq!(done.refused[0].1, "no more");
+    // The first one is: nothing was done.
+    let once = Once::default();
+    once.pass().await.unwrap();
+    let error = tenant.reconcile(&many(), &once).await.unwrap_err();
+    assert_eq!((error.applied(), error.withheld()), (Applied::No, Some("no more")));
+    // Nobody can say what there is: nothing was done either.
+    let server = Server::tenant(|_| Reply::new(503, "busy")).await;
+    let (tenant, _clock) = server.client();
+    assert_eq!(tenant.reconcile(&many(), &Open).await.unwrap_err().applied(), Applied::No);
 }
 
 /// Lets one request through.

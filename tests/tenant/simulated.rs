@@ -16,8 +16,9 @@ use huntbook::sim::{
 use huntbook::tenant::{
     AccountAt, ActionKind, ActionStatus, AlertPatch, Audience, Client, ClientOptions, DeviceValue,
     EndpointOverrides, HuntLimits, HuntQuery, HuntingApi, IdentityProvider, IncidentPatch, IncidentQuery,
-    Indicator, IndicatorAction, IndicatorType, IndicatorValue, IsolationType, LiveCommand, MailRemedy,
-    MailTarget, MasteredAccount, NewAlert, Operation, RemoteState, ScanType, Tenant as _, TenantError,
+    Indicator, IndicatorAction, IndicatorSet, IndicatorType, IndicatorValue, IsolationType, LiveCommand,
+    MailRemedy, MailTarget, MasteredAccount, NewAlert, Operation, RemoteState, ScanType, Tenant as _,
+    TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -174,7 +175,18 @@ pub(crate) fn operations() -> Vec<(Operation, String)> {
         ),
         (Operation::TagDevice { device: device(), tag: "seen".to_owned() }, of_device("addTag")),
         (Operation::UntagDevice { device: device(), tag: "seen".to_owned() }, of_device("removeTag")),
-        (Operation::AddIndicator(indicator), "putIndicator".to_owned()),
+        (Operation::AddIndicator(indicator.clone()), "putIndicator".to_owned()),
+        (
+            Operation::RemoveIndicator {
+                indicator_type: IndicatorType::IpAddress,
+                value: indicator.indicator_value.clone(),
+            },
+            "deleteIndicator 203.0.113.7".to_owned(),
+        ),
+        (
+            Operation::ReconcileIndicators(Box::new(set(vec![indicator]))),
+            "putIndicator 203.0.113.7".to_owned(),
+        ),
         (Operation::DisableUser { user: user(), at: AccountAt::Entra }, "disableUser".to_owned()),
         (
             Operation::EnableUser { user: DISABLED.parse().unwrap(), at: AccountAt::Entra },
@@ -264,6 +276,69 @@ async fn actions_may_end_in_another_order_and_one_that_nobody_picks_up_times_out
         world.clock.advance(SignedDuration::from_hours(hours));
         assert_eq!(world.tenant.machine_action(&id).await.unwrap().status, Term::Known(status));
     }
+}
+
+/// A set of these.
+fn set(wanted: Vec<Indicator>) -> IndicatorSet {
+    IndicatorSet { name: "bad".to_owned(), wanted, removed_max: 1, removed_percent_max: 100 }
+}
+
+/// Domains that are to be blocked as members of the set.
+fn domains(names: &[&str]) -> IndicatorSet {
+    let one = |name: &&str| Indicator {
+        indicator_value: IndicatorValue::parse(IndicatorType::DomainName, name).unwrap(),
+        indicator_type: IndicatorType::DomainName,
+        action: IndicatorAction::Block,
+        title: format!("{}t", IndicatorSet::mark("bad")),
+        description: "D".to_owned(),
+        severity: Some(AlertSeverity::High),
+        recommended_actions: None,
+        expiration_time: None,
+        generate_alert: true,
+        rbac_group_names: vec![],
+    };
+    set(names.iter().map(one).collect())
+}
+
+#[tokio::test]
+async fn a_set_follows_what_is_wanted_and_leaves_others_alone() {
+    let world = World::start(|_| {}).await;
+    let by_hand = domains(&["theirs.example"]).wanted.remove(0);
+    let by_hand = Indicator { title: "by hand".to_owned(), ..by_hand };
+    world.tenant.apply(&Operation::AddIndicator(by_hand), &Open).await.unwrap();
+    let first = domains(&["a.example", "b.example", "c.example", "theirs.example"]);
+    assert_eq!(
+        world.tenant.difference(&first).await.unwrap().to_string(),
+        "3 to be written (a.example, b.example, c.example), 0 to be removed, 0 as they are, 1 left to others (theirs.example)"
+    );
+    let done = world.tenant.reconcile(&first, &Open).await.unwrap();
+    assert_eq!(done.to_string(), "3 written, 0 removed, 0 as they were, 1 left to others");
+    let again = world.tenant.reconcile(&first, &Open).await.unwrap();
+    assert_eq!(again.to_string(), "0 written, 0 removed, 3 as they were, 1 left to others");
+    let next = domains(&["a.example", "b.example", "d.example"]);
+    let done = world.tenant.reconcile(&next, &Open).await.unwrap();
+    assert_eq!(done.to_string(), "1 written, 1 removed, 2 as they were");
+    // Two would go, and one may at a time; and a list that is empty is taken for a broken one.
+    let before = world.effects().len();
+    for (wanted, why) in [
+        (domains(&["a.example"]), "2 would be removed, and 1 may be at a time"),
+        (domains(&[]), "nothing is wanted"),
+    ] {
+        let error = world.tenant.reconcile(&wanted, &Open).await.unwrap_err();
+        assert!(error.to_string().contains(why) && error.applied() == Applied::No, "{error}");
+    }
+    assert_eq!(world.effects().len(), before);
+}
+
+#[tokio::test]
+async fn a_batch_with_one_that_is_gone_is_removed_one_by_one() {
+    let world = World::start(|_| {}).await;
+    world.tenant.reconcile(&domains(&["a.example", "b.example"]), &Open).await.unwrap();
+    let fault = Fault { status: Some(404), ..Fault::on("POST /api/indicators/BatchDelete") };
+    world.sim.set_faults(vec![fault]).unwrap();
+    let done = world.tenant.reconcile(&domains(&["a.example"]), &Open).await.unwrap();
+    assert_eq!(done.to_string(), "0 written, 1 removed, 1 as they were");
+    assert_eq!(world.effects().last().unwrap(), "deleteIndicator b.example");
 }
 
 #[tokio::test]

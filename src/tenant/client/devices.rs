@@ -8,10 +8,10 @@ use super::users::DONE;
 use super::{Asked, Call, Change, Client, Kind, asked, with_json};
 use crate::diag::Chain;
 use crate::http::{Address, Request};
-use crate::model::{AlertSeverity, DeviceId, MachineActionId, Secret, Sha1, Term};
+use crate::model::{DeviceId, MachineActionId, Secret, Sha1, Term};
 use crate::tenant::{
-    ActionStatus, Audience, DeviceValue, Indicator, LiveCommand, Machine, MachineAction, Operation, Receipt,
-    Refused, RemoteState, TenantError, permission,
+    ActionStatus, Audience, DeviceValue, LiveCommand, Machine, MachineAction, Operation, Receipt, Refused,
+    RemoteState, TenantError, permission,
 };
 use crate::text::encode::odata;
 
@@ -132,17 +132,6 @@ impl Client {
         }
         let machine: Machine = decode(asked(change), &answer.body)?;
         same_device(device, &machine.id)?;
-        Ok(DONE)
-    }
-
-    pub(super) async fn add_indicator(
-        &self,
-        change: &Change<'_>,
-        indicator: &Indicator,
-    ) -> Result<Receipt, TenantError> {
-        let address = self.address(change, "api/indicators", &[])?;
-        let request = with_json(asked(change), Request::post(address), &indicator_body(indicator))?;
-        self.send(&Call::write(change, request)).await?;
         Ok(DONE)
     }
 
@@ -348,41 +337,4 @@ fn is_under_way(refused: &Refused) -> bool {
     matches!(refused.status, 400 | 409)
         && (refused.detail.code.eq_ignore_ascii_case("ActiveRequestAlreadyExists")
             || says(&refused.detail.message, "already in progress"))
-}
-
-fn indicator_body(indicator: &Indicator) -> Value {
-    let mut body = json!({
-        "indicatorValue": indicator.indicator_value,
-        "indicatorType": indicator.indicator_type,
-        "action": indicator.action,
-        "title": indicator.title,
-        "description": indicator.description,
-        "generateAlert": indicator.generate_alert,
-    });
-    if let Some(body) = body.as_object_mut() {
-        let severity = indicator.severity.and_then(indicator_severity).map(Value::from);
-        let optional = [
-            ("severity", severity),
-            ("recommendedActions", indicator.recommended_actions.clone().map(Value::from)),
-            ("expirationTime", indicator.expiration_time.map(|time| time.to_string().into())),
-            ("rbacGroupNames", Some(&indicator.rbac_group_names).filter(|g| !g.is_empty()).map(|g| json!(g))),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                body.insert(name.to_owned(), value);
-            }
-        }
-    }
-    body
-}
-
-/// The API's spelling; it has no word for "not graded".
-const fn indicator_severity(severity: AlertSeverity) -> Option<&'static str> {
-    match severity {
-        AlertSeverity::Unknown => None,
-        AlertSeverity::Informational => Some("Informational"),
-        AlertSeverity::Low => Some("Low"),
-        AlertSeverity::Medium => Some("Medium"),
-        AlertSeverity::High => Some("High"),
-    }
 }

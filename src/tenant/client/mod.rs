@@ -7,6 +7,7 @@ mod alerts;
 mod cases;
 mod devices;
 mod hunting;
+mod indicators;
 mod mail;
 mod pages;
 mod turn;
@@ -27,9 +28,9 @@ use super::envelope::{Asked, Kind};
 use super::exchange::SignIn;
 use super::token::{Token, Tokens};
 use super::{
-    ActionKind, AlertPage, AlertQuery, Audience, Credential, HuntAnswer, HuntLimits, HuntQuery, HuntSchema,
-    IncidentPage, IncidentQuery, Machine, MachineAction, OnRow, Operation, Receipt, Tenant, TenantError,
-    TokenFacts,
+    ActionKind, AlertPage, AlertQuery, Audience, Credential, Difference, HuntAnswer, HuntLimits, HuntQuery,
+    HuntSchema, IncidentPage, IncidentQuery, IndicatorSet, Machine, MachineAction, OnRow, Operation, Receipt,
+    Reconciled, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Answer, Applied, Chunks, Gate, Http, HttpError, Limits, Repeat, Request};
@@ -419,6 +420,16 @@ impl Tenant for Client {
                 self.set_tag(change, device, tag, TagChange::Remove).await
             }
             Operation::AddIndicator(indicator) => self.add_indicator(change, indicator).await,
+            Operation::RemoveIndicator { indicator_type, value } => {
+                self.remove_indicator(change, (*indicator_type, value)).await
+            }
+            Operation::ReconcileIndicators(set) => {
+                let done = self.reconcile_indicators(change, set).await?;
+                done.refused.is_empty().then_some(users::DONE).ok_or_else(|| TenantError::Partly {
+                    operation: operation.kind().as_str(),
+                    what: done.to_string(),
+                })
+            }
             Operation::DisableUser { user, at } => self.switch_user(change, user, (at, Switch::Off)).await,
             Operation::EnableUser { user, at } => self.switch_user(change, user, (at, Switch::On)).await,
             Operation::RevokeSessions { user } => self.revoke_sessions(change, user).await,
@@ -456,6 +467,20 @@ impl Tenant for Client {
 
     async fn package(&self, id: &MachineActionId) -> Result<Option<Secret>, TenantError> {
         self.get_link(PACKAGE, "api/machineactions/{id}/getPackageUri", &[id.as_str()]).await
+    }
+
+    async fn difference(&self, set: &IndicatorSet) -> Result<Difference, TenantError> {
+        self.difference_of(set).await
+    }
+
+    async fn reconcile(&self, set: &IndicatorSet, gate: &dyn Gate) -> Result<Reconciled, TenantError> {
+        // Calls are named and journalled by their operation; what is in it was taken out of one.
+        let operation = &Operation::ReconcileIndicators(Box::new(IndicatorSet {
+            name: set.name.clone(),
+            wanted: Vec::new(),
+            ..*set
+        }));
+        self.reconcile_indicators(&Change { operation, gate }, set).await
     }
 
     async fn live_result(&self, id: &MachineActionId, command: u32) -> Result<Option<Secret>, TenantError> {

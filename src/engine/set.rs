@@ -1,0 +1,55 @@
+//! Calls on whole sets of indicators: what they would change, and what came of each member.
+
+use super::context::Context;
+use super::passage::Passage;
+use super::report::{StepReport, StepState};
+use crate::action::Call;
+use crate::diag::Chain;
+use crate::store::{EffectState, Recorded};
+use crate::tenant::{Operation, Receipt, Reconciled, RemoteState, TenantError};
+
+/// Why a call is only planned; for a set, with what would change.
+pub(super) async fn preview(context: &Context<'_>, call: &Call) -> String {
+    let why = if context.remembers() { "the playbook only observes" } else { "dry run" };
+    let Operation::ReconcileIndicators(set) = &call.operation else { return why.to_owned() };
+    match context.tenant.difference(set).await {
+        Ok(difference) => match difference.forbidden(set) {
+            Some(forbidden) => format!("{why}: {difference}; it would be left as it is: {forbidden}"),
+            None => format!("{why}: {difference}"),
+        },
+        Err(error) => format!("{why}; what would change is not known: {}", Chain(&error)),
+    }
+}
+
+/// Sends a call; for a set, with what came of each member.
+pub(super) async fn apply(
+    context: &Context<'_>,
+    call: &Call,
+    passage: &Passage,
+) -> (Result<Receipt, TenantError>, Option<Reconciled>) {
+    let Operation::ReconcileIndicators(set) = &call.operation else {
+        return (context.tenant.apply(&call.operation, passage).await, None);
+    };
+    match context.tenant.reconcile(set, passage).await {
+        Ok(done) => (Ok(Receipt { remote_id: None, state: RemoteState::Done }), Some(done)),
+        Err(error) => (Err(error), None),
+    }
+}
+
+/// Says what came of a set. What the tenant did not take makes it fail, and stays to be done.
+pub(super) fn noted(
+    (recorded, report): (Recorded, StepReport),
+    note: Option<Reconciled>,
+) -> (Recorded, StepReport) {
+    let Some(done) = note else { return (recorded, report) };
+    let reason = Some(done.to_string());
+    let states = if done.refused.is_empty() {
+        (recorded.state, report.state)
+    } else {
+        (EffectState::Failed, StepState::Failed)
+    };
+    (
+        Recorded { state: states.0, detail: reason.clone(), ..recorded },
+        StepReport { state: states.1, reason, ..report },
+    )
+}

@@ -1,0 +1,250 @@
+//! Indicators: one by one, in batches, and whole sets.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::devices::decode;
+use super::pages::{End, More};
+use super::users::DONE;
+use super::{Asked, Call, Change, Client, Kind, asked, with_json};
+use crate::diag::Chain;
+use crate::http::{Applied, Request};
+use crate::model::AlertSeverity;
+use crate::tenant::{
+    ActionKind, Audience, Difference, Indicator, IndicatorSet, IndicatorType, IndicatorValue, Receipt,
+    Reconciled, RemoteState, StoredIndicator, TenantError,
+};
+use crate::text::encode::odata;
+
+const INDICATORS: Asked =
+    Asked { operation: "indicators", roles: ActionKind::AddIndicator.permission().roles, kind: Kind::Plain };
+
+/// Most indicators in one call. Source: the pages of import and of batch delete.
+const BATCH_MAX: usize = 500;
+
+/// Indicators on a page: some hundred kilobytes.
+const PAGE: &str = "1000";
+
+/// Most pages: a tenant has at most 15,000.
+const PAGES_MAX: usize = 20;
+
+/// What a batch is answered with: each indicator's own outcome, all under one 200.
+#[derive(Debug, Deserialize)]
+struct Imported {
+    value: Vec<ImportedOne>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ImportedOne {
+    indicator: String,
+    #[serde(default)]
+    is_failed: bool,
+    #[serde(default)]
+    failure_reason: Option<String>,
+}
+
+impl Client {
+    pub(super) async fn add_indicator(
+        &self,
+        change: &Change<'_>,
+        indicator: &Indicator,
+    ) -> Result<Receipt, TenantError> {
+        let address = self.address(change, "api/indicators", &[])?;
+        let request = with_json(asked(change), Request::post(address), &indicator_body(indicator))?;
+        self.send(&Call::write(change, request)).await?;
+        Ok(DONE)
+    }
+
+    /// Removes the indicator of a value, whoever made it, as far as the app sees it.
+    pub(super) async fn remove_indicator(
+        &self,
+        change: &Change<'_>,
+        (kind, value): (IndicatorType, &IndicatorValue),
+    ) -> Result<Receipt, TenantError> {
+        let filter = format!("indicatorValue eq {}", odata(value.as_str()));
+        let found = self.list_indicators(Some(&filter)).await.map_err(|error| before(change, error))?;
+        let same = found.iter().find(|one| {
+            one.indicator_type.eq_ignore_ascii_case(&format!("{kind:?}"))
+                && one.indicator_value.eq_ignore_ascii_case(value.as_str())
+        });
+        let Some(stored) = same else {
+            return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
+        };
+        self.delete_indicator(change, &stored.id).await?;
+        Ok(DONE)
+    }
+
+    async fn delete_indicator(&self, change: &Change<'_>, id: &str) -> Result<(), TenantError> {
+        let address = self.address(change, "api/indicators/{id}", &[id])?;
+        match self.send(&Call::write(change, Request::delete(address))).await {
+            Ok(_answer) => Ok(()),
+            // Somebody else was faster.
+            Err(error) if error.refused().is_some_and(|refused| refused.status == 404) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn list_indicators(&self, filter: Option<&str>) -> Result<Vec<StoredIndicator>, TenantError> {
+        let address = self.at(Audience::Mde, INDICATORS, "api/indicators", &[])?.query("$top", PAGE);
+        let mut all = Vec::new();
+        // A page may end without a link to the next one: then the next is asked for by number.
+        for page in 0..PAGES_MAX {
+            let before = all.len();
+            let address = match filter {
+                Some(filter) => address.clone().query("$filter", filter),
+                None => address.clone().query("$skip", &before.to_string()),
+            };
+            let call = Call::read(Audience::Mde, INDICATORS, Request::get(address));
+            let end = self
+                .each_item(call, PAGES_MAX, &mut |item| {
+                    all.push(decode(INDICATORS, item.get().as_bytes())?);
+                    Ok(More::Wanted)
+                })
+                .await?;
+            if end == End::Cut {
+                break;
+            }
+            let got = all.len() - before;
+            if filter.is_some() || got == 0 || !got.is_multiple_of(1000) || page + 1 == PAGES_MAX {
+                return Ok(all);
+            }
+        }
+        Err(TenantError::Paging { operation: INDICATORS.operation, reason: "it has too many pages" })
+    }
+
+    /// What has to change about a set.
+    pub(super) async fn difference_of(&self, set: &IndicatorSet) -> Result<Difference, TenantError> {
+        let app = self.tokens.get(Audience::Mde).await?.facts.app_id.clone().unwrap_or_default();
+        let present = self.list_indicators(None).await?;
+        Ok(set.difference(&present, &app, self.clock.now()))
+    }
+
+    /// Makes a set what it is to be: removes first, so that there is room. What the tenant does not take is told;
+    /// the next time it is tried again.
+    pub(super) async fn reconcile_indicators(
+        &self,
+        change: &Change<'_>,
+        set: &IndicatorSet,
+    ) -> Result<Reconciled, TenantError> {
+        let operation = asked(change).operation;
+        let difference = self.difference_of(set).await.map_err(|error| before(change, error))?;
+        if let Some(reason) = difference.forbidden(set) {
+            return Err(TenantError::LeftAsItIs { operation, reason });
+        }
+        let foreign = difference.foreign.len();
+        let mut done = Reconciled { kept: difference.kept, foreign, ..Reconciled::default() };
+        for chunk in difference.remove.chunks(BATCH_MAX) {
+            let values = chunk.iter().map(|one| one.indicator_value.as_str());
+            match self.remove_batch(change, chunk).await {
+                Ok(()) => done.removed += chunk.len(),
+                Err(error) => note(operation, &mut done, (values, error))?,
+            }
+        }
+        for chunk in difference.add.chunks(BATCH_MAX) {
+            let values = chunk.iter().map(|one| one.indicator_value.as_str());
+            match self.import(change, chunk).await {
+                Ok(refused) => {
+                    done.added += chunk.len().saturating_sub(refused.len());
+                    done.refused.extend(refused);
+                }
+                Err(error) => note(operation, &mut done, (values, error))?,
+            }
+        }
+        Ok(done)
+    }
+
+    /// Writes a batch; returns what of it was not taken, and why.
+    async fn import(
+        &self,
+        change: &Change<'_>,
+        indicators: &[Indicator],
+    ) -> Result<Vec<(String, String)>, TenantError> {
+        let address = self.address(change, "api/indicators/import", &[])?;
+        let bodies: Vec<Value> = indicators.iter().map(indicator_body).collect();
+        let request = with_json(asked(change), Request::post(address), &json!({"Indicators": bodies}))?;
+        let answer = self.send(&Call::write(change, request)).await?;
+        let imported: Imported = decode(asked(change), &answer.body)?;
+        let failed = imported.value.into_iter().filter(|one| one.is_failed);
+        Ok(failed.map(|one| (one.indicator, one.failure_reason.unwrap_or_default())).collect())
+    }
+
+    /// Removes a batch. The service refuses all of it if one is not there any more: then one by one.
+    async fn remove_batch(&self, change: &Change<'_>, batch: &[StoredIndicator]) -> Result<(), TenantError> {
+        let address = self.address(change, "api/indicators/BatchDelete", &[])?;
+        let ids: Vec<&str> = batch.iter().map(|one| one.id.as_str()).collect();
+        let request = with_json(asked(change), Request::post(address), &json!({"IndicatorIds": ids}))?;
+        match self.send(&Call::write(change, request)).await {
+            Ok(_answer) => Ok(()),
+            Err(error) if error.refused().is_some_and(|refused| refused.status == 404) => {
+                for id in ids {
+                    self.delete_indicator(change, id).await?;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A failure to read what had to be read first: nothing was changed.
+fn before(change: &Change<'_>, error: TenantError) -> TenantError {
+    if error.applied() == Applied::No {
+        return error;
+    }
+    TenantError::NotBegun { operation: asked(change).operation, source: Box::new(error) }
+}
+
+/// Notes a batch that was not taken. What fails first, or may have been applied, ends it all.
+fn note<'v>(
+    operation: &'static str,
+    done: &mut Reconciled,
+    (values, error): (impl Iterator<Item = &'v str>, TenantError),
+) -> Result<(), TenantError> {
+    if *done == (Reconciled { kept: done.kept, foreign: done.foreign, ..Reconciled::default() }) {
+        return Err(error);
+    }
+    if error.applied() != Applied::No {
+        return Err(TenantError::Unfinished { operation, source: Box::new(error) });
+    }
+    let why = error.withheld().map_or_else(|| Chain(&error).to_string(), str::to_owned);
+    done.refused.extend(values.map(|value| (value.to_owned(), why.clone())));
+    Ok(())
+}
+
+fn indicator_body(indicator: &Indicator) -> Value {
+    let mut body = json!({
+        "indicatorValue": indicator.indicator_value,
+        "indicatorType": indicator.indicator_type,
+        "action": indicator.action,
+        "title": indicator.title,
+        "description": indicator.description,
+        "generateAlert": indicator.generate_alert,
+    });
+    if let Some(body) = body.as_object_mut() {
+        let severity = indicator.severity.and_then(indicator_severity).map(Value::from);
+        let optional = [
+            ("severity", severity),
+            ("recommendedActions", indicator.recommended_actions.clone().map(Value::from)),
+            ("expirationTime", indicator.expiration_time.map(|time| time.to_string().into())),
+            ("rbacGroupNames", Some(&indicator.rbac_group_names).filter(|g| !g.is_empty()).map(|g| json!(g))),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                body.insert(name.to_owned(), value);
+            }
+        }
+    }
+    body
+}
+
+/// The API's spelling; it has no word for "not graded".
+const fn indicator_severity(severity: AlertSeverity) -> Option<&'static str> {
+    match severity {
+        AlertSeverity::Unknown => None,
+        AlertSeverity::Informational => Some("Informational"),
+        AlertSeverity::Low => Some("Low"),
+        AlertSeverity::Medium => Some("Medium"),
+        AlertSeverity::High => Some("High"),
+    }
+}
