@@ -12,7 +12,7 @@ fn plays((mode, actions): (&str, &str), tests: &str, code: i32) -> String {
     let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
     let (head, rest) = PLAYBOOK.split_once("actions:").unwrap();
     let (_own, tail) = rest.split_once("notify:").unwrap();
-    let head = head.replace("mode: enforce", mode);
+    let head = head.replace("mode: enforce", mode).replace("maxActions: {perRun: 2}, ", "");
     put("playbooks/lists/bad.txt", "one.example\nTWO.example\n");
     put("playbooks/lists/junk.txt", "one.example\nno domain\n");
     put("playbooks/writes.yaml", &format!("{head}actions:\n{actions}notify:{tail}"));

@@ -8,8 +8,9 @@ use huntbook::http::{Applied, Gate, Open, Retry};
 use huntbook::model::{AlertSeverity, MachineActionId, MergeReason, Term};
 use huntbook::tenant::{
     AccountAt, ActionKind, ActionStatus, DeviceValue, HuntingApi, IdentityProvider, Impact, IncidentPatch,
-    Indicator, IndicatorAction, IndicatorType, IndicatorValue, IsolationType, LiveCommand, MailRemedy,
-    MailTarget, MasteredAccount, Operation, Receipt, RemoteState, ScanType, Tenant as _, TenantError,
+    Indicator, IndicatorAction, IndicatorSet, IndicatorType, IndicatorValue, IsolationType, LiveCommand,
+    MailRemedy, MailTarget, MasteredAccount, Operation, Receipt, RemoteState, ScanType, Tenant as _,
+    TenantError,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
