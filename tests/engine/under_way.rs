@@ -108,7 +108,7 @@ async fn waiting(reach: Reach, passes: SignedDuration) -> (House, String) {
     );
     let order = house.order(&text, Effects::Apply).await;
     let accepted = async {
-        while house.engine.store.effects_in(EffectState::Pending).await.unwrap().is_empty() {
+        while house.engine.store.effects_in(EffectState::Pending).await.expect("it can be read").is_empty() {
             tokio::task::yield_now().await;
         }
     };

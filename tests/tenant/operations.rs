@@ -336,15 +336,14 @@ fn live() -> (Operation, &'static str, Value) {
 
 #[tokio::test]
 async fn a_session_of_somebody_else_does_not_stand_for_ours() {
-    let server = Server::tenant(|seen| match seen.method.as_str() {
-        "POST" => {
-            Reply::json(400, &json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "busy"}}))
+    let server = Server::tenant(|seen| {
+        if seen.method == "POST" {
+            let busy = json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "busy"}});
+            return Reply::json(400, &busy);
         }
-        _ => {
-            let mut one = action(DEVICE, "Pending");
-            one["type"] = "LiveResponse".into();
-            Reply::json(200, &json!({"value": [one]}))
-        }
+        let mut one = action(DEVICE, "Pending");
+        one["type"] = "LiveResponse".into();
+        Reply::json(200, &json!({"value": [one]}))
     })
     .await;
     let (tenant, _clock) = server.client();
@@ -364,18 +363,17 @@ fn quarantine(digit: &str) -> Operation {
 #[tokio::test]
 async fn another_file_under_way_is_not_ours() {
     for (theirs, found) in [("A", true), ("b", false)] {
-        let server = Server::tenant(move |seen| match seen.method.as_str() {
-            "POST" => Reply::json(
-                400,
-                &json!({"error": {"code": "BadRequest", "message": "Action is already in progress"}}),
-            ),
-            _ => {
-                let mut one = action(DEVICE, "Pending");
-                one["type"] = "StopAndQuarantineFile".into();
-                one["relatedFileInfo"] =
-                    json!({"fileIdentifier": theirs.repeat(40), "fileIdentifierType": "Sha1"});
-                Reply::json(200, &json!({"value": [one]}))
+        let server = Server::tenant(move |seen| {
+            if seen.method == "POST" {
+                let busy =
+                    json!({"error": {"code": "BadRequest", "message": "Action is already in progress"}});
+                return Reply::json(400, &busy);
             }
+            let mut one = action(DEVICE, "Pending");
+            one["type"] = "StopAndQuarantineFile".into();
+            one["relatedFileInfo"] =
+                json!({"fileIdentifier": theirs.repeat(40), "fileIdentifierType": "Sha1"});
+            Reply::json(200, &json!({"value": [one]}))
         })
         .await;
         let (tenant, _clock) = server.client();
@@ -395,7 +393,7 @@ async fn the_link_to_a_package_is_there_once_it_is_made_and_is_never_shown() {
         let server = Server::tenant(move |_| Reply::json(status, &body)).await;
         let (tenant, _clock) = server.client();
         let found = tenant.package(&ACTION.parse().unwrap()).await.unwrap();
-        assert_eq!(found.as_ref().map(|link| link.expose()), expect);
+        assert_eq!(found.as_ref().map(huntbook::model::Secret::expose), expect);
         assert!(!format!("{found:?}").contains("canary"));
         assert_eq!(server.calls()[0].line(), format!("GET /api/machineactions/{ACTION}/getPackageUri"));
     }
@@ -528,17 +526,17 @@ fn many() -> IndicatorSet {
 
 #[tokio::test]
 async fn a_set_is_written_in_batches_and_each_indicator_has_its_own_outcome() {
-    let server = Server::tenant(|seen| match seen.method.as_str() {
-        "GET" => Reply::json(200, &json!({"value": []})),
-        _ => {
-            let wanted = seen.json();
-            let outcome = |one: &Value| {
-                let bad = one["indicatorValue"] == "203.0.100.1";
-                json!({"id": if bad { Value::Null } else { "1".into() }, "indicator": one["indicatorValue"], "isFailed": bad, "failureReason": bad.then_some("not allowed")})
-            };
-            let all: Vec<Value> = wanted["Indicators"].as_array().unwrap().iter().map(outcome).collect();
-            Reply::json(200, &json!({"value": all}))
+    let server = Server::tenant(|seen| {
+        if seen.method == "GET" {
+            return Reply::json(200, &json!({"value": []}));
         }
+        let wanted = seen.json();
+        let outcome = |one: &Value| {
+            let bad = one["indicatorValue"] == "203.0.100.1";
+            json!({"id": (!bad).then_some("1"), "indicator": one["indicatorValue"], "isFailed": bad, "failureReason": bad.then_some("not allowed")})
+        };
+        let all: Vec<Value> = wanted["Indicators"].as_array().unwrap().iter().map(outcome).collect();
+        Reply::json(200, &json!({"value": all}))
     })
     .await;
     let (tenant, _clock) = server.client();
@@ -560,11 +558,7 @@ async fn a_set_is_written_in_batches_and_each_indicator_has_its_own_outcome() {
 #[tokio::test]
 async fn what_stops_a_set_half_way_is_told_and_what_was_never_begun_is_nothing() {
     // The second batch is held back: what was written is said, and what was not.
-    let server = Server::tenant(|seen| match seen.method.as_str() {
-        "GET" => Reply::json(200, &json!({"value": []})),
-        _ => Reply::json(200, &json!({"value": []})),
-    })
-    .await;
+    let server = Server::tenant(|_| Reply::json(200, &json!({"value": []}))).await;
     let (tenant, _clock) = server.client();
     let done = tenant.reconcile(&many(), &Once::default()).await.unwrap();
     assert_eq!((done.added, done.refused.len()), (500, 1));
