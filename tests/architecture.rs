@@ -35,6 +35,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rcgen", &["sim"]),
     ("reqwest", &["http"]),
     ("rhai", &["expr"]),
+    ("rustix", &["cli"]),
     ("schemars", &["model", "playbook", "settings"]),
     ("serde_yaml", &["yaml"]),
     ("sqlx", &["store"]),

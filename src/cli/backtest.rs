@@ -158,7 +158,7 @@ impl Data<'_> {
         let Input::Hunt(input) = &plan.input else {
             return Err(Refusal(crate::rehearsal::BacktestError::Incidents.to_string()).into());
         };
-        let parts = setup::open(settings, clock)?;
+        let parts = setup::open(settings, clock).await?;
         let tenant = pick(chosen, self.arguments.tenant.as_deref(), parts.tenants)?;
         let unfetched = "the tables could not be fetched";
         let now = present(&*tenant, plan, clock).await.context(unfetched)?;

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::exit::{Exit, unless_ended};
 use super::output::{say, tell};
 use super::run::no_tenant;
-use super::setup::{self, Doors};
+use super::setup::Doors;
 use super::{Misuse, Unfit};
 use crate::clock::SharedClock;
 use crate::model::Secret;
@@ -47,7 +47,7 @@ pub(super) struct SignOut {
 pub(super) async fn login(arguments: &SignIn, config: &Path, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
     let doors = Doors::open(&settings, &clock).map_err(Unfit::from)?;
-    let (options, client_id) = person_of(&settings, &arguments.tenant)?;
+    let (options, client_id) = person_of(&doors, &settings, &arguments.tenant)?;
     let Credential::User { session, .. } = options.credential.clone() else {
         return Err(Misuse("nobody signs in to this tenant".to_owned()).into());
     };
@@ -69,9 +69,10 @@ pub(super) async fn login(arguments: &SignIn, config: &Path, clock: SharedClock)
 }
 
 /// Forgets a sign-in.
-pub(super) async fn logout(arguments: &SignOut, config: &Path) -> anyhow::Result<Exit> {
+pub(super) async fn logout(arguments: &SignOut, config: &Path, clock: &SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
-    let (options, _) = person_of(&settings, &arguments.tenant)?;
+    let doors = Doors::open(&settings, clock).map_err(Unfit::from)?;
+    let (options, _) = person_of(&doors, &settings, &arguments.tenant)?;
     let Credential::User { session, .. } = options.credential else {
         return Err(Misuse("nobody signs in to this tenant".to_owned()).into());
     };
@@ -90,6 +91,7 @@ pub(super) async fn logout(arguments: &SignOut, config: &Path) -> anyhow::Result
 
 /// A tenant that people sign in to.
 fn person_of(
+    doors: &Doors,
     settings: &settings::Settings,
     name: &str,
 ) -> anyhow::Result<(crate::tenant::ClientOptions, String)> {
@@ -102,8 +104,9 @@ fn person_of(
         let text = format!("huntbook signs in to `{name}` by itself (`auth: {context}`): no person has to");
         return Err(Misuse(text).into());
     }
-    let options = setup::tenant_options(name, tenant).map_err(Unfit::from)?;
-    Ok((options, tenant.auth.client_id().to_owned()))
+    let options = doors.tenant_options(name, tenant).map_err(Unfit::from)?;
+    let client_id = tenant.auth.client_id().unwrap_or_default().to_owned();
+    Ok((options, client_id))
 }
 
 /// Whether a browser of this machine is likely to be far from the person.

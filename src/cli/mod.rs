@@ -8,6 +8,7 @@ mod audit;
 mod backtest;
 mod budget;
 mod choose;
+mod credentials;
 mod demo;
 mod diff;
 mod doctor;
@@ -64,6 +65,7 @@ use crate::store::Consent;
 /// Runs the command the arguments name and returns the exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    keep_memory();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => return teach(&error).into(),
@@ -93,6 +95,18 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         runtime.shutdown_background();
     }
     exit.into()
+}
+
+/// Keeps what is in memory, secrets among it, out of core files and from other processes of the same account. Where
+/// the system does not let us, all else works as well.
+fn keep_memory() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+        let none = Rlimit { current: Some(0), maximum: Some(0) };
+        let _no_less_works = setrlimit(Resource::Core, none);
+        let _no_less_works = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
 }
 
 async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
@@ -133,7 +147,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Import(arguments) => import::run(&arguments, format),
         Command::Doctor(doctor) => doctor::run(&doctor, &config, format, clock).await,
         Command::Login(login) => login::login(&login, &config, clock).await,
-        Command::Logout(logout) => login::logout(&logout, &config).await,
+        Command::Logout(logout) => login::logout(&logout, &config, &clock).await,
         Command::Tenants(tenants) => tenants::run(&tenants, &config, format, clock).await,
         Command::Token(token) => doctor::token::run(&token, &config, format, clock).await,
         Command::Sim(sim) => sim::run(&sim, format, clock).await,

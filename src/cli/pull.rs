@@ -35,7 +35,7 @@ pub(super) async fn run(
         return reference::schema(arguments.of);
     }
     let settings = settings::load(config)?;
-    let parts = setup::open(&settings, &clock)?;
+    let parts = setup::open(&settings, &clock).await?;
     let tenant = pick(arguments.tenant.as_deref(), parts.tenants)?;
     let schema = if arguments.by_query { ask(&*tenant, &settings).await? } else { told(&*tenant).await? };
     let path = write(&schema, &settings.schema_folder(config), tenant.name(), clock.now())?;

@@ -36,7 +36,7 @@ pub(super) async fn run(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let Project { settings, world, chosen } = Project::open(config, &arguments.playbook)?;
-    let parts = setup::open(&settings, &clock)?;
+    let parts = setup::open(&settings, &clock).await?;
     let tenant = pick(&chosen, arguments.tenant.as_deref(), parts.tenants)?;
     let now = present(&*tenant, &chosen.plan, &clock).await.context("nothing was recorded")?;
     let progress = spinner();

@@ -39,7 +39,7 @@ pub(super) async fn run(
 
 async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock) -> anyhow::Result<Exit> {
     let Project { settings, world, chosen } = Project::open(config, &arguments.playbook)?;
-    let parts = setup::open(&settings, &clock)?;
+    let parts = setup::open(&settings, &clock).await?;
     let journal = Journal::open(&settings, arguments, &clock).await?;
     let engine = Engine {
         store: journal.store.clone(),

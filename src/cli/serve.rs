@@ -39,7 +39,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
     }
     validate::insist_on_names(config, &settings, &setup::world(&settings, lists))?;
     setup::warn_of_exposure(config, &settings);
-    let parts = setup::open(&settings, &clock)?;
+    let parts = setup::open(&settings, &clock).await?;
     let engine = Engine { store, clock, tenants: parts.tenants, alerts: setup::alerts(&settings) };
     let options = options(&settings, parts.channels, arguments.drain);
     let daemon = Daemon::open(engine, options).await?;

@@ -15,17 +15,14 @@ use crate::diag::{Chain, Format, render};
 use crate::expr::Language;
 use crate::guard::{Caps, Ceilings, Percent};
 use crate::http::{Http, HttpOptions};
-use crate::model::{Lists, SharedSource, TenantId};
+use crate::model::{Lists, Secret};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
-    self, AuthSettings, ChannelSettings, ClientCertificateSettings, Cloud, EmailSettings, EntrySettings,
-    HuntingApi, Packed, PlainOrSecret, SecretRef, Settings, TenantSettings,
+    self, ChannelSettings, Cloud, EmailSettings, EndpointSettings, EntrySettings, HuntingApi, PlainOrSecret,
+    SecretRef, Settings, TenantSettings,
 };
-use crate::tenant::{
-    self, AppCertificate, Budgets, Client, ClientOptions, Credential, EndpointOverrides, Login, Session,
-    Tenant, Tighter,
-};
+use crate::tenant::{self, Budgets, Client, ClientOptions, EndpointOverrides, Login, Tenant, Tighter, Vault};
 
 /// Everything a command needs besides playbooks.
 pub(super) struct Parts {
@@ -35,21 +32,21 @@ pub(super) struct Parts {
     pub(super) channels: Channels,
 }
 
-/// Opens tenants and channels. Connects to nothing.
-pub(super) fn open(settings: &Settings, clock: &SharedClock) -> Result<Parts, Unfit> {
-    Ok(parts(settings, clock)?)
+/// Opens tenants and channels. Asks nobody but vaults, for what channels have there.
+pub(super) async fn open(settings: &Settings, clock: &SharedClock) -> Result<Parts, Unfit> {
+    Ok(parts(settings, clock).await?)
 }
 
-fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
+async fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
     let doors = Doors::open(settings, clock)?;
     insist_on_secrets(settings)?;
     let mut tenants: BTreeMap<String, Arc<dyn Tenant>> = BTreeMap::new();
     for (name, tenant) in &settings.tenants {
-        tenants.insert(name.clone(), Arc::new(doors.tenant(tenant_options(name, tenant)?)?));
+        tenants.insert(name.clone(), Arc::new(doors.tenant(doors.tenant_options(name, tenant)?)?));
     }
     let mut channels = Channels::new();
     for (name, channel) in &settings.channels {
-        channels.insert(name.clone(), doors.channel(name, channel)?);
+        channels.insert(name.clone(), doors.channel(name, channel).await?);
     }
     Ok(Parts { tenants, channels })
 }
@@ -78,12 +75,14 @@ fn insist_on_secrets(settings: &Settings) -> anyhow::Result<()> {
 
 /// What tenants and channels are reached through.
 pub(super) struct Doors {
-    http: Http,
+    pub(super) http: Http,
     /// A house that signs its own certificates signs those of its mail server too.
     extra_ca: Vec<u8>,
     /// Tenants that are one app in one directory share it.
     budgets: Budgets,
-    clock: SharedClock,
+    pub(super) clock: SharedClock,
+    /// Key vaults, by name.
+    pub(super) vaults: BTreeMap<String, Arc<Vault>>,
 }
 
 impl Doors {
@@ -92,7 +91,13 @@ impl Doors {
         let options = http_options(settings)?;
         let extra_ca = options.extra_ca.clone();
         let http = Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
-        Ok(Self { http, extra_ca, budgets: Budgets::default(), clock: Arc::clone(clock) })
+        let (clock, budgets) = (Arc::clone(clock), Budgets::default());
+        let mut doors = Self { http, extra_ca, budgets, clock, vaults: BTreeMap::new() };
+        for (name, vault) in &settings.vaults {
+            let vault = doors.vault(name, vault)?;
+            doors.vaults.insert(name.clone(), Arc::new(vault));
+        }
+        Ok(doors)
     }
 
     /// What time it is.
@@ -111,9 +116,34 @@ impl Doors {
         Ok(Login::open(options, client_id, self.http.clone(), Arc::clone(&self.clock))?)
     }
 
-    /// A channel.
-    pub(super) fn channel(&self, name: &str, channel: &ChannelSettings) -> anyhow::Result<Channel> {
-        let options = channel_options(name, channel, &self.extra_ca)?;
+    /// How a tenant of the settings is reached.
+    pub(super) fn tenant_options(
+        &self,
+        name: &str,
+        tenant: &TenantSettings,
+    ) -> anyhow::Result<ClientOptions> {
+        let EndpointSettings { login, graph, mde, xdr } = tenant.endpoints.clone();
+        Ok(ClientOptions {
+            name: name.to_owned(),
+            tenant_id: tenant.tenant_id.clone(),
+            cloud: cloud(tenant.cloud).context("there is no Defender in this cloud")?,
+            endpoints: EndpointOverrides { login, graph, mde, xdr },
+            credential: self.credential((&format!("tenant `{name}`"), &tenant.tenant_id), &tenant.auth)?,
+            hunting: match tenant.hunting {
+                HuntingApi::Graph => tenant::HuntingApi::Graph,
+                HuntingApi::Xdr => tenant::HuntingApi::Xdr,
+            },
+            budgets: Budgets::default(),
+            tighter: Tighter {
+                share: tenant.budgets.share.unwrap_or(Tighter::default().share),
+                hunting_per_minute: tenant.budgets.hunting_per_minute,
+            },
+        })
+    }
+
+    /// A channel. What it needs of vaults is read now.
+    pub(super) async fn channel(&self, name: &str, channel: &ChannelSettings) -> anyhow::Result<Channel> {
+        let options = self.channel_options(name, channel).await?;
         Ok(Channel::open(name, &options, self.http.clone(), Arc::clone(&self.clock))?)
     }
 }
@@ -193,13 +223,13 @@ fn entries(entries: Option<&EntrySettings>) -> (Vec<String>, Vec<String>) {
     }
 }
 
-fn secret(what: &str, reference: &SecretRef) -> anyhow::Result<crate::model::Secret> {
+fn secret(what: &str, reference: &SecretRef) -> anyhow::Result<Secret> {
     settings::resolve(reference).with_context(|| format!("{what} cannot be fetched"))
 }
 
-fn plain_or_secret(what: &str, value: &PlainOrSecret) -> anyhow::Result<crate::model::Secret> {
+fn plain_or_secret(what: &str, value: &PlainOrSecret) -> anyhow::Result<Secret> {
     match value {
-        PlainOrSecret::Plain(text) => Ok(crate::model::Secret::new(text.clone())),
+        PlainOrSecret::Plain(text) => Ok(Secret::new(text.clone())),
         PlainOrSecret::Secret(reference) => secret(what, reference),
     }
 }
@@ -219,102 +249,63 @@ fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("reading `{}`", path.display()))
 }
 
-/// How huntbook signs in to a tenant.
-fn credential((tenant, id): (&str, &TenantId), auth: &AuthSettings) -> anyhow::Result<Credential> {
-    Ok(match auth.app() {
-        AuthSettings::ClientSecret(app) => {
-            Credential::ClientSecret { client_id: app.client_id.clone(), secret: source(&app.secret) }
-        }
-        AuthSettings::ClientCertificate(app) => Credential::ClientCertificate {
-            client_id: app.client_id.clone(),
-            certificate: Arc::new(certificate(app)),
-        },
-        AuthSettings::User(user) => {
-            let bound = (id.as_str(), user.client_id.as_str());
-            let session = Session::new(user.kept().to_owned(), source(&user.key), bound);
-            Credential::User { client_id: user.client_id.clone(), session: Arc::new(session) }
-        }
-        AuthSettings::Partner(_) => bail!("tenant `{tenant}` names no application"),
-    })
+/// The cloud, if it is one in which tenants can be.
+pub(super) const fn cloud(cloud: Cloud) -> Option<tenant::Cloud> {
+    match cloud {
+        Cloud::Commercial => Some(tenant::Cloud::Commercial),
+        Cloud::Gcc => Some(tenant::Cloud::Gcc),
+        Cloud::GccHigh => Some(tenant::Cloud::GccHigh),
+        Cloud::Dod => Some(tenant::Cloud::Dod),
+        Cloud::China => None,
+    }
 }
 
-fn certificate(app: &ClientCertificateSettings) -> AppCertificate {
-    let (key, password) = (app.key.as_ref().map(source), app.password.as_ref().map(source));
-    AppCertificate::new(Arc::new(Packed(app.certificate.clone())), key, password)
-}
-
-/// Where a secret is fetched whenever it is wanted.
-fn source(reference: &SecretRef) -> SharedSource {
-    Arc::new(reference.clone())
-}
-
-/// A tenant of the settings.
-pub(super) fn tenant_options(name: &str, tenant: &TenantSettings) -> anyhow::Result<ClientOptions> {
-    Ok(ClientOptions {
-        name: name.to_owned(),
-        tenant_id: tenant.tenant_id.clone(),
-        cloud: match tenant.cloud {
-            Cloud::Commercial => tenant::Cloud::Commercial,
-            Cloud::Gcc => tenant::Cloud::Gcc,
-            Cloud::GccHigh => tenant::Cloud::GccHigh,
-            Cloud::Dod => tenant::Cloud::Dod,
-        },
-        endpoints: EndpointOverrides {
-            login: tenant.endpoints.login.clone(),
-            graph: tenant.endpoints.graph.clone(),
-            mde: tenant.endpoints.mde.clone(),
-            xdr: tenant.endpoints.xdr.clone(),
-        },
-        credential: credential((name, &tenant.tenant_id), &tenant.auth)?,
-        hunting: match tenant.hunting {
-            HuntingApi::Graph => tenant::HuntingApi::Graph,
-            HuntingApi::Xdr => tenant::HuntingApi::Xdr,
-        },
-        budgets: Budgets::default(),
-        tighter: Tighter {
-            share: tenant.budgets.share.unwrap_or(Tighter::default().share),
-            hunting_per_minute: tenant.budgets.hunting_per_minute,
-        },
-    })
-}
-
-fn channel_options(name: &str, channel: &ChannelSettings, extra_ca: &[u8]) -> anyhow::Result<ChannelOptions> {
-    let what = format!("the address of channel `{name}`");
-    Ok(match channel {
-        ChannelSettings::Email(email) => ChannelOptions::Email(email_options(name, email, extra_ca)?),
-        ChannelSettings::Teams(hook) => ChannelOptions::Teams { url: secret(&what, &hook.url)? },
-        ChannelSettings::Slack(hook) => ChannelOptions::Slack { url: secret(&what, &hook.url)? },
-        ChannelSettings::Webhook(hook) => {
-            let keys = hook.secret.iter().chain(&hook.previous_secret);
-            let secrets = keys.map(|key| secret(&format!("the signing secret of channel `{name}`"), key));
-            ChannelOptions::Webhook {
-                url: plain_or_secret(&what, &hook.url)?,
-                secrets: secrets.collect::<anyhow::Result<_>>()?,
+impl Doors {
+    async fn channel_options(&self, name: &str, channel: &ChannelSettings) -> anyhow::Result<ChannelOptions> {
+        let what = format!("the address of channel `{name}`");
+        Ok(match channel {
+            ChannelSettings::Email(email) => ChannelOptions::Email(self.email_options(name, email).await?),
+            ChannelSettings::Teams(hook) => {
+                ChannelOptions::Teams { url: self.secret(&what, &hook.url).await? }
             }
-        }
-    })
-}
+            ChannelSettings::Slack(hook) => {
+                ChannelOptions::Slack { url: self.secret(&what, &hook.url).await? }
+            }
+            ChannelSettings::Webhook(hook) => {
+                let mut secrets = Vec::new();
+                for key in hook.secret.iter().chain(&hook.previous_secret) {
+                    secrets.push(self.secret(&format!("the signing secret of channel `{name}`"), key).await?);
+                }
+                let url = match &hook.url {
+                    PlainOrSecret::Plain(text) => Secret::new(text.clone()),
+                    PlainOrSecret::Secret(reference) => self.secret(&what, reference).await?,
+                };
+                ChannelOptions::Webhook { url, secrets }
+            }
+        })
+    }
 
-fn email_options(name: &str, email: &EmailSettings, extra_ca: &[u8]) -> anyhow::Result<EmailOptions> {
-    let login = match (&email.username, &email.password) {
-        (Some(username), Some(password)) => Some(MailLogin {
-            user: username.clone(),
-            password: secret(&format!("the password of channel `{name}`"), password)?,
-        }),
-        (None, None) => None,
-        _ => bail!("channel `{name}` has a `username` or a `password`, but not both"),
-    };
-    Ok(EmailOptions {
-        host: email.host.clone(),
-        port: email.port,
-        security: match email.security {
-            settings::MailSecurity::StartTls => MailSecurity::StartTls,
-            settings::MailSecurity::Tls => MailSecurity::ImplicitTls,
-            settings::MailSecurity::None => MailSecurity::None,
-        },
-        login,
-        from: email.from.clone(),
-        to: email.to.clone(),
-        extra_ca: (!extra_ca.is_empty()).then(|| extra_ca.to_vec()),
-    })
+    async fn email_options(&self, name: &str, email: &EmailSettings) -> anyhow::Result<EmailOptions> {
+        let login = match (&email.username, &email.password) {
+            (Some(username), Some(password)) => Some(MailLogin {
+                user: username.clone(),
+                password: self.secret(&format!("the password of channel `{name}`"), password).await?,
+            }),
+            (None, None) => None,
+            _ => bail!("channel `{name}` has a `username` or a `password`, but not both"),
+        };
+        Ok(EmailOptions {
+            host: email.host.clone(),
+            port: email.port,
+            security: match email.security {
+                settings::MailSecurity::StartTls => MailSecurity::StartTls,
+                settings::MailSecurity::Tls => MailSecurity::ImplicitTls,
+                settings::MailSecurity::None => MailSecurity::None,
+            },
+            login,
+            from: email.from.clone(),
+            to: email.to.clone(),
+            extra_ca: (!self.extra_ca.is_empty()).then(|| self.extra_ca.clone()),
+        })
+    }
 }

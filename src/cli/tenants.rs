@@ -13,7 +13,7 @@ use super::args::Output;
 use super::exit::Exit;
 use super::output::{clean, say, show};
 use super::run::no_tenant;
-use super::setup::{self, Doors};
+use super::setup::Doors;
 use super::tables::{CELL_WIDTH, table};
 use crate::clock::SharedClock;
 use crate::diag::Chain;
@@ -134,8 +134,11 @@ fn open<'a>(
     (name, settings): (&'a str, &'a TenantSettings),
     back: &str,
 ) -> anyhow::Result<(Seen<'a>, Client)> {
-    let client = doors.tenant(setup::tenant_options(name, settings)?)?;
-    let page = client.consent_page(settings.auth.client_id(), back)?;
+    let options = doors.tenant_options(name, settings)?;
+    // An identity of the platform is assigned its roles; nobody consents to it.
+    let app = options.credential.client_id().unwrap_or("CLIENT-ID").to_owned();
+    let client = doors.tenant(options)?;
+    let page = client.consent_page(&app, back)?;
     Ok((Seen { name, settings, page, tokens: BTreeMap::new(), aadsts: None }, client))
 }
 

@@ -45,6 +45,19 @@ impl Address {
         Ok(Self { url, shown })
     }
 
+    /// Checks the address of a service of the platform that only what runs on it reaches: as [`Address::parse`], and
+    /// `http` to a link-local address (169.254.0.0/16), which no router passes on. No proxy is asked for it.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Address`] if it is malformed or not allowed.
+    pub fn parse_near(text: &str) -> Result<Self, HttpError> {
+        let url = checked(text, is_near)?;
+        let mut shown = origin(&url);
+        shown.push_str(url.path().trim_end_matches('/'));
+        Ok(Self { url, shown })
+    }
+
     /// Goes down from here along a route: `at("security/incidents/{id}", &["29"])`. Each `{name}` takes
     /// the next of `segments`, percent-encoded, as exactly one segment; the rest is taken as it is.
     ///
@@ -115,6 +128,17 @@ impl Address {
         is_loopback(&self.url)
     }
 
+    /// Whether it is on this machine, or of the platform right under it.
+    pub(super) fn is_near(&self) -> bool {
+        is_near(&self.url)
+    }
+
+    /// The name of its host, if it has one.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        self.url.host_str()
+    }
+
     /// The whole address as text, for what has to name it: the audience of a signed proof.
     #[must_use]
     pub fn expose(&self) -> &str {
@@ -148,13 +172,18 @@ impl fmt::Debug for Address {
 
 /// Parses and checks. The errors say nothing of the text: it may be a secret.
 fn check(text: &str) -> Result<Url, HttpError> {
+    checked(text, is_loopback)
+}
+
+/// The same; `http` only where it `may_be_plain`.
+fn checked(text: &str, may_be_plain: fn(&Url) -> bool) -> Result<Url, HttpError> {
     if text.len() > LENGTH_MAX {
         return Err(HttpError::address("it is too long"));
     }
     let url = Url::parse(text).map_err(|_malformed| HttpError::address("it is malformed"))?;
     let allowed = match url.scheme() {
         "https" => true,
-        "http" => is_loopback(&url),
+        "http" => may_be_plain(&url),
         _ => false,
     };
     if !allowed {
@@ -176,6 +205,10 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => Ipv6Addr::is_loopback(&address),
         None => false,
     }
+}
+
+fn is_near(url: &Url) -> bool {
+    is_loopback(url) || matches!(url.host(), Some(Host::Ipv4(address)) if address.is_link_local())
 }
 
 fn origin(url: &Url) -> String {

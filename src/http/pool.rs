@@ -1,6 +1,6 @@
-//! The clients underneath: one set for loopback, one for everything else.
+//! The clients underneath: one set for this machine and the platform right under it, one for everything else.
 //!
-//! Loopback never goes through a proxy and does not need the system's certificates, so a demo runs
+//! The first never goes through a proxy and does not need the system's certificates, so a demo runs
 //! on a machine that has none.
 
 use std::fmt;
@@ -62,7 +62,7 @@ impl Pool {
 
     /// The client for a request.
     pub(super) fn client(&self, address: &Address, repeat: Repeat) -> Result<reqwest::Client, HttpError> {
-        let local = address.is_loopback();
+        let local = address.is_near();
         let pair = if local { &self.local } else { &self.remote };
         let (slot, idle) = match repeat {
             Repeat::Safe | Repeat::Merged | Repeat::Never => (&pair.kept, IDLE_PER_HOST_MAX),
@@ -88,7 +88,7 @@ impl Pool {
             .http2_max_header_list_size(HEADER_BYTES_MAX)
             .tls_version_min(reqwest::tls::Version::TLS_1_2)
             .no_proxy();
-        let builder = if address.is_loopback() {
+        let builder = if address.is_near() {
             builder.tls_certs_only(self.certificates.clone())
         } else {
             let builder = builder.https_only(true).tls_certs_merge(self.certificates.clone());

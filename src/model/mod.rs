@@ -19,5 +19,5 @@ pub use id::{
 };
 pub use list::{List, Lists};
 pub use row::{Cell, CellRef, Projection, Row, RowView, Wanted};
-pub use secret::{Secret, SecretSource, SecretUnread, SharedSource};
+pub use secret::{Secret, SecretFolder, SecretSource, SecretUnread, SharedFolder, SharedSource};
 pub use written::{DurationText, InstantText};

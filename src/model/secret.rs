@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -61,6 +62,23 @@ impl SecretSource for Secret {
         Ok(self.clone())
     }
 }
+
+/// A folder in which somebody else puts secrets for us.
+#[async_trait]
+pub trait SecretFolder: fmt::Debug + Send + Sync {
+    /// Where it is.
+    fn path(&self) -> &Path;
+
+    /// Fetches the secret of a file directly in it.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretUnread`] says why it cannot be had.
+    async fn fetch(&self, name: &str) -> Result<Secret, SecretUnread>;
+}
+
+/// A folder handed around the process.
+pub type SharedFolder = Arc<dyn SecretFolder>;
 
 /// A secret that cannot be had. Never contains it.
 #[derive(Debug, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{ChannelSettings, PlainOrSecret, SecretRef, Settings, place};
+use super::{AuthSettings, ChannelSettings, PlainOrSecret, SecretRef, Settings, place};
 use crate::diag::{Code, Diagnostic};
 
 /// Read by the group or by all.
@@ -16,8 +16,11 @@ const STICKY: u32 = 0o1000;
 #[must_use]
 pub fn exposures(path: &Path, settings: &Settings) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for (pointer, reference) in secrets(settings) {
+    for (pointer, reference) in references(settings) {
         let SecretRef::File(file) = reference else { continue };
+        if is_public(settings, &pointer) {
+            continue;
+        }
         let Some(mode) = mode(file).filter(|mode| mode & READABLE != 0) else { continue };
         let message = format!("the secret in `{}` can be read by others (mode {mode:04o})", file.display());
         let warning = Diagnostic::warning(Code::Exposed, place(path, &format!("{pointer}/file")), message);
@@ -54,16 +57,33 @@ fn mode(_path: &Path) -> Option<u32> {
     None
 }
 
+/// Whether a reference leads to something that anybody may know.
+fn is_public(settings: &Settings, pointer: &str) -> bool {
+    let mut parts = pointer.split('/').skip(1);
+    let auth = match (parts.next(), parts.next()) {
+        (Some("apps"), Some(name)) => settings.apps.get(name),
+        (Some("tenants"), Some(name)) => settings.tenants.get(name).map(|tenant| &tenant.auth),
+        (Some("vaults"), Some(name)) => settings.vaults.get(name).map(|vault| &vault.auth),
+        _ => None,
+    };
+    auth.is_some_and(|auth| auth.is_public(pointer))
+}
+
+fn of_auth<'a>(at: &str, auth: &'a AuthSettings) -> Vec<(String, &'a SecretRef)> {
+    auth.references().into_iter().map(|(below, secret)| (format!("{at}/{below}"), secret)).collect()
+}
+
 /// Every secret the settings refer to, and where.
-fn secrets(settings: &Settings) -> Vec<(String, &SecretRef)> {
+pub(super) fn references(settings: &Settings) -> Vec<(String, &SecretRef)> {
     let mut found = Vec::new();
     for (name, app) in &settings.apps {
-        let of_app = app.places().into_iter();
-        found.extend(of_app.map(|(at, secret)| (format!("/apps/{name}/{at}"), secret)));
+        found.extend(of_auth(&format!("/apps/{name}"), app));
     }
     for (name, tenant) in &settings.tenants {
-        let of_tenant = tenant.auth.places().into_iter();
-        found.extend(of_tenant.map(|(at, secret)| (format!("/tenants/{name}/auth/{at}"), secret)));
+        found.extend(of_auth(&format!("/tenants/{name}/auth"), &tenant.auth));
+    }
+    for (name, vault) in &settings.vaults {
+        found.extend(of_auth(&format!("/vaults/{name}/auth"), &vault.auth));
     }
     for (name, channel) in &settings.channels {
         let at = |rest: &str| format!("/channels/{name}/{rest}");

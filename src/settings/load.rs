@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
+use super::auth::{AuthSettings, ManagedIdentitySettings};
+use super::exposure::references;
 use super::hunting::{self, Insist};
 use super::{
-    AuthSettings, ChannelSettings, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef,
+    ChannelSettings, Cloud, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef,
     Settings, schema,
 };
 use crate::diag::{Chain, Code, Diagnostic, Sink, SourceText, Span};
@@ -109,6 +111,9 @@ impl Settings {
         self.schema.as_mut().map(join);
         join(&mut self.store.path);
         self.http.extra_ca.as_mut().map(join);
+        let of_tenants = self.tenants.values_mut().map(|tenant| &mut tenant.auth);
+        let auths = of_tenants.chain(self.vaults.values_mut().map(|vault| &mut vault.auth));
+        auths.chain(self.apps.values_mut()).filter_map(AuthSettings::paths_mut).for_each(join);
         for reference in self.secrets_mut() {
             if let SecretRef::File(path) = reference {
                 join(path);
@@ -140,8 +145,10 @@ impl Settings {
     /// Every reference to a secret.
     fn secrets_mut(&mut self) -> Vec<&mut SecretRef> {
         let mut all: Vec<&mut SecretRef> = Vec::new();
-        all.extend(self.apps.values_mut().flat_map(|app| app.references_mut()));
-        all.extend(self.tenants.values_mut().flat_map(|tenant| tenant.auth.references_mut()));
+        let of_apps = self.apps.values_mut();
+        let of_tenants = self.tenants.values_mut().map(|tenant| &mut tenant.auth);
+        let auths = of_apps.chain(of_tenants).chain(self.vaults.values_mut().map(|vault| &mut vault.auth));
+        all.extend(auths.flat_map(AuthSettings::references_mut));
         for channel in self.channels.values_mut() {
             match channel {
                 ChannelSettings::Email(email) => all.extend(&mut email.password),
@@ -183,7 +190,20 @@ impl Meaning<'_> {
                     self.address(&format!("/tenants/{name}/endpoints/{key}"), address);
                 }
             }
+            self.auth(&format!("/tenants/{name}/auth"), &tenant.auth);
+            self.offered(&format!("/tenants/{name}/cloud"), tenant.cloud);
         }
+        for (name, app) in &settings.apps {
+            self.auth(&format!("/apps/{name}"), app);
+        }
+        for (name, vault) in &settings.vaults {
+            self.address(&format!("/vaults/{name}/url"), &vault.url);
+            if let Some(login) = &vault.login {
+                self.address(&format!("/vaults/{name}/login"), login);
+            }
+            self.auth(&format!("/vaults/{name}/auth"), &vault.auth);
+        }
+        self.in_vaults(settings);
         for (name, channel) in &settings.channels {
             match channel {
                 ChannelSettings::Email(email) => self.email(&format!("/channels/{name}/email"), email),
@@ -231,6 +251,73 @@ impl Meaning<'_> {
                 let problem = self.tree.error(Code::UnknownReference, &at, message);
                 self.sink.push(problem.nearest(&partner.app, known));
             }
+        }
+    }
+
+    /// What is said to be in a vault: the vault is there, and can be opened without it.
+    fn in_vaults(&mut self, settings: &Settings) {
+        for (at, reference) in references(settings) {
+            let SecretRef::KeyVault(place) = reference else { continue };
+            if at.starts_with("/vaults/") || at == "/http/proxy" {
+                let message = "this is needed to open key vaults, so it cannot be in one";
+                self.sink.push(self.tree.error(Code::KeyCombination, &format!("{at}/keyVault"), message));
+            } else if !settings.vaults.contains_key(&place.vault) {
+                let message = format!("there is no vault `{}`", place.vault.escape_debug());
+                let problem =
+                    self.tree.error(Code::UnknownReference, &format!("{at}/keyVault/vault"), message);
+                let known = settings.vaults.keys().map(String::as_str);
+                self.sink.push(problem.nearest(&place.vault, known));
+            }
+        }
+    }
+
+    /// One identity, one place of its proof.
+    fn auth(&mut self, at: &str, auth: &AuthSettings) {
+        match auth {
+            AuthSettings::ClientSecret(_)
+            | AuthSettings::ClientCertificate(_)
+            | AuthSettings::Partner(_)
+            | AuthSettings::User(_) => {}
+            AuthSettings::ManagedIdentity(identity) => {
+                self.identity(&format!("{at}/managedIdentity"), identity);
+            }
+            AuthSettings::WorkloadIdentity(workload) => {
+                if workload.token_file.is_some() && workload.github.is_some() {
+                    let at = format!("{at}/workloadIdentity/github");
+                    let problem = Diagnostic::error(
+                        Code::KeyCombination,
+                        self.tree.key_span(&at),
+                        "a workload has one token: from `tokenFile` or from `github`",
+                    );
+                    self.sink.push(problem);
+                }
+            }
+        }
+    }
+
+    fn identity(&mut self, at: &str, identity: &ManagedIdentitySettings) {
+        let ManagedIdentitySettings { client_id, object_id, resource_id, endpoint, .. } = identity;
+        let named = [("clientId", client_id), ("objectId", object_id), ("resourceId", resource_id)];
+        let mut named = named.into_iter().filter(|(_, id)| id.is_some()).map(|(key, _)| key);
+        if let (Some(first), Some(second)) = (named.next(), named.next()) {
+            let message = format!("an identity has one name: `{first}` or `{second}`");
+            let span = self.tree.key_span(&format!("{at}/{second}"));
+            self.sink.push(Diagnostic::error(Code::KeyCombination, span, message));
+        }
+        if let Some(Err(error)) = endpoint.as_deref().map(Address::parse_near) {
+            let message = Chain(&error).to_string();
+            let problem = self.tree.error(Code::Endpoint, &format!("{at}/endpoint"), message);
+            self.sink
+                .push(problem.help("`http` is for this machine and link-local addresses (169.254.0.0/16)"));
+        }
+    }
+
+    /// In China there is nothing to hunt in.
+    fn offered(&mut self, at: &str, cloud: Cloud) {
+        if cloud == Cloud::China {
+            let message = "the cloud of China (21Vianet) offers none of the APIs of Defender";
+            let problem = self.tree.error(Code::Endpoint, at, message);
+            self.sink.push(problem.help("huntbook works in `commercial`, `gcc`, `gccHigh` and `dod`"));
         }
     }
 
@@ -376,7 +463,10 @@ x-note: anything
             parse("huntbook.yaml", format!("{partner}{app}").as_bytes(), &mut Sink::new()).unwrap();
         settings.anchor(Path::new("/etc/huntbook"));
         let auth = &settings.tenants["contoso"].auth;
-        assert_eq!((auth.context(), auth.client_id()), ("partner", "00000000-0000-4000-8000-000000000003"));
+        assert_eq!(
+            (auth.context(), auth.client_id()),
+            ("partner", Some("00000000-0000-4000-8000-000000000003"))
+        );
         assert_eq!(auth.app(), &settings.apps["soc"], "also its paths count from the folder of the settings");
         let AuthSettings::ClientSecret(secret) = auth.app() else { unreachable!() };
         assert_eq!(secret.secret, SecretRef::File("/etc/huntbook/soc".into()));
@@ -413,6 +503,68 @@ x-note: anything
             "  contoso:",
             "  con/toso:",
             "3:3 HB0104 `con/toso` is not a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64",
+        );
+    }
+
+    #[test]
+    fn there_is_exactly_one_way_to_sign_in() {
+        let own =
+            "{clientSecret: {clientId: 00000000-0000-4000-8000-000000000002, secret: {env: CONTOSO_SECRET}}}";
+        let app = "clientId: 00000000-0000-4000-8000-000000000002";
+        for good in [
+            "{managedIdentity: {}}",
+            "{managedIdentity: {host: arc, arcKeys: /tmp/keys}}",
+            "{workloadIdentity: {}}",
+            "{workloadIdentity: {github: {audience: x}}}",
+            &format!("{{clientCertificate: {{{app}, certificate: {{file: a.pfx}}, password: {{env: A}}}}}}"),
+        ] {
+            check(&GOOD.replace(own, good), "");
+        }
+        changed(
+            own,
+            "{}",
+            "5:5 HB0102 `auth` needs exactly one of `clientSecret`, `clientCertificate`, `managedIdentity`, `workloadIdentity`, `partner`, `user`",
+        );
+        changed(
+            own,
+            "{managedIdentity: {}, workloadIdentity: {}}",
+            "5:33 HB0105 `workloadIdentity` and `managedIdentity` exclude each other",
+        );
+        changed(own, "{managedIdentiy: {}}", "5:12 HB0101 unknown key `managedIdentiy`");
+        let two = "{managedIdentity: {objectId: a, resourceId: b}}";
+        changed(own, two, "5:43 HB0105 an identity has one name: `objectId` or `resourceId`");
+        let two = "{workloadIdentity: {tokenFile: a, github: {}}}";
+        changed(own, two, "5:45 HB0105 a workload has one token: from `tokenFile` or from `github`");
+        let far = "{managedIdentity: {endpoint: \"http://10.0.0.1/x\"}}";
+        changed(
+            own,
+            far,
+            "5:40 HB0802 the address cannot be used: only https is allowed, or http to loopback",
+        );
+    }
+
+    #[test]
+    fn a_vault_is_there_and_is_opened_without_a_vault() {
+        let secret = "{env: CONTOSO_SECRET}";
+        let within = "{keyVault: {vault: soc, name: app}}";
+        changed(secret, within, "5:102 HB0501 there is no vault `soc`");
+        let vaults = "vaults: {soc: {url: \"https://a.vault.azure.net\", tenantId: 00000000-0000-4000-8000-000000000001, auth: {managedIdentity: {}}}}";
+        let text = GOOD.replace(secret, within).replace("x-note: anything", vaults);
+        check(&text, "");
+        let auth = "{clientSecret: {clientId: 00000000-0000-4000-8000-000000000002, secret: {keyVault: {vault: soc, name: app}}}}";
+        check(
+            &text.replace("{managedIdentity: {}}", auth),
+            "huntbook.yaml:15:187 HB0105 this is needed to open key vaults, so it cannot be in one",
+        );
+        changed(
+            "x-note: anything",
+            &format!("{vaults}\nhttp: {{proxy: {within}}}"),
+            "16:26 HB0105 this is needed to open key vaults, so it cannot be in one",
+        );
+        changed(
+            "    tags:",
+            "    cloud: china\n    tags:",
+            "7:12 HB0802 the cloud of China (21Vianet) offers none of the APIs of Defender",
         );
     }
 

@@ -14,9 +14,11 @@ mod hunting;
 mod load;
 mod secret;
 mod tenant;
+mod vault;
 
 pub use auth::{
-    AuthSettings, ClientCertificateSettings, ClientSecretSettings, PartnerSettings, UserSettings,
+    AuthSettings, ClientCertificateSettings, ClientSecretSettings, GithubSettings, IdentityHostSettings,
+    ManagedIdentitySettings, PartnerSettings, UserSettings, WorkloadIdentitySettings,
 };
 pub use budget::BudgetSettings;
 pub use channel::{
@@ -24,8 +26,10 @@ pub use channel::{
 };
 pub use exposure::exposures;
 pub use load::{SettingsError, folders, load, parse, place};
-pub use secret::{Packed, SecretError, SecretRef, probe, resolve};
+pub use secret::{Packed, SecretError, SecretRef, SecretsFolder, VaultRef, probe, resolve};
 pub use tenant::{Cloud, EndpointSettings, HuntingApi, TenantSettings};
+
+pub use vault::VaultSettings;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -68,6 +72,13 @@ pub struct Settings {
         "patternErrorMessage": "a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64"
     }))]
     pub channels: BTreeMap<String, ChannelSettings>,
+    /// Azure key vaults, by the names that references to their secrets use.
+    #[serde(default)]
+    #[schemars(extend("propertyNames" = {
+        "pattern": "^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        "patternErrorMessage": "a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64"
+    }))]
+    pub vaults: BTreeMap<String, VaultSettings>,
     /// What no playbook may exceed.
     #[serde(default)]
     pub guards: GuardSettings,
@@ -241,6 +252,7 @@ impl Default for Settings {
             tenants: BTreeMap::new(),
             apps: BTreeMap::new(),
             channels: BTreeMap::new(),
+            vaults: BTreeMap::new(),
             guards: GuardSettings::default(),
             approvers: BTreeMap::new(),
             store: StoreSettings::default(),

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::{Secret, SecretSource, SecretUnread};
+use crate::model::{Secret, SecretFolder, SecretSource, SecretUnread};
 
 /// Largest secret: a certificate with its key fits, a mistaken path to a log does not.
 const BYTES_MAX: u64 = 64 << 10;
@@ -24,6 +24,8 @@ pub enum SecretRef {
     File(PathBuf),
     /// Among the credentials the service manager hands over (systemd `LoadCredential=`).
     Credential(String),
+    /// In a key vault of the settings.
+    KeyVault(VaultRef),
     /// In memory: for programs that embed huntbook; no settings file can say it.
     Given(Secret),
 }
@@ -34,7 +36,10 @@ impl PartialEq for SecretRef {
         match (self, other) {
             (Self::Env(a), Self::Env(b)) | (Self::Credential(a), Self::Credential(b)) => a == b,
             (Self::File(a), Self::File(b)) => a == b,
-            (Self::Env(_) | Self::File(_) | Self::Credential(_) | Self::Given(_), _) => false,
+            (Self::KeyVault(a), Self::KeyVault(b)) => a == b,
+            (Self::Env(_) | Self::File(_) | Self::Credential(_) | Self::KeyVault(_) | Self::Given(_), _) => {
+                false
+            }
         }
     }
 }
@@ -62,11 +67,12 @@ impl SecretSource for Packed {
     }
 }
 
-/// Where a secret is found: in the environment, in a file, or among systemd's credentials.
+/// Where a secret is found: in the environment, in a file, among systemd's credentials, or in a key vault.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(extend(
-    "oneOf" = [{"required": ["env"]}, {"required": ["file"]}, {"required": ["credential"]}],
+    "oneOf" = [{"required": ["env"]}, {"required": ["file"]}, {"required": ["credential"]},
+        {"required": ["keyVault"]}],
     "x-secret" = true
 ))]
 struct SecretItem {
@@ -83,6 +89,22 @@ struct SecretItem {
         "patternErrorMessage" = "the name of a credential"
     ), example = &"client-secret")]
     credential: Option<String>,
+    /// A secret of an Azure key vault.
+    key_vault: Option<VaultRef>,
+}
+
+/// A secret of a key vault.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VaultRef {
+    /// Name of a vault of the settings (`vaults`).
+    #[schemars(length(min = 1), example = &"soc")]
+    pub vault: String,
+    /// Name of the secret; of a certificate of the vault, its name.
+    #[schemars(regex(pattern = "^[0-9A-Za-z-]{1,127}$"), extend(
+        "patternErrorMessage" = "the name of a secret: letters, digits and `-`"
+    ), example = &"huntbook-client-secret")]
+    pub name: String,
 }
 
 /// A reference without a place, or with several.
@@ -94,10 +116,15 @@ impl TryFrom<SecretItem> for SecretRef {
     type Error = NotOnePlace;
 
     fn try_from(item: SecretItem) -> Result<Self, NotOnePlace> {
-        match (item.env, item.file, item.credential) {
-            (Some(name), None, None) => Ok(Self::Env(name)),
-            (None, Some(path), None) => Ok(Self::File(path)),
-            (None, None, Some(name)) => Ok(Self::Credential(name)),
+        let places = [
+            item.env.map(Self::Env),
+            item.file.map(Self::File),
+            item.credential.map(Self::Credential),
+            item.key_vault.map(Self::KeyVault),
+        ];
+        let mut given = places.into_iter().flatten();
+        match (given.next(), given.next()) {
+            (Some(place), None) => Ok(place),
             _ => Err(NotOnePlace),
         }
     }
@@ -133,6 +160,9 @@ pub enum SecretError {
     /// The name of a credential is a path.
     #[error("the name of a credential must not be a path")]
     CredentialName,
+    /// Only somebody who opens vaults can fetch it.
+    #[error("a key vault cannot be asked for the secret `{0}` here")]
+    InVault(String),
     /// The file cannot be read.
     #[error("the secret's file `{path}` cannot be read")]
     File {
@@ -159,6 +189,21 @@ pub enum SecretError {
 /// [`SecretError`] says what is missing; the settings or the environment must change.
 pub fn resolve(reference: &SecretRef) -> Result<Secret, SecretError> {
     resolve_in(reference, &|name| std::env::var_os(name))
+}
+
+/// A folder in which somebody else puts secrets for us.
+#[derive(Debug, Clone)]
+pub struct SecretsFolder(pub PathBuf);
+
+#[async_trait]
+impl SecretFolder for SecretsFolder {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    async fn fetch(&self, name: &str) -> Result<Secret, SecretUnread> {
+        SecretRef::File(self.0.join(name)).fetch().await
+    }
 }
 
 /// Finds out whether something is where a secret is said to be, whatever its form.
@@ -193,6 +238,7 @@ fn fetch_in(
             Ok((value.into_encoded_bytes(), format!("the environment variable `{name}`")))
         }
         SecretRef::File(path) => read(path),
+        SecretRef::KeyVault(place) => Err(SecretError::InVault(place.name.clone())),
         SecretRef::Credential(name) => {
             let mut parts = Path::new(name).components();
             if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {

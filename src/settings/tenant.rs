@@ -50,6 +50,8 @@ pub enum Cloud {
     GccHigh,
     /// US department of defence.
     Dod,
+    /// China (21Vianet), where key vaults are and no Defender is.
+    China,
 }
 
 impl Cloud {
@@ -61,6 +63,7 @@ impl Cloud {
             Self::Gcc => "gcc",
             Self::GccHigh => "gccHigh",
             Self::Dod => "dod",
+            Self::China => "china",
         }
     }
 }

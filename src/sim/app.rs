@@ -1,9 +1,9 @@
 //! Who may call the simulated tenant: the APIs it offers, their application roles, and the
 //! applications registered in its directory.
 
-use super::assertion;
 use super::person::scope_of;
 use super::{Consent, SimPerson};
+use super::{assertion, platform, vault};
 use crate::model::Secret;
 
 /// An API of the tenant: what a token is for.
@@ -15,10 +15,12 @@ pub(super) enum Api {
     Mde,
     /// Defender XDR.
     Xdr,
+    /// Key vaults.
+    Vault,
 }
 
 impl Api {
-    const ALL: [Self; 3] = [Self::Graph, Self::Mde, Self::Xdr];
+    const ALL: [Self; 4] = [Self::Graph, Self::Mde, Self::Xdr, Self::Vault];
 
     /// The resource names a token may be asked for, first the worldwide one documented today, then its
     /// other names, then those of the national clouds.
@@ -42,7 +44,13 @@ impl Api {
                 "https://api-gcc.security.microsoft.us",
                 "https://api-gov.security.microsoft.us",
             ],
+            Self::Vault => &["https://vault.azure.net", "cfa8b339-82a2-471a-a3c9-0fc0be7a4093"],
         }
+    }
+
+    /// The resource's name today.
+    pub(super) fn resource(self) -> &'static str {
+        self.resources().first().copied().unwrap_or_default()
     }
 
     /// The roles an application can be granted on the API.
@@ -81,6 +89,7 @@ impl Api {
                 "Ti.ReadWrite.All",
             ],
             Self::Xdr => &["AdvancedHunting.Read.All", "Incident.Read.All", "Incident.ReadWrite.All"],
+            Self::Vault => &[vault::READER, vault::WRITER],
         }
     }
 
@@ -112,6 +121,10 @@ impl Api {
 
     /// Of `granted`, what a token for this API carries.
     pub(super) fn roles_of(self, granted: &[String]) -> Vec<&str> {
+        if self == Self::Vault {
+            // Those of a vault are the vault's, not the directory's.
+            return Vec::new();
+        }
         granted.iter().map(String::as_str).filter(|role| self.roles().contains(role)).collect()
     }
 }
@@ -140,8 +153,8 @@ pub struct SimApp {
 /// A federated credential: a workload that may act as an application. All three have to fit exactly.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SimFederated {
-    /// Who issues the workload's tokens.
-    pub issuer: String,
+    /// Who issues the workload's tokens; the issuer beside the simulated directory (`/oidc`), if none.
+    pub issuer: Option<String>,
     /// Which workload it is.
     pub subject: String,
     /// For whom its tokens are.
@@ -162,7 +175,11 @@ impl SimApp {
             client_id: Self::CLIENT_ID.to_owned(),
             secret: Secret::new(Self::SECRET.to_owned()),
             certificates: Vec::new(),
-            federated: Vec::new(),
+            federated: vec![SimFederated {
+                issuer: None,
+                subject: platform::JOB_SUBJECT.to_owned(),
+                audience: "api://AzureADTokenExchange".to_owned(),
+            }],
             display_name: "huntbook".to_owned(),
             roles,
             consent: Consent::default(),

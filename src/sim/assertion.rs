@@ -38,7 +38,8 @@ struct Claims {
 pub(super) struct Judge<'a> {
     /// The addresses of the token endpoint it may be meant for.
     pub(super) endpoints: Vec<String>,
-    /// The key of the issuer that lives beside the directory.
+    /// The issuer that lives beside the directory, and its key.
+    pub(super) own_issuer: String,
     pub(super) issuer: &'a DecodingKey,
     pub(super) now: Timestamp,
 }
@@ -87,7 +88,8 @@ impl Judge<'_> {
             return Err(invalid(700_229, text));
         }
         let fits = app.federated.iter().any(|trusted| {
-            trusted.issuer == claims.iss && trusted.subject == claims.sub && trusted.audience == claims.aud
+            let issuer = trusted.issuer.as_ref().unwrap_or(&self.own_issuer);
+            *issuer == claims.iss && trusted.subject == claims.sub && trusted.audience == claims.aud
         });
         if !fits {
             let text = format!(

@@ -7,11 +7,14 @@
 //!
 //! | path | is |
 //! |---|---|
-//! | `/{tenant}/oauth2/v2.0/token`, `/{tenant}/oauth2/token` | tokens for the client-credentials grant |
+//! | `/{tenant}/oauth2/v2.0/token`, `/{tenant}/oauth2/token` | tokens for the client-credentials grant: secret, certificate, federated |
 //! | `/{tenant}/v2.0/.well-known/openid-configuration`, `/{tenant}/discovery/v2.0/keys` | how to check them |
 //! | `/{tenant}/oauth2/v2.0/devicecode`, `/{tenant}/devicelogin`, `/{tenant}/oauth2/v2.0/authorize` | where people sign in |
 //! | `/{tenant}/adminconsent` | the page on which administrators consent |
 //! | `/common/discovery/instance` | which names the authority has |
+//! | `/metadata/identity/oauth2/token`, `/msi/token`, `/arc/metadata/…` | managed identities of a virtual machine, App Service, Arc |
+//! | `/oidc/token` | the tokens of a workload, as GitHub Actions gives them |
+//! | `/vault/secrets/{name}` | a key vault: read, and `PUT` to write |
 //! | `/graph/v1.0/…` | hunting, incidents, alerts, users and their risk, identities, mails |
 //! | `/mde/api/…` | machines, machine actions, indicators, old hunting |
 //! | `/xdr/api/advancedhunting/run` | old hunting |
@@ -43,6 +46,7 @@ mod memory;
 mod merge;
 mod odata;
 mod person;
+mod platform;
 mod query;
 mod reply;
 mod seed;
@@ -52,6 +56,7 @@ pub mod story;
 mod sysmon;
 mod tables;
 mod token;
+mod vault;
 mod wire;
 
 pub use app::{SimApp, SimFederated};
@@ -65,6 +70,7 @@ pub use log::{EffectEntry, LOG_ENTRIES_MAX, LogEntry, MessageEntry, RequestEntry
 pub use machine_action::{ActionTiming, Completion, Duplicates};
 pub use memory::SimWire;
 pub use person::SimPerson;
+pub use platform::{ArcChallenge, IDENTITY_HEADER, JOB_SUBJECT, JOB_TOKEN};
 pub use query::{HUNT_BYTES_MAX, HUNT_ROWS_MAX};
 pub use seed::{
     Reach, SimAlert, SimComment, SimData, SimIdentityAccount, SimIncident, SimIndicator, SimMachine,
@@ -73,6 +79,7 @@ pub use seed::{
 pub use serve::BODY_BYTES_MAX;
 pub use sysmon::{Census, Sysmon, SysmonRow};
 pub use tables::{HUNT_TIME_MAX, TableHunter};
+pub use vault::{READER as VAULT_READER, WRITER as VAULT_WRITER};
 pub use wire::CONNECTIONS_MAX;
 
 use std::collections::BTreeMap;
@@ -137,6 +144,10 @@ pub struct SimOptions {
     pub token_life: SignedDuration,
     /// Signing secrets of webhook sinks (`whsec_…`), by the name of the sink.
     pub hook_secrets: BTreeMap<String, Secret>,
+    /// Secrets of its key vault, by name.
+    pub vault: BTreeMap<String, Secret>,
+    /// The agent of Azure Arc that it plays, if it plays one.
+    pub arc: Option<ArcChallenge>,
     /// Where each log entry is written, one JSON line at a time, flushed before the answer leaves.
     pub log_to: Option<Box<dyn Write + Send>>,
 }
@@ -170,6 +181,8 @@ impl SimOptions {
             hunts_per_minute: None,
             token_life: TOKEN_LIFE,
             hook_secrets: BTreeMap::new(),
+            vault: BTreeMap::new(),
+            arc: None,
             log_to: None,
         })
     }
@@ -405,6 +418,11 @@ impl Sim {
         self.service.directory.revoke_sign_ins();
     }
 
+    /// Puts a secret into the key vault, in place of what was there.
+    pub fn set_secret(&self, name: &str, value: Secret) {
+        self.service.vault.put(name, value);
+    }
+
     /// Stops: takes no more connections, lets requests under way end for two seconds, cuts the rest.
     pub async fn stop(mut self) {
         self.stop.cancel();
@@ -432,6 +450,8 @@ fn service(options: SimOptions, url: String, clock: SharedClock) -> Result<Arc<s
             hunts_per_minute: options.hunts_per_minute,
         },
         hook_secrets: options.hook_secrets,
+        vault: vault::Shelf::new(options.vault),
+        arc: options.arc,
         faults: fault::Script::new(options.faults)?,
         log: log::Log::new(options.log_to),
         state: Mutex::new(state),

@@ -89,7 +89,7 @@ pub(super) struct SignedIn {
 /// The name under which people's tokens carry a role.
 pub(super) fn scope_of(api: Api, role: &str) -> &str {
     match api {
-        Api::Graph => role,
+        Api::Graph | Api::Vault => role,
         Api::Mde | Api::Xdr => role.strip_suffix(".All").unwrap_or(role),
     }
 }

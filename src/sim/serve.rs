@@ -19,11 +19,12 @@ use super::front::Front;
 use super::hunter::Hunter;
 use super::log::{EffectEntry, Log, LogEntry, RequestEntry};
 use super::machine_action::{ActionTiming, Completion, Duplicates};
+use super::platform::{self, ArcChallenge};
 use super::reply::{Reply, lag};
 use super::state::State as TenantState;
 use super::token::{Directory, Version};
 use super::wire::Line;
-use super::{graph, hooks, mde};
+use super::{graph, hooks, mde, vault};
 use crate::clock::SharedClock;
 use crate::model::Secret;
 
@@ -53,6 +54,8 @@ pub(super) struct Service {
     pub(super) hunter: Arc<dyn Hunter>,
     pub(super) rules: Rules,
     pub(super) hook_secrets: BTreeMap<String, Secret>,
+    pub(super) vault: vault::Shelf,
+    pub(super) arc: Option<ArcChallenge>,
     pub(super) faults: Script,
     pub(super) log: Log,
     pub(super) state: Mutex<TenantState>,
@@ -234,6 +237,10 @@ async fn route(service: &Service, call: &Call) -> Served {
         }
         (_, ["xdr", api, path @ ..]) if api.eq_ignore_ascii_case("api") => {
             mde::serve_xdr(service, call, path).await
+        }
+        (_, ["vault", path @ ..]) => vault::serve(service, call, path).into(),
+        ("GET", ["metadata" | "msi" | "arc", ..] | ["oidc", "token"]) => {
+            platform::serve(service, call, &segments).into()
         }
         ("POST", ["hooks", sink, name]) => hooks::serve(service, call, sink, name).into(),
         ("POST", [tenant, "oauth2", "v2.0", "token"]) => {

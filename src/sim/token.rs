@@ -23,7 +23,7 @@ use super::call::{Call, Caller, Refusal, shown};
 use super::form::Form;
 use super::person::{People, SignedIn};
 use super::reply::Reply;
-use super::{SimError, SimIdentity};
+use super::{SimError, SimIdentity, platform};
 
 /// Id of the signing key in token headers and in the published key set.
 const KEY_ID: &str = "huntbook-sim-1";
@@ -165,9 +165,19 @@ impl Directory {
         if let Some(refused) = app.consent.refusal(&app, audience) {
             return Err(refused);
         }
+        let token = self.grant(&app, (api, audience, proof), call)?;
+        Ok(self.handed_out(&token, None))
+    }
+
+    /// A token for an application that has proved itself.
+    pub(super) fn grant(
+        &self,
+        app: &SimApp,
+        (api, audience, proof): (Api, &str, &str),
+        call: &Call,
+    ) -> Result<String, Aadsts> {
         let roles = api.roles_of(&app.roles).into_iter().map(str::to_owned).collect();
-        let claims = Claims { roles, ..self.claims((&app, audience), proof, call) };
-        self.issued(&claims, None)
+        self.sign(&Claims { roles, ..self.claims((app, audience), proof, call) })
     }
 
     /// A token for a person, and one to go on with.
@@ -211,22 +221,46 @@ impl Directory {
 
     /// Signs a token and hands it out.
     fn issued(&self, claims: &Claims, refresh: Option<String>) -> Result<Reply, Aadsts> {
-        let seconds = self.token_life.as_secs();
+        Ok(self.handed_out(&self.sign(claims)?, refresh))
+    }
+
+    /// Signs what is said.
+    pub(super) fn sign(&self, claims: &impl Serialize) -> Result<String, Aadsts> {
         let header = Header { kid: Some(KEY_ID.to_owned()), ..Header::new(Algorithm::RS256) };
-        let token = jsonwebtoken::encode(&header, claims, &self.signer.sign).map_err(|error| {
+        jsonwebtoken::encode(&header, claims, &self.signer.sign).map_err(|error| {
             tracing::error!(%error, "a token could not be signed");
             Aadsts::new(
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90033),
                 "A transient error has occurred. Please try again.".to_owned(),
             )
-        })?;
+        })
+    }
+
+    /// The answer with a token in it.
+    fn handed_out(&self, token: &str, refresh: Option<String>) -> Reply {
+        let seconds = self.token_life.as_secs();
         let mut body = json!({
             "token_type": "Bearer", "expires_in": seconds, "ext_expires_in": seconds, "access_token": token,
         });
         if let Some((object, token)) = body.as_object_mut().zip(refresh) {
             object.insert("refresh_token".to_owned(), token.into());
         }
-        Ok(Reply::json(StatusCode::OK, &body).with(CACHE_CONTROL, "no-store"))
+        Reply::json(StatusCode::OK, &body).with(CACHE_CONTROL, "no-store")
+    }
+
+    /// How long tokens live.
+    pub(super) const fn token_life(&self) -> SignedDuration {
+        self.token_life
+    }
+
+    /// The application with this id, or the first one.
+    pub(super) fn identity_of(&self, client_id: Option<&str>) -> Option<SimApp> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        let mut apps = apps.iter();
+        match client_id {
+            Some(id) => apps.find(|app| app.client_id.eq_ignore_ascii_case(id)).cloned(),
+            None => apps.next().cloned(),
+        }
     }
 
     pub(super) fn tenant_id(&self) -> &str {
@@ -288,7 +322,12 @@ impl Directory {
         let of = |tenant: &str, path: &str| format!("{}/{tenant}/oauth2/{path}", call.base);
         let names = [self.identity.tenant_id.as_str(), self.identity.domain.as_str()];
         let endpoints = names.iter().flat_map(|name| [of(name, "v2.0/token"), of(name, "token")]).collect();
-        Judge { endpoints, issuer: &self.signer.check, now: call.now }
+        Judge {
+            endpoints,
+            own_issuer: platform::issuer(&call.base),
+            issuer: &self.signer.check,
+            now: call.now,
+        }
     }
 
     /// `GET /common/discovery/instance`: which names one authority has.

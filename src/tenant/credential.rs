@@ -8,8 +8,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::certificate::{AppCertificate, CertificateError};
+use super::managed::{ManagedIdentity, WhichIdentity};
 use super::{Session, SessionError, TenantError};
 use crate::model::{Secret, SecretUnread, SharedSource};
+
+/// What the token of another issuer is called in errors.
+pub(super) const WORKLOAD_TOKEN: &str = "the workload's token";
 
 /// How the app proves itself to the authority.
 #[derive(Debug, Clone)]
@@ -35,6 +39,15 @@ pub enum Credential {
         /// What is kept of their sign-in.
         session: Arc<Session>,
     },
+    /// With what another issuer says of this workload.
+    Federated {
+        /// The app's id.
+        client_id: String,
+        /// Where the other issuer's token is found.
+        token: SharedSource,
+    },
+    /// As what runs on the platform: no proof at all.
+    Managed(ManagedIdentity),
 }
 
 /// What can be said of a credential before the authority is asked; nothing of a secret.
@@ -59,6 +72,9 @@ pub enum CredentialError {
         #[source]
         source: SecretUnread,
     },
+    /// The agent of Azure Arc names a file that is none of its own, or too large to be one.
+    #[error("the challenge of the Arc agent is not one of its files; it was not read")]
+    Challenge,
     /// The certificate is not usable.
     #[error("the certificate cannot be used")]
     Certificate(#[from] CertificateError),
@@ -73,7 +89,7 @@ impl CredentialError {
     pub const fn passes(&self) -> bool {
         match self {
             Self::Unread { source, .. } => matches!(source, SecretUnread::Unreached(_)),
-            Self::Certificate(_) | Self::Session(_) => false,
+            Self::Certificate(_) | Self::Session(_) | Self::Challenge => false,
         }
     }
 
@@ -84,12 +100,18 @@ impl CredentialError {
 }
 
 impl Credential {
-    /// The app's id.
-    pub(super) fn client_id(&self) -> &str {
+    /// The app's id; of an identity of the platform only if it was chosen by it.
+    #[must_use]
+    pub fn client_id(&self) -> Option<&str> {
         match self {
             Self::ClientSecret { client_id, .. }
             | Self::ClientCertificate { client_id, .. }
-            | Self::User { client_id, .. } => client_id,
+            | Self::User { client_id, .. }
+            | Self::Federated { client_id, .. } => Some(client_id),
+            Self::Managed(identity) => match &identity.which {
+                Some(WhichIdentity::Client(id)) => Some(id),
+                _ => None,
+            },
         }
     }
 
@@ -111,6 +133,11 @@ impl Credential {
                 session.look().await?;
                 Ok(Look::default())
             }
+            Self::Federated { token, .. } => {
+                fetch(WORKLOAD_TOKEN, token).await?;
+                Ok(Look::default())
+            }
+            Self::Managed(_) => Ok(Look::default()),
         }
     }
 }

@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use super::certificate::{AppCertificate, Read, Scheme};
 use super::claims::clock_ahead;
-use super::credential::{CredentialError, fetch};
+use super::credential::{CredentialError, WORKLOAD_TOKEN, fetch};
 use super::{Credential, Session, TenantError, signin};
 use crate::clock::SharedClock;
-use crate::http::{Address, Answer, Http, Limits, Repeat, Request};
+use crate::http::{Address, Answer, Http, HttpError, Limits, Repeat, Request};
 use crate::model::{Secret, TenantId};
 
 /// Most bytes of a token answer. Tokens with many groups reach some kilobytes.
@@ -46,23 +46,40 @@ pub(super) struct Issued {
 #[derive(Deserialize)]
 struct Body {
     access_token: Secret,
-    #[serde(deserialize_with = "seconds")]
-    expires_in: i64,
+    #[serde(default)]
+    expires_in: Seconds,
+    /// Seconds since 1970: all that some platforms say.
+    #[serde(default)]
+    expires_on: Seconds,
     refresh_token: Option<Secret>,
 }
 
 /// Seconds as a number, or as a text of digits (managed identities).
-fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let value = serde_json::Value::deserialize(deserializer)?;
-    let seconds = value.as_i64().or_else(|| value.as_str()?.parse().ok());
-    seconds.ok_or_else(|| serde::de::Error::custom("`expires_in` is not a number of seconds"))
+#[derive(Default)]
+struct Seconds(Option<i64>);
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = serde_json::Value::deserialize(deserializer)?;
+        Ok(Self(value.as_i64().or_else(|| value.as_str()?.parse().ok())))
+    }
+}
+
+impl Body {
+    /// How long the token serves, from when it was asked for.
+    fn life(&self, asked_at: Timestamp) -> Option<SignedDuration> {
+        let until = |end| Some(asked_at.duration_until(Timestamp::from_second(end).ok()?));
+        let life = self.expires_in.0.map(SignedDuration::from_secs);
+        let life = life.or_else(|| self.expires_on.0.and_then(until))?;
+        Some(life.clamp(SignedDuration::ZERO, LIFE_MAX))
+    }
 }
 
 /// An app's way in to one tenant.
 #[derive(Debug)]
 pub(super) struct SignIn {
     /// The tenant's name in errors.
-    tenant: String,
+    pub(super) tenant: String,
     /// The token endpoint.
     endpoint: Address,
     credential: Credential,
@@ -105,6 +122,11 @@ impl SignIn {
                 self.with_certificate(purpose, client_id, certificate).await
             }
             Credential::User { client_id, session } => self.as_person(purpose, client_id, session).await,
+            Credential::Federated { client_id, token } => {
+                let token = self.fetch(WORKLOAD_TOKEN, token).await?;
+                self.with_assertion(purpose, client_id, &token).await
+            }
+            Credential::Managed(identity) => self.managed(purpose, identity).await,
         }
     }
 
@@ -216,20 +238,18 @@ impl SignIn {
         let request = Request::post(self.endpoint.clone()).form(form);
         let limits = Limits { bytes_max: TOKEN_BYTES_MAX, ..Limits::default() };
         let asked_at = self.clock.now();
-        let answer =
-            self.http.send(&request, Repeat::Safe, &limits).await.map_err(|error| {
-                signin::refused((&self.tenant, purpose.api), error, secret, self.clock.now())
-            })?;
+        let answer = self.http.send(&request, Repeat::Safe, &limits).await;
+        let answer = answer.map_err(|error| self.refused(purpose, error, &[secret]))?;
         self.issued(&answer, asked_at)
     }
 
-    /// Reads the authority's answer.
-    fn issued(&self, answer: &Answer, asked_at: Timestamp) -> Result<Issued, TenantError> {
-        let body: Body = serde_json::from_slice(&answer.body).map_err(|source| TenantError::NotAToken {
-            tenant: self.tenant.clone(),
-            source: blind(&source),
-        })?;
-        let life = SignedDuration::from_secs(body.expires_in).clamp(SignedDuration::ZERO, LIFE_MAX);
+    /// Reads the answer of an authority, or of the platform.
+    pub(super) fn issued(&self, answer: &Answer, asked_at: Timestamp) -> Result<Issued, TenantError> {
+        let none = |source| TenantError::NotAToken { tenant: self.tenant.clone(), source };
+        let body: Body = serde_json::from_slice(&answer.body).map_err(|error| none(blind(&error)))?;
+        let life = body.life(asked_at);
+        let life =
+            life.ok_or_else(|| none(serde::de::Error::custom("it does not say how long it serves")))?;
         Ok(Issued {
             token: body.access_token,
             asked_at,
@@ -237,6 +257,23 @@ impl SignIn {
             clock_ahead: clock_ahead(answer.header("date"), self.clock.now()),
             refresh: body.refresh_token,
         })
+    }
+
+    /// Says what a refusal means, without what is `hidden`.
+    pub(super) fn refused(&self, purpose: Purpose, error: HttpError, hidden: &[&Secret]) -> TenantError {
+        signin::refused((&self.tenant, purpose.api), error, hidden, self.clock.now())
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(super) const fn http(&self) -> &Http {
+        &self.http
+    }
+
+    pub(super) async fn sleep(&self, length: SignedDuration) {
+        self.clock.sleep(length).await;
     }
 }
 
@@ -254,7 +291,7 @@ fn may_mean_the_scheme(error: &TenantError) -> bool {
 /// Keeps the place of a decoding error and drops its words, which can quote the token.
 fn blind(error: &serde_json::Error) -> serde_json::Error {
     serde::de::Error::custom(format_args!(
-        "no `access_token` and `expires_in` at line {}, column {}",
+        "no `access_token` at line {}, column {}",
         error.line(),
         error.column()
     ))

@@ -214,7 +214,7 @@ impl Login {
         let limits = Limits { bytes_max: BYTES_MAX, ..Limits::default() };
         let sent = self.http.send(&request, Repeat::Unsafe, &limits).await;
         let answer =
-            sent.map_err(|error| signin::refused((&self.tenant, FOR), error, secret, self.clock.now()))?;
+            sent.map_err(|error| signin::refused((&self.tenant, FOR), error, &[secret], self.clock.now()))?;
         Ok(answer.body.to_vec())
     }
 

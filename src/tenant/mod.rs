@@ -20,11 +20,13 @@ mod credential;
 mod envelope;
 mod error;
 mod exchange;
+mod federated;
 mod indicator;
 mod indicator_set;
 mod kind;
 mod login;
 mod machine;
+mod managed;
 mod operation;
 pub mod permission;
 mod query;
@@ -32,6 +34,7 @@ mod session;
 mod signin;
 mod token;
 mod user;
+mod vault;
 mod words;
 
 use std::sync::Arc;
@@ -46,11 +49,13 @@ pub use client::{Client, ClientOptions, HuntingApi};
 pub use cloud::{Cloud, EndpointOverrides};
 pub use credential::{Credential, CredentialError, Look};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
+pub use federated::{EXCHANGE_AUDIENCE, GithubJob};
 pub use indicator::{IndicatorError, IndicatorValue};
 pub use indicator_set::{Difference, IndicatorSet, Reconciled, StoredIndicator};
 pub use kind::{ActionKind, Impact};
 pub use login::{Begun, DeviceCode, Login};
 pub use machine::{ActionStatus, CommandInfo, FileInfo, Machine, MachineAction};
+pub use managed::{ARC_ENDPOINT, ARC_KEYS, IdentityHost, ManagedIdentity, VM_ENDPOINT, WhichIdentity};
 pub use operation::{
     AlertPatch, DeviceValue, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
     LiveCommand, NewAlert, Operation, Receipt, RemoteState, ScanType, Seen,
@@ -64,6 +69,7 @@ pub use session::{Session, SessionError};
 pub use signin::{Consent, consent, remedy};
 pub use token::Audience;
 pub use user::User;
+pub use vault::{Vault, VaultOptions, VaultSecret};
 
 use crate::http::Gate;
 use crate::model::{

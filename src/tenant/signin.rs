@@ -31,7 +31,7 @@ struct Envelope {
 pub(super) fn refused(
     (tenant, api): (&str, &'static str),
     error: HttpError,
-    secret: &Secret,
+    hidden: &[&Secret],
     now: Timestamp,
 ) -> TenantError {
     let Some(refusal) = error.refusal() else {
@@ -40,7 +40,8 @@ pub(super) fn refused(
     let envelope: Envelope = serde_json::from_slice(&refusal.body).unwrap_or_default();
     let description = envelope.error_description.unwrap_or_default();
     let aadsts = envelope.error_codes.first().copied().or_else(|| number(&description));
-    let clean = |text: String, most| shown(&text.replace(secret.expose(), "(secret)"), most);
+    let without = |text: String, secret: &&Secret| text.replace(secret.expose(), "(secret)");
+    let clean = |text: String, most| shown(&hidden.iter().fold(text, without), most);
     let hint = aadsts.and_then(remedy);
     let passes = aadsts.is_some_and(passes);
     let refused = SignInRefused {
@@ -88,6 +89,7 @@ pub const fn remedy(aadsts: u32) -> Option<&'static str> {
         }
         700_030 => "the certificate's subject is not allowed for the app",
         70_021 => "no federated credential of the app fits the token; check its issuer, subject and audience",
+        5_002_730 => "the authority does not take the key of the certificate; it must be an RSA key",
         700_229 => "a federated token of this authority must be an application's",
         700_016 => "the app is not known in this tenant; check the tenant id, or consent is missing",
         700_011 | 70_001 | 7_000_112 => "the app is disabled or deleted in this tenant",

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use huntbook::clock::{Clock as _, ManualClock, SystemClock};
-use huntbook::sim::{Fault, Sim, SimApp, SimOptions};
+use huntbook::model::Secret;
+use huntbook::sim::{ArcChallenge, Fault, JOB_TOKEN, Sim, SimApp, SimOptions};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
@@ -18,6 +19,8 @@ use tokio::io::AsyncWriteExt as _;
 pub(crate) const TENANT: &str = SimOptions::TENANT_ID;
 /// The address of a webhook is a secret.
 const HOOK_PATH: &str = "/hooks/teams/canary-of-the-hook";
+/// What is in the challenge of the Arc agent.
+pub(crate) const ARC_KEY: &str = "canary-of-arc";
 const MAIL_PASSWORD: &str = "canary-of-the-mail";
 
 /// A playbook that hunts, isolates and tells.
@@ -49,6 +52,14 @@ pub(crate) struct Bench {
     pub(crate) secret: Option<String>,
     /// The app's registered certificates (PEM).
     pub(crate) certificates: String,
+    /// Secrets of the tenant's key vault.
+    pub(crate) vault: Vec<(&'static str, String)>,
+    /// More of the environment; `{SIM}` is the tenant's address, here as in the settings.
+    pub(crate) environment: Vec<(&'static str, &'static str)>,
+    /// The audience of the workload's token in the file `workload.jwt`, if there is one.
+    pub(crate) workload: Option<&'static str>,
+    /// Where the Arc agent puts its challenges, if it is not the folder `arc` of the settings.
+    pub(crate) arc: Option<String>,
     /// The webhook's address; the tenant's own if none.
     pub(crate) hook: Option<String>,
     pub(crate) faults: Vec<Fault>,
@@ -80,6 +91,10 @@ impl Bench {
             roles: vec!["ThreatHunting.Read.All", "Machine.Isolate", "Machine.Read.All"],
             secret: Some(SimApp::SECRET.to_owned()),
             certificates: String::new(),
+            vault: Vec::new(),
+            environment: Vec::new(),
+            workload: None,
+            arc: None,
             hook: None,
             faults: Vec::new(),
             behind: SignedDuration::ZERO,
@@ -116,6 +131,12 @@ impl Bench {
         let app = SimApp { roles, ..SimApp::sample() };
         options.apps = vec![app.with_certificates(self.certificates.as_bytes())];
         options.faults.clone_from(&self.faults);
+        let secret = |(name, value): &(&str, String)| ((*name).to_owned(), Secret::new(value.clone()));
+        options.vault = self.vault.iter().map(secret).collect();
+        options.arc = self.arc.as_ref().map(|folder| ArcChallenge {
+            path: format!("{folder}/a.key"),
+            key: Secret::new(ARC_KEY.to_owned()),
+        });
         if self.behind == SignedDuration::ZERO {
             return Sim::start(options, Arc::new(SystemClock)).await.unwrap();
         }
@@ -142,7 +163,7 @@ impl Bench {
         {
             own.entry(name).or_insert(json!(url));
         }
-        write("huntbook.yaml", &settings.to_string());
+        write("huntbook.yaml", &settings.to_string().replace("{SIM}", sim.url()));
         write("playbooks/test.yaml", &self.playbook);
         for (name, text) in &self.files {
             write(name, text);
@@ -157,6 +178,7 @@ impl Bench {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env("DOCTOR_HOOK", self.hook.clone().unwrap_or_else(|| format!("{}{HOOK_PATH}", sim.url())));
         command.env("DOCTOR_MAIL", MAIL_PASSWORD);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value.replace("{SIM}", sim.url()))));
         command.envs(self.secret.as_ref().map(|secret| ("DOCTOR_SECRET", secret)));
         command
     }
@@ -183,6 +205,13 @@ impl Bench {
     pub(crate) async fn doctor(&self, arguments: &[&str]) -> Told {
         let sim = self.sim().await;
         let dir = self.folder(&sim);
+        if let Some(audience) = self.workload {
+            let answer = reqwest::Client::new()
+                .get(format!("{}/oidc/token?audience={audience}", sim.url()))
+                .bearer_auth(JOB_TOKEN);
+            let token: Value = answer.send().await.unwrap().json().await.unwrap();
+            std::fs::write(dir.path().join("workload.jwt"), token["value"].as_str().unwrap()).unwrap();
+        }
         let with = |more: &[&'static str]| -> Vec<&str> {
             ["doctor"].iter().chain(arguments).chain(more).copied().collect()
         };

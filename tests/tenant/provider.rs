@@ -7,12 +7,15 @@ use std::sync::Arc;
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::http::Retry;
 use huntbook::model::Secret;
-use huntbook::tenant::{Audience, Client, ClientOptions, EndpointOverrides, Tenant as _, TenantError};
+use huntbook::tenant::{
+    AppCertificate, Audience, Client, ClientOptions, Credential, EndpointOverrides, Tenant as _, TenantError,
+};
 use jiff::SignedDuration;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 use crate::bench::{APP, SECRET, TENANT, door, everything};
+use crate::certificate::{Made, rsa};
 
 /// The provider as a process of its own. It ends when this is dropped.
 struct Provider {
@@ -23,6 +26,11 @@ struct Provider {
 
 impl Provider {
     async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// Starts it with more arguments.
+    async fn start_with(more: &[&str]) -> Self {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let modules = target.join("test-env/node");
@@ -34,6 +42,7 @@ impl Provider {
         let mut child = Command::new("node")
             .arg(root.join("tests/node/oidc-provider.mjs"))
             .args([modules.into_os_string(), TENANT.into(), APP.into(), SECRET.into()])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -46,11 +55,17 @@ impl Provider {
     }
 
     fn client(&self, secret: &str) -> Client {
+        let secret = Arc::new(Secret::new(secret.to_owned()));
+        self.client_with(Credential::ClientSecret { client_id: APP.to_owned(), secret })
+    }
+
+    fn client_with(&self, credential: Credential) -> Client {
         let clock = Arc::new(SystemClock);
-        let secret = Secret::new(secret.to_owned());
+        let none = Secret::new(String::new());
         let options = ClientOptions {
+            credential,
             endpoints: EndpointOverrides { login: Some(self.url.clone()), ..EndpointOverrides::default() },
-            ..ClientOptions::with_secret("contoso", TENANT.parse().unwrap(), APP, secret)
+            ..ClientOptions::with_secret("contoso", TENANT.parse().unwrap(), APP, none)
         };
         Client::open(options, door(clock.clone()), clock).unwrap()
     }
@@ -84,6 +99,30 @@ async fn a_certified_provider_issues_us_tokens() {
     assert_eq!(tenant.token_facts(Audience::Graph).await.unwrap(), graph);
     tenant.token_facts(Audience::Xdr).await.unwrap();
     assert_eq!(provider.line().await, "https://api.security.microsoft.com/.default");
+}
+
+#[tokio::test]
+async fn a_certified_provider_takes_the_proof_of_a_certificate() {
+    let made = rsa(SystemClock.now(), (-1, 100));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("certificate.pem");
+    std::fs::write(&path, &made.certificate).unwrap();
+    let credential = |made: &Made| {
+        let certificate = AppCertificate::new(Arc::new(Secret::new(made.both())), None, None);
+        Credential::ClientCertificate { client_id: APP.to_owned(), certificate: Arc::new(certificate) }
+    };
+    // The second one knows only the older signature, as ADFS does.
+    for algorithms in ["PS256", "RS256"] {
+        let provider = Provider::start_with(&[path.to_str().unwrap(), algorithms]).await;
+        let tenant = provider.client_with(credential(&made));
+        for api in [Audience::Graph, Audience::Mde] {
+            assert_eq!(tenant.token_facts(api).await.unwrap().app_id.as_deref(), Some(APP), "{algorithms}");
+        }
+        let stranger = provider.client_with(credential(&rsa(SystemClock.now(), (-1, 100))));
+        let error = stranger.token_facts(Audience::Graph).await.unwrap_err();
+        let TenantError::SignIn { refused, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(refused.error, "invalid_client");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ pub(super) struct Grant {
     pub(super) tenant: TenantId,
     pub(super) app: String,
     pub(super) cloud: Cloud,
+    /// Whether the app is an identity of the platform: it is assigned roles, it does not ask for them.
+    pub(super) managed: bool,
     pub(super) roles: BTreeMap<Audience, BTreeSet<&'static str>>,
 }
 
@@ -22,9 +24,12 @@ impl Grant {
     /// Commands of the Azure CLI, for a shell.
     pub(super) fn azure_cli(&self) -> String {
         let cloud = match self.cloud {
-            Cloud::Commercial | Cloud::Gcc => "",
+            Cloud::Commercial | Cloud::Gcc | Cloud::China => "",
             Cloud::GccHigh | Cloud::Dod => "az cloud set --name AzureUSGovernment\n",
         };
+        if self.managed {
+            return self.azure_cli_assigning(cloud);
+        }
         let mut text = format!(
             "{cloud}az login --tenant {} --allow-no-subscriptions\n\
              app={}\n\
@@ -35,19 +40,48 @@ impl Grant {
             shell(self.tenant.as_str()),
             shell(&self.app),
         );
+        self.grant_each(&mut text);
+        text.push_str("az ad app permission admin-consent --id \"$app\"\n");
+        text
+    }
+
+    /// The same for an identity of the platform.
+    fn azure_cli_assigning(&self, cloud: &str) -> String {
+        let graph = match self.cloud {
+            Cloud::Commercial | Cloud::Gcc | Cloud::China => "https://graph.microsoft.com",
+            Cloud::GccHigh => "https://graph.microsoft.us",
+            Cloud::Dod => "https://dod-graph.microsoft.us",
+        };
+        let mut text = format!(
+            "{cloud}az login --tenant {} --allow-no-subscriptions\n\
+             app={}\n\
+             own=$(az ad sp show --id \"$app\" --output tsv --query id)\n\
+             grant() {{\n  api=$1; shift\n  at=$(az ad sp show --id \"$api\" --output tsv --query id)\n  \
+             for role in \"$@\"; do\n    \
+             id=$(az ad sp show --id \"$api\" --output tsv --query \\\n      \
+             \"appRoles[?value=='$role' && contains(allowedMemberTypes, 'Application')].id\")\n    \
+             az rest --method POST --url \"{graph}/v1.0/servicePrincipals/$own/appRoleAssignments\" \\\n      \
+             --body \"{{\\\"principalId\\\": \\\"$own\\\", \\\"resourceId\\\": \\\"$at\\\", \\\"appRoleId\\\": \\\"$id\\\"}}\"\n  \
+             done\n}}\n",
+            shell(self.tenant.as_str()),
+            shell(&self.app),
+        );
+        self.grant_each(&mut text);
+        text
+    }
+
+    fn grant_each(&self, text: &mut String) {
         for (api, roles) in &self.roles {
             let roles: Vec<String> = roles.iter().map(|role| shell(role)).collect();
             let (id, name) = (shell(api.app_id()), api.portal_name());
             let _infallible = writeln!(text, "grant {id} {}   # {name}", roles.join(" "));
         }
-        text.push_str("az ad app permission admin-consent --id \"$app\"\n");
-        text
     }
 
     /// Commands of Microsoft Graph PowerShell.
     pub(super) fn powershell(&self) -> String {
         let environment = match self.cloud {
-            Cloud::Commercial | Cloud::Gcc => "",
+            Cloud::Commercial | Cloud::Gcc | Cloud::China => "",
             Cloud::GccHigh => " -Environment USGov",
             Cloud::Dod => " -Environment USGovDoD",
         };
@@ -75,11 +109,15 @@ impl Grant {
 
     /// For people.
     pub(super) fn text(&self, name: &str) -> String {
-        let mut text = format!(
-            "To grant in tenant `{name}`: App registrations, the app {}, API permissions, Add a permission,\n\
-             Application permissions; then Grant admin consent:\n",
-            self.app
-        );
+        let mut text = if self.managed {
+            format!("To assign to the managed identity {} in tenant `{name}`, by commands only:\n", self.app)
+        } else {
+            format!(
+                "To grant in tenant `{name}`: App registrations, the app {}, API permissions, Add a permission,\n\
+                 Application permissions; then Grant admin consent:\n",
+                self.app
+            )
+        };
         for (api, roles) in &self.roles {
             let roles: Vec<&str> = roles.iter().copied().collect();
             let where_to_look = match api {

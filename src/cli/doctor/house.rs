@@ -100,7 +100,7 @@ impl House<'_> {
     /// Finds out whether the channels can be reached.
     pub(super) async fn channels(&self, doors: &Doors, report: &mut Report) {
         for (name, channel) in &self.settings.channels {
-            let channel = match doors.channel(name, channel) {
+            let channel = match doors.channel(name, channel).await {
                 Ok(channel) => channel,
                 Err(error) => {
                     report.problem(("channel", name), chain(&error), None);

@@ -11,12 +11,12 @@ use super::grant::Grant;
 use super::house::chain;
 use super::report::Report;
 use crate::cli::output::{clean, counted};
-use crate::cli::setup::{self, Doors};
+use crate::cli::setup::Doors;
 use crate::cli::tables::{CELL_WIDTH, table};
 use crate::diag::Chain;
 use crate::model::PlaybookId;
 use crate::plan::{Granted, Mode, Need, Weight, lacking, least_roles};
-use crate::settings::{self, TenantSettings};
+use crate::settings::{self, AuthSettings, TenantSettings};
 use crate::tenant::{
     Audience, Client, Consent, Ending, HuntingApi, Look, Permission, Tenant as _, TenantError, TokenFacts,
     consent, days_left,
@@ -26,6 +26,9 @@ use crate::tenant::{
 const SKEW_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// How far they may differ before somebody should look.
 const SKEW_ODD: SignedDuration = SignedDuration::from_mins(1);
+
+/// What stands for the id of an app that only its token tells.
+const UNKNOWN_APP: &str = "CLIENT-ID";
 
 /// Playbooks named in a cell; the rest is counted.
 const NAMED_MAX: usize = 2;
@@ -92,11 +95,11 @@ impl Examined {
             name: name.to_owned(),
             grant: None,
             tenant_id: tenant.tenant_id.to_string(),
-            app_id: tenant.auth.client_id().to_owned(),
+            app_id: tenant.auth.client_id().unwrap_or(UNKNOWN_APP).to_owned(),
             playbooks: playbooks.collect(),
             granted: Granted::new(),
             asked: false,
-            person: matches!(tenant.auth, settings::AuthSettings::User(_)),
+            person: matches!(tenant.auth, AuthSettings::User(_)),
         }
     }
 
@@ -124,6 +127,7 @@ impl Examined {
             tenant: tenant.tenant_id.clone(),
             app: self.app_id.clone(),
             cloud: tenant.cloud,
+            managed: matches!(tenant.auth, AuthSettings::ManagedIdentity(_)),
             roles,
         });
     }
@@ -151,7 +155,7 @@ impl Examined {
         self.asked = true;
         let now = doors.now();
         let name = self.name.clone();
-        let options = match setup::tenant_options(&name, tenant) {
+        let options = match doors.tenant_options(&name, tenant) {
             Ok(options) => options,
             Err(error) => return report.problem(("settings", &name), chain(&error), None),
         };
@@ -196,6 +200,9 @@ impl Examined {
                     report.problem(("token", &self.name), problem, None);
                 } else {
                     report.fine(format!("`{}` gets in to {}", self.name, api.portal_name()));
+                }
+                if let Some(app) = facts.app_id.as_ref().filter(|_| self.app_id == UNKNOWN_APP) {
+                    self.app_id.clone_from(app);
                 }
                 self.granted.insert(api, facts);
             }

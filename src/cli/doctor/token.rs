@@ -15,7 +15,7 @@ use super::tenant::Examined;
 use crate::cli::args::Output;
 use crate::cli::exit::Exit;
 use crate::cli::output::{clean, say, say_json};
-use crate::cli::setup::{self, Doors};
+use crate::cli::setup::Doors;
 use crate::cli::{Misuse, Unfit};
 use crate::clock::SharedClock;
 use crate::model::Secret;
@@ -133,7 +133,7 @@ async fn own(arguments: &Token, config: &Path, clock: &SharedClock) -> anyhow::R
     let books = House { settings: &settings, config }.books(&mut Report::default());
     let examined = Examined::new(name, tenant, &books);
     let doors = Doors::open(&settings, clock).map_err(Unfit::from)?;
-    let client = setup::tenant_options(name, tenant).and_then(|options| doors.tenant(options));
+    let client = doors.tenant_options(name, tenant).and_then(|options| doors.tenant(options));
     let client = client.map_err(Unfit::from)?;
     let mut wanted: Vec<Audience> = match arguments.audience {
         Some(one) => vec![one.audience()],

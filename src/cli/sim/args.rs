@@ -57,6 +57,12 @@ pub(super) struct Start {
     /// several times
     #[arg(long, value_name = "FILE")]
     pub(super) certificate: Vec<PathBuf>,
+    /// A secret in its key vault; may be given several times
+    #[arg(long, value_name = "NAME=FILE")]
+    pub(super) secret: Vec<String>,
+    /// Play the agent of Azure Arc, whose challenges are written to this folder (`arcKeys` in the settings)
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) arc_keys: Option<PathBuf>,
     /// What `externaldata` finds at an address; may be given several times
     #[arg(long, value_name = "ADDRESS=FILE")]
     pub(super) document: Vec<String>,

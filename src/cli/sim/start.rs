@@ -1,5 +1,6 @@
 //! The simulated tenant alone.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,12 +10,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::super::exit::Exit;
 use super::super::output::{say, tell};
-use super::super::{Refusal, rows};
+use super::super::{Misuse, Refusal, rows};
 use super::args::Start;
 use crate::clock::{SharedClock, ShiftedClock};
 use crate::diag::{Format, Sink, render};
+use crate::model::Secret;
 use crate::sim::story::{self, Snapshot};
-use crate::sim::{Fault, GeneratedHunter, Sim, SimApp, SimData, SimOptions, TableHunter};
+use crate::sim::{ArcChallenge, Fault, GeneratedHunter, Sim, SimApp, SimData, SimOptions, TableHunter};
 use crate::yaml;
 
 /// Starts the simulated tenant and keeps it until interrupted.
@@ -23,6 +25,8 @@ pub(super) async fn run(arguments: &Start, clock: SharedClock) -> anyhow::Result
     options.port = arguments.port;
     options.hunts_per_minute = arguments.hunts_per_minute;
     options.apps = vec![app(arguments)?];
+    options.vault = secrets(arguments)?;
+    options.arc = arguments.arc_keys.as_deref().map(challenge).transpose()?;
     if let Some(path) = &arguments.faults {
         options.faults = faults(path)?;
     }
@@ -75,6 +79,24 @@ fn app(arguments: &Start) -> anyhow::Result<SimApp> {
         }
     }
     Ok(app)
+}
+
+/// What is in the key vault.
+fn secrets(arguments: &Start) -> anyhow::Result<BTreeMap<String, Secret>> {
+    let read = |one: &String| {
+        let (name, path) = one.split_once('=').ok_or_else(|| Misuse("--secret is NAME=FILE".to_owned()))?;
+        let text = fs::read_to_string(path).with_context(|| format!("reading `{path}`"))?;
+        Ok((name.to_owned(), Secret::new(text.trim_end_matches('\n').to_owned())))
+    };
+    arguments.secret.iter().map(read).collect()
+}
+
+/// Writes the challenge of the Arc agent.
+fn challenge(folder: &Path) -> anyhow::Result<ArcChallenge> {
+    let path = fs::canonicalize(folder).with_context(|| format!("opening `{}`", folder.display()))?;
+    let (path, key) = (path.join("simulated.key"), uuid::Uuid::new_v4().to_string());
+    fs::write(&path, &key).with_context(|| format!("writing `{}`", path.display()))?;
+    Ok(ArcChallenge { path: path.display().to_string(), key: Secret::new(key) })
 }
 
 /// What the tenant holds, and its time.

@@ -171,7 +171,8 @@ impl Client {
     pub fn open(options: ClientOptions, http: Http, clock: SharedClock) -> Result<Self, TenantError> {
         let ClientOptions { name, tenant_id, cloud, endpoints, credential, hunting, budgets, tighter } =
             options;
-        let budget = budgets.of(credential.client_id(), &tenant_id, tighter, &clock);
+        let budget =
+            budgets.of(credential.client_id().unwrap_or("managed identity"), &tenant_id, tighter, &clock);
         let endpoints = Endpoints::resolve(&name, cloud, &endpoints)?;
         if hunting == HuntingApi::Xdr {
             tracing::warn!(
