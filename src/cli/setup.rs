@@ -13,7 +13,7 @@ use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecur
 use crate::clock::SharedClock;
 use crate::diag::{Chain, Format, render};
 use crate::expr::Language;
-use crate::guard::{Caps, Ceilings, Percent};
+use crate::guard::{BREAKER, Caps, Ceilings, Percent};
 use crate::http::{Http, HttpOptions};
 use crate::model::{Lists, Secret};
 use crate::notify::Channels;
@@ -22,6 +22,7 @@ use crate::settings::{
     self, ChannelSettings, Cloud, EmailSettings, EndpointSettings, EntrySettings, HuntingApi, PlainOrSecret,
     SecretRef, Settings, TenantSettings,
 };
+use crate::store::Breaker;
 use crate::tenant::{self, Budgets, Client, ClientOptions, EndpointOverrides, Login, Tenant, Tighter, Vault};
 
 /// Everything a command needs besides playbooks.
@@ -180,7 +181,10 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
             // The settings were read: it is a length of time.
             cool_down: settings.guards.cool_down.as_ref().and_then(|written| written.read().ok()),
             times_usual: settings.guards.max_times_usual,
-            failures_in_a_row: settings.guards.max_failures_in_a_row,
+            breaker: Breaker {
+                in_a_row: settings.guards.max_failures_in_a_row.unwrap_or(BREAKER.in_a_row),
+                in_doubt_percent: settings.guards.max_in_doubt_percent.unwrap_or(BREAKER.in_doubt_percent),
+            },
             ..Ceilings::default()
         },
         exclusions: Exclusions {

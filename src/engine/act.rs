@@ -249,7 +249,10 @@ fn judge(step: &Step, call: &Call, answer: &Result<Receipt, TenantError>) -> (Re
         Err(error) => {
             let why = error.withheld().map_or_else(|| Chain(error).to_string(), str::to_owned);
             let states = match error.applied() {
-                Applied::No if error.withheld().is_some() => (EffectState::NotApplied, StepState::Halted),
+                // It was too late, or no turn came: nobody refused it.
+                Applied::No if error.withheld().is_some() || matches!(error, TenantError::Busy { .. }) => {
+                    (EffectState::NotApplied, StepState::Halted)
+                }
                 Applied::No => (EffectState::NotApplied, StepState::Failed),
                 Applied::Unknown => (EffectState::Unknown, StepState::Parked),
             };

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 
 use super::Exclusions;
 use crate::model::duration_text;
-use crate::store::ActionLimits;
+use crate::store::{ActionLimits, Breaker};
 use crate::text::counted;
 
 /// Distinct targets of disruptive actions one run may have, when the settings say nothing: what a person
@@ -37,8 +37,9 @@ pub const TIMES_USUAL: u32 = 10;
 /// So many matches are never too many, whatever is usual: a playbook that mostly finds nothing may find something.
 pub const MATCHES_ALWAYS: u64 = 20;
 
-/// Disruptive actions of a playbook that may come to nothing one after another, when the settings say nothing.
-pub const FAILURES_IN_A_ROW: u32 = 3;
+/// When a playbook is stopped because its disruptive actions come to nothing, when the settings say nothing: after
+/// three in a row, or when more than a fifth are in doubt. Then something is wrong with it or the way to the tenant.
+pub const BREAKER: Breaker = Breaker { in_a_row: 3, in_doubt_percent: 20 };
 
 /// Numbers of a run and of a day; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,8 +101,8 @@ pub struct Ceilings {
     pub cool_down: Option<SignedDuration>,
     /// How many times the usual number of matches a run may have.
     pub times_usual: Option<u32>,
-    /// Disruptive actions of a playbook that may come to nothing one after another before it is stopped.
-    pub failures_in_a_row: Option<u32>,
+    /// When a playbook is stopped because its disruptive actions come to nothing.
+    pub breaker: Breaker,
     /// What nobody touches.
     pub exclude: Exclusions,
 }
@@ -115,7 +116,7 @@ impl Default for Ceilings {
             percent_of_devices: None,
             cool_down: None,
             times_usual: None,
-            failures_in_a_row: None,
+            breaker: BREAKER,
             exclude: Exclusions::default(),
         }
     }
@@ -169,8 +170,8 @@ pub struct Numbers {
     pub cool_down: Option<SignedDuration>,
     /// How many times the usual number of matches a run may have. People may say yes to more.
     pub times_usual: Option<u32>,
-    /// Disruptive actions that may come to nothing one after another before the playbook is stopped.
-    pub failures_in_a_row: Option<u32>,
+    /// When the playbook is stopped because its disruptive actions come to nothing.
+    pub breaker: Option<Breaker>,
 }
 
 impl Numbers {
@@ -201,7 +202,7 @@ impl Numbers {
             percent_of_devices,
             cool_down: Some(ceilings.cool_down().max(written.cool_down.unwrap_or_default())),
             times_usual: Some(ceilings.times_usual().min(written.times_usual.unwrap_or(u32::MAX))),
-            failures_in_a_row: Some(ceilings.failures_in_a_row.unwrap_or(FAILURES_IN_A_ROW)),
+            breaker: Some(ceilings.breaker),
         }
     }
 
@@ -221,7 +222,7 @@ impl Numbers {
             targets_per_day: self.targets.per_day,
             tenant_targets_per_day: self.tenant_targets_per_day,
             cool_down: self.cool_down,
-            failures_in_a_row: self.failures_in_a_row,
+            breaker: self.breaker,
         }
     }
 }

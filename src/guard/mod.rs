@@ -33,9 +33,9 @@ use crate::store::{Recent, Used};
 
 pub use exclude::Exclusions;
 pub use limit::{
-    ACTIONS_PER_RUN, COOL_DOWN, Caps, Ceilings, FAILURES_IN_A_ROW, GuardLimits, Looser, MATCHES_ALWAYS,
-    Numbers, OnExceed, Percent, TARGETS_PER_DAY, TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY,
-    TENANT_TARGETS_PER_DAY, TIMES_USUAL, Written, looser, tighten,
+    ACTIONS_PER_RUN, BREAKER, COOL_DOWN, Caps, Ceilings, GuardLimits, Looser, MATCHES_ALWAYS, Numbers,
+    OnExceed, Percent, TARGETS_PER_DAY, TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_TARGETS_PER_DAY,
+    TIMES_USUAL, Written, looser, tighten,
 };
 pub use target::{Target, TargetKind};
 pub use verdict::{Exceeded, Reason, Verdict, Verdicts};

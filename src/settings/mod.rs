@@ -141,6 +141,9 @@ pub struct GuardSettings {
     /// before it is stopped there until `huntbook resume`; 3 by default.
     #[schemars(range(min = 1, max = 1000), example = 3)]
     pub max_failures_in_a_row: Option<u32>,
+    /// How many of its latest ones (ten to twenty) may be in doubt, in percent, likewise; 20 by default.
+    #[schemars(range(max = 100), example = 20)]
+    pub max_in_doubt_percent: Option<u32>,
     /// What no playbook ever touches.
     #[serde(default)]
     pub exclude: ExcludeSettings,

@@ -21,8 +21,14 @@ const LATEST: usize = 20;
 /// Fewer than these say nothing about a share.
 const LATEST_MIN: usize = 10;
 
-/// One in so many may be in doubt: more than a fifth and something is wrong with the way to the tenant.
-const DOUBTFUL_SHARE: usize = 5;
+/// When a playbook is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Breaker {
+    /// So many disruptive actions came to nothing or are in doubt, one after another.
+    pub in_a_row: u32,
+    /// More than this percentage of the latest ones are in doubt.
+    pub in_doubt_percent: u32,
+}
 
 impl Store {
     /// Stops a playbook in a tenant because of what an action of it came to.
@@ -43,13 +49,10 @@ impl Store {
 
 /// Stops the playbook of a disruptive effect inside a transaction, if its latest ones came to nothing or are in doubt.
 pub(super) async fn look(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Option<Stop>, StoreError> {
-    let in_a_row =
-        effect.limits.and_then(|limits| limits.failures_in_a_row).filter(|_limit| effect.destructive);
-    let Some(in_a_row) = in_a_row else { return Ok(None) };
+    let breaker = effect.limits.and_then(|limits| limits.breaker).filter(|_breaker| effect.destructive);
+    let Some(breaker) = breaker else { return Ok(None) };
     let latest = latest(tx, (&effect.tenant, effect.playbook)).await?;
-    let Some(why) = verdict(&latest, usize::try_from(in_a_row).unwrap_or(usize::MAX)) else {
-        return Ok(None);
-    };
+    let Some(why) = verdict(&latest, breaker) else { return Ok(None) };
     let name = sqlx::query_scalar("SELECT playbook_name FROM runs WHERE id = $1")
         .bind(effect.run.to_string())
         .fetch_one(&mut **tx)
@@ -81,16 +84,18 @@ async fn latest(tx: &mut Tx, (tenant, playbook): (&str, PlaybookId)) -> Result<V
 }
 
 /// Why a playbook whose actions ended so, the latest first, is stopped.
-fn verdict(latest: &[EffectState], in_a_row: usize) -> Option<String> {
+fn verdict(latest: &[EffectState], breaker: Breaker) -> Option<String> {
+    let Breaker { in_a_row, in_doubt_percent } = breaker;
     let bad = latest.iter().take_while(|state| **state != EffectState::Done).count();
-    if in_a_row <= bad {
+    if usize::try_from(in_a_row).is_ok_and(|in_a_row| in_a_row <= bad) {
         return Some(format!(
             "disruptive actions that came to nothing or are in doubt, one after another: {bad}"
         ));
     }
     let doubtful = |state: &&EffectState| matches!(state, EffectState::Unknown | EffectState::Parked);
     let doubtful = latest.iter().filter(doubtful).count();
-    let too_many = LATEST_MIN <= latest.len() && latest.len() < doubtful.saturating_mul(DOUBTFUL_SHARE);
+    let most = latest.len().saturating_mul(usize::try_from(in_doubt_percent).unwrap_or(usize::MAX));
+    let too_many = LATEST_MIN <= latest.len() && most < doubtful.saturating_mul(100);
     too_many.then(|| format!("of its last {} disruptive actions {doubtful} are in doubt", latest.len()))
 }
 
@@ -106,7 +111,7 @@ mod tests {
             _ => EffectState::Parked,
         };
         let latest: Vec<EffectState> = latest.chars().map(state).collect();
-        assert_eq!(verdict(&latest, 3).as_deref(), expect);
+        assert_eq!(verdict(&latest, Breaker { in_a_row: 3, in_doubt_percent: 20 }).as_deref(), expect);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::Row as _;
 
 use super::effect::{Intended, NewEffect};
-use super::{Store, StoreError, Tx, count};
+use super::{Breaker, Store, StoreError, Tx, count};
 use crate::model::{PlaybookId, RunId};
 
 /// The window of the daily budgets. It slides: a budget does not refill at midnight.
@@ -34,8 +34,8 @@ pub struct ActionLimits {
     pub tenant_targets_per_day: Option<u32>,
     /// How long the target is left alone by the same action after it was done.
     pub cool_down: Option<SignedDuration>,
-    /// Disruptive actions of the playbook that may come to nothing one after another before it is stopped.
-    pub failures_in_a_row: Option<u32>,
+    /// When the playbook is stopped because its disruptive actions come to nothing.
+    pub breaker: Option<Breaker>,
 }
 
 /// Which budget is used up.

@@ -62,6 +62,7 @@ use crate::clock::SharedClock;
 use crate::fault::crash_point;
 
 pub use approval::{Approval, Closing, Heard, NewApproval, NewVoice, Voice};
+pub use breaker::Breaker;
 pub use budget::{ActionLimits, Budget, Used};
 pub use chain::{Chain, History};
 pub use conflict::Opposite;

@@ -10,7 +10,7 @@ use super::shape::{
     boolean, escape, fits, home_of, is_secret, keys, kind_of, misspelt, repeated, required_alternatives,
     types,
 };
-use super::wording::{as_yaml, list, name, one_line, sentence, shown, type_name, value_name};
+use super::wording::{as_yaml, list, name, one_line, sentence, shown, some_of, type_name, value_name};
 use crate::diag::{Code, Diagnostic, Sink, Suggestion};
 
 /// Most keys or values listed in a help line.
@@ -205,7 +205,7 @@ impl Pass<'_> {
             return None;
         }
         let how = if matches!(error.kind(), Kind::AnyOf { .. }) { "at least" } else { "exactly" };
-        let message = format!("{} needs {how} one of {}", name(at), list(alternatives.iter().copied()));
+        let message = format!("{} needs {how} one of {}", name(at), some_of(alternatives));
         Some(Diagnostic::error(Code::MissingKey, self.tree.key_span(at), message))
     }
 
@@ -221,7 +221,7 @@ impl Pass<'_> {
         let span = self.tree.key_span(&format!("{at}/{}", escape(second)));
         let message = format!("`{second}` and `{first}` exclude each other");
         let problem = Diagnostic::error(Code::KeyCombination, span, message);
-        let help = format!("{} needs exactly one of {}", name(at), list(alternatives.iter().copied()));
+        let help = format!("{} needs exactly one of {}", name(at), some_of(&alternatives));
         Some(problem.help(help))
     }
 

@@ -46,6 +46,17 @@ pub(super) fn list<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
     words.into_iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
 }
 
+/// Most words of a list that somebody reads through.
+const LISTED_MAX: usize = 12;
+
+/// The same of words that may be many: the first of them, and how many more there are.
+pub(super) fn some_of(words: &[&str]) -> String {
+    let Some(more) = words.len().checked_sub(LISTED_MAX).filter(|more| 0 < *more) else {
+        return list(words.iter().copied());
+    };
+    format!("{} and {more} more", list(words.iter().take(LISTED_MAX).copied()))
+}
+
 /// One value on one line, strings without quotes.
 pub(super) fn one_line(value: &Value) -> String {
     value

@@ -4,6 +4,7 @@
 //! compared, its turn in the tenant's budget, one refresh and one repeat after a 401, and the error named.
 
 mod alerts;
+mod call;
 mod cases;
 mod devices;
 mod hunting;
@@ -13,34 +14,30 @@ mod pages;
 mod turn;
 mod users;
 
-use std::ops::Deref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
+use self::call::{Call, Change, asked, with_json, with_new_members};
 use self::devices::{LIVE_RESULT, PACKAGE, Response, TagChange};
-use self::turn::failed;
 use self::users::{Risk, Switch};
-use super::budget::{Budget, Budgets, Group, Headroom, Queue, Tighter};
+use super::budget::{Budget, Budgets, Group, Headroom, Tighter};
 use super::cloud::{Cloud, EndpointOverrides, Endpoints};
 use super::envelope::{Asked, Kind};
 use super::exchange::SignIn;
-use super::token::{Token, Tokens};
+use super::token::Tokens;
 use super::{
     ActionKind, AlertPage, AlertQuery, Audience, Credential, Difference, HuntAnswer, HuntLimits, HuntQuery,
     HuntSchema, IncidentPage, IncidentQuery, IndicatorSet, Machine, MachineAction, OnRow, Operation, Receipt,
     Reconciled, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
-use crate::http::{Address, Answer, Applied, Chunks, Gate, Http, HttpError, Limits, Repeat, Request};
+use crate::http::{Address, Gate, Http, HttpError};
 use crate::model::{
     Alert, AlertId, DeviceId, Incident, IncidentId, MachineActionId, PlaybookId, Secret, TenantId, UserId,
     Wanted,
 };
-
-/// A token older than this may lack what was granted since; so much sooner nobody notices that it works.
-const GRANT_WITHIN: SignedDuration = SignedDuration::from_mins(5);
 
 /// The endpoint that runs hunting queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -109,59 +106,6 @@ pub struct Client {
     clock: SharedClock,
 }
 
-/// One call: for whom, how it is named when it fails, and what it does.
-struct Call<'a> {
-    audience: Audience,
-    asked: Asked,
-    /// If it changes the tenant: what is asked before it is sent.
-    gate: Option<&'a dyn Gate>,
-    repeat: Repeat,
-    limits: Limits,
-    request: Request,
-}
-
-impl<'a> Call<'a> {
-    /// A call that only looks, within the ordinary limits.
-    fn read(audience: Audience, asked: Asked, request: Request) -> Self {
-        Self { audience, asked, gate: None, repeat: Repeat::Safe, limits: Limits::default(), request }
-    }
-
-    /// The call of an operation.
-    fn write(change: &Change<'a>, request: Request) -> Self {
-        Self {
-            audience: change.kind().audience(),
-            asked: asked(change),
-            gate: Some(change.gate),
-            repeat: match change.operation {
-                _ if !change.kind().is_repeatable() => Repeat::Unsafe,
-                Operation::UpdateIncident { patch, .. } if patch.merges() => Repeat::Merged,
-                _ => Repeat::Safe,
-            },
-            limits: Limits::default(),
-            request,
-        }
-    }
-}
-
-/// An operation, and what is asked right before each sending.
-struct Change<'a> {
-    operation: &'a Operation,
-    gate: &'a dyn Gate,
-}
-
-impl Deref for Change<'_> {
-    type Target = Operation;
-
-    fn deref(&self) -> &Operation {
-        self.operation
-    }
-}
-
-const fn asked(operation: &Operation) -> Asked {
-    let kind = operation.kind();
-    Asked { operation: kind.as_str(), roles: kind.permission().roles, kind: Kind::Plain }
-}
-
 impl Client {
     /// Prepares a tenant. Sends nothing.
     ///
@@ -215,82 +159,6 @@ impl Client {
         self.http.reach(self.endpoints.api(api)).await
     }
 
-    /// Sends a call and reads its answer.
-    async fn send(&self, call: &Call<'_>) -> Result<Answer, TenantError> {
-        let token = self.token(call).await?;
-        let request = signed(call, &token)?;
-        let queue = self.queue(call);
-        let error = match self.http.send_through(&queue, &request, call.repeat, &call.limits).await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        let request = self.signed_again((call, &queue), &token, error).await?;
-        let sent = self.http.send_through(&queue, &request, call.repeat, &call.limits).await;
-        sent.map_err(|error| of_person(&token, failed(call, &queue, error)))
-    }
-
-    /// Sends a call that only looks, and gives its answer piece by piece.
-    async fn stream(&self, call: &Call<'_>) -> Result<Chunks, TenantError> {
-        let token = self.token(call).await?;
-        let request = signed(call, &token)?;
-        let queue = self.queue(call);
-        let error = match self.http.stream_through(&queue, &request, &call.limits).await {
-            Ok(chunks) => return Ok(chunks),
-            Err(error) => error,
-        };
-        let request = self.signed_again((call, &queue), &token, error).await?;
-        let sent = self.http.stream_through(&queue, &request, &call.limits).await;
-        sent.map_err(|error| of_person(&token, failed(call, &queue, error)))
-    }
-
-    async fn token(&self, call: &Call<'_>) -> Result<Arc<Token>, TenantError> {
-        let token = self.tokens.get(call.audience).await?;
-        self.guard(call, &token)?;
-        Ok(token)
-    }
-
-    /// Nothing is asked with a token of another tenant, and nothing is changed with one that does not say whose it is.
-    fn guard(&self, call: &Call<'_>, token: &Arc<Token>) -> Result<(), TenantError> {
-        if call.gate.is_none() && token.facts.tenant_id.is_none() {
-            return Ok(());
-        }
-        // It is not kept: the next call asks for a better one.
-        token.check_tenant(&self.tenant_id).inspect_err(|_| self.tokens.forget(call.audience, token))
-    }
-
-    /// After a 401, which proves that nothing was applied: a new token, once. After a 403 likewise, if the token is
-    /// not of these minutes and does not hold the role: it may have been granted since. Else the error, named.
-    async fn signed_again(
-        &self,
-        (call, queue): (&Call<'_>, &Queue<'_>),
-        rejected: &Arc<Token>,
-        error: HttpError,
-    ) -> Result<Request, TenantError> {
-        let status = error.refusal().map(|refusal| refusal.status);
-        if call.gate.is_some() && error.applied() != Applied::No {
-            return Err(of_person(rejected, failed(call, queue, error)));
-        }
-        let holds = |role: &&str| rejected.facts.roles.iter().any(|held| held == role);
-        let token = match status {
-            Some(401) => self.tokens.after_rejection(call.audience, rejected).await?,
-            Some(403) if !call.asked.roles.iter().any(holds) => {
-                match self.tokens.newer(call.audience, GRANT_WITHIN).await {
-                    Ok(token) if !Arc::ptr_eq(&token, rejected) => token,
-                    _ => return Err(of_person(rejected, failed(call, queue, error))),
-                }
-            }
-            _ => return Err(of_person(rejected, failed(call, queue, error))),
-        };
-        tracing::debug!(
-            tenant = self.name,
-            operation = call.asked.operation,
-            status,
-            "the token was rejected; there is a new one"
-        );
-        self.guard(call, &token)?;
-        signed(call, &token)
-    }
-
     /// An address of an API; each `{name}` of `route` takes one of `ids`.
     fn at(
         &self,
@@ -307,38 +175,6 @@ impl Client {
     fn address(&self, operation: &Operation, route: &str, ids: &[&str]) -> Result<Address, TenantError> {
         self.at(operation.kind().audience(), asked(operation), route, ids)
     }
-}
-
-/// Says of a refusal for want of permission when it is the person's own that is missing: the token carries the app's.
-fn of_person(token: &Token, mut error: TenantError) -> TenantError {
-    if let TenantError::Refused(refused) = &mut error {
-        let carries = |role: &&str| {
-            let name = role.strip_suffix(".All").unwrap_or(role);
-            token.facts.scopes.iter().any(|scope| scope == *role || scope == name)
-        };
-        refused.of_person = refused.roles.iter().any(carries);
-    }
-    error
-}
-
-/// Adds the token and an id for support cases, fresh for each sending.
-fn signed(call: &Call<'_>, token: &Token) -> Result<Request, TenantError> {
-    let named = |source| TenantError::Http { operation: call.asked.operation, source };
-    let request = call.request.clone().bearer(&token.secret).map_err(named)?;
-    let id = uuid::Uuid::new_v4().hyphenated().to_string();
-    request.header("client-request-id", &id).map_err(named)
-}
-
-/// Asks Graph to name enum members added later instead of `unknownFutureValue`.
-fn with_new_members(asked: Asked, request: Request) -> Result<Request, TenantError> {
-    request
-        .header("prefer", "include-unknown-enum-members")
-        .map_err(|source| TenantError::Http { operation: asked.operation, source })
-}
-
-/// Sets a JSON body.
-fn with_json(asked: Asked, request: Request, body: &serde_json::Value) -> Result<Request, TenantError> {
-    request.json(body).map_err(|source| TenantError::Http { operation: asked.operation, source })
 }
 
 #[async_trait]
