@@ -59,6 +59,7 @@ use output::{Unsaid, tell};
 use crate::clock::{SharedClock, SystemClock};
 use crate::daemon::ScanError;
 use crate::diag::{Chain, Format, render};
+use crate::fault;
 use crate::settings::SettingsError;
 use crate::store::Consent;
 
@@ -74,14 +75,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         tell(&format!("error: `--log` cannot be understood: {problem}"));
         return Exit::Usage.into();
     }
-    #[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
-    if let Ok(point) = std::env::var("HUNTBOOK_CRASH_POINT")
-        && let Err(error) = crate::fault::arm(&point)
-    {
-        tell(&format!("error: HUNTBOOK_CRASH_POINT: {error}"));
+    if let Err(problem) = arm_faults() {
+        tell(&format!("error: {problem}"));
         return Exit::Usage.into();
     }
-    crate::fault::crash_point("c01_start");
+    fault::crash_point("c01_start");
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -166,6 +164,19 @@ fn teach(error: &clap::Error) -> Exit {
         Ok(()) => Exit::Fine,
         Err(error) => explain(&Unsaid::from(error).into()),
     }
+}
+
+/// Prepares what a test wants of this process: where it dies, and whether it paces its calls.
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+fn arm_faults() -> Result<(), String> {
+    let named = |name: &'static str| move |error: fault::ArmError| format!("{name}: {error}");
+    if let Ok(point) = std::env::var("HUNTBOOK_CRASH_POINT") {
+        fault::arm(&point).map_err(named("HUNTBOOK_CRASH_POINT"))?;
+    }
+    if std::env::var_os("HUNTBOOK_UNPACED").is_some() {
+        fault::unpace().map_err(named("HUNTBOOK_UNPACED"))?;
+    }
+    Ok(())
 }
 
 /// Sends log lines to standard error.

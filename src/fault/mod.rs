@@ -5,6 +5,9 @@
 //! Without the cargo feature `crash-points` they compile to nothing. With it, and after [`arm`], the
 //! process aborts at the n-th passage of the named point: at once, without unwinding, without a flush.
 //!
+//! A tenant in a test takes more calls than a real one: [`unpace`] lets the process send them as fast as it can, so
+//! that hundreds of deaths take minutes, not hours. It needs the same feature.
+//!
 //! [`POINTS`] lists the names, in the order a run passes them. To add one: a line there, and the call.
 
 /// Whether this build has crash points. If not, [`arm`] refuses and [`crash_point`] is nothing.
@@ -80,6 +83,22 @@ pub fn crash_point(name: &'static str) {
     armed::pass(name);
 }
 
+/// Lets this process make as many calls as it likes.
+///
+/// # Errors
+///
+/// [`ArmError::NotCompiled`] when the build has no crash points.
+pub fn unpace() -> Result<(), ArmError> {
+    armed::unpace()
+}
+
+/// Whether this process makes as many calls as it likes.
+#[inline]
+#[must_use]
+pub fn is_unpaced() -> bool {
+    armed::is_unpaced()
+}
+
 /// Splits `name:n`; the passage is 1 when none is written.
 fn parse(spec: &str) -> Option<(&str, u64)> {
     let (name, passage) = spec.split_once(':').unwrap_or((spec, "1"));
@@ -93,11 +112,22 @@ mod armed {
     //! The armed point, process-wide: a crash takes the whole process with it.
 
     use std::sync::OnceLock;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
     use super::ArmError;
 
     static POINT: OnceLock<(String, AtomicU64)> = OnceLock::new();
+    static UNPACED: AtomicBool = AtomicBool::new(false);
+
+    #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
+    pub(super) fn unpace() -> Result<(), ArmError> {
+        UNPACED.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn is_unpaced() -> bool {
+        UNPACED.load(Ordering::Relaxed)
+    }
 
     pub(super) fn arm(name: &str, passage: u64) -> Result<(), ArmError> {
         POINT.set((name.to_owned(), AtomicU64::new(passage))).map_err(|_point| ArmError::Armed)
@@ -123,6 +153,15 @@ mod armed {
 
     #[inline]
     pub(super) const fn pass(_name: &'static str) {}
+
+    pub(super) const fn unpace() -> Result<(), ArmError> {
+        Err(ArmError::NotCompiled)
+    }
+
+    #[inline]
+    pub(super) const fn is_unpaced() -> bool {
+        false
+    }
 }
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl World {
             "tenants:\n  contoso:\n    tenantId: {}\n    auth:\n      clientSecret:\n        clientId: {}\n        \
              secret: {{env: SIM_SECRET}}\n    endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\"}}\n\
              channels:\n  soc:\n    webhook: {{url: \"{}/webhook/soc\"}}\n\
-             guards:\n  maxActions: {{perRun: 100000, perDay: 100000}}\n  maxFailuresInARow: 1000\n  maxInDoubtPercent: 100\n",
+             guards:\n  maxActions: {{perRun: 100000, perDay: 100000}}\n  maxFailuresInARow: 1000\n  maxInDoubtPercent: 100\n  maxTimesUsual: 1000\n",
             SimOptions::TENANT_ID,
             SimApp::CLIENT_ID,
             ends.login,
@@ -140,7 +140,7 @@ impl World {
     pub(crate) fn spawn(&self, arguments: &[&str], crash_point: Option<&str>) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
-        command.env("SIM_SECRET", SimApp::SECRET);
+        command.env("SIM_SECRET", SimApp::SECRET).env("HUNTBOOK_UNPACED", "1");
         if let Some(point) = crash_point {
             command.env(CRASH_POINT, point);
         }

@@ -23,6 +23,7 @@ pub use quota::{Group, Quota, Window};
 
 use self::account::{Account, Turn};
 use crate::clock::SharedClock;
+use crate::fault::is_unpaced;
 use crate::http::{Gate, HttpError};
 use crate::model::{PlaybookId, TenantId};
 
@@ -177,6 +178,9 @@ impl Budget {
     /// Waits until a call of the group could be made, without taking a turn: what is written down before a call
     /// is written as late as possible.
     pub(super) async fn opened(&self, group: Group, party: Party) -> Result<(), Busy> {
+        if is_unpaced() {
+            return Ok(());
+        }
         let until = self.clock.now().saturating_add(TURN_WITHIN).unwrap_or(Timestamp::MAX);
         let _seen_waiting = Outside::stand(self, group);
         loop {
@@ -192,6 +196,9 @@ impl Budget {
 
     /// Waits for a turn and takes it.
     async fn turn(&self, group: Group, (lane, party): (Lane, Party), until: Timestamp) -> Result<(), Busy> {
+        if is_unpaced() {
+            return Ok(());
+        }
         let mut changed = self.changed.subscribe();
         let place = Place::take(self, group, (lane, party));
         loop {
