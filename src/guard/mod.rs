@@ -14,7 +14,7 @@
 //!   still a mistake. A playbook may say that all of it waits for people's leave instead ([`OnExceed`]);
 //!   what people said yes to is then held against the settings' limits alone.
 //!
-//! The journal counts once more, in the transaction of each intent ([`GuardLimits::action_limits`]), and looks
+//! The journal counts once more, in the transaction of each intent ([`Numbers::action_limits`]), and looks
 //! there for the opposite once more, so that two runs at once cannot pass a limit between them or get into each
 //! other's way.
 //!
