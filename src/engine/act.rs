@@ -120,7 +120,12 @@ impl Engine {
         if let Some(why) = self.taken_back(context, turn, effect).await? {
             return Ok(Ready::Halted(why));
         }
-        let intended = self.store.intend(effect).await?;
+        // Looking may have taken its time.
+        let effect = match self.effect(context, turn, effect.leave)? {
+            Ok(effect) => effect,
+            Err(why) => return Ok(Ready::Halted(why)),
+        };
+        let intended = self.store.intend(&effect).await?;
         if matches!(intended, Intended::CoolingDown { .. })
             && let Ok(Sight::InForce(theirs)) = look(context, turn.call).await
         {

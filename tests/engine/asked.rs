@@ -70,6 +70,27 @@ async fn what_was_taken_away_while_the_tenant_was_asked_is_not_sent() {
 }
 
 #[tokio::test]
+async fn what_was_taken_away_while_the_tenant_was_asked_what_is_in_force_is_not_sent() {
+    let mut house = House::with_rows(1).await;
+    house.run(&playbook(ISOLATE)).await;
+    house.clock.advance(SignedDuration::from_secs(5));
+    house.engine.follow_up().await.unwrap();
+    // The target has cooled down, and huntbook looks whether people have taken back what it did.
+    house.clock.advance(SignedDuration::from_hours(25));
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let taken_away = Arc::clone(&is_gone);
+    house.ambush("/machineactions", move || {
+        taken_away.store(true, Ordering::SeqCst);
+        Box::pin(async {})
+    });
+    let other = playbook(ISOLATE).replace("8e77", "8e78");
+    let in_force = TakenAway { before: house.in_force(&other), is_gone };
+    let report = house.run_while(&other, &in_force).await;
+    assert_eq!((outcomes(&report), why(&report)), (vec![Halted], "its playbook is not in force any more"));
+    assert_eq!(house.applied(), ["isolate 0"], "the first run's");
+}
+
+#[tokio::test]
 async fn what_is_protected_by_now_and_cannot_be_told_apart_is_not_touched_whatever_the_action() {
     let protects = |what: &str| playbook(&format!("guards: {{exclude: {{{what}}}}}\n{TAG}"));
     for what in ["deviceTags: [tier0]", "devices: [dc01]"] {
