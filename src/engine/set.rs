@@ -5,7 +5,7 @@ use super::passage::Passage;
 use super::report::{StepReport, StepState};
 use crate::action::Call;
 use crate::diag::Chain;
-use crate::store::{EffectState, Recorded};
+use crate::store::Recorded;
 use crate::tenant::{Operation, Receipt, Reconciled, RemoteState, TenantError};
 
 /// Why a call is only planned; for a set, with what would change.
@@ -36,20 +36,14 @@ pub(super) async fn apply(
     }
 }
 
-/// Says what came of a set. What the tenant did not take makes it fail, and stays to be done.
+/// Says what came of a set. What the tenant did not take makes it fail for people, and stays to be done; the journal
+/// knows that the call was taken.
 pub(super) fn noted(
     (recorded, report): (Recorded, StepReport),
     note: Option<Reconciled>,
 ) -> (Recorded, StepReport) {
     let Some(done) = note else { return (recorded, report) };
     let reason = Some(done.to_string());
-    let states = if done.refused.is_empty() {
-        (recorded.state, report.state)
-    } else {
-        (EffectState::Failed, StepState::Failed)
-    };
-    (
-        Recorded { state: states.0, detail: reason.clone(), ..recorded },
-        StepReport { state: states.1, reason, ..report },
-    )
+    let state = if done.refused.is_empty() { report.state } else { StepState::Failed };
+    (Recorded { detail: reason.clone(), ..recorded }, StepReport { state, reason, ..report })
 }

@@ -106,7 +106,9 @@ impl IndicatorSet {
         let key = |kind: &str, value: &str| (kind.to_lowercase(), value.to_lowercase());
         let mark = Self::mark(&self.name);
         let is_ours = |stored: &StoredIndicator| {
-            let by_us = stored.created_by.as_deref().is_some_and(|by| by.eq_ignore_ascii_case(app));
+            // A token that does not say whose it is proves nothing.
+            let by_us = !app.is_empty()
+                && stored.created_by.as_deref().is_some_and(|by| by.eq_ignore_ascii_case(app));
             by_us && stored.title.as_deref().is_some_and(|title| title.starts_with(&mark))
         };
         let mut there: BTreeMap<(String, String), &StoredIndicator> =
@@ -269,6 +271,13 @@ mod tests {
         let text = "1 to be written (new.example), 1 to be removed (gone.example), 1 as they are, 2 left to others (theirs.example, other.example)";
         assert_eq!(found.to_string(), text);
         assert_eq!((found.owned, found.new), (2, 1));
+    }
+
+    #[test]
+    fn nothing_is_ours_if_nobody_says_who_we_are() {
+        let there = [stored("kept.example", "", None), stored("gone.example", "", None)];
+        let found = set(vec![wanted("kept.example", None)]).difference(&there, "", NOW.parse().unwrap());
+        assert_eq!((found.owned, found.remove.len(), found.foreign.len()), (0, 0, 1));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use huntbook::engine::StepState;
 use huntbook::model::{List, Lists};
+use huntbook::sim::Fault;
+use huntbook::store::EffectState;
 
 use crate::{House, playbook, states};
 
@@ -57,4 +59,26 @@ async fn a_set_with_a_value_that_is_excluded_is_left_as_it_is() {
     let why = report.items[0].steps[0].reason.as_deref().unwrap();
     assert!(why.contains("`login.ours.example` is excluded"), "{why}");
     assert_eq!(house.applied(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_set_of_which_a_part_was_not_taken_is_told_as_failed_and_in_doubt_for_nobody() {
+    let mut house = House::with_rows(1).await;
+    let wanted = |entries: [&str; 2]| -> Lists { [List::new("bad", entries)].into_iter().collect() };
+    let text = playbook(
+        "actions:\n  - reconcileIndicators: {list: bad, indicatorType: domainName, action: block, title: t, description: d, maxRemovedPercent: 50}\n",
+    );
+    let text = text.replace("  identity: [DeviceId]\n", "");
+    house.lists = wanted(["one.example", "two.example"]).into();
+    assert_eq!(states(&house.run(&text).await), [StepState::Done]);
+    house.lists = wanted(["two.example", "three.example"]).into();
+    let refuses = Fault { status: Some(400), times: Some(1), ..Fault::on("POST /mde/api/indicators/import") };
+    house.sim.set_faults(vec![refuses]).unwrap();
+    let report = house.run(&text).await;
+    let why = report.items[0].steps[0].reason.as_deref().unwrap();
+    assert!(why.starts_with("0 written, 1 removed, 1 as they were, 1 refused (three.example: "), "{why}");
+    assert_eq!(states(&report), [StepState::Failed]);
+    let effects = house.engine.store.effects_of(report.run).await.unwrap();
+    assert_eq!(effects[0].state, EffectState::Done, "the rest of it is in force");
+    assert_eq!(states(&house.run(&text).await), [StepState::Done], "what is left is done the next time");
 }
