@@ -166,6 +166,9 @@ async fn a_person_signs_in_in_a_browser() {
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let answer = browser.get(&page).send().await.unwrap();
     let back = answer.headers()["location"].to_str().unwrap().replace("localhost", "127.0.0.1");
+    // What a browser opens ahead and says nothing on keeps nobody waiting.
+    let address = back.trim_start_matches("http://").split_once('/').unwrap().0;
+    let _silent = tokio::net::TcpStream::connect(address).await.unwrap();
     // An answer to somebody else's question, and a request for an icon, are not taken.
     let (here, _) = back.split_once("/?").unwrap();
     assert_eq!(browser.get(format!("{here}/favicon.ico")).send().await.unwrap().status(), 404);

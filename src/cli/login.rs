@@ -4,6 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use jiff::SignedDuration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -22,6 +24,8 @@ use crate::tenant::{Credential, Login, Session, Tenant as _};
 const WAIT_MAX: SignedDuration = SignedDuration::from_mins(10);
 /// Longest head of a request that is read; a code is some kilobytes at most.
 const HEAD_BYTES_MAX: usize = 32 << 10;
+/// Most connections that are listened to at once; a browser opens a handful.
+const OPEN_MAX: usize = 64;
 
 /// Arguments of `login`.
 #[derive(Debug, Args)]
@@ -133,33 +137,51 @@ async fn in_browser(login: &Login, clock: &SharedClock) -> anyhow::Result<Secret
     Ok(login.redeem(&begun, &code).await?)
 }
 
-/// Waits for the browser to come back with a code.
+/// Waits for the browser to come back with a code. Browsers open connections on which they say nothing: nobody waits
+/// behind one.
 async fn answer(listener: &TcpListener, state: &str) -> anyhow::Result<Secret> {
+    let mut open = FuturesUnordered::new();
     loop {
-        let (mut stream, _) = listener.accept().await?;
-        let Some(target) = target(&mut stream).await else { continue };
-        let query = target.strip_prefix("/?").unwrap_or_default();
-        let pairs: Vec<(String, String)> =
-            url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        let find = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        // Browsers ask for icons, and anybody on this machine may call.
-        if find("state").as_deref() != Some(state) {
-            page(&mut stream, "404 Not Found", "There is nothing here.").await;
-            continue;
+        let (mut stream, target) = tokio::select! {
+            accepted = listener.accept(), if open.len() < OPEN_MAX => {
+                open.push(hear(accepted?.0));
+                continue;
+            }
+            Some(heard) = open.next() => heard,
+        };
+        let Some(target) = target else { continue };
+        if let Some(code) = code_of(&mut stream, &target, state).await? {
+            return Ok(code);
         }
-        if let Some(code) = find("code") {
-            page(&mut stream, "200 OK", "You are signed in to huntbook. This page can be closed.").await;
-            return Ok(Secret::new(code));
-        }
-        page(&mut stream, "200 OK", "You are not signed in. The terminal says why; this page can be closed.")
-            .await;
-        let error = find("error").unwrap_or_else(|| "no code".to_owned());
-        let why = find("error_description").unwrap_or_default();
-        bail!("the authority let nobody in: {}", crate::text::encode::log(&format!("{error} {why}")));
     }
 }
 
-/// What a browser asks for; nothing if it does not say in time or at length.
+/// The code that a request brings, and an answer to it; nothing if it is not the one that is waited for.
+async fn code_of(stream: &mut TcpStream, target: &str, state: &str) -> anyhow::Result<Option<Secret>> {
+    let query = target.strip_prefix("/?").unwrap_or_default();
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let find = |name: &str| pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    // Browsers ask for icons, and anybody on this machine may call.
+    if find("state").as_deref() != Some(state) {
+        page(stream, "404 Not Found", "There is nothing here.").await;
+        return Ok(None);
+    }
+    if let Some(code) = find("code") {
+        page(stream, "200 OK", "You are signed in to huntbook. This page can be closed.").await;
+        return Ok(Some(Secret::new(code)));
+    }
+    page(stream, "200 OK", "You are not signed in. The terminal says why; this page can be closed.").await;
+    let error = find("error").unwrap_or_else(|| "no code".to_owned());
+    let why = find("error_description").unwrap_or_default();
+    bail!("the authority let nobody in: {}", crate::text::encode::log(&format!("{error} {why}")));
+}
+
+async fn hear(mut stream: TcpStream) -> (TcpStream, Option<String>) {
+    let target = target(&mut stream).await;
+    (stream, target)
+}
+
+/// What a browser asks for; nothing if it ends without saying, or says too much.
 async fn target(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     let mut piece = [0; 4096];
