@@ -74,9 +74,8 @@ impl Call {
         wanted.iter().map(|one| one.indicator_value.as_str())
     }
 
-    /// The device the call is aimed at, if it is a device.
-    #[must_use]
-    pub const fn device(&self) -> Option<&DeviceId> {
+    /// What the call is aimed at, as far as guards tell targets apart.
+    const fn aim(&self) -> Aim<'_> {
         match &self.operation {
             Operation::IsolateDevice { device, .. }
             | Operation::ReleaseDevice { device, .. }
@@ -90,72 +89,53 @@ impl Call {
             | Operation::OffboardDevice { device, .. }
             | Operation::SetDeviceValue { device, .. }
             | Operation::TagDevice { device, .. }
-            | Operation::UntagDevice { device, .. } => Some(device),
-            Operation::AddIndicator(_)
-            | Operation::RemoveIndicator { .. }
-            | Operation::ReconcileIndicators(_)
-            | Operation::DisableUser { .. }
-            | Operation::EnableUser { .. }
-            | Operation::RevokeSessions { .. }
-            | Operation::MarkUserAsCompromised { .. }
-            | Operation::DismissUserRisk { .. }
-            | Operation::ForceUserPasswordReset { .. }
-            | Operation::RemediateEmail { .. }
-            | Operation::UpdateIncident { .. }
-            | Operation::CommentIncident { .. }
-            | Operation::MergeIncidents { .. }
-            | Operation::UpdateAlerts { .. }
-            | Operation::CommentAlert { .. }
-            | Operation::CreateAlert(_)
-            | Operation::UpdateAlert { .. } => None,
-        }
-    }
-
-    /// The user the call is aimed at, if it is a user.
-    #[must_use]
-    pub const fn user(&self) -> Option<&UserId> {
-        match &self.operation {
+            | Operation::UntagDevice { device, .. } => Aim::Device(device),
             Operation::DisableUser { user, .. }
             | Operation::EnableUser { user, .. }
             | Operation::RevokeSessions { user }
             | Operation::MarkUserAsCompromised { user }
             | Operation::DismissUserRisk { user }
-            | Operation::ForceUserPasswordReset { user, .. } => Some(user),
-            Operation::IsolateDevice { .. }
-            | Operation::ReleaseDevice { .. }
-            | Operation::RunAntivirusScan { .. }
-            | Operation::RestrictAppExecution { .. }
-            | Operation::RemoveAppRestriction { .. }
-            | Operation::CollectInvestigationPackage { .. }
-            | Operation::InitiateInvestigation { .. }
-            | Operation::StopAndQuarantineFile { .. }
-            | Operation::RunLiveResponse { .. }
-            | Operation::OffboardDevice { .. }
-            | Operation::SetDeviceValue { .. }
-            | Operation::TagDevice { .. }
-            | Operation::UntagDevice { .. }
-            | Operation::AddIndicator(_)
+            | Operation::ForceUserPasswordReset { user, .. } => Aim::User(user),
+            Operation::RemediateEmail { mail, .. } => Aim::Mailbox(&mail.recipient_email_address),
+            Operation::AddIndicator(_)
             | Operation::RemoveIndicator { .. }
             | Operation::ReconcileIndicators(_)
-            | Operation::RemediateEmail { .. }
             | Operation::UpdateIncident { .. }
             | Operation::CommentIncident { .. }
             | Operation::MergeIncidents { .. }
+            | Operation::UpdateAlert { .. }
             | Operation::UpdateAlerts { .. }
             | Operation::CommentAlert { .. }
-            | Operation::CreateAlert(_)
-            | Operation::UpdateAlert { .. } => None,
+            | Operation::CreateAlert(_) => Aim::Other,
         }
+    }
+
+    /// The device the call is aimed at, if it is a device.
+    #[must_use]
+    pub const fn device(&self) -> Option<&DeviceId> {
+        if let Aim::Device(device) = self.aim() { Some(device) } else { None }
+    }
+
+    /// The user the call is aimed at, if it is a user.
+    #[must_use]
+    pub const fn user(&self) -> Option<&UserId> {
+        if let Aim::User(user) = self.aim() { Some(user) } else { None }
     }
 
     /// Whose mailbox the call is aimed at, if it is a mail.
     #[must_use]
     pub const fn mailbox(&self) -> Option<&MailAddress> {
-        match &self.operation {
-            Operation::RemediateEmail { mail, .. } => Some(&mail.recipient_email_address),
-            _ => None,
-        }
+        if let Aim::Mailbox(owner) = self.aim() { Some(owner) } else { None }
     }
+}
+
+/// What a call is aimed at.
+#[derive(Debug, Clone, Copy)]
+enum Aim<'a> {
+    Device(&'a DeviceId),
+    User(&'a UserId),
+    Mailbox(&'a MailAddress),
+    Other,
 }
 
 /// Several ids as one target, whatever their order.
