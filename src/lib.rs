@@ -42,5 +42,8 @@ pub mod schedule;
 pub mod daemon;
 pub mod rehearsal;
 
-// Layer 7: the hand.
+// Layer 7: what people are told, and what they say.
+pub mod console;
+
+// Layer 8: the hand.
 pub mod cli;

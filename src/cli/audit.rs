@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
-use super::output::{clean, counted, show};
+use super::output::show;
 use crate::clock::SharedClock;
-use crate::store::{Chain, ContentHash, History, Store};
+use crate::console::audit::{in_json, in_words, is_intact, look};
+use crate::store::{Chain, History};
 
 /// What to check.
 #[derive(Debug, Subcommand)]
@@ -22,51 +23,6 @@ pub(super) enum Audit {
     /// Somebody who can write the file can forge a whole history: keep the hash of the last event, which is shown
     /// here, on another machine. Exit code 1 if something was changed.
     Verify,
-}
-
-/// What a look through the histories found.
-pub(super) type Found = Vec<(History, Chain)>;
-
-/// Looks through the last `events_max` events of each history.
-pub(super) async fn look(store: &Store, events_max: u32) -> anyhow::Result<Found> {
-    let mut found = Vec::new();
-    for history in History::ALL {
-        found.push((history, store.verify(history, events_max).await?));
-    }
-    Ok(found)
-}
-
-/// Whether nothing was changed.
-pub(super) fn is_intact(found: &Found) -> bool {
-    found.iter().all(|(_history, chain)| matches!(chain, Chain::Intact { .. }))
-}
-
-/// What was found in one history, for machines.
-pub(super) fn in_json((history, chain): &(History, Chain)) -> Value {
-    let history = history.as_str();
-    match chain {
-        Chain::Intact { events, head } => {
-            json!({"history": history, "intact": true, "eventsChecked": events, "head": ContentHash(*head)})
-        }
-        Chain::Broken { event, about, why } => {
-            json!({"history": history, "intact": false, "event": event, "about": about, "why": why})
-        }
-    }
-}
-
-/// The same for people.
-pub(super) fn in_words((history, chain): &(History, Chain)) -> String {
-    match chain {
-        Chain::Intact { events, head } => {
-            let events = counted((usize::try_from(*events).unwrap_or(usize::MAX), "event"));
-            format!("intact: {events} checked, the last is {}", ContentHash(*head).short())
-        }
-        Chain::Broken { event, about, why } => {
-            let about = about.as_deref().map(|about| format!(" ({})", clean(about, 100))).unwrap_or_default();
-            let event = if *event == 0 { String::new() } else { format!(" at event {event}") };
-            format!("somebody changed the history of {}{event}{about}: {why}", history.as_str())
-        }
-    }
 }
 
 /// Checks the journal.

@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use serde_json::{Map, Value, json};
 
 use super::args::{Output, Runs, Show, Shown};
 use super::exit::Exit;
@@ -12,12 +11,12 @@ use super::output::{clean, counted, say, say_json, tell};
 use super::run::Scratch;
 use super::{Misuse, report, tables};
 use crate::clock::SharedClock;
+use crate::console::{Listed, history};
 use crate::daemon;
 use crate::diag::{Sink, nearest};
-use crate::engine::{REPORT_VERSION, Report};
 use crate::model::PlaybookId;
 use crate::settings::{self, Settings};
-use crate::store::{Effect, Run, RunDetail, RunFilter, RunSummary, Store, StoreError};
+use crate::store::{RunFilter, Store, StoreError};
 use crate::yaml;
 
 /// The journal, opened for reading.
@@ -75,7 +74,7 @@ pub(super) async fn list(
     }
     let mut all = Vec::with_capacity(runs.len());
     for summary in runs {
-        all.push(listed(store, summary).await?);
+        all.push(history::listed(store, summary).await?);
     }
     match format {
         Output::Json => say_json(&all.iter().map(Listed::json).collect::<Vec<_>>())?,
@@ -87,65 +86,6 @@ pub(super) async fn list(
         tell(&format!("{schedules} not followed for want of permissions: see `huntbook status`"));
     }
     Ok(Exit::Fine)
-}
-
-/// A run in a list, with its report as things stand now, if it has one.
-pub(super) struct Listed {
-    pub(super) summary: RunSummary,
-    report: Option<Report>,
-}
-
-/// Puts a run and its report as things stand now together.
-pub(super) async fn listed(store: &Store, summary: RunSummary) -> anyhow::Result<Listed> {
-    let report = present(store, &summary.run).await?;
-    Ok(Listed { summary, report })
-}
-
-impl Listed {
-    /// How it ended, or that it has not.
-    pub(super) fn state(&self) -> String {
-        state(&self.summary.run, self.report.as_ref())
-    }
-
-    /// Why, for one that did not do its work.
-    pub(super) fn reason(&self) -> Option<&str> {
-        match &self.report {
-            Some(report) => report.reason.as_deref(),
-            None => self.summary.run.error.as_deref(),
-        }
-    }
-
-    fn json(&self) -> Value {
-        let mut run = in_json(&self.summary.run, self.report.as_ref());
-        run.remove("items");
-        run.insert("itemCount".to_owned(), self.summary.items.into());
-        run.insert("effectCount".to_owned(), self.summary.effects.into());
-        Value::Object(run)
-    }
-}
-
-fn state(run: &Run, report: Option<&Report>) -> String {
-    report.map_or_else(|| run.state.to_string(), |report| report.state.as_str().to_owned())
-}
-
-/// A run under the names that reports have for its parts, also if it has no report: it goes on, or was cut
-/// off.
-fn in_json(run: &Run, report: Option<&Report>) -> Map<String, Value> {
-    let all = report.map_or_else(
-        || {
-            json!({
-                "version": REPORT_VERSION, "run": run.id, "playbook": run.playbook,
-                "playbookName": run.playbook_name, "playbookVersion": run.version, "tenant": run.tenant,
-                "mode": run.mode, "effects": run.effects, "trigger": run.trigger, "started": run.started,
-                "finished": run.finished, "state": run.state, "reason": run.error, "counts": run.counts,
-                "items": [], "told": [],
-            })
-        },
-        |report| json!(report),
-    );
-    let mut all = all.as_object().cloned().unwrap_or_default();
-    all.insert("scheduledFor".to_owned(), json!(run.scheduled_for));
-    all
 }
 
 /// Insists that a playbook without runs is one that exists.
@@ -169,23 +109,6 @@ pub(super) async fn insist_on_playbook(wanted: &str, config: &Path, store: &Stor
     Err(Misuse(format!("there is no playbook `{}`{hint}", clean(wanted, 120))).into())
 }
 
-/// The report of a run as things stand now; `None` if it has not ended, or was given up.
-async fn present(store: &Store, run: &Run) -> anyhow::Result<Option<Report>> {
-    let Ok(mut report) = serde_json::from_value::<Report>(run.report.clone()) else { return Ok(None) };
-    if !report.is_settled()
-        && let Some(detail) = store.run(run.id).await?
-    {
-        update(&mut report, &detail);
-    }
-    Ok(Some(report))
-}
-
-/// Puts into a report what the journal has learnt since.
-pub(super) fn update(report: &mut Report, detail: &RunDetail) {
-    let effects: Vec<Effect> = detail.effects.iter().map(|(effect, _events)| effect.clone()).collect();
-    report.bring_up_to_date(&effects, &detail.messages);
-}
-
 /// Shows one run.
 pub(super) async fn show(
     arguments: &Show,
@@ -203,10 +126,10 @@ pub(super) async fn show(
         _ => bail!("`{}` is the beginning of several runs: give more of it", text.escape_debug()),
     };
     let detail = store.run(run).await?.context("the run has just been removed")?;
-    let report = present(store, &detail.run).await?;
+    let report = history::present(store, &detail.run).await?;
     let shown = if arguments.all { Shown::All } else { Shown::First };
     match (format, &report) {
-        (Output::Json, _) => say_json(&all_in_json(&detail, report.as_ref()))?,
+        (Output::Json, _) => say_json(&history::all_in_json(&detail, report.as_ref()))?,
         (Output::Text, Some(report)) => {
             let (text, journal) = (report::text(report, shown), report::journal(&detail, shown));
             say(&format!("{text}{journal}"))?;
@@ -214,22 +137,4 @@ pub(super) async fn show(
         (Output::Text, None) => say(&report::unfinished(&detail, shown))?,
     }
     Ok(Exit::Fine)
-}
-
-/// Everything about a run: its report, and what the journal holds of its actions and messages.
-fn all_in_json(detail: &RunDetail, report: Option<&Report>) -> Value {
-    let mut all = in_json(&detail.run, report);
-    if report.is_none() {
-        all.insert("items".to_owned(), json!(detail.items));
-    }
-    let effects = detail.effects.iter().map(|(effect, events)| {
-        let mut effect = json!(effect);
-        if let Value::Object(effect) = &mut effect {
-            effect.insert("events".to_owned(), json!(events));
-        }
-        effect
-    });
-    let effects: Vec<Value> = effects.collect();
-    all.insert("journal".to_owned(), json!({"effects": effects, "messages": detail.messages}));
-    Value::Object(all)
 }

@@ -7,6 +7,8 @@ use serde::Serialize;
 use super::args::Output;
 use crate::text::encode;
 
+pub(super) use crate::text::clean;
+
 /// Standard output did not take a result.
 #[derive(Debug, thiserror::Error)]
 #[error("the result could not be written to standard output")]
@@ -86,16 +88,6 @@ pub(super) fn fold(line: &str, width: Option<usize>, indent: usize) -> String {
 /// A number of things: `1 playbook`, `2 playbooks`.
 pub(super) fn counted((count, thing): (usize, &str)) -> String {
     crate::text::counted(count, thing)
-}
-
-/// Makes text from the tenant fit for a terminal: no control or direction characters, at most `width`
-/// characters, cut with an ellipsis.
-pub(super) fn clean(text: &str, width: usize) -> String {
-    let safe = encode::log(text);
-    if safe.chars().count() <= width {
-        return safe;
-    }
-    safe.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ pub(super) async fn stop(
         Some(wanted) => Some(choose::named(&settings, wanted)?),
         None => None,
     };
-    let stopped = Store::stop(&settings.store.path, clock, &word(arguments, playbook)?).await?;
+    let stopped = Store::stop(&settings.store.path, clock, &word(arguments, playbook)).await?;
     let (Stopped::Now(stop) | Stopped::Before(stop)) = &stopped;
     let mut under_way =
         Store::open_reader(&settings.store.path).await?.effects_in(EffectState::Intended).await?;
@@ -86,7 +86,7 @@ pub(super) async fn resume(
         Some(wanted) => Some(stopped_playbook(&settings, wanted).await?),
         None => None,
     };
-    let lifted = Store::resume(&settings.store.path, clock, &word(arguments, playbook.clone())?).await?;
+    let lifted = Store::resume(&settings.store.path, clock, &word(arguments, playbook.clone())).await?;
     // A tenant that is in the settings no more can still be stopped.
     if let Some(tenant) = arguments.tenant.as_ref().filter(|_tenant| lifted.is_empty())
         && !settings.tenants.contains_key(tenant)
@@ -147,16 +147,16 @@ async fn stopped_playbook(settings: &Settings, wanted: &str) -> anyhow::Result<S
     stopped.find(is_meant).map_or_else(|| choose::named(settings, wanted), Ok)
 }
 
-fn word(arguments: &Switch, playbook: Option<StoppedPlaybook>) -> anyhow::Result<StopWord> {
-    let account = account::caller()?;
+fn word(arguments: &Switch, playbook: Option<StoppedPlaybook>) -> StopWord {
+    let account = account::caller();
     let reason = arguments.reason.as_deref().map(|reason| clean(reason.trim(), REASON_MAX));
-    Ok(StopWord {
+    StopWord {
         tenant: arguments.tenant.clone(),
         playbook,
         reason: reason.filter(|reason| !reason.is_empty()),
         account: account.name,
         uid: Some(account.uid),
-    })
+    }
 }
 
 fn unknown(tenant: &str, settings: &Settings) -> anyhow::Error {

@@ -1,9 +1,10 @@
 //! Tables: of runs, of actions, and how they look.
 
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
+use jiff::Timestamp;
 
-use super::history::Listed;
 use super::output::{clean, width};
+use crate::console::{InForce, Listed};
 use crate::engine::RunState;
 
 /// Widest text of the tenant in a cell, in characters: the longest id, a SHA-256, fits.
@@ -76,6 +77,41 @@ pub(super) fn runs(runs: &[Listed]) -> String {
             Cell::new(listed.summary.effects),
             Cell::new(clean(listed.reason().unwrap_or_default(), 200)),
         ]);
+    }
+    table.to_string()
+}
+
+/// The playbooks in force.
+pub(super) fn playbooks(all: &[InForce], now: Timestamp) -> String {
+    if all.is_empty() {
+        return "no playbook is in force: `huntbook serve` puts those of the folder in force".to_owned();
+    }
+    let narrow = width().is_some_and(|width| width < WIDE);
+    let head: &[&str] = if narrow {
+        &["playbook", "mode", "next due", "last run", "outcome"]
+    } else {
+        &["playbook", "file", "version", "mode", "next due", "last run", "outcome"]
+    };
+    let mut table = table(head);
+    if narrow && let Some(name) = table.column_mut(0) {
+        name.remove_constraint();
+    }
+    for one in all {
+        let name = Cell::new(clean(&one.name, CELL_WIDTH));
+        let mode = Cell::new(one.mode.unwrap_or("–"));
+        let ran = one.last.as_ref().map(|last| format!("{:.0}", last.summary.run.started));
+        let rest = [
+            Cell::new(one.due(now)),
+            Cell::new(ran.unwrap_or_else(|| "never".to_owned())),
+            one.last.as_ref().map_or_else(|| Cell::new("–"), |last| state(&last.state())),
+        ];
+        if narrow {
+            table.add_row([name, mode].into_iter().chain(rest));
+        } else {
+            let file = Cell::new(clean(&one.live.file, CELL_WIDTH));
+            let version = Cell::new(one.live.hash.short());
+            table.add_row([name, file, version, mode].into_iter().chain(rest));
+        }
     }
     table.to_string()
 }

@@ -46,6 +46,17 @@ pub fn counted(count: impl std::fmt::Display, thing: &str) -> String {
     format!("{count} {thing}{plural}")
 }
 
+/// Makes text from outside fit for a line that people read: no control or direction characters, at most `width`
+/// characters, cut with an ellipsis.
+#[must_use]
+pub fn clean(text: &str, width: usize) -> String {
+    let safe = encode::log(text);
+    if safe.chars().count() <= width {
+        return safe;
+    }
+    safe.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+}
+
 /// A text with `{{...}}`, compiled.
 #[derive(Clone)]
 pub struct Template {

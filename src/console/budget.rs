@@ -5,21 +5,24 @@ use std::fmt::Write as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::output::clean;
-use super::tables::CELL_WIDTH;
-use crate::store::Store;
+use super::NAME_MAX;
+use crate::store::{Store, StoreError};
 use crate::tenant::{Headroom, Used};
+use crate::text::clean;
 
 /// What is left in a tenant.
 #[derive(Debug, Serialize)]
-pub(super) struct Budget {
-    tenant: String,
-    at: Timestamp,
-    groups: Vec<Headroom>,
+pub struct Budget {
+    /// The tenant.
+    pub tenant: String,
+    /// When this was so.
+    pub at: Timestamp,
+    /// What is left of each group of calls.
+    pub groups: Vec<Headroom>,
 }
 
 /// Reads what the process that owns the journal has written. What another version wrote may not be readable.
-pub(super) async fn read(store: &Store) -> anyhow::Result<Vec<Budget>> {
+pub(super) async fn read(store: &Store) -> Result<Vec<Budget>, StoreError> {
     let all = store.headroom().await?.into_iter().map(|(tenant, found)| Budget {
         tenant,
         at: found.at,
@@ -30,8 +33,8 @@ pub(super) async fn read(store: &Store) -> anyhow::Result<Vec<Budget>> {
 
 impl Budget {
     /// A line for each group of calls in use.
-    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
-        self.groups.iter().map(|room| format!("{}: {}", clean(&self.tenant, CELL_WIDTH), shown(room)))
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.groups.iter().map(|room| format!("{}: {}", clean(&self.tenant, NAME_MAX), shown(room)))
     }
 }
 

@@ -1,39 +1,40 @@
 //! The playbooks in force: what they are, when each is due, and how it ended last.
 
-use comfy_table::Cell;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use super::NAME_MAX;
 use super::history::{Listed, listed};
-use super::output::{clean, width};
-use super::tables::{CELL_WIDTH, WIDE, state, table};
 use crate::daemon::Generation;
-use crate::model::Lists;
-use crate::plan::Plan;
-use crate::settings::Settings;
-use crate::store::{LivePlaybook, RunFilter, Skip, Store, Unarmed};
+use crate::plan::{Plan, World};
+use crate::store::{LivePlaybook, RunFilter, Skip, Store, StoreError, Unarmed};
+use crate::text::clean;
 
 /// A playbook in force.
-pub(super) struct InForce {
-    live: LivePlaybook,
+#[derive(Debug)]
+pub struct InForce {
+    /// The version in force.
+    pub live: LivePlaybook,
     /// What it is called; its id if nobody can say any more.
-    name: String,
+    pub name: String,
     /// `observe` or `enforce`; `None` for one that does not fit the settings any more.
-    mode: Option<&'static str>,
+    pub mode: Option<&'static str>,
     /// Whether it runs by itself.
-    starts: Starts,
+    pub starts: Starts,
     /// The next slot of its schedule, while somebody serves it.
-    next_due: Option<Timestamp>,
-    last: Option<Listed>,
+    pub next_due: Option<Timestamp>,
+    /// Its last run.
+    pub last: Option<Listed>,
     /// What its schedule let go last, by tenant.
-    skips: Vec<Skip>,
+    pub skips: Vec<Skip>,
     /// Where its schedule is not followed for want of permissions.
-    unarmed: Vec<Unarmed>,
+    pub unarmed: Vec<Unarmed>,
 }
 
 /// Whether a playbook runs by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Starts {
+pub enum Starts {
+    /// Its schedule starts it.
     OnSchedule,
     /// It has no schedule.
     OnDemand,
@@ -46,15 +47,14 @@ enum Starts {
 /// Reads what the journal says of each playbook in force. `served`: whether a process keeps the schedules.
 pub(super) async fn read(
     store: &Store,
-    settings: &Settings,
+    world: &World,
     (served, now): (bool, Timestamp),
-) -> anyhow::Result<Vec<InForce>> {
+) -> Result<Vec<InForce>, StoreError> {
     let versions = store.live_versions().await?;
-    let world = super::setup::world(settings, Lists::default());
-    let generation = Generation::restore(&versions, store.live_lists().await?, &world);
+    let generation = Generation::restore(&versions, store.live_lists().await?, world);
     let mut all = Vec::with_capacity(versions.len());
     let unarmed = store.unarmed().await?;
-    let known = |one: &&Unarmed| settings.tenants.contains_key(&one.tenant);
+    let known = |one: &&Unarmed| world.tenants.contains_key(&one.tenant);
     for live in versions {
         let plan = generation.playbooks.get(&live.playbook).map(|live| &*live.plan);
         let filter = RunFilter { playbook: Some(live.playbook), limit: 1, ..RunFilter::default() };
@@ -68,7 +68,7 @@ pub(super) async fn read(
         let is_armed = |tenant: &String| !unarmed.iter().any(|one| one.tenant == *tenant);
         let starts = plan.map_or(Starts::Never, |plan| starts(plan, now));
         if let (Some(plan), true, Starts::OnSchedule) = (plan, served, starts) {
-            let armed = settings.tenants.keys().filter(|tenant| plan.is_for(tenant) && is_armed(tenant));
+            let armed = world.tenants.keys().filter(|tenant| plan.is_for(tenant) && is_armed(tenant));
             for tenant in armed {
                 // A version counts from when it came into force; what is older is the scheduler's to judge.
                 let last = store.last_slot(live.playbook, tenant).await?.unwrap_or(live.at).max(live.at);
@@ -102,7 +102,8 @@ fn starts(plan: &Plan, now: Timestamp) -> Starts {
 
 impl InForce {
     /// For machines.
-    pub(super) fn json(&self) -> Value {
+    #[must_use]
+    pub fn json(&self) -> Value {
         let last = self.last.as_ref().map(|last| {
             let run = &last.summary.run;
             json!({"run": run.id, "started": run.started, "finished": run.finished, "state": last.state(), "reason": last.reason()})
@@ -116,23 +117,24 @@ impl InForce {
     }
 
     /// What its schedule let go last, a line for each tenant.
-    pub(super) fn skipped(&self) -> impl Iterator<Item = String> {
+    pub fn skipped(&self) -> impl Iterator<Item = String> {
         self.skips.iter().map(|Skip { tenant, slot, reason, count }| {
-            let (name, tenant) = (clean(&self.name, CELL_WIDTH), clean(tenant, CELL_WIDTH));
+            let (name, tenant) = (clean(&self.name, NAME_MAX), clean(tenant, NAME_MAX));
             format!("{name} in {tenant}, due {slot:.0}: {reason} ({count} in all)")
         })
     }
 
     /// Where its schedule is not followed, a line for each tenant.
-    pub(super) fn unarmed(&self) -> impl Iterator<Item = String> {
+    pub fn unarmed(&self) -> impl Iterator<Item = String> {
         self.unarmed.iter().map(|Unarmed { tenant, lacks, since, .. }| {
-            let (name, tenant) = (clean(&self.name, CELL_WIDTH), clean(tenant, CELL_WIDTH));
+            let (name, tenant) = (clean(&self.name, NAME_MAX), clean(tenant, NAME_MAX));
             format!("{name} in {tenant} since {since:.0}: it lacks {}", clean(lacks, 400))
         })
     }
 
     /// When it runs next, for people.
-    fn due(&self, now: Timestamp) -> String {
+    #[must_use]
+    pub fn due(&self, now: Timestamp) -> String {
         match (self.starts, self.next_due) {
             (Starts::OnSchedule, Some(due)) if due <= now => "now".to_owned(),
             (Starts::OnSchedule, Some(due)) => format!("{due:.0}"),
@@ -154,39 +156,4 @@ impl Starts {
             Self::Never => "never",
         }
     }
-}
-
-/// All of them for people.
-pub(super) fn text(all: &[InForce], now: Timestamp) -> String {
-    if all.is_empty() {
-        return "no playbook is in force: `huntbook serve` puts those of the folder in force".to_owned();
-    }
-    let narrow = width().is_some_and(|width| width < WIDE);
-    let head: &[&str] = if narrow {
-        &["playbook", "mode", "next due", "last run", "outcome"]
-    } else {
-        &["playbook", "file", "version", "mode", "next due", "last run", "outcome"]
-    };
-    let mut table = table(head);
-    if narrow && let Some(name) = table.column_mut(0) {
-        name.remove_constraint();
-    }
-    for one in all {
-        let name = Cell::new(clean(&one.name, CELL_WIDTH));
-        let mode = Cell::new(one.mode.unwrap_or("–"));
-        let ran = one.last.as_ref().map(|last| format!("{:.0}", last.summary.run.started));
-        let rest = [
-            Cell::new(one.due(now)),
-            Cell::new(ran.unwrap_or_else(|| "never".to_owned())),
-            one.last.as_ref().map_or_else(|| Cell::new("–"), |last| state(&last.state())),
-        ];
-        if narrow {
-            table.add_row([name, mode].into_iter().chain(rest));
-        } else {
-            let file = Cell::new(clean(&one.live.file, CELL_WIDTH));
-            let version = Cell::new(one.live.hash.short());
-            table.add_row([name, file, version, mode].into_iter().chain(rest));
-        }
-    }
-    table.to_string()
 }

@@ -1,0 +1,171 @@
+//! The moment: what is in force, what goes on, and what waits for a person.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::audit::{self, Found};
+use super::budget::{self, Budget};
+use super::in_force::{self, InForce};
+use super::leave;
+use crate::plan::World;
+use crate::store::{
+    Approval, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, Stop, Store, StoreError,
+};
+use crate::text::{clean, counted};
+
+/// Events of each history that are checked each time: a fraction of a second. More than a busy day writes,
+/// and `audit verify` checks all.
+const EVENTS_MAX: u32 = 20_000;
+
+/// How long an action may be without a result while its process lives. What has to be read around it waits for at
+/// most fifteen minutes; twice that is not waiting any more.
+const RESULT_WITHIN: SignedDuration = SignedDuration::from_mins(30);
+
+/// How far back runs are counted.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Runs listed that have not ended.
+const RUNS_MAX: u32 = 1000;
+
+/// What the journal says of the moment.
+#[derive(Debug)]
+pub struct Moment {
+    /// The process that owns the journal.
+    pub owner: Option<u32>,
+    /// What is in force.
+    pub playbooks: Vec<InForce>,
+    /// Files that were refused.
+    pub refusals: Vec<Refusal>,
+    /// Files that are gone, and stay in force.
+    pub held: Vec<Held>,
+    /// Actions in doubt.
+    pub parked: Vec<Effect>,
+    /// What waits for people's approval.
+    pub approvals: Vec<Approval>,
+    /// Actions without a result.
+    pub intended: Vec<Effect>,
+    /// Runs without an end.
+    pub running: Vec<Run>,
+    /// How the runs of the last day ended, counted.
+    pub day: BTreeMap<String, u32>,
+    /// Messages that wait.
+    pub waiting: u32,
+    /// What is left of the budgets of calls, as the process sees it.
+    pub budgets: Vec<Budget>,
+    /// Who stopped actions.
+    pub stops: Vec<Stop>,
+    /// Whether the histories are as they were written.
+    pub histories: Found,
+    /// When all this was so.
+    pub now: Timestamp,
+}
+
+impl Moment {
+    /// Reads it.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn read(store: &Store, world: &World, now: Timestamp) -> Result<Self, StoreError> {
+        // The owner first: what it ends meanwhile is then not taken for cut off.
+        let owner = store.owner();
+        let open = RunFilter { state: Some(RunState::Running), limit: RUNS_MAX, ..RunFilter::default() };
+        let mut intended = store.effects_in(EffectState::Intended).await?;
+        intended.extend(store.effects_in(EffectState::Unknown).await?);
+        Ok(Self {
+            owner,
+            playbooks: in_force::read(store, world, (owner.is_some(), now)).await?,
+            day: store.tally(now.checked_sub(DAY).unwrap_or(Timestamp::MIN)).await?,
+            refusals: store.refusals().await?,
+            held: store.held().await?,
+            parked: store.parked().await?,
+            approvals: store.open_approvals().await?,
+            intended,
+            running: store.runs(&open).await?.into_iter().map(|summary| summary.run).collect(),
+            waiting: store.pending().await?,
+            budgets: if owner.is_some() { budget::read(store).await? } else { Vec::new() },
+            stops: store.stops().await?,
+            histories: audit::look(store, EVENTS_MAX).await?,
+            now,
+        })
+    }
+
+    /// How many of the parked actions were parked in the last day.
+    fn parked_lately(&self) -> usize {
+        let lately = |effect: &&Effect| effect.changed.duration_until(self.now) <= DAY;
+        self.parked.iter().filter(lately).count()
+    }
+
+    /// The last day in a line: how many runs, and how they ended.
+    #[must_use]
+    pub fn last_day(&self) -> String {
+        let ends: Vec<String> = self.day.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        let ends = if ends.is_empty() { String::new() } else { format!(": {}", ends.join(", ")) };
+        let parked = counted(self.parked_lately(), "action");
+        format!("{}{ends}; {parked} parked", counted(self.day.values().sum::<u32>(), "run"))
+    }
+
+    /// The schedules that are not followed for want of permissions, and what to do about it.
+    #[must_use]
+    pub fn unarmed(&self) -> Vec<(&'static str, String)> {
+        let all = self.playbooks.iter().flat_map(InForce::unarmed);
+        let mut lines: Vec<_> = all.map(|unarmed| ("unarmed", unarmed)).collect();
+        if !lines.is_empty() {
+            lines.push(("", "`huntbook doctor` tells what to grant, and how".to_owned()));
+        }
+        lines
+    }
+
+    /// Whether somebody should look.
+    #[must_use]
+    pub fn needs_somebody(&self) -> bool {
+        let alone = self.owner.is_none() && !(self.running.is_empty() && self.intended.is_empty());
+        !self.refusals.is_empty()
+            || !self.held.is_empty()
+            || !self.parked.is_empty()
+            || !self.approvals.is_empty()
+            || !self.unarmed().is_empty()
+            || !self.stops.is_empty()
+            || alone
+            || self.intended.iter().any(|effect| self.is_stuck(effect))
+            || !audit::is_intact(&self.histories)
+    }
+
+    /// Whether an action has been without a result for longer than a call can take.
+    #[must_use]
+    pub fn is_stuck(&self, effect: &Effect) -> bool {
+        RESULT_WITHIN < effect.intended.duration_until(self.now)
+    }
+
+    /// For machines.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let live: Vec<_> = self.playbooks.iter().map(InForce::json).collect();
+        let held: Vec<_> =
+            self.held.iter().map(|held| json!({"file": held.file, "since": held.at})).collect();
+        let running: Vec<_> = self
+            .running
+            .iter()
+            .map(|run| json!({"run": run.id, "playbook": run.playbook, "playbookName": run.playbook_name, "tenant": run.tenant, "started": run.started}))
+            .collect();
+        let histories: Vec<_> = self.histories.iter().map(audit::in_json).collect();
+        let journal = json!({"intact": audit::is_intact(&self.histories), "histories": histories});
+        let since = self.now.checked_sub(DAY).ok();
+        json!({
+            "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},
+            "stops": self.stops,
+            "approvals": self.approvals.iter().map(leave::in_json).collect::<Vec<_>>(),
+            "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting, "budgets": self.budgets,
+            "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
+        })
+    }
+}
+
+/// An effect in one line.
+#[must_use]
+pub fn shown(effect: &Effect) -> String {
+    let target = clean(&effect.target, 120);
+    format!("{} of {target} since {:.0}, run {}", effect.action, effect.intended, effect.run)
+}
