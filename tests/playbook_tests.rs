@@ -9,6 +9,8 @@ mod alerts;
 mod approvals;
 #[path = "playbook_tests/devices.rs"]
 mod devices;
+#[path = "playbook_tests/examples.rs"]
+mod examples;
 #[path = "playbook_tests/indicators.rs"]
 mod indicators;
 

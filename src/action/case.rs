@@ -14,7 +14,7 @@ use crate::tenant::{AlertPatch, IncidentPatch, NewAlert, Operation, Seen};
 use crate::text::Template;
 
 /// Most alerts of one call. The service says nothing of a limit; more than this is a mistake of the playbook.
-const ALERTS_MAX: usize = 100;
+pub(super) const ALERTS_MAX: usize = 100;
 
 /// Parameters of `updateIncident`.
 #[derive(Debug, Clone)]

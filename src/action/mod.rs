@@ -4,7 +4,8 @@
 //! for one item it gives [`Call`]s, each one [`Operation`](crate::tenant::Operation) on one target with checked ids. What an
 //! action needs, changes and can undo is written down once, in [`ActionKind::spec`].
 //!
-//! To add one: the [`ActionKind`] and the call in `tenant`; its [`Spec`] in `catalogue.rs`; its parameters
+//! To add one: the [`ActionKind`] and the call in `tenant`; its [`Spec`] in `catalogue.rs`; its page in `manual.rs` and a
+//! playbook with it in `example.rs`; its parameters
 //! in [`Params`] and their rendering in `step.rs`; the YAML form in `playbook`; the lowering in `plan`; the
 //! endpoint in `sim`; a row in the README's permissions table.
 
@@ -15,7 +16,9 @@ mod case;
 mod catalogue;
 mod device;
 mod email;
+mod example;
 mod live;
+mod manual;
 mod set;
 mod step;
 
@@ -27,6 +30,7 @@ pub use catalogue::{Remote, Spec, TargetKind};
 pub use device::{DeviceAction, DeviceParams};
 pub use email::EmailParams;
 pub use live::{COMMANDS_MAX, LiveParams, ScriptParams};
+pub use manual::{Manual, text_limit};
 pub use set::{REMOVED_MAX, REMOVED_PERCENT_MAX, SetParams};
 pub use step::{ActionError, IndicatorParams, Params, Step};
 

@@ -20,7 +20,7 @@ use crate::text::{Template, TextError};
 /// field, and what people write is far shorter.
 pub(super) const COMMENT_CHARS_MAX: usize = 1000;
 /// Longest tag sent, in characters: the portal's own limit for device tags.
-const TAG_CHARS_MAX: usize = 200;
+pub(super) const TAG_CHARS_MAX: usize = 200;
 /// Longest title or description of an indicator, in characters.
 pub(super) const DESCRIPTION_CHARS_MAX: usize = 1000;
 

@@ -2,6 +2,7 @@
 //! code. Nothing here decides anything about a playbook.
 
 mod account;
+mod actions;
 mod approvals;
 mod args;
 mod audit;
@@ -148,7 +149,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Token(token) => doctor::token::run(&token, &config, format, clock).await,
         Command::Sim(sim) => sim::run(&sim, format, clock).await,
         Command::Kql { what } => kql::run(&what, &config, form, &clock),
-        Command::Actions { name } => reference::actions(name.as_deref(), format),
+        Command::Actions { name } => actions::run(name.as_deref(), format),
         Command::Schema(schema) => pull::run(&schema, &config, format, clock).await,
         Command::Explain { code } => reference::explain(&code),
         Command::Completions { shell } => reference::completions(shell),

@@ -1,52 +1,14 @@
-//! `huntbook actions`, `schema`, `explain` and `completions`: what huntbook knows about itself.
+//! `huntbook schema`, `explain` and `completions`: what huntbook knows about itself.
 
 use clap::CommandFactory as _;
 use clap_complete::Shell;
-use serde_json::json;
 
-use super::args::{Arguments, Output, SchemaOf};
+use super::Misuse;
+use super::args::{Arguments, SchemaOf};
 use super::exit::Exit;
-use super::output::{say, say_json, show};
-use super::{Misuse, tables};
-use crate::action::{ActionKind, Impact, Remote};
-use crate::diag::{Code, nearest};
-use crate::tenant::{self, Permission};
-use crate::{kql, playbook, settings};
-
-/// Lists the actions, or explains one.
-pub(super) fn actions(name: Option<&str>, format: Output) -> anyhow::Result<Exit> {
-    let Some(name) = name else {
-        let all: Vec<_> = ActionKind::ALL.iter().map(|kind| action(*kind)).collect();
-        show(format, &all, |all| tables::actions(all))?;
-        return Ok(Exit::Fine);
-    };
-    let Some(kind) = ActionKind::ALL.iter().find(|kind| kind.as_str() == name) else {
-        let near = nearest(name, ActionKind::ALL.iter().map(|kind| kind.as_str()));
-        let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        return Err(Misuse(format!("there is no action `{}`{hint}", name.escape_debug())).into());
-    };
-    show(format, &action(*kind), tables::action)?;
-    Ok(Exit::Fine)
-}
-
-fn action(kind: ActionKind) -> serde_json::Value {
-    let spec = kind.spec();
-    json!({
-        "name": kind.as_str(),
-        "summary": spec.summary,
-        "api": kind.audience().portal_name(),
-        "endpoint": spec.endpoint,
-        "roles": kind.permissions().map(Permission::least).collect::<Vec<_>>(),
-        "target": format!("{:?}", spec.target).to_lowercase(),
-        "disruptive": kind.impact() == Impact::Disruptive,
-        "undo": spec.undo.map(ActionKind::as_str),
-        "ends": match spec.remote {
-            Remote::AtOnce => "with the answer",
-            Remote::Later => "when the device has done it: Succeeded, Failed, TimeOut or Cancelled",
-            Remote::Unseen => "later; no API says how, the portal's Action center does",
-        },
-    })
-}
+use super::output::{say, say_json};
+use crate::diag::Code;
+use crate::{kql, playbook, settings, tenant};
 
 /// Prints a JSON Schema.
 pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Exit> {

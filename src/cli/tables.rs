@@ -115,38 +115,3 @@ pub(super) fn playbooks(all: &[InForce], now: Timestamp) -> String {
     }
     table.to_string()
 }
-
-/// The catalogue of actions.
-pub(super) fn actions(actions: &[serde_json::Value]) -> String {
-    let mut table = table(&["action", "what it does", "needs", "disruptive"]);
-    for action in actions {
-        let roles = format!("{}: {}", text_of(action, "api"), list_of(action, "roles"));
-        let disruptive = if action.get("disruptive") == Some(&true.into()) { "yes" } else { "no" };
-        table.add_row([text_of(action, "name"), text_of(action, "summary"), roles, disruptive.to_owned()]);
-    }
-    table.to_string()
-}
-
-/// One action.
-pub(super) fn action(action: &serde_json::Value) -> String {
-    let line = |name: &str, value: String| format!("{name:<12}{value}\n");
-    [
-        line("action", text_of(action, "name")),
-        line("", text_of(action, "summary")),
-        line("aimed at", text_of(action, "target")),
-        line("API", format!("{} ({})", text_of(action, "api"), text_of(action, "endpoint"))),
-        line("needs", list_of(action, "roles")),
-        line("undone by", text_of(action, "undo")),
-        line("ends", text_of(action, "ends")),
-    ]
-    .concat()
-}
-
-fn text_of(value: &serde_json::Value, key: &str) -> String {
-    value.get(key).and_then(serde_json::Value::as_str).unwrap_or("–").to_owned()
-}
-
-fn list_of(value: &serde_json::Value, key: &str) -> String {
-    let list = value.get(key).and_then(serde_json::Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    list.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(", ")
-}
