@@ -202,9 +202,9 @@ impl ActionKind {
             }
             Self::SoftDeleteEmail => "until the mailbox's retention of deleted items ends",
             Self::DisableUser => "sessions that were revoked are not",
-            Self::ReleaseDevice
-            | Self::RestrictAppExecution
-            | Self::RemoveAppRestriction
+            Self::ReleaseDevice => "by `isolateDevice`, where it has to be cut off again",
+            Self::RemoveAppRestriction => "by `restrictAppExecution`",
+            Self::RestrictAppExecution
             | Self::TagDevice
             | Self::UntagDevice
             | Self::AddIndicator
