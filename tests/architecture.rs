@@ -35,7 +35,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rcgen", &["sim"]),
     ("reqwest", &["http"]),
     ("rhai", &["expr"]),
-    ("rustix", &["cli", "console"]),
+    ("rustix", &["cli", "clock", "console"]),
     ("schemars", &["model", "playbook", "settings"]),
     ("serde_yaml", &["yaml"]),
     ("sqlx", &["store"]),

@@ -105,6 +105,10 @@ impl Clock for Trap {
         self.clock.now()
     }
 
+    fn uptime(&self) -> SignedDuration {
+        self.clock.uptime()
+    }
+
     async fn sleep_until(&self, deadline: Timestamp) {
         if !self.lengths.contains(&self.now().duration_until(deadline)) {
             return self.clock.sleep_until(deadline).await;

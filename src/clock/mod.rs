@@ -17,6 +17,10 @@ pub trait Clock: std::fmt::Debug + Send + Sync {
     /// Returns the present instant, wall clock, UTC.
     fn now(&self) -> Timestamp;
 
+    /// Returns how much time has passed since some instant of the past. Nobody sets this clock, and it goes on while
+    /// the machine sleeps: what must not be too early or too late by a clock that was set is measured with it.
+    fn uptime(&self) -> SignedDuration;
+
     /// Waits until `deadline` has been reached; returns at once if it has passed.
     ///
     /// Cancel safe: dropping the future loses nothing.
@@ -44,6 +48,13 @@ pub type SharedClock = Arc<dyn Clock>;
 /// clock is noticed within it. Seconds would waste wake-ups; an hour would oversleep.
 const NAP_MAX: Duration = Duration::from_mins(1);
 
+/// The clock that nobody sets.
+#[cfg(target_os = "linux")]
+const GOES_ON: rustix::time::ClockId = rustix::time::ClockId::Boottime;
+/// The same where the one that goes on in sleep is not to be had by that name.
+#[cfg(not(target_os = "linux"))]
+const GOES_ON: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
+
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
@@ -53,6 +64,11 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the time")]
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn uptime(&self) -> SignedDuration {
+        let passed = rustix::time::clock_gettime(GOES_ON);
+        SignedDuration::new(passed.tv_sec, i32::try_from(passed.tv_nsec).unwrap_or(0))
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
@@ -89,6 +105,10 @@ impl Clock for ShiftedClock {
         self.under.now().checked_add(self.shift).unwrap_or(Timestamp::MAX)
     }
 
+    fn uptime(&self) -> SignedDuration {
+        self.under.uptime()
+    }
+
     async fn sleep_until(&self, deadline: Timestamp) {
         self.under.sleep_until(deadline.checked_sub(self.shift).unwrap_or(Timestamp::MAX)).await;
     }
@@ -100,39 +120,64 @@ impl Clock for ShiftedClock {
 
 /// A clock that moves only when told to.
 #[derive(Debug, Clone)]
-pub struct ManualClock(watch::Sender<Timestamp>);
+pub struct ManualClock {
+    wall: watch::Sender<Timestamp>,
+    /// By how much somebody has set it, which is no time that passed.
+    set_by: Arc<Mutex<SignedDuration>>,
+}
 
 impl ManualClock {
     /// Starts a clock that stands at `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self(watch::Sender::new(now))
+        Self { wall: watch::Sender::new(now), set_by: Arc::default() }
     }
 
-    /// Moves the clock and wakes every sleeper whose deadline has come.
+    /// Moves the clock and wakes every sleeper whose deadline has come. Back is no time that passes.
     pub fn set(&self, now: Timestamp) {
-        self.0.send_replace(now);
+        let length = self.now().duration_until(now);
+        if length.is_negative() {
+            self.jump(length);
+        } else {
+            self.wall.send_replace(now);
+        }
     }
 
     /// Moves the clock forward (or back, for a negative length).
     pub fn advance(&self, length: SignedDuration) {
-        self.0.send_modify(|now| *now = now.checked_add(length).unwrap_or(Timestamp::MAX));
+        self.set(self.now().checked_add(length).unwrap_or(Timestamp::MAX));
+    }
+
+    /// Sets the clock forward or back without any time having passed, as people and time servers do.
+    pub fn jump(&self, length: SignedDuration) {
+        let mut set_by = self.set_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *set_by = set_by.saturating_add(length);
+        self.wall.send_modify(|now| *now = now.checked_add(length).unwrap_or(Timestamp::MAX));
     }
 }
 
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.0.borrow()
+        *self.wall.borrow()
+    }
+
+    fn uptime(&self) -> SignedDuration {
+        let set_by = *self.set_by.lock().unwrap_or_else(PoisonError::into_inner);
+        since_1970(self.now()).saturating_sub(set_by)
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
-        let mut moved = self.0.subscribe();
+        let mut moved = self.wall.subscribe();
         // The sender lives in `self`, so the channel cannot close while we wait.
         if moved.wait_for(|now| *now >= deadline).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
+}
+
+fn since_1970(now: Timestamp) -> SignedDuration {
+    now.duration_since(Timestamp::UNIX_EPOCH)
 }
 
 /// A clock that stands still but for waits: it leaps to the end of each at once. Hours are played through
@@ -160,6 +205,10 @@ impl LeapClock {
 impl Clock for LeapClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn uptime(&self) -> SignedDuration {
+        since_1970(self.now())
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
@@ -201,6 +250,18 @@ mod tests {
         clock.advance(SignedDuration::from_secs(1));
         let woken = tasks.join_next().await.unwrap().unwrap();
         assert_eq!(woken, Timestamp::from_second(10).unwrap());
+    }
+
+    #[test]
+    fn setting_a_clock_is_no_time_that_passes() {
+        let clock = ManualClock::new(Timestamp::from_second(1_000).unwrap());
+        let started = clock.uptime();
+        clock.advance(SignedDuration::from_secs(5));
+        clock.jump(SignedDuration::from_hours(3));
+        clock.set(Timestamp::UNIX_EPOCH);
+        clock.advance(SignedDuration::from_secs(2));
+        assert_eq!(clock.uptime().saturating_sub(started), SignedDuration::from_secs(7));
+        assert!(SignedDuration::ZERO < SystemClock.uptime());
     }
 
     #[tokio::test]

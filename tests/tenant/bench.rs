@@ -231,6 +231,10 @@ impl Clock for EagerClock {
         self.0.lock().unwrap().0
     }
 
+    fn uptime(&self) -> SignedDuration {
+        self.now().duration_since(Timestamp::UNIX_EPOCH)
+    }
+
     async fn sleep_until(&self, deadline: Timestamp) {
         let mut state = self.0.lock().unwrap();
         let wait = state.0.duration_until(deadline);
