@@ -211,6 +211,24 @@ impl ActionKind {
         }
     }
 
+    /// The type of the response action that it is at Defender for Endpoint, if it is one of those that the service
+    /// lists with their comments.
+    #[must_use]
+    pub const fn listed_as(self) -> Option<&'static str> {
+        Some(match self {
+            Self::IsolateDevice => "Isolate",
+            Self::ReleaseDevice => "Unisolate",
+            Self::RunAntivirusScan => "RunAntiVirusScan",
+            Self::RestrictAppExecution => "RestrictCodeExecution",
+            Self::RemoveAppRestriction => "UnrestrictCodeExecution",
+            Self::CollectInvestigationPackage => "CollectInvestigationPackage",
+            Self::StopAndQuarantineFile => "StopAndQuarantineFile",
+            Self::RunLiveResponse => "LiveResponse",
+            Self::OffboardDevice => "Offboard",
+            _ => return None,
+        })
+    }
+
     /// Whether people have to approve each call of it: nothing takes it back, or it can do anything.
     #[must_use]
     pub const fn needs_approval(self) -> bool {

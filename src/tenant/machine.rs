@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::Operation;
 use crate::model::{DeviceId, MachineActionId, Term};
 
 /// A device. Serialised (camelCase) it is what conditions see.
@@ -129,6 +130,27 @@ pub struct MachineAction {
     /// When it last changed.
     #[serde(default, alias = "lastUpdateTimeUtc")]
     pub last_update_date_time_utc: Option<Timestamp>,
+}
+
+impl Operation {
+    /// The same with a mark at the beginning of its comment, if the service lists it with that
+    /// ([`super::ActionKind::listed_as`]); otherwise as it is.
+    #[must_use]
+    pub fn marked(mut self, mark: &str) -> Self {
+        match &mut self {
+            Self::IsolateDevice { comment, .. }
+            | Self::ReleaseDevice { comment, .. }
+            | Self::RunAntivirusScan { comment, .. }
+            | Self::RestrictAppExecution { comment, .. }
+            | Self::RemoveAppRestriction { comment, .. }
+            | Self::CollectInvestigationPackage { comment, .. }
+            | Self::StopAndQuarantineFile { comment, .. }
+            | Self::RunLiveResponse { comment, .. }
+            | Self::OffboardDevice { comment, .. } => *comment = format!("{mark} {comment}"),
+            _ => {}
+        }
+        self
+    }
 }
 
 /// How one command of a live response session stands.

@@ -41,7 +41,9 @@ pub(super) fn refused(
     let description = envelope.error_description.unwrap_or_default();
     let aadsts = envelope.error_codes.first().copied().or_else(|| number(&description));
     let without = |text: String, secret: &&Secret| text.replace(secret.expose(), "(secret)");
-    let clean = |text: String, most| shown(&hidden.iter().fold(text, without), most);
+    // Nothing is found between any two letters.
+    let hidden = || hidden.iter().filter(|secret| !secret.expose().is_empty());
+    let clean = |text: String, most| shown(&hidden().fold(text, without), most);
     let hint = aadsts.and_then(remedy);
     let passes = aadsts.is_some_and(passes);
     let refused = SignInRefused {

@@ -440,6 +440,16 @@ async fn an_update_that_stops_half_way_may_have_been_applied() {
     assert!(matches!(error, TenantError::Unfinished { .. }), "{error:?}");
     assert_eq!((error.retry(), error.applied()), (Retry::Never, Applied::Unknown));
 
+    // One that is reported each time proves that nothing was written.
+    let server = Server::tenant(|seen| match seen.method.as_str() {
+        "PATCH" => Reply::new(409, ""),
+        _ => Reply::json(200, &incident(29)),
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let error = tenant.apply(&change, &Open).await.unwrap_err();
+    assert_eq!((error.refused().map(|refused| refused.status), error.applied()), (Some(409), Applied::No));
+
     // A conflict the service reports itself is merged again.
     let server = Server::tenant(|seen| match (seen.method.as_str(), seen.nth) {
         ("PATCH", 0) => Reply::new(412, ""),

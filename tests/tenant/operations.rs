@@ -269,13 +269,18 @@ async fn an_accepted_action_has_an_id_and_can_be_asked_after() {
 
 /// What `isolate` comes to when it is refused as under way and these are the device's actions.
 async fn under_way(refusal: Value, actions: Value) -> Result<Receipt, TenantError> {
+    under_way_of(isolate(), refusal, actions).await
+}
+
+/// The same for another action.
+async fn under_way_of(operation: Operation, refusal: Value, actions: Value) -> Result<Receipt, TenantError> {
     let server = Server::tenant(move |seen| match seen.method.as_str() {
         "POST" => Reply::json(400, &refusal),
         _ => Reply::json(200, &json!({"value": actions})),
     })
     .await;
     let (tenant, _clock) = server.client();
-    tenant.apply(&isolate(), &Open).await
+    tenant.apply(&operation, &Open).await
 }
 
 #[tokio::test]
@@ -299,6 +304,20 @@ async fn the_same_action_stands_for_ours_if_it_is_there() {
         let over = one("Isolate", "Succeeded", "2026-01-10T11:00:00Z");
         let receipt = under_way(body.clone(), json!([over])).await.unwrap();
         assert_eq!(receipt, Receipt { remote_id: theirs, state: RemoteState::AlreadyInForce });
+        // A release that came to nothing has changed nothing.
+        for vain in ["Failed", "TimeOut", "Cancelled"] {
+            let later = one("Unisolate", vain, "2026-01-10T11:30:00Z");
+            let receipt = under_way(body.clone(), json!([later, isolated])).await.unwrap();
+            assert_eq!(receipt.state, RemoteState::Pending, "{vain}");
+        }
+        // What goes half of the way is not what is asked for.
+        let (device, comment) = (DEVICE.parse().unwrap(), "why".to_owned());
+        let full = Operation::IsolateDevice { device, isolation_type: IsolationType::Full, comment };
+        let mut whole = isolated.clone();
+        whole["scope"] = "Full".into();
+        under_way_of(full.clone(), body.clone(), json!([isolated])).await.unwrap_err();
+        under_way_of(full, body.clone(), json!([whole])).await.unwrap();
+        under_way(body.clone(), json!([whole])).await.unwrap();
         // The list is of another device: it says nothing about this one.
         let mut elsewhere = isolated.clone();
         elsewhere["machineId"] = "f".repeat(40).into();

@@ -171,7 +171,7 @@ impl Client {
         if let Some(status) = patch.status {
             body.insert("status".to_owned(), status.as_str().into());
         }
-        let mut wrote = false;
+        let (mut wrote, mut conflict) = (false, None);
         for _merge in 0..MERGES_MAX {
             match self.write_incident(change, id, (patch, &body)).await {
                 Ok(Merge::Kept) => return Ok(DONE),
@@ -185,7 +185,9 @@ impl Client {
                     body.clear();
                 }
                 // The service noticed the other writer itself.
-                Err(error) if error.refused().is_some_and(|refused| matches!(refused.status, 409 | 412)) => {}
+                Err(error) if error.refused().is_some_and(|refused| matches!(refused.status, 409 | 412)) => {
+                    conflict = Some(error);
+                }
                 Err(error) if wrote => {
                     let source = Box::new(error);
                     return Err(TenantError::Unfinished { operation: change.kind().as_str(), source });
@@ -193,7 +195,11 @@ impl Client {
                 Err(error) => return Err(error),
             }
         }
-        Err(TenantError::Overwritten { operation: change.kind().as_str() })
+        match conflict {
+            // Each was refused: nothing was written.
+            Some(refusal) if !wrote => Err(refusal),
+            _ => Err(TenantError::Overwritten { operation: change.kind().as_str() }),
+        }
     }
 
     /// Reads, compares, writes what is not so yet, and looks at what came of it.

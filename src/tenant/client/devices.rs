@@ -10,8 +10,8 @@ use crate::diag::Chain;
 use crate::http::{Address, Request};
 use crate::model::{DeviceId, MachineActionId, Secret, Sha1, Term};
 use crate::tenant::{
-    ActionStatus, Audience, DeviceValue, LiveCommand, Machine, MachineAction, Operation, Receipt, Refused,
-    RemoteState, TenantError, permission,
+    ActionKind, ActionStatus, Audience, DeviceValue, IsolationType, LiveCommand, Machine, MachineAction,
+    Operation, Receipt, Refused, RemoteState, ScanType, TenantError, permission,
 };
 use crate::text::encode::odata;
 
@@ -29,6 +29,9 @@ pub(super) const LIVE_RESULT: Asked =
 
 /// Most pages of a device's actions. A page holds up to 10,000, a device has a handful a day.
 const ACTION_PAGES_MAX: usize = 20;
+
+/// The scope of an isolation or a scan that leaves nothing out.
+const FULL: &str = "Full";
 
 /// How far back an action is looked for that stands in the way of another: the service takes actions of
 /// devices that are away for days, so this is generous.
@@ -153,17 +156,21 @@ impl Client {
         let since = self.clock.now().saturating_sub(IN_FORCE_WITHIN).unwrap_or(Timestamp::MIN);
         let actions = self.list_machine_actions(device, since).await?;
         let related = |action: &MachineAction| {
-            response.kinds.contains(&action.kind.as_str())
+            response.kinds.contains(&Some(action.kind.as_str()))
                 && same_device(device, &action.machine_id).is_ok()
                 && response.is_about(action)
         };
-        let newest = actions.into_iter().filter(related).max_by_key(|action| action.creation_date_time_utc);
+        // What came to nothing has changed nothing.
+        let counts = |action: &MachineAction| {
+            matches!(
+                action.status,
+                Term::Known(ActionStatus::Pending | ActionStatus::InProgress | ActionStatus::Succeeded)
+            )
+        };
+        let counting = actions.into_iter().filter(|action| related(action) && counts(action));
+        let newest = counting.max_by_key(|action| action.creation_date_time_utc);
         let stands = |action: &MachineAction| {
-            response.kinds.first().is_some_and(|kind| *kind == action.kind)
-                && matches!(
-                    action.status,
-                    Term::Known(ActionStatus::Pending | ActionStatus::InProgress | ActionStatus::Succeeded)
-                )
+            response.kinds.first() == Some(&Some(action.kind.as_str())) && response.is_done_by(action)
         };
         Ok(newest.filter(stands))
     }
@@ -248,51 +255,53 @@ struct Investigation {
 pub(super) struct Response<'o> {
     route: &'static str,
     body: Value,
-    /// Its own kind of action as the API spells it, then the kind that undoes it.
-    kinds: &'static [&'static str],
+    /// The type that stands for it in the service's list, then the one that undoes it.
+    kinds: [Option<&'static str>; 2],
     /// The file it is about.
     file: Option<&'o Sha1>,
+    /// Whether it goes all the way: what goes half of it does not stand for it.
+    full: bool,
 }
 
 impl<'o> Response<'o> {
     /// The device and the response action of an operation, if it is one.
     pub(super) fn of(operation: &'o Operation) -> Option<(&'o DeviceId, Self)> {
-        let (device, route, kinds, body): (_, _, &[&str], _) = match operation {
+        let kind = operation.kind().listed_as();
+        let (device, route, undone_by, body): (_, _, Option<ActionKind>, _) = match operation {
             Operation::IsolateDevice { device, isolation_type, comment } => {
                 let body = json!({"Comment": comment, "IsolationType": isolation_type});
-                (device, "api/machines/{id}/isolate", &["Isolate", "Unisolate"], body)
+                (device, "api/machines/{id}/isolate", Some(ActionKind::ReleaseDevice), body)
             }
             Operation::ReleaseDevice { device, comment } => {
-                (device, "api/machines/{id}/unisolate", &["Unisolate", "Isolate"], only(comment))
+                (device, "api/machines/{id}/unisolate", Some(ActionKind::IsolateDevice), only(comment))
             }
             Operation::RunAntivirusScan { device, scan_type, comment } => {
                 let body = json!({"Comment": comment, "ScanType": scan_type});
-                (device, "api/machines/{id}/runAntiVirusScan", &["RunAntiVirusScan"], body)
+                (device, "api/machines/{id}/runAntiVirusScan", None, body)
             }
             Operation::RestrictAppExecution { device, comment } => {
-                let kinds = &["RestrictCodeExecution", "UnrestrictCodeExecution"];
-                (device, "api/machines/{id}/restrictCodeExecution", kinds, only(comment))
+                let undone_by = Some(ActionKind::RemoveAppRestriction);
+                (device, "api/machines/{id}/restrictCodeExecution", undone_by, only(comment))
             }
             Operation::RemoveAppRestriction { device, comment } => {
-                let kinds = &["UnrestrictCodeExecution", "RestrictCodeExecution"];
-                (device, "api/machines/{id}/unrestrictCodeExecution", kinds, only(comment))
+                let undone_by = Some(ActionKind::RestrictAppExecution);
+                (device, "api/machines/{id}/unrestrictCodeExecution", undone_by, only(comment))
             }
             Operation::CollectInvestigationPackage { device, comment } => {
                 let route = "api/machines/{id}/collectInvestigationPackage";
-                (device, route, &["CollectInvestigationPackage"], only(comment))
+                (device, route, None, only(comment))
             }
             Operation::StopAndQuarantineFile { device, sha1, comment } => {
                 let body = json!({"Comment": comment, "Sha1": sha1});
-                (device, "api/machines/{id}/StopAndQuarantineFile", &["StopAndQuarantineFile"], body)
+                (device, "api/machines/{id}/StopAndQuarantineFile", None, body)
             }
-            // What is under way on the device is somebody else's session, whatever it does: none stands for ours.
             Operation::RunLiveResponse { device, commands, comment } => {
                 let commands: Vec<Value> = commands.iter().map(live_command).collect();
                 let body = json!({"Commands": commands, "Comment": comment});
-                (device, "api/machines/{id}/runliveresponse", &[], body)
+                (device, "api/machines/{id}/runliveresponse", None, body)
             }
             Operation::OffboardDevice { device, comment } => {
-                (device, "api/machines/{id}/offboard", &["Offboard"], only(comment))
+                (device, "api/machines/{id}/offboard", None, only(comment))
             }
             _ => return None,
         };
@@ -300,7 +309,21 @@ impl<'o> Response<'o> {
             Operation::StopAndQuarantineFile { sha1, .. } => Some(sha1),
             _ => None,
         };
-        Some((device, Self { route, body, kinds, file }))
+        // What is under way on the device is somebody else's session, whatever it does: none stands for ours.
+        let kind = kind.filter(|_kind| !matches!(operation, Operation::RunLiveResponse { .. }));
+        let kinds = [kind, undone_by.and_then(ActionKind::listed_as)];
+        let full = matches!(
+            operation,
+            Operation::IsolateDevice { isolation_type: IsolationType::Full, .. }
+                | Operation::RunAntivirusScan { scan_type: ScanType::Full, .. }
+        );
+        Some((device, Self { route, body, kinds, file, full }))
+    }
+
+    /// Whether an action, which is of the same kind, does what this is to do.
+    fn is_done_by(&self, action: &MachineAction) -> bool {
+        let goes_half = action.scope.as_deref().is_some_and(|scope| !scope.eq_ignore_ascii_case(FULL));
+        self.is_about(action) && !(self.full && goes_half)
     }
 
     /// Whether an action is about the same file, if this is about a file.
