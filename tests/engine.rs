@@ -13,6 +13,8 @@ mod breaker;
 mod cool_down;
 #[path = "engine/cut_off.rs"]
 mod cut_off;
+#[path = "engine/doubt.rs"]
+mod doubt;
 #[path = "engine/indicators.rs"]
 mod indicators;
 #[path = "engine/late.rs"]
@@ -129,7 +131,7 @@ impl House {
             ceilings: self.ceilings.clone(),
             exclusions: Exclusions::default(),
             queries: Queries::Checked(Schema::defender()),
-            approvers: Approvers::default(),
+            approvers: Approvers::new([("duty".to_owned(), "1000".to_owned())]),
         }
     }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::run::{Daemon, DaemonError};
 use crate::diag::Chain;
+use crate::engine::Doubts;
 use crate::notify::{self, NotifyError};
 use crate::store::{Remedy, StoreError};
 
@@ -104,16 +105,20 @@ impl Daemon {
         }
     }
 
-    /// Asks how actions ended that a tenant accepted and works on.
+    /// Looks for actions in doubt, and asks how those ended that a tenant accepted and works on.
     pub(super) async fn follow(&self) -> Result<(), DaemonError> {
         let engine = &self.0.engine;
+        let mut doubts = Doubts::default();
         loop {
             engine.clock.sleep(ASK_EVERY).await;
-            match engine.follow_up().await {
-                // What came to nothing is told.
-                Ok(ended) if !ended.is_empty() => self.0.outbox.notify_one(),
-                Ok(_none) => {}
-                Err(error) => unless_over(error, "nobody could note how actions ended")?,
+            let looked = engine.look_into(&mut doubts).await;
+            for settled in [looked, engine.follow_up().await] {
+                match settled {
+                    // What came to nothing is told.
+                    Ok(settled) if !settled.is_empty() => self.0.outbox.notify_one(),
+                    Ok(_none) => {}
+                    Err(error) => unless_over(error, "nobody could note what became of actions")?,
+                }
             }
         }
     }

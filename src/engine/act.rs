@@ -67,7 +67,9 @@ impl Engine {
         }
         crash_point("c10_before_send");
         let passage = Passage::open(self, &effect);
-        let (answer, note) = set::apply(context, call, &passage).await;
+        let mark = self.store.mark(&effect.tenant, &effect.key, attempt)?;
+        let operation = call.operation.clone().marked(&mark);
+        let (answer, note) = set::apply(context, &operation, &passage).await;
         crash_point("c14_response_parsed");
         let (recorded, report) = match judge(step, call, &answer) {
             (recorded, _) if recorded.state == EffectState::Unknown && is_read_back(context, call).await => {

@@ -25,7 +25,10 @@ impl Report {
                 let mine = effects.iter().find(|effect| {
                     (effect.seq, &effect.step, &effect.action) == (seq, &step.id, &step.action)
                 });
-                let Some(now) = mine.map(step_report).filter(|now| now.state != step.state) else { continue };
+                let waited_in_vain =
+                    |now: &StepReport| (step.state, now.state) == (StepState::Failed, StepState::Accepted);
+                let news = |now: &StepReport| now.state != step.state && !waited_in_vain(now);
+                let Some(now) = mine.map(step_report).filter(news) else { continue };
                 *step = StepReport { target: std::mem::take(&mut step.target), ..now };
                 moved = true;
             }
@@ -59,9 +62,14 @@ impl Report {
     }
 }
 
-/// Whether the journal may know more of a step by now.
+/// Whether the journal may know more of a step by now: also of one that was waited for in vain, and that its device
+/// may do yet.
 const fn is_open(step: &StepReport) -> bool {
-    matches!(step.state, StepState::Accepted | StepState::Parked)
+    match step.state {
+        StepState::Accepted | StepState::Parked => true,
+        StepState::Failed => step.remote_id.is_some(),
+        _ => false,
+    }
 }
 
 fn is_of(message: &Message, told: &Told) -> bool {

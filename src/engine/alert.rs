@@ -3,6 +3,8 @@
 //! The messages go into the outbox in the transaction that ends the run, so that none is lost; what they are
 //! about is their identity, so that none is told twice.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::Engine;
@@ -24,7 +26,7 @@ impl Engine {
         &self,
         context: &Context<'_>,
         report: &Report,
-        known: &Known,
+        (known, told): (&Known, &BTreeSet<u32>),
     ) -> Vec<OutboxMessage> {
         let Some(channel) = self.alerts.as_deref().filter(|_channel| context.acts()) else {
             return Vec::new();
@@ -40,7 +42,8 @@ impl Engine {
             let about = format!("unreadable/{}/{}/{}", report.tenant, report.playbook, now.strftime("%F"));
             messages.push(standing_message(channel, unreadable(report, now), about));
         }
-        messages.extend(self.parked_alert(&Ended::of(report), &parked_steps(&report.items)));
+        let news = report.items.iter().filter(|item| !told.contains(&item.seq));
+        messages.extend(self.parked_alert(&Ended::of(report), &parked_steps(news), ""));
         messages
     }
 
@@ -55,20 +58,41 @@ impl Engine {
         Some(standing_message(channel, run.message(title, text, self.clock.now()), format!("run/{id}")))
     }
 
-    /// What the operators are told of a run's actions that may or may not be in force.
-    pub(super) fn parked_alert(&self, run: &Ended, parked: &[String]) -> Option<OutboxMessage> {
+    /// What the operators are told of a run's actions that may or may not be in force. `chapter` sets the messages
+    /// about one run apart.
+    pub(super) fn parked_alert(
+        &self,
+        run: &Ended,
+        parked: &[String],
+        chapter: &str,
+    ) -> Option<OutboxMessage> {
         let channel = self.alerts.as_deref().filter(|_channel| !parked.is_empty())?;
         let count = parked.len();
         let (s, are) = if count == 1 { ("", "is") } else { ("s", "are") };
         let title = format!("{}: {count} action{s} {are} in doubt", run.playbook);
         let text = format!(
-            "Nobody knows whether they were taken, and they are not repeated. Look at the tenant, then tell \
-             huntbook with `huntbook resolve`; `huntbook status` lists them.\n\n{}",
+            "Nobody knows whether they were taken, and they are not repeated. `huntbook serve` looks for those on \
+             devices ten minutes later and tells what it found; for the rest look at the tenant, then tell \
+             huntbook with `huntbook resolve`. `huntbook status` lists them.\n\n{}",
             names(parked)
         );
         let message = run.message(title, text, self.clock.now());
         let message = Message { severity: AlertSeverity::High, ..message };
-        Some(standing_message(channel, message, format!("parked/{}", run.id)))
+        Some(standing_message(channel, message, format!("parked/{}{chapter}", run.id)))
+    }
+
+    /// What the operators are told of an action that was in doubt, once the tenant has shown what became of it.
+    pub(super) fn settled_alert(&self, effect: &Effect, what: &str) -> Option<OutboxMessage> {
+        let channel = self.alerts.as_deref()?;
+        let Effect { action, target, run, .. } = effect;
+        let title = format!("{action} is in doubt no more: {what}");
+        let text = format!("{action} on {target}\n\n`huntbook show {run}` tells why it was wanted.");
+        let message = Message {
+            run: run.to_string(),
+            tenant: effect.tenant.clone(),
+            ..notice(title, text, self.clock.now())
+        };
+        Some(standing_message(channel, message, format!("settled/{}/{}", effect.key, effect.attempt)))
     }
 
     /// What the operators are told of an action that the tenant accepted and did not take to its end.
@@ -101,6 +125,11 @@ pub(super) struct Ended {
 impl Ended {
     pub(super) fn of(report: &Report) -> Self {
         Self { id: report.run, playbook: report.name.clone(), tenant: report.tenant.clone() }
+    }
+
+    pub(super) fn begun(context: &Context<'_>) -> Self {
+        let (playbook, tenant) = (context.plan().about.name.clone(), context.order.tenant.clone());
+        Self { id: context.run, playbook, tenant }
     }
 
     pub(super) fn left(run: &Run) -> Self {
@@ -145,8 +174,8 @@ fn halted(report: &Report, now: Timestamp) -> Message {
 }
 
 /// The steps in doubt, for people.
-pub(super) fn parked_steps(items: &[ItemReport]) -> Vec<String> {
-    let steps = items.iter().flat_map(|item| item.steps.iter().map(move |step| (item, step)));
+pub(super) fn parked_steps<'a>(items: impl IntoIterator<Item = &'a ItemReport>) -> Vec<String> {
+    let steps = items.into_iter().flat_map(|item| item.steps.iter().map(move |step| (item, step)));
     let parked = steps.filter(|(_item, step)| step.state == StepState::Parked);
     parked.map(|(item, step)| format!("{} on {} ({})", step.action, step.target, item.key)).collect()
 }

@@ -139,11 +139,9 @@ impl Engine {
             .collect();
         let fates = self.decide_again(&context, &work, &detail.approvals).await?;
         let mut changes = Changes::default();
-        for (item, fate) in work.into_iter().zip(fates) {
-            let (report, settlement) = self.settle_item(&context, item, fate, &detail.approvals).await?;
-            changes.items.push(report);
-            changes.settlements.push(settlement);
-        }
+        let decided = work.into_iter().zip(fates);
+        (changes.items, changes.settlements) =
+            self.settle_decided(&context, decided, &detail.approvals).await?.into_iter().unzip();
         let over = |item: &&ItemReport| item.outcome != ItemOutcome::PendingApproval;
         let over: Vec<ItemReport> = changes.items.iter().filter(over).cloned().collect();
         if !over.is_empty() {
@@ -189,23 +187,26 @@ impl Engine {
         over.chain(asked).collect()
     }
 
-    /// Asks people about a run that ends: one message for each channel.
+    /// Asks people about some items of a run: one message for each channel.
     pub(super) async fn asking(
         &self,
-        run: RunId,
-        name: &str,
+        (run, name): (RunId, &str),
+        about: impl Fn(u32) -> bool,
     ) -> Result<Vec<(Told, OutboxMessage)>, EngineError> {
         let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let approvals = self.store.approvals_of(run).await?;
+        let mut approvals = self.store.approvals_of(run).await?;
+        approvals.retain(|one| one.state == ApprovalState::Awaiting && about(one.seq));
+        let Some(first) = approvals.first().map(|one| one.seq) else { return Ok(Vec::new()) };
         let tenant = approvals.first().map(|one| one.tenant.clone()).unwrap_or_default();
-        for one in approvals.into_iter().filter(|one| one.state == ApprovalState::Awaiting) {
+        for one in approvals {
             let line = asks((&one.id, &one.action, &one.target), one.minimum, one.expires);
             asked.entry(one.channel).or_default().push(line);
         }
         let (origin, now) = (origin(run, name, &tenant), self.clock.now());
         let message = |(channel, lines): (String, Vec<String>)| {
             let title = asking_title(name, lines.len());
-            message(&origin, (&channel, &format!("ask/{channel}")), (title, text(&lines, HOW)), now)
+            let about = format!("ask/{first}/{channel}");
+            message(&origin, (&channel, &about), (title, text(&lines, HOW)), now)
         };
         Ok(asked.into_iter().map(message).collect())
     }

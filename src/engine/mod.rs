@@ -12,6 +12,7 @@ mod approval;
 mod collect;
 mod context;
 mod decide;
+mod doubt;
 mod follow;
 mod in_force;
 mod leave;
@@ -27,7 +28,7 @@ mod tell;
 mod undone;
 mod usual;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -44,6 +45,7 @@ use crate::store::{
 use crate::tenant::{Tenant, TenantError};
 
 pub use approval::{APPROVAL_MESSAGE, WentOn};
+pub use doubt::Doubts;
 pub use in_force::{InForce, RUN_MAX, Standing, Unchanging, Which};
 pub use report::{
     Counts, ItemOutcome, ItemReport, REPORT_VERSION, Report, RunState, StepReport, StepState, Told, ToldState,
@@ -243,7 +245,7 @@ impl Engine {
         (report.state, report.reason) = (if blind { RunState::Partial } else { state }, reason);
         let known = Known::default();
         let mut messages = self.tell(context, &mut report, &known);
-        messages.extend(self.alerts_at_end(context, &report, &known));
+        messages.extend(self.alerts_at_end(context, &report, (&known, &BTreeSet::new())));
         self.finish(context, report, (messages, None)).await
     }
 

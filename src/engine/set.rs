@@ -24,11 +24,11 @@ pub(super) async fn preview(context: &Context<'_>, call: &Call) -> String {
 /// Sends a call; for a set, with what came of each member.
 pub(super) async fn apply(
     context: &Context<'_>,
-    call: &Call,
+    operation: &Operation,
     passage: &Passage,
 ) -> (Result<Receipt, TenantError>, Option<Reconciled>) {
-    let Operation::ReconcileIndicators(set) = &call.operation else {
-        return (context.tenant.apply(&call.operation, passage).await, None);
+    let Operation::ReconcileIndicators(set) = operation else {
+        return (context.tenant.apply(operation, passage).await, None);
     };
     match context.tenant.reconcile(set, passage).await {
         Ok(done) => (Ok(Receipt { remote_id: None, state: RemoteState::Done }), Some(done)),

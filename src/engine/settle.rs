@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::alert::{Ended, parked_steps};
 use super::context::{Context, Work};
 use super::decide::{Decision, Fate};
 use super::leave::{Course, Turn};
-use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState};
+use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState, Told};
 use super::undone::{is_undone, next_time};
 use super::{Engine, EngineError};
 use crate::action::Step;
@@ -80,6 +81,10 @@ struct Settled {
     unsent: Vec<Settlement>,
     /// Items that nothing was done about.
     undone: BTreeSet<u32>,
+    /// Items of which people know before the run has ended.
+    told: BTreeSet<u32>,
+    /// How people were asked by then.
+    asked: Vec<Told>,
 }
 
 impl Engine {
@@ -109,7 +114,13 @@ impl Engine {
                 }
             }
         }
-        self.wait_together(context, &mut settled, waiting).await?;
+        let mut pause = FIRST_PAUSE;
+        while !waiting.is_empty() {
+            self.tell_meanwhile(context, &mut settled).await?;
+            for over in self.ask_about(context, &mut waiting, &mut pause).await? {
+                self.note(context, &mut settled, over).await?;
+            }
+        }
         // Whether the first of its kind came to something is known by now.
         for (item, reason, first) in behind {
             let left = first.is_some_and(|first| settled.undone.contains(&first));
@@ -119,7 +130,27 @@ impl Engine {
         }
         self.store.settle_all(context.run, &settled.unsent).await?;
         settled.reports.sort_by_key(|report| report.seq);
-        self.say_and_finish(context, counts, settled.reports).await
+        self.say_and_finish(context, counts, settled).await
+    }
+
+    /// Tells at once what cannot wait until the last device is done: who is asked for leave, and what is in doubt.
+    async fn tell_meanwhile(&self, context: &Context<'_>, settled: &mut Settled) -> Result<(), EngineError> {
+        let news = settled.reports.iter().filter(|report| !settled.told.contains(&report.seq));
+        let news: Vec<&ItemReport> = news.collect();
+        let Some(first) = news.first().map(|report| report.seq) else { return Ok(()) };
+        let parked = parked_steps(news.iter().copied());
+        let alert = self.parked_alert(&Ended::begun(context), &parked, &format!("/{first}"));
+        if let Some(alert) = alert.filter(|_alert| context.acts()) {
+            self.store.enqueue(&alert).await?;
+        }
+        let about: BTreeSet<u32> = news.iter().map(|report| report.seq).collect();
+        let name = &context.plan().about.name;
+        for (told, message) in self.asking((context.run, name), |seq| about.contains(&seq)).await? {
+            self.store.enqueue(&message).await?;
+            settled.asked.push(told);
+        }
+        settled.told.extend(about);
+        Ok(())
     }
 
     /// Tells people of a run whose items are settled, and ends it.
@@ -127,15 +158,18 @@ impl Engine {
         &self,
         context: &Context<'_>,
         counts: Counts,
-        reports: Vec<ItemReport>,
+        settled: Settled,
     ) -> Result<Report, EngineError> {
+        let Settled { reports, told: told_of, asked, .. } = settled;
         let mut report = context.report(counts, reports, self.clock.now());
         let known = self.known_to_people(context, &report.items).await?;
         let mut messages = self.tell(context, &mut report, &known);
-        messages.extend(self.alerts_at_end(context, &report, &known));
+        messages.extend(self.alerts_at_end(context, &report, (&known, &told_of)));
         let undone = known.news.filter(|_situation| !messages.is_empty());
+        report.told.extend(asked);
         if 0 < report.counts.pending_approval {
-            for (told, message) in self.asking(context.run, &report.name).await? {
+            let news = |seq| !told_of.contains(&seq);
+            for (told, message) in self.asking((context.run, &report.name), news).await? {
                 report.told.push(told);
                 messages.push(message);
             }
@@ -164,28 +198,26 @@ impl Engine {
         Ok(())
     }
 
-    /// Asks about the items whose devices work until all are over.
-    async fn wait_together<'a>(
+    /// Lets some time pass and asks about items whose devices work; returns those that are over.
+    async fn ask_about<'a, 'k>(
         &self,
         context: &Context<'a>,
-        settled: &mut Settled,
-        mut waiting: Vec<InHand<'a, '_>>,
-    ) -> Result<(), EngineError> {
-        let mut pause = FIRST_PAUSE;
-        while !waiting.is_empty() {
-            self.pause(context, pause).await?;
-            pause = pause.saturating_mul(2).min(PAUSE_MAX);
-            let asked = waiting.drain(..waiting.len().min(ASKED_MAX)).collect::<Vec<_>>();
-            for mut in_hand in asked {
-                self.carry_on(context, &mut in_hand).await?;
-                match in_hand.wait {
-                    // Behind the others: their turn comes first.
-                    Some(_) => waiting.push(in_hand),
-                    None => self.note(context, settled, in_hand).await?,
-                }
+        waiting: &mut Vec<InHand<'a, 'k>>,
+        pause: &mut SignedDuration,
+    ) -> Result<Vec<InHand<'a, 'k>>, EngineError> {
+        self.pause(context, *pause).await?;
+        *pause = pause.saturating_mul(2).min(PAUSE_MAX);
+        let asked = waiting.drain(..waiting.len().min(ASKED_MAX)).collect::<Vec<_>>();
+        let mut over = Vec::new();
+        for mut in_hand in asked {
+            self.carry_on(context, &mut in_hand).await?;
+            match in_hand.wait {
+                // Behind the others: their turn comes first.
+                Some(_) => waiting.push(in_hand),
+                None => over.push(in_hand),
             }
         }
-        Ok(())
+        Ok(over)
     }
 
     /// Lets some time pass; the end of the process ends the run.
@@ -196,29 +228,35 @@ impl Engine {
         ending().map_or(Ok(()), Err)
     }
 
-    /// Carries out the steps of an item that people have decided about. `known` is what they were asked about the
+    /// Carries out the steps of items that people have decided about. `known` is what they were asked about the
     /// run.
-    pub(super) async fn settle_item(
+    pub(super) async fn settle_decided<'a>(
         &self,
-        context: &Context<'_>,
-        item: Work,
-        fate: Fate<'_>,
+        context: &Context<'a>,
+        items: impl Iterator<Item = (Work, Fate<'a>)>,
         known: &[Approval],
-    ) -> Result<(ItemReport, Settlement), EngineError> {
-        let steps = match fate {
-            Fate::Suppressed { reason, .. } => return Ok(suppressed(item, reason)),
-            Fate::Steps { decisions, suppress } => (decisions, suppress),
-        };
-        let mut in_hand = InHand::new(item, steps, known);
-        let mut pause = FIRST_PAUSE;
-        loop {
-            self.carry_on(context, &mut in_hand).await?;
-            if in_hand.wait.is_none() {
-                return Ok(in_hand.end(context));
+    ) -> Result<Vec<(ItemReport, Settlement)>, EngineError> {
+        let (mut ended, mut waiting) = (Vec::new(), Vec::new());
+        for (item, fate) in items {
+            match fate {
+                Fate::Suppressed { reason, .. } => ended.push(suppressed(item, reason)),
+                Fate::Steps { decisions, suppress } => {
+                    let mut in_hand = InHand::new(item, (decisions, suppress), known);
+                    // Each is begun before any is waited for: leave has its time.
+                    self.carry_on(context, &mut in_hand).await?;
+                    match in_hand.wait {
+                        Some(_) => waiting.push(in_hand),
+                        None => ended.push(in_hand.end(context)),
+                    }
+                }
             }
-            self.pause(context, pause).await?;
-            pause = pause.saturating_mul(2).min(PAUSE_MAX);
         }
+        let mut pause = FIRST_PAUSE;
+        while !waiting.is_empty() {
+            let over = self.ask_about(context, &mut waiting, &mut pause).await?;
+            ended.extend(over.into_iter().map(|in_hand| in_hand.end(context)));
+        }
+        Ok(ended)
     }
 
     /// Carries out an item's steps in order, up to one that its device works on.

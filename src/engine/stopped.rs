@@ -51,7 +51,7 @@ impl Engine {
         if context.remembers() {
             let ended = Ended::of(&report);
             messages.extend(self.stopped_alert(&ended, ("is stopped", reason)));
-            messages.extend(self.parked_alert(&ended, &parked_steps(&report.items)));
+            messages.extend(self.parked_alert(&ended, &parked_steps(&report.items), ""));
         }
         self.finish(context, report, (messages, None)).await
     }
@@ -114,8 +114,10 @@ impl Engine {
         let ended = Ended::left(&unfinished.run);
         // If they cannot be read, that may be why it is given up.
         let parked = parked_effects(&self.store.effects_of(run).await.unwrap_or_default());
-        let messages =
-            [self.stopped_alert(&ended, ("cannot be taken up", reason)), self.parked_alert(&ended, &parked)];
+        let messages = [
+            self.stopped_alert(&ended, ("cannot be taken up", reason)),
+            self.parked_alert(&ended, &parked, ""),
+        ];
         let messages: Vec<OutboxMessage> = messages.into_iter().flatten().collect();
         Ok(self.store.finish_run(run, &end, &messages).await?)
     }

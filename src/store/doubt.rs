@@ -6,7 +6,7 @@ use sqlx::{QueryBuilder, Sqlite};
 
 use super::budget::latest;
 use super::effect::{Effect, Recorded, find, read_effect, step};
-use super::{EffectKey, EffectState, Store, StoreError, open, undone};
+use super::{EffectKey, EffectState, Store, StoreError, Tx, open, undone};
 use crate::clock::SharedClock;
 use crate::model::RunId;
 
@@ -142,6 +142,40 @@ impl Store {
         resolved
     }
 
+    /// Lists the parked effects whose calls carried a mark, oldest first: the tenant can be asked about them.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn parked_and_marked(&self) -> Result<Vec<Effect>, StoreError> {
+        let Some(marks) = &self.writer()?.marks else { return Err(StoreError::Reader) };
+        let query =
+            "SELECT * FROM effects WHERE state = 'parked' AND epoch >= $1 ORDER BY intended_at, effect_key";
+        let rows = sqlx::query(query).bind(marks.since).fetch_all(&self.0.readers).await?;
+        rows.iter().map(read_effect).collect()
+    }
+
+    /// Writes down what the tenant shows of a parked effect. `false` if that is settled already, or in another
+    /// attempt by now: a person's word came first.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn settle_parked(&self, parked: &Effect, result: &Recorded) -> Result<bool, StoreError> {
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        let known = find(&mut tx, &parked.key).await?;
+        let Some(known) =
+            known.filter(|known| (known.state, known.attempt) == (EffectState::Parked, parked.attempt))
+        else {
+            return Ok(false);
+        };
+        settle(&mut tx, &known, result, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     async fn settle_by_word(
         &self,
         key: &EffectKey,
@@ -158,12 +192,18 @@ impl Store {
             return Err(StoreError::Transition { key: key.clone(), last: Some(known.state), next });
         }
         let result = Recorded { state: next, remote_id: None, detail: Some(detail) };
-        step(&mut tx, &known, &result, now).await?;
-        if next == EffectState::NotApplied {
-            undone::open_again(&mut tx, &known.run.to_string(), known.seq).await?;
-        }
+        settle(&mut tx, &known, &result, now).await?;
         let settled = find(&mut tx, key).await?.ok_or_else(unknown)?;
         tx.commit().await?;
         Ok(settled)
     }
+}
+
+/// Settles an effect inside a transaction. What was not applied is still to be done, so its item is news again.
+async fn settle(tx: &mut Tx, known: &Effect, result: &Recorded, now: i64) -> Result<(), StoreError> {
+    step(tx, known, result, now).await?;
+    if result.state == EffectState::NotApplied {
+        undone::open_again(tx, &known.run.to_string(), known.seq).await?;
+    }
+    Ok(())
 }

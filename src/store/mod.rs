@@ -37,6 +37,7 @@ mod effect_chain;
 mod error;
 mod headroom;
 mod history;
+mod mark;
 mod network;
 mod open;
 mod outbox;
@@ -106,6 +107,8 @@ struct Writer {
     clock: SharedClock,
     /// Which opening of the journal this is; a higher one in the file means that somebody took over.
     epoch: i64,
+    /// What the marks of its actions are made with; `None` for one word written beside the owner.
+    marks: Option<mark::Marks>,
     /// Keeps other processes out; `None` for one word written beside the owner, and in memory.
     _lock: Option<open::Lock>,
 }

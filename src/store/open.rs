@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
 
+use super::mark::Marks;
 use super::network::network_file_system;
 use super::{ApprovalState, EffectState, Inner, Store, StoreError, Tx, Writer};
 use crate::clock::SharedClock;
@@ -48,12 +49,13 @@ pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<Store, Store
     MIGRATIONS.run(&pool).await?;
     crash_point("c02_after_migrations");
     let epoch = begin_epoch(&pool).await?;
+    let marks = Some(Marks::of(&pool, epoch).await?);
 
     let readers = pool_of_readers(&path).await?;
     Ok(Store(Arc::new(Inner {
         path,
         readers,
-        writer: Some(Writer { pool, clock, epoch, _lock: Some(lock) }),
+        writer: Some(Writer { pool, clock, epoch, marks, _lock: Some(lock) }),
     })))
 }
 
@@ -63,7 +65,7 @@ pub(super) async fn open_beside(path: &Path, clock: SharedClock) -> Result<Store
     let store = open_reader(path).await?;
     let pool = pool_of_one(options(path)).await?;
     let epoch = sqlx::query_scalar("SELECT value FROM facts WHERE name = 'epoch'").fetch_one(&pool).await?;
-    let writer = Some(Writer { pool, clock, epoch, _lock: None });
+    let writer = Some(Writer { pool, clock, epoch, marks: None, _lock: None });
     Ok(Store(Arc::new(Inner { path: path.to_owned(), readers: store.0.readers.clone(), writer })))
 }
 
@@ -125,7 +127,8 @@ pub(super) async fn scratch(clock: SharedClock) -> Result<Store, StoreError> {
     let bytes = SqliteOwnedBuf::try_from(empty.as_slice())?;
     pool.acquire().await?.deserialize(None, bytes, false).await?;
     let epoch = begin_epoch(&pool).await?;
-    let writer = Writer { pool: pool.clone(), clock, epoch, _lock: None };
+    let marks = Some(Marks::of(&pool, epoch).await?);
+    let writer = Writer { pool: pool.clone(), clock, epoch, marks, _lock: None };
     Ok(Store(Arc::new(Inner { path: PathBuf::new(), readers: pool, writer: Some(writer) })))
 }
 

@@ -127,12 +127,12 @@ impl EffectState {
             (Some(Pending), Done | Failed) => true,
             // Read back from the tenant, or given up on.
             (Some(Unknown), Pending | Done | NotApplied | Parked) => true,
-            // A person's word.
-            (Some(Parked), Done | NotApplied) => true,
+            // A person's word, or the tenant's own when it shows the action or that there is none.
+            (Some(Parked), Pending | Done | NotApplied) => true,
             (Some(Intended), Intended | Failed | Parked)
             | (Some(Pending), Intended | Pending | NotApplied | Unknown | Parked)
             | (Some(Unknown), Intended | Failed | Unknown)
-            | (Some(Parked), Intended | Pending | Failed | Unknown | Parked)
+            | (Some(Parked), Intended | Failed | Unknown | Parked)
             | (Some(NotApplied), Pending | Done | NotApplied | Failed | Unknown | Parked)
             | (Some(Done | Failed), _) => false,
         }

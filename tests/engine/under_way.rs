@@ -1,9 +1,12 @@
 //! Actions that the tenant works on: what another run makes of them, and how their end is learnt.
 
+use std::sync::Arc;
+
+use huntbook::daemon::plan_of;
 use huntbook::engine::ItemOutcome::{Acted, Failed, Halted};
-use huntbook::engine::{RunState, StepState};
-use huntbook::sim::{Reach, SimOptions};
-use huntbook::store::{EffectState, Effects};
+use huntbook::engine::{Present, RunState, Standing, StepState, Unchanging};
+use huntbook::sim::{Fault, Reach, SimOptions};
+use huntbook::store::{Consent, Effect, EffectState, Effects, NewVoice};
 use jiff::SignedDuration;
 
 use crate::{House, ISOLATE, outcomes, playbook, states};
@@ -137,6 +140,81 @@ async fn a_wait_is_no_longer_for_a_restart() {
     let why = report.items[0].steps[0].reason.as_deref();
     assert_eq!(why, Some("it had not ended after 20m, and may yet"));
     assert_eq!(house.applied(), ["isolate 0"]);
-    // The device may come back: the journal goes on asking.
-    assert_eq!(house.engine.store.effects_in(EffectState::Pending).await.unwrap().len(), 1);
+    // The device may come back: the journal goes on asking, and the report says what became of it.
+    let pending = house.engine.store.effects_in(EffectState::Pending).await.unwrap().remove(0);
+    let mut then = report.clone();
+    then.bring_up_to_date(std::slice::from_ref(&pending), &[]);
+    assert_eq!(then, report, "nothing is known yet");
+    then.bring_up_to_date(&[Effect { state: EffectState::Done, ..pending }], &[]);
+    assert_eq!(states(&then), [StepState::Done, StepState::Skipped]);
+}
+
+/// Devices that are away, and a playbook that waits for them.
+async fn away(count: usize, text: &str) -> (House, String) {
+    let change = |options: &mut SimOptions| {
+        options.data.machines.iter_mut().for_each(|machine| machine.reach = Reach::Offline);
+    };
+    let mut house = House::with(count, change).await;
+    house.engine.alerts = Some("watch".to_owned());
+    (house, playbook(text))
+}
+
+/// Goes on for as long as `work` does, or until something is so.
+async fn until(work: impl Future<Output = ()>, mut is_so: impl AsyncFnMut() -> bool) {
+    let seen = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = work => panic!("it waits"),
+        () = seen => {}
+    }
+}
+
+#[tokio::test]
+async fn who_is_asked_and_what_is_in_doubt_does_not_wait_for_the_last_device() {
+    let ask = "approval: {channel: soc}";
+    let (house, text) = away(
+        3,
+        &format!(
+            "actions:\n  - {{id: tag, if: row.Files == 0, tagDevice: {{device: \"{{{{row.DeviceId}}}}\", tag: seen}}, {ask}}}\n  \
+             - {{id: scan, if: row.Files == 10, runAntivirusScan: {{device: \"{{{{row.DeviceId}}}}\", comment: test}}}}\n  \
+             - {{id: isolate, if: row.Files == 20, isolateDevice: {{device: \"{{{{row.DeviceId}}}}\", comment: test}}, waitFor: {{timeout: 60m}}}}\n"
+        ),
+    )
+    .await;
+    let lost =
+        Fault { reset: true, times: Some(1), ..Fault::on("POST /mde/api/machines/*/runAntiVirusScan") };
+    house.sim.set_faults(vec![lost]).expect("a sound fault");
+    let order = house.order(&text, Effects::Apply).await;
+    let store = &house.engine.store;
+    let run = Box::pin(async { drop(house.engine.run(&order).await) });
+    until(run, async || store.pending().await.unwrap() == 2).await;
+    let due = store.due(jiff::Timestamp::MAX, 10).await.unwrap();
+    let mut titles: Vec<_> =
+        due.iter().filter_map(|one| one.body.pointer("/message/title")?.as_str()).collect();
+    titles.sort_unstable();
+    assert_eq!(titles, ["Test: 1 action is in doubt", "Test: 1 action waits for approval"]);
+}
+
+#[tokio::test]
+async fn what_people_approved_is_begun_before_any_of_it_is_waited_for() {
+    let step = "isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 60m}, \
+                approval: {channel: soc}";
+    let (house, text) = away(2, &format!("actions:\n  - {{{step}}}\n")).await;
+    let report = house.run(&text).await;
+    assert_eq!(states(&report), [StepState::PendingApproval; 2]);
+    let store = &house.engine.store;
+    let (by, account) = ("duty".to_owned(), "alice".to_owned());
+    let voice = NewVoice { word: Consent::Approve, by, account, uid: 1000, note: None };
+    for asked in store.open_approvals().await.unwrap() {
+        store.hear(&asked.id, &voice).await.unwrap();
+    }
+    let (world, plan) = (house.world(), house.plan(&text));
+    let standing = Standing::InForce(Arc::clone(&plan));
+    let in_force = Unchanging { lists: Arc::clone(&house.lists), standing };
+    let present = Present { in_force: &in_force, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
+    let go_on = Box::pin(async { drop(house.engine.go_on((plan.about.id, "contoso"), &present).await) });
+    until(go_on, async || house.applied().len() == 2).await;
 }

@@ -93,7 +93,7 @@ async fn the_type_and_the_trigger_know_the_same_transitions() {
         found += i32::from(taken.is_ok());
         raw.execute("ROLLBACK").await.unwrap();
     }
-    assert_eq!(found, 13);
+    assert_eq!(found, 14);
 }
 
 #[tokio::test]

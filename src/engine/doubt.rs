@@ -1,0 +1,328 @@
+//! Actions whose answer was lost, looked for at the tenant: each carries a mark there that only this journal can
+//! have written.
+//!
+//! A request that got lost may be carried out late, and a list may show it later still. So nothing is believed before
+//! ten minutes have passed ([`PATIENCE`]), measured in this process and by the clock that nobody sets, and that there is none is believed
+//! when two whole lists say so, one a minute after the other. Then it is news to the next run. The tests go
+//! through every order of pause, loss, late application, late list, crash and failed look that the numbers allow.
+
+use std::collections::BTreeMap;
+
+use jiff::SignedDuration;
+
+use super::Engine;
+use crate::diag::Chain;
+use crate::model::DeviceId;
+use crate::store::{Effect, EffectKey, EffectState, Recorded, StoppedPlaybook, StoreError};
+use crate::tenant::{ActionKind, MachineAction};
+
+/// When nothing can change any more.
+const PATIENCE: Patience =
+    Patience { settled_after: SignedDuration::from_mins(10), looks_apart: SignedDuration::from_secs(60) };
+/// By how much the tenant's clock may differ from ours.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// How long an action is looked for. Older doubt is for people.
+const YOUNG: SignedDuration = SignedDuration::from_hours(24);
+/// Most actions looked for in one pass. Passes come once a minute, and a tenant answers 100 such calls in that time.
+const LOOKS_MAX: usize = 20;
+
+/// What is remembered between looks, as long as the process lives: a start begins anew.
+#[derive(Debug, Default)]
+pub struct Doubts(BTreeMap<(EffectKey, u32), Doubt>);
+
+/// What is remembered of one attempt in doubt, in time that passed.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    /// When it was first known.
+    known: SignedDuration,
+    /// When a whole list did not have it, after it must have been there.
+    missing: Option<SignedDuration>,
+}
+
+/// How long looks wait.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// How long a lost request may take to be carried out and to be shown. The service is given two minutes for the
+    /// one and three for the other, an action leaves within half a minute of its intent, and the rest is a margin.
+    settled_after: SignedDuration,
+    /// What lies between two looks that must both find nothing.
+    looks_apart: SignedDuration,
+}
+
+impl Doubt {
+    const fn new(now: SignedDuration) -> Self {
+        Self { known: now, missing: None }
+    }
+
+    /// Whether a list read now can tell.
+    fn is_due(self, now: SignedDuration, patience: Patience) -> bool {
+        patience.settled_after <= now.saturating_sub(self.known)
+            && self.missing.is_none_or(|missing| patience.looks_apart <= now.saturating_sub(missing))
+    }
+
+    /// Notes that a whole list does not have it; says whether that proves that it was never taken.
+    const fn is_proven_missing(&mut self, now: SignedDuration) -> bool {
+        let before = self.missing.is_some();
+        self.missing = Some(now);
+        before
+    }
+}
+
+/// What a look came to.
+enum Look {
+    /// The tenant has it.
+    Found(MachineAction),
+    /// It has it more than once.
+    Twice(MachineAction),
+    /// It does not have it.
+    Missing,
+}
+
+impl Engine {
+    /// Looks at the tenants for parked actions that must be there by now if they ever were taken, and writes down
+    /// what is shown. Returns those that are in doubt no more.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails.
+    pub async fn look_into(&self, doubts: &mut Doubts) -> Result<Vec<Effect>, StoreError> {
+        let parked = self.store.parked_and_marked().await?;
+        let (now, wall) = (self.clock.uptime(), self.clock.now());
+        let key = |effect: &Effect| (effect.key.clone(), effect.attempt);
+        let of_now: Vec<_> = parked.iter().map(key).collect();
+        doubts.0.retain(|known, _doubt| of_now.contains(known));
+        let mut looks = 0;
+        let mut settled = Vec::new();
+        for effect in &parked {
+            let Some(aim) = Aim::of(effect) else { continue };
+            let doubt = doubts.0.entry(key(effect)).or_insert_with(|| Doubt::new(now));
+            let is_young = effect.intended.duration_until(wall) <= YOUNG;
+            if !is_young || !doubt.is_due(now, PATIENCE) || LOOKS_MAX <= looks {
+                continue;
+            }
+            looks += 1;
+            let found = match self.look_for(effect, &aim).await? {
+                None => continue,
+                Some(Look::Found(action)) => Some(action),
+                Some(Look::Twice(action)) => {
+                    self.stop_after_two(effect).await?;
+                    Some(action)
+                }
+                Some(Look::Missing) => {
+                    // What needs people's leave is not news to the next run unasked: a person says that it is not there.
+                    if !doubt.is_proven_missing(now) || aim.kind.needs_approval() {
+                        continue;
+                    }
+                    None
+                }
+            };
+            if let Some(state) = self.write_down(effect, found.as_ref()).await? {
+                settled.push(Effect { state, ..effect.clone() });
+            }
+        }
+        Ok(settled)
+    }
+
+    /// Reads the whole list of a device's actions; `None` if the tenant does not give it.
+    async fn look_for(&self, effect: &Effect, aim: &Aim) -> Result<Option<Look>, StoreError> {
+        let Some(tenant) = self.tenants.get(&effect.tenant) else { return Ok(None) };
+        let marks = (1..=effect.attempt).map(|attempt| self.store.mark(&effect.tenant, &effect.key, attempt));
+        let marks = marks.collect::<Result<Vec<String>, StoreError>>()?;
+        let since = effect.intended.saturating_sub(SKEW).unwrap_or(effect.intended);
+        let all = match tenant.machine_actions(&aim.device, since).await {
+            Ok(all) => all,
+            Err(error) => {
+                tracing::debug!(target = %effect.target, error = %Chain(&error), "the tenant does not say whether an action was taken");
+                return Ok(None);
+            }
+        };
+        let mut ours = all.into_iter().filter(|action| aim.is(action, &marks));
+        Ok(Some(match (ours.next(), ours.next()) {
+            (None, _) => Look::Missing,
+            (Some(one), None) => Look::Found(one),
+            (Some(one), Some(_another)) => Look::Twice(one),
+        }))
+    }
+
+    /// Writes down what was found, or that there is nothing; `None` if a person's word came first.
+    async fn write_down(
+        &self,
+        effect: &Effect,
+        found: Option<&MachineAction>,
+    ) -> Result<Option<EffectState>, StoreError> {
+        let (state, what, detail) = match found {
+            Some(_action) => (EffectState::Pending, "the tenant took it", "the tenant has it, by its mark"),
+            None => (EffectState::NotApplied, "the tenant never took it", "two whole lists do not have it"),
+        };
+        // Before it is written down: then nobody looks any more, and a second message is none.
+        if let Some(alert) = self.settled_alert(effect, what) {
+            self.store.enqueue(&alert).await?;
+        }
+        let remote_id = found.map(|action| action.id.to_string());
+        let result = Recorded { state, remote_id, detail: Some(format!("no answer came, and {detail}")) };
+        let is_first = self.store.settle_parked(effect, &result).await?;
+        if is_first {
+            tracing::info!(run = %effect.run, action = %effect.action, target = %effect.target, "an action is in doubt no more: {what}");
+        }
+        Ok(is_first.then_some(state))
+    }
+
+    /// One attempt was carried out twice: whatever that is, nothing of the playbook is to make more of it.
+    async fn stop_after_two(&self, effect: &Effect) -> Result<(), StoreError> {
+        let why = format!("the tenant took {} of {} more than once", effect.action, effect.target);
+        tracing::error!(run = %effect.run, "{why}");
+        let name = self.store.run(effect.run).await?.map(|detail| detail.run.playbook_name);
+        let playbook = StoppedPlaybook { id: effect.playbook, name: name.unwrap_or_default() };
+        self.store.trip(&effect.tenant, playbook, &why).await
+    }
+}
+
+/// What an action in doubt was to do, as far as the service's list shows it.
+struct Aim {
+    kind: ActionKind,
+    listed_as: &'static str,
+    device: DeviceId,
+}
+
+impl Aim {
+    /// Reads it; `None` for what the service does not list.
+    fn of(effect: &Effect) -> Option<Self> {
+        let kind = *ActionKind::ALL.iter().find(|kind| kind.as_str() == effect.action)?;
+        let device = effect.target.strip_prefix("device:")?.parse().ok()?;
+        Some(Self { kind, listed_as: kind.listed_as()?, device })
+    }
+
+    fn is(&self, action: &MachineAction, marks: &[String]) -> bool {
+        let comment = action.requestor_comment.as_deref().unwrap_or_default();
+        action.kind.eq_ignore_ascii_case(self.listed_as)
+            && action.machine_id == self.device
+            && marks.iter().any(|mark| comment.starts_with(mark.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The world in steps of half a minute: what an action may meet between its intent and its end.
+    #[derive(Debug, Clone, Copy)]
+    struct Fate {
+        /// From the intent to the request.
+        pause: u32,
+        /// From the request to its effect; `None` if it got lost.
+        applied_after: Option<u32>,
+        /// From its effect to the list that shows it.
+        shown_after: u32,
+        /// When the process is killed and starts again.
+        crashes: [Option<u32>; 2],
+        /// Which look fails.
+        failed: Option<u32>,
+        /// In which step of two a look falls.
+        phase: u32,
+    }
+
+    /// Most of each: an action leaves within half a minute, is carried out within two, and is listed within three.
+    const PAUSE: u32 = 1;
+    const APPLIED: u32 = 4;
+    const SHOWN: u32 = 6;
+    /// When the last crash may come; later ones only begin the wait anew.
+    const CRASHES: u32 = 26;
+    /// When everything must be over: a wait after the last crash, two looks and a failed one.
+    const END: u32 = CRASHES + 20 + 8;
+
+    /// Goes through one fate with the code that decides. Returns where the effect ended.
+    fn live(fate: Fate, patience: Patience) -> Option<EffectState> {
+        let length = |steps: u32| SignedDuration::from_secs(i64::from(steps) * 30);
+        let shown = fate.applied_after.map(|after| fate.pause + after + fate.shown_after);
+        let (mut doubt, mut looks) = (None, 0);
+        for step in 0..=END {
+            if fate.crashes.contains(&Some(step)) {
+                doubt = None;
+                continue;
+            }
+            if step % 2 != fate.phase {
+                continue;
+            }
+            let now = length(step);
+            let doubt = doubt.get_or_insert(Doubt::new(now));
+            if !doubt.is_due(now, patience) {
+                continue;
+            }
+            looks += 1;
+            if fate.failed == Some(looks) {
+                continue;
+            }
+            if shown.is_some_and(|shown| shown <= step) {
+                return Some(EffectState::Pending);
+            }
+            if doubt.is_proven_missing(now) {
+                return Some(EffectState::NotApplied);
+            }
+        }
+        None
+    }
+
+    /// Every fate there is.
+    fn fates() -> impl Iterator<Item = Fate> {
+        let crashes = || std::iter::once(None).chain((0..=CRASHES).step_by(3).map(Some));
+        let pairs = crashes().flat_map(|one| crashes().map(move |two| [one, two]));
+        let pairs = pairs.filter(|[one, two]| one <= two).collect::<Vec<_>>();
+        let applied = (0..=APPLIED + 1).map(|after| (after <= APPLIED).then_some(after));
+        applied.flat_map(move |applied_after| {
+            let pairs = pairs.clone();
+            (0..=SHOWN).flat_map(move |shown_after| {
+                let pairs = pairs.clone();
+                (0..=PAUSE).flat_map(move |pause| {
+                    pairs.clone().into_iter().flat_map(move |crashes| {
+                        [None, Some(1), Some(2)].into_iter().flat_map(move |failed| {
+                            (0..2).map(move |phase| Fate {
+                                pause,
+                                applied_after,
+                                shown_after,
+                                crashes,
+                                failed,
+                                phase,
+                            })
+                        })
+                    })
+                })
+            })
+        })
+    }
+
+    /// How often a lost request was taken for none although it came, over all fates.
+    fn doubled(patience: Patience) -> usize {
+        let is_wrong = |fate: &Fate| {
+            live(*fate, patience) == Some(EffectState::NotApplied) && fate.applied_after.is_some()
+        };
+        fates().filter(|fate| fate.crashes == [None, None]).filter(is_wrong).count()
+    }
+
+    #[test]
+    fn no_order_of_events_makes_a_lost_request_be_sent_twice_and_each_comes_to_an_end() {
+        let mut ends = BTreeMap::<&str, u32>::new();
+        for fate in fates() {
+            let expect =
+                if fate.applied_after.is_some() { EffectState::Pending } else { EffectState::NotApplied };
+            assert_eq!(live(fate, PATIENCE), Some(expect), "{fate:?}");
+            assert!(EffectState::follows(Some(EffectState::Parked), expect));
+            *ends.entry(expect.as_str()).or_default() += 1;
+        }
+        assert!(ends.values().all(|count| 1_000 < *count), "both ends are met: {ends:?}");
+    }
+
+    #[test]
+    fn what_the_service_is_given_is_what_is_waited_for_and_less_would_double() {
+        let after = |steps: u32, apart: i64| Patience {
+            settled_after: SignedDuration::from_secs(i64::from(steps) * 30),
+            looks_apart: SignedDuration::from_secs(apart),
+        };
+        let needed = PAUSE + APPLIED + SHOWN;
+        assert_eq!(doubled(after(needed, 0)), 0);
+        // The second look makes up for the length that lies between the two.
+        assert_eq!(doubled(after(needed - 2, 60)), 0);
+        assert!(0 < doubled(after(needed - 3, 60)));
+        assert!(0 < doubled(after(0, 60)));
+        assert!(i64::from(needed) * 30 < PATIENCE.settled_after.as_secs());
+    }
+}

@@ -1,0 +1,104 @@
+//! The mark that an action leaves at the tenant, first in its comment, so that it is found again when its answer was
+//! lost: which call it is, which attempt, and a code that nobody can write who does not have this journal.
+
+use std::fmt::Write as _;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use sqlx::SqlitePool;
+
+use super::{EffectKey, Store, StoreError, open};
+
+/// The facts that hold the key, 64 bits each.
+const PARTS: [&str; 4] = ["markKey0", "markKey1", "markKey2", "markKey3"];
+/// The fact that says from which opening of the journal on actions have been marked.
+const SINCE: &str = "markedSince";
+/// Bytes of the code that are written: a guess per call, each an action on a device that somebody may take, is not
+/// worth trying 2⁴⁰ times.
+const CODE_BYTES: usize = 5;
+
+/// What marks are made with.
+#[derive(Clone)]
+pub(super) struct Marks {
+    key: [u8; 32],
+    /// The opening from which on every action was marked.
+    pub(super) since: i64,
+}
+
+impl std::fmt::Debug for Marks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Marks").field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
+impl Marks {
+    /// Reads the key, and makes it if this journal has none yet.
+    pub(super) async fn of(pool: &SqlitePool, epoch: i64) -> Result<Self, StoreError> {
+        let mut tx = open::begin(pool).await?;
+        let random = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4(), uuid::Uuid::new_v4()];
+        let insert = "INSERT INTO facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        for (name, random) in PARTS.iter().zip(random) {
+            // The lower half of such an id is random but for two bits.
+            let (_upper, lower) = random.as_u64_pair();
+            sqlx::query(insert).bind(*name).bind(lower.cast_signed()).execute(&mut *tx).await?;
+        }
+        sqlx::query(insert).bind(SINCE).bind(epoch).execute(&mut *tx).await?;
+        let read = "SELECT value FROM facts WHERE name = $1";
+        let mut key = [0; 32];
+        for (name, part) in PARTS.iter().zip(key.chunks_exact_mut(8)) {
+            let value: i64 = sqlx::query_scalar(read).bind(*name).fetch_one(&mut *tx).await?;
+            part.copy_from_slice(&value.to_be_bytes());
+        }
+        let since = sqlx::query_scalar(read).bind(SINCE).fetch_one(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(Self { key, since })
+    }
+
+    fn mark(&self, (tenant, key, attempt): (&str, &EffectKey, u32)) -> String {
+        let mut code = Hmac::<Sha256>::new_from_slice(&self.key).expect("an HMAC takes a key of any length");
+        for part in [tenant.as_bytes(), key.as_str().as_bytes(), &attempt.to_be_bytes()] {
+            code.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            code.update(part);
+        }
+        let mut mark = format!("[hb:1:{key}:{attempt}:");
+        for byte in code.finalize().into_bytes().iter().take(CODE_BYTES) {
+            let _infallible = write!(mark, "{byte:02x}");
+        }
+        mark.push(']');
+        mark
+    }
+}
+
+impl Store {
+    /// The mark of one attempt at a call. Comments begin with it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Reader`] if this store does not own the journal.
+    pub fn mark(&self, tenant: &str, key: &EffectKey, attempt: u32) -> Result<String, StoreError> {
+        let marks = self.writer()?.marks.as_ref().ok_or(StoreError::Reader)?;
+        Ok(marks.mark((tenant, key, attempt)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_is_of_one_attempt_at_one_call_in_one_tenant_and_of_one_journal() {
+        let of = |byte| Marks { key: [byte; 32], since: 1 };
+        let key = |text: &str| text.parse::<EffectKey>().unwrap();
+        let mark = of(7).mark(("contoso", &key("k"), 1));
+        assert_eq!(mark, "[hb:1:k:1:75da7e85bb]");
+        let others = [
+            of(7).mark(("contoso", &key("k"), 2)),
+            of(7).mark(("contoso", &key("l"), 1)),
+            of(7).mark(("contos", &key("ok"), 1)),
+            of(8).mark(("contoso", &key("k"), 1)),
+        ];
+        let code = |mark: &str| mark.rsplit(':').next().unwrap().to_owned();
+        assert!(others.iter().all(|other| code(other) != code(&mark)), "{others:?}");
+        assert!(!format!("{:?}", of(7)).contains("7, 7"));
+    }
+}

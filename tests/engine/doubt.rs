@@ -1,0 +1,197 @@
+//! Actions whose answer was lost: looked for at the tenant by their mark, when they must be there if they ever were
+//! taken, and never done twice.
+
+use std::path::PathBuf;
+
+use huntbook::engine::ItemOutcome::Acted;
+use huntbook::engine::{Doubts, StepState};
+use huntbook::http::Open;
+use huntbook::sim::{Duplicates, Fault};
+use huntbook::store::{Effect, EffectState, Stop, Store, Word};
+use huntbook::tenant::{IsolationType, Operation};
+use jiff::SignedDuration;
+
+use crate::{House, ISOLATE, outcomes, playbook, states};
+
+const TEN_MINUTES: SignedDuration = SignedDuration::from_mins(10);
+const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
+const LIST: &str = "GET /mde/api/machineactions";
+
+/// A device whose isolation got no answer.
+struct Lost {
+    house: House,
+    doubts: Doubts,
+}
+
+impl Lost {
+    /// One that the tenant took, or did not.
+    async fn isolation(taken: Apply) -> Self {
+        let house = House::with(1, |options| options.duplicates = Duplicates::Queued).await;
+        let fault = Fault { reset: true, times: Some(1), ..Fault::on("POST /mde/api/machines/*/isolate") };
+        let apply =
+            if taken == Apply::Taken { huntbook::sim::Apply::Before } else { huntbook::sim::Apply::Not };
+        house.sim.set_faults(vec![Fault { apply, ..fault }]).expect("a sound fault");
+        assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [StepState::Parked]);
+        let mut lost = Self { house, doubts: Doubts::default() };
+        assert_eq!(lost.look(SignedDuration::ZERO).await, [], "it may be on its way");
+        lost
+    }
+
+    /// Time passes, and the tenant is looked at.
+    async fn look(&mut self, time: SignedDuration) -> Vec<EffectState> {
+        self.house.clock.advance(time);
+        let settled = self.house.engine.look_into(&mut self.doubts).await.expect("the journal is fine");
+        settled.into_iter().map(|effect| effect.state).collect()
+    }
+
+    async fn effect(&self) -> Effect {
+        let report = self.house.run_of_the_past().await;
+        self.house.engine.store.effects_of(report.run).await.expect("it can be read").remove(0)
+    }
+
+    async fn isolate_by_hand(&self, comment: String) {
+        let device = self.house.devices.first().expect("there is one").parse().expect("an id");
+        let operation = Operation::IsolateDevice { device, isolation_type: IsolationType::Full, comment };
+        let tenant = self.house.engine.tenants.values().next().expect("there is one");
+        tenant.apply(&operation, &Open).await.expect("it is taken");
+    }
+
+    fn list_fails(&self, fault: Fault) {
+        self.house.sim.set_faults(vec![fault]).expect("a sound fault");
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Apply {
+    Taken,
+    Lost,
+}
+
+#[tokio::test]
+async fn row_06_an_action_whose_answer_was_lost_is_found_by_its_mark_and_followed_to_its_end() {
+    let mut lost = Lost::isolation(Apply::Taken).await;
+    assert_eq!(lost.look(TEN_MINUTES.saturating_sub(A_MINUTE)).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::Pending]);
+    let found = lost.effect().await;
+    assert_eq!(found.detail.as_deref(), Some("no answer came, and the tenant has it, by its mark"));
+    let remote = lost.house.sim.effects()[0].action.clone();
+    assert_eq!(found.remote_id, remote, "the tenant's own name for it");
+    lost.house.engine.follow_up().await.unwrap();
+    assert_eq!(lost.effect().await.state, EffectState::Done);
+    let mut report = lost.house.run_of_the_past().await;
+    report.bring_up_to_date(&[lost.effect().await], &[]);
+    assert_eq!((states(&report), outcomes(&report)), (vec![StepState::Done], vec![Acted]));
+    assert_eq!(lost.house.run(&playbook(ISOLATE)).await.counts.matched, 0);
+    assert_eq!(lost.house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn row_07_what_never_arrived_is_proven_and_done_by_the_next_run() {
+    let mut lost = Lost::isolation(Apply::Lost).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, [], "one list proves nothing");
+    assert_eq!(lost.look(SignedDuration::from_secs(59)).await, []);
+    assert_eq!(lost.house.run(&playbook(ISOLATE)).await.counts.matched, 0, "it is still in doubt");
+    assert_eq!(lost.look(SignedDuration::from_secs(1)).await, [EffectState::NotApplied]);
+    assert_eq!(lost.look(A_MINUTE).await, [], "once");
+    assert_eq!(outcomes(&lost.house.run(&playbook(ISOLATE)).await), [Acted]);
+    assert_eq!(lost.house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn row_08_what_is_shown_late_is_not_done_twice() {
+    let mut lost = Lost::isolation(Apply::Taken).await;
+    let empty = serde_json::json!({"value": []});
+    lost.list_fails(Fault { status: Some(200), body: Some(empty), times: Some(1), ..Fault::on(LIST) });
+    assert_eq!(lost.look(TEN_MINUTES).await, [], "the list does not show it yet");
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::Pending]);
+    assert_eq!(lost.house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_read_proves_nothing() {
+    let mut lost = Lost::isolation(Apply::Lost).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    lost.list_fails(Fault { status: Some(403), times: Some(2), ..Fault::on(LIST) });
+    assert_eq!(lost.look(A_MINUTE).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, []);
+    assert_eq!(lost.effect().await.state, EffectState::Parked);
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied], "the second whole list");
+}
+
+#[tokio::test]
+async fn neither_a_clock_that_is_set_nor_a_restart_makes_time_pass() {
+    let mut lost = Lost::isolation(Apply::Lost).await;
+    lost.house.clock.jump(SignedDuration::from_hours(3));
+    assert_eq!(lost.look(A_MINUTE).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, []);
+    lost.house.clock.jump(SignedDuration::from_hours(-5));
+    assert_eq!(lost.look(TEN_MINUTES).await, [], "the first look");
+    let mut lost = Lost { house: lost.house.restart().await, doubts: Doubts::default() };
+    assert_eq!(lost.look(A_MINUTE).await, []);
+    assert_eq!(lost.look(TEN_MINUTES).await, [], "the first look of this process");
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+}
+
+#[tokio::test]
+async fn the_same_by_somebody_else_is_not_ours_and_a_mark_cannot_be_made_up() {
+    let mut lost = Lost::isolation(Apply::Lost).await;
+    let effect = lost.effect().await;
+    lost.isolate_by_hand("by an analyst".to_owned()).await;
+    lost.isolate_by_hand(format!("[hb:1:{}:1:0123456789] isolate", effect.key)).await;
+    let mark = lost.house.engine.store.mark(&effect.tenant, &effect.key, 1).unwrap();
+    lost.isolate_by_hand(format!("about {mark}")).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+}
+
+#[tokio::test]
+async fn an_action_that_was_carried_out_twice_stops_its_playbook() {
+    let mut lost = Lost::isolation(Apply::Taken).await;
+    let effect = lost.effect().await;
+    let mark = lost.house.engine.store.mark(&effect.tenant, &effect.key, 1).unwrap();
+    lost.isolate_by_hand(format!("{mark} test")).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Pending]);
+    let stops = lost.house.engine.store.stops().await.unwrap();
+    let why: Vec<_> = stops.iter().map(|Stop { reason, .. }| reason.clone().unwrap_or_default()).collect();
+    assert_eq!(why, [format!("the tenant took isolateDevice of {} more than once", effect.target)]);
+    assert!(stops[0].playbook.as_ref().is_some_and(|playbook| playbook.name == "Test"));
+}
+
+#[tokio::test]
+async fn a_persons_word_comes_first() {
+    let mut lost = Lost::isolation(Apply::Taken).await;
+    let effect = lost.effect().await;
+    let said = (Word::Done, "seen in the portal".to_owned());
+    Store::resolve(&lost.house.journal(), lost.house.shared_clock(), &effect.key, said).await.unwrap();
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    let pending = huntbook::store::Recorded { state: EffectState::Pending, remote_id: None, detail: None };
+    assert!(!lost.house.engine.store.settle_parked(&effect, &pending).await.unwrap());
+    assert_eq!(lost.effect().await.detail.as_deref(), Some("seen in the portal"));
+}
+
+/// Changes the journal as somebody does who has its file.
+async fn change(journal: PathBuf, statement: &str) {
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", journal.display())).await.expect("it opens");
+    sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&pool).await.expect("it is changed");
+    pool.close().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_without_a_mark_is_left_to_people() {
+    let mut lost = Lost::isolation(Apply::Taken).await;
+    // As if the journal had come from a huntbook that did not mark.
+    change(lost.house.journal(), "UPDATE facts SET value = value + 1 WHERE name = 'markedSince'").await;
+    lost.house = lost.house.restart().await;
+    for _look in 0..20 {
+        assert_eq!(lost.look(A_MINUTE).await, []);
+    }
+    assert_eq!(lost.effect().await.state, EffectState::Parked);
+}
+
+#[tokio::test]
+async fn doubt_of_yesterday_is_for_people() {
+    let mut lost = Lost::isolation(Apply::Taken).await;
+    lost.house.clock.advance(SignedDuration::from_hours(24));
+    assert_eq!(lost.look(A_MINUTE).await, []);
+    assert_eq!(lost.effect().await.state, EffectState::Parked);
+}
