@@ -45,5 +45,8 @@ pub mod rehearsal;
 // Layer 7: what people are told, and what they say.
 pub mod console;
 
-// Layer 8: the hand.
+// Layer 8: the window.
+pub mod web;
+
+// Layer 9: the hand.
 pub mod cli;

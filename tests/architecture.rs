@@ -18,18 +18,21 @@ const HOMES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["diag"]),
     ("anstream", &["cli"]),
     ("arc_swap", &["daemon"]),
-    ("aws_lc_rs", &["sim", "tenant"]),
-    ("axum", &["sim"]),
+    ("aws_lc_rs", &["sim", "tenant", "web"]),
+    ("axum", &["sim", "web"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("comfy_table", &["cli"]),
     ("croner", &["cadence"]),
     ("handlebars", &["text"]),
+    ("hyper", &["web"]),
+    ("hyper_util", &["web"]),
     ("indicatif", &["cli"]),
     ("jsonschema", &["yaml"]),
     ("jsonwebtoken", &["sim", "tenant"]),
     ("kql", &["kql"]),
     ("lettre", &["channel"]),
+    ("maud", &["web"]),
     ("notify", &["daemon"]),
     ("p12_keystore", &["tenant"]),
     ("rcgen", &["sim"]),
@@ -46,7 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
 /// The rooms that may touch a part of the standard library that reaches outside the process.
 const DOORS: &[(&[&str], &[&str])] = &[
     (&["std", "env"], &["cli", "settings"]),
-    (&["std", "fs"], &["cli", "console", "daemon", "settings", "store", "tenant"]),
+    (&["std", "fs"], &["cli", "console", "daemon", "settings", "store", "tenant", "web"]),
     (&["tokio", "fs"], &["cli", "daemon", "settings", "store"]),
 ];
 
@@ -465,7 +468,7 @@ fn a_door_in_a_foreign_room_is_named() {
         "use std::{env, fs as files};",
         &[
             "src/engine/mod.rs:2: `std::env` belongs to [\"cli\", \"settings\"], not to `engine`",
-            "src/engine/mod.rs:2: `std::fs` belongs to [\"cli\", \"console\", \"daemon\", \"settings\", \"store\", \"tenant\"], not to `engine`",
+            "src/engine/mod.rs:2: `std::fs` belongs to [\"cli\", \"console\", \"daemon\", \"settings\", \"store\", \"tenant\", \"web\"], not to `engine`",
         ],
     );
     check(

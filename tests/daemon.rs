@@ -179,7 +179,8 @@ impl Place {
         let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&clock)).unwrap());
         let store = Store::open(&self.dir.path().join("journal.db"), Arc::clone(&clock)).await.unwrap();
         let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-        let engine = Engine { store: store.clone(), clock, tenants, alerts: Some("ops".to_owned()) };
+        let engine =
+            Engine { store: store.clone(), clock, tenants, alerts: Some("ops".to_owned()), page: None };
         let world = World {
             language: Language::new(),
             lists: Lists::default(),

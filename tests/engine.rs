@@ -202,7 +202,7 @@ async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
     let client = client(sim, Arc::clone(&clock), HttpOptions::default());
     let store = Store::open(&path, Arc::clone(&clock)).await.expect("the journal");
     let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-    Engine { store, clock, tenants, alerts: None }
+    Engine { store, clock, tenants, alerts: None, page: None }
 }
 
 /// The tenant over HTTP.

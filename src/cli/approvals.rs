@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use clap::Args;
 use serde_json::json;
 
 use super::Misuse;
 use super::account;
-use super::args::{Answer, Approvals, Output};
+use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
 use super::output::{clean, say, say_json, tell};
@@ -15,12 +16,54 @@ use super::setup;
 use crate::clock::SharedClock;
 use crate::console::leave::{self, LeaveError, Speech, in_json, standing};
 use crate::settings;
-use crate::store::{Approval, ApprovalState, Consent, Heard, Store};
+use crate::store::{Approval, ApprovalState, Consent, Heard, Store, Way};
 
 /// Requests listed with `--all`.
 const ALL_MAX: u32 = 100;
 /// Characters of an id that are shown; as many as messages name.
 const ID_SHOWN: usize = 10;
+
+/// Arguments of `approvals`.
+#[derive(Debug, Args)]
+pub(super) struct Approvals {
+    /// Also those that are over, the latest 100
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// Arguments of `approve`.
+#[derive(Debug, Args)]
+pub(super) struct Answer {
+    /// The requests, as `approvals` lists them; the beginning of an id is enough while it is unique
+    #[arg(required = true, value_name = "ID")]
+    pub(super) ids: Vec<String>,
+    /// Who you are: an approver of the settings, whose account this is
+    #[arg(long = "as", value_name = "NAME")]
+    pub(super) by: Option<String>,
+    /// Why; it stays in the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+/// Arguments of `deny`.
+#[derive(Debug, Args)]
+pub(super) struct Deny {
+    /// The requests, as `approvals` lists them; the beginning of an id is enough while it is unique
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<String>,
+    /// Who you are: an approver of the settings, whose account this is
+    #[arg(long = "as", value_name = "NAME")]
+    by: Option<String>,
+    /// Why; it stays in the journal, and people are told
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+}
+
+impl From<Deny> for Answer {
+    fn from(Deny { ids, by, reason }: Deny) -> Self {
+        Self { ids, by, reason: Some(reason) }
+    }
+}
 
 /// Lists requests.
 pub(super) async fn list(
@@ -53,8 +96,13 @@ pub(super) async fn answer(
     let settings = settings::load(config)?;
     let past = Past::of(&settings, &clock).await?;
     let (approvers, account) = (setup::approvers(&settings), account::caller());
-    let speech =
-        Speech { word, account: &account, named: answer.by.as_deref(), reason: answer.reason.as_deref() };
+    let speech = Speech {
+        word,
+        account: &account,
+        way: Way::Command,
+        named: answer.by.as_deref(),
+        reason: answer.reason.as_deref(),
+    };
     // Who nobody would hear learns that first, whatever they ask about.
     leave::speaker(speech.named, &approvers, &account).map_err(unheard)?;
     let mut said = Vec::with_capacity(answer.ids.len());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::approvals::{Answer, Approvals, Deny};
 use super::audit::Audit;
 use super::doctor::args::{Doctor, Token};
 use super::help::{AFTER_HELP, TEST_HELP};
@@ -15,6 +16,7 @@ use super::login::{SignIn, SignOut};
 use super::sim::args::Sim;
 use super::stop::Switch;
 use super::tenants::Tenants;
+use super::web::Way;
 
 /// Policy-driven playbooks for Microsoft Defender XDR: hunt, decide, act, tell, prove
 #[derive(Debug, Parser)]
@@ -183,6 +185,12 @@ pub(super) enum Command {
     /// When most playbooks vanish at once they are held in force; SIGHUP says that they were removed on
     /// purpose, and lets them go.
     Serve(Serve),
+    /// Sign in to the page of the huntbook that serves on this machine
+    ///
+    /// Prints an address with a code for your account, and the code alone for pasting. It is good once, within
+    /// five minutes. The page is there if the settings have `web:`; what you may say there is what you may say by
+    /// `approve`, `deny`, `stop` and `resume`.
+    Web(Way),
     /// Make playbooks of what you have: Sentinel rules, custom detections, Sigma rules, queries
     ///
     /// Reads YAML, JSON, KQL and Markdown with fenced KQL, files and whole folders. Each playbook is written
@@ -415,48 +423,6 @@ pub(super) struct Said {
     /// The action was not done
     #[arg(long)]
     pub(super) not_applied: bool,
-}
-
-/// Arguments of `approvals`.
-#[derive(Debug, Args)]
-pub(super) struct Approvals {
-    /// Also those that are over, the latest 100
-    #[arg(long)]
-    pub(super) all: bool,
-}
-
-/// Arguments of `approve`.
-#[derive(Debug, Args)]
-pub(super) struct Answer {
-    /// The requests, as `approvals` lists them; the beginning of an id is enough while it is unique
-    #[arg(required = true, value_name = "ID")]
-    pub(super) ids: Vec<String>,
-    /// Who you are: an approver of the settings, whose account this is
-    #[arg(long = "as", value_name = "NAME")]
-    pub(super) by: Option<String>,
-    /// Why; it stays in the journal
-    #[arg(long, value_name = "TEXT")]
-    pub(super) reason: Option<String>,
-}
-
-/// Arguments of `deny`.
-#[derive(Debug, Args)]
-pub(super) struct Deny {
-    /// The requests, as `approvals` lists them; the beginning of an id is enough while it is unique
-    #[arg(required = true, value_name = "ID")]
-    ids: Vec<String>,
-    /// Who you are: an approver of the settings, whose account this is
-    #[arg(long = "as", value_name = "NAME")]
-    by: Option<String>,
-    /// Why; it stays in the journal, and people are told
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
-}
-
-impl From<Deny> for Answer {
-    fn from(Deny { ids, by, reason }: Deny) -> Self {
-        Self { ids, by, reason: Some(reason) }
-    }
 }
 
 /// Arguments of `serve`.

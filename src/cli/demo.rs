@@ -4,6 +4,7 @@
 //! tenant and to a mailbox on loopback. Nothing is left behind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use super::args::{Demo, Output};
 use super::exit::{Exit, unless_ended};
 use super::output::{Unsaid, counted, fold, say, say_json, tell, width};
 use super::run::{Scratch, deliver, spinner};
-use super::{overview, serve, setup, shipped, validate};
+use super::{account, overview, serve, setup, shipped, validate, web};
+use crate::action::Approvers;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailSecurity};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Daemon, DaemonOptions};
@@ -29,6 +31,7 @@ use crate::sim::mailbox::Mailbox;
 use crate::sim::{Sim, SimApp, SimOptions};
 use crate::store::{Effects, Store, Trigger};
 use crate::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
+use crate::web::{Facts, Web, WebOptions};
 
 /// Name of the demo's tenant.
 const TENANT: &str = "contoso";
@@ -106,7 +109,7 @@ impl Stage {
         let store = Store::open(&scratch.0.join("demo.db"), Arc::clone(clock)).await?;
         let tenants: BTreeMap<String, Arc<dyn Tenant>> =
             BTreeMap::from([(TENANT.to_owned(), Arc::new(client) as _)]);
-        let engine = Engine { store, clock: Arc::clone(clock), tenants, alerts: None };
+        let engine = Engine { store, clock: Arc::clone(clock), tenants, alerts: None, page: None };
         Ok(Self { sim, mailbox, engine, channels, scratch })
     }
 
@@ -167,12 +170,20 @@ impl Stage {
         Ok(())
     }
 
-    /// Keeps the tenant and the schedules running.
+    /// Keeps the tenant and the schedules running, and shows the page.
     async fn keep_on(self, playbooks: &Path, lists: &Path) -> anyhow::Result<Exit> {
+        let account = account::caller();
+        let approvers = Approvers::new([("you".to_owned(), account.uid.to_string())]);
+        let world = World { approvers, ..world(&self.channels, Lists::default()) };
+        let clock = SharedClock::clone(&self.engine.clock);
+        let facts = Facts { store: self.engine.store.clone(), world: world.clone(), clock };
+        let socket = self.scratch.0.join("demo.sock");
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let page = Web::open(WebOptions { listen, address: None, socket: socket.clone() }, facts).await?;
         let options = DaemonOptions {
             playbooks: playbooks.to_path_buf(),
             lists: lists.to_path_buf(),
-            world: world(&self.channels, Lists::default()),
+            world,
             channels: self.channels,
             running_max: NonZeroUsize::MIN.saturating_add(7),
             drain: SignedDuration::from_secs(10),
@@ -184,7 +195,14 @@ impl Stage {
             playbooks.display()
         ));
         let daemon = Daemon::open(engine, options).await?;
-        let exit = serve::until_stopped(&daemon, serve::Hangup::Stops).await;
+        if let Some(ticket) = page.ticket(account) {
+            tell(&format!(
+                "{}\nanother code: huntbook web --socket {}",
+                web::text(&ticket),
+                socket.display()
+            ));
+        }
+        let exit = serve::until_stopped(&daemon, Some(&page), serve::Hangup::Stops).await;
         self.sim.stop().await;
         exit
     }

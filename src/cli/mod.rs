@@ -42,6 +42,7 @@ mod tenants;
 mod test;
 mod transcript;
 mod validate;
+mod web;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -141,6 +142,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Resume(switch) => stop::resume(&switch, &config, format, clock).await,
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
+        Command::Web(way) => web::run(&way, &config, format, clock).await,
         Command::Import(arguments) => import::run(&arguments, format),
         Command::Doctor(doctor) => doctor::run(&doctor, &config, format, clock).await,
         Command::Login(login) => login::login(&login, &config, clock).await,

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::output::{clean, width};
 use super::tables::{CELL_WIDTH, WIDE, table};
 use super::{args::Shown, overview};
-use crate::engine::{Counts, ItemReport, Report};
+use crate::console::history;
+use crate::engine::{ItemReport, Report};
 use crate::store::{Effect, EffectEvent, RunDetail};
 
 /// Items shown unless all are asked for: a screen or two. Whoever wants a thousand wants a machine to read
@@ -28,7 +29,7 @@ pub(super) fn text(report: &Report, shown: Shown) -> String {
     line("tenant", clean(&report.tenant, 120));
     line("started", format!("{} by {}", report.started, report.trigger));
     line("ended", format!("{} {}", report.finished, report.state.as_str()));
-    line("counts", counts(&report.counts));
+    line("counts", history::counts(&report.counts));
     if report.counts.truncated {
         line("warning", "the answer was cut off: narrow the input".to_owned());
     }
@@ -46,27 +47,6 @@ pub(super) fn text(report: &Report, shown: Shown) -> String {
         let _infallible = writeln!(text, "told {line}");
     }
     text
-}
-
-/// What there is of each kind: `hunted` and `matched` always, the rest if there is any.
-fn counts(counts: &Counts) -> String {
-    let all = [
-        (counts.hunted, "hunted"),
-        (counts.duplicates, "known already"),
-        (counts.matched, "matched"),
-        (counts.suppressed, "suppressed"),
-        (counts.acted, "acted"),
-        (counts.planned, "planned"),
-        (counts.skipped, "skipped"),
-        (counts.halted_items, "halted"),
-        (counts.failed, "failed"),
-        (counts.parked, "parked"),
-        (counts.pending_approval, "waiting for approval"),
-        (counts.denied, "not approved"),
-        (counts.quarantined, "unreadable"),
-    ];
-    let said = all.iter().filter(|(count, word)| 0 < *count || matches!(*word, "hunted" | "matched"));
-    said.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The items and their steps.

@@ -47,6 +47,7 @@ async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock
         clock,
         tenants: parts.tenants,
         alerts: setup::alerts(&settings),
+        page: setup::page(&settings),
     };
     for stop in engine.store.stops().await? {
         tell(&format!("warning: {}; `{}` lifts it", shown(&stop), lifts(&stop)));

@@ -21,6 +21,7 @@ use crate::model::Lists;
 use crate::playbook::list;
 use crate::settings::{self, Settings};
 use crate::store::Store;
+use crate::web::{self, Facts, Web, WebOptions};
 
 /// Most runs at once: what keeps a tenant's documented 45 hunting calls a minute busy.
 const RUNNING_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
@@ -40,10 +41,40 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
     validate::insist_on_names(config, &settings, &setup::world(&settings, lists))?;
     setup::warn_of_exposure(config, &settings);
     let parts = setup::open(&settings, &clock).await?;
-    let engine = Engine { store, clock, tenants: parts.tenants, alerts: setup::alerts(&settings) };
+    let facts = Facts {
+        store: store.clone(),
+        world: setup::world(&settings, Lists::default()),
+        clock: SharedClock::clone(&clock),
+    };
+    let engine = Engine {
+        store,
+        clock,
+        tenants: parts.tenants,
+        alerts: setup::alerts(&settings),
+        page: setup::page(&settings),
+    };
     let options = options(&settings, parts.channels, arguments.drain);
     let daemon = Daemon::open(engine, options).await?;
-    until_stopped(&daemon, Hangup::Releases).await
+    let page = match web_options(&settings) {
+        Some(options) => Some(Web::open(options, facts).await?),
+        None => None,
+    };
+    if let Some(page) = &page {
+        tell(&format!(
+            "the page is at {} (it listens at {}); `huntbook web` signs you in",
+            page.address(),
+            page.listens()
+        ));
+    }
+    until_stopped(&daemon, page.as_ref(), Hangup::Releases).await
+}
+
+/// Where the page is, if there is one.
+fn web_options(settings: &Settings) -> Option<WebOptions> {
+    let web = settings.web.as_ref()?;
+    // The settings were read: it is an address with a port.
+    let listen = web.socket()?;
+    Some(WebOptions { listen, address: web.address.clone(), socket: web::place(&settings.store.path) })
 }
 
 /// What SIGHUP means.
@@ -82,8 +113,30 @@ fn serves(status: &Status) -> String {
     )
 }
 
-/// Runs a daemon until SIGTERM or SIGINT; the second signal ends it at once.
-pub(super) async fn until_stopped(daemon: &Daemon, hangup: Hangup) -> anyhow::Result<Exit> {
+/// Runs a daemon and its page until SIGTERM or SIGINT; the second signal ends them at once.
+pub(super) async fn until_stopped(
+    daemon: &Daemon,
+    page: Option<&Web>,
+    hangup: Hangup,
+) -> anyhow::Result<Exit> {
+    let closing = CancellationToken::new();
+    let shown = async {
+        if let Some(page) = page {
+            page.run(closing.clone()).await;
+        }
+    };
+    let serving = async {
+        let ended = until_ended(daemon, hangup).await;
+        closing.cancel();
+        ended
+    };
+    // The page goes on as long as something runs: somebody may want to see how it ends.
+    let (exit, ()) = tokio::join!(serving, shown);
+    exit
+}
+
+/// Serves until SIGTERM or SIGINT.
+async fn until_ended(daemon: &Daemon, hangup: Hangup) -> anyhow::Result<Exit> {
     let listen = |kind, name| signal(kind).with_context(|| format!("{name} cannot be watched for"));
     let mut terminate = listen(SignalKind::terminate(), "SIGTERM")?;
     let mut interrupt = listen(SignalKind::interrupt(), "SIGINT")?;

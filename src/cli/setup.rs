@@ -214,6 +214,12 @@ pub(super) fn alerts(settings: &Settings) -> Option<String> {
     settings.alerts.as_ref().map(|alerts| alerts.channel.clone())
 }
 
+/// The address that people use for the page, if they come from elsewhere.
+pub(super) fn page(settings: &Settings) -> Option<String> {
+    let address = settings.web.as_ref()?.address.as_ref()?;
+    Some(address.trim_end_matches('/').to_owned())
+}
+
 /// Who may approve actions.
 pub(super) fn approvers(settings: &Settings) -> Approvers {
     Approvers::new(settings.approvers.iter().map(|(name, one)| (name.clone(), one.account.clone())))

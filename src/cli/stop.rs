@@ -12,7 +12,7 @@ use super::run::no_tenant;
 use super::{account, choose};
 use crate::clock::SharedClock;
 use crate::settings::{self, Settings};
-use crate::store::{EffectState, Stop, StopWord, Stopped, StoppedPlaybook, Store, StoreError};
+use crate::store::{EffectState, Stop, StopWord, Stopped, StoppedPlaybook, Store, StoreError, Way};
 
 /// Longest reason kept, in characters.
 const REASON_MAX: usize = 500;
@@ -156,6 +156,7 @@ fn word(arguments: &Switch, playbook: Option<StoppedPlaybook>) -> StopWord {
         reason: reason.filter(|reason| !reason.is_empty()),
         account: account.name,
         uid: Some(account.uid),
+        way: Some(Way::Command),
     }
 }
 

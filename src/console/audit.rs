@@ -24,7 +24,13 @@ pub async fn look(store: &Store, events_max: u32) -> Result<Found, StoreError> {
 /// Whether nothing was changed.
 #[must_use]
 pub fn is_intact(found: &Found) -> bool {
-    found.iter().all(|(_history, chain)| matches!(chain, Chain::Intact { .. }))
+    found.iter().all(is_sound)
+}
+
+/// Whether nothing was changed in one history.
+#[must_use]
+pub const fn is_sound((_history, chain): &(History, Chain)) -> bool {
+    matches!(chain, Chain::Intact { .. })
 }
 
 /// What was found in one history, for machines.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::engine::{REPORT_VERSION, Report};
+use crate::engine::{Counts, REPORT_VERSION, Report};
 use crate::store::{Effect, Run, RunDetail, RunSummary, Store, StoreError};
 
 /// A run in a list, with its report as things stand now, if it has one.
@@ -113,4 +113,26 @@ pub fn all_in_json(detail: &RunDetail, report: Option<&Report>) -> Value {
     let effects: Vec<Value> = effects.collect();
     all.insert("journal".to_owned(), json!({"effects": effects, "messages": detail.messages}));
     Value::Object(all)
+}
+
+/// What there is of each kind: `hunted` and `matched` always, the rest if there is any.
+#[must_use]
+pub fn counts(counts: &Counts) -> String {
+    let all = [
+        (counts.hunted, "hunted"),
+        (counts.duplicates, "known already"),
+        (counts.matched, "matched"),
+        (counts.suppressed, "suppressed"),
+        (counts.acted, "acted"),
+        (counts.planned, "planned"),
+        (counts.skipped, "skipped"),
+        (counts.halted_items, "halted"),
+        (counts.failed, "failed"),
+        (counts.parked, "parked"),
+        (counts.pending_approval, "waiting for approval"),
+        (counts.denied, "not approved"),
+        (counts.quarantined, "unreadable"),
+    ];
+    let said = all.iter().filter(|(count, word)| 0 < *count || matches!(*word, "hunted" | "matched"));
+    said.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::NAME_MAX;
 use super::history::{Listed, listed};
 use crate::daemon::Generation;
+use crate::guard::{self, Numbers};
 use crate::plan::{Plan, World};
 use crate::store::{LivePlaybook, RunFilter, Skip, Store, StoreError, Unarmed};
 use crate::text::clean;
@@ -23,6 +24,8 @@ pub struct InForce {
     pub starts: Starts,
     /// The next slot of its schedule, while somebody serves it.
     pub next_due: Option<Timestamp>,
+    /// What limits it; `None` for one that does not fit the settings any more.
+    pub guards: Option<Numbers>,
     /// Its last run.
     pub last: Option<Listed>,
     /// What its schedule let go last, by tenant.
@@ -45,7 +48,11 @@ pub enum Starts {
 }
 
 /// Reads what the journal says of each playbook in force. `served`: whether a process keeps the schedules.
-pub(super) async fn read(
+///
+/// # Errors
+///
+/// Any [`StoreError`].
+pub async fn read(
     store: &Store,
     world: &World,
     (served, now): (bool, Timestamp),
@@ -78,6 +85,7 @@ pub(super) async fn read(
         }
         all.push(InForce {
             name: plan.map_or_else(|| live.playbook.to_string(), |plan| plan.about.name.clone()),
+            guards: plan.map(|plan| guard::tighten(&plan.guards.ceilings, &plan.guards.written).numbers),
             mode: plan.map(|plan| plan.mode.as_str()),
             starts,
             next_due,

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::Account;
 use crate::action::{Approvers, NotAllowed};
-use crate::store::{Approval, ApprovalState, Consent, NewVoice, Store, StoreError};
+use crate::store::{Approval, ApprovalState, Consent, NewVoice, Store, StoreError, Way};
 use crate::text::{clean, counted};
 
 /// Longest reason kept, in characters: why, not a report.
-const REASON_MAX: usize = 500;
+pub const REASON_MAX: usize = 500;
 
 /// What somebody wants to say about a request.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Speech<'a> {
     pub word: Consent,
     /// Who speaks.
     pub account: &'a Account,
+    /// Which way they came.
+    pub way: Way,
     /// As which approver, if they say so.
     pub named: Option<&'a str>,
     /// Why.
@@ -89,7 +91,7 @@ pub fn speaker(named: Option<&str>, approvers: &Approvers, account: &Account) ->
 ///
 /// Why not.
 pub fn voice(asked: &Approval, speech: &Speech<'_>, approvers: &Approvers) -> Result<NewVoice, LeaveError> {
-    let Speech { word, account, named, reason } = *speech;
+    let Speech { word, account, way, named, reason } = *speech;
     let by = speaker(named, approvers, account)?;
     let who = (account.name.as_str(), account.uid);
     let shown = asked.shown();
@@ -100,7 +102,7 @@ pub fn voice(asked: &Approval, speech: &Speech<'_>, approvers: &Approvers) -> Re
         Consent::Deny => approvers.may_speak(&by, who)?,
     }
     let note = reason.map(|reason| clean(reason.trim(), REASON_MAX)).filter(|note| !note.is_empty());
-    Ok(NewVoice { word, by, account: account.name.clone(), uid: account.uid, note })
+    Ok(NewVoice { word, by, account: account.name.clone(), uid: account.uid, way, note })
 }
 
 /// Where a request stands, in a few words.

@@ -5,6 +5,7 @@
 //! out is the reader's matter.
 
 pub mod audit;
+pub mod guards;
 pub mod history;
 pub mod leave;
 
@@ -16,7 +17,7 @@ mod moment;
 pub use account::Account;
 pub use budget::Budget;
 pub use history::Listed;
-pub use in_force::{InForce, Starts};
+pub use in_force::{InForce, Starts, read as in_force};
 pub use moment::{Moment, shown};
 
 /// Widest name or target in a line, in characters: the longest id, a SHA-256, fits.

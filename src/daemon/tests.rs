@@ -56,7 +56,7 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
         running_max: NonZeroUsize::MIN,
         drain: HOUR,
     };
-    Daemon::open(Engine { store, clock: shared, tenants, alerts: None }, options).await.unwrap()
+    Daemon::open(Engine { store, clock: shared, tenants, alerts: None, page: None }, options).await.unwrap()
 }
 
 fn playbook(rest: &str) -> String {

@@ -170,7 +170,7 @@ impl Engine {
                 over.entry(&known.channel).or_default().push(ended(known, closing, item));
             }
             for new in &settlement.ask {
-                let line = asks((&new.id(), &new.action, &new.target), new.minimum, new.expires);
+                let line = self.asks((&new.id(), &new.action, &new.target), new.minimum, new.expires);
                 asked.entry(&new.channel).or_default().push(line);
             }
         }
@@ -199,7 +199,7 @@ impl Engine {
         let Some(first) = approvals.first().map(|one| one.seq) else { return Ok(Vec::new()) };
         let tenant = approvals.first().map(|one| one.tenant.clone()).unwrap_or_default();
         for one in approvals {
-            let line = asks((&one.id, &one.action, &one.target), one.minimum, one.expires);
+            let line = self.asks((&one.id, &one.action, &one.target), one.minimum, one.expires);
             asked.entry(one.channel).or_default().push(line);
         }
         let (origin, now) = (origin(run, name, &tenant), self.clock.now());
@@ -209,6 +209,13 @@ impl Engine {
             message(&origin, (&channel, &about), (title, text(&lines, HOW)), now)
         };
         Ok(asked.into_iter().map(message).collect())
+    }
+
+    /// A request in one line, and where it is on the page. The link says where to look; it gives no leave.
+    fn asks(&self, (id, action, target): (&str, &str, &str), minimum: u32, expires: Timestamp) -> String {
+        let people = if minimum > 1 { format!(", {minimum} people") } else { String::new() };
+        let page = self.page.as_ref().map(|page| format!("\n  {page}/approvals/{id}")).unwrap_or_default();
+        format!("{}  {action} of {target}, until {expires:.0}{people}{page}", short(id))
     }
 
     /// Writes down what became of the items, in one transaction.
@@ -310,12 +317,6 @@ fn asking_title(name: &str, count: usize) -> String {
 
 fn counted(count: usize, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
-}
-
-/// A request in one line.
-fn asks((id, action, target): (&str, &str, &str), minimum: u32, expires: Timestamp) -> String {
-    let people = if minimum > 1 { format!(", {minimum} people") } else { String::new() };
-    format!("{}  {action} of {target}, until {expires:.0}{people}", short(id))
 }
 
 /// What came of a request, in one line.

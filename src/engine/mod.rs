@@ -68,6 +68,8 @@ pub struct Engine {
     /// The channel that is told what a person should look at, whatever playbooks tell whom: a run that a guard
     /// halted, an action in doubt, a run that was cut off and does not go on, an action that came to nothing.
     pub alerts: Option<String>,
+    /// The address of the page on which people may answer, if they have one: scheme, host and port.
+    pub page: Option<String>,
 }
 
 /// What is to be run.

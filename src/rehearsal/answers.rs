@@ -15,7 +15,7 @@ use crate::model::RunId;
 use crate::plan::{Plan, World};
 use crate::playbook::Playbook;
 use crate::playbook::test::{Given, TestDecision};
-use crate::store::{ApprovalState, Consent, NewVoice};
+use crate::store::{ApprovalState, Consent, NewVoice, Way};
 use crate::yaml::Tree;
 
 /// The first number of the accounts that approvers without a number have in a test.
@@ -100,7 +100,7 @@ pub(super) fn read(
                 problems.push(problem.nearest(by, plan.approvers.names()));
             }
             let note = written.reason.clone();
-            voices.push(NewVoice { word, by: by.clone(), account, uid, note });
+            voices.push(NewVoice { word, by: by.clone(), account, uid, way: Way::Command, note });
         }
         let after = written.after.as_ref().and_then(|text| text.read().ok()).unwrap_or_default();
         answers.insert(id.clone(), Answer { word, voices, after });

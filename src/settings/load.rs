@@ -10,7 +10,7 @@ use super::exposure::references;
 use super::hunting::{self, Insist};
 use super::{
     ChannelSettings, Cloud, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef,
-    Settings, schema,
+    Settings, WebSettings, schema,
 };
 use crate::diag::{Chain, Code, Diagnostic, Sink, SourceText, Span};
 use crate::http::Address;
@@ -221,6 +221,9 @@ impl Meaning<'_> {
         if let Some(PlainOrSecret::Plain(proxy)) = &settings.http.proxy {
             self.proxy(proxy);
         }
+        if let Some(web) = &settings.web {
+            self.web(web);
+        }
         if let Some(alerts) = &settings.alerts
             && !settings.channels.contains_key(&alerts.channel)
         {
@@ -328,6 +331,28 @@ impl Meaning<'_> {
         self.sink.push(self.tree.error(Code::Endpoint, at, message).help(
             "use an `https` address; `http` is for this machine only (`localhost`, `127.0.0.1`, `[::1]`)",
         ));
+    }
+
+    /// The page is in the clear, so it is for this machine only; people use one name, and no place below it.
+    fn web(&mut self, web: &WebSettings) {
+        let at = "/web/listen";
+        let problem = match web.socket() {
+            None => Some("this is no address with a port"),
+            Some(socket) if !socket.ip().is_loopback() => {
+                Some("everybody could listen in: the page has no TLS")
+            }
+            Some(_loopback) => None,
+        };
+        if let Some(problem) = problem {
+            let help = "listen on `127.0.0.1:PORT` or `[::1]:PORT`, and let a proxy on this machine end TLS";
+            self.sink.push(self.tree.error(Code::Endpoint, at, problem).help(help));
+        }
+        let Some(address) = &web.address else { return };
+        self.address("/web/address", address);
+        if address.splitn(4, '/').nth(3).is_some() {
+            let problem = self.tree.error(Code::Endpoint, "/web/address", "the page is not below a path");
+            self.sink.push(problem.help("write it as `https://huntbook.contoso.example`"));
+        }
     }
 
     /// A proxy may be `http`, wherever it is: what goes through it is encrypted end to end.

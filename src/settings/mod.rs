@@ -15,6 +15,7 @@ mod load;
 mod secret;
 mod tenant;
 mod vault;
+mod web;
 
 pub use auth::{
     AuthSettings, ClientCertificateSettings, ClientSecretSettings, GithubSettings, IdentityHostSettings,
@@ -30,6 +31,7 @@ pub use secret::{Packed, SecretError, SecretRef, SecretsFolder, VaultRef, probe,
 pub use tenant::{Cloud, EndpointSettings, HuntingApi, TenantSettings};
 
 pub use vault::VaultSettings;
+pub use web::WebSettings;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -114,6 +116,8 @@ pub struct Settings {
     /// a run that a guard halted, an action in doubt, an accepted action that came to nothing, a run that was cut
     /// off and does not go on.
     pub alerts: Option<AlertSettings>,
+    /// The page of `huntbook serve`; without this there is none.
+    pub web: Option<WebSettings>,
 }
 
 /// What no playbook may exceed.
@@ -265,6 +269,7 @@ impl Default for Settings {
             schema: None,
             tables: Schema::defender(),
             alerts: None,
+            web: None,
         }
     }
 }

@@ -15,7 +15,7 @@ use sqlx::sqlite::SqliteRow;
 use super::approval_chain::{Saying, append};
 use super::budget::latest;
 use super::run::{read_playbook_id, read_run_id};
-use super::word::{ApprovalState, Consent};
+use super::word::{ApprovalState, Consent, Way};
 use super::{ContentHash, EffectKey, Store, StoreError, Tx, at, count, json, open};
 use crate::clock::SharedClock;
 use crate::model::{PlaybookId, RunId};
@@ -120,6 +120,9 @@ pub struct Voice {
     pub account: String,
     /// Its number.
     pub uid: u32,
+    /// Which way it came; `None` if that was not noted yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     /// Why.
     pub note: Option<String>,
     /// When.
@@ -137,6 +140,8 @@ pub struct NewVoice {
     pub account: String,
     /// Its number.
     pub uid: u32,
+    /// Which way it came.
+    pub way: Way,
     /// Why.
     pub note: Option<String>,
 }
@@ -301,7 +306,7 @@ impl Store {
 }
 
 /// What people said of a request.
-const VOICES: &str = "SELECT word, approver, account, uid, note, at FROM approval_events \
+const VOICES: &str = "SELECT word, approver, account, uid, way, note, at FROM approval_events \
      WHERE approval = $1 AND word IS NOT NULL ORDER BY n";
 
 /// Writes requests and their first events inside a transaction.
@@ -417,6 +422,7 @@ pub(super) fn read_approval(row: &SqliteRow, voices: &[SqliteRow]) -> Result<App
             by: row.try_get("approver")?,
             account: row.try_get("account")?,
             uid: count(row.try_get("uid")?)?,
+            way: row.try_get::<Option<&str>, _>("way")?.map(str::parse).transpose()?,
             note: row.try_get("note")?,
             at: at(row.try_get("at")?)?,
         })

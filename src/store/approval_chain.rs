@@ -35,7 +35,7 @@ pub(super) struct ApprovalEvents;
 impl Chained for ApprovalEvents {
     const START: &'static str = "SELECT max(value, coalesce((SELECT max(n) FROM approval_events), 0) - $1) \
          FROM facts WHERE name = 'approvalCut'";
-    const PAGE: &'static str = "SELECT v.n, v.state AS event_state, v.word, v.approver, v.account, v.uid, v.note, \
+    const PAGE: &'static str = "SELECT v.n, v.state AS event_state, v.word, v.approver, v.account, v.uid, v.way, v.note, \
          v.at AS event_at, v.prev_hash, v.hash, v.approval AS about, r.playbook_name, a.* FROM approval_events v \
          LEFT JOIN approvals a ON a.id = v.approval LEFT JOIN runs r ON r.id = a.run WHERE v.n > $1 ORDER BY v.n LIMIT $2";
     const LAST: &'static str = "SELECT n, hash FROM approval_events ORDER BY n DESC LIMIT 1";
@@ -56,10 +56,10 @@ impl Chained for ApprovalEvents {
     }
 
     fn tell(row: &SqliteRow) -> Result<Value, StoreError> {
-        let Event { n, state, texts: [word, approver, account, note], uid, at: ms } = read(row)?;
+        let Event { n, state, texts: [word, approver, account, note], uid, way, at: ms } = read(row)?;
         let told = json!({
             "history": "approvals", "n": n, "at": at(ms)?, "approval": row.try_get::<&str, _>("about")?,
-            "state": state, "word": word, "approver": approver, "account": account, "uid": uid, "note": note,
+            "state": state, "word": word, "approver": approver, "account": account, "uid": uid, "way": way, "note": note,
         });
         if row.try_get::<Option<&str>, _>("id")?.is_some() {
             let Approval { run, seq, step, action, tenant, playbook, target, effect, .. } =
@@ -94,6 +94,7 @@ fn read(row: &SqliteRow) -> Result<Event<'_>, StoreError> {
             row.try_get("note")?,
         ],
         uid: row.try_get("uid")?,
+        way: row.try_get("way")?,
         at: row.try_get("event_at")?,
     })
 }
@@ -117,13 +118,14 @@ pub(super) async fn append(
             saying.note,
         ],
         uid: voice.map(|voice| i64::from(voice.uid)),
+        way: voice.map(|voice| voice.way.as_str()),
         at: now,
     };
     let hash = event.hash(&prev, approval);
     let [word, approver, account, note] = event.texts;
     sqlx::query(
         "INSERT INTO approval_events (n, approval, state, word, approver, account, uid, note, at, prev_hash, \
-         hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         hash, way) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(n)
     .bind(&approval.id)
@@ -136,6 +138,7 @@ pub(super) async fn append(
     .bind(now)
     .bind(prev)
     .bind(hash.to_vec())
+    .bind(event.way)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -148,6 +151,7 @@ struct Event<'a> {
     /// Word, approver, account, note.
     texts: [Option<&'a str>; 4],
     uid: Option<i64>,
+    way: Option<&'a str>,
     at: i64,
 }
 
@@ -178,6 +182,10 @@ impl Event<'_> {
         fields.add(approval.digest.0);
         fields.add(approval.asked.as_millisecond().to_be_bytes());
         fields.add(approval.expires.as_millisecond().to_be_bytes());
+        // Ways came later: the other events are hashed as they were before.
+        if let Some(way) = self.way {
+            fields.add(way.as_bytes());
+        }
         fields.hash()
     }
 }

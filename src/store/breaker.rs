@@ -63,7 +63,7 @@ pub(super) async fn look(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Op
 
 fn word(tenant: &str, playbook: StoppedPlaybook, why: String) -> StopWord {
     let (account, tenant) = (BY.to_owned(), Some(tenant.to_owned()));
-    StopWord { tenant, playbook: Some(playbook), reason: Some(why), account, uid: None }
+    StopWord { tenant, playbook: Some(playbook), reason: Some(why), account, uid: None, way: None }
 }
 
 /// How the latest disruptive actions of a playbook ended, the latest first, since somebody last let it act again.

@@ -41,6 +41,7 @@ mod mark;
 mod network;
 mod open;
 mod outbox;
+mod pulse;
 mod retention;
 mod run;
 mod seen;
@@ -74,6 +75,7 @@ pub use error::{Remedy, StoreError};
 pub use headroom::Rooms;
 pub use history::{EffectEvent, Message, RunDetail, RunFilter, RunSummary};
 pub use outbox::{OutboxMessage, Waiting};
+pub use pulse::Pulse;
 pub use retention::Swept;
 pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement};
 pub use seen::Identity;
@@ -85,7 +87,7 @@ pub use undone::{NextTime, ToldUndone};
 pub use unfinished::Unfinished;
 pub use word::{
     ApprovalState, Consent, ContentHash, EffectKey, EffectState, Effects, MessageState, RunMode, RunState,
-    Trigger,
+    Trigger, Way,
 };
 
 /// The journal. Cheap to clone; the last clone that goes gives the lock back.

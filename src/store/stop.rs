@@ -15,6 +15,7 @@ use sqlx::sqlite::SqliteRow;
 use super::budget::latest;
 use super::chain::{Chained, Fields, end};
 use super::run::read_playbook_id;
+use super::word::Way;
 use super::{Store, StoreError, Tx, at, count, open};
 use crate::clock::SharedClock;
 use crate::model::PlaybookId;
@@ -32,6 +33,8 @@ pub struct StopWord {
     pub account: String,
     /// Its number; `None` if huntbook says it itself.
     pub uid: Option<u32>,
+    /// Which way it came; `None` if huntbook says it itself.
+    pub way: Option<Way>,
 }
 
 /// A playbook that is stopped.
@@ -58,6 +61,9 @@ pub struct Stop {
     pub account: String,
     /// Its number; `None` if huntbook said it itself.
     pub uid: Option<u32>,
+    /// Which way it came; `None` if huntbook said it itself, or that was not noted yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub way: Option<Way>,
     /// When.
     pub at: Timestamp,
 }
@@ -95,7 +101,7 @@ impl Store {
     /// Any [`StoreError`]; the stop does then not stand.
     pub async fn stop(path: &Path, clock: SharedClock, word: &StopWord) -> Result<Stopped, StoreError> {
         let store = beside(path, clock).await?;
-        let stopped = store.write_stop(word).await;
+        let stopped = store.halt(word).await;
         store.close().await;
         stopped
     }
@@ -108,7 +114,7 @@ impl Store {
     /// Any [`StoreError`]; what stood stands then.
     pub async fn resume(path: &Path, clock: SharedClock, word: &StopWord) -> Result<Vec<Stop>, StoreError> {
         let store = beside(path, clock).await?;
-        let resumed = store.write_resume(word).await;
+        let resumed = store.lift(word).await;
         store.close().await;
         resumed
     }
@@ -132,7 +138,12 @@ impl Store {
         Ok(self.stops().await?.into_iter().find(|stop| holds(stop, whose)))
     }
 
-    async fn write_stop(&self, word: &StopWord) -> Result<Stopped, StoreError> {
+    /// As [`Store::stop`], in the process that owns the journal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::stop`].
+    pub async fn halt(&self, word: &StopWord) -> Result<Stopped, StoreError> {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         if let Some(stop) = standing(&mut tx).await?.into_iter().find(|stop| stop.is_for(word)) {
@@ -144,7 +155,12 @@ impl Store {
         Ok(Stopped::Now(stop))
     }
 
-    async fn write_resume(&self, word: &StopWord) -> Result<Vec<Stop>, StoreError> {
+    /// As [`Store::resume`], in the process that owns the journal.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::resume`].
+    pub async fn lift(&self, word: &StopWord) -> Result<Vec<Stop>, StoreError> {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
@@ -198,11 +214,11 @@ impl Chained for StopEvents {
     }
 
     fn tell(row: &SqliteRow) -> Result<Value, StoreError> {
-        let Stop { tenant, playbook, reason, account, uid, at } = read_stop(row)?;
+        let Stop { tenant, playbook, reason, account, uid, way, at } = read_stop(row)?;
         let (n, word): (i64, &str) = (row.try_get("n")?, row.try_get("word")?);
         Ok(json!({
             "history": "stops", "n": n, "at": at, "word": word, "tenant": tenant,
-            "playbook": playbook, "reason": reason, "account": account, "uid": uid,
+            "playbook": playbook, "reason": reason, "account": account, "uid": uid, "way": way,
         }))
     }
 }
@@ -239,11 +255,11 @@ fn holds(stop: &Stop, (tenant, playbook): (&str, PlaybookId)) -> bool {
 /// Adds an event to the end of the chain.
 pub(super) async fn append(tx: &mut Tx, what: &str, word: &StopWord, now: i64) -> Result<Stop, StoreError> {
     let (n, prev) = end::<StopEvents>(tx).await?;
-    let StopWord { tenant, playbook, reason, account, uid } = word.clone();
-    let stop = Stop { tenant, playbook, reason, account, uid, at: at(now)? };
+    let StopWord { tenant, playbook, reason, account, uid, way } = word.clone();
+    let stop = Stop { tenant, playbook, reason, account, uid, way, at: at(now)? };
     sqlx::query(
         "INSERT INTO stop_events (n, tenant, word, reason, account, uid, at, prev_hash, hash, playbook, \
-         playbook_name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+         playbook_name, way) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(n)
     .bind(&stop.tenant)
@@ -256,6 +272,7 @@ pub(super) async fn append(tx: &mut Tx, what: &str, word: &StopWord, now: i64) -
     .bind(hash(&prev, (n, what), &stop).to_vec())
     .bind(stop.playbook_id().map(|id| id.to_string()))
     .bind(stop.playbook.as_ref().map(|playbook| playbook.name.as_str()))
+    .bind(stop.way.map(Way::as_str))
     .execute(&mut **tx)
     .await?;
     Ok(stop)
@@ -275,6 +292,7 @@ fn read_stop(row: &SqliteRow) -> Result<Stop, StoreError> {
         reason: row.try_get("reason")?,
         account: row.try_get("account")?,
         uid: if uid == NOBODY { None } else { Some(count(uid)?) },
+        way: row.try_get::<Option<&str>, _>("way")?.map(str::parse).transpose()?,
         at: at(row.try_get("at")?)?,
     })
 }
@@ -298,6 +316,10 @@ fn hash(prev: &[u8], (n, word): (i64, &str), stop: &Stop) -> [u8; 32] {
     if let Some(playbook) = &stop.playbook {
         fields.add(playbook.id.0.as_bytes());
         fields.add(playbook.name.as_bytes());
+    }
+    // So did ways.
+    if let Some(way) = stop.way {
+        fields.add(way.as_str().as_bytes());
     }
     fields.hash()
 }

@@ -213,6 +213,16 @@ words!(
     }
 );
 
+words!(
+    /// Which way a person's word came.
+    Way, "a way" {
+        /// By a command on this machine.
+        Command = "command",
+        /// Through the page, by somebody who signed in on this machine.
+        Page = "page",
+    }
+);
+
 /// The SHA-256 of a file or of an action's parameters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash(pub [u8; 32]);

@@ -11,7 +11,7 @@ use huntbook::clock::{Clock as _, LeapClock, SharedClock};
 use huntbook::engine::ItemOutcome::{Acted, Halted};
 use huntbook::engine::{RunState, StepState};
 use huntbook::http::{HttpOptions, Pieces, Wire};
-use huntbook::store::{Effects, StopWord, Stopped, Store};
+use huntbook::store::{Effects, StopWord, Stopped, Store, Way};
 use jiff::SignedDuration;
 
 use crate::{House, ISOLATE, TAG, client, outcomes, playbook, states};
@@ -74,6 +74,7 @@ pub(crate) fn word(tenant: Option<&str>) -> StopWord {
         reason: Some("wrong list".to_owned()),
         account: "duty".to_owned(),
         uid: Some(4001),
+        way: Some(Way::Command),
     }
 }
 

@@ -6,7 +6,7 @@ use huntbook::daemon::plan_of;
 use huntbook::engine::ItemOutcome::{Acted, Failed, Halted};
 use huntbook::engine::{Present, RunState, Standing, StepState, Unchanging};
 use huntbook::sim::{Fault, Reach, SimOptions};
-use huntbook::store::{Consent, Effect, EffectState, Effects, NewVoice};
+use huntbook::store::{Consent, Effect, EffectState, Effects, NewVoice, Way};
 use jiff::SignedDuration;
 
 use crate::{House, ISOLATE, outcomes, playbook, states};
@@ -207,7 +207,7 @@ async fn what_people_approved_is_begun_before_any_of_it_is_waited_for() {
     assert_eq!(states(&report), [StepState::PendingApproval; 2]);
     let store = &house.engine.store;
     let (by, account) = ("duty".to_owned(), "alice".to_owned());
-    let voice = NewVoice { word: Consent::Approve, by, account, uid: 1000, note: None };
+    let voice = NewVoice { word: Consent::Approve, by, account, uid: 1000, way: Way::Command, note: None };
     for asked in store.open_approvals().await.unwrap() {
         store.hear(&asked.id, &voice).await.unwrap();
     }

@@ -406,7 +406,7 @@ async fn engine(sim: &Sim, dir: &tempfile::TempDir, clock: &SharedClock) -> Arc<
     for text in PLAYBOOKS {
         store.keep_version(text.as_bytes()).await.unwrap();
     }
-    Arc::new(Engine { store, clock: Arc::clone(clock), tenants, alerts: None })
+    Arc::new(Engine { store, clock: Arc::clone(clock), tenants, alerts: None, page: None })
 }
 
 fn plans() -> Vec<Arc<Plan>> {

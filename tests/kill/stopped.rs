@@ -15,8 +15,14 @@ const POINTS: &[&str] = &["c06_batch_journalled", "c07_plan_built", "c08_before_
 async fn no_kill_makes_a_stop_forgotten() {
     let world = World::start().await;
     let mut toll = Toll::default();
-    let word =
-        StopWord { tenant: None, playbook: None, reason: None, account: "duty".to_owned(), uid: Some(4001) };
+    let word = StopWord {
+        tenant: None,
+        playbook: None,
+        reason: None,
+        account: "duty".to_owned(),
+        uid: Some(4001),
+        way: None,
+    };
     let journal = world.path("huntbook.db");
     for point in POINTS {
         world.fleet.grow(NEW_DEVICES);

@@ -52,6 +52,7 @@ impl Stage {
             clock: shared,
             tenants: BTreeMap::from([(TENANT.to_owned(), client)]),
             alerts: None,
+            page: None,
         };
         Self { sim, clock, engine, lists: Arc::new(lists().into_iter().collect()), _dir: dir }
     }

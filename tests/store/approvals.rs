@@ -6,7 +6,7 @@ use std::sync::Arc;
 use huntbook::model::RunId;
 use huntbook::store::{
     ApprovalState, Chain, Closing, Consent, ContentHash, Heard, History, Intended, NewApproval, NewEffect,
-    NewVoice, RunState, Settlement, Store, StoreError,
+    NewVoice, RunState, Settlement, Store, StoreError, Way,
 };
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Executor as _;
@@ -43,7 +43,14 @@ async fn asked(minimum: u32) -> (Bench, Store, RunId, String) {
 }
 
 fn voice(word: Consent, by: &str, uid: u32) -> NewVoice {
-    NewVoice { word, by: by.to_owned(), account: format!("u{uid}"), uid, note: Some("looked".to_owned()) }
+    NewVoice {
+        word,
+        by: by.to_owned(),
+        account: format!("u{uid}"),
+        uid,
+        way: Way::Command,
+        note: Some("looked".to_owned()),
+    }
 }
 
 /// Says yes beside the owner.

@@ -15,6 +15,7 @@ fn word(tenant: Option<&str>) -> StopWord {
         reason: None,
         account: "duty".to_owned(),
         uid: Some(4001),
+        way: None,
     }
 }
 

@@ -1,0 +1,122 @@
+//! What people do on the page: approve, deny, stop and resume. Each is written down with the way it came.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+
+use super::Web;
+use super::answer::{Refusal, see};
+use super::form::Form;
+use super::session::Session;
+use crate::console::NAME_MAX;
+use crate::console::leave::{self, LeaveError, REASON_MAX, Speech};
+use crate::store::{Consent, Heard, Stop, StopWord, StoppedPlaybook, Way};
+use crate::text::clean;
+
+/// Writes a person's word about a request down.
+pub(super) async fn speak(
+    web: &Web,
+    session: &Session,
+    (id, form): (&str, &Form),
+) -> Result<Response, Refusal> {
+    let facts = &web.0.facts;
+    let reason = form.field("reason");
+    let word = match form.field("word") {
+        Some("approve") => Consent::Approve,
+        Some("deny") if reason.is_none() => return Err(unclear("Say why you deny it.")),
+        Some("deny") => Consent::Deny,
+        _ => return Err(unclear("Say whether you approve or deny it.")),
+    };
+    let speech = Speech { word, account: &session.account, way: Way::Page, named: form.field("by"), reason };
+    let asked = leave::find(&facts.store, id).await.map_err(unheard)?;
+    let voice = leave::voice(&asked, &speech, &facts.world.approvers).map_err(|error| {
+        tracing::warn!(account = session.account.name, approval = asked.id, %error, "a word on the page was not heard");
+        unheard(error)
+    })?;
+    let heard = facts.store.hear(&asked.id, &voice).await?;
+    let why = match &heard {
+        Heard::Counts(_) => {
+            let (by, account) = (&voice.by, &voice.account);
+            tracing::info!(by, account, approval = asked.id, %word, "somebody spoke on the page");
+            return Ok(see(&format!("/approvals/{}", asked.id)));
+        }
+        Heard::TooLate(now) => format!("It is not open any more: {}.", leave::standing(now)),
+        Heard::Twice(now) => format!("It has your approval already: {}.", leave::standing(now)),
+    };
+    Err(Refusal::new(StatusCode::CONFLICT, why))
+}
+
+/// Stops actions.
+pub(super) async fn stop(web: &Web, session: &Session, form: &Form) -> Result<Response, Refusal> {
+    let facts = &web.0.facts;
+    let tenant = form.field("tenant").map(str::to_owned);
+    if tenant.as_ref().is_some_and(|tenant| !facts.world.tenants.contains_key(tenant)) {
+        return Err(unclear("There is no such tenant."));
+    }
+    let playbook = match form.field("playbook") {
+        None => None,
+        Some(id) => Some(in_force(web, id).await?),
+    };
+    let word = word(session, form, (tenant, playbook));
+    facts.store.halt(&word).await?;
+    tracing::warn!(account = word.account, uid = word.uid, "somebody stopped actions on the page");
+    Ok(see("/"))
+}
+
+/// Lets actions be taken again.
+pub(super) async fn resume(web: &Web, session: &Session, form: &Form) -> Result<Response, Refusal> {
+    let facts = &web.0.facts;
+    let (tenant, playbook) = (form.field("tenant"), form.field("playbook"));
+    let is_meant = |stop: &Stop| {
+        let of = stop.playbook.as_ref().map(|playbook| playbook.id.to_string());
+        stop.tenant.as_deref() == tenant && of.as_deref() == playbook
+    };
+    let Some(stop) = facts.store.stops().await?.into_iter().find(is_meant) else {
+        return Err(Refusal::new(StatusCode::CONFLICT, "That stop does not stand any more."));
+    };
+    let word = word(session, form, (stop.tenant, stop.playbook));
+    facts.store.lift(&word).await?;
+    tracing::warn!(account = word.account, uid = word.uid, "somebody lifted a stop on the page");
+    Ok(see("/"))
+}
+
+/// A playbook in force.
+async fn in_force(web: &Web, id: &str) -> Result<StoppedPlaybook, Refusal> {
+    let facts = &web.0.facts;
+    let served = (true, facts.clock.now());
+    let all = crate::console::in_force(&facts.store, &facts.world, served).await?;
+    let found = all.into_iter().find(|one| one.live.playbook.to_string() == id);
+    let found = found.map(|one| StoppedPlaybook { id: one.live.playbook, name: clean(&one.name, NAME_MAX) });
+    found.ok_or_else(|| unclear("There is no such playbook."))
+}
+
+fn word(
+    session: &Session,
+    form: &Form,
+    (tenant, playbook): (Option<String>, Option<StoppedPlaybook>),
+) -> StopWord {
+    StopWord {
+        tenant,
+        playbook,
+        reason: form.field("reason").map(|reason| clean(reason, REASON_MAX)),
+        account: session.account.name.clone(),
+        uid: Some(session.account.uid),
+        way: Some(Way::Page),
+    }
+}
+
+fn unclear(why: &str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, why)
+}
+
+/// Why somebody was not heard.
+pub(super) fn unheard(error: LeaveError) -> Refusal {
+    let status = match error {
+        LeaveError::Store(error) => return error.into(),
+        LeaveError::Unknown(_) | LeaveError::Ambiguous(_) => {
+            return Refusal::new(StatusCode::NOT_FOUND, "There is no such request.");
+        }
+        LeaveError::Several(_) => return unclear("Say which approver you are."),
+        LeaveError::NoApprovers | LeaveError::Nobody(_) | LeaveError::NotAllowed(_) => StatusCode::FORBIDDEN,
+    };
+    Refusal::new(status, format!("Nothing was done: {}.", clean(&error.to_string(), 400)))
+}
