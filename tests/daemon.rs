@@ -8,6 +8,8 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
+#[path = "daemon/cooling.rs"]
+mod cooling;
 #[path = "daemon/in_flight.rs"]
 mod in_flight;
 #[path = "daemon/trouble.rs"]

@@ -95,6 +95,7 @@ fn found_by(hunter: &dyn Hunter, now: Timestamp) -> BTreeMap<String, usize> {
 #[test]
 fn every_query_finds_its_part_of_the_story_and_nothing_in_the_background() {
     let expected = [
+        ("delivered-phishing", 4),
         ("lsass-dump", 2),
         ("malicious-hash", 3),
         ("mass-rename", 2),

@@ -117,3 +117,35 @@ async fn azure_identity_and_requests_get_in_unmodified() {
     assert!(found["refused"].as_str().unwrap().contains("AADSTS7000215"), "{found:#}");
     sim.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_javascript_clients_of_microsoft_get_in_unmodified() {
+    let (sim, gateway) = tenant().await;
+    let folder = tempfile::tempdir().unwrap();
+    let authority = folder.path().join("authority.pem");
+    std::fs::write(&authority, &gateway.authority).unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
+    let mut command = Command::new("node");
+    command
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/node/clients.mjs"))
+        .arg(target.join("test-env/node"))
+        .args([SimOptions::TENANT_ID, SimApp::CLIENT_ID, SimApp::SECRET])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap())
+        .env("HTTPS_PROXY", &gateway.proxy)
+        .env("NODE_EXTRA_CA_CERTS", &authority);
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let mut found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let refused = found["refused"].take();
+    assert!(refused.as_str().unwrap().contains("AADSTS7000215"), "{refused}");
+    let expected = json!({
+        "hunt": [{"Devices": 20}], "incidents": 5, "status": "inProgress", "missing": [404, "NotFound"],
+        "machines": 1, "refused": null,
+    });
+    assert_eq!(found, expected);
+    let effects: Vec<String> = sim.effects().into_iter().map(|effect| effect.effect).collect();
+    assert_eq!(effects, ["updateIncident"]);
+    sim.stop().await;
+}

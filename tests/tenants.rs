@@ -15,6 +15,7 @@ use std::sync::Arc;
 use huntbook::clock::SystemClock;
 use huntbook::sim::{CannedHunter, Consent, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 const PLAYBOOK: &str = "\
 schema: 1
@@ -202,4 +203,61 @@ async fn what_is_wrong_with_one_tenant_leaves_the_others_to_their_work() {
     let help =
         findings.iter().find(|finding| finding["about"] == "fabrikam").unwrap()["help"].as_str().unwrap();
     assert!(help.contains("`huntbook tenants --consent fabrikam`"), "{help}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn simulated_customers_stand_behind_one_address_with_settings_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let arguments =
+        ["sim", "--port", "0", "--tenants", "3", "--without-consent", "1", "--settings", "huntbook.yaml"];
+    let mut sim = tokio::process::Command::new(env!("CARGO_BIN_EXE_huntbook"));
+    sim.args(arguments).current_dir(dir.path()).env_clear().stdin(Stdio::null()).kill_on_drop(true);
+    let mut sim = sim.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut said = BufReader::new(sim.stdout.take().unwrap()).lines();
+    // The settings are there before it says that it runs.
+    let mut ids = Vec::new();
+    while let Some(line) = said.next_line().await.unwrap() {
+        ids.extend(line.strip_prefix("tenant id ").map(|id| id.trim().to_owned()));
+        if line.starts_with("log ") {
+            break;
+        }
+    }
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 3, "{ids:?}");
+    let say = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_huntbook"));
+        command
+            .args(arguments)
+            .current_dir(dir.path())
+            .env_clear()
+            .env("HUNTBOOK_SIM_SECRET", SimApp::SECRET);
+        let output = command.stdin(Stdio::null()).output().await.unwrap();
+        let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.code(), format!("{out}{err}"))
+    };
+    let (code, listed) = say(&["tenants", "--format", "json"]).await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let states: Vec<_> =
+        listed.as_array().unwrap().iter().map(|one| (&one["tenant"], &one["state"])).collect();
+    let expected =
+        json!([["contoso", "signed in"], ["customer02", "signed in"], ["customer03", "no consent"]]);
+    assert_eq!((code, json!(states)), (Some(1), expected));
+    let (_, page) = say(&["tenants", "--consent", "customer03"]).await;
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap()
+        .get(page.trim())
+        .send()
+        .await
+        .unwrap();
+    let (code, listed) = say(&["tenants"]).await;
+    assert_eq!(code, Some(0), "{listed}");
+    // What is done in one is done there.
+    std::fs::create_dir(dir.path().join("playbooks")).unwrap();
+    let playbook =
+        PLAYBOOK.replace("DeviceEvents | project DeviceId", "DeviceInfo | distinct DeviceId | take 1");
+    std::fs::write(dir.path().join("playbooks/tag.yaml"), playbook).unwrap();
+    let (code, ran) = say(&["run", "Tag", "--tenant", "customer02"]).await;
+    assert!(code == Some(0) && ran.contains("customer02"), "{ran}");
+    sim.kill().await.unwrap();
 }

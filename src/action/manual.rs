@@ -79,6 +79,46 @@ impl ActionKind {
         }
     }
 
+    /// The licence it needs beside Defender for Endpoint or Defender XDR, if it needs one.
+    #[must_use]
+    pub const fn licence(self) -> Option<&'static str> {
+        match self {
+            Self::MarkUserAsCompromised | Self::DismissUserRisk => Some("Entra ID P2"),
+            Self::ForceUserPasswordReset => Some("Defender for Identity"),
+            Self::SoftDeleteEmail
+            | Self::HardDeleteEmail
+            | Self::MoveEmailToJunk
+            | Self::MoveEmailToInbox
+            | Self::MoveEmailToDeletedItems => Some("Defender for Office 365 Plan 2"),
+            Self::IsolateDevice
+            | Self::ReleaseDevice
+            | Self::RunAntivirusScan
+            | Self::RestrictAppExecution
+            | Self::RemoveAppRestriction
+            | Self::CollectInvestigationPackage
+            | Self::InitiateInvestigation
+            | Self::StopAndQuarantineFile
+            | Self::RunLiveResponse
+            | Self::OffboardDevice
+            | Self::SetDeviceValue
+            | Self::TagDevice
+            | Self::UntagDevice
+            | Self::AddIndicator
+            | Self::RemoveIndicator
+            | Self::ReconcileIndicators
+            | Self::DisableUser
+            | Self::EnableUser
+            | Self::RevokeSessions
+            | Self::UpdateIncident
+            | Self::CommentIncident
+            | Self::MergeIncidents
+            | Self::UpdateAlert
+            | Self::UpdateAlerts
+            | Self::CommentAlert
+            | Self::CreateAlert => None,
+        }
+    }
+
     const fn presupposes(self) -> &'static str {
         match self {
             Self::IsolateDevice => {
@@ -221,13 +261,13 @@ impl ActionKind {
             | Self::ReleaseDevice
             | Self::RestrictAppExecution
             | Self::RemoveAppRestriction => {
-                "where the service says that one is under way (400), that one is followed, and no other is added; before huntbook does the same to a device again, the device's actions are read. An action's end is asked for by its id. After a lost answer nothing proves whose action is there"
+                "where the service says that one is under way (400), that one is followed, and no other is added; before huntbook does the same to a device again, the device's actions are read. An action's end is asked for by its id. A lost answer is looked for by the mark that each action carries in its comment"
             }
             Self::RunAntivirusScan
             | Self::CollectInvestigationPackage
             | Self::StopAndQuarantineFile
             | Self::OffboardDevice => {
-                "where the service says that one is under way (400), that one is followed, and no other is added. An action's end is asked for by its id"
+                "where the service says that one is under way (400), that one is followed, and no other is added. An action's end is asked for by its id; a lost answer is looked for by the mark that each action carries in its comment"
             }
             Self::RunLiveResponse => {
                 "the session's commands are asked for by its id, and what scripts say can be fetched for half an hour; a session under way is somebody else's"

@@ -12,6 +12,8 @@ macro_rules! shipped {
 /// File names and texts of the playbooks, sorted.
 pub(super) const PLAYBOOKS: &[(&str, &str)] = shipped!(
     "":
+    "alert-credential-theft.yaml",
+    "delivered-phishing.yaml",
     "lsass-dump.yaml",
     "malicious-hash.yaml",
     "mass-rename.yaml",

@@ -49,7 +49,7 @@ fn shown(room: &Headroom) -> String {
         add(format!("closed until {until:.0}: {}", clean(why, 120)));
     }
     for (playbook, until) in &room.cooling {
-        add(format!("playbook {} cools down until {until:.0}", clean(playbook, 60)));
+        add(format!("playbook {} cools down until {until:.0}: its schedule waits", clean(playbook, 60)));
     }
     match room.waiting {
         0 => {}

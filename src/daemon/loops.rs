@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::run::{Daemon, DaemonError};
 use crate::diag::Chain;
 use crate::engine::Doubts;
 use crate::notify::{self, NotifyError};
 use crate::store::{Remedy, StoreError};
+use crate::tenant::Headroom;
 
 /// Messages sent in one pass.
 const DELIVERIES_MAX: u32 = 100;
@@ -26,6 +27,9 @@ const ASK_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// How often what is left of the budgets of calls is written down for `huntbook status`, if it has changed: a
 /// person looks again after about as long.
 const SHOW_EVERY: SignedDuration = SignedDuration::from_secs(5);
+
+/// What of each tenant's budgets was written down.
+type Shown = BTreeMap<String, Value>;
 
 /// Logs a failure of the journal that may pass, and gives back one that does not.
 pub(super) fn unless_over(error: StoreError, what: &str) -> Result<(), DaemonError> {
@@ -88,21 +92,39 @@ impl Daemon {
 
     /// Writes down what is left of the budgets of calls, whenever that has changed.
     pub(super) async fn show_headroom(&self) -> Result<(), DaemonError> {
-        let engine = &self.0.engine;
         let mut shown = BTreeMap::new();
         loop {
-            for (name, tenant) in &engine.tenants {
-                let rooms = json!(tenant.headroom());
-                if shown.get(name) == Some(&rooms) {
-                    continue;
-                }
-                match engine.store.put_headroom(name, &rooms, engine.clock.now()).await {
-                    Ok(()) => drop(shown.insert(name, rooms)),
-                    Err(error) => unless_over(error, "what is left of the budgets could not be noted")?,
-                }
-            }
-            engine.clock.sleep(SHOW_EVERY).await;
+            self.note_headroom(&mut shown).await?;
+            self.0.engine.clock.sleep(SHOW_EVERY).await;
         }
+    }
+
+    /// Writes down what is left, where it is not what is `shown`.
+    pub(super) async fn note_headroom(&self, shown: &mut Shown) -> Result<(), DaemonError> {
+        let engine = &self.0.engine;
+        for (name, tenant) in &engine.tenants {
+            let rooms = json!(tenant.headroom());
+            if shown.get(name) == Some(&rooms) {
+                continue;
+            }
+            match engine.store.put_headroom(name, &rooms, engine.clock.now()).await {
+                Ok(()) => drop(shown.insert(name.clone(), rooms)),
+                Err(error) => unless_over(error, "what is left of the budgets could not be noted")?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the tenants what a process before has left of their budgets. What another version wrote may not be
+    /// readable: then the service says it again.
+    pub(super) async fn take_up_headroom(&self) -> Result<(), StoreError> {
+        for (name, left) in self.0.engine.store.headroom().await? {
+            let left: Vec<Headroom> = serde_json::from_value(left.rooms).unwrap_or_default();
+            if let Some(tenant) = self.0.engine.tenants.get(&name) {
+                tenant.take_up(&left);
+            }
+        }
+        Ok(())
     }
 
     /// Looks for actions in doubt, and asks how those ended that a tenant accepted and works on.

@@ -158,6 +158,7 @@ impl Daemon {
             ending: CancellationToken::new(),
         }));
         daemon.0.engine.park_in_doubt().await?;
+        daemon.take_up_headroom().await?;
         daemon.reload().await?;
         // Also when nothing could be read: the timetable is empty at first.
         let plans = daemon.plans(&daemon.0.live.load()).await?;
@@ -258,7 +259,10 @@ impl Daemon {
         loops.shutdown().await;
         // As a task, for what crashed may crash again.
         let last = self.clone();
-        loops.spawn(async move { last.deliver_once().await });
+        loops.spawn(async move {
+            last.note_headroom(&mut BTreeMap::new()).await?;
+            last.deliver_once().await
+        });
         let told = loops.join_next().await;
         if let Some(error) = told.and_then(|told| told.map_err(DaemonError::Crashed).flatten().err()) {
             tracing::error!(error = %Chain(&error), "what people are to be told could not be sent; it is sent after the next start");

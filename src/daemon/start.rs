@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::run::Daemon;
 use crate::diag::Chain;
 use crate::engine::{EngineError, Order, Ran};
-use crate::schedule::{Due, Start};
+use crate::schedule::{Due, Key, Start};
 use crate::store::{Effects, NewSkip, Remedy};
 
 /// How long the journal is left alone after it failed under a run, before that is tried again. Short, because
@@ -19,6 +19,7 @@ impl Daemon {
     /// could not be noted nothing is left, so it begins later, in the same turn.
     pub(super) async fn start(&self, start: Start) -> Result<(), EngineError> {
         let mut tried = false;
+        let Some(start) = self.held_back(start).await? else { return Ok(()) };
         loop {
             match self.begin(&start.due).await {
                 Err(error @ EngineError::Store(_)) if error.remedy() == Remedy::Wait => {
@@ -38,6 +39,33 @@ impl Daemon {
                 ended => return ended.map(drop),
             }
         }
+    }
+
+    /// Holds a run back while its playbook's queries cool down: asked now, the service would refuse them, and the
+    /// playbook's turn is not one that others wait for. `None` if it does not begin at all.
+    async fn held_back(&self, start: Start) -> Result<Option<Start>, EngineError> {
+        let Some(until) = self.cools_until(&start.due.key) else { return Ok(Some(start)) };
+        let Start { due, ticket } = start;
+        tracing::info!(playbook = %due.key.playbook, tenant = %due.key.tenant, slot = %due.slot, until = %format_args!("{until:.0}"), "a run that is due waits: the playbook's queries cost too much, and cool down");
+        // Out of turn, it waits in nobody's way.
+        drop(ticket);
+        let Some(ticket) = self.0.scheduler.claim(&due.key) else {
+            let skip = NewSkip { slot: due.slot, behind: None, why: "another run of it began first" };
+            self.0.engine.store.skip_slot(due.key.playbook, &due.key.tenant, &skip).await?;
+            return Ok(None);
+        };
+        tokio::select! {
+            () = self.0.engine.clock.sleep_until(until) => Ok(Some(Start { due, ticket })),
+            // The next process finds the slot missed.
+            () = self.0.ending.cancelled() => Ok(None),
+        }
+    }
+
+    /// Until when a playbook may not hunt in a tenant for what its queries have cost.
+    fn cools_until(&self, key: &Key) -> Option<Timestamp> {
+        let tenant = self.0.engine.tenants.get(&*key.tenant)?;
+        let name = key.playbook.to_string();
+        tenant.headroom().iter().filter_map(|room| room.cooling.get(&name)).max().copied()
     }
 
     /// Runs what is due once, with the generation of this moment; `None` if that does not have it any more.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::fields::{Draft, Fields, capital};
+use super::response::response_actions;
 use super::{Fate, ImportError, Imported, Kind};
-use crate::kql::{Query, Schema};
 
 const KNOWN: &[(&str, &str)] = &[
     ("@odata.type", "about the API"),
@@ -100,7 +100,7 @@ fn alert_template(mut alert: Fields, draft: &mut Draft) {
 }
 
 /// The last part of an `OData` type: `isolateDeviceResponseAction`.
-fn kind_of(value: &Value) -> &str {
+pub(super) fn kind_of(value: &Value) -> &str {
     let name = value.get("@odata.type").and_then(Value::as_str).unwrap_or_default();
     name.rsplit('.').next().unwrap_or_default()
 }
@@ -138,102 +138,5 @@ fn user_identifier(column: &str) -> &'static str {
         "Sid"
     } else {
         "FullName"
-    }
-}
-
-/// The column that an action is aimed at: the first of those written whose name ends in a way that the action
-/// takes, or one about the same thing that the query gives. `AccountSid` is not taken, `AccountObjectId` is.
-fn target(written: &str, endings: &[&str], given: &[String]) -> Option<String> {
-    let written: Vec<String> = written.split(',').map(|name| capital(name.trim())).collect();
-    if endings.is_empty() {
-        return written.into_iter().next();
-    }
-    let fits = |name: &&String| endings.iter().any(|ending| name.ends_with(ending));
-    if let Some(name) = written.iter().find(fits) {
-        return Some(name.clone());
-    }
-    let alike = |name: &String| {
-        let about = ["Sid", "Name"].iter().find_map(|ending| name.strip_suffix(ending))?;
-        let about = about.strip_suffix("Device").unwrap_or(about);
-        endings.iter().map(|ending| format!("{about}{ending}")).find(|other| given.contains(other))
-    };
-    written.iter().find_map(alike)
-}
-
-/// Response actions that are aimed at devices.
-const ON_DEVICES: [&str; 5] = [
-    "isolateDeviceResponseAction",
-    "runAntivirusScanResponseAction",
-    "restrictAppExecutionResponseAction",
-    "collectInvestigationPackageResponseAction",
-    "initiateInvestigationResponseAction",
-];
-
-/// Takes the response actions that are actions of playbooks too; names the others.
-fn response_actions(actions: &Value, draft: &mut Draft) {
-    let query = draft.hunt.get("query").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let columns = Query::read(&query, &Schema::defender()).columns();
-    let columns: Vec<String> =
-        columns.into_iter().flat_map(|columns| columns.known).map(|column| column.name).collect();
-    let mut steps = Vec::new();
-    for action in actions.as_array().into_iter().flatten() {
-        let kind = kind_of(action);
-        let text = |key: &str| action.get(key).and_then(Value::as_str).unwrap_or_default();
-        let known: &[&str] = match kind {
-            _ if ON_DEVICES.contains(&kind) => &["DeviceId"],
-            "disableUserResponseAction" => &["ObjectId", "Upn"],
-            _ => &[],
-        };
-        let Some(column) = target(text("identifier"), known, &columns) else {
-            let field = format!("detectionAction.responseActions.{kind}");
-            let why = format!(
-                "it is aimed at `{}`, and the action takes {}",
-                text("identifier"),
-                if known == ["DeviceId"] { "a device's id" } else { "a user's object id or sign-in name" }
-            );
-            draft.left_out(&field, why);
-            continue;
-        };
-        if !text("identifier").split(',').any(|written| capital(written.trim()) == column) {
-            let field = format!("detectionAction.responseActions.{kind}");
-            let why = format!("aimed at `{column}` in place of `{}`", text("identifier"));
-            draft.note(&field, Fate::Changed, why);
-        }
-        let target = format!("{{{{row.{column}}}}}");
-        let comment = "{{playbook.name}}";
-        let step = match kind {
-            "isolateDeviceResponseAction" => {
-                let how = if text("isolationType") == "selective" { "selective" } else { "full" };
-                json!({"isolateDevice": {"device": target, "isolationType": how, "comment": comment}})
-            }
-            "runAntivirusScanResponseAction" => {
-                json!({"runAntivirusScan": {"device": target, "comment": comment}})
-            }
-            "restrictAppExecutionResponseAction"
-            | "collectInvestigationPackageResponseAction"
-            | "initiateInvestigationResponseAction" => {
-                json!({kind.trim_end_matches("ResponseAction"): {"device": target, "comment": comment}})
-            }
-            "disableUserResponseAction" => json!({"disableUser": {"user": target}}),
-            other => {
-                let field = format!("detectionAction.responseActions.{other}");
-                draft.left_out(&field, "playbooks have no such action");
-                continue;
-            }
-        };
-        let mut step = step;
-        if let Some(fields) = step.as_object_mut() {
-            let number = steps.len() + 1;
-            fields.shift_insert(0, "id".to_owned(), format!("action{number}").into());
-        }
-        steps.push(step);
-    }
-    if !steps.is_empty() {
-        draft.note(
-            "detectionAction.responseActions",
-            Fate::Changed,
-            "they are planned only, as `mode: observe`",
-        );
-        draft.set("actions", Value::Array(steps));
     }
 }

@@ -13,6 +13,7 @@ mod fields;
 mod markdown;
 mod normal;
 mod queries;
+mod response;
 mod sentinel;
 mod sigma;
 

@@ -7,6 +7,7 @@
 mod block;
 mod library;
 mod misfit;
+mod product;
 mod query;
 mod relation;
 mod run;
@@ -20,6 +21,7 @@ use kql::schema::Database;
 pub use block::{Block, blocks};
 pub use library::{Library, LibraryError, PLACES_OF_ADDRESSES};
 pub use misfit::Misfits;
+pub use product::product;
 pub use query::{Columns, Pace, Purpose, Query, TypedColumn, is_same_type};
 pub use run::{Cause, Column, Failed, Rows, World, run};
 

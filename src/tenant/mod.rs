@@ -101,6 +101,9 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// What is left of the budgets of calls that are in use.
     fn headroom(&self) -> Vec<Headroom>;
 
+    /// Takes up what a process before has left: playbooks that cool down, and hunting that is closed, go on being so.
+    fn take_up(&self, left: &[Headroom]);
+
     /// Runs a hunting query; hands each row to `on_row` while the answer arrives.
     ///
     /// # Errors

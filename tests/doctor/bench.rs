@@ -253,8 +253,8 @@ pub(crate) fn jwt(claims: &Value) -> String {
     format!("{head}.{body}.x")
 }
 
-/// The port of a mail server that knows nobody, and has no TLS. It serves until the test's process ends.
-pub(crate) fn mail_server() -> u16 {
+/// The port of a mail server that answers a login so, and has no TLS. It serves until the test's process ends.
+pub(crate) fn mail_server(login: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || {
@@ -270,7 +270,7 @@ pub(crate) fn mail_server() -> u16 {
                 }
                 answer = match line.split_whitespace().next() {
                     Some("EHLO") => "250-mail.contoso.example\r\n250 AUTH PLAIN LOGIN\r\n",
-                    Some("AUTH") => "535 5.7.8 who are you?\r\n",
+                    Some("AUTH") => login,
                     _ => "221 bye\r\n",
                 };
             }

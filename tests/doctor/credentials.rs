@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::bench::{ARC_KEY, Bench, closed_port};
 use crate::certificate::{Made, elliptic, rsa};
-use crate::{Case, case, check};
+use crate::{Case, case};
 
 /// The app proves itself with this certificate, in a file.
 fn certificate(bench: &mut Bench, made: &Made) {
@@ -22,7 +22,7 @@ fn days(begin: i64, end: i64) -> Made {
     rsa(SystemClock.now(), (begin, end))
 }
 
-const CASES: &[Case] = &[
+pub(crate) const CASES: &[Case] = &[
     case(
         "the certificate ends soon",
         |b| certificate(b, &days(-300, 30)),
@@ -147,7 +147,7 @@ fn vault(bench: &mut Bench) {
     bench.tenant("/auth/clientSecret/secret", json!({"keyVault": {"vault": "soc", "name": "app"}}));
 }
 
-const ELSEWHERE: &[Case] = &[
+pub(crate) const ELSEWHERE: &[Case] = &[
     case(
         "the machine has no identity of this name",
         |b| {
@@ -274,23 +274,5 @@ async fn every_way_to_sign_in_works() {
         assert!(told.text.contains("`contoso` gets in to WindowsDefenderATP"), "{way}: {}", told.text);
         let app = told.json["tenants"]["contoso"]["clientId"].as_str();
         assert_eq!(app, Some(SimApp::CLIENT_ID), "{way}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_thing_that_is_wrong_with_the_platform_is_found() {
-    for case in ELSEWHERE {
-        let mut bench = Bench::new();
-        (case.set)(&mut bench);
-        check(case, &bench.doctor(&[]).await);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_thing_that_is_wrong_with_a_credential_is_found() {
-    for case in CASES {
-        let mut bench = Bench::new();
-        (case.set)(&mut bench);
-        check(case, &bench.doctor(&[]).await);
     }
 }

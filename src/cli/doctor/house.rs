@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Books;
+use super::flaw::{self, Flaw};
 use super::report::Report;
 use crate::channel::ChannelError;
 use crate::cli::output::counted;
@@ -37,11 +38,11 @@ impl House<'_> {
     pub(super) fn books(&self, report: &mut Report) -> Books {
         let settings = self.settings;
         for exposed in settings::exposures(self.config, settings) {
-            report.warn(("settings", "files"), shown(&exposed), exposed.help.first().map(String::as_str));
+            report.warn((flaw::EXPOSED, "files"), shown(&exposed), exposed.help.first().map(String::as_str));
         }
         if settings.alerts.is_none() {
             let message = "no channel hears of what a person should look at: refused files, halted runs, actions in doubt";
-            report.warn(("settings", "alerts"), message, Some("set `alerts: {channel: NAME}`"));
+            report.warn((flaw::UNHEARD, "alerts"), message, None);
         }
         let (found, unread) = daemon::read_all(std::slice::from_ref(&settings.playbooks), &settings.lists);
         let unread: Vec<Diagnostic> = unread.iter().map(ScanError::diagnostic).collect();
@@ -56,21 +57,22 @@ impl House<'_> {
             plans.extend(one.plan);
             of_playbooks.extend(one.diagnostics);
         }
-        for (check, problems) in [("lists", of_lists), ("settings", of_settings), ("playbooks", of_playbooks)]
-        {
+        let all: [(Flaw, _); 3] =
+            [(flaw::LIST, of_lists), (flaw::NAMES, of_settings), (flaw::PLAYBOOK, of_playbooks)];
+        for (flaw, problems) in all {
             let is_error = |problem: &&Diagnostic| problem.level == Level::Error;
             for problem in problems.iter().filter(is_error) {
                 let help = problem.help.first().map(String::as_str);
-                report.problem((check, "files"), shown(problem), help.or(Some("see `huntbook validate`")));
+                report.problem((flaw, "files"), shown(problem), help);
             }
         }
         if plans.is_empty() {
             let folder = settings.playbooks.display().to_string();
-            report.warn(("playbooks", &folder), "there is no playbook that can run", None);
+            report.warn((flaw::NO_PLAYBOOK, &folder), "there is no playbook that can run", None);
         } else {
             report.fine(counted((plans.len(), "playbook")));
         }
-        Books { plans, lists }
+        Books { plans, lists, tables: settings.tables.clone() }
     }
 
     /// The files of playbooks, and what they may refer to.
@@ -84,16 +86,16 @@ impl House<'_> {
     pub(super) async fn journal(&self, report: &mut Report) {
         let path = &self.settings.store.path;
         let name = path.display().to_string();
-        let about = ("journal", name.as_str());
         if let Err(error) = Store::check_place(path) {
-            let help = "give the account that runs huntbook a folder of its own on a local disk";
-            report.problem(about, Chain(&error).to_string(), Some(help));
+            report.problem((flaw::JOURNAL_PLACE, &name), Chain(&error).to_string(), None);
             return;
         }
         match Store::open_reader(path).await {
             Ok(_) | Err(StoreError::Missing { .. }) => report.fine("the journal"),
-            Err(error @ StoreError::Older) => report.warn(about, error.to_string(), None),
-            Err(error) => report.problem(about, Chain(&error).to_string(), None),
+            Err(error @ StoreError::Older) => {
+                report.warn((flaw::JOURNAL_OLDER, &name), error.to_string(), None);
+            }
+            Err(error) => report.problem((flaw::JOURNAL, &name), Chain(&error).to_string(), None),
         }
     }
 
@@ -103,7 +105,7 @@ impl House<'_> {
             let channel = match doors.channel(name, channel).await {
                 Ok(channel) => channel,
                 Err(error) => {
-                    report.problem(("channel", name), chain(&error), None);
+                    report.problem((flaw::CHANNEL_SETTINGS, name), chain(&error), None);
                     continue;
                 }
             };
@@ -111,14 +113,12 @@ impl House<'_> {
                 report.fine(format!("channel `{name}`"));
                 continue;
             };
-            let help = match &error {
-                ChannelError::NotAllowed { .. } => "check the channel's user and password",
-                ChannelError::Transport(_) | ChannelError::TimedOut(_) => {
-                    "check host, port, `security`, proxy and firewall; a private authority goes into `http.extraCa`"
-                }
-                _ => "see what the receiver says",
+            let flaw = match &error {
+                ChannelError::NotAllowed { .. } => flaw::CHANNEL_LOGIN,
+                ChannelError::Transport(_) | ChannelError::TimedOut(_) => flaw::CHANNEL_UNREACHED,
+                _ => flaw::CHANNEL,
             };
-            report.problem(("channel", name), Chain(&error).to_string(), Some(help));
+            report.problem((flaw, name), Chain(&error).to_string(), None);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! `huntbook doctor`: what keeps playbooks from working, and what to do about it; `huntbook token` beside it.
 
 pub(super) mod args;
+mod flaw;
 mod grant;
 mod house;
+mod licence;
 mod report;
 mod tenant;
 pub(super) mod token;
@@ -15,6 +17,7 @@ use super::output::{say, say_json};
 use super::setup::Doors;
 use super::{Misuse, choose};
 use crate::clock::SharedClock;
+use crate::kql::Schema;
 use crate::model::Lists;
 use crate::plan::Plan;
 use crate::settings;
@@ -22,10 +25,12 @@ use args::Doctor;
 use house::House;
 use report::Report;
 
-/// The playbooks that were read, and the lists they work with.
+/// The playbooks that were read, and what they work with.
 struct Books {
     plans: Vec<Plan>,
     lists: Lists,
+    /// The tables that queries are checked against.
+    tables: Schema,
 }
 
 /// Looks at everything, and tells.
@@ -59,11 +64,7 @@ pub(super) async fn run(
                 Some(doors)
             }
             Err(error) => {
-                report.problem(
-                    ("network", "http"),
-                    house::chain(&error),
-                    Some("mend `http` in the settings"),
-                );
+                report.problem((flaw::HTTP, "http"), house::chain(&error), None);
                 None
             }
         }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::flaw::Flaw;
 use super::tenant::Examined;
 use crate::cli::output::{clean, fold, width};
 
@@ -29,13 +30,15 @@ pub(super) enum Level {
 #[derive(Debug, Serialize)]
 pub(super) struct Finding {
     pub(super) level: Level,
+    /// Which kind of finding: `src/DOCTOR.md` lists them.
+    pub(super) code: &'static str,
     /// What was looked at: `sign-in`, `permissions`, `clock`, …
     pub(super) check: &'static str,
     /// The tenant, channel, file or playbook.
     pub(super) about: String,
     pub(super) message: String,
     /// What to do.
-    pub(super) help: Option<String>,
+    pub(super) help: String,
 }
 
 /// Everything found.
@@ -46,8 +49,8 @@ pub(super) struct Report {
     pub(super) tenants: Vec<Examined>,
 }
 
-/// What was looked at, and of whom.
-pub(super) type About<'a> = (&'static str, &'a str);
+/// What was found, and of whom.
+pub(super) type About<'a> = (Flaw, &'a str);
 
 impl Report {
     pub(super) fn problem(&mut self, about: About<'_>, message: impl Into<String>, help: Option<&str>) {
@@ -62,9 +65,9 @@ impl Report {
         self.add(Level::Note, about, message.into(), None);
     }
 
-    fn add(&mut self, level: Level, (check, about): About<'_>, message: String, help: Option<&str>) {
-        let about = about.to_owned();
-        self.findings.push(Finding { level, check, about, message, help: help.map(str::to_owned) });
+    fn add(&mut self, level: Level, (flaw, about): About<'_>, message: String, help: Option<&str>) {
+        let (about, help) = (about.to_owned(), help.unwrap_or(flaw.remedy).to_owned());
+        self.findings.push(Finding { level, code: flaw.code, check: flaw.check, about, message, help });
     }
 
     pub(super) fn fine(&mut self, what: impl Into<String>) {
@@ -99,11 +102,9 @@ impl Report {
             let line = |word: &str, text: &str| {
                 fold(&format!("{word:<INDENT$}{}", clean(text, MESSAGE_MAX)), width(), INDENT)
             };
-            let about = format!("{} {}: {}", finding.check, finding.about, finding.message);
+            let about = format!("{} {} {}: {}", finding.code, finding.check, finding.about, finding.message);
             let _infallible = writeln!(text, "{}", line(word, &about));
-            if let Some(help) = &finding.help {
-                let _infallible = writeln!(text, "{}", line("", help));
-            }
+            let _infallible = writeln!(text, "{}", line("", &finding.help));
         }
         if !self.fine.is_empty() {
             let line = format!("{:<INDENT$}{}", "fine", clean(&self.fine.join("; "), 4000));

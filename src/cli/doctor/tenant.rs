@@ -7,8 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::Books;
+use super::flaw::{self, Flaw};
 use super::grant::Grant;
 use super::house::chain;
+use super::licence::Licensed;
 use super::report::Report;
 use crate::cli::output::{clean, counted};
 use crate::cli::setup::Doors;
@@ -35,12 +37,13 @@ const NAMED_MAX: usize = 2;
 
 /// What one playbook needs.
 #[derive(Debug)]
-struct Wants {
+pub(super) struct Wants {
     id: PlaybookId,
-    name: String,
+    pub(super) name: String,
     file: String,
     mode: Mode,
     needs: Vec<Need>,
+    pub(super) licensed: Licensed,
 }
 
 /// A tenant that was looked at.
@@ -50,7 +53,7 @@ pub(super) struct Examined {
     pub(super) grant: Option<Grant>,
     tenant_id: String,
     app_id: String,
-    playbooks: Vec<Wants>,
+    pub(super) playbooks: Vec<Wants>,
     granted: Granted,
     /// Whether anybody was asked.
     asked: bool,
@@ -60,7 +63,7 @@ pub(super) struct Examined {
 
 /// Whether something is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     Granted,
     Missing,
     /// Nobody was asked, or the answer cannot be read.
@@ -90,6 +93,7 @@ impl Examined {
             file: plan.file.clone(),
             mode: plan.mode,
             needs: plan.needs(hunting, &books.lists),
+            licensed: Licensed::of(plan, &books.tables),
         });
         Self {
             name: name.to_owned(),
@@ -107,7 +111,7 @@ impl Examined {
         self.playbooks.iter().flat_map(|playbook| &playbook.needs)
     }
 
-    fn state(&self, permission: Permission) -> State {
+    pub(super) fn state(&self, permission: Permission) -> State {
         match self.granted.get(&permission.audience).and_then(|facts| facts.allows(permission)) {
             Some(true) => State::Granted,
             Some(false) => State::Missing,
@@ -135,19 +139,17 @@ impl Examined {
     /// What is odd about the credential, and how soon it ends.
     fn tell_of_credential(&self, look: Look, now: Timestamp, report: &mut Report) {
         if let Some(oddity) = look.oddity {
-            report.warn(("secret", &self.name), oddity, None);
+            report.warn((flaw::SECRET_ODD, &self.name), oddity, None);
         }
         let Some(ends) = look.ends else { return };
         let days = days_left(ends, now);
         let help = match Ending::of(ends, now) {
-            Some(Ending::AtOnce) => "replace it now: when it has ended, nothing is hunted any more",
-            Some(Ending::Soon) => {
-                "make a new one, register it with the app beside this one, and put it in its place"
-            }
+            Some(Ending::AtOnce) => Some("replace it now: when it has ended, nothing is hunted any more"),
+            Some(Ending::Soon) => None,
             None => return report.fine(format!("the certificate of `{}`, good for {days} days", self.name)),
         };
         let message = format!("the certificate ends in {}, at {ends:.0}", crate::text::counted(days, "day"));
-        report.warn(("certificate", &self.name), message, Some(help));
+        report.warn((flaw::CERTIFICATE, &self.name), message, help);
     }
 
     /// Signs in and compares.
@@ -157,28 +159,25 @@ impl Examined {
         let name = self.name.clone();
         let options = match doors.tenant_options(&name, tenant) {
             Ok(options) => options,
-            Err(error) => return report.problem(("settings", &name), chain(&error), None),
+            Err(error) => return report.problem((flaw::TENANT_SETTINGS, &name), chain(&error), None),
         };
         match options.credential.look(now).await {
             Ok(look) => self.tell_of_credential(look, now, report),
             Err(error) => {
-                let help = "put the secret where the settings say that it is found";
-                return report.problem(("secret", &name), Chain(&error).to_string(), Some(help));
+                return report.problem((flaw::SECRET, &name), Chain(&error).to_string(), None);
             }
         }
         if tenant.hunting == settings::HuntingApi::Xdr {
             let message =
                 "hunting uses the Defender XDR endpoint, which Microsoft switches off on 2027-02-01";
-            report.warn(("hunting", &name), message, Some("use `hunting: graph`"));
+            report.warn((flaw::OLD_API, &name), message, None);
         }
         let client = match doors.tenant(options) {
             Ok(client) => client,
-            Err(error) => return report.problem(("settings", &name), chain(&error), None),
+            Err(error) => return report.problem((flaw::TENANT_SETTINGS, &name), chain(&error), None),
         };
         if let Err(error) = client.reach_authority().await {
-            let help =
-                "check network, proxy (`http.proxy`), firewall, and `http.extraCa` if a proxy opens TLS";
-            return report.problem(("sign-in", &name), Chain(&error).to_string(), Some(help));
+            return report.problem((flaw::AUTHORITY, &name), Chain(&error).to_string(), None);
         }
         let mut wanted: BTreeSet<Audience> = self.needs().map(|need| need.permission.audience).collect();
         if wanted.is_empty() {
@@ -188,16 +187,16 @@ impl Examined {
             self.sign_in((&client, api), report).await;
         }
         self.look_at_clock(report);
+        self.look_at_licences(&client, report).await;
         self.compare((&client, tenant), report).await;
     }
 
     /// Asks for a token for one API, and whether the API answers.
     async fn sign_in(&mut self, (client, api): (&Client, Audience), report: &mut Report) {
-        let about = ("sign-in", self.name.as_str());
         match client.token_facts(api).await {
             Ok(facts) => {
-                if let Some(problem) = self.oddity(api, &facts) {
-                    report.problem(("token", &self.name), problem, None);
+                if let Some((flaw, problem)) = self.oddity(api, &facts) {
+                    report.problem((flaw, &self.name), problem, None);
                 } else {
                     report.fine(format!("`{}` gets in to {}", self.name, api.portal_name()));
                 }
@@ -216,42 +215,49 @@ impl Examined {
                     }
                     format!("`huntbook explain AADSTS{number}` says more")
                 });
-                report.problem(about, format!("no token for {api}: {refused}"), help.as_deref());
+                report.problem(
+                    (flaw::SIGN_IN, &self.name),
+                    format!("no token for {api}: {refused}"),
+                    help.as_deref(),
+                );
                 self.tell_of_clock(refused.clock_ahead, report);
                 return;
             }
-            Err(error) => return report.problem(about, Chain(&error).to_string(), None),
+            Err(error) => {
+                return report.problem((flaw::NO_TOKEN, &self.name), Chain(&error).to_string(), None);
+            }
         }
         if let Err(error) = client.reach(api).await {
-            let help = "check `endpoints`, proxy and firewall";
-            report.problem(("network", &self.name), Chain(&error).to_string(), Some(help));
+            report.problem((flaw::API, &self.name), Chain(&error).to_string(), None);
         }
     }
 
     /// What is wrong with a token as a whole.
-    pub(super) fn oddity(&self, api: Audience, facts: &TokenFacts) -> Option<String> {
+    pub(super) fn oddity(&self, api: Audience, facts: &TokenFacts) -> Option<(Flaw, String)> {
         let tenant = facts.tenant_id.as_deref()?;
         if !tenant.eq_ignore_ascii_case(&self.tenant_id) {
-            return Some(format!(
-                "the token for {api} is one of another tenant (`{tenant}`); check `tenantId`"
-            ));
+            let problem =
+                format!("the token for {api} is one of another tenant (`{tenant}`); check `tenantId`");
+            return Some((flaw::FOREIGN_TOKEN, problem));
         }
         if self.person {
             let nothing = facts.scopes.is_empty();
-            return nothing.then(|| {
-                format!("the token for {api} allows nothing: no delegated permission has been consented to")
-            });
+            let problem =
+                format!("the token for {api} allows nothing: no delegated permission has been consented to");
+            return nothing.then_some((flaw::NO_CONSENT, problem));
         }
         if !facts.scopes.is_empty() {
-            return Some(format!(
+            let problem = format!(
                 "the token for {api} carries a person's (delegated) permissions; grant application permissions"
-            ));
+            );
+            return Some((flaw::DELEGATED, problem));
         }
         facts.roles.is_empty().then(|| {
-            format!(
-                "the token for {api} allows nothing: no application permission of {} has been consented to",
-                api.portal_name()
-            )
+            let api_name = api.portal_name();
+            let problem = format!(
+                "the token for {api} allows nothing: no application permission of {api_name} has been consented to"
+            );
+            (flaw::NO_CONSENT, problem)
         })
     }
 
@@ -269,11 +275,10 @@ impl Examined {
         }
         let way = if ahead.is_positive() { "ahead of" } else { "behind" };
         let message = format!("this machine is {} s {way} the authority", off.as_secs());
-        let help = Some("set the clock, and let NTP keep it");
         if SKEW_MAX < off {
-            report.problem(("clock", &self.name), message, help);
+            report.problem((flaw::CLOCK, &self.name), message, None);
         } else {
-            report.warn(("clock", &self.name), message, help);
+            report.warn((flaw::CLOCK, &self.name), message, None);
         }
     }
 
@@ -287,19 +292,31 @@ impl Examined {
                 let all: Vec<String> = of_weight.map(ToString::to_string).collect();
                 (!all.is_empty()).then(|| all.join("; "))
             };
-            let about = ("permissions", playbook.name.as_str());
+            let about = |flaw: Flaw| (flaw, playbook.name.as_str());
             if let Some(vital) = said(Weight::Vital) {
-                report.problem(about, format!("not armed in `{}`: it lacks {vital}", self.name), None);
+                report.problem(
+                    about(flaw::NOT_ARMED),
+                    format!("not armed in `{}`: it lacks {vital}", self.name),
+                    None,
+                );
             }
             if let Some(acting) = said(Weight::Acting) {
-                report.problem(about, format!("cannot act in `{}`: it lacks {acting}", self.name), None);
+                report.problem(
+                    about(flaw::CANNOT_ACT),
+                    format!("cannot act in `{}`: it lacks {acting}", self.name),
+                    None,
+                );
             }
             if let Some(useful) = said(Weight::Useful) {
-                report.warn(about, format!("does not see all in `{}`: it lacks {useful}", self.name), None);
+                report.warn(
+                    about(flaw::SEES_LESS),
+                    format!("does not see all in `{}`: it lacks {useful}", self.name),
+                    None,
+                );
             }
             if let Some(later) = said(Weight::Later) {
                 let when = "before it is switched on, or enforces";
-                report.note(about, format!("{when} in `{}` it needs {later}", self.name));
+                report.note(about(flaw::NEEDED_LATER), format!("{when} in `{}` it needs {later}", self.name));
             }
             missing.extend(lacks.into_iter().map(|need| need.permission));
         }
@@ -324,7 +341,7 @@ impl Examined {
                         permission.least(),
                         permission.audience.portal_name()
                     );
-                    report.warn(("permissions", &self.name), message, None);
+                    report.warn((flaw::OTHER_API, &self.name), message, None);
                 }
             }
         }
@@ -344,7 +361,7 @@ impl Examined {
                     more.join(", "),
                     api.portal_name()
                 );
-                report.note(("permissions", &self.name), message);
+                report.note((flaw::NEEDLESS, &self.name), message);
             }
         }
     }

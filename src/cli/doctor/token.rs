@@ -156,7 +156,7 @@ async fn own(arguments: &Token, config: &Path, clock: &SharedClock) -> anyhow::R
             .collect();
         lacks.sort_unstable();
         lacks.dedup();
-        let problems = examined.oddity(api, &facts).into_iter().collect();
+        let problems = examined.oddity(api, &facts).map(|(_, problem)| problem).into_iter().collect();
         let mut explained = Explained { facts, lacks: Some(lacks), problems };
         explained.look_at_time(clock.now());
         all.push(explained);

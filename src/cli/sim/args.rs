@@ -63,6 +63,15 @@ pub(super) struct Start {
     /// Play the agent of Azure Arc, whose challenges are written to this folder (`arcKeys` in the settings)
     #[arg(long, value_name = "FOLDER")]
     pub(super) arc_keys: Option<PathBuf>,
+    /// How many tenants there are behind the address, each with its own data, for one application in all of them
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub(super) tenants: u16,
+    /// In how many of them, counted from the last, administrators have not consented to the application yet
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(super) without_consent: u16,
+    /// Write settings for the tenants to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) settings: Option<PathBuf>,
     /// What `externaldata` finds at an address; may be given several times
     #[arg(long, value_name = "ADDRESS=FILE")]
     pub(super) document: Vec<String>,

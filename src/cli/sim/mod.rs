@@ -3,6 +3,7 @@
 pub(super) mod args;
 mod generate;
 mod import;
+mod partner;
 mod start;
 
 use std::fs;

@@ -12,11 +12,14 @@ use super::super::exit::Exit;
 use super::super::output::{say, tell};
 use super::super::{Misuse, Refusal, rows};
 use super::args::Start;
+use super::partner;
 use crate::clock::{SharedClock, ShiftedClock};
 use crate::diag::{Format, Sink, render};
 use crate::model::Secret;
 use crate::sim::story::{self, Snapshot};
-use crate::sim::{ArcChallenge, Fault, GeneratedHunter, Sim, SimApp, SimData, SimOptions, TableHunter};
+use crate::sim::{
+    ArcChallenge, Fault, GeneratedHunter, Sim, SimApp, SimData, SimIdentity, SimOptions, TableHunter,
+};
 use crate::yaml;
 
 /// Starts the simulated tenant and keeps it until interrupted.
@@ -34,8 +37,12 @@ pub(super) async fn run(arguments: &Start, clock: SharedClock) -> anyhow::Result
         let file = fs::OpenOptions::new().create(true).append(true).open(path);
         options.log_to = Some(Box::new(file.with_context(|| format!("opening `{}`", path.display()))?));
     }
-    let tenant = options.identity.tenant_id.clone();
-    let mut sim = Sim::start(options, clock).await?;
+    let app = partner::consent(&mut options.apps, (0, arguments));
+    let first = options.identity.clone();
+    let mut sim = Sim::start(options, SharedClock::clone(&clock)).await?;
+    let others = partner::beside(&sim, (arguments, &app), &clock)?;
+    let identities: Vec<SimIdentity> =
+        [first].into_iter().chain(others.iter().map(|(one, _)| one.clone())).collect();
     let proxy = match &arguments.tls {
         Some(path) => {
             let gateway = sim.open_gateway(arguments.tls_port).await?;
@@ -45,9 +52,16 @@ pub(super) async fn run(arguments: &Start, clock: SharedClock) -> anyhow::Result
         }
         None => String::new(),
     };
+    if let Some(path) = &arguments.settings {
+        let text = partner::settings(&identities, &sim.endpoints());
+        fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))?;
+    }
     let endpoints = sim.endpoints();
+    let tenants: Vec<String> =
+        identities.iter().map(|one| format!("tenant id      {}", one.tenant_id)).collect();
     say(&format!(
-        "tenant id      {tenant}\nclient id      {}\nclient secret  {}\nlogin          {}\ngraph          {}\nmde            {}\nxdr            {}\nhooks          {}/{{teams|slack|webhook}}/NAME\nlog            {}/_sim/log{proxy}",
+        "{}\nclient id      {}\nclient secret  {}\nlogin          {}\ngraph          {}\nmde            {}\nxdr            {}\nhooks          {}/{{teams|slack|webhook}}/NAME\nlog            {}/_sim/log{proxy}",
+        tenants.join("\n"),
         SimApp::CLIENT_ID,
         SimApp::SECRET,
         endpoints.login,
@@ -63,6 +77,7 @@ pub(super) async fn run(arguments: &Start, clock: SharedClock) -> anyhow::Result
         _signal = terminate.recv() => {}
         interrupted = tokio::signal::ctrl_c() => interrupted.context("SIGINT cannot be watched for")?,
     }
+    drop(others);
     sim.stop().await;
     Ok(Exit::Fine)
 }
@@ -100,7 +115,7 @@ fn challenge(folder: &Path) -> anyhow::Result<ArcChallenge> {
 }
 
 /// What the tenant holds, and its time.
-fn tenant(arguments: &Start, clock: SharedClock) -> anyhow::Result<(SimOptions, SharedClock)> {
+pub(super) fn tenant(arguments: &Start, clock: SharedClock) -> anyhow::Result<(SimOptions, SharedClock)> {
     let snapshot = arguments.data.as_deref().map(snapshot).transpose()?.flatten();
     let shown = arguments.now.or(snapshot.as_ref().map(|snapshot| snapshot.now));
     let clock = match shown {

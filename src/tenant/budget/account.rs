@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::quota::{Quota, Window};
 use super::{Headroom, Lane, Party, Pause, Used};
@@ -187,6 +188,16 @@ impl Account {
         }
         let wait = wait.clamp(SignedDuration::from_secs(1), CLOSED_MAX);
         self.cooling.insert(party, now.saturating_add(wait).unwrap_or(Timestamp::MAX));
+    }
+
+    /// Takes up what a process before has left, as far as it still holds.
+    pub(super) fn take_up(&mut self, left: &Headroom, now: Timestamp) {
+        let party = |id: &String| serde_json::from_value(Value::from(id.as_str())).ok();
+        let cooling = left.cooling.iter().filter_map(|(id, until)| Some((Some(party(id)?), *until)));
+        self.cooling.extend(cooling.take(COOLING_MAX));
+        let closed = left.closed_until.filter(|_| left.why.as_deref() == Some(Pause::Cost.as_str()));
+        self.closed = closed.map(|until| (until, Pause::Cost)).or(self.closed);
+        self.forget(now);
     }
 
     /// What is left, for people. Nothing of a group that is not in use.

@@ -26,6 +26,7 @@ use crate::clock::SharedClock;
 use crate::fault::is_unpaced;
 use crate::http::{Gate, HttpError};
 use crate::model::{PlaybookId, TenantId};
+use crate::tenant::{Audience, HuntingApi};
 
 /// Longest one call waits for its turns: one cycle of the hunting quota. What would take longer is given up at
 /// once, and is for the next run.
@@ -173,6 +174,19 @@ impl Budget {
             state.accounts.iter_mut().filter_map(|(group, account)| account.headroom(*group, now)).collect();
         rooms.sort_by(|a, b| (&a.api, &a.group).cmp(&(&b.api, &b.group)));
         rooms
+    }
+
+    /// Takes up what a process before has left of the hunting groups. A refusal for what queries cost would be the
+    /// first thing that their service answers, and cost more.
+    pub(super) fn take_up(&self, left: &[Headroom]) {
+        let permission = HuntingApi::Graph.permission();
+        for api in [Audience::Graph, Audience::Xdr] {
+            let group = Group::of(api, "runHuntingQuery", permission.least());
+            let same = |room: &&Headroom| room.api == group.api.to_string() && room.group == group.name;
+            if let Some(room) = left.iter().find(same) {
+                self.with(group, |account, now| account.take_up(room, now));
+            }
+        }
     }
 
     /// Waits until a call of the group could be made, without taking a turn: what is written down before a call

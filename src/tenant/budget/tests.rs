@@ -1,7 +1,6 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::http::Open;
-use crate::tenant::Audience;
 
 const START: &str = "2026-01-10T12:00:00Z";
 

@@ -201,6 +201,10 @@ impl Tenant for Client {
         self.budget.headroom()
     }
 
+    fn take_up(&self, left: &[Headroom]) {
+        self.budget.take_up(left);
+    }
+
     async fn hunt(
         &self,
         query: &HuntQuery,
