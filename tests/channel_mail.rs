@@ -89,7 +89,7 @@ fn certificates(folder: &Path) -> Vec<u8> {
 }
 
 fn login(password: &str) -> MailLogin {
-    MailLogin { user: "huntbook".to_owned(), password: Secret::new(password.to_owned()) }
+    MailLogin { user: "huntbook".to_owned(), password: Arc::new(Secret::new(password.to_owned())) }
 }
 
 fn channel(options: EmailOptions) -> Channel {

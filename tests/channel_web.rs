@@ -16,7 +16,7 @@ use huntbook::channel::{Channel, ChannelError, ChannelOptions, Message, Retry};
 use huntbook::clock::{SharedClock, SystemClock};
 use huntbook::diag::Chain;
 use huntbook::http::{Http, HttpOptions};
-use huntbook::model::{AlertSeverity, Secret};
+use huntbook::model::{AlertSeverity, Secret, SharedSource};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use sink::{Answer, Received, Sink};
@@ -25,16 +25,16 @@ use tokio::io::AsyncWriteExt as _;
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn teams(url: &str) -> Channel {
-    channel(&ChannelOptions::Teams { url: Secret::new(url.to_owned()) })
+    channel(&ChannelOptions::Teams { url: Arc::new(Secret::new(url.to_owned())) })
 }
 
 fn slack(url: &str) -> Channel {
-    channel(&ChannelOptions::Slack { url: Secret::new(url.to_owned()) })
+    channel(&ChannelOptions::Slack { url: Arc::new(Secret::new(url.to_owned())) })
 }
 
 fn webhook(url: &str) -> Channel {
-    let secrets = vec![Secret::new(SECRET.to_owned())];
-    channel(&ChannelOptions::Webhook { url: Secret::new(url.to_owned()), secrets })
+    let secrets: Vec<SharedSource> = vec![Arc::new(Secret::new(SECRET.to_owned()))];
+    channel(&ChannelOptions::Webhook { url: Arc::new(Secret::new(url.to_owned())), secrets })
 }
 
 fn channel(options: &ChannelOptions) -> Channel {

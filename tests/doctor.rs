@@ -66,6 +66,20 @@ fn issues(claims: &Value) -> Fault {
 
 /// How huntbook signs in.
 const SIGN_IN: &[Case] = &[
+    case(
+        "the cloud does not offer an action",
+        |b| {
+            b.tenant("/cloud", json!("gccHigh"));
+            let isolates = "isolateDevice: {device: \"{{row.DeviceId}}\", comment: why}";
+            let deletes = "softDeleteEmail: {networkMessageId: \"{{row.NetworkMessageId}}\", recipient: \"{{row.RecipientEmailAddress}}\", comment: why}";
+            assert!(b.playbook.contains(isolates));
+            let hunts = "EmailEvents | project NetworkMessageId, RecipientEmailAddress, Timestamp | take 1";
+            b.playbook = b.playbook.replace(isolates, deletes);
+            b.playbook = b.playbook.replace("DeviceEvents | project DeviceId, Timestamp | take 1", hunts);
+            b.playbook = b.playbook.replace("[DeviceId, Timestamp]", "[NetworkMessageId, Timestamp]");
+        },
+        ("problem", "permissions", "the cloud `gccHigh` does not offer it"),
+    ),
     case("the secret is not there", |b| b.secret = None, ("problem", "secret", "`DOCTOR_SECRET` is not set")),
     case(
         "the file of the secret is not there",

@@ -3,9 +3,17 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "test helpers; what is missing fails the test"
 )]
+
+#[path = "oidc/mod.rs"]
+mod oidc;
+#[path = "login/provider.rs"]
+mod provider;
+#[path = "login/serving.rs"]
+mod serving;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
@@ -32,6 +40,13 @@ actions:
   - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}
 ";
 
+/// What the playbook finds.
+fn hunter() -> Arc<CannedHunter> {
+    let rows = vec![json!({"DeviceId": DEVICE}).as_object().unwrap().clone()];
+    let table = HuntTable::new(vec![HuntColumn::new("DeviceId", "String")], rows);
+    Arc::new(CannedHunter::new().when("DeviceEvents", Ok(table)))
+}
+
 struct Desk {
     sim: Sim,
     dir: tempfile::TempDir,
@@ -44,9 +59,7 @@ impl Desk {
         options.data = serde_json::from_str(include_str!("fixtures/sim.json")).unwrap();
         let rights = SimApp::sample().roles.into_iter().filter(|role| rights(role)).collect();
         options.apps = vec![SimApp::sample().public("maja.berg@contoso.example", rights)];
-        let rows = vec![json!({"DeviceId": DEVICE}).as_object().unwrap().clone()];
-        let table = HuntTable::new(vec![HuntColumn::new("DeviceId", "String")], rows);
-        options.hunter = Arc::new(CannedHunter::new().when("DeviceEvents", Ok(table)));
+        options.hunter = hunter();
         let sim = Sim::start(options, Arc::new(SystemClock)).await.unwrap();
         let at = sim.endpoints();
         let settings = json!({"tenants": {"contoso": {
@@ -77,7 +90,7 @@ impl Desk {
         let output = child.wait_with_output().await.unwrap();
         let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
         let kept = std::fs::read_to_string(self.kept()).unwrap_or_default();
-        for secret in ["canary", "1.A", "eyJ"] {
+        for secret in ["canary", "1.A", "eyJ", SimApp::SECRET] {
             assert!(!said.contains(secret) && !kept.contains(secret), "{secret}: {said}");
         }
         (output.status.code(), said)

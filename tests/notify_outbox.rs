@@ -42,7 +42,7 @@ impl Office {
     /// Adds a channel that posts to the sink.
     fn add(&mut self, name: &str, sink: &Sink) {
         let http = Http::open(HttpOptions::default(), Arc::clone(&self.shared)).expect("a door");
-        let url = Secret::new(sink.url(&format!("/{name}")));
+        let url = Arc::new(Secret::new(sink.url(&format!("/{name}"))));
         let options = ChannelOptions::Webhook { url, secrets: Vec::new() };
         let channel = Channel::open(name, &options, http, Arc::clone(&self.shared)).expect("a channel");
         self.channels.insert(name.to_owned(), channel.with_time_max(Duration::from_millis(500)));

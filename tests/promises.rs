@@ -13,6 +13,11 @@ fn sources(target: &str) -> String {
     files.iter().filter_map(|file| std::fs::read_to_string(file).ok()).collect()
 }
 
+/// Where the tests stand that only the library's own can be.
+fn budget() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tenant/budget/tests.rs")
+}
+
 #[test]
 fn every_promise_has_a_check_that_is_there() {
     let page: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/PROMISES.md");
@@ -28,6 +33,10 @@ fn every_promise_has_a_check_that_is_there() {
             let words: Vec<&str> = command.split(' ').collect();
             match words.as_slice() {
                 ["cargo", "test", "-p", "huntbook-kql"] => {}
+                ["tests/run", "--lib", test] => {
+                    let tests = std::fs::read_to_string(budget()).unwrap();
+                    assert!(tests.contains(&format!("fn {test}")), "{title}: {command}");
+                }
                 ["tests/run", "--test", target] => assert!(
                     sources(target).contains("#[test]") || sources(target).contains("#[tokio::test"),
                     "{title}: {command}"

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use huntbook::clock::{SharedClock, SystemClock};
-use huntbook::sim::{Apply, Fault, Gateway, Sim, SimApp, SimOptions};
+use huntbook::sim::{Apply, CannedHunter, Fault, Gateway, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
 use serde_json::{Value, json};
 
 async fn tenant() -> (Sim, Gateway) {
@@ -148,4 +148,60 @@ async fn the_javascript_clients_of_microsoft_get_in_unmodified() {
     let effects: Vec<String> = sim.effects().into_iter().map(|effect| effect.effect).collect();
     assert_eq!(effects, ["updateIncident"]);
     sim.stop().await;
+}
+
+const PLAYBOOK: &str = "\
+schema: 1
+id: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77
+name: Tag
+severity: Low
+mode: enforce
+hunt:
+  query: DeviceEvents | project DeviceId
+  identity: [DeviceId]
+actions:
+  - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}
+";
+const DEVICE: &str = "1a5c0e7b94d2f3861a5c0e7b94d2f3861a5c0e7b";
+
+/// Runs a playbook against the production names of a cloud, through a proxy and with an authority of the house.
+async fn works_in(cloud: &str, endpoints: Value) {
+    let mut options = SimOptions::sample().unwrap();
+    options.data = serde_json::from_str(include_str!("fixtures/sim.json")).unwrap();
+    let rows = vec![json!({"DeviceId": DEVICE}).as_object().unwrap().clone()];
+    let table = HuntTable::new(vec![HuntColumn::new("DeviceId", "String")], rows);
+    options.hunter = Arc::new(CannedHunter::new().when("DeviceEvents", Ok(table)));
+    let mut sim = Sim::start(options, Arc::new(SystemClock)).await.unwrap();
+    let gateway = sim.open_gateway(0).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let auth = json!({"clientSecret": {"clientId": SimApp::CLIENT_ID, "secret": {"env": "SECRET"}}});
+    let settings = json!({
+        "http": {"proxy": gateway.proxy, "extraCa": "authority.pem"},
+        "tenants": {"contoso": {
+            "tenantId": SimOptions::TENANT_ID, "cloud": cloud, "endpoints": endpoints, "auth": auth,
+        }},
+    });
+    std::fs::write(dir.path().join("huntbook.yaml"), settings.to_string()).unwrap();
+    std::fs::write(dir.path().join("authority.pem"), &gateway.authority).unwrap();
+    std::fs::create_dir(dir.path().join("playbooks")).unwrap();
+    std::fs::write(dir.path().join("playbooks/tag.yaml"), PLAYBOOK).unwrap();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_huntbook"));
+    command.args(["run", "Tag"]).current_dir(dir.path()).env_clear().env("SECRET", SimApp::SECRET);
+    let output = command.output().await.unwrap();
+    let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
+    assert!(output.status.success(), "{cloud} {endpoints}: {said}");
+    let done: Vec<String> = sim.effects().into_iter().map(|effect| effect.target).collect();
+    assert_eq!(done, [DEVICE], "{cloud}: {said}");
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_cloud_and_region_is_reached_through_a_proxy_by_its_own_names() {
+    for cloud in ["commercial", "gcc", "gccHigh", "dod"] {
+        works_in(cloud, json!({})).await;
+    }
+    // A region has another host, and takes the token of the service: for the host's own name there is none.
+    for host in ["eu.api.security.microsoft.com", "api-uk.securitycenter.microsoft.com"] {
+        works_in("commercial", json!({"mde": format!("https://{host}")})).await;
+    }
 }

@@ -22,6 +22,8 @@ mod http;
 mod hunting;
 #[path = "tenant/matrix.rs"]
 mod matrix;
+#[path = "oidc/mod.rs"]
+mod oidc;
 #[path = "tenant/operation_table.rs"]
 mod operation_table;
 #[path = "tenant/operations.rs"]

@@ -7,13 +7,14 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use huntbook::clock::SystemClock;
+use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::sim::{CannedHunter, Consent, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
@@ -85,6 +86,10 @@ impl Office {
                 "tenantId": id(0), "auth": app("SOC_SECRET"), "endpoints": endpoints,
             }),
         );
+        // What Kubernetes gives to a workload is not there.
+        tenants.insert("woodgrove".to_owned(), json!({
+            "tenantId": id(98), "auth": {"workloadIdentity": {}}, "tags": ["customer"], "endpoints": endpoints,
+        }));
         let settings = json!({"apps": {"soc": app("SOC_SECRET")}, "tenants": tenants});
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("huntbook.yaml"), settings.to_string()).unwrap();
@@ -104,10 +109,15 @@ impl Office {
     }
 }
 
-async fn run(dir: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+fn command(dir: &Path, arguments: &[&str]) -> tokio::process::Command {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_huntbook"));
     command.args(arguments).current_dir(dir).env_clear().env("SOC_SECRET", SimApp::SECRET).kill_on_drop(true);
-    let output = command.stdin(Stdio::null()).output().await.unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+async fn run(dir: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = command(dir, arguments).output().await.unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
     assert!(!out.contains(SimApp::SECRET) && !err.contains(SimApp::SECRET), "{out}{err}");
     (output.status.code(), out, err)
@@ -133,11 +143,13 @@ async fn each_tenant_is_listed_with_what_keeps_huntbook_out_of_it() {
             "northwind partner API missing",
             "own clientSecret signed in",
             "wingtip clientSecret failed",
+            "woodgrove workloadIdentity failed",
         ]
     );
     assert_eq!(all[2]["aadsts"], 65_001);
     assert!(all[2]["why"].as_str().unwrap().contains("an administrator has to consent"), "{}", all[2]);
     assert!(all[6]["why"].as_str().unwrap().contains("`NOT_THERE` is not set"), "{}", all[6]);
+    assert!(all[7]["why"].as_str().unwrap().contains("`AZURE_CLIENT_ID` is not set"), "{}", all[7]);
     assert!(
         all[0]["permissions"]["Microsoft Graph"]
             .as_array()
@@ -154,7 +166,7 @@ async fn each_tenant_is_listed_with_what_keeps_huntbook_out_of_it() {
     let wanted = format!("/{}/adminconsent?client_id={}&redirect_uri=", id(2), SimApp::CLIENT_ID);
     assert!(page.starts_with(office.sims[0].url()) && page.contains(&wanted), "{page}");
     let (code, pages, _) = office.say(&["tenants", "--consent"]).await;
-    assert_eq!((code, pages.matches("/adminconsent?").count()), (Some(0), 7), "{pages}");
+    assert_eq!((code, pages.matches("/adminconsent?").count()), (Some(0), 8), "{pages}");
     assert_eq!(office.sims.iter().map(|sim| sim.requests().len()).sum::<usize>(), asked);
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let answer = browser.get(page.trim()).send().await.unwrap();
@@ -183,6 +195,7 @@ async fn what_is_wrong_with_one_tenant_leaves_the_others_to_their_work() {
             "litware failed",
             "northwind failed",
             "wingtip failed",
+            "woodgrove failed",
         ]
     );
     let did = |sim: &Sim| sim.effects().into_iter().map(|effect| effect.target).collect::<Vec<_>>();
@@ -199,7 +212,10 @@ async fn what_is_wrong_with_one_tenant_leaves_the_others_to_their_work() {
             findings.iter().filter(|finding| finding["level"] == level && finding["check"] != "permissions");
         of_level.filter_map(|finding| finding["about"].as_str()).collect()
     };
-    assert_eq!(about("problem"), BTreeSet::from(["fabrikam", "litware", "northwind", "wingtip"]));
+    assert_eq!(
+        about("problem"),
+        BTreeSet::from(["fabrikam", "litware", "northwind", "wingtip", "woodgrove"])
+    );
     let help =
         findings.iter().find(|finding| finding["about"] == "fabrikam").unwrap()["help"].as_str().unwrap();
     assert!(help.contains("`huntbook tenants --consent fabrikam`"), "{help}");
@@ -260,4 +276,68 @@ async fn simulated_customers_stand_behind_one_address_with_settings_of_their_own
     let (code, ran) = say(&["run", "Tag", "--tenant", "customer02"]).await;
     assert!(code == Some(0) && ran.contains("customer02"), "{ran}");
     sim.kill().await.unwrap();
+}
+
+/// Tries until it comes to something, and fails in the end if it does not.
+async fn within<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    tokio::select! {
+        found = wait => found,
+        () = SystemClock.sleep(SignedDuration::from_mins(3)) => unreachable!("waited for {what}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_others_are_served_without_the_tenants_that_nobody_gets_in_to() {
+    let office = Office::open().await;
+    let playbook = format!("{PLAYBOOK}schedule: {{every: 1s}}\n");
+    std::fs::write(office.dir.path().join("playbooks/tag.yaml"), playbook).unwrap();
+    let mut serve = command(office.dir.path(), &["serve"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut log = BufReader::new(serve.stderr.take().unwrap()).lines();
+    let mut out = BTreeMap::from([
+        ("fabrikam", "AADSTS65001"),
+        ("litware", "AADSTS7000112"),
+        ("northwind", "AADSTS500011"),
+        ("wingtip", "`NOT_THERE` is not set"),
+        ("woodgrove", "`AZURE_CLIENT_ID` is not set"),
+    ]);
+    let told = async {
+        while !out.is_empty() {
+            let line = log.next_line().await.unwrap().expect("it serves on");
+            if line.contains("a tenant is not armed") {
+                let is_meant = |name: &str, why: &str| {
+                    line.contains(&format!("tenant=\"{name}\"")) && line.contains(why)
+                };
+                assert!(line.contains("WARN") && out.iter().any(|(name, why)| is_meant(name, why)), "{line}");
+                out.retain(|name, why| !is_meant(name, why));
+            }
+        }
+    };
+    within("the log to tell of each of them", told).await;
+    let all = within("status to tell of them", async {
+        loop {
+            let (code, status) = office.json(&["status"]).await;
+            let tenants = status["tenants"].as_object().unwrap().clone();
+            if tenants.len() == 7 {
+                assert_eq!(code, Some(1));
+                break tenants;
+            }
+            SystemClock.sleep(SignedDuration::from_millis(50)).await;
+        }
+    });
+    let all = all.await;
+    let in_them: Vec<_> =
+        all.iter().filter(|(_, one)| one["refused"].is_null()).map(|(name, _)| name).collect();
+    assert_eq!(in_them, ["adatum", "contoso"], "`own` has no playbook, and its secret is there");
+    let served = async {
+        while office.sims.iter().take(2).any(|sim| sim.effects().is_empty()) {
+            SystemClock.sleep(SignedDuration::from_millis(20)).await;
+        }
+    };
+    within("the others to be served", served).await;
+    let (_, said, _) = office.say(&["status"]).await;
+    assert!(
+        said.contains("wingtip is not armed since") && said.contains("woodgrove is not armed since"),
+        "{said}"
+    );
+    serve.kill().await.unwrap();
 }

@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 use std::time::SystemTime;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
+use lettre::transport::smtp::AsyncSmtpTransportBuilder;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
@@ -14,8 +17,8 @@ use super::email_html::{FACTS_MAX, NAME_CHARS_MAX, VALUE_CHARS_MAX};
 
 use super::error::ChannelError;
 use super::message::{Message, origin, severity_label, shortened_facts, token};
-use super::{email_html, shown};
-use crate::model::Secret;
+use super::{email_html, fetch, shown};
+use crate::model::{Secret, SharedSource};
 use crate::text::encode;
 
 /// How the connection to the mail server is protected.
@@ -34,8 +37,8 @@ pub enum MailSecurity {
 pub struct MailLogin {
     /// Name.
     pub user: String,
-    /// Password.
-    pub password: Secret,
+    /// Where the password is found.
+    pub password: SharedSource,
 }
 
 /// Where and how mail goes out.
@@ -71,7 +74,8 @@ const TEXT_BYTES_MAX: usize = 256 * 1024;
 /// A mail server and the people who get the mail.
 #[derive(Debug)]
 pub(super) struct Email {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    server: AsyncSmtpTransportBuilder,
+    login: Option<MailLogin>,
     from: Mailbox,
     to: Vec<Mailbox>,
 }
@@ -88,25 +92,54 @@ impl Email {
         }
         let to = options.to.iter().map(|address| mailbox(address)).collect::<Result<Vec<_>, _>>();
         let to = to.map_err(|reason| format!("`to` {reason}"))?;
-        Ok(Self { transport: transport(options)?, from, to })
+        Ok(Self { server: server(options)?, login: options.login.clone(), from, to })
     }
 
     /// Sends one message. The caller limits the time: the transport's own limit covers connecting only.
     pub(super) async fn send(&self, message: &Message) -> Result<(), ChannelError> {
         let mail = self.compose(message).map_err(|error| ChannelError::Compose(Box::new(error)))?;
-        self.transport.send(mail).await.map(drop).map_err(|error| classify(&error))
+        let (transport, password) = self.transport().await?;
+        transport.send(mail).await.map(drop).map_err(|error| self.failed(&error, password.as_ref()))
     }
 
     /// Connects, greets, switches to TLS and logs in, as far as the options say, and ends. The caller limits the
     /// time.
     pub(super) async fn reach(&self) -> Result<(), ChannelError> {
-        match self.transport.test_connection().await {
+        let (transport, password) = self.transport().await?;
+        match transport.test_connection().await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 Err(ChannelError::Failed { answer: "it closed the connection".to_owned(), wait: None })
             }
-            Err(error) => Err(classify(&error)),
+            Err(error) => Err(self.failed(&error, password.as_ref())),
         }
+    }
+
+    /// Sorts a failure. What the server repeats of the login is taken out.
+    fn failed(&self, error: &lettre::transport::smtp::Error, password: Option<&Secret>) -> ChannelError {
+        let user = self.login.as_ref().map(|login| login.user.as_str()).unwrap_or_default();
+        let hidden = password.map(Secret::expose).map_or_else(Vec::new, |password| {
+            let plain = STANDARD.encode(format!("\u{0}{user}\u{0}{password}"));
+            vec![plain, STANDARD.encode(password), password.to_owned()]
+        });
+        let without =
+            |text: String| hidden.iter().fold(text, |text, secret| text.replace(secret.as_str(), "(secret)"));
+        classify(error, &without)
+    }
+
+    /// The way to the server, with the password as it is now.
+    pub(super) async fn transport(
+        &self,
+    ) -> Result<(AsyncSmtpTransport<Tokio1Executor>, Option<Secret>), ChannelError> {
+        let server = self.server.clone();
+        Ok(match &self.login {
+            Some(MailLogin { user, password }) => {
+                let password = fetch("the password", password).await?;
+                let login = Credentials::new(user.clone(), password.expose().to_owned());
+                (server.credentials(login).build(), Some(password))
+            }
+            None => (server.build(), None),
+        })
     }
 
     /// Builds the mail.
@@ -150,7 +183,7 @@ fn mailbox(address: &str) -> Result<Mailbox, String> {
 }
 
 /// Prepares the connection.
-fn transport(options: &EmailOptions) -> Result<AsyncSmtpTransport<Tokio1Executor>, String> {
+fn server(options: &EmailOptions) -> Result<AsyncSmtpTransportBuilder, String> {
     if options.host.is_empty() || options.host.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err("`host` is not a host name".to_owned());
     }
@@ -160,15 +193,8 @@ fn transport(options: &EmailOptions) -> Result<AsyncSmtpTransport<Tokio1Executor
         MailSecurity::None if is_this_machine(&options.host) => (Tls::None, 25),
         MailSecurity::None => return Err("mail without TLS is allowed to this machine only".to_owned()),
     };
-    let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&options.host)
-        .port(options.port.unwrap_or(port))
-        .tls(tls);
-    let login = options.login.as_ref();
-    Ok(login
-        .map(|login| Credentials::new(login.user.clone(), login.password.expose().to_owned()))
-        .into_iter()
-        .fold(builder, lettre::transport::smtp::AsyncSmtpTransportBuilder::credentials)
-        .build())
+    let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&options.host);
+    Ok(builder.port(options.port.unwrap_or(port)).tls(tls))
 }
 
 /// Whether a host name or address is this machine.
@@ -217,11 +243,14 @@ fn plain(message: &Message) -> String {
 }
 
 /// Sorts the transport's errors into ours.
-fn classify(error: &lettre::transport::smtp::Error) -> ChannelError {
+fn classify(
+    error: &lettre::transport::smtp::Error,
+    without_secrets: &dyn Fn(String) -> String,
+) -> ChannelError {
     let Some(code) = error.status().map(u16::from) else {
-        return ChannelError::Transport(innermost(error).into());
+        return ChannelError::Transport(without_secrets(innermost(error)).into());
     };
-    let answer = shown(&format!("{code} {}", innermost(error)));
+    let answer = shown(&without_secrets(format!("{code} {}", innermost(error))));
     match code {
         // RFC 4954: authentication wanted, too weak, or failed.
         530 | 534 | 535 | 538 => ChannelError::NotAllowed { answer },

@@ -55,6 +55,15 @@ pub enum ChannelError {
     /// The receiver did not finish in time. The message may have arrived.
     #[error("the receiver did not answer within {:#}", .0)]
     TimedOut(SignedDuration),
+    /// A secret of the channel is not to be had, or is none. Nothing was sent.
+    #[error("{what} cannot be used")]
+    Secret {
+        /// Which.
+        what: &'static str,
+        /// Why; holds no secret.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The message could not be put into the sink's form.
     #[error("the message could not be written")]
     Compose(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -80,6 +89,7 @@ impl ChannelError {
             Self::Throttled { wait: None }
             | Self::Failed { wait: None, .. }
             | Self::NotAllowed { .. }
+            | Self::Secret { .. }
             | Self::Transport(_)
             | Self::TimedOut(_) => Retry::Backoff,
         }
@@ -94,6 +104,7 @@ impl ChannelError {
             | Self::NotAllowed { .. }
             | Self::Throttled { .. }
             | Self::Failed { .. }
+            | Self::Secret { .. }
             | Self::Transport(_)
             | Self::TimedOut(_) => true,
             Self::Refused { .. } | Self::Compose(_) => false,

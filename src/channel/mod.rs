@@ -4,6 +4,9 @@
 //! is not ours, and its own limits, at which text is cut so that the reader sees it ("… 123 more lines").
 //! [`Channel::send`] tries once and says whether to try again; the outbox in `notify` decides when.
 //!
+//! Addresses, passwords and keys are fetched for each delivery: what was replaced where it is found serves from the next
+//! message on.
+//!
 //! What this room does not do: render templates (`text`), keep or repeat messages (`store`, `notify`).
 //!
 //! To add a kind: a file here with its options, `body` and `check`; a variant of [`ChannelOptions`] and of
@@ -33,7 +36,7 @@ pub use crate::http::Retry;
 
 use crate::clock::SharedClock;
 use crate::http::Http;
-use crate::model::Secret;
+use crate::model::{Secret, SharedSource};
 use crate::text::encode;
 use post::Target;
 
@@ -48,21 +51,21 @@ pub enum ChannelOptions {
     Email(EmailOptions),
     /// A Workflows webhook of Microsoft Teams; the address is a secret.
     Teams {
-        /// The address, as Teams gave it.
-        url: Secret,
+        /// Where the address is found, as Teams gave it.
+        url: SharedSource,
     },
     /// An incoming webhook of Slack; the address is a secret.
     Slack {
-        /// The address, as Slack gave it.
-        url: Secret,
+        /// Where the address is found, as Slack gave it.
+        url: SharedSource,
     },
     /// A receiver of one's own (Standard Webhooks 1.0.0).
     Webhook {
-        /// The address.
-        url: Secret,
-        /// What to sign with: `whsec_…` or plain text. Two while one replaces the other; none to send
+        /// Where the address is found.
+        url: SharedSource,
+        /// Where it is found what to sign with: `whsec_…` or plain text. Two while one replaces the other; none to send
         /// unsigned.
-        secrets: Vec<Secret>,
+        secrets: Vec<SharedSource>,
     },
 }
 
@@ -86,13 +89,13 @@ pub struct Channel {
 #[derive(Debug)]
 enum Kind {
     Email(Box<email::Email>),
-    Teams(Target),
-    Slack(Target),
-    Webhook(Target, Vec<webhook::Key>),
+    Teams(SharedSource),
+    Slack(SharedSource),
+    Webhook(SharedSource, Vec<SharedSource>),
 }
 
 impl Channel {
-    /// Checks the options and prepares the channel. Connects to nothing.
+    /// Checks the options but for what is found elsewhere, and prepares the channel. Connects to nothing.
     ///
     /// # Errors
     ///
@@ -119,6 +122,22 @@ impl Channel {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Finds out whether what it needs is where it is said to be, and can be used.
+    ///
+    /// # Errors
+    ///
+    /// [`ChannelError::Secret`] says what is missing or wrong.
+    pub async fn look(&self) -> Result<(), ChannelError> {
+        match &self.kind {
+            Kind::Email(email) => email.transport().await.map(drop),
+            Kind::Teams(url) | Kind::Slack(url) => target(url).await.map(drop),
+            Kind::Webhook(url, secrets) => {
+                target(url).await?;
+                keys(secrets).await.map(drop)
+            }
+        }
     }
 
     /// Sends one message, once.
@@ -150,8 +169,8 @@ impl Channel {
         let reached = async {
             match &self.kind {
                 Kind::Email(email) => email.reach().await,
-                Kind::Teams(target) | Kind::Slack(target) | Kind::Webhook(target, _) => {
-                    target.reach(&self.http).await
+                Kind::Teams(url) | Kind::Slack(url) | Kind::Webhook(url, _) => {
+                    target(url).await?.reach(&self.http).await
                 }
             }
         };
@@ -165,18 +184,21 @@ impl Channel {
     async fn send_unlimited(&self, message: &Message) -> Result<(), ChannelError> {
         match &self.kind {
             Kind::Email(email) => email.send(message).await,
-            Kind::Teams(target) => {
+            Kind::Teams(url) => {
+                let target = target(url).await?;
                 let body = teams::body(message).to_string().into_bytes();
-                teams::check(&post::post(&self.http, target, &[], body, self.time_max).await?)
+                teams::check(&post::post(&self.http, &target, &[], body, self.time_max).await?)
             }
-            Kind::Slack(target) => {
+            Kind::Slack(url) => {
+                let target = target(url).await?;
                 let body = slack::body(message).to_string().into_bytes();
-                slack::check(&post::post(&self.http, target, &[], body, self.time_max).await?)
+                slack::check(&post::post(&self.http, &target, &[], body, self.time_max).await?)
             }
-            Kind::Webhook(target, keys) => {
+            Kind::Webhook(url, secrets) => {
+                let (target, keys) = (target(url).await?, keys(secrets).await?);
                 let body = webhook::body(message);
-                let headers = webhook::headers(&message.wire_id(), keys, &body, self.clock.now());
-                webhook::check(&post::post(&self.http, target, &headers, body, self.time_max).await?)
+                let headers = webhook::headers(&message.wire_id(), &keys, &body, self.clock.now());
+                webhook::check(&post::post(&self.http, &target, &headers, body, self.time_max).await?)
             }
         }
     }
@@ -186,14 +208,34 @@ impl Kind {
     fn open(options: &ChannelOptions) -> Result<Self, String> {
         Ok(match options {
             ChannelOptions::Email(options) => Self::Email(Box::new(email::Email::open(options)?)),
-            ChannelOptions::Teams { url } => Self::Teams(Target::parse(url)?),
-            ChannelOptions::Slack { url } => Self::Slack(Target::parse(url)?),
-            ChannelOptions::Webhook { url, secrets } => Self::Webhook(
-                Target::parse(url)?,
-                secrets.iter().map(webhook::Key::parse).collect::<Result<_, _>>()?,
-            ),
+            ChannelOptions::Teams { url } => Self::Teams(SharedSource::clone(url)),
+            ChannelOptions::Slack { url } => Self::Slack(SharedSource::clone(url)),
+            ChannelOptions::Webhook { url, secrets } => {
+                Self::Webhook(SharedSource::clone(url), secrets.clone())
+            }
         })
     }
+}
+
+/// Fetches a secret as it is now.
+async fn fetch(what: &'static str, source: &SharedSource) -> Result<Secret, ChannelError> {
+    source.fetch().await.map_err(|error| ChannelError::Secret { what, source: Box::new(error) })
+}
+
+async fn target(url: &SharedSource) -> Result<Target, ChannelError> {
+    const WHAT: &str = "the address";
+    let url = fetch(WHAT, url).await?;
+    Target::parse(&url).map_err(|reason| ChannelError::Secret { what: WHAT, source: reason.into() })
+}
+
+async fn keys(secrets: &[SharedSource]) -> Result<Vec<webhook::Key>, ChannelError> {
+    const WHAT: &str = "the signing secret";
+    let mut keys = Vec::with_capacity(secrets.len());
+    for secret in secrets {
+        let key = webhook::Key::parse(&fetch(WHAT, secret).await?);
+        keys.push(key.map_err(|reason| ChannelError::Secret { what: WHAT, source: reason.into() })?);
+    }
+    Ok(keys)
 }
 
 /// Longest quotation of what somebody else wrote, in an error, in characters.
@@ -229,19 +271,19 @@ mod tests {
         post::Reply { status, wait: None, body: body.to_owned() }
     }
 
-    #[test]
-    fn a_wrong_address_is_refused_without_showing_it() {
+    #[tokio::test]
+    async fn a_wrong_address_is_refused_without_showing_it() {
         let clock: SharedClock = std::sync::Arc::new(crate::clock::SystemClock);
         let http = Http::open(crate::http::HttpOptions::default(), std::sync::Arc::clone(&clock)).unwrap();
         for url in
             ["http://hooks.example/canary", "canary", "ftp://x.example/canary", "https://a:canary@b.example/"]
         {
-            let options = ChannelOptions::Slack { url: Secret::new(url.to_owned()) };
-            let error =
-                Channel::open("soc", &options, http.clone(), std::sync::Arc::clone(&clock)).unwrap_err();
+            let options = ChannelOptions::Slack { url: std::sync::Arc::new(Secret::new(url.to_owned())) };
+            let channel = Channel::open("soc", &options, http.clone(), std::sync::Arc::clone(&clock));
+            let error = channel.unwrap().look().await.unwrap_err();
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
-            assert!(error.to_string().starts_with("channel `soc` is set up wrong: "), "{error}");
-            assert_eq!(error.retry(), Retry::Never);
+            assert_eq!(error.to_string(), "the address cannot be used");
+            assert_eq!(error.retry(), Retry::Backoff, "whoever mends it still gets what waits");
         }
     }
 }

@@ -41,17 +41,23 @@ impl Doors {
             tenant_id: vault.tenant_id.clone(),
             cloud: cloud(vault.cloud).unwrap_or_default(),
             login: vault.login.clone().or(china),
-            credential: self.credential((&of, &vault.tenant_id), &vault.auth)?,
+            credential: self.credential((&of, &vault.tenant_id), &vault.auth),
         };
         Ok(Vault::open(options, self.http.clone(), Arc::clone(&self.clock))?)
     }
 
-    /// How huntbook signs in.
-    pub(super) fn credential(
-        &self,
-        (of, id): (&str, &TenantId),
-        auth: &AuthSettings,
-    ) -> anyhow::Result<Credential> {
+    /// How huntbook signs in. What this process was not given is missed when it is wanted: others sign in without it.
+    pub(super) fn credential(&self, way: (&str, &TenantId), auth: &AuthSettings) -> Credential {
+        self.given(way, auth).unwrap_or_else(|error| {
+            let client_id = auth.client_id().map(str::to_owned);
+            Credential::Unset {
+                client_id,
+                why: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from(error)),
+            }
+        })
+    }
+
+    fn given(&self, (of, id): (&str, &TenantId), auth: &AuthSettings) -> anyhow::Result<Credential> {
         Ok(match auth.app() {
             AuthSettings::ClientSecret(app) => Credential::ClientSecret {
                 client_id: app.client_id.clone(),
@@ -110,7 +116,7 @@ impl Doors {
     }
 
     /// Where a secret is fetched whenever it is wanted.
-    fn source(&self, reference: &SecretRef) -> anyhow::Result<SharedSource> {
+    pub(super) fn source(&self, reference: &SecretRef) -> anyhow::Result<SharedSource> {
         match reference {
             SecretRef::KeyVault(place) => self.in_vault(place),
             local => Ok(Arc::new(local.clone())),
@@ -121,12 +127,6 @@ impl Doors {
         let vault = self.vaults.get(&place.vault);
         let vault = vault.with_context(|| format!("there is no vault `{}`", place.vault))?;
         Ok(Arc::new(vault.secret(&place.name)))
-    }
-
-    /// Fetches a secret now.
-    pub(super) async fn secret(&self, what: &str, reference: &SecretRef) -> anyhow::Result<Secret> {
-        let source = self.source(reference)?;
-        source.fetch().await.with_context(|| format!("{what} cannot be fetched"))
     }
 }
 

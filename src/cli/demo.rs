@@ -214,7 +214,7 @@ fn channels(
     signing: Secret,
     (http, clock): (&Http, &SharedClock),
 ) -> anyhow::Result<Channels> {
-    let url = |kind: &str, name: &str| Secret::new(format!("{hooks}/{kind}/{name}"));
+    let url = |kind: &str, name: &str| Arc::new(Secret::new(format!("{hooks}/{kind}/{name}")));
     let mail = EmailOptions {
         host: "127.0.0.1".to_owned(),
         port: Some(mailbox.address().port()),
@@ -230,7 +230,7 @@ fn channels(
         ("soc-mail", ChannelOptions::Email(mail)),
         (
             "siem-webhook",
-            ChannelOptions::Webhook { url: url("webhook", "siem-webhook"), secrets: vec![signing] },
+            ChannelOptions::Webhook { url: url("webhook", "siem-webhook"), secrets: vec![Arc::new(signing)] },
         ),
     ];
     let open = |(name, options): (&str, ChannelOptions)| {

@@ -174,6 +174,9 @@ fn arm_faults() -> Result<(), String> {
     if let Ok(point) = std::env::var("HUNTBOOK_CRASH_POINT") {
         fault::arm(&point).map_err(named("HUNTBOOK_CRASH_POINT"))?;
     }
+    if std::env::var_os("HUNTBOOK_PANICS").is_some() {
+        fault::panics().map_err(named("HUNTBOOK_PANICS"))?;
+    }
     if std::env::var_os("HUNTBOOK_UNPACED").is_some() {
         fault::unpace().map_err(named("HUNTBOOK_UNPACED"))?;
     }

@@ -15,7 +15,7 @@ use crate::diag::{Chain, Format, render};
 use crate::expr::Language;
 use crate::guard::{BREAKER, Caps, Ceilings, Percent};
 use crate::http::{Http, HttpOptions};
-use crate::model::{Lists, Secret};
+use crate::model::{Lists, Secret, SharedSource};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
@@ -23,7 +23,9 @@ use crate::settings::{
     SecretRef, Settings, TenantSettings,
 };
 use crate::store::Breaker;
-use crate::tenant::{self, Budgets, Client, ClientOptions, EndpointOverrides, Login, Tenant, Tighter, Vault};
+use crate::tenant::{
+    self, Budgets, Client, ClientOptions, Credential, EndpointOverrides, Login, Tenant, Tighter, Vault,
+};
 
 /// Everything a command needs besides playbooks.
 pub(super) struct Parts {
@@ -40,11 +42,14 @@ pub(super) async fn open(settings: &Settings, clock: &SharedClock) -> Result<Par
 
 async fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts> {
     let doors = Doors::open(settings, clock)?;
-    insist_on_secrets(settings)?;
     let mut tenants: BTreeMap<String, Arc<dyn Tenant>> = BTreeMap::new();
+    let mut missing = BTreeMap::new();
     for (name, tenant) in &settings.tenants {
-        tenants.insert(name.clone(), Arc::new(doors.tenant(doors.tenant_options(name, tenant)?)?));
+        let options = doors.tenant_options(name, tenant)?;
+        missing.extend(lacks(tenant, &options).map(|error| (name.as_str(), error)));
+        tenants.insert(name.clone(), Arc::new(doors.tenant(options)?));
     }
+    insist_on_secrets(missing, settings.tenants.len())?;
     let mut channels = Channels::new();
     for (name, channel) in &settings.channels {
         channels.insert(name.clone(), doors.channel(name, channel).await?);
@@ -52,24 +57,24 @@ async fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts
     Ok(Parts { tenants, channels })
 }
 
-/// Sees whether what tenants sign in with is there. One tenant's is that tenant's trouble, and the others work;
-/// if it is there for none, nothing would.
-fn insist_on_secrets(settings: &Settings) -> anyhow::Result<()> {
-    let mut missing = Vec::new();
-    for (name, tenant) in &settings.tenants {
-        for secret in tenant.auth.app().secrets() {
-            let found = settings::probe(secret);
-            missing.extend(found.err().map(|error| (name, error)));
-        }
+/// What a tenant signs in with and this process was not given, if there is something.
+fn lacks(tenant: &TenantSettings, options: &ClientOptions) -> Option<anyhow::Error> {
+    if let Credential::Unset { why, .. } = &options.credential {
+        return Some(Arc::clone(why).into());
     }
-    let without: BTreeSet<&String> = missing.iter().map(|(name, _)| *name).collect();
-    let all = settings.tenants.len() == without.len();
+    tenant.auth.app().secrets().into_iter().find_map(|secret| settings::probe(secret).err().map(Into::into))
+}
+
+/// Says what tenants sign in with and is missing. One tenant's is that tenant's trouble, and the others work; if it is
+/// there for none, nothing would.
+fn insist_on_secrets(missing: BTreeMap<&str, anyhow::Error>, tenants: usize) -> anyhow::Result<()> {
+    let all = missing.len() == tenants;
     for (name, error) in missing {
         if all {
-            let what = format!("what tenant `{name}` signs in with cannot be fetched");
-            return Err(anyhow::Error::new(error).context(what));
+            return Err(error.context(format!("what tenant `{name}` signs in with cannot be fetched")));
         }
-        tracing::warn!(tenant = name, error = %Chain(&error), "what the tenant signs in with cannot be fetched");
+        let error = Chain(error.as_ref());
+        tracing::warn!(tenant = name, %error, "what the tenant signs in with cannot be fetched");
     }
     Ok(())
 }
@@ -129,7 +134,7 @@ impl Doors {
             tenant_id: tenant.tenant_id.clone(),
             cloud: cloud(tenant.cloud).context("there is no Defender in this cloud")?,
             endpoints: EndpointOverrides { login, graph, mde, xdr },
-            credential: self.credential((&format!("tenant `{name}`"), &tenant.tenant_id), &tenant.auth)?,
+            credential: self.credential((&format!("tenant `{name}`"), &tenant.tenant_id), &tenant.auth),
             hunting: match tenant.hunting {
                 HuntingApi::Graph => tenant::HuntingApi::Graph,
                 HuntingApi::Xdr => tenant::HuntingApi::Xdr,
@@ -142,10 +147,12 @@ impl Doors {
         })
     }
 
-    /// A channel. What it needs of vaults is read now.
+    /// A channel. What it needs must be there now, and is fetched anew for each message.
     pub(super) async fn channel(&self, name: &str, channel: &ChannelSettings) -> anyhow::Result<Channel> {
-        let options = self.channel_options(name, channel).await?;
-        Ok(Channel::open(name, &options, self.http.clone(), Arc::clone(&self.clock))?)
+        let options = self.channel_options(name, channel)?;
+        let channel = Channel::open(name, &options, self.http.clone(), Arc::clone(&self.clock))?;
+        channel.look().await.with_context(|| format!("channel `{name}` cannot be used"))?;
+        Ok(channel)
     }
 }
 
@@ -271,36 +278,30 @@ pub(super) const fn cloud(cloud: Cloud) -> Option<tenant::Cloud> {
 }
 
 impl Doors {
-    async fn channel_options(&self, name: &str, channel: &ChannelSettings) -> anyhow::Result<ChannelOptions> {
-        let what = format!("the address of channel `{name}`");
+    fn channel_options(&self, name: &str, channel: &ChannelSettings) -> anyhow::Result<ChannelOptions> {
         Ok(match channel {
-            ChannelSettings::Email(email) => ChannelOptions::Email(self.email_options(name, email).await?),
-            ChannelSettings::Teams(hook) => {
-                ChannelOptions::Teams { url: self.secret(&what, &hook.url).await? }
-            }
-            ChannelSettings::Slack(hook) => {
-                ChannelOptions::Slack { url: self.secret(&what, &hook.url).await? }
-            }
+            ChannelSettings::Email(email) => ChannelOptions::Email(self.email_options(name, email)?),
+            ChannelSettings::Teams(hook) => ChannelOptions::Teams { url: self.source(&hook.url)? },
+            ChannelSettings::Slack(hook) => ChannelOptions::Slack { url: self.source(&hook.url)? },
             ChannelSettings::Webhook(hook) => {
-                let mut secrets = Vec::new();
-                for key in hook.secret.iter().chain(&hook.previous_secret) {
-                    secrets.push(self.secret(&format!("the signing secret of channel `{name}`"), key).await?);
-                }
-                let url = match &hook.url {
-                    PlainOrSecret::Plain(text) => Secret::new(text.clone()),
-                    PlainOrSecret::Secret(reference) => self.secret(&what, reference).await?,
+                let secrets = hook.secret.iter().chain(&hook.previous_secret);
+                let url: SharedSource = match &hook.url {
+                    PlainOrSecret::Plain(text) => Arc::new(Secret::new(text.clone())),
+                    PlainOrSecret::Secret(reference) => self.source(reference)?,
                 };
-                ChannelOptions::Webhook { url, secrets }
+                ChannelOptions::Webhook {
+                    url,
+                    secrets: secrets.map(|key| self.source(key)).collect::<Result<_, _>>()?,
+                }
             }
         })
     }
 
-    async fn email_options(&self, name: &str, email: &EmailSettings) -> anyhow::Result<EmailOptions> {
+    fn email_options(&self, name: &str, email: &EmailSettings) -> anyhow::Result<EmailOptions> {
         let login = match (&email.username, &email.password) {
-            (Some(username), Some(password)) => Some(MailLogin {
-                user: username.clone(),
-                password: self.secret(&format!("the password of channel `{name}`"), password).await?,
-            }),
+            (Some(username), Some(password)) => {
+                Some(MailLogin { user: username.clone(), password: self.source(password)? })
+            }
             (None, None) => None,
             _ => bail!("channel `{name}` has a `username` or a `password`, but not both"),
         };

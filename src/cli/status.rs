@@ -58,6 +58,9 @@ fn text(moment: &Moment) -> String {
         let (name, tenant) = (clean(&run.playbook_name, CELL_WIDTH), clean(&run.tenant, CELL_WIDTH));
         line("running", format!("{name} in {tenant} since {:.0}, run {}{end}", run.started, run.id));
     }
+    for tenant in moment.tenants() {
+        line("tenant", tenant);
+    }
     let skipped = moment.playbooks.iter().flat_map(InForce::skipped).map(|skipped| ("skipped", skipped));
     for (word, schedule) in moment.unarmed().into_iter().chain(skipped) {
         line(word, schedule);

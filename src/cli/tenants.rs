@@ -53,6 +53,8 @@ struct Seen<'a> {
     /// What each API's token says, or why there is none; nothing if nobody was asked.
     tokens: BTreeMap<Audience, Result<TokenFacts, String>>,
     aadsts: Option<u32>,
+    /// What a person has to do.
+    login: Option<String>,
 }
 
 /// Whether huntbook gets in, in a word.
@@ -66,6 +68,7 @@ enum State {
     NoConsent,
     Withdrawn,
     NoApi,
+    SignedOut,
     Failed,
 }
 
@@ -78,6 +81,7 @@ impl State {
             Self::NoConsent => "no consent",
             Self::Withdrawn => "app disabled",
             Self::NoApi => "API missing",
+            Self::SignedOut => "signed out",
             Self::Failed => "failed",
         }
     }
@@ -139,7 +143,7 @@ fn open<'a>(
     let app = options.credential.client_id().unwrap_or("CLIENT-ID").to_owned();
     let client = doors.tenant(options)?;
     let page = client.consent_page(&app, back)?;
-    Ok((Seen { name, settings, page, tokens: BTreeMap::new(), aadsts: None }, client))
+    Ok((Seen { name, settings, page, tokens: BTreeMap::new(), aadsts: None, login: None }, client))
 }
 
 /// Asks for a token for each API. What is wrong with one tenant is its own.
@@ -148,6 +152,7 @@ async fn ask((mut seen, client): (Seen<'_>, Client)) -> (Seen<'_>, Client) {
         let told = match client.token_facts(api).await {
             Ok(facts) => Ok(facts),
             Err(error) => {
+                seen.login = error.login();
                 if let TenantError::SignIn { refused, .. } = &error {
                     seen.aadsts = seen.aadsts.or(refused.aadsts);
                 }
@@ -187,6 +192,9 @@ impl Seen<'_> {
             let may = |facts: &TokenFacts| !facts.roles.is_empty() || !facts.scopes.is_empty();
             return if tokens.any(may) { State::Fine } else { State::Powerless };
         }
+        if self.login.is_some() {
+            return State::SignedOut;
+        }
         match self.aadsts.and_then(tenant::consent) {
             Some(Consent::Missing) => State::NoConsent,
             Some(Consent::Withdrawn) => State::Withdrawn,
@@ -198,7 +206,11 @@ impl Seen<'_> {
     /// What is wrong, if something is.
     fn why(&self) -> Option<String> {
         let refusal = self.tokens.values().find_map(|token| token.as_ref().err().cloned());
-        refusal.or_else(|| match self.state() {
+        let with_login = |why: String| match &self.login {
+            Some(login) => format!("{login} ({why})"),
+            None => why,
+        };
+        refusal.map(with_login).or_else(|| match self.state() {
             State::Failed => {
                 Some("the authority issued a token of another tenant; check `tenantId`".to_owned())
             }

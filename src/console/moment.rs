@@ -11,8 +11,9 @@ use super::in_force::{self, InForce};
 use super::leave;
 use crate::plan::World;
 use crate::store::{
-    Approval, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, Stop, Store, StoreError,
+    Approval, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, SignIn, Stop, Store, StoreError,
 };
+use crate::tenant::{Ending, days_left};
 use crate::text::{clean, counted};
 
 /// Events of each history that are checked each time: a fraction of a second. More than a busy day writes,
@@ -54,6 +55,8 @@ pub struct Moment {
     pub waiting: u32,
     /// What is left of the budgets of calls, as the process sees it.
     pub budgets: Vec<Budget>,
+    /// How the process stands with the tenants' authorities.
+    pub sign_ins: BTreeMap<String, SignIn>,
     /// Who stopped actions.
     pub stops: Vec<Stop>,
     /// Whether the histories are as they were written.
@@ -74,8 +77,12 @@ impl Moment {
         let open = RunFilter { state: Some(RunState::Running), limit: RUNS_MAX, ..RunFilter::default() };
         let mut intended = store.effects_in(EffectState::Intended).await?;
         intended.extend(store.effects_in(EffectState::Unknown).await?);
+        // A process that is gone was given something else than the next one may be.
+        let mut sign_ins = if owner.is_some() { store.sign_ins().await? } else { BTreeMap::new() };
+        sign_ins.retain(|tenant, _| world.tenants.contains_key(tenant));
         Ok(Self {
             owner,
+            sign_ins,
             playbooks: in_force::read(store, world, (owner.is_some(), now)).await?,
             day: store.tally(now.checked_sub(DAY).unwrap_or(Timestamp::MIN)).await?,
             refusals: store.refusals().await?,
@@ -118,6 +125,25 @@ impl Moment {
         lines
     }
 
+    /// The tenants that huntbook does not get in to, or soon does not any more.
+    #[must_use]
+    pub fn tenants(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (tenant, SignIn { refused, certificate_ends, since }) in &self.sign_ins {
+            let tenant = clean(tenant, 60);
+            if let Some(why) = refused {
+                lines.push(format!("{tenant} is not armed since {since:.0}: {}", clean(why, 400)));
+            }
+            if let Some(ends) = certificate_ends.filter(|ends| Ending::of(*ends, self.now).is_some()) {
+                let days = counted(days_left(ends, self.now), "day");
+                lines.push(format!(
+                    "{tenant}: the app's certificate ends in {days}, at {ends:.0}; replace it"
+                ));
+            }
+        }
+        lines
+    }
+
     /// Whether somebody should look.
     #[must_use]
     pub fn needs_somebody(&self) -> bool {
@@ -127,6 +153,7 @@ impl Moment {
             || !self.parked.is_empty()
             || !self.approvals.is_empty()
             || !self.unarmed().is_empty()
+            || !self.tenants().is_empty()
             || !self.stops.is_empty()
             || alone
             || self.intended.iter().any(|effect| self.is_stuck(effect))
@@ -157,7 +184,7 @@ impl Moment {
             "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},
             "stops": self.stops,
             "approvals": self.approvals.iter().map(leave::in_json).collect::<Vec<_>>(),
-            "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting, "budgets": self.budgets,
+            "tenants": self.sign_ins, "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting, "budgets": self.budgets,
             "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
         })
     }

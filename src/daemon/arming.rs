@@ -14,10 +14,11 @@ use jiff::SignedDuration;
 
 use super::loops::unless_over;
 use super::run::{Daemon, DaemonError};
+use super::sign_in::{self, Asked, until_replaced};
 use crate::channel::Message;
 use crate::model::{Lists, PlaybookId};
 use crate::notify::{notice, standing_message};
-use crate::plan::{Granted, Need, Plan, Weight, lacking};
+use crate::plan::{Need, Plan, Weight, lacking};
 use crate::store::OutboxMessage;
 use crate::tenant::{Audience, Tenant};
 
@@ -49,32 +50,41 @@ impl Daemon {
                 .filter(|(_id, needs)| !needs.is_empty())
                 .collect();
             drop(live);
-            let granted = ask(tenant, &needs).await;
-            let lacks = needs
-                .iter()
-                .filter_map(|(id, needs)| Some(((*id, name.to_owned()), said(&lacking(needs, &granted))?)));
+            let asked = ask(tenant, &needs).await;
+            self.note_standing(name, &asked).await?;
+            let lacks = needs.iter().filter_map(|(id, needs)| {
+                Some(((*id, name.to_owned()), said(&lacking(needs, &asked.granted))?))
+            });
             let lacks: Unarmed = lacks.collect();
             let change = |mut unarmed: Unarmed| {
                 unarmed.retain(|(_id, tenant), _lacks| tenant != name);
                 unarmed.extend(lacks);
                 unarmed
             };
-            self.note_unarmed(change).await?;
+            // Without tokens nobody can say what is lacking, nor that nothing is any more.
+            if asked.shut_out.is_none() {
+                self.note_unarmed(change).await?;
+            }
             tokio::select! {
                 _ended = reloaded.changed() => {}
                 () = self.0.engine.clock.sleep(LOOK_EVERY) => {}
+                () = until_replaced(self, tenant, &asked) => {}
             }
         }
     }
 
-    /// Whether a playbook may run in a tenant, as far as the tokens at hand tell: nobody is asked, for that can
-    /// take minutes.
-    pub(super) fn is_armed(&self, plan: &Plan, lists: &Lists, tenant: &str) -> bool {
-        let Some(tenant) = self.0.engine.tenants.get(tenant) else { return true };
-        let needs = vital(plan, lists, &**tenant);
+    /// Why a playbook may not run in a tenant, as far as the tokens at hand and the last look tell: nobody is asked,
+    /// for that can take minutes.
+    pub(super) async fn disarmed(&self, plan: &Plan, lists: &Lists, tenant: &str) -> Option<&'static str> {
+        let door = self.0.engine.tenants.get(tenant)?;
+        let needs = vital(plan, lists, &**door);
         let audiences: BTreeSet<Audience> = needs.iter().map(|need| need.permission.audience).collect();
-        let known = |audience: Audience| Some((audience, tenant.known_token_facts(audience)?));
-        lacking(&needs, &audiences.into_iter().filter_map(known).collect()).is_empty()
+        if self.is_shut_out(tenant, &audiences).await {
+            return Some("huntbook does not get in to the tenant: it is not armed");
+        }
+        let known = |audience: Audience| Some((audience, door.known_token_facts(audience)?));
+        let lacks = !lacking(&needs, &audiences.into_iter().filter_map(known).collect()).is_empty();
+        lacks.then_some("the app lacks permissions that the playbook needs: it is not armed")
     }
 
     /// Tells the log, the journal and people what has changed.
@@ -159,21 +169,18 @@ fn vital(plan: &Plan, lists: &Lists, tenant: &dyn Tenant) -> Vec<Need> {
 }
 
 /// What the app is granted, as far as it is needed. A token that allows too little and is not new is replaced.
-async fn ask(tenant: &dyn Tenant, needs: &[(PlaybookId, Vec<Need>)]) -> Granted {
+async fn ask(tenant: &dyn Tenant, needs: &[(PlaybookId, Vec<Need>)]) -> Asked {
     let all: Vec<Need> = needs.iter().flat_map(|(_id, needs)| needs).cloned().collect();
     let audiences: BTreeSet<Audience> = all.iter().map(|need| need.permission.audience).collect();
-    let mut granted = Granted::new();
-    for audience in audiences {
-        granted.extend(tenant.token_facts(audience).await.ok().map(|facts| (audience, facts)));
-    }
+    let mut asked = sign_in::ask(tenant, audiences).await;
     let too_little: BTreeSet<Audience> =
-        lacking(&all, &granted).iter().map(|need| need.permission.audience).collect();
+        lacking(&all, &asked.granted).iter().map(|need| need.permission.audience).collect();
     for audience in too_little {
         // If there is no newer one, the old one stays in use and says what it said.
         let newer = tenant.newer_token_facts(audience, LOOK_EVERY).await;
-        granted.extend(newer.ok().map(|facts| (audience, facts)));
+        asked.granted.extend(newer.ok().map(|facts| (audience, facts)));
     }
-    granted
+    asked
 }
 
 /// What is lacking, in words.

@@ -14,6 +14,7 @@ mod loops;
 mod reload;
 mod run;
 mod scan;
+mod sign_in;
 mod start;
 mod stops;
 mod watch;

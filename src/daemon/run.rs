@@ -16,6 +16,7 @@ use super::arming::Unarmed;
 use super::generation::{Generation, Status};
 use super::left::Tried;
 use super::loops::unless_over;
+use super::sign_in::Standings;
 use super::start::TRY_AGAIN;
 use super::watch::Written;
 use crate::diag::{self, Chain};
@@ -81,6 +82,8 @@ pub(super) struct Inner {
     pub(super) rearm: watch::Sender<()>,
     /// What is not armed; `None` as long as nobody has looked.
     pub(super) unarmed: tokio::sync::Mutex<Option<Unarmed>>,
+    /// How it stands with the tenants' authorities, as far as somebody has looked.
+    pub(super) standings: tokio::sync::Mutex<Standings>,
     /// What reloads remember.
     known: Mutex<Known>,
     /// Held by a reload: there is one at a time.
@@ -151,6 +154,7 @@ impl Daemon {
             left: Notify::new(),
             rearm: watch::Sender::default(),
             unarmed: tokio::sync::Mutex::default(),
+            standings: tokio::sync::Mutex::default(),
             turns,
             known: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),

@@ -82,8 +82,7 @@ impl Daemon {
             tracing::info!(playbook = %plan.about.name, "an expired playbook was due; it does not run");
             return Ok(None);
         }
-        if !self.is_armed(plan, &live.lists, &due.key.tenant) {
-            let why = "the app lacks permissions that the playbook needs: it is not armed";
+        if let Some(why) = self.disarmed(plan, &live.lists, &due.key.tenant).await {
             let skip = NewSkip { slot: due.slot, behind: None, why };
             self.0.engine.store.skip_slot(due.key.playbook, &due.key.tenant, &skip).await?;
             return Ok(None);

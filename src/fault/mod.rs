@@ -5,6 +5,9 @@
 //! Without the cargo feature `crash-points` they compile to nothing. With it, and after [`arm`], the
 //! process aborts at the n-th passage of the named point: at once, without unwinding, without a flush.
 //!
+//! A panic is another end: after [`panics`] the point unwinds as a mistake of ours would, so that a test sees what is said
+//! of it.
+//!
 //! A tenant in a test takes more calls than a real one: [`unpace`] lets the process send them as fast as it can, so
 //! that hundreds of deaths take minutes, not hours. It needs the same feature.
 //!
@@ -77,6 +80,15 @@ pub fn arm(spec: &str) -> Result<(), ArmError> {
     armed::arm(name, passage)
 }
 
+/// Lets the armed point panic in place of aborting.
+///
+/// # Errors
+///
+/// [`ArmError::NotCompiled`] when the build has no crash points.
+pub fn panics() -> Result<(), ArmError> {
+    armed::panics()
+}
+
 /// Dies here if this point is armed and its passage has come.
 #[inline]
 pub fn crash_point(name: &'static str) {
@@ -118,6 +130,13 @@ mod armed {
 
     static POINT: OnceLock<(String, AtomicU64)> = OnceLock::new();
     static UNPACED: AtomicBool = AtomicBool::new(false);
+    static PANICS: AtomicBool = AtomicBool::new(false);
+
+    #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
+    pub(super) fn panics() -> Result<(), ArmError> {
+        PANICS.store(true, Ordering::Relaxed);
+        Ok(())
+    }
 
     #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
     pub(super) fn unpace() -> Result<(), ArmError> {
@@ -136,6 +155,7 @@ mod armed {
     pub(super) fn pass(name: &'static str) {
         let Some((armed, left)) = POINT.get() else { return };
         if armed == name && left.fetch_sub(1, Ordering::SeqCst) == 1 {
+            assert!(!PANICS.load(Ordering::Relaxed), "crash point {name}");
             std::process::abort();
         }
     }
@@ -155,6 +175,10 @@ mod armed {
     pub(super) const fn pass(_name: &'static str) {}
 
     pub(super) const fn unpace() -> Result<(), ArmError> {
+        Err(ArmError::NotCompiled)
+    }
+
+    pub(super) const fn panics() -> Result<(), ArmError> {
         Err(ArmError::NotCompiled)
     }
 

@@ -208,7 +208,7 @@ fn open_channels(
     (http, clock): (&Http, &SharedClock),
 ) -> Result<Channels, String> {
     let open = |(name, sink): (&String, &Sink)| {
-        let url = |kind: &str| Secret::new(format!("{hooks}/{kind}/{name}"));
+        let url = |kind: &str| Arc::new(Secret::new(format!("{hooks}/{kind}/{name}")));
         let options = match sink {
             Sink::Teams => ChannelOptions::Teams { url: url("teams") },
             Sink::Slack => ChannelOptions::Slack { url: url("slack") },

@@ -320,7 +320,10 @@ impl Meaning<'_> {
         if cloud == Cloud::China {
             let message = "the cloud of China (21Vianet) offers none of the APIs of Defender";
             let problem = self.tree.error(Code::Endpoint, at, message);
-            self.sink.push(problem.help("huntbook works in `commercial`, `gcc`, `gccHigh` and `dod`"));
+            self.sink.push(problem.help(
+                "Microsoft Graph is there without hunting, incidents and alerts, and Defender for Endpoint is not; \
+                 key vaults may be there (`vaults`). huntbook works in `commercial`, `gcc`, `gccHigh` and `dod`",
+            ));
         }
     }
 

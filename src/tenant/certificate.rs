@@ -180,7 +180,7 @@ pub(super) enum Scheme {
 
 /// A certificate with its key.
 pub(super) struct Read {
-    der: Vec<u8>,
+    pub(super) der: Vec<u8>,
     key: KeyPair,
     begins: Timestamp,
     pub(super) ends: Timestamp,

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Audience, TenantError};
+use super::{Audience, Permission, TenantError};
 use crate::http::Address;
 
 /// The cloud a tenant lives in.
@@ -77,6 +77,18 @@ impl Cloud {
                 xdr_scope: "https://api-gov.security.microsoft.us/.default",
             },
         }
+    }
+
+    /// Whether the calls that a permission is for are not offered in this cloud.
+    ///
+    /// Source: the metadata of Microsoft Graph v1.0 of the government clouds (2026-08).
+    #[must_use]
+    pub fn lacks(self, permission: Permission) -> bool {
+        const NOT_IN_GOVERNMENT: [&str; 2] =
+            ["SecurityIdentitiesActions.ReadWrite.All", "SecurityAnalyzedMessage.ReadWrite.All"];
+        matches!(self, Self::GccHigh | Self::Dod)
+            && permission.audience == Audience::Graph
+            && NOT_IN_GOVERNMENT.contains(&permission.least())
     }
 
     /// What a token request asks for.

@@ -3,8 +3,11 @@
 //! Nothing is kept: what a credential needs is fetched whenever a token is asked for, so a secret that was replaced
 //! where it is found serves from the next token on.
 
+use std::error::Error;
+use std::fmt;
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 
 use super::certificate::{AppCertificate, CertificateError};
@@ -48,6 +51,13 @@ pub enum Credential {
     },
     /// As what runs on the platform: no proof at all.
     Managed(ManagedIdentity),
+    /// Not at all: what the settings count on is not there in this process.
+    Unset {
+        /// The app's id, if the settings say it.
+        client_id: Option<String>,
+        /// What is not there.
+        why: Arc<dyn Error + Send + Sync>,
+    },
 }
 
 /// What can be said of a credential before the authority is asked; nothing of a secret.
@@ -57,6 +67,24 @@ pub struct Look {
     pub oddity: Option<&'static str>,
     /// When it ends, if it does.
     pub ends: Option<Timestamp>,
+    /// Which it is.
+    pub print: Print,
+}
+
+/// Tells one credential from the one that replaces it, and nothing else.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Print([u8; 32]);
+
+impl Print {
+    pub(super) fn of(proof: &[u8]) -> Self {
+        digest(&SHA256, proof).as_ref().try_into().map(Self).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Print {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Print(..)")
+    }
 }
 
 /// A credential that cannot be used. Never contains a secret.
@@ -78,6 +106,9 @@ pub enum CredentialError {
     /// The certificate is not usable.
     #[error("the certificate cannot be used")]
     Certificate(#[from] CertificateError),
+    /// What the settings count on is not there in this process.
+    #[error("this process was not given what it signs in with")]
+    Unset(#[source] Arc<dyn Error + Send + Sync>),
     /// A person's sign-in is not usable.
     #[error("the person's sign-in cannot be used; `huntbook login` with the tenant's name signs in")]
     Session(#[from] SessionError),
@@ -89,7 +120,7 @@ impl CredentialError {
     pub const fn passes(&self) -> bool {
         match self {
             Self::Unread { source, .. } => matches!(source, SecretUnread::Unreached(_)),
-            Self::Certificate(_) | Self::Session(_) | Self::Challenge => false,
+            Self::Certificate(_) | Self::Session(_) | Self::Challenge | Self::Unset(_) => false,
         }
     }
 
@@ -112,6 +143,7 @@ impl Credential {
                 Some(WhichIdentity::Client(id)) => Some(id),
                 _ => None,
             },
+            Self::Unset { client_id, .. } => client_id.as_deref(),
         }
     }
 
@@ -123,22 +155,24 @@ impl Credential {
     pub async fn look(&self, now: Timestamp) -> Result<Look, CredentialError> {
         match self {
             Self::ClientSecret { secret, .. } => {
-                let oddity = oddity(&fetch("the client secret", secret).await?);
-                Ok(Look { oddity, ends: None })
+                let secret = fetch("the client secret", secret).await?;
+                Ok(Look { oddity: oddity(&secret), ..Look::of(&secret) })
             }
             Self::ClientCertificate { certificate, .. } => {
-                Ok(Look { oddity: None, ends: Some(certificate.read(now).await?.ends) })
+                let read = certificate.read(now).await?;
+                Ok(Look { oddity: None, ends: Some(read.ends), print: Print::of(&read.der) })
             }
-            Self::User { session, .. } => {
-                session.look().await?;
-                Ok(Look::default())
-            }
-            Self::Federated { token, .. } => {
-                fetch(WORKLOAD_TOKEN, token).await?;
-                Ok(Look::default())
-            }
+            Self::User { session, .. } => Ok(Look::of(&session.take_turn().await?.read().await?)),
+            Self::Federated { token, .. } => Ok(Look::of(&fetch(WORKLOAD_TOKEN, token).await?)),
             Self::Managed(_) => Ok(Look::default()),
+            Self::Unset { why, .. } => Err(CredentialError::Unset(Arc::clone(why))),
         }
+    }
+}
+
+impl Look {
+    fn of(secret: &Secret) -> Self {
+        Self { print: Print::of(secret.expose().as_bytes()), ..Self::default() }
     }
 }
 

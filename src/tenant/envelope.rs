@@ -1,5 +1,6 @@
 //! Error envelopes of the APIs, read defensively: whatever comes, something can be said about it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use serde_json::Value;
@@ -147,6 +148,7 @@ fn fault(status: u16, detail: &Detail) -> Option<HuntFault> {
 /// direction.
 pub(super) fn shown(text: &str, characters_max: usize) -> String {
     let mut out = String::new();
+    let text = without_tokens(text);
     let mut characters = text.chars();
     for character in characters.by_ref().take(characters_max) {
         if character.is_control() || is_directional(character) {
@@ -160,6 +162,19 @@ pub(super) fn shown(text: &str, characters_max: usize) -> String {
         out.push('…');
     }
     out
+}
+
+/// Takes out what has the form of a token: gateways on the way repeat headers in their error pages.
+fn without_tokens(text: &str) -> Cow<'_, str> {
+    /// `{"` in base64url: how every JSON Web Token begins.
+    const BEGIN: &str = "eyJ";
+    if !text.contains(BEGIN) {
+        return Cow::Borrowed(text);
+    }
+    let is_of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '=');
+    let mut parts = text.split(BEGIN);
+    let first = parts.next().unwrap_or_default().to_owned();
+    Cow::Owned(parts.fold(first, |out, part| out + "(token)" + part.trim_start_matches(is_of_token)))
 }
 
 /// Characters that reorder or hide the ones around them.

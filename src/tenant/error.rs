@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::SignedDuration;
 
-use super::{Busy, CredentialError};
+use super::{Busy, CredentialError, SessionError};
 use crate::http::{Applied, HttpError, Retry};
 use crate::model::TenantId;
 use crate::rows::DecodeError;
@@ -234,6 +234,26 @@ impl TenantError {
         }
     }
 
+    /// Whether huntbook does not get in until somebody changes something: waiting does not help.
+    #[must_use]
+    pub fn shuts_out(&self) -> bool {
+        matches!(self, Self::Credential { .. } | Self::SignIn { .. }) && self.retry() == Retry::Never
+    }
+
+    /// What a person has to do who is to sign in again, if that is what helps.
+    #[must_use]
+    pub fn login(&self) -> Option<String> {
+        let tenant = match self {
+            Self::Credential {
+                tenant,
+                source: CredentialError::Session(SessionError::Nobody | SessionError::Unreadable),
+            } => tenant,
+            Self::SignIn { tenant, refused, .. } if refused.is_over() => tenant,
+            _ => return None,
+        };
+        Some(format!("log in again: `huntbook login {tenant}`"))
+    }
+
     /// Why a change was not sent, if that is why it failed and nothing was sent before.
     #[must_use]
     pub fn withheld(&self) -> Option<&str> {
@@ -353,6 +373,8 @@ pub struct SignInRefused {
     pub correlation_id: Option<String>,
     /// What to do about it, if we know.
     pub hint: Option<&'static str>,
+    /// Whether it was a person's sign-in that was to go on.
+    pub of_person: bool,
     /// How far our clock is ahead of the authority's, to the second; negative if behind.
     pub clock_ahead: Option<SignedDuration>,
     /// Whether it may pass.
@@ -360,6 +382,13 @@ pub struct SignInRefused {
 }
 
 impl SignInRefused {
+    /// Whether a person's sign-in does not go on, and a new one may: RFC 6749, 5.2, and what OpenID Connect adds.
+    pub(super) fn is_over(&self) -> bool {
+        const OVER: [&str; 4] =
+            ["invalid_grant", "interaction_required", "login_required", "consent_required"];
+        self.of_person && self.retry == Retry::Never && OVER.contains(&self.error.as_str())
+    }
+
     /// How long the authority asks to wait.
     #[must_use]
     pub const fn wait(&self) -> Option<SignedDuration> {

@@ -3,13 +3,15 @@
 //! To add a way to sign in: a variant of [`Credential`], and an arm of [`SignIn::token`], which either fills in a
 //! form for the authority or asks somebody else.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::certificate::{AppCertificate, Read, Scheme};
 use super::claims::clock_ahead;
 use super::credential::{CredentialError, WORKLOAD_TOKEN, fetch};
-use super::{Credential, Session, TenantError, signin};
+use super::{Credential, Look, Session, TenantError, signin};
 use crate::clock::SharedClock;
 use crate::http::{Address, Answer, Http, HttpError, Limits, Repeat, Request};
 use crate::model::{Secret, TenantId};
@@ -19,6 +21,9 @@ const TOKEN_BYTES_MAX: u64 = 1 << 20;
 
 /// Longest life believed. The longest the authority issues is 28 hours.
 const LIFE_MAX: SignedDuration = SignedDuration::from_hours(48);
+
+/// How Entra numbers a refresh token that serves no more. Other authorities have no numbers.
+const SIGN_IN_OVER: u32 = 700_082;
 
 /// What a token is for.
 #[derive(Debug, Clone, Copy)]
@@ -110,6 +115,11 @@ impl SignIn {
         &self.tenant
     }
 
+    /// Looks at the credential as it is now.
+    pub(super) async fn look(&self) -> Result<Look, TenantError> {
+        self.credential.look(self.clock.now()).await.map_err(|error| error.of(&self.tenant))
+    }
+
     /// Asks for a token. Asking twice does no harm.
     pub(super) async fn token(&self, purpose: Purpose) -> Result<Issued, TenantError> {
         match &self.credential {
@@ -127,6 +137,7 @@ impl SignIn {
                 self.with_assertion(purpose, client_id, &token).await
             }
             Credential::Managed(identity) => self.managed(purpose, identity).await,
+            Credential::Unset { why, .. } => Err(CredentialError::Unset(Arc::clone(why)).of(&self.tenant)),
         }
     }
 
@@ -208,7 +219,15 @@ impl SignIn {
             ("refresh_token", token.expose()),
             ("scope", &scope),
         ];
-        let issued = self.exchange(purpose, &form, &token).await?;
+        let issued = self.exchange(purpose, &form, &token).await.map_err(|mut error| {
+            if let TenantError::SignIn { refused, .. } = &mut error {
+                refused.of_person = true;
+                if refused.hint.is_none() && refused.is_over() {
+                    refused.hint = signin::remedy(SIGN_IN_OVER);
+                }
+            }
+            error
+        })?;
         if let Some(newer) = &issued.refresh {
             turn.write(newer).await.map_err(of_tenant)?;
         }

@@ -118,7 +118,11 @@ impl SignIn {
         purpose: Purpose,
         identity: &ManagedIdentity,
     ) -> Result<Issued, TenantError> {
-        let failed = |error| self.refused(purpose, error, &[]);
+        let hidden: &[&Secret] = match &identity.host {
+            IdentityHost::AppService { header, .. } => &[header],
+            IdentityHost::Vm { .. } | IdentityHost::Arc { .. } => &[],
+        };
+        let failed = |error| self.refused(purpose, error, hidden);
         let request = identity.request(purpose).map_err(failed)?;
         let asked_at = self.now();
         let answer = match (self.patiently(&request).await, &identity.host) {

@@ -47,7 +47,7 @@ pub use certificate::{AppCertificate, CertificateError, Ending, days_left};
 pub use claims::{Proof, TokenFacts, Unreadable};
 pub use client::{Client, ClientOptions, HuntingApi};
 pub use cloud::{Cloud, EndpointOverrides};
-pub use credential::{Credential, CredentialError, Look};
+pub use credential::{Credential, CredentialError, Look, Print};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use federated::{EXCHANGE_AUDIENCE, GithubJob};
 pub use indicator::{IndicatorError, IndicatorValue};
@@ -235,6 +235,13 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// [`TenantError::Refused`] (404) if there is none.
     async fn user(&self, id: &UserId) -> Result<User, TenantError>;
+
+    /// Looks at what it proves itself with, as it is now. Nobody is asked but the vault that keeps it.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Credential`] if it cannot be used.
+    async fn look(&self) -> Result<Look, TenantError>;
 
     /// Says what the token for an audience claims; gets one if there is none. Never the token.
     ///

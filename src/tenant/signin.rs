@@ -54,6 +54,7 @@ pub(super) fn refused(
         description: clean(description, DESCRIPTION_MAX),
         correlation_id: envelope.correlation_id.or(envelope.trace_id).map(|text| clean(text, 64)),
         hint,
+        of_person: false,
         clock_ahead: clock_ahead(refusal.header("date"), now),
         retry: match error.retry() {
             Retry::Never if passes => Retry::Backoff,

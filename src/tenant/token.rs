@@ -12,10 +12,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
-use super::TenantError;
 use super::claims::TokenFacts;
 use super::cloud::Cloud;
 use super::exchange::{Issued, Purpose, SignIn};
+use super::{Look, TenantError};
 use crate::clock::SharedClock;
 use crate::model::{Secret, TenantId};
 
@@ -129,6 +129,11 @@ impl Tokens {
     pub(super) fn new(cloud: Cloud, sign_in: SignIn, clock: SharedClock) -> Self {
         let slots = Audience::ALL.into_iter().map(|audience| (audience, Slot::default())).collect();
         Self { cloud, sign_in, clock, slots }
+    }
+
+    /// Looks at what tokens are asked for with.
+    pub(super) async fn look(&self) -> Result<Look, TenantError> {
+        self.sign_in.look().await
     }
 
     /// Returns a token that is good for a while.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::bench::Bench;
+use crate::credentials::{certificate, days};
 
 const OTHER: &str = "\
 schema: 1
@@ -110,4 +111,46 @@ async fn a_playbook_that_only_may_not_act_still_runs() {
     serve.kill().await.unwrap();
     let (_, said) = bench.run((&sim, dir.path()), &["doctor"], "").await;
     assert!(said.contains("cannot act in `contoso`: it lacks `Machine.Isolate`"), "{said}");
+}
+
+/// The app proves itself with a certificate that ends in so many days; what `serve` and `status` tell of it.
+async fn tells_of_the_end(ends: i64, (level, line): (&str, &str)) {
+    let mut bench = Bench::new();
+    certificate(&mut bench, &days(-300, ends));
+    let sim = bench.sim().await;
+    let dir = bench.folder(&sim);
+    let mut serve = bench.command((&sim, dir.path()), &["serve"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut log = BufReader::new(serve.stderr.take().unwrap()).lines();
+    let find = async {
+        loop {
+            let found = log.next_line().await.unwrap().expect("it tells of the certificate");
+            if found.contains("the app's certificate") {
+                break found;
+            }
+        }
+    };
+    let found = within("the log to tell of the certificate", find).await;
+    let left = format!("days={}", ends - 1);
+    assert!(found.contains(level) && found.contains(line) && found.contains(&left), "{found}");
+    let find = async {
+        loop {
+            let (code, said) = bench.run((&sim, dir.path()), &["status", "--format", "json"], "").await;
+            let told: Value = serde_json::from_str(&said).unwrap();
+            if told["tenants"]["contoso"]["certificateEnds"].is_string() {
+                break (code, told);
+            }
+            SystemClock.sleep(SignedDuration::from_millis(20)).await;
+        }
+    };
+    let (code, told) = within("status to tell of the certificate", find).await;
+    assert_eq!((code, &told["tenants"]["contoso"]["refused"]), (Some(1), &Value::Null), "it still serves");
+    let (_, said) = bench.run((&sim, dir.path()), &["status"], "").await;
+    assert!(said.contains(&format!("contoso: the app's certificate ends in {} days", ends - 1)), "{said}");
+    serve.kill().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_of_a_certificate_is_told_by_log_and_status() {
+    tells_of_the_end(30, ("WARN", "the app's certificate ends soon")).await;
+    tells_of_the_end(14, ("ERROR", "the app's certificate has to be replaced")).await;
 }

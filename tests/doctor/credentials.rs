@@ -10,7 +10,7 @@ use crate::certificate::{Made, elliptic, rsa};
 use crate::{Case, case};
 
 /// The app proves itself with this certificate, in a file.
-fn certificate(bench: &mut Bench, made: &Made) {
+pub(crate) fn certificate(bench: &mut Bench, made: &Made) {
     bench.certificates.clone_from(&made.certificate);
     bench.files.push(("app.pem", made.both().leak()));
     let auth = json!({"clientId": SimApp::CLIENT_ID, "certificate": {"file": "app.pem"}});
@@ -18,7 +18,7 @@ fn certificate(bench: &mut Bench, made: &Made) {
 }
 
 /// A certificate that is good from and to so many days from now.
-fn days(begin: i64, end: i64) -> Made {
+pub(crate) fn days(begin: i64, end: i64) -> Made {
     rsa(SystemClock.now(), (begin, end))
 }
 

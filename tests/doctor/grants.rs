@@ -78,3 +78,28 @@ async fn one_tenant_or_playbook_can_be_asked_for() {
         assert!(code == Some(2) && text.contains(said), "{text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_s_app_is_granted_delegated_permissions() {
+    let mut bench = Bench::new();
+    let user = json!({"clientId": huntbook::sim::SimApp::CLIENT_ID, "key": {"env": "DOCTOR_SECRET"}});
+    bench.tenant("/auth", json!({"user": user}));
+    let sim = bench.sim().await;
+    let dir = bench.folder(&sim);
+    let arguments = ["doctor", "--permissions", "--format", "json"];
+    let (_, said) = bench.run((&sim, dir.path()), &arguments, "").await;
+    let told: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let grant = &told["tenants"]["contoso"]["grant"];
+    assert_eq!(grant["permissions"], "Delegated permissions");
+    // Those of the Defender APIs are called otherwise.
+    assert_eq!(grant["roles"][1]["roles"], json!(["Machine.Isolate", "Machine.Read"]));
+    let cli = grant["azureCli"].as_str().unwrap();
+    assert!(cli.contains("oauth2PermissionScopes[?value=='$role'].id") && cli.contains("$id=Scope"), "{cli}");
+    assert!(cli.contains("'Machine.Isolate' 'Machine.Read'") && !cli.contains("appRoles"), "{cli}");
+    let powershell = grant["powershell"].as_str().unwrap();
+    let command = "New-MgOauth2PermissionGrant -ClientId $app.Id -ConsentType AllPrincipals -ResourceId $api.Id \
+                   -Scope 'Machine.Isolate Machine.Read'";
+    assert!(powershell.contains(command) && !powershell.contains("AppRoleAssignment"), "{powershell}");
+    let (_, said) = bench.run((&sim, dir.path()), &["doctor", "--permissions"], "").await;
+    assert!(said.contains("Delegated permissions; then Grant admin consent"), "{said}");
+}

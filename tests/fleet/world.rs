@@ -259,7 +259,7 @@ impl Fleet {
         let engine = engine(&sims[0], &dir, &clock).await;
         let plans = plans();
         let http = Http::open(HttpOptions::default(), Arc::clone(&clock)).unwrap();
-        let url = Secret::new(format!("{}/webhook/soc", sims[0].endpoints().hooks));
+        let url = Arc::new(Secret::new(format!("{}/webhook/soc", sims[0].endpoints().hooks)));
         let hook = ChannelOptions::Webhook { url, secrets: Vec::new() };
         let soc = Channel::open("soc", &hook, http, Arc::clone(&clock)).unwrap();
         let mut tokens = Vec::new();

@@ -122,7 +122,7 @@ async fn call(tenant: &dyn Tenant, kind: Kind, hooks: &str) -> &'static str {
 /// One delivery; the outbox makes the repeats, of a message that keeps its id.
 async fn notify(hooks: &str) -> &'static str {
     let clock: huntbook::clock::SharedClock = Arc::new(crate::bench::EagerClock::default());
-    let url = Secret::new(format!("{hooks}/webhook/soc"));
+    let url = Arc::new(Secret::new(format!("{hooks}/webhook/soc")));
     let options = ChannelOptions::Webhook { url, secrets: vec![] };
     let channel = Channel::open("soc", &options, door(Arc::clone(&clock)), clock).unwrap();
     match channel.send(&message()).await.map_err(|error| error.retry()) {

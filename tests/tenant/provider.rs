@@ -1,7 +1,5 @@
 //! Tokens from somebody else's authority: an OpenID-certified provider at Entra's paths.
 
-use std::path::PathBuf;
-use std::process::Stdio;
 use std::sync::Arc;
 
 use huntbook::clock::{Clock as _, SystemClock};
@@ -11,18 +9,13 @@ use huntbook::tenant::{
     AppCertificate, Audience, Client, ClientOptions, Credential, EndpointOverrides, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
-use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 
 use crate::bench::{APP, SECRET, TENANT, door, everything};
 use crate::certificate::{Made, rsa};
+use crate::oidc;
 
-/// The provider as a process of its own. It ends when this is dropped.
-struct Provider {
-    url: String,
-    lines: Lines<BufReader<ChildStdout>>,
-    _child: Child,
-}
+/// The provider, and how it is reached.
+struct Provider(oidc::Provider);
 
 impl Provider {
     async fn start() -> Self {
@@ -31,27 +24,8 @@ impl Provider {
 
     /// Starts it with more arguments.
     async fn start_with(more: &[&str]) -> Self {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let modules = target.join("test-env/node");
-        assert!(
-            modules.join("node_modules/oidc-provider").exists(),
-            "{} lacks oidc-provider: run `bash tests/setup`",
-            modules.display()
-        );
-        let mut child = Command::new("node")
-            .arg(root.join("tests/node/oidc-provider.mjs"))
-            .args([modules.into_os_string(), TENANT.into(), APP.into(), SECRET.into()])
-            .args(more)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap_or_else(|error| panic!("node does not start ({error}): run `bash tests/setup`"));
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines.next_line().await.unwrap().unwrap_or_else(|| panic!("the provider ended at once"));
-        Self { url, lines, _child: child }
+        let own = [TENANT, APP, SECRET];
+        Self(oidc::Provider::start(&own.iter().chain(more).copied().collect::<Vec<_>>()).await)
     }
 
     fn client(&self, secret: &str) -> Client {
@@ -64,14 +38,10 @@ impl Provider {
         let none = Secret::new(String::new());
         let options = ClientOptions {
             credential,
-            endpoints: EndpointOverrides { login: Some(self.url.clone()), ..EndpointOverrides::default() },
+            endpoints: EndpointOverrides { login: Some(self.0.url.clone()), ..EndpointOverrides::default() },
             ..ClientOptions::with_secret("contoso", TENANT.parse().unwrap(), APP, none)
         };
         Client::open(options, door(clock.clone()), clock).unwrap()
-    }
-
-    async fn line(&mut self) -> String {
-        self.lines.next_line().await.unwrap().unwrap()
     }
 }
 
@@ -89,7 +59,7 @@ async fn a_certified_provider_issues_us_tokens() {
     let left = SystemClock.now().duration_until(graph.expires_at);
     assert!(left > SignedDuration::from_mins(58) && left <= SignedDuration::from_hours(1), "{left:?}");
 
-    let mut issued = [provider.line().await, provider.line().await];
+    let mut issued = [provider.0.line().await, provider.0.line().await];
     issued.sort_unstable();
     assert_eq!(
         issued,
@@ -98,7 +68,7 @@ async fn a_certified_provider_issues_us_tokens() {
     // The kept token serves: the next one issued is for something else.
     assert_eq!(tenant.token_facts(Audience::Graph).await.unwrap(), graph);
     tenant.token_facts(Audience::Xdr).await.unwrap();
-    assert_eq!(provider.line().await, "https://api.security.microsoft.com/.default");
+    assert_eq!(provider.0.line().await, "https://api.security.microsoft.com/.default");
 }
 
 #[tokio::test]

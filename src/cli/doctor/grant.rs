@@ -9,14 +9,42 @@ use crate::model::TenantId;
 use crate::settings::Cloud;
 use crate::tenant::Audience;
 
+/// Who is to be granted something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grantee {
+    /// An app that acts by itself: application permissions.
+    App,
+    /// An identity of the platform: it is assigned roles, it does not ask for them.
+    Managed,
+    /// An app that a person signs in to: delegated permissions.
+    Person,
+}
+
+impl Grantee {
+    /// What the portal calls it.
+    const fn permissions(self) -> &'static str {
+        match self {
+            Self::App | Self::Managed => "Application permissions",
+            Self::Person => "Delegated permissions",
+        }
+    }
+
+    /// What a role is called among these: those of the Defender APIs are delegated without `.All`.
+    fn name(self, api: Audience, role: &'static str) -> &'static str {
+        match (self, api) {
+            (Self::Person, Audience::Mde | Audience::Xdr) => role.strip_suffix(".All").unwrap_or(role),
+            (Self::Person, Audience::Graph) | (Self::App | Self::Managed, _) => role,
+        }
+    }
+}
+
 /// Roles to grant to an app in a tenant.
 #[derive(Debug)]
 pub(super) struct Grant {
     pub(super) tenant: TenantId,
     pub(super) app: String,
     pub(super) cloud: Cloud,
-    /// Whether the app is an identity of the platform: it is assigned roles, it does not ask for them.
-    pub(super) managed: bool,
+    pub(super) to: Grantee,
     pub(super) roles: BTreeMap<Audience, BTreeSet<&'static str>>,
 }
 
@@ -27,16 +55,20 @@ impl Grant {
             Cloud::Commercial | Cloud::Gcc | Cloud::China => "",
             Cloud::GccHigh | Cloud::Dod => "az cloud set --name AzureUSGovernment\n",
         };
-        if self.managed {
-            return self.azure_cli_assigning(cloud);
-        }
+        let (list, kind) = match self.to {
+            Grantee::Managed => return self.azure_cli_assigning(cloud),
+            Grantee::App => {
+                ("appRoles[?value=='$role' && contains(allowedMemberTypes, 'Application')]", "Role")
+            }
+            Grantee::Person => ("oauth2PermissionScopes[?value=='$role']", "Scope"),
+        };
         let mut text = format!(
             "{cloud}az login --tenant {} --allow-no-subscriptions\n\
              app={}\n\
              grant() {{\n  api=$1; shift\n  for role in \"$@\"; do\n    \
              id=$(az ad sp show --id \"$api\" --output tsv --query \\\n      \
-             \"appRoles[?value=='$role' && contains(allowedMemberTypes, 'Application')].id\")\n    \
-             az ad app permission add --id \"$app\" --api \"$api\" --api-permissions \"$id=Role\"\n  done\n}}\n",
+             \"{list}.id\")\n    \
+             az ad app permission add --id \"$app\" --api \"$api\" --api-permissions \"$id={kind}\"\n  done\n}}\n",
             shell(self.tenant.as_str()),
             shell(&self.app),
         );
@@ -72,7 +104,7 @@ impl Grant {
 
     fn grant_each(&self, text: &mut String) {
         for (api, roles) in &self.roles {
-            let roles: Vec<String> = roles.iter().map(|role| shell(role)).collect();
+            let roles: Vec<String> = roles.iter().map(|role| shell(self.to.name(*api, role))).collect();
             let (id, name) = (shell(api.app_id()), api.portal_name());
             let _infallible = writeln!(text, "grant {id} {}   # {name}", roles.join(" "));
         }
@@ -85,22 +117,35 @@ impl Grant {
             Cloud::GccHigh => " -Environment USGov",
             Cloud::Dod => " -Environment USGovDoD",
         };
+        let right = match self.to {
+            Grantee::App | Grantee::Managed => "AppRoleAssignment.ReadWrite.All",
+            Grantee::Person => "DelegatedPermissionGrant.ReadWrite.All",
+        };
         let mut text = format!(
-            "Connect-MgGraph -TenantId {}{environment} -Scopes 'Application.Read.All', 'AppRoleAssignment.ReadWrite.All'\n\
+            "Connect-MgGraph -TenantId {}{environment} -Scopes 'Application.Read.All', '{right}'\n\
              $app = Get-MgServicePrincipal -Filter {}\n",
             quoted(self.tenant.as_str()),
             quoted(&format!("appId eq '{}'", self.app)),
         );
         for (api, roles) in &self.roles {
+            let api_is = quoted(&format!("appId eq '{}'", api.app_id()));
+            let _infallible =
+                writeln!(text, "$api = Get-MgServicePrincipal -Filter {api_is}   # {}", api.portal_name());
+            if self.to == Grantee::Person {
+                let scopes: Vec<&str> = roles.iter().map(|role| self.to.name(*api, role)).collect();
+                let _infallible = writeln!(
+                    text,
+                    "New-MgOauth2PermissionGrant -ClientId $app.Id -ConsentType AllPrincipals -ResourceId $api.Id -Scope {}",
+                    quoted(&scopes.join(" ")),
+                );
+                continue;
+            }
             let roles: Vec<String> = roles.iter().map(|role| quoted(role)).collect();
             let _infallible = write!(
                 text,
-                "$api = Get-MgServicePrincipal -Filter {}   # {}\n\
-                 foreach ($name in {}) {{\n  \
+                "foreach ($name in {}) {{\n  \
                  $role = $api.AppRoles | Where-Object {{ $_.Value -eq $name -and $_.AllowedMemberTypes -contains 'Application' }}\n  \
                  New-MgServicePrincipalAppRoleAssignment -ServicePrincipalId $app.Id -PrincipalId $app.Id -ResourceId $api.Id -AppRoleId $role.Id\n}}\n",
-                quoted(&format!("appId eq '{}'", api.app_id())),
-                api.portal_name(),
                 roles.join(", "),
             );
         }
@@ -109,17 +154,18 @@ impl Grant {
 
     /// For people.
     pub(super) fn text(&self, name: &str) -> String {
-        let mut text = if self.managed {
+        let mut text = if self.to == Grantee::Managed {
             format!("To assign to the managed identity {} in tenant `{name}`, by commands only:\n", self.app)
         } else {
             format!(
                 "To grant in tenant `{name}`: App registrations, the app {}, API permissions, Add a permission,\n\
-                 Application permissions; then Grant admin consent:\n",
-                self.app
+                 {}; then Grant admin consent:\n",
+                self.app,
+                self.to.permissions()
             )
         };
         for (api, roles) in &self.roles {
-            let roles: Vec<&str> = roles.iter().copied().collect();
+            let roles: Vec<&str> = roles.iter().map(|role| self.to.name(*api, role)).collect();
             let where_to_look = match api {
                 Audience::Graph => "Microsoft APIs",
                 Audience::Mde | Audience::Xdr => "APIs my organization uses",
@@ -141,9 +187,12 @@ impl Grant {
         let roles: Vec<Value> = self
             .roles
             .iter()
-            .map(|(api, roles)| json!({"api": api.portal_name(), "appId": api.app_id(), "roles": roles}))
+            .map(|(api, roles)| {
+                let roles: Vec<&str> = roles.iter().map(|role| self.to.name(*api, role)).collect();
+                json!({"api": api.portal_name(), "appId": api.app_id(), "roles": roles})
+            })
             .collect();
-        json!({"roles": roles, "azureCli": self.azure_cli(), "powershell": self.powershell()})
+        json!({"permissions": self.to.permissions(), "roles": roles, "azureCli": self.azure_cli(), "powershell": self.powershell()})
     }
 }
 

@@ -8,20 +8,20 @@ use serde_json::{Value, json};
 
 use super::Books;
 use super::flaw::{self, Flaw};
-use super::grant::Grant;
+use super::grant::{Grant, Grantee};
 use super::house::chain;
 use super::licence::Licensed;
 use super::report::Report;
 use crate::cli::output::{clean, counted};
-use crate::cli::setup::Doors;
+use crate::cli::setup::{Doors, cloud};
 use crate::cli::tables::{CELL_WIDTH, table};
 use crate::diag::Chain;
 use crate::model::PlaybookId;
 use crate::plan::{Granted, Mode, Need, Weight, lacking, least_roles};
 use crate::settings::{self, AuthSettings, TenantSettings};
 use crate::tenant::{
-    Audience, Client, Consent, Ending, HuntingApi, Look, Permission, Tenant as _, TenantError, TokenFacts,
-    consent, days_left,
+    Audience, Client, Consent, CredentialError, Ending, HuntingApi, Look, Permission, Tenant as _,
+    TenantError, TokenFacts, consent, days_left,
 };
 
 /// How far clocks may differ before calls are refused; the authority allows five minutes.
@@ -131,7 +131,11 @@ impl Examined {
             tenant: tenant.tenant_id.clone(),
             app: self.app_id.clone(),
             cloud: tenant.cloud,
-            managed: matches!(tenant.auth, AuthSettings::ManagedIdentity(_)),
+            to: match tenant.auth {
+                AuthSettings::ManagedIdentity(_) => Grantee::Managed,
+                AuthSettings::User(_) => Grantee::Person,
+                _ => Grantee::App,
+            },
             roles,
         });
     }
@@ -152,9 +156,27 @@ impl Examined {
         report.warn((flaw::CERTIFICATE, &self.name), message, help);
     }
 
+    /// Tells which playbooks want what the tenant's cloud does not offer.
+    fn tell_of_cloud(&self, tenant: &TenantSettings, report: &mut Report) {
+        let Some(cloud) = cloud(tenant.cloud) else { return };
+        for playbook in &self.playbooks {
+            for need in playbook.needs.iter().filter(|need| cloud.lacks(need.permission)) {
+                let what: Vec<&str> = need.purposes.iter().map(String::as_str).collect();
+                let (what, name) = (what.join(", "), tenant.cloud.as_str());
+                let message = format!("{what} in `{}`: the cloud `{name}` does not offer it", self.name);
+                report.problem(
+                    (flaw::CANNOT_ACT, &playbook.name),
+                    message,
+                    Some("take the action out for this tenant"),
+                );
+            }
+        }
+    }
+
     /// Signs in and compares.
     pub(super) async fn ask(&mut self, (doors, tenant): (&Doors, &TenantSettings), report: &mut Report) {
         self.asked = true;
+        self.tell_of_cloud(tenant, report);
         let now = doors.now();
         let name = self.name.clone();
         let options = match doors.tenant_options(&name, tenant) {
@@ -163,8 +185,13 @@ impl Examined {
         };
         match options.credential.look(now).await {
             Ok(look) => self.tell_of_credential(look, now, report),
+            Err(error @ CredentialError::Unset(_)) => {
+                return report.problem((flaw::TENANT_SETTINGS, &name), Chain(&error).to_string(), None);
+            }
             Err(error) => {
-                return report.problem((flaw::SECRET, &name), Chain(&error).to_string(), None);
+                let help = matches!(error, CredentialError::Session(_))
+                    .then(|| format!("`huntbook login {name}` signs in"));
+                return report.problem((flaw::SECRET, &name), Chain(&error).to_string(), help.as_deref());
             }
         }
         if tenant.hunting == settings::HuntingApi::Xdr {
@@ -204,6 +231,10 @@ impl Examined {
                     self.app_id.clone_from(app);
                 }
                 self.granted.insert(api, facts);
+            }
+            Err(error @ TenantError::SignIn { .. }) if error.login().is_some() => {
+                let help = error.login();
+                return report.problem((flaw::SIGN_IN, &self.name), Chain(&error).to_string(), help.as_deref());
             }
             Err(TenantError::SignIn { refused, .. }) => {
                 let help = refused.aadsts.map(|number| {

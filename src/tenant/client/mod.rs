@@ -29,8 +29,8 @@ use super::exchange::SignIn;
 use super::token::Tokens;
 use super::{
     ActionKind, AlertPage, AlertQuery, Audience, Credential, Difference, HuntAnswer, HuntLimits, HuntQuery,
-    HuntSchema, IncidentPage, IncidentQuery, IndicatorSet, Machine, MachineAction, OnRow, Operation, Receipt,
-    Reconciled, Tenant, TenantError, TokenFacts,
+    HuntSchema, IncidentPage, IncidentQuery, IndicatorSet, Look, Machine, MachineAction, OnRow, Operation,
+    Receipt, Reconciled, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Gate, Http, HttpError};
@@ -350,6 +350,10 @@ impl Tenant for Client {
 
     async fn user(&self, id: &UserId) -> Result<super::User, TenantError> {
         self.get_user(id).await
+    }
+
+    async fn look(&self) -> Result<Look, TenantError> {
+        self.tokens.look().await
     }
 
     async fn token_facts(&self, audience: Audience) -> Result<TokenFacts, TenantError> {
