@@ -19,6 +19,8 @@ mod doubt;
 mod indicators;
 #[path = "engine/late.rs"]
 mod late;
+#[path = "engine/polling.rs"]
+mod polling;
 #[path = "engine/stopped.rs"]
 mod stopped;
 #[path = "engine/taken_back.rs"]

@@ -13,11 +13,9 @@ use super::{Engine, RunError};
 use crate::expr::{Condition, Env};
 use crate::fault::crash_point;
 use crate::hunt::{self, Around, Identity, Keep, Kept, Matches};
-use crate::incident::{self, AlertFilter, Filter};
 use crate::model::{Projection, Row};
 use crate::plan::{HuntInput, Input, Plan};
-use crate::store::NewItem;
-use crate::tenant::Quarantined;
+use crate::store::{NewItem, Polled};
 use crate::text::counted;
 
 /// What the input brought in.
@@ -32,19 +30,15 @@ pub(super) enum Gathered {
     },
 }
 
-/// What a list of incidents or alerts was like.
-struct Listed {
-    quarantined: Vec<Quarantined>,
-    truncated: bool,
-    what: &'static str,
+/// An item that matches and is new.
+pub(super) struct Fresh {
+    pub(super) identity: Option<Identity>,
+    pub(super) key: String,
+    pub(super) data: Value,
 }
 
-/// An item that matches and is new.
-struct Fresh {
-    identity: Option<Identity>,
-    key: String,
-    data: Value,
-}
+/// What an input brought in: what goes on, or why nothing does.
+pub(super) type Brought = Result<Vec<Fresh>, String>;
 
 impl Engine {
     /// Brings the run's items in and writes them down.
@@ -53,11 +47,12 @@ impl Engine {
         context: &Context<'_>,
         counts: &mut Counts,
     ) -> Result<Gathered, RunError> {
+        let mut polled = Polled::default();
         let input = async {
             match &context.plan().input {
                 Input::Hunt(input) => self.hunt(context, input, counts).await,
-                Input::Incidents(filter) => self.incidents(context, filter, counts).await,
-                Input::Alerts(filter) => self.alerts(context, filter, counts).await,
+                Input::Incidents(filter) => self.incidents(context, filter, (counts, &mut polled)).await,
+                Input::Alerts(filter) => self.alerts(context, filter, (counts, &mut polled)).await,
             }
         };
         let fresh = match self.in_time(context, input).await.ok_or(RunError::TooLong)?? {
@@ -76,7 +71,7 @@ impl Engine {
             .collect();
         counts.matched = items.len() as u64;
         let tallied = serde_json::to_value(*counts).unwrap_or_default();
-        self.store.commit_batch(context.run, &items, &tallied).await?;
+        self.store.commit_poll(context.run, &items, &tallied, &polled).await?;
         let work = |item: NewItem| Work { seq: item.seq, key: item.key, data: item.data };
         Ok(Gathered::Items(items.into_iter().map(work).collect()))
     }
@@ -86,7 +81,7 @@ impl Engine {
         context: &Context<'_>,
         input: &HuntInput,
         counts: &mut Counts,
-    ) -> Result<Result<Vec<Fresh>, String>, RunError> {
+    ) -> Result<Brought, RunError> {
         let plan = context.plan();
         let env = Env { now: context.started, run: &context.run_json, outcome: None };
         let around = Around { lists: &context.order.lists, env: &env };
@@ -156,7 +151,7 @@ impl Engine {
     }
 
     /// Asks the journal which identities are known, and notes that they still turn up.
-    async fn seen(
+    pub(super) async fn seen(
         &self,
         context: &Context<'_>,
         asked: BTreeSet<Identity>,
@@ -172,86 +167,10 @@ impl Engine {
         }
         Ok(known)
     }
-
-    async fn incidents(
-        &self,
-        context: &Context<'_>,
-        filter: &Filter,
-        counts: &mut Counts,
-    ) -> Result<Result<Vec<Fresh>, String>, RunError> {
-        let page = incident::collect(&*context.tenant, filter, context.started)
-            .await
-            .map_err(RunError::Incidents)?;
-        let listed = Listed { quarantined: page.quarantined, truncated: page.truncated, what: "incident" };
-        let cases = page.incidents.iter().map(|incident| (incident.id.to_string(), json!(incident)));
-        self.cases(context, cases.collect(), listed, counts).await
-    }
-
-    async fn alerts(
-        &self,
-        context: &Context<'_>,
-        filter: &AlertFilter,
-        counts: &mut Counts,
-    ) -> Result<Result<Vec<Fresh>, String>, RunError> {
-        let page = incident::collect_alerts(&*context.tenant, filter, context.started)
-            .await
-            .map_err(RunError::Alerts)?;
-        let listed = Listed { quarantined: page.quarantined, truncated: page.truncated, what: "alert" };
-        let cases = page.alerts.iter().map(|alert| (alert.id.to_string(), json!(alert)));
-        self.cases(context, cases.collect(), listed, counts).await
-    }
-
-    /// Keeps of incidents or alerts those that are new and match.
-    async fn cases(
-        &self,
-        context: &Context<'_>,
-        cases: Vec<(String, Value)>,
-        listed: Listed,
-        counts: &mut Counts,
-    ) -> Result<Result<Vec<Fresh>, String>, RunError> {
-        let plan = context.plan();
-        counts.hunted = count(cases.iter());
-        counts.quarantined = count(listed.quarantined.iter());
-        for sample in &listed.quarantined {
-            tracing::warn!(run = %context.run, ?sample, what = listed.what, "one could not be read");
-        }
-        counts.truncated = listed.truncated;
-        if counts.truncated {
-            tracing::warn!(run = %context.run, count = counts.hunted, what = listed.what, "there are more than one run takes: narrow `filter`");
-        }
-        let identities: Vec<(Identity, String, Value)> =
-            cases.into_iter().map(|(id, data)| (context.remembered(case_identity(&id)), id, data)).collect();
-        let seen = self.seen(context, identities.iter().map(|(identity, ..)| *identity).collect()).await?;
-        let (mut keys, mut values) = (Vec::new(), Vec::new());
-        for (identity, id, data) in identities.into_iter().filter(|(identity, ..)| !seen.contains(identity)) {
-            keys.push((identity, id));
-            values.push(data);
-        }
-        counts.duplicates = counts.hunted.saturating_sub(count(values.iter()));
-        let env = Env { now: context.started, run: &context.run_json, outcome: None };
-        if let Some(when) = &plan.when
-            && !holds(when, context, |bound| bound.test_values(&values, &env))?
-        {
-            return Ok(Err(format!("`when` does not hold: {} new {}s", values.len(), listed.what)));
-        }
-        let mut bound = plan
-            .condition
-            .as_ref()
-            .map(|condition| condition.bind(&Projection::default(), &context.order.lists));
-        let mut fresh = Vec::new();
-        for ((identity, key), data) in keys.into_iter().zip(values) {
-            let matches = bound.as_mut().map_or(Ok(true), |bound| bound.test_value(&data, &env));
-            let item = || format!("{} {key}", listed.what);
-            if matches.map_err(|source| RunError::Item { item: item(), source })? {
-                fresh.push(Fresh { identity: Some(identity), key, data });
-            }
-        }
-        Ok(Ok(fresh))
-    }
 }
 
 /// Binds a condition that reads no single row, and tests it.
-fn holds(
+pub(super) fn holds(
     when: &Condition,
     context: &Context<'_>,
     test: impl FnOnce(&mut crate::expr::Bound) -> Result<bool, crate::expr::EvalError>,
@@ -260,14 +179,8 @@ fn holds(
     test(&mut bound).map_err(|source| RunError::Condition { what: "when", source })
 }
 
-fn count<T>(items: impl Iterator<Item = T>) -> u64 {
+pub(super) fn count<T>(items: impl Iterator<Item = T>) -> u64 {
     u64::try_from(items.count()).unwrap_or(u64::MAX)
-}
-
-/// An incident or alert is the same as long as its id is.
-fn case_identity(id: &str) -> Identity {
-    let digest = crate::store::ContentHash::of(id.as_bytes()).0;
-    digest.first_chunk().copied().unwrap_or_default()
 }
 
 /// Columns by which people name a row, best first.

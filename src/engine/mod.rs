@@ -19,6 +19,7 @@ mod leave;
 mod look;
 mod lookup;
 mod passage;
+mod queue;
 mod report;
 mod resume;
 mod set;

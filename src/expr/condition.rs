@@ -31,6 +31,7 @@ pub(super) struct Program {
     reads: Reads,
     rows: RowsUse,
     lists: Vec<Box<str>>,
+    timed: bool,
     /// Whether it was ever false, and whether it was ever true.
     said: [AtomicBool; 2],
 }
@@ -92,11 +93,23 @@ impl Condition {
             problems.dedup();
             return Err(problems);
         }
-        let Lowering { native, columns, reads, rows, lists, .. } = lowering;
+        let Lowering { native, columns, reads, rows, lists, timed, .. } = lowering;
         ast.set_source("condition");
         let source = source.to_owned();
         let said = [AtomicBool::new(false), AtomicBool::new(false)];
-        Ok(Self(Arc::new(Program { source, engine, ast, node, native, columns, reads, rows, lists, said })))
+        Ok(Self(Arc::new(Program {
+            source,
+            engine,
+            ast,
+            node,
+            native,
+            columns,
+            reads,
+            rows,
+            lists,
+            timed,
+            said,
+        })))
     }
 
     /// The expression as it was written.
@@ -109,6 +122,12 @@ impl Condition {
     #[must_use]
     pub fn columns(&self) -> &Reads {
         &self.0.reads
+    }
+
+    /// Whether it reads the time or the run, so that it may say something else of the same item later.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        self.0.timed
     }
 
     /// What it needs of `rows`.

@@ -41,6 +41,8 @@ pub(super) struct Lowering<'a> {
     pub(super) reads: Reads,
     pub(super) rows: RowsUse,
     pub(super) lists: Vec<Box<str>>,
+    /// Whether it may say something else of the same item at another time.
+    pub(super) timed: bool,
     /// Whether all of it can be evaluated without the script engine.
     pub(super) native: bool,
     /// What the script engine would not evaluate as the native way does, and what to say of it.
@@ -60,6 +62,7 @@ impl<'a> Lowering<'a> {
             reads: Reads::Only(BTreeSet::new()),
             rows: RowsUse::None,
             lists: Vec::new(),
+            timed: false,
             native: true,
             differs: None,
         }
@@ -177,6 +180,7 @@ impl<'a> Lowering<'a> {
         }
         let globals = self.globals();
         if let Some((_, node, shape)) = globals.iter().find(|(global, ..)| *global == name) {
+            self.timed |= matches!(node, Node::Now | Node::Run);
             return Lowered { node: node.clone(), shape: *shape, range };
         }
         let known = globals
@@ -438,6 +442,7 @@ impl<'a> Lowering<'a> {
                 self.whole(value);
             }
         }
+        self.timed |= function == Function::Ago;
         self.check_arguments(function, &values);
         let start =
             values.iter().map(|value| value.range.start).min().unwrap_or(range.start).min(range.start);

@@ -1,8 +1,8 @@
 //! Alerts, likewise.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use super::{Owner, owner_fits};
+use super::{Owner, Window, owner_fits};
 use crate::model::{Alert, AlertSeverity, AlertStatus};
 use crate::tenant::{AlertPage, AlertQuery, Tenant, TenantError};
 
@@ -13,8 +13,8 @@ pub struct AlertFilter {
     pub status: Vec<AlertStatus>,
     /// Admitted severities.
     pub severity: Vec<AlertSeverity>,
-    /// Only alerts that changed within this time.
-    pub updated_within: Option<SignedDuration>,
+    /// Which changes.
+    pub window: Window,
     /// Admitted products, in Graph's spelling.
     pub service_source: Vec<String>,
     /// Admitted technologies, in Graph's spelling. The API does not filter by them.
@@ -26,14 +26,14 @@ pub struct AlertFilter {
 }
 
 impl AlertFilter {
-    /// What is asked of the API at `now`.
+    /// What is asked of the API: what changed since `from`.
     #[must_use]
-    pub fn query(&self, now: Timestamp) -> AlertQuery {
+    pub fn query(&self, from: Timestamp) -> AlertQuery {
         AlertQuery {
             status: self.status.clone(),
             severity: self.severity.clone(),
             service_source: self.service_source.clone(),
-            updated_after: self.updated_within.and_then(|within| now.checked_sub(within).ok()),
+            updated_after: Some(from),
             assigned_to: match &self.assigned_to {
                 Some(Owner::Person(name)) => Some(name.clone()),
                 Some(Owner::Nobody | Owner::Anybody) | None => None,
@@ -48,9 +48,7 @@ impl AlertFilter {
         let among = |list: &[String], text: Option<&str>| {
             list.is_empty() || text.is_some_and(|text| list.iter().any(|one| one.eq_ignore_ascii_case(text)))
         };
-        let fresh = self.updated_within.is_none_or(|within| {
-            alert.last_update_date_time.is_some_and(|at| at.duration_until(now) <= within)
-        });
+        let fresh = self.window.admits(alert.last_update_date_time, now);
         (self.status.is_empty() || self.status.iter().any(|status| alert.status == *status))
             && (self.severity.is_empty() || self.severity.iter().any(|severity| alert.severity == *severity))
             && fresh
@@ -61,7 +59,7 @@ impl AlertFilter {
     }
 }
 
-/// Fetches the alerts the filter admits.
+/// Fetches the alerts that changed since `from` and that the filter admits at `now`.
 ///
 /// # Errors
 ///
@@ -69,15 +67,17 @@ impl AlertFilter {
 pub async fn collect_alerts(
     tenant: &dyn Tenant,
     filter: &AlertFilter,
-    now: Timestamp,
+    (from, now): (Timestamp, Timestamp),
 ) -> Result<AlertPage, TenantError> {
-    let mut page = tenant.alerts(&filter.query(now)).await?;
+    let mut page = tenant.alerts(&filter.query(from)).await?;
     page.alerts.retain(|alert| filter.admits(alert, now));
     Ok(page)
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     #[test]
@@ -96,7 +96,10 @@ mod tests {
             [
                 AlertFilter { status: vec![status], ..one() },
                 AlertFilter { severity: vec![severity], ..one() },
-                AlertFilter { updated_within: Some(SignedDuration::from_mins(minutes)), ..one() },
+                AlertFilter {
+                    window: Window { within: Some(SignedDuration::from_mins(minutes)), ..Window::default() },
+                    ..one()
+                },
                 AlertFilter { service_source: list(&format!("{word}microsoftDefenderForEndpoint")), ..one() },
                 AlertFilter { detection_source: list(&format!("{word}CUSTOMTI")), ..one() },
                 AlertFilter { category: list(&format!("{word}execution")), ..one() },

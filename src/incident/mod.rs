@@ -5,13 +5,19 @@
 //! the alerts too.
 
 mod alert;
+mod known;
+mod poll;
 
 pub use alert::{AlertFilter, collect_alerts};
+pub use known::{Name, OwnTags, identity};
+pub use poll::{Reading, Start, Window};
 
-use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{AlertSeverity, Incident, IncidentStatus};
-use crate::tenant::{IncidentPage, IncidentQuery, Tenant, TenantError};
+use jiff::Timestamp;
+
+use crate::model::{AlertSeverity, Incident, IncidentId, IncidentStatus};
+use crate::tenant::{IncidentQuery, Quarantined, Reach, Tenant, TenantError};
 
 /// Whose incidents are wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +37,8 @@ pub struct Filter {
     pub status: Vec<IncidentStatus>,
     /// Admitted severities.
     pub severity: Vec<AlertSeverity>,
-    /// Only incidents that changed within this time.
-    pub updated_within: Option<SignedDuration>,
+    /// Which changes.
+    pub window: Window,
     /// Products of which at least one alert must come, in Graph's spelling.
     pub service_source: Vec<String>,
     /// Whose.
@@ -41,6 +47,8 @@ pub struct Filter {
     pub tags_any: Vec<String>,
     /// None of these tags.
     pub tags_none: Vec<String>,
+    /// The tags that the playbook itself sets.
+    pub own_tags: OwnTags,
     /// Whether alerts are fetched with the incidents.
     pub alerts: Alerts,
 }
@@ -56,21 +64,30 @@ pub enum Alerts {
 }
 
 impl Filter {
-    /// What is asked of the API at `now`.
+    /// What is asked of the API: what changed since `from`. Incidents that were merged are asked for whatever is
+    /// wanted, because they lead to one that may be.
     #[must_use]
-    pub fn query(&self, now: Timestamp) -> IncidentQuery {
-        let needs_alerts = self.alerts == Alerts::Expanded || !self.service_source.is_empty();
+    pub fn query(&self, from: Timestamp) -> IncidentQuery {
+        let mut status = self.status.clone();
+        if !status.is_empty() && !status.contains(&IncidentStatus::Redirected) {
+            status.push(IncidentStatus::Redirected);
+        }
         IncidentQuery {
-            status: self.status.clone(),
+            status,
             severity: self.severity.clone(),
-            updated_after: self.updated_within.and_then(|within| now.checked_sub(within).ok()),
+            updated_after: Some(from),
             assigned_to: match &self.assigned_to {
                 Some(Owner::Person(name)) => Some(name.clone()),
                 Some(Owner::Nobody | Owner::Anybody) | None => None,
             },
-            expand_alerts: needs_alerts,
+            expand_alerts: self.needs_alerts(),
             ..IncidentQuery::default()
         }
+    }
+
+    /// Whether alerts must come with their incidents.
+    fn needs_alerts(&self) -> bool {
+        self.alerts == Alerts::Expanded || !self.service_source.is_empty()
     }
 
     /// Whether an incident is wanted at `now`.
@@ -80,9 +97,7 @@ impl Filter {
         let status = self.status.is_empty() || self.status.iter().any(|status| incident.status == *status);
         let severity =
             self.severity.is_empty() || self.severity.iter().any(|severity| incident.severity == *severity);
-        let fresh = self.updated_within.is_none_or(|within| {
-            incident.last_update_date_time.is_some_and(|at| at.duration_until(now) <= within)
-        });
+        let fresh = self.window.admits(incident.last_update_date_time, now);
         let source = self.service_source.is_empty()
             || incident
                 .alerts
@@ -109,8 +124,30 @@ fn owner_fits(wanted: Option<&Owner>, owner: Option<&str>) -> bool {
     }
 }
 
-/// Fetches the incidents the filter admits. Incidents merged into others are left out: the one they
-/// were merged into comes by itself.
+/// An incident that is wanted, with what was merged into it as far as the list showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The incident.
+    pub incident: Incident,
+    /// The ids of those that became part of it.
+    pub merged: BTreeSet<IncidentId>,
+}
+
+/// The incidents that are wanted, and what the list was like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Collected {
+    /// Each once.
+    pub wanted: Vec<Wanted>,
+    /// Those that could not be read.
+    pub quarantined: Vec<Quarantined>,
+    /// Whether a limit cut the list.
+    pub truncated: bool,
+    /// How far it reaches.
+    pub reach: Reach,
+}
+
+/// Fetches the incidents that changed since `from` and that the filter admits at `now`. One that was merged into
+/// another stands for that one, which is fetched if it is not on the list itself: it need not have changed.
 ///
 /// # Errors
 ///
@@ -118,15 +155,80 @@ fn owner_fits(wanted: Option<&Owner>, owner: Option<&str>) -> bool {
 pub async fn collect(
     tenant: &dyn Tenant,
     filter: &Filter,
-    now: Timestamp,
-) -> Result<IncidentPage, TenantError> {
-    let mut page = tenant.incidents(&filter.query(now)).await?;
-    page.incidents.retain(|incident| incident.redirect_incident_id.is_none() && filter.admits(incident, now));
-    Ok(page)
+    (from, now): (Timestamp, Timestamp),
+) -> Result<Collected, TenantError> {
+    let page = tenant.incidents(&filter.query(from)).await?;
+    let (merged, mut whole): (Vec<Incident>, Vec<Incident>) =
+        page.incidents.into_iter().partition(|incident| incident.redirect_incident_id.is_some());
+    let mut ends: BTreeMap<IncidentId, BTreeSet<IncidentId>> = BTreeMap::new();
+    for (target, sources) in targets(&merged) {
+        let mut end = target;
+        if !whole.iter().any(|incident| incident.id == end) {
+            let Some(found) = end_of(tenant, filter, &end).await? else { continue };
+            end = found.id.clone();
+            // It changed when something became part of it.
+            let changed = merged.iter().filter(|one| sources.contains(&one.id));
+            let changed = changed.filter_map(|one| one.last_update_date_time).max();
+            let changed = found.last_update_date_time.max(changed);
+            if !whole.iter().any(|incident| incident.id == end) {
+                whole.push(Incident { last_update_date_time: changed, ..found });
+            }
+        }
+        ends.entry(end).or_default().extend(sources);
+    }
+    let wanted = whole.into_iter().filter(|incident| filter.admits(incident, now));
+    let wanted = wanted.map(|incident| {
+        let merged = ends.remove(&incident.id).unwrap_or_default();
+        Wanted { incident, merged }
+    });
+    Ok(Collected {
+        wanted: wanted.collect(),
+        quarantined: page.quarantined,
+        truncated: page.truncated,
+        reach: page.reach,
+    })
+}
+
+/// Where merged incidents lead, as far as they tell themselves, and which of them lead there.
+fn targets(merged: &[Incident]) -> BTreeMap<IncidentId, BTreeSet<IncidentId>> {
+    let next: BTreeMap<&IncidentId, &IncidentId> =
+        merged.iter().filter_map(|one| Some((&one.id, one.redirect_incident_id.as_ref()?))).collect();
+    let mut targets: BTreeMap<IncidentId, BTreeSet<IncidentId>> = BTreeMap::new();
+    for incident in merged {
+        let mut end = &incident.id;
+        // A circle ends where it began, and the service is asked.
+        for _merge in 0..=next.len() {
+            let Some(further) = next.get(end).filter(|further| ***further != incident.id) else { break };
+            end = further;
+        }
+        targets.entry(end.clone()).or_default().insert(incident.id.clone());
+    }
+    targets
+}
+
+/// The incident that merges lead to; nothing if it is not there any more.
+async fn end_of(
+    tenant: &dyn Tenant,
+    filter: &Filter,
+    target: &IncidentId,
+) -> Result<Option<Incident>, TenantError> {
+    match tenant.final_incident(target).await {
+        Ok(found) => {
+            let alerts = if filter.needs_alerts() { found.alerts } else { Vec::new() };
+            Ok(Some(Incident { alerts, ..found }))
+        }
+        Err(error) if error.refused().is_some_and(|refused| refused.status == 404) => {
+            tracing::warn!(incident = %target, "an incident was merged into one that is not there");
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
     use crate::model::Term;
 
@@ -181,7 +283,7 @@ mod tests {
     #[test]
     fn the_age_limit_counts_its_last_instant() {
         let within = |minutes| Filter {
-            updated_within: Some(SignedDuration::from_mins(minutes)),
+            window: Window { within: Some(SignedDuration::from_mins(minutes)), ..Window::default() },
             ..Filter::default()
         };
         admits(&within(60), &incident());

@@ -8,14 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::names::{Lowering, Text};
 use super::{
     About, Exclusions, Guards, HuntInput, Input, Mode, Plan, Selector, Suppress, Telling, World, approval,
-    cadence, params, query,
+    cadence, params, query, queue,
 };
 use crate::action::{Impact, Step};
 use crate::diag::{Code, Sink};
 use crate::expr::{Condition, Place, Reads, RowsUse};
 use crate::guard::{self, Caps, OnExceed, Percent, Written};
 use crate::hunt::{Hunt, Keep, Threshold};
-use crate::incident::{AlertFilter, Alerts, Filter, Owner};
+use crate::incident::Reading;
 use crate::model::{Projection, Wanted};
 use crate::playbook::{self, Document, Entries, Group, Tenants};
 use crate::store::ContentHash;
@@ -54,8 +54,8 @@ pub(super) fn lower(
     let guards = guards(&mut lowering, &steps);
     let tenants = tenants(&mut lowering);
     let expires = expires(&mut lowering);
-    let queue = filter(&mut lowering).map(Input::Incidents);
-    let queue = queue.or_else(|| alert_filter(&mut lowering).map(Input::Alerts));
+    let timed = [&when, &condition].into_iter().flatten().any(Condition::is_timed);
+    let queue = queue::input(&mut lowering, if timed { Reading::Whole } else { Reading::News });
     let input = input(&mut lowering, when.as_ref(), queue);
     if let Some(query) = &query {
         let period = match &input {
@@ -143,51 +143,6 @@ fn projection(columns: BTreeSet<String>) -> Projection {
     let has_name = columns.iter().any(|column| named.contains(&column.as_str()));
     let extra = NAME_COLUMNS.iter().filter(|_name| !has_name).map(|name| (*name).to_owned());
     Projection::new(columns.into_iter().chain(extra))
-}
-
-fn filter(lowering: &mut Lowering<'_>) -> Option<Filter> {
-    let incidents = lowering.document.playbook.incidents.as_ref()?;
-    let filter = &incidents.filter;
-    let updated_within = match &filter.updated_within {
-        // Without a bound every poll would list the whole history.
-        None => Some(SignedDuration::from_hours(24)),
-        Some(text) => Some(lowering.duration("/incidents/filter/updatedWithin", text)?),
-    };
-    Some(Filter {
-        status: filter.status.clone(),
-        severity: filter.severity.clone(),
-        updated_within,
-        service_source: filter.service_source.clone(),
-        assigned_to: filter.assigned_to.as_deref().map(owner),
-        tags_any: filter.tags.any.clone(),
-        tags_none: filter.tags.none.clone(),
-        alerts: if incidents.expand_alerts { Alerts::Expanded } else { Alerts::Left },
-    })
-}
-
-fn owner(written: &str) -> Owner {
-    match written {
-        "none" => Owner::Nobody,
-        "any" => Owner::Anybody,
-        person => Owner::Person(person.to_owned()),
-    }
-}
-
-fn alert_filter(lowering: &mut Lowering<'_>) -> Option<AlertFilter> {
-    let filter = &lowering.document.playbook.alerts.as_ref()?.filter;
-    let updated_within = match &filter.updated_within {
-        None => Some(SignedDuration::from_hours(24)),
-        Some(text) => Some(lowering.duration("/alerts/filter/updatedWithin", text)?),
-    };
-    Some(AlertFilter {
-        status: filter.status.clone(),
-        severity: filter.severity.clone(),
-        updated_within,
-        service_source: filter.service_source.clone(),
-        detection_source: filter.detection_source.clone(),
-        category: filter.category.clone(),
-        assigned_to: filter.assigned_to.as_deref().map(owner),
-    })
 }
 
 fn suppress(lowering: &mut Lowering<'_>) -> Option<Suppress> {

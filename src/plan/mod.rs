@@ -13,6 +13,7 @@ mod names;
 mod needs;
 mod params;
 mod query;
+mod queue;
 mod salvage;
 mod set;
 

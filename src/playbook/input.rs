@@ -199,12 +199,16 @@ pub enum EntityType {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Incidents {
-    /// Which incidents; all of the last day when left out.
+    /// Which incidents; when left out, all that change, from those of the last day on.
     #[serde(default)]
     pub filter: IncidentFilter,
     /// Whether alerts and their evidence are fetched too. Needed by conditions on `incident.alerts`.
     #[serde(default)]
     pub expand_alerts: bool,
+    /// How far before what it knows each poll looks, because a change can become visible late; `1h` by default.
+    /// Once a day it looks a whole day back, or as far as `updatedWithin` says.
+    #[schemars(example = &"1h")]
+    pub look_back: Option<DurationText>,
 }
 
 /// Which incidents are looked at. Each line narrows; values within a line are alternatives.
@@ -219,7 +223,7 @@ pub struct IncidentFilter {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub severity: Vec<AlertSeverity>,
-    /// Changed within this time before the run.
+    /// Changed within this time before the run. When left out, what changed while huntbook was away is read too.
     #[schemars(example = &"1h")]
     pub updated_within: Option<DurationText>,
     /// Products that raised one of their alerts, as Microsoft Graph spells them.
@@ -252,9 +256,13 @@ pub struct TagFilter {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Alerts {
-    /// Which alerts; all of the last day when left out.
+    /// Which alerts; when left out, all that change, from those of the last day on.
     #[serde(default)]
     pub filter: AlertFilter,
+    /// How far before what it knows each poll looks, because a change can become visible late; `1h` by default.
+    /// Once a day it looks a whole day back, or as far as `updatedWithin` says.
+    #[schemars(example = &"1h")]
+    pub look_back: Option<DurationText>,
 }
 
 /// Which alerts are looked at. Each line narrows; values within a line are alternatives.
@@ -269,7 +277,7 @@ pub struct AlertFilter {
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub severity: Vec<AlertSeverity>,
-    /// Changed within this time before the run.
+    /// Changed within this time before the run. When left out, what changed while huntbook was away is read too.
     #[schemars(example = &"1h")]
     pub updated_within: Option<DurationText>,
     /// Products that raised them, as Microsoft Graph spells them.

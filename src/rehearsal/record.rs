@@ -11,7 +11,7 @@ use super::fixture::Tables;
 use crate::action::TargetKind;
 use crate::diag::Chain;
 use crate::hunt::Hunt;
-use crate::incident;
+use crate::incident::{self, Reading};
 use crate::kql::{Query, Schema};
 use crate::model::{Alert, Incident, Lists, RowView, Wanted};
 use crate::plan::{Input, Plan};
@@ -101,11 +101,13 @@ pub async fn record(
             Subject::Tables => recording.tables(&input.hunt, tenant, options).await?,
         },
         Input::Incidents(filter) => {
-            let page = incident::collect(tenant, filter, now).await?;
-            recording.cases(&page.incidents);
+            let start = filter.window.start((None, Reading::Whole), now);
+            let found = incident::collect(tenant, filter, (start.from, now)).await?;
+            recording.cases(found.wanted.iter().map(|wanted| &wanted.incident));
         }
         Input::Alerts(filter) => {
-            for alert in &incident::collect_alerts(tenant, filter, now).await?.alerts {
+            let start = filter.window.start((None, Reading::Whole), now);
+            for alert in &incident::collect_alerts(tenant, filter, (start.from, now)).await?.alerts {
                 recording.alert(alert);
             }
         }
@@ -192,7 +194,7 @@ impl Recording {
         self.alerts.push(kept(value, &["alertWebUrl", "devices", "users"]));
     }
 
-    fn cases(&mut self, incidents: &[Incident]) {
+    fn cases<'a>(&mut self, incidents: impl Iterator<Item = &'a Incident>) {
         for incident in incidents {
             for alert in &incident.alerts {
                 self.alert(alert);
@@ -281,7 +283,7 @@ impl Recording {
             for id in self.ids(&["IncidentId"], "") {
                 let Ok(id) = id.parse() else { continue };
                 match tenant.incident(&id).await {
-                    Ok(incident) => self.cases(&[incident]),
+                    Ok(incident) => self.cases(std::iter::once(&incident)),
                     Err(error) => self.warnings.extend(missing("incident", id.as_str(), &error)),
                 }
             }

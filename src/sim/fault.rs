@@ -62,6 +62,9 @@ pub struct Fault {
     /// Whether the tenant acts on the request before the fault hits.
     #[serde(default)]
     pub apply: Apply,
+    /// Ids of incidents and alerts that somebody changes right after the answer was made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub touch: Vec<String>,
 }
 
 /// How a fault says when to come again.
@@ -107,6 +110,7 @@ impl Fault {
             times: None,
             after: 0,
             apply: Apply::Not,
+            touch: Vec::new(),
         }
     }
 
@@ -160,6 +164,9 @@ impl Fault {
         }
         if self.reset {
             words.push("reset".to_owned());
+        }
+        if !self.touch.is_empty() {
+            words.push("touch".to_owned());
         }
         match self.apply {
             Apply::Before if self.replaces() => words.push("applied".to_owned()),

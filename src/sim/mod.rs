@@ -398,6 +398,17 @@ impl Sim {
         self.service.state(self.service.clock.now()).snapshot()
     }
 
+    /// Lets incidents and alerts come into the tenant; one whose id is there takes its place. Relative times count
+    /// from now.
+    ///
+    /// # Errors
+    ///
+    /// [`SimError::Data`] if a time is none; nothing after it comes.
+    pub fn add_cases(&self, data: &SimData) -> Result<(), SimError> {
+        let now = self.service.clock.now();
+        self.service.state(now).add_cases(data, now)
+    }
+
     /// Puts a fault script in force in place of the one before; an empty one ends all faults.
     ///
     /// # Errors

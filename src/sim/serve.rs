@@ -206,6 +206,7 @@ pub(super) async fn handle(
     let mut cut = None;
     if let Some(fault) = fault {
         pending.note(|entry| entry.fault = Some(fault.label()));
+        service.state(now).touch(&fault.touch, now);
         lag(fault.delay()).await;
         reply = fault.reply(&call, |refusal| envelope(&call, refusal)).unwrap_or(reply);
         cut = fault.truncate;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::call::Refusal;
 use super::machine_action::{Action, Kind, Status};
-use super::seed::{Reach, SimData, SimIdentityAccount, shown_at};
+use super::seed::{Reach, SimData, SimIdentityAccount, shown_at, stamp};
 use super::{SimError, SimIdentity};
 
 /// What a limit by the minute looks at.
@@ -131,7 +131,17 @@ impl State {
         Ok(state)
     }
 
-    fn add_cases(&mut self, data: &SimData, start: Timestamp) -> Result<(), SimError> {
+    /// Changes incidents and alerts, as somebody would who writes on them.
+    pub(super) fn touch(&mut self, ids: &[String], now: Timestamp) {
+        for id in ids {
+            for object in [self.incidents.get_mut(id), self.alerts.get_mut(id)].into_iter().flatten() {
+                object.insert("lastUpdateDateTime".to_owned(), stamp(now).into());
+            }
+        }
+    }
+
+    /// Adds incidents and alerts; one whose id is there takes its place.
+    pub(super) fn add_cases(&mut self, data: &SimData, start: Timestamp) -> Result<(), SimError> {
         let tenant = self.identity.tenant_id.to_string();
         for incident in &data.incidents {
             let mut view = shown_at(incident, start)?;

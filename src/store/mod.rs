@@ -52,6 +52,7 @@ mod suppress;
 mod unarmed;
 mod undone;
 mod unfinished;
+mod watermark;
 mod word;
 
 use std::path::{Path, PathBuf};
@@ -87,6 +88,7 @@ pub use suppress::NewSuppression;
 pub use unarmed::Unarmed;
 pub use undone::{NextTime, ToldUndone};
 pub use unfinished::Unfinished;
+pub use watermark::{Polled, Watermark};
 pub use word::{
     ApprovalState, Consent, ContentHash, EffectKey, EffectState, Effects, MessageState, RunMode, RunState,
     Trigger, Way,

@@ -11,8 +11,8 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 use super::seen::{Identity, mark_seen};
 use super::word::{ContentHash, Effects, RunMode, RunState, Trigger};
 use super::{
-    Closing, NewApproval, NewSuppression, NextTime, OutboxMessage, Store, StoreError, Tx, approval, at, json,
-    outbox, slot, suppress, undone,
+    Closing, NewApproval, NewSuppression, NextTime, OutboxMessage, Polled, Store, StoreError, Tx, approval,
+    at, json, outbox, slot, suppress, undone, watermark,
 };
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
@@ -215,6 +215,21 @@ impl Store {
         items: &[NewItem],
         counts: &Value,
     ) -> Result<(), StoreError> {
+        self.commit_poll(run, items, counts, &Polled::default()).await
+    }
+
+    /// The same of a poll: what else is known and how far it has come is stored in that transaction.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing of the batch is then stored, and the watermark stays.
+    pub async fn commit_poll(
+        &self,
+        run: RunId,
+        items: &[NewItem],
+        counts: &Value,
+        polled: &Polled,
+    ) -> Result<(), StoreError> {
         let now = self.now_ms()?;
         let id = run.to_string();
         let mut tx = self.write().await?;
@@ -239,7 +254,11 @@ impl Store {
             });
             query.build().execute(&mut *tx).await?;
         }
-        let identities: BTreeSet<Identity> = items.iter().filter_map(|item| item.identity).collect();
+        let own = items.iter().filter_map(|item| item.identity);
+        let identities: BTreeSet<Identity> = own.chain(polled.known.iter().copied()).collect();
+        if let Some(mark) = &polled.watermark {
+            watermark::move_on(&mut tx, (&tenant, &playbook), mark).await?;
+        }
         mark_seen(&mut tx, (&tenant, &playbook, &id), &identities, now).await?;
         tx.commit().await?;
         crash_point("c06_batch_journalled");

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::run::{ROWS_PER_INSERT, playbook_of};
-use super::{ContentHash, Store, StoreError, Tx, at, count};
+use super::{ContentHash, Store, StoreError, Tx, at, count, watermark};
 use crate::model::RunId;
 
 /// What a settled item is when a later run meets it.
@@ -85,6 +85,7 @@ pub(super) async fn forget(tx: &mut Tx, run: &str, items: &[u32]) -> Result<(), 
         }
         query.push(")) AND run = ").push_bind(run);
         query.build().execute(&mut **tx).await?;
+        watermark::owe(tx, run, chunk).await?;
         // What is news again is not kept quiet about either.
         let mut query = QueryBuilder::<Sqlite>::new("DELETE FROM suppressions WHERE run = ");
         query.push_bind(run).push(" AND seq IN (");

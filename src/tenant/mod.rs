@@ -63,7 +63,7 @@ pub use operation::{
 pub use permission::Permission;
 pub use query::{
     AlertPage, AlertQuery, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, OnRow,
-    Quarantined,
+    Quarantined, Reach,
 };
 pub use session::{Session, SessionError};
 pub use signin::{Consent, consent, remedy};
@@ -126,8 +126,8 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// [`TenantError::Refused`] (404) where the endpoint, which is a beta of Graph, is not there.
     async fn hunt_schema(&self) -> Result<Option<HuntSchema>, TenantError>;
 
-    /// Returns the incidents that fit, newest update first as the service orders them, each once, all
-    /// pages up to the query's limits. A malformed one is set aside, not fatal.
+    /// Returns the incidents that fit, each once, up to the query's limits. A malformed one is set aside, not
+    /// fatal.
     ///
     /// # Errors
     ///
@@ -147,6 +147,13 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// [`TenantError::Refused`] (404) if there is none.
     async fn incident(&self, id: &IncidentId) -> Result<Incident, TenantError>;
+
+    /// Returns the incident that an id leads to, with its alerts: one that was merged into another leads there.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] (404) if there is none; [`TenantError::Paging`] if it leads in circles.
+    async fn final_incident(&self, id: &IncidentId) -> Result<Incident, TenantError>;
 
     /// Returns one alert.
     ///

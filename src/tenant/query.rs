@@ -61,7 +61,8 @@ pub struct IncidentQuery {
     pub status: Vec<IncidentStatus>,
     /// Any of these.
     pub severity: Vec<AlertSeverity>,
-    /// Changed at or after this instant.
+    /// Changed at or after this instant. What was is read in slices of time, oldest first, each of which fits on
+    /// a page: an item that changes meanwhile moves into a later one, and hides no other.
     pub updated_after: Option<Timestamp>,
     /// Made at or after this instant.
     pub created_after: Option<Timestamp>,
@@ -101,7 +102,8 @@ pub struct AlertQuery {
     pub severity: Vec<AlertSeverity>,
     /// Raised by any of these products, in Graph's words.
     pub service_source: Vec<String>,
-    /// Changed at or after this instant.
+    /// Changed at or after this instant. What was is read in slices of time, oldest first, each of which fits on
+    /// a page: an item that changes meanwhile moves into a later one, and hides no other.
     pub updated_after: Option<Timestamp>,
     /// Made at or after this instant.
     pub created_after: Option<Timestamp>,
@@ -133,23 +135,38 @@ impl Default for AlertQuery {
 /// The alerts that fit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AlertPage {
-    /// In the service's order, each once.
+    /// Each once.
     pub alerts: Vec<Alert>,
     /// Those that could not be read.
     pub quarantined: Vec<Quarantined>,
     /// Whether a limit of the query cut the list.
     pub truncated: bool,
+    /// How far the list reaches.
+    pub reach: Reach,
 }
 
 /// The incidents that fit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IncidentPage {
-    /// In the service's order, each once.
+    /// Each once.
     pub incidents: Vec<Incident>,
     /// Those that could not be read.
     pub quarantined: Vec<Quarantined>,
     /// Whether a limit of the query cut the list.
     pub truncated: bool,
+    /// How far the list reaches.
+    pub reach: Reach,
+}
+
+/// How far a list of what changed reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Reach {
+    /// When the service answered, by its own clock, if it said.
+    pub asked: Option<Timestamp>,
+    /// Before this instant of change nothing is missing, if a limit cut the list there.
+    pub until: Option<Timestamp>,
+    /// The latest change of anything on it that could be read.
+    pub latest: Option<Timestamp>,
 }
 
 /// Something a list held that could not be read.

@@ -1,37 +1,19 @@
 //! Incidents and alerts in Graph.
 
-use std::collections::BTreeSet;
-
-use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::pages::{End, More};
 use super::users::{DONE, not_begun};
 use super::{Asked, Call, Change, Client, Kind, asked, with_json, with_new_members};
-use crate::http::{Address, Answer, Request};
+use crate::http::{Answer, Request};
 use crate::model::{Alert, AlertId, Classification, Determination, Incident, IncidentId, MergeReason};
 use crate::tenant::envelope::shown;
 use crate::tenant::{
-    AlertPage, AlertPatch, AlertQuery, Audience, IncidentPage, IncidentPatch, IncidentQuery, Quarantined,
-    Receipt, RemoteState, Seen, TenantError, case, permission, words,
+    AlertPatch, Audience, IncidentPatch, Receipt, RemoteState, Seen, TenantError, case, permission, words,
 };
-use crate::text::encode::odata;
 
-const LIST: Asked = Asked { operation: "incidents", roles: permission::INCIDENTS.roles, kind: Kind::Plain };
 const INCIDENT: Asked =
     Asked { operation: "incident", roles: permission::INCIDENTS.roles, kind: Kind::Plain };
-const ALERTS: Asked = Asked { operation: "alerts", roles: permission::ALERTS.roles, kind: Kind::Plain };
 const ALERT: Asked = Asked { operation: "alert", roles: permission::ALERTS.roles, kind: Kind::Plain };
-
-/// Incidents asked for in one page. The most allowed is not documented; fifty is what the service
-/// gives by itself.
-const PAGE_SIZE: &str = "50";
-
-/// Most unreadable incidents of one list that are kept for inspection.
-const QUARANTINED_MAX: usize = 100;
-
-/// Most characters kept of each.
-const RAW_MAX: usize = 2048;
 
 /// How often tags are merged and written before another writer wins.
 const MERGES_MAX: usize = 3;
@@ -39,13 +21,6 @@ const MERGES_MAX: usize = 3;
 /// How often an incident that was merged into another is followed. Merges of merges are rare; a circle is a
 /// mistake of the service.
 const REDIRECTS_MAX: usize = 5;
-
-/// What a list held.
-struct Listed<T> {
-    items: Vec<T>,
-    quarantined: Vec<Quarantined>,
-    truncated: bool,
-}
 
 /// What came of merging tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,75 +34,13 @@ enum Merge {
 }
 
 impl Client {
-    pub(super) async fn list_incidents(&self, query: &IncidentQuery) -> Result<IncidentPage, TenantError> {
-        let mut address =
-            self.at(Audience::Graph, LIST, "v1.0/security/incidents", &[])?.query("$top", PAGE_SIZE);
-        if let Some(filter) = filter(query) {
-            address = address.query("$filter", &filter);
-        }
-        if query.expand_alerts {
-            address = address.query("$expand", "alerts");
-        }
-        let listed =
-            self.list((LIST, address), (query.incidents_max, query.pages_max), case::incident).await?;
-        let mut seen = BTreeSet::new();
-        let incidents = listed.items.into_iter();
-        Ok(IncidentPage {
-            incidents: incidents.filter(|incident| seen.insert(incident.id.clone())).collect(),
-            quarantined: listed.quarantined,
-            truncated: listed.truncated,
-        })
-    }
-
-    pub(super) async fn list_alerts(&self, query: &AlertQuery) -> Result<AlertPage, TenantError> {
-        let mut address =
-            self.at(Audience::Graph, ALERTS, "v1.0/security/alerts_v2", &[])?.query("$top", PAGE_SIZE);
-        if let Some(filter) = alert_filter(query) {
-            address = address.query("$filter", &filter);
-        }
-        let listed = self.list((ALERTS, address), (query.alerts_max, query.pages_max), case::alert).await?;
-        let mut seen = BTreeSet::new();
-        let alerts = listed.items.into_iter();
-        Ok(AlertPage {
-            alerts: alerts.filter(|alert| seen.insert(alert.id.clone())).collect(),
-            quarantined: listed.quarantined,
-            truncated: listed.truncated,
-        })
-    }
-
-    /// Reads a list, page by page, up to its limits. What cannot be read is set aside.
-    async fn list<T: Send>(
+    pub(super) async fn get_incident(
         &self,
-        (asked, address): (Asked, Address),
-        (items_max, pages_max): (usize, usize),
-        read: fn(&[u8]) -> Result<T, serde_json::Error>,
-    ) -> Result<Listed<T>, TenantError> {
-        let request = with_new_members(asked, Request::get(address))?;
-        let mut listed = Listed { items: Vec::new(), quarantined: Vec::new(), truncated: false };
-        let mut take = |item: &RawValue| {
-            if listed.items.len() >= items_max {
-                listed.truncated = true;
-                return Ok(More::Enough);
-            }
-            match read(item.get().as_bytes()) {
-                Ok(item) => listed.items.push(item),
-                Err(error) if listed.quarantined.len() < QUARANTINED_MAX => {
-                    listed.quarantined.push(Quarantined {
-                        raw: shown(item.get(), RAW_MAX),
-                        reason: shown(&error.to_string(), 200),
-                    });
-                }
-                Err(_one_of_many) => {}
-            }
-            Ok(More::Wanted)
-        };
-        let end = self.each_item(Call::read(Audience::Graph, asked, request), pages_max, &mut take).await?;
-        listed.truncated |= end == End::Cut;
-        Ok(listed)
-    }
-
-    pub(super) async fn get_incident(&self, id: &IncidentId) -> Result<Incident, TenantError> {
+        id: &IncidentId,
+        expand: Option<&str>,
+    ) -> Result<Incident, TenantError> {
         let address = self.at(Audience::Graph, INCIDENT, "v1.0/security/incidents/{id}", &[id.as_str()])?;
+        let address = expand.into_iter().fold(address, |address, what| address.query("$expand", what));
         let request = with_new_members(INCIDENT, Request::get(address))?;
         let answer = self.send(&Call::read(Audience::Graph, INCIDENT, request)).await?;
         read_incident(INCIDENT, &answer)
@@ -142,21 +55,30 @@ impl Client {
 
     /// The incident that an id leads to: one that was merged into another leads there. What is written to the
     /// old one the service is not said to keep.
-    pub(super) async fn final_incident(
+    pub(super) async fn end_of_merges(
         &self,
         change: &Change<'_>,
         id: &IncidentId,
     ) -> Result<Incident, TenantError> {
+        self.follow_merges(id, None).await.map_err(|error| not_begun(change, error))
+    }
+
+    /// The incident that an id leads to, with what is to come with it.
+    pub(super) async fn follow_merges(
+        &self,
+        id: &IncidentId,
+        expand: Option<&str>,
+    ) -> Result<Incident, TenantError> {
         let mut next = id.clone();
         for _merge in 0..REDIRECTS_MAX {
-            let found = self.get_incident(&next).await.map_err(|error| not_begun(change, error))?;
+            let found = self.get_incident(&next, expand).await?;
             match found.redirect_incident_id.clone().filter(|target| *target != found.id) {
                 Some(target) => next = target,
                 None => return Ok(found),
             }
         }
         let reason = "it was merged too often";
-        Err(not_begun(change, TenantError::Paging { operation: INCIDENT.operation, reason }))
+        Err(TenantError::Paging { operation: INCIDENT.operation, reason })
     }
 
     /// Reads, compares with what the change was decided on, merges tags, writes, and compares with what comes
@@ -209,7 +131,7 @@ impl Client {
         id: &IncidentId,
         (patch, body): (&IncidentPatch, &Map<String, Value>),
     ) -> Result<Merge, TenantError> {
-        let current = self.final_incident(change, id).await?;
+        let current = self.end_of_merges(change, id).await?;
         let now = seen(&current);
         let merged = merge(&current.custom_tags, patch);
         let is_so = body.iter().all(|(key, value)| now.get(key).unwrap_or(&Value::Null) == value);
@@ -253,7 +175,7 @@ impl Client {
         id: &IncidentId,
         comment: &str,
     ) -> Result<Receipt, TenantError> {
-        let id = self.final_incident(change, id).await?.id;
+        let id = self.end_of_merges(change, id).await?.id;
         let address = self.address(change, "v1.0/security/incidents/{id}/comments", &[id.as_str()])?;
         let body = json!({"@odata.type": "microsoft.graph.security.alertComment", "comment": comment});
         let request = with_json(asked(change), Request::post(address), &body)?;
@@ -283,7 +205,7 @@ impl Client {
     ) -> Result<Receipt, TenantError> {
         let mut apart: Vec<IncidentId> = Vec::new();
         for id in incidents {
-            let found = self.final_incident(change, id).await?.id;
+            let found = self.end_of_merges(change, id).await?.id;
             if !apart.contains(&found) {
                 apart.push(found);
             }
@@ -421,71 +343,9 @@ fn merge(current: &[String], patch: &IncidentPatch) -> Vec<String> {
     merged
 }
 
-/// One of several values.
-fn any(name: &str, values: &[&str]) -> Option<String> {
-    let each: Vec<String> = values.iter().map(|value| format!("{name} eq {}", odata(value))).collect();
-    match each.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        _ => Some(format!("({})", each.join(" or "))),
-    }
-}
-
-/// All parts that are there; `None` for everything.
-fn all<const N: usize>(parts: [Option<String>; N]) -> Option<String> {
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    (!parts.is_empty()).then(|| parts.join(" and "))
-}
-
-/// What the API can filter of incidents.
-fn filter(query: &IncidentQuery) -> Option<String> {
-    let status: Vec<&str> = query.status.iter().map(|value| value.as_str()).collect();
-    let severity: Vec<&str> = query.severity.iter().map(|value| value.as_str()).collect();
-    all([
-        any("status", &status),
-        any("severity", &severity),
-        query.updated_after.map(|time| format!("lastUpdateDateTime ge {time}")),
-        query.created_after.map(|time| format!("createdDateTime ge {time}")),
-        query.assigned_to.as_deref().map(|owner| format!("assignedTo eq {}", odata(owner))),
-    ])
-}
-
-/// What the API can filter of alerts.
-fn alert_filter(query: &AlertQuery) -> Option<String> {
-    let status: Vec<&str> = query.status.iter().map(|value| value.as_str()).collect();
-    let severity: Vec<&str> = query.severity.iter().map(|value| value.as_str()).collect();
-    let source: Vec<&str> = query.service_source.iter().map(String::as_str).collect();
-    all([
-        any("status", &status),
-        any("severity", &severity),
-        any("serviceSource", &source),
-        query.updated_after.map(|time| format!("lastUpdateDateTime ge {time}")),
-        query.created_after.map(|time| format!("createdDateTime ge {time}")),
-        query.assigned_to.as_deref().map(|owner| format!("assignedTo eq {}", odata(owner))),
-    ])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{AlertSeverity, IncidentStatus};
-
-    #[test]
-    fn a_filter_is_odata_with_its_literals_escaped() {
-        let query = IncidentQuery {
-            status: vec![IncidentStatus::Active, IncidentStatus::InProgress],
-            severity: vec![AlertSeverity::High],
-            updated_after: Some("2026-01-10T12:00:00Z".parse().unwrap()),
-            assigned_to: Some("o'neil' or status ne 'x".to_owned()),
-            ..IncidentQuery::default()
-        };
-        assert_eq!(
-            filter(&query).unwrap(),
-            "(status eq 'active' or status eq 'inProgress') and severity eq 'high' and \
-             lastUpdateDateTime ge 2026-01-10T12:00:00Z and assignedTo eq 'o''neil'' or status ne ''x'"
-        );
-        assert_eq!(filter(&IncidentQuery::default()), None);
-    }
 
     #[test]
     fn tags_are_merged_without_regard_to_case() {

@@ -9,6 +9,7 @@ mod cases;
 mod devices;
 mod hunting;
 mod indicators;
+mod lists;
 mod mail;
 mod pages;
 mod turn;
@@ -231,7 +232,11 @@ impl Tenant for Client {
     }
 
     async fn incident(&self, id: &IncidentId) -> Result<Incident, TenantError> {
-        self.get_incident(id).await
+        self.get_incident(id, None).await
+    }
+
+    async fn final_incident(&self, id: &IncidentId) -> Result<Incident, TenantError> {
+        self.follow_merges(id, Some("alerts")).await
     }
 
     async fn alert(&self, id: &AlertId) -> Result<Alert, TenantError> {

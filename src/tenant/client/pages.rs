@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Call, Client};
-use crate::http::Address;
+use crate::http::{Address, Answer};
 use crate::tenant::TenantError;
 
 /// One page. Its items are read one by one, so that one bad item does not spoil the others.
@@ -16,6 +17,17 @@ struct Page<'a> {
     value: Vec<&'a RawValue>,
     #[serde(rename = "@odata.nextLink", default)]
     next: Option<String>,
+    /// How many there are on all pages, if it was asked.
+    #[serde(rename = "@odata.count", default)]
+    count: Option<u64>,
+}
+
+/// What one page says of the list it is of.
+pub(super) struct Turned {
+    /// Whether it is not all of the list.
+    pub(super) more: bool,
+    /// When the service answered, by its own clock.
+    pub(super) asked: Option<Timestamp>,
 }
 
 /// Whether the reader of a list wants more of it.
@@ -37,6 +49,26 @@ pub(super) enum End {
 }
 
 impl Client {
+    /// Hands every item of one page to `on_item`, in order. There is more if the page says where, and also if it
+    /// only says that there are more items than it has: a link can get lost.
+    pub(super) async fn one_page(
+        &self,
+        call: &Call<'_>,
+        on_item: &mut (dyn FnMut(&RawValue) + Send),
+    ) -> Result<Turned, TenantError> {
+        let operation = call.asked.operation;
+        let answer = self.send(call).await?;
+        let page: Page<'_> = serde_json::from_slice(&answer.body)
+            .map_err(|source| TenantError::Shape { operation, source })?;
+        if let Some(link) = &page.next {
+            follow(operation, call.request.address(), link)?;
+        }
+        let items = u64::try_from(page.value.len()).unwrap_or(u64::MAX);
+        page.value.into_iter().for_each(on_item);
+        let more = page.next.is_some() || page.count.is_some_and(|count| items < count);
+        Ok(Turned { more, asked: answered_at(&answer) })
+    }
+
     /// Hands every item of a list to `on_item`, in order.
     pub(super) async fn each_item(
         &self,
@@ -46,10 +78,16 @@ impl Client {
     ) -> Result<End, TenantError> {
         let operation = call.asked.operation;
         let mut seen: BTreeSet<[u8; 32]> = BTreeSet::from([call.request.address().fingerprint()]);
+        let mut read: u64 = 0;
         for _page in 0..pages_max {
             let answer = self.send(&call).await?;
             let page: Page<'_> = serde_json::from_slice(&answer.body)
                 .map_err(|source| TenantError::Shape { operation, source })?;
+            read = read.saturating_add(u64::try_from(page.value.len()).unwrap_or(u64::MAX));
+            let short = page.next.is_none() && page.count.is_some_and(|count| read < count);
+            if short {
+                return Err(TenantError::Paging { operation, reason: "it ends before all of it was there" });
+            }
             let mut items = page.value.into_iter();
             for item in items.by_ref() {
                 if on_item(item)? == More::Enough {
@@ -66,6 +104,11 @@ impl Client {
         }
         Ok(End::Cut)
     }
+}
+
+/// When an answer was given, by the service's clock.
+fn answered_at(answer: &Answer) -> Option<Timestamp> {
+    Timestamp::try_from(httpdate::parse_http_date(answer.header("date")?).ok()?).ok()
 }
 
 fn follow(operation: &'static str, from: &Address, link: &str) -> Result<Address, TenantError> {
