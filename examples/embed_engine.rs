@@ -14,7 +14,7 @@ use anyhow::{Context as _, bail};
 use huntbook::action::Approvers;
 use huntbook::clock::{SharedClock, SystemClock};
 use huntbook::diag::{Format, Sink, render};
-use huntbook::engine::{Engine, Order, Ran, Report};
+use huntbook::engine::{Engine, Order, Ran, Report, Undoing};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
 use huntbook::http::{Http, HttpOptions};
@@ -96,7 +96,7 @@ async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("a place for the journal")?;
     let store = Store::open(&folder.path().join("journal.db"), Arc::clone(&clock)).await?;
     let tenants = BTreeMap::from([(TENANT.to_owned(), Arc::new(client) as Arc<dyn Tenant>)]);
-    let engine = Engine { store, clock, tenants, alerts: None, page: None };
+    let engine = Engine { store, clock, tenants, alerts: None, page: None, undoing: Undoing::default() };
 
     let order = Order {
         plan: Arc::new(plan),

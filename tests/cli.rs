@@ -19,6 +19,8 @@ mod output;
 mod refused;
 #[path = "cli/serving.rs"]
 mod serving;
+#[path = "cli/standing.rs"]
+mod standing;
 #[path = "cli/stopped.rs"]
 mod stopped;
 #[path = "cli/tidy.rs"]

@@ -26,7 +26,7 @@ use async_trait::async_trait;
 use huntbook::action::Approvers;
 use huntbook::clock::{Clock, ManualClock, SharedClock, SystemClock};
 use huntbook::daemon::{Daemon, DaemonError, DaemonOptions};
-use huntbook::engine::Engine;
+use huntbook::engine::{Engine, Undoing};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
 use huntbook::http::{Http, HttpOptions};
@@ -182,7 +182,7 @@ impl Place {
         let store = Store::open(&self.dir.path().join("journal.db"), Arc::clone(&clock)).await.unwrap();
         let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
         let engine =
-            Engine { store: store.clone(), clock, tenants, alerts: Some("ops".to_owned()), page: None };
+            Engine { store: store.clone(), clock, tenants, alerts: Some("ops".to_owned()), page: None, undoing: Undoing::default() };
         let world = World {
             language: Language::new(),
             lists: Lists::default(),

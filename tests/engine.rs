@@ -7,6 +7,8 @@
 mod alerts;
 #[path = "engine/asked.rs"]
 mod asked;
+#[path = "engine/bounded.rs"]
+mod bounded;
 #[path = "engine/breaker.rs"]
 mod breaker;
 #[path = "engine/cool_down.rs"]
@@ -21,6 +23,8 @@ mod indicators;
 mod late;
 #[path = "engine/polling.rs"]
 mod polling;
+#[path = "engine/reverted.rs"]
+mod reverted;
 #[path = "engine/stopped.rs"]
 mod stopped;
 #[path = "engine/taken_back.rs"]
@@ -40,7 +44,7 @@ use huntbook::action::Approvers;
 use huntbook::clock::{ManualClock, SharedClock};
 use huntbook::diag::Sink;
 use huntbook::engine::ItemOutcome::{Acted, Skipped, Suppressed};
-use huntbook::engine::{Engine, ItemOutcome, Order, Ran, Report, RunState, StepState, ToldState};
+use huntbook::engine::{Engine, ItemOutcome, Order, Ran, Report, RunState, StepState, ToldState, Undoing};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
 use huntbook::http::{Http, HttpOptions};
@@ -204,7 +208,7 @@ async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
     let client = client(sim, Arc::clone(&clock), HttpOptions::default());
     let store = Store::open(&path, Arc::clone(&clock)).await.expect("the journal");
     let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-    Engine { store, clock, tenants, alerts: None, page: None }
+    Engine { store, clock, tenants, alerts: None, page: None, undoing: Undoing::default() }
 }
 
 /// The tenant over HTTP.

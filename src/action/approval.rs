@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 
 /// How long leave may be asked for, when the playbook says nothing. Half of it would be over before a person on
 /// call has looked; double is the most that is allowed.
@@ -13,7 +14,7 @@ pub const TIMEOUT_MAX: SignedDuration = SignedDuration::from_mins(60);
 pub const TIMEOUT_MIN: SignedDuration = SignedDuration::from_mins(1);
 
 /// How people are asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Approval {
     /// The channel that is told.
     pub channel: String,

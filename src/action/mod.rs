@@ -19,6 +19,7 @@ mod email;
 mod example;
 mod live;
 mod manual;
+mod revert;
 mod set;
 mod step;
 
@@ -31,6 +32,7 @@ pub use device::{DeviceAction, DeviceParams};
 pub use email::EmailParams;
 pub use live::{COMMANDS_MAX, LiveParams, ScriptParams};
 pub use manual::{Manual, text_limit};
+pub use revert::{RevertRule, Undo};
 pub use set::{REMOVED_MAX, REMOVED_PERCENT_MAX, SetParams};
 pub use step::{ActionError, IndicatorParams, Params, Step};
 

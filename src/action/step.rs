@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{
     AccountParams, AlertParams, Approval, Call, DeviceParams, EmailParams, IncidentParams, MergeParams,
-    NewAlertParams, SetParams,
+    NewAlertParams, RevertRule, SetParams, Undo,
 };
 use crate::expr::Condition;
 use crate::model::{AlertSeverity, IdError, Lists};
@@ -100,6 +100,8 @@ pub struct Step {
     pub approval: Option<Approval>,
     /// How long its device may take to do it, if the item's later steps wait for that.
     pub wait_for: Option<SignedDuration>,
+    /// When and how it is taken back by itself, if it is.
+    pub revert: Option<RevertRule>,
     /// What it does.
     pub params: Params,
 }
@@ -168,6 +170,13 @@ pub enum Params {
     },
     /// See [`Operation::CreateAlert`].
     CreateAlert(Box<NewAlertParams>),
+    /// What takes an action back.
+    Undo {
+        /// What.
+        undo: Box<Undo>,
+        /// Why.
+        comment: String,
+    },
 }
 
 /// Parameters of `addIndicator`.
@@ -215,6 +224,7 @@ impl Params {
             Self::UpdateAlert(params) => params.kind(),
             Self::CommentAlert { .. } => ActionKind::CommentAlert,
             Self::CreateAlert(_) => ActionKind::CreateAlert,
+            Self::Undo { undo, .. } => undo.kind(),
         }
     }
 
@@ -269,6 +279,7 @@ impl Params {
                 comment: comment(why, texts)?,
             },
             Self::CreateAlert(params) => params.render(texts)?,
+            Self::Undo { undo, comment } => undo.operation(&tidy(comment, COMMENT_CHARS_MAX)),
         };
         Ok(vec![Call::new(operation)])
     }

@@ -18,6 +18,7 @@
 
 mod catch_up;
 mod pattern;
+mod window;
 mod zone;
 
 use std::fmt;
@@ -30,6 +31,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
+
+pub use window::Windows;
 
 pub use catch_up::{
     CatchUp, CatchUpPolicy, DueSlots, FUTURE_MAX, Lateness, SLOTS_MAX, Slot, Spread, believed, due,

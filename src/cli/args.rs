@@ -13,7 +13,10 @@ use super::import::Import;
 use super::journal::Journal;
 use super::kql::args::Kql;
 use super::login::{SignIn, SignOut};
+use super::pass::LetPass;
+use super::resolve::Resolve;
 use super::sim::args::Sim;
+use super::standing::Standing;
 use super::stop::Switch;
 use super::tenants::Tenants;
 use super::web::Way;
@@ -166,6 +169,16 @@ pub(super) enum Command {
     ///
     /// Also after huntbook itself has stopped a playbook. Exit code 1 if what is resumed stays stopped by another.
     Resume(Switch),
+    /// Let one run pass that matches far more than usual, within 24 hours; every other guard holds for it
+    LetPass(LetPass),
+    /// List what is in force in the tenants because huntbook did it: since when, by whose leave, and until when
+    ///
+    /// As the journal knows it: what people have taken back in the portal is seen when it is to be taken back.
+    InForce {
+        /// What about it
+        #[command(subcommand)]
+        what: Option<Standing>,
+    },
     /// List the actions that wait for people's approval, with everything that is approved with them
     Approvals(Approvals),
     /// Approve actions that wait
@@ -398,31 +411,6 @@ pub(super) enum Shown {
     First,
     /// All.
     All,
-}
-
-/// Arguments of `resolve`.
-#[derive(Debug, Args)]
-pub(super) struct Resolve {
-    /// The effect, as `status` and `show` print it; its beginning is enough while it is unique
-    pub(super) effect: String,
-    /// What a person says.
-    #[command(flatten)]
-    pub(super) word: Said,
-    /// What you saw, and where; it stays in the journal
-    #[arg(long, value_name = "TEXT")]
-    pub(super) note: Option<String>,
-}
-
-/// What a person says of an action.
-#[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
-pub(super) struct Said {
-    /// The action was done
-    #[arg(long)]
-    pub(super) done: bool,
-    /// The action was not done
-    #[arg(long)]
-    pub(super) not_applied: bool,
 }
 
 /// Arguments of `serve`.

@@ -21,7 +21,7 @@ use crate::action::Approvers;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailSecurity};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Daemon, DaemonOptions};
-use crate::engine::{Engine, Order, Ran, Report, RunState};
+use crate::engine::{Engine, Order, Ran, Report, RunState, Undoing};
 use crate::http::{Http, HttpOptions};
 use crate::model::{Lists, Secret};
 use crate::notify::Channels;
@@ -109,7 +109,7 @@ impl Stage {
         let store = Store::open(&scratch.0.join("demo.db"), Arc::clone(clock)).await?;
         let tenants: BTreeMap<String, Arc<dyn Tenant>> =
             BTreeMap::from([(TENANT.to_owned(), Arc::new(client) as _)]);
-        let engine = Engine { store, clock: Arc::clone(clock), tenants, alerts: None, page: None };
+        let engine = Engine { store, clock: Arc::clone(clock), tenants, alerts: None, page: None, undoing: Undoing::default() };
         Ok(Self { sim, mailbox, engine, channels, scratch })
     }
 

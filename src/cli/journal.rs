@@ -24,7 +24,7 @@ pub(super) enum Journal {
     ///
     /// What is `parked` waits for a person's word: `huntbook resolve`. Exit code 1 if something is in doubt.
     List,
-    /// Write every event as one JSON object a line, oldest first: of actions, then of approvals, then of stops
+    /// Write every event as one JSON object a line, oldest first: of actions, approvals, stops and words
     ///
     /// Each has the number and the hash it has in its history; `huntbook audit verify` checks them. Reads a
     /// thousand at a time, also while `serve` runs.

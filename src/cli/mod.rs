@@ -23,6 +23,7 @@ mod login;
 mod mend;
 mod output;
 mod overview;
+mod pass;
 mod pull;
 mod record;
 mod reference;
@@ -35,6 +36,7 @@ mod serve;
 mod setup;
 mod shipped;
 mod sim;
+mod standing;
 mod status;
 mod stop;
 mod tables;
@@ -140,6 +142,8 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Deny(deny) => approvals::answer((Consent::Deny, &deny.into()), &config, format, clock).await,
         Command::Stop(switch) => stop::stop(&switch, &config, format, clock).await,
         Command::Resume(switch) => stop::resume(&switch, &config, format, clock).await,
+        Command::InForce { what } => standing::run(what.as_ref(), &config, format, clock).await,
+        Command::LetPass(pass) => pass::run(&pass, &config, format, clock).await,
         Command::Resolve(resolve) => resolve::run(&resolve, &config, format, clock).await,
         Command::Serve(serve) => serve::run(&serve, &config, clock).await,
         Command::Web(way) => web::run(&way, &config, format, clock).await,

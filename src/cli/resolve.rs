@@ -4,8 +4,9 @@
 use std::path::Path;
 
 use anyhow::bail;
+use clap::Args;
 
-use super::args::{Output, Resolve};
+use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
 use super::output::{clean, show};
@@ -15,6 +16,31 @@ use crate::store::{Store, Word};
 
 /// Longest note, in characters: what somebody saw and where, not a report.
 const NOTE_MAX: usize = 500;
+
+/// Arguments of `resolve`.
+#[derive(Debug, Args)]
+pub(super) struct Resolve {
+    /// The effect, as `status` and `show` print it; its beginning is enough while it is unique
+    effect: String,
+    /// What a person says.
+    #[command(flatten)]
+    word: Said,
+    /// What you saw, and where; it stays in the journal
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+}
+
+/// What a person says of an action.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Said {
+    /// The action was done
+    #[arg(long)]
+    done: bool,
+    /// The action was not done
+    #[arg(long)]
+    not_applied: bool,
+}
 
 /// Writes down whether an action was done.
 pub(super) async fn run(

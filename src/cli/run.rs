@@ -48,6 +48,7 @@ async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock
         tenants: parts.tenants,
         alerts: setup::alerts(&settings),
         page: setup::page(&settings),
+        undoing: setup::undoing(&settings),
     };
     for stop in engine.store.stops().await? {
         tell(&format!("warning: {}; `{}` lifts it", shown(&stop), lifts(&stop)));
@@ -124,6 +125,9 @@ async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &C
             let (name, ended) = (clean(&run.playbook_name, 120), clean(&ended.join(", "), 400));
             tell(&format!("{name}: run {} went on with what people decided: {ended}", run.run));
         }
+    }
+    for (playbook, tenant) in engine.to_revert().await? {
+        engine.revert((playbook, &tenant), &in_force).await?;
     }
     for effect in &resumed.parked {
         tell(&format!(

@@ -52,6 +52,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
         tenants: parts.tenants,
         alerts: setup::alerts(&settings),
         page: setup::page(&settings),
+        undoing: setup::undoing(&settings),
     };
     let options = options(&settings, parts.channels, arguments.drain);
     let daemon = Daemon::open(engine, options).await?;

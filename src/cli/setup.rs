@@ -8,12 +8,14 @@ use anyhow::{Context as _, bail};
 
 use super::Unfit;
 use super::output::tell;
-use crate::action::Approvers;
+use crate::action::{Approval, Approvers, TIMEOUT};
+use crate::cadence::Windows;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
 use crate::clock::SharedClock;
 use crate::diag::{Chain, Format, render};
+use crate::engine::Undoing;
 use crate::expr::Language;
-use crate::guard::{BREAKER, Caps, Ceilings, Percent};
+use crate::guard::{BREAKER, CANARY_WAIT, Canary, Caps, Ceilings, Percent, Rate};
 use crate::http::{Http, HttpOptions};
 use crate::model::{Lists, Secret, SharedSource};
 use crate::notify::Channels;
@@ -184,6 +186,17 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
                 per_run: settings.guards.max_actions.per_run.or(Ceilings::default().targets.per_run),
                 per_day: settings.guards.max_actions.per_day.or(Ceilings::default().targets.per_day),
             },
+            all_targets_per_day: settings.guards.max_targets_of_all_tenants,
+            rate: Rate {
+                per_minute: settings.guards.max_disruptive.per_minute,
+                per_hour: settings.guards.max_disruptive.per_hour,
+            },
+            windows: settings.guards.windows.as_ref().and_then(|written| Windows::read(written).ok()),
+            canary: settings.guards.canary.as_ref().map(|canary| Canary {
+                first: canary.first,
+                wait: canary.wait.as_ref().and_then(|wait| wait.read().ok()).unwrap_or(CANARY_WAIT),
+            }),
+            observe_first: settings.guards.observe_first.unwrap_or(0),
             percent_of_devices: settings.guards.max_percent_of_devices.and_then(Percent::new),
             // The settings were read: it is a length of time.
             cool_down: settings.guards.cool_down.as_ref().and_then(|written| written.read().ok()),
@@ -225,6 +238,17 @@ pub(super) fn alerts(settings: &Settings) -> Option<String> {
 pub(super) fn page(settings: &Settings) -> Option<String> {
     let address = settings.web.as_ref()?.address.as_ref()?;
     Some(address.trim_end_matches('/').to_owned())
+}
+
+/// What the settings say of actions that are taken back.
+pub(super) fn undoing(settings: &Settings) -> Undoing {
+    let approval = settings.guards.revert_approval.as_ref().map(|written| Approval {
+        channel: written.channel.clone(),
+        minimum: written.minimum,
+        // The settings were read: it is a length of time.
+        timeout: written.timeout.as_ref().and_then(|timeout| timeout.read().ok()).unwrap_or(TIMEOUT),
+    });
+    Undoing::of(&world(settings, Lists::default()), approval)
 }
 
 /// Who may approve actions.

@@ -36,6 +36,8 @@ pub(super) enum Tried {
     Run(RunId),
     /// Going on with what people decided.
     Decided(Key),
+    /// Taking back what was done.
+    Revert(Key),
 }
 
 impl Daemon {

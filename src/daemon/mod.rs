@@ -12,6 +12,7 @@ mod held;
 mod left;
 mod loops;
 mod reload;
+mod reverts;
 mod run;
 mod scan;
 mod sign_in;

@@ -302,6 +302,15 @@ impl Daemon {
                     let daemon = self.clone();
                     runs.tasks.spawn(async move { daemon.go_on(claim).await });
                 }
+            }
+            Err(error) => return self.failed(runs, error.into()),
+        }
+        match self.claim_reverts().await {
+            Ok(claims) => {
+                for claim in claims {
+                    let daemon = self.clone();
+                    runs.tasks.spawn(async move { daemon.revert(claim).await });
+                }
                 Ok(())
             }
             Err(error) => self.failed(runs, error.into()),

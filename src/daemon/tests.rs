@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 
 use super::{Daemon, DaemonOptions, Generation};
 use crate::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
-use crate::engine::Engine;
+use crate::engine::{Engine, Undoing};
 use crate::expr::Language;
 use crate::guard::Ceilings;
 use crate::http::{Http, HttpOptions};
@@ -56,7 +56,7 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
         running_max: NonZeroUsize::MIN,
         drain: HOUR,
     };
-    Daemon::open(Engine { store, clock: shared, tenants, alerts: None, page: None }, options).await.unwrap()
+    Daemon::open(Engine { store, clock: shared, tenants, alerts: None, page: None, undoing: Undoing::default() }, options).await.unwrap()
 }
 
 fn playbook(rest: &str) -> String {

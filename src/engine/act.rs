@@ -11,6 +11,7 @@ use super::look::{Sight, is_read_back, look};
 use super::lookup::bare;
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
+use super::revert::{new_revert, not_ours};
 use super::{Engine, EngineError, set};
 use crate::action::{Call, Impact, Remote, Step};
 use crate::diag::Chain;
@@ -77,6 +78,9 @@ impl Engine {
             }
             judged => set::noted(judged, note),
         };
+        if report.state == StepState::AlreadyInForce {
+            self.store.note_revert(&effect.key, &not_ours()).await?;
+        }
         if let Err(error) = self.store.record(&effect.key, attempt, &recorded).await {
             tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");
             return Err(error.into());
@@ -103,9 +107,15 @@ impl Engine {
         leave: Option<ContentHash>,
     ) -> Result<Result<NewEffect, String>, EngineError> {
         let Turn { seq, step, place, call, .. } = turn;
-        Ok(self.still_may(context, turn)?.map(|limits| {
+        let now = self.clock.now();
+        Ok(self.still_may(context, turn)?.and_then(|limits| {
+            let given = if leave.is_some() { guard::Leave::Given } else { guard::Leave::None };
+            let disrupts = call.kind.impact() == Impact::Disruptive;
+            if let Some(why) = limits.shut(given, now).filter(|_why| disrupts) {
+                return Err(why);
+            }
             let allowed = if leave.is_some() { limits.ceilings } else { limits.numbers }.action_limits();
-            NewEffect { leave, ..new_effect(context, (seq, place), (step, call), allowed) }
+            Ok(NewEffect { leave, ..new_effect(context, (seq, place), (step, call), allowed) })
         }))
     }
 
@@ -127,7 +137,8 @@ impl Engine {
             Ok(effect) => effect,
             Err(why) => return Ok(Ready::Halted(why)),
         };
-        let intended = self.store.intend(&effect).await?;
+        let revert = new_revert(context, turn.step, turn.call);
+        let intended = self.store.intend_with(&effect, revert.as_ref()).await?;
         if matches!(intended, Intended::CoolingDown { .. })
             && let Ok(Sight::InForce(theirs)) = look(context, turn.call).await
         {
@@ -152,7 +163,7 @@ impl Engine {
             }
         }
         match self.effect(context, turn, effect.leave)? {
-            Ok(effect) => Ok(self.store.intend(&effect).await?.into()),
+            Ok(effect) => Ok(self.store.intend_with(&effect, revert.as_ref()).await?.into()),
             Err(why) => Ok(Ready::Halted(why)),
         }
     }
@@ -346,6 +357,9 @@ const fn budget_name(budget: crate::store::Budget) -> &'static str {
         Budget::RunTargets => "the limit of targets per run is reached",
         Budget::DayTargets => "the limit of targets in 24 hours is reached",
         Budget::TenantTargets => "the tenant's limit of targets in 24 hours is reached",
+        Budget::AllTargets => "the limit of targets in all tenants in 24 hours is reached",
+        Budget::Minute => "the tenant's limit of disruptive actions in a minute is reached",
+        Budget::Hour => "the tenant's limit of disruptive actions in an hour is reached",
     }
 }
 

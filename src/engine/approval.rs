@@ -21,6 +21,7 @@ use crate::model::{AlertSeverity, PlaybookId, RunId};
 use crate::notify::{Draft, Origin, outbox_message};
 use crate::store::{
     Approval, ApprovalState, Closing, NextTime, OutboxMessage, RunDetail, RunEnd, Settlement, StoreError,
+    Trigger,
 };
 
 /// What the identity of a message about approvals begins with, in the outbox.
@@ -85,7 +86,7 @@ impl Engine {
         self.store.park_run(run).await?.iter().for_each(say_parked);
         let Some(detail) = self.store.run(run).await? else { return Ok(None) };
         let standing = present.in_force.standing((&detail.run).into());
-        if matches!(standing, Standing::Held) {
+        if matches!(standing, Standing::Held) && detail.run.trigger != Trigger::Revert {
             return Ok(None);
         }
         let now = self.clock.now();
@@ -256,7 +257,7 @@ impl Engine {
 fn not_any_more(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
     stop(order, standing, now).or_else(|| {
         let Standing::InForce(present) = standing else { return None };
-        (present.version != order.plan.version)
+        (present.version != order.plan.version && order.trigger != Trigger::Revert)
             .then(|| "its playbook was changed after people were asked".to_owned())
     })
 }

@@ -104,6 +104,7 @@ impl<'a> Context<'a> {
             Input::Hunt(_) => "row",
             Input::Incidents(_) => "incident",
             Input::Alerts(_) => "alert",
+            Input::Given => "action",
         }
     }
 

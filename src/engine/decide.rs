@@ -6,7 +6,6 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,12 +21,10 @@ use super::{Engine, EngineError};
 use crate::action::{ActionError, ActionKind, Call, Step};
 use crate::diag::Chain;
 use crate::expr::{Bound, Condition, Env};
-use crate::guard::{self, Candidate, GuardLimits, Reason, Target, Verdict};
-use crate::model::{CellRef, Projection, RowView, Wanted};
+use crate::guard::{self, Candidate, Reason, Target, Verdict};
+use crate::model::{CellRef, Projection, RowView};
 use crate::plan::{Input, Suppress};
-use crate::rows::Flow;
 use crate::store::{Approval, Effect, EffectKey, EffectState, NewSuppression};
-use crate::tenant::{HuntLimits, HuntQuery};
 
 /// What is to be done about an item.
 #[derive(Debug)]
@@ -175,9 +172,9 @@ impl Engine {
             for call in calls(fates) {
                 lookup.look_up(context, call, &limits.exclude).await;
             }
-            fleet(context, &limits).await
+            self.fleet(context, &limits).await
         };
-        let Some(fleet) = self.in_time(context, looked_up).await else {
+        let Some(fleet) = self.in_time(context, looked_up).await.transpose()? else {
             replace(fates, |_call| Some((StepState::Halted, too_long())));
             return Ok(());
         };
@@ -196,7 +193,7 @@ impl Engine {
             recent: self.store.recent(tenant, &keys, since).await?,
             taken,
         };
-        let verdicts = guard::admit(&limits, &counts, &candidates, now);
+        let verdicts = self.verdicts(context, &limits, counts, &candidates).await?;
         for (known, candidate) in targets(fates).zip(candidates) {
             *known = candidate.target;
         }
@@ -292,30 +289,6 @@ impl Begun {
         };
         let disruptive = self.0.into_values().filter(|effect| effect.destructive && !manifold(effect));
         disruptive.map(|effect| (effect.action, effect.target)).collect()
-    }
-}
-
-/// Counts the devices that have reported within a week.
-const FLEET_QUERY: &str = "DeviceInfo | where Timestamp > ago(7d) | summarize Devices = dcount(DeviceId)";
-
-/// How many devices the tenant has, if a guard needs to know; `None` if nobody can say.
-async fn fleet(context: &Context<'_>, limits: &GuardLimits) -> Option<u64> {
-    limits.numbers.percent_of_devices?;
-    let wanted = Wanted::Only(Arc::new(Projection::new(["Devices"])));
-    let query = HuntQuery { query: FLEET_QUERY.to_owned(), timespan: None };
-    let mut devices = None;
-    let mut on_row = |row: &RowView<'_>| {
-        if let Some(CellRef::Int(count)) = row.cells.first() {
-            devices = u64::try_from(*count).ok();
-        }
-        Flow::Continue
-    };
-    match context.tenant.hunt(&query, &wanted, &HuntLimits::default(), &mut on_row).await {
-        Ok(_answer) => devices,
-        Err(error) => {
-            tracing::warn!(run = %context.run, error = %Chain(&error), "the number of devices is not known");
-            None
-        }
     }
 }
 
@@ -471,7 +444,7 @@ fn wanted(context: &Context<'_>, condition: Option<&mut Bound>, item: &Work) -> 
             let cells: Vec<CellRef<'_>> = row.cells.iter().map(crate::model::Cell::as_ref).collect();
             bound.test_row(&RowView { projection: &row.projection, cells: &cells }, &env)
         }
-        Input::Incidents(_) | Input::Alerts(_) => bound.test_value(&item.data, &env),
+        Input::Incidents(_) | Input::Alerts(_) | Input::Given => bound.test_value(&item.data, &env),
     };
     tested.map_err(|error| format!("its `if` failed: {}", Chain(&error)))
 }

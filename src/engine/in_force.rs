@@ -189,6 +189,10 @@ const BY_HAND: &str = "it was started by hand with a playbook that is not in for
 /// Why a run must not act any more, if it must not: the version it began with does not know that its playbook
 /// was taken away, switched off or lets others act by now.
 pub(super) fn stop(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
+    if order.trigger == Trigger::Revert {
+        // What was done is taken back whatever has become of the playbook.
+        return None;
+    }
     let by_hand = order.trigger == Trigger::Manual;
     let Standing::InForce(present) = standing else {
         let gone = if by_hand { BY_HAND } else { "its playbook is not in force any more" };

@@ -9,10 +9,12 @@ mod act;
 mod afterwards;
 mod alert;
 mod approval;
+mod canary;
 mod collect;
 mod context;
 mod decide;
 mod doubt;
+mod fleet;
 mod follow;
 mod in_force;
 mod leave;
@@ -22,6 +24,7 @@ mod passage;
 mod queue;
 mod report;
 mod resume;
+mod revert;
 mod set;
 mod settle;
 mod stopped;
@@ -52,6 +55,7 @@ pub use report::{
     Counts, ItemOutcome, ItemReport, REPORT_VERSION, Report, RunState, StepReport, StepState, Told, ToldState,
 };
 pub use resume::{PlanOf, Present, Resumed, TakenUp};
+pub use revert::Undoing;
 
 use collect::Gathered;
 use context::Context;
@@ -71,6 +75,8 @@ pub struct Engine {
     pub alerts: Option<String>,
     /// The address of the page on which people may answer, if they have one: scheme, host and port.
     pub page: Option<String>,
+    /// What the settings say of actions that are taken back.
+    pub undoing: Undoing,
 }
 
 /// What is to be run.
@@ -203,6 +209,8 @@ impl Engine {
     pub async fn run_while(&self, order: &Order, in_force: &dyn InForce) -> Result<Ran, EngineError> {
         let tenant =
             self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
+        let watched = self.at_first(order).await?;
+        let order = watched.as_ref().unwrap_or(order);
         let started = in_journal(self.clock.now());
         let run = RunId::at(started);
         if self.store.begin_run(&new_run(order, run, started)).await? == Begun::SlotTaken {
@@ -212,6 +220,20 @@ impl Engine {
         let context = Context::new(order, &**tenant, (run, started), self.bounds(in_force));
         let report = self.carry_out(&context).await.map_err(|error| error.in_the_middle_of(run))?;
         Ok(Ran::Report(Box::new(report)))
+    }
+
+    /// The order as it is carried out while the playbook's version is so new that it only observes.
+    async fn at_first(&self, order: &Order) -> Result<Option<Order>, EngineError> {
+        let guards = &order.plan.guards;
+        let first = guards.ceilings.observe_first.max(guards.written.observe_first.unwrap_or(0));
+        if first == 0 || order.plan.mode == Mode::Observe || order.effects != Effects::Apply {
+            return Ok(None);
+        }
+        let whose = (order.tenant.as_str(), order.plan.about.id);
+        if first <= self.store.runs_of_version(whose, order.plan.version).await? {
+            return Ok(None);
+        }
+        Ok(Some(Order { plan: Arc::new(order.plan.observing(first)), ..order.clone() }))
     }
 
     /// Takes a recorded run from its input to its end.

@@ -7,8 +7,10 @@ use super::context::{Context, Work};
 use super::in_force::{InForce, Standing, stop};
 use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report, StepReport, StepState};
 use crate::diag::Chain;
-use crate::plan::Plan;
-use crate::store::{Approval, Effect, EffectState, Item, Remedy, Run, RunDetail, StoreError, Unfinished};
+use crate::plan::{Mode, Plan};
+use crate::store::{
+    Approval, Effect, EffectState, Item, Remedy, Run, RunDetail, RunMode, StoreError, Trigger, Unfinished,
+};
 
 /// Compiles the stored bytes of a version, given the playbook's name; says why if it cannot.
 pub type PlanOf<'a> = &'a (dyn Fn(&str, &[u8]) -> Result<Plan, String> + Sync);
@@ -142,7 +144,7 @@ impl Engine {
         // Of a dead process's effects none is left by now; this one's may be.
         self.store.park_run(run.id).await?.iter().for_each(say_parked);
         let standing = present.in_force.standing(run.into());
-        if matches!(standing, Standing::Held) {
+        if matches!(standing, Standing::Held) && run.trigger != Trigger::Revert {
             return Ok(Tried::Waits);
         }
         let Some(tenant) = self.tenants.get(&run.tenant) else {
@@ -190,11 +192,21 @@ impl Engine {
         run: &Run,
         present: &Present<'_>,
     ) -> Result<Result<Order, String>, EngineError> {
+        if run.trigger == Trigger::Revert {
+            return self.undo_order(run, present.in_force.lists()).await;
+        }
         let Some(bytes) = self.store.version_bytes(run.version).await? else {
             return Ok(Err("the version of the playbook it used is not kept any more".to_owned()));
         };
         Ok((present.plan_of)(&run.playbook_name, &bytes).map(|plan| Order {
-            plan: Arc::new(plan),
+            // One that began as an observer ends as one.
+            plan: Arc::new(if run.mode == RunMode::Observe && plan.mode == Mode::Enforce {
+                let first =
+                    plan.guards.ceilings.observe_first.max(plan.guards.written.observe_first.unwrap_or(0));
+                plan.observing(first)
+            } else {
+                plan
+            }),
             lists: present.in_force.lists(),
             tenant: run.tenant.clone(),
             trigger: run.trigger,

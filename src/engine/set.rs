@@ -7,11 +7,16 @@ use crate::action::Call;
 use crate::diag::Chain;
 use crate::store::Recorded;
 use crate::tenant::{Operation, Receipt, Reconciled, RemoteState, TenantError};
+use crate::text::counted;
 
 /// Why a call is only planned; for a set, with what would change.
 pub(super) async fn preview(context: &Context<'_>, call: &Call) -> String {
-    let why = if context.remembers() { "the playbook only observes" } else { "dry run" };
-    let Operation::ReconcileIndicators(set) = &call.operation else { return why.to_owned() };
+    let why = match context.plan().observes_first {
+        _ if !context.remembers() => "dry run".to_owned(),
+        Some(first) => format!("the first {} of a new version only observe", counted(first, "run")),
+        None => "the playbook only observes".to_owned(),
+    };
+    let Operation::ReconcileIndicators(set) = &call.operation else { return why };
     match context.tenant.difference(set).await {
         Ok(difference) => match difference.forbidden(set) {
             Some(forbidden) => format!("{why}: {difference}; it would be left as it is: {forbidden}"),

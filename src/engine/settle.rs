@@ -9,15 +9,16 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::alert::{Ended, parked_steps};
+use super::canary::Canary;
 use super::context::{Context, Work};
 use super::decide::{Decision, Fate};
 use super::leave::{Course, Turn};
 use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState, Told};
-use super::undone::{is_undone, next_time};
+use super::undone::{Known, is_undone, next_time};
 use super::{Engine, EngineError};
 use crate::action::Step;
 use crate::fault::crash_point;
-use crate::store::{Approval, EffectState, NewSuppression, NextTime, Settlement};
+use crate::store::{Approval, EffectState, NewSuppression, NextTime, Settlement, Trigger};
 
 /// How long after it was accepted an action is first asked about; each pause is double the one before. A device
 /// that is on-line takes some seconds.
@@ -101,10 +102,12 @@ impl Engine {
         crash_point("c07_plan_built");
         let mut settled = Settled { reports: earlier, ..Settled::default() };
         let (mut waiting, mut behind) = (Vec::new(), Vec::new());
+        let mut canary = Canary::of(context);
         for (item, fate) in items.into_iter().zip(fates) {
             match fate {
                 Fate::Suppressed { reason, behind: first } => behind.push((item, reason, first)),
-                Fate::Steps { decisions, suppress } => {
+                Fate::Steps { mut decisions, suppress } => {
+                    self.behind_canary(context, &mut canary, &mut decisions).await?;
                     let mut in_hand = InHand::new(item, (decisions, suppress), &[]);
                     self.carry_on(context, &mut in_hand).await?;
                     match in_hand.wait {
@@ -162,7 +165,11 @@ impl Engine {
     ) -> Result<Report, EngineError> {
         let Settled { reports, told: told_of, asked, .. } = settled;
         let mut report = context.report(counts, reports, self.clock.now());
-        let known = self.known_to_people(context, &report.items).await?;
+        // Of what is not taken back the operators are told in their own way.
+        let known = match context.order.trigger {
+            Trigger::Revert => Known::default(),
+            _ => self.known_to_people(context, &report.items).await?,
+        };
         let mut messages = self.tell(context, &mut report, &known);
         messages.extend(self.alerts_at_end(context, &report, (&known, &told_of)));
         let undone = known.news.filter(|_situation| !messages.is_empty());
@@ -221,7 +228,11 @@ impl Engine {
     }
 
     /// Lets some time pass; the end of the process ends the run.
-    async fn pause(&self, context: &Context<'_>, pause: SignedDuration) -> Result<(), EngineError> {
+    pub(super) async fn pause(
+        &self,
+        context: &Context<'_>,
+        pause: SignedDuration,
+    ) -> Result<(), EngineError> {
         let ending = || context.bounds.is_ending().then_some(EngineError::Ending { run: context.run });
         ending().map_or(Ok(()), Err)?;
         self.clock.sleep(pause).await;

@@ -3,8 +3,8 @@
 use super::context::Context;
 use super::report::Counts;
 use super::{Engine, EngineError};
-use crate::guard;
-use crate::store::{Effects, Run, RunFilter, RunState};
+use crate::guard::{self, Candidate, GuardLimits, Verdicts};
+use crate::store::{Effects, Run, RunFilter, RunState, Trigger};
 
 /// Runs that the usual number is taken from: two or three days of an hourly playbook.
 const RUNS: usize = 20;
@@ -16,6 +16,30 @@ const RUNS_MIN: usize = 5;
 const LOOK_BACK: u32 = 100;
 
 impl Engine {
+    /// The verdicts on a run. One that is held because it has far more matches than usual passes if a person has said
+    /// so, and if nothing else is in its way.
+    pub(super) async fn verdicts(
+        &self,
+        context: &Context<'_>,
+        limits: &GuardLimits,
+        counts: guard::Counts,
+        candidates: &[Candidate],
+    ) -> Result<Verdicts, EngineError> {
+        let now = self.clock.now();
+        let verdicts = guard::admit(limits, &counts, candidates, now);
+        if !verdicts.is_unusual() || !context.acts() {
+            return Ok(verdicts);
+        }
+        let counts = guard::Counts { matched: (counts.matched.0, None), ..counts };
+        let freely = guard::admit(limits, &counts, candidates, now);
+        let whose = (context.order.tenant.as_str(), context.plan().about.id);
+        if freely.halted.is_some() || !self.store.take_pass(whose, context.run).await? {
+            return Ok(verdicts);
+        }
+        tracing::warn!(run = %context.run, "a person has let a run pass that matches far more than usual");
+        Ok(freely)
+    }
+
     /// The median of the matches of the runs before, if there are enough of them; nothing either where `matched`
     /// is never too many.
     pub(super) async fn usual(
@@ -41,7 +65,9 @@ impl Engine {
 /// The matches of a run that counts: one that ended, and that no guard stopped, else a slip would become usual by
 /// being tried often enough.
 fn counts(run: &Run) -> Option<u64> {
-    let ended = matches!(run.state, RunState::Ok | RunState::Partial) && run.effects == Effects::Apply;
+    let ended = matches!(run.state, RunState::Ok | RunState::Partial)
+        && run.effects == Effects::Apply
+        && run.trigger != Trigger::Revert;
     let counts: Counts = serde_json::from_value(run.counts.clone()).ok().filter(|_counts| ended)?;
     (!counts.halted).then_some(counts.matched)
 }

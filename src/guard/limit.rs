@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::Exclusions;
+use crate::cadence::Windows;
 use crate::model::duration_text;
 use crate::store::{ActionLimits, Breaker};
 use crate::text::counted;
@@ -18,6 +19,19 @@ pub const TARGETS_PER_DAY: u32 = 20;
 
 /// The same for all playbooks in one tenant, in 24 hours.
 pub const TENANT_TARGETS_PER_DAY: u32 = 50;
+
+/// The same for all playbooks in all tenants, in 24 hours: two tenants that need as much as one may have.
+pub const ALL_TARGETS_PER_DAY: u32 = 100;
+
+/// Disruptive actions of all playbooks in one tenant in a minute, when the settings say nothing: what one run may do
+/// to its five targets with a few steps. Twice as many would be a second run before anybody has looked at the first.
+pub const PER_MINUTE: u32 = 20;
+
+/// The same in an hour. People read of the first ones within it.
+pub const PER_HOUR: u32 = 100;
+
+/// How long the first targets of a run have, when nobody says: twice what a device that is on-line takes.
+pub const CANARY_WAIT: SignedDuration = SignedDuration::from_mins(10);
 
 /// Actions of any kind one run may take, when the settings say nothing: more than a sound playbook needs,
 /// and few enough that scans, tags or indicators by mistake can be taken back in an afternoon.
@@ -88,6 +102,37 @@ pub enum OnExceed {
     Approve,
 }
 
+/// How many disruptive actions all playbooks may take in a tenant in a short time. `None` is what the settings' or the
+/// built-in number says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rate {
+    /// In a minute.
+    pub per_minute: Option<u32>,
+    /// In an hour.
+    pub per_hour: Option<u32>,
+}
+
+/// The first targets of a run, which show whether it goes well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Canary {
+    /// How many.
+    pub first: u32,
+    /// How long their actions may take to end well.
+    pub wait: SignedDuration,
+}
+
+impl Canary {
+    /// Of two the stricter: fewer at first, and no longer a wait.
+    fn stricter(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) => {
+                Some(Self { first: one.first.min(other.first), wait: one.wait.min(other.wait) })
+            }
+            (one, other) => one.or(other),
+        }
+    }
+}
+
 /// What the settings allow any playbook.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ceilings {
@@ -95,6 +140,16 @@ pub struct Ceilings {
     pub actions: Caps,
     /// Distinct targets of disruptive actions of one playbook.
     pub targets: Caps,
+    /// Distinct targets of disruptive actions of all playbooks in all tenants in a day.
+    pub all_targets_per_day: Option<u32>,
+    /// Disruptive actions in a short time.
+    pub rate: Rate,
+    /// When disruptive actions may be taken.
+    pub windows: Option<Windows>,
+    /// The first targets of each run.
+    pub canary: Option<Canary>,
+    /// How many runs of a new version of a playbook only observe.
+    pub observe_first: u32,
     /// Share of the devices one playbook touches in a day.
     pub percent_of_devices: Option<Percent>,
     /// How long a target is left alone by the same action, at least.
@@ -113,6 +168,11 @@ impl Default for Ceilings {
         Self {
             actions: Caps::default(),
             targets,
+            all_targets_per_day: None,
+            rate: Rate::default(),
+            windows: None,
+            canary: None,
+            observe_first: 0,
             percent_of_devices: None,
             cool_down: None,
             times_usual: None,
@@ -127,6 +187,14 @@ impl Default for Ceilings {
 pub struct Written {
     /// Its actions of any kind.
     pub actions: Caps,
+    /// Disruptive actions in a short time.
+    pub rate: Rate,
+    /// When it may take disruptive actions.
+    pub windows: Option<Windows>,
+    /// Its first targets.
+    pub canary: Option<Canary>,
+    /// How many runs of a new version of it only observe.
+    pub observe_first: Option<u32>,
     /// Share of the devices it touches in a day.
     pub percent_of_devices: Option<Percent>,
     /// How long it leaves a target alone by the same action.
@@ -144,10 +212,18 @@ pub struct Written {
 pub struct GuardLimits {
     /// The numbers that hold for what people have not said yes to.
     pub numbers: Numbers,
+    /// When disruptive actions may be taken: in all of these.
+    pub windows: Vec<Windows>,
+    /// The first targets of a run.
+    pub canary: Option<Canary>,
+    /// How many runs of a new version only observe.
+    pub observe_first: u32,
     /// What is not touched.
     pub exclude: Exclusions,
     /// What happens when a limit would be passed.
     pub on_exceed: OnExceed,
+    /// When the settings let disruptive actions be taken, also if people say yes.
+    pub ceiling_windows: Vec<Windows>,
     /// What the settings allow. People's leave takes an action past the playbook's own limits, never past
     /// these.
     pub ceilings: Numbers,
@@ -164,6 +240,10 @@ pub struct Numbers {
     pub targets: Caps,
     /// Distinct targets of disruptive actions of all playbooks in the tenant, in 24 hours.
     pub tenant_targets_per_day: Option<u32>,
+    /// The same in all tenants.
+    pub all_targets_per_day: Option<u32>,
+    /// Disruptive actions of all playbooks in the tenant in a short time. People may say yes to more.
+    pub rate: Rate,
     /// Share of the devices touched in a day.
     pub percent_of_devices: Option<Percent>,
     /// How long a target is left alone by the same action. People may say yes to it earlier.
@@ -199,6 +279,11 @@ impl Numbers {
             tenant_actions_per_day: Some(tenant_actions),
             targets,
             tenant_targets_per_day: Some(tenant),
+            // As for the tenant.
+            all_targets_per_day: Some(
+                ceilings.all_targets_per_day.unwrap_or(tenant.max(ALL_TARGETS_PER_DAY)),
+            ),
+            rate: ceilings.rate(written.rate),
             percent_of_devices,
             cool_down: Some(ceilings.cool_down().max(written.cool_down.unwrap_or_default())),
             times_usual: Some(ceilings.times_usual().min(written.times_usual.unwrap_or(u32::MAX))),
@@ -208,7 +293,12 @@ impl Numbers {
 
     /// What the settings allow when people say yes: they decide about the single case.
     fn with_leave(ceilings: &Ceilings) -> Self {
-        Self { cool_down: None, times_usual: None, ..Self::of(ceilings, &Written::default()) }
+        Self {
+            cool_down: None,
+            times_usual: None,
+            rate: Rate::default(),
+            ..Self::of(ceilings, &Written::default())
+        }
     }
 
     /// The limits the journal counts in the transaction of each intent.
@@ -221,6 +311,9 @@ impl Numbers {
             targets_per_run: self.targets.per_run,
             targets_per_day: self.targets.per_day,
             tenant_targets_per_day: self.tenant_targets_per_day,
+            all_targets_per_day: self.all_targets_per_day,
+            per_minute: self.rate.per_minute,
+            per_hour: self.rate.per_hour,
             cool_down: self.cool_down,
             breaker: self.breaker,
         }
@@ -230,6 +323,21 @@ impl Numbers {
 impl Ceilings {
     fn cool_down(&self) -> SignedDuration {
         self.cool_down.unwrap_or(COOL_DOWN)
+    }
+
+    /// The numbers of a short time: of the settings' and the playbook's the stricter. Who allows a run more targets
+    /// allows as many actions in a minute.
+    fn rate(&self, own: Rate) -> Rate {
+        let run = self.targets.per_run.unwrap_or(TARGETS_PER_RUN);
+        let ceiling = Rate {
+            per_minute: Some(self.rate.per_minute.unwrap_or(run.max(PER_MINUTE))),
+            per_hour: Some(self.rate.per_hour.unwrap_or(run.max(PER_HOUR))),
+        };
+        let stricter = |ceiling: Option<u32>, own: Option<u32>| ceiling.into_iter().chain(own).min();
+        Rate {
+            per_minute: stricter(ceiling.per_minute, own.per_minute),
+            per_hour: stricter(ceiling.per_hour, own.per_hour),
+        }
     }
 
     fn times_usual(&self) -> u32 {
@@ -254,6 +362,10 @@ impl Ceilings {
 pub fn tighten(ceilings: &Ceilings, written: &Written) -> GuardLimits {
     GuardLimits {
         numbers: Numbers::of(ceilings, written),
+        windows: written.windows.iter().chain(&ceilings.windows).cloned().collect(),
+        ceiling_windows: ceilings.windows.iter().cloned().collect(),
+        canary: Canary::stricter(ceilings.canary, written.canary),
+        observe_first: ceilings.observe_first.max(written.observe_first.unwrap_or(0)),
         exclude: ceilings.exclude.join(&written.exclude),
         on_exceed: written.on_exceed,
         ceilings: Numbers::with_leave(ceilings),
@@ -313,11 +425,76 @@ pub fn looser(ceilings: &Ceilings, written: &Written, disruptive: u32) -> Vec<Lo
         pointer: "/guards/maxTimesUsual",
         message: format!("{own} times the usual; the settings allow {}", ceilings.times_usual()),
     }));
+    found.extend(shorter(ceilings, written, disruptive));
     found.extend(share.map(|(own, ceiling)| Looser {
         pointer: "/guards/maxPercentOfDevices",
         message: format!("{own} of the devices in a day; the settings allow {ceiling}"),
     }));
     found
+}
+
+/// The same of what looks at a short time, at the first targets and at the first runs.
+fn shorter(ceilings: &Ceilings, written: &Written, disruptive: u32) -> Vec<Looser> {
+    let ceiling = ceilings.rate(Rate::default());
+    let over = |own: Option<u32>, ceiling: Option<u32>| own.zip(ceiling).filter(|(own, most)| most < own);
+    let rate = |pointer, within: &'static str| {
+        move |(own, most)| Looser {
+            pointer,
+            message: format!("{own} disruptive actions in {within}; the settings allow {most}"),
+        }
+    };
+    let mut found = Vec::new();
+    let minute = over(written.rate.per_minute, ceiling.per_minute);
+    found.extend(minute.map(rate("/guards/maxDisruptive/perMinute", "a minute")));
+    let hour = over(written.rate.per_hour, ceiling.per_hour);
+    found.extend(hour.map(rate("/guards/maxDisruptive/perHour", "an hour")));
+    if let (Some(own), Some(house)) = (written.canary, ceilings.canary)
+        && (house.first < own.first || house.wait < own.wait)
+        && 0 < disruptive
+    {
+        found.push(Looser {
+            pointer: "/guards/canary",
+            message: format!(
+                "{} first for {}; the settings want {} and {}",
+                counted(own.first, "target"),
+                duration_text(own.wait),
+                house.first,
+                duration_text(house.wait)
+            ),
+        });
+    }
+    let runs = written.observe_first.filter(|own| *own < ceilings.observe_first);
+    found.extend(runs.map(|own| Looser {
+        pointer: "/guards/observeFirst",
+        message: format!(
+            "the first {} of a version only observe; the settings want {}",
+            counted(own, "run"),
+            ceilings.observe_first
+        ),
+    }));
+    found
+}
+
+impl GuardLimits {
+    /// Why no disruptive action may be taken at `now`, if none may: with people's leave the settings' windows alone
+    /// count.
+    #[must_use]
+    pub fn shut(&self, leave: Leave, now: Timestamp) -> Option<String> {
+        let windows = match leave {
+            Leave::Given => &self.ceiling_windows,
+            Leave::None => &self.windows,
+        };
+        windows.iter().find_map(|windows| windows.shut(now))
+    }
+}
+
+/// Whether people have given leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// They have.
+    Given,
+    /// They have not.
+    None,
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! - **Limits** halt the run: if what is left passes one, none of it is done. Half of a mistaken query is
 //!   still a mistake. A playbook may say that all of it waits for people's leave instead ([`OnExceed`]);
 //!   what people said yes to is then held against the settings' limits alone.
+//! - **Windows** halt the run likewise while disruptive actions may not be taken.
 //!
 //! The journal counts once more, in the transaction of each intent ([`Numbers::action_limits`]), and looks
 //! there for the opposite once more, so that two runs at once cannot pass a limit between them or get into each
@@ -33,9 +34,10 @@ use crate::store::{Recent, Used};
 
 pub use exclude::Exclusions;
 pub use limit::{
-    ACTIONS_PER_RUN, BREAKER, COOL_DOWN, Caps, Ceilings, GuardLimits, Looser, MATCHES_ALWAYS, Numbers,
-    OnExceed, Percent, TARGETS_PER_DAY, TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_TARGETS_PER_DAY,
-    TIMES_USUAL, Written, looser, tighten,
+    ACTIONS_PER_RUN, ALL_TARGETS_PER_DAY, BREAKER, CANARY_WAIT, COOL_DOWN, Canary, Caps, Ceilings,
+    GuardLimits, Leave, Looser, MATCHES_ALWAYS, Numbers, OnExceed, PER_HOUR, PER_MINUTE, Percent, Rate,
+    TARGETS_PER_DAY, TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_TARGETS_PER_DAY, TIMES_USUAL, Written,
+    looser, tighten,
 };
 pub use target::{Target, TargetKind};
 pub use verdict::{Exceeded, Reason, Verdict, Verdicts};
@@ -113,10 +115,13 @@ pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], no
         .filter(|(_candidate, verdict)| **verdict == Verdict::Admitted)
         .map(|(candidate, _verdict)| candidate)
         .collect();
-    let passed = exceeded(&limits.numbers, counts, &admitted);
+    let disrupts = admitted.iter().any(|one| one.destructive);
+    let shut = |leave| limits.shut(leave, now).filter(|_why| disrupts).map(|why| Exceeded::Window { why });
+    let passed = shut(Leave::None).or_else(|| exceeded(&limits.numbers, counts, &admitted));
     let Some(passed) = passed else { return Verdicts { each, halted: None } };
-    // Whatever people say yes to, the settings' limits hold.
-    let hard = exceeded(&limits.ceilings, counts, &admitted);
+    // Whatever people say yes to, the settings' limits hold; how many devices there are, people may know.
+    let hard = shut(Leave::Given).or_else(|| exceeded(&limits.ceilings, counts, &admitted));
+    let hard = hard.filter(|hard| !matches!(hard, Exceeded::FleetUnknown { .. }));
     let rest = match (&hard, limits.on_exceed) {
         (None, OnExceed::Approve) => Verdict::Waits(passed),
         (Some(hard), OnExceed::Approve) => Verdict::Refused(Reason::Halted(hard.clone())),
@@ -253,6 +258,20 @@ fn exceeded(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Optio
         let wanted = with(&used.tenant_targets);
         if let Some(limit) = over(limits.tenant_targets_per_day, wanted) {
             return Some(Exceeded::TenantTargets { limit, wanted });
+        }
+        let wanted = wanted.saturating_add(used.elsewhere);
+        if let Some(limit) = over(limits.all_targets_per_day, wanted) {
+            return Some(Exceeded::AllTargets { limit, wanted });
+        }
+        let disruptive = admitted.iter().filter(|one| one.destructive).count();
+        let disruptive = u32::try_from(disruptive).unwrap_or(u32::MAX);
+        let wanted = used.minute.saturating_add(disruptive);
+        if let Some(limit) = over(limits.rate.per_minute, wanted) {
+            return Some(Exceeded::Minute { limit, wanted });
+        }
+        let wanted = used.hour.saturating_add(disruptive);
+        if let Some(limit) = over(limits.rate.per_hour, wanted) {
+            return Some(Exceeded::Hour { limit, wanted });
         }
     }
     share(limits, counts, admitted)

@@ -16,6 +16,20 @@ pub struct Verdicts {
     pub halted: Option<Exceeded>,
 }
 
+impl Verdicts {
+    /// Whether the run is held because it has far more matches than usual.
+    #[must_use]
+    pub fn is_unusual(&self) -> bool {
+        self.each.iter().any(|verdict| {
+            matches!(
+                verdict,
+                Verdict::Refused(Reason::Halted(Exceeded::Unusual { .. }))
+                    | Verdict::Waits(Exceeded::Unusual { .. })
+            )
+        })
+    }
+}
+
 /// What was decided about one action.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Verdict {
@@ -150,6 +164,32 @@ pub enum Exceeded {
         /// What it would come to.
         wanted: u32,
     },
+    /// Targets of disruptive actions of all playbooks in all tenants in 24 hours.
+    AllTargets {
+        /// What is allowed.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
+    /// Disruptive actions of all playbooks in a minute.
+    Minute {
+        /// What is allowed.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
+    /// Disruptive actions of all playbooks in an hour.
+    Hour {
+        /// What is allowed.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
+    /// Disruptive actions are not taken at this time.
+    Window {
+        /// Why.
+        why: String,
+    },
     /// The share of devices touched in 24 hours.
     Share {
         /// The share that is allowed.
@@ -207,6 +247,10 @@ impl Exceeded {
             Self::RunTargets { .. } => "haltedRunTargets",
             Self::DayTargets { .. } => "haltedDayTargets",
             Self::TenantTargets { .. } => "haltedTenantTargets",
+            Self::AllTargets { .. } => "haltedAllTargets",
+            Self::Minute { .. } => "haltedMinute",
+            Self::Hour { .. } => "haltedHour",
+            Self::Window { .. } => "haltedWindow",
             Self::Share { .. } => "haltedShare",
             Self::Unusual { .. } => "haltedUnusual",
             Self::FleetUnknown { .. } => "haltedFleetUnknown",
@@ -279,6 +323,18 @@ impl fmt::Display for Exceeded {
                     counted(wanted, "target")
                 )
             }
+            Self::AllTargets { limit, wanted } => {
+                write!(f, "{} in all tenants in 24 hours; {limit} are allowed", counted(wanted, "target"))
+            }
+            Self::Minute { limit, wanted } => {
+                let wanted = counted(wanted, "disruptive action");
+                write!(f, "{wanted} in the tenant in a minute; {limit} are allowed")
+            }
+            Self::Hour { limit, wanted } => {
+                let wanted = counted(wanted, "disruptive action");
+                write!(f, "{wanted} in the tenant in an hour; {limit} are allowed")
+            }
+            Self::Window { why } => f.write_str(why),
             Self::Share { percent, fleet, limit, wanted } => {
                 write!(
                     f,

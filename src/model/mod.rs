@@ -20,4 +20,4 @@ pub use id::{
 pub use list::{List, Lists};
 pub use row::{Cell, CellRef, Projection, Row, RowView, Wanted};
 pub use secret::{Secret, SecretFolder, SecretSource, SecretUnread, SharedFolder, SharedSource};
-pub use written::{DurationText, InstantText};
+pub use written::{DayText, DurationText, InstantText, WindowText, WindowsText};

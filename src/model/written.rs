@@ -34,6 +34,56 @@ impl DurationText {
     }
 }
 
+/// When something may be done, and when not.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(inline, extend("anyOf" = [{"required": ["only"]}, {"required": ["never"]}]))]
+pub struct WindowsText {
+    /// Time zone of the times, by its IANA name; UTC by default.
+    #[schemars(length(min = 1), example = &"Europe/Stockholm")]
+    pub timezone: Option<String>,
+    /// Only within one of these; always, when left out.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub only: Vec<WindowText>,
+    /// Never within one of these, whatever `only` says.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub never: Vec<WindowText>,
+}
+
+/// A stretch of the day, on some days of the week.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(inline)]
+pub struct WindowText {
+    /// The days on which it begins; every day, when left out.
+    #[serde(default)]
+    #[schemars(length(min = 1), extend("uniqueItems" = true), example = ["monday", "friday"])]
+    pub days: Vec<DayText>,
+    /// When it begins, on the clock of the zone; at midnight by default.
+    #[schemars(regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), extend("patternErrorMessage" = "a time of day such as `08:00`, from 00:00 to 23:59"), example = &"08:00")]
+    pub from: Option<String>,
+    /// When it ends; midnight by default. What is not later than `from` is on the day after.
+    #[schemars(regex(pattern = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"), extend("patternErrorMessage" = "a time of day such as `18:00`, from 00:00 to 23:59"), example = &"18:00")]
+    pub to: Option<String>,
+}
+
+/// A day of the week.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+#[expect(missing_docs, reason = "they are their names")]
+pub enum DayText {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
 /// An instant as written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]

@@ -11,9 +11,10 @@ use super::{
     cadence, params, query, queue,
 };
 use crate::action::{Impact, Step};
+use crate::cadence::Windows;
 use crate::diag::{Code, Sink};
 use crate::expr::{Condition, Place, Reads, RowsUse};
-use crate::guard::{self, Caps, OnExceed, Percent, Written};
+use crate::guard::{self, CANARY_WAIT, Canary, Caps, OnExceed, Percent, Rate, Written};
 use crate::hunt::{Hunt, Keep, Threshold};
 use crate::incident::Reading;
 use crate::model::{Projection, Wanted};
@@ -60,7 +61,7 @@ pub(super) fn lower(
     if let Some(query) = &query {
         let period = match &input {
             Some(Input::Hunt(input)) => input.hunt.period,
-            Some(Input::Incidents(_) | Input::Alerts(_)) | None => None,
+            Some(Input::Incidents(_) | Input::Alerts(_) | Input::Given) | None => None,
         };
         query::check(&mut lowering, query, period);
     }
@@ -85,6 +86,7 @@ pub(super) fn lower(
         steps,
         approvers: world.approvers.clone(),
         tellings,
+        observes_first: None,
     })
 }
 
@@ -203,7 +205,21 @@ fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
     let exclusions =
         Exclusions { device_lists, devices, device_tags, user_lists, users, indicator_lists, indicators };
     let exclusions = exclusions.join(&lowering.world.exclusions);
+    let windows = own.windows.as_ref().and_then(|written| match Windows::read(written) {
+        Ok(windows) => Some(windows),
+        Err(problem) => {
+            let help = problem.help.unwrap_or_default();
+            lowering.error(Code::WrongValue, "/guards/windows/timezone", problem.message, &help);
+            None
+        }
+    });
+    let canary = own.canary.as_ref().and_then(|canary| canary_of(lowering, canary));
+    let rate = Rate { per_minute: own.max_disruptive.per_minute, per_hour: own.max_disruptive.per_hour };
     let written = Written {
+        rate,
+        windows,
+        canary,
+        observe_first: own.observe_first,
         actions: Caps { per_run: own.max_actions.per_run, per_day: own.max_actions.per_day },
         percent_of_devices: own.max_percent_of_devices.and_then(Percent::new),
         cool_down,
@@ -224,6 +240,20 @@ fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
     }
     let approval = approval::on_exceed(lowering);
     Guards { ceilings, written, exclusions, approval }
+}
+
+/// The first targets of a run.
+fn canary_of(lowering: &mut Lowering<'_>, written: &playbook::Canary) -> Option<Canary> {
+    let at = "/guards/canary/wait";
+    let wait = match &written.wait {
+        Some(text) => lowering.duration(at, text)?,
+        None => CANARY_WAIT,
+    };
+    if !(60..=3600).contains(&wait.as_secs()) {
+        let message = "the first targets have between a minute and an hour";
+        lowering.error(Code::WrongValue, at, message, "write `10m`, for instance");
+    }
+    Some(Canary { first: written.first, wait })
 }
 
 /// A list by its name, or entries written out.

@@ -67,6 +67,8 @@ pub enum Input {
     Incidents(Filter),
     /// Alerts.
     Alerts(AlertFilter),
+    /// Nowhere: what is to be done is given, because an earlier action is taken back.
+    Given,
 }
 
 /// A hunt and what is kept of it.
@@ -166,6 +168,8 @@ pub struct Plan {
     pub approvers: Approvers,
     /// Whom it tells.
     pub tellings: Vec<Telling>,
+    /// If it would act and only observes because it is new: how many runs do.
+    pub observes_first: Option<u32>,
 }
 
 impl Plan {
@@ -175,12 +179,25 @@ impl Plan {
         self.expires.is_some_and(|expires| expires <= now)
     }
 
+    /// The same while it is so new that its first runs only observe.
+    #[must_use]
+    pub fn observing(&self, first: u32) -> Self {
+        Self { mode: Mode::Observe, observes_first: Some(first), ..self.clone() }
+    }
+
+    /// The same as if its first runs were over.
+    #[must_use]
+    pub fn past_first_runs(mut self) -> Self {
+        (self.guards.ceilings.observe_first, self.guards.written.observe_first) = (0, None);
+        self
+    }
+
     /// The columns a run decodes; all of an incident or alert are there anyway.
     #[must_use]
     pub fn wanted(&self) -> Option<&Wanted> {
         match &self.input {
             Input::Hunt(input) => Some(&input.hunt.wanted),
-            Input::Incidents(_) | Input::Alerts(_) => None,
+            Input::Incidents(_) | Input::Alerts(_) | Input::Given => None,
         }
     }
 
@@ -326,7 +343,7 @@ impl Exclusions {
 }
 
 /// How far a playbook's actions may go: its own limits, and the settings' above them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Guards {
     /// The settings' ceilings.
     pub ceilings: Ceilings,

@@ -8,7 +8,7 @@ use super::names::{Lowering, Text};
 use super::{account, approval, case};
 use crate::action::{
     ActionKind, COMMANDS_MAX, DeviceAction, DeviceParams, IndicatorParams, LiveParams, Params, REMOVED_MAX,
-    REMOVED_PERCENT_MAX, Remote, ScriptParams, SetParams, Step,
+    REMOVED_PERCENT_MAX, Remote, RevertRule, ScriptParams, SetParams, Step, Undo,
 };
 use crate::diag::Code;
 use crate::expr::Place;
@@ -48,10 +48,46 @@ pub(super) fn steps(lowering: &mut Lowering<'_>) -> Vec<Step> {
             lowering.error(Code::Guard, &at, message, help);
         }
         let wait_for = wait(lowering, (&at, action.wait_for.as_ref()), params.kind());
+        let revert = revert(lowering, &at, (action, params.kind()));
         let Some(condition) = condition.map_or(Some(None), |condition| condition.map(Some)) else { continue };
-        steps.push(Step { id, condition, on_error: action.on_error, approval, wait_for, params });
+        steps.push(Step { id, condition, on_error: action.on_error, approval, wait_for, revert, params });
     }
     steps
+}
+
+/// Longest time after which an action is taken back by itself: as long as the journal keeps what was done.
+const REVERT_MAX: SignedDuration = SignedDuration::from_hours(24 * 90);
+/// Shortest: sooner the two could arrive in the wrong order.
+const REVERT_MIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// Understands a `revertAfter`.
+fn revert(
+    lowering: &mut Lowering<'_>,
+    at: &str,
+    (action, kind): (&playbook::Action, ActionKind),
+) -> Option<RevertRule> {
+    let approval = action.revert_approval.as_ref().and_then(|written| {
+        let at = format!("{at}/revertApproval");
+        if action.revert_after.is_none() {
+            let message = "nothing is taken back without `revertAfter`";
+            lowering.error(Code::KeyCombination, &at, message, "add it, or leave this out");
+        }
+        approval::approval(lowering, &at, written)
+    });
+    let text = action.revert_after.as_ref()?;
+    let at = format!("{at}/revertAfter");
+    if !Undo::is_there_for(kind) {
+        let message = format!("nothing takes `{kind}` back by itself");
+        let kinds = ActionKind::ALL.iter().filter(|kind| Undo::is_there_for(**kind));
+        let kinds = kinds.map(|kind| format!("`{kind}`")).collect::<Vec<_>>().join(", ");
+        lowering.error(Code::Action, &at, message, &format!("it is for {kinds}"));
+    }
+    let after = lowering.duration(&at, text)?;
+    if !(REVERT_MIN..=REVERT_MAX).contains(&after) {
+        let message = "an action is taken back after a quarter of an hour to 90 days";
+        lowering.error(Code::WrongValue, &at, message, "write `4h`, for instance");
+    }
+    Some(RevertRule { after, approval })
 }
 
 /// How long a device may take, when the playbook says nothing: most that are on-line take a few minutes.

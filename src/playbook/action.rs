@@ -21,6 +21,7 @@ use super::email::{
 };
 use super::indicator::{AddIndicator, ReconcileIndicators, RemoveIndicator};
 use super::policy::{Approval, WaitFor};
+use crate::model::DurationText;
 
 macro_rules! actions {
     ($($(#[$doc:meta])+ $name:ident: $field:ident = $key:literal),+ $(,)?) => {
@@ -44,6 +45,14 @@ macro_rules! actions {
             /// What is waited for before the item's later actions are taken; nothing, when left out.
             #[serde(rename = "waitFor")]
             wait_for: Option<WaitFor>,
+            /// How long after it was taken it is taken back by itself: a quarter of an hour to 90 days; never, when left
+            /// out. For actions that another one undoes.
+            #[serde(rename = "revertAfter")]
+            #[schemars(example = &"4h")]
+            revert_after: Option<DurationText>,
+            /// Whose leave taking it back needs; nobody's, when left out and the settings ask for none.
+            #[serde(rename = "revertApproval")]
+            revert_approval: Option<Approval>,
             $($(#[$doc])+ #[serde(rename = $key)] $field: Option<$name>),+
         }
 
@@ -72,7 +81,10 @@ macro_rules! actions {
                 $(bodies.extend(item.$field.map(ActionBody::$name));)+
                 let body = bodies.pop().filter(|_| bodies.is_empty()).ok_or(NotOneAction)?;
                 let ActionItem { id, condition, on_error, approval, wait_for, .. } = item;
-                Ok(Self { id, condition, on_error, approval, wait_for, body })
+                let (revert_after, revert_approval) = (item.revert_after, item.revert_approval);
+                Ok(Self {
+                    id, condition, on_error, approval, wait_for, revert_after, revert_approval, body,
+                })
             }
         }
     };
@@ -163,6 +175,10 @@ pub struct Action {
     pub approval: Option<Approval>,
     /// What is waited for.
     pub wait_for: Option<WaitFor>,
+    /// How long after it was taken it is taken back.
+    pub revert_after: Option<DurationText>,
+    /// Whose leave that needs.
+    pub revert_approval: Option<Approval>,
     /// What it does.
     pub body: ActionBody,
 }

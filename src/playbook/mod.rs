@@ -45,8 +45,8 @@ pub use input::{
     Incidents, TagFilter, TriggerOperator,
 };
 pub use policy::{
-    Approval, CatchUp, Entries, Exclude, Group, Guards, MaxActions, Notify, OnExceed, OnTimeout, Overlap,
-    Schedule, Suppress, WaitFor, WantedEnd,
+    Approval, Canary, CatchUp, Entries, Exclude, Group, Guards, MaxActions, MaxDisruptive, Notify, OnExceed,
+    OnTimeout, Overlap, Schedule, Suppress, WaitFor, WantedEnd,
 };
 
 use std::sync::LazyLock;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::model::DurationText;
+use crate::model::{DurationText, WindowsText};
 
 /// When the playbook runs.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -89,6 +89,16 @@ pub struct Guards {
     /// before; 10 by default. Up to 20 matches are never too many.
     #[schemars(range(min = 1, max = 1000), example = 5)]
     pub max_times_usual: Option<u32>,
+    /// Most disruptive actions of all playbooks in the tenant in a short time.
+    #[serde(default)]
+    pub max_disruptive: MaxDisruptive,
+    /// When disruptive actions may be taken, and when not.
+    pub windows: Option<WindowsText>,
+    /// The first targets of a run are acted on alone; the others when that has ended well.
+    pub canary: Option<Canary>,
+    /// How many runs of a new version only observe, in each tenant; none by default.
+    #[schemars(range(max = 1000), example = 3)]
+    pub observe_first: Option<u32>,
     /// What happens when a limit would be passed; `halt` by default: none of the run's actions is taken, and
     /// the next run meets the same rows again.
     #[serde(default)]
@@ -98,6 +108,32 @@ pub struct Guards {
     /// What is never touched.
     #[serde(default)]
     pub exclude: Exclude,
+}
+
+/// Most disruptive actions of all playbooks in a tenant in a short time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MaxDisruptive {
+    /// In a minute; 20 by default, or the targets that a run may have if those are more.
+    #[schemars(range(max = 100_000), example = 6)]
+    pub per_minute: Option<u32>,
+    /// In an hour; 100 by default, or the targets that a run may have if those are more.
+    #[schemars(range(max = 100_000), example = 30)]
+    pub per_hour: Option<u32>,
+}
+
+/// The first targets of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Canary {
+    /// How many; 1 by default.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000), example = 1)]
+    pub first: u32,
+    /// How long their disruptive actions may take to end well: a minute to an hour, 10 minutes by default. Otherwise
+    /// the rest of the run is halted.
+    #[schemars(example = &"10m")]
+    pub wait: Option<DurationText>,
 }
 
 /// Most actions in a stretch of time.

@@ -111,6 +111,7 @@ pub async fn record(
                 recording.alert(alert);
             }
         }
+        Input::Given => {}
     }
     recording.targets(plan, tenant).await;
     if plan.guards.written.percent_of_devices.or(plan.guards.ceilings.percent_of_devices).is_some() {

@@ -13,7 +13,7 @@ use super::suite::{Setting, Sink};
 use crate::channel::{Channel, ChannelOptions};
 use crate::clock::{LeapClock, SharedClock};
 use crate::diag::Chain;
-use crate::engine::{APPROVAL_MESSAGE, Engine, Order, Ran};
+use crate::engine::{APPROVAL_MESSAGE, Engine, Order, Ran, Undoing};
 use crate::http::{Http, HttpOptions};
 use crate::model::{RunId, Secret};
 use crate::notify::{Channels, deliver_due};
@@ -102,7 +102,7 @@ impl Stage {
         let store = Store::scratch(Arc::clone(&shared)).await.map_err(said)?;
         store.keep_version(&setting.bytes).await.map_err(said)?;
         let tenants = BTreeMap::from([(setting.tenant.clone(), client)]);
-        let engine = Engine { store, clock: shared, tenants, alerts: None, page: None };
+        let engine = Engine { store, clock: shared, tenants, alerts: None, page: None, undoing: Undoing::default() };
         let (requests, messages) = (0, BTreeMap::new());
         Ok(Self {
             sim,

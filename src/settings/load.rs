@@ -12,6 +12,7 @@ use super::{
     ChannelSettings, Cloud, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef,
     Settings, WebSettings, schema,
 };
+use crate::cadence::Windows;
 use crate::diag::{Chain, Code, Diagnostic, Sink, SourceText, Span};
 use crate::http::Address;
 use crate::model::DurationText;
@@ -218,6 +219,8 @@ impl Meaning<'_> {
         if let Some(Err(error)) = settings.guards.cool_down.as_ref().map(DurationText::read) {
             self.sink.push(self.tree.error(Code::Duration, "/guards/coolDown", error.to_string()));
         }
+        self.revert_approval(settings);
+        self.moments(settings);
         if let Some(PlainOrSecret::Plain(proxy)) = &settings.http.proxy {
             self.proxy(proxy);
         }
@@ -227,12 +230,54 @@ impl Meaning<'_> {
         if let Some(alerts) = &settings.alerts
             && !settings.channels.contains_key(&alerts.channel)
         {
-            let at = "/alerts/channel";
-            let message = format!("there is no channel `{}`", alerts.channel.escape_debug());
-            let known = settings.channels.keys().map(String::as_str);
-            self.sink
-                .push(self.tree.error(Code::UnknownReference, at, message).nearest(&alerts.channel, known));
+            self.no_channel(settings, "/alerts/channel", &alerts.channel);
         }
+    }
+
+    /// When something may be done, and how long the first targets have.
+    fn moments(&mut self, settings: &Settings) {
+        if let Some(Err(problem)) = settings.guards.windows.as_ref().map(Windows::read) {
+            let at = "/guards/windows/timezone";
+            self.sink.push(self.tree.error(Code::WrongValue, at, problem.message));
+        }
+        let wait = settings.guards.canary.as_ref().and_then(|canary| canary.wait.as_ref());
+        let at = "/guards/canary/wait";
+        match wait.map(DurationText::read) {
+            Some(Err(error)) => self.sink.push(self.tree.error(Code::Duration, at, error.to_string())),
+            Some(Ok(length)) if !(60..=3600).contains(&length.as_secs()) => {
+                let message = "the first targets have between a minute and an hour";
+                self.sink.push(self.tree.error(Code::WrongValue, at, message));
+            }
+            Some(Ok(_)) | None => {}
+        }
+    }
+
+    /// Whose leave it needs to take an action back: people who are there, told where they can hear it.
+    fn revert_approval(&mut self, settings: &Settings) {
+        let Some(asked) = &settings.guards.revert_approval else { return };
+        if !settings.channels.contains_key(&asked.channel) {
+            self.no_channel(settings, "/guards/revertApproval/channel", &asked.channel);
+        }
+        let known = settings.approvers.len();
+        if known < usize::try_from(asked.minimum).unwrap_or(usize::MAX) {
+            let message = format!("{} must approve, and `approvers` names {known}", asked.minimum);
+            self.sink.push(self.tree.error(Code::Guard, "/guards/revertApproval", message));
+        }
+        let at = "/guards/revertApproval/timeout";
+        match asked.timeout.as_ref().map(DurationText::read) {
+            Some(Err(error)) => self.sink.push(self.tree.error(Code::Duration, at, error.to_string())),
+            Some(Ok(length)) if !(60..=3600).contains(&length.as_secs()) => {
+                let message = "people have between a minute and an hour to approve an action";
+                self.sink.push(self.tree.error(Code::WrongValue, at, message));
+            }
+            Some(Ok(_)) | None => {}
+        }
+    }
+
+    fn no_channel(&mut self, settings: &Settings, at: &str, channel: &str) {
+        let message = format!("there is no channel `{}`", channel.escape_debug());
+        let known = settings.channels.keys().map(String::as_str);
+        self.sink.push(self.tree.error(Code::UnknownReference, at, message).nearest(channel, known));
     }
 
     /// Gives tenants of partners the application they name.

@@ -40,7 +40,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::kql::Schema;
-use crate::model::DurationText;
+use crate::model::{DurationText, WindowsText};
 use crate::yaml;
 
 /// The settings of huntbook: which tenants, whom to tell, how far playbooks may go at most.
@@ -148,9 +148,72 @@ pub struct GuardSettings {
     /// How many of its latest ones (ten to twenty) may be in doubt, in percent, likewise; 20 by default.
     #[schemars(range(max = 100), example = 20)]
     pub max_in_doubt_percent: Option<u32>,
+    /// Most disruptive actions of all playbooks in the tenant in a short time.
+    #[serde(default)]
+    pub max_disruptive: DisruptiveSettings,
+    /// When disruptive actions may be taken, and when not.
+    pub windows: Option<WindowsText>,
+    /// The first targets of each run are acted on alone; the others when that has ended well.
+    pub canary: Option<CanarySettings>,
+    /// How many runs of each new version only observe, in each tenant; none by default.
+    #[schemars(range(max = 1000), example = 3)]
+    pub observe_first: Option<u32>,
+    /// Most targets of disruptive actions of all playbooks in all tenants in 24 hours; 100 by default, or as many as one
+    /// tenant may have if those are more.
+    #[schemars(range(max = 1_000_000), example = 100)]
+    pub max_targets_of_all_tenants: Option<u32>,
+    /// Whose leave it needs to take an action back by `revertAfter` or `huntbook in-force revert`, whatever the playbook
+    /// says; nobody's, when left out.
+    pub revert_approval: Option<RevertApprovalSettings>,
     /// What no playbook ever touches.
     #[serde(default)]
     pub exclude: ExcludeSettings,
+}
+
+/// Most disruptive actions of all playbooks in a tenant in a short time.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DisruptiveSettings {
+    /// In a minute; 20 by default, or the targets that a run may have if those are more.
+    #[schemars(range(max = 100_000), example = 6)]
+    pub per_minute: Option<u32>,
+    /// In an hour; 100 by default, or the targets that a run may have if those are more.
+    #[schemars(range(max = 100_000), example = 30)]
+    pub per_hour: Option<u32>,
+}
+
+/// The first targets of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CanarySettings {
+    /// How many; 1 by default.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1000), example = 1)]
+    pub first: u32,
+    /// How long their disruptive actions may take to end well: a minute to an hour, 10 minutes by default. Otherwise
+    /// the rest of the run is halted.
+    #[schemars(example = &"10m")]
+    pub wait: Option<DurationText>,
+}
+
+/// Whose leave it needs to take an action back.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RevertApprovalSettings {
+    /// Name of the channel that is told that somebody is asked.
+    #[schemars(length(min = 1), example = &"soc-approvals")]
+    pub channel: String,
+    /// How many approvers must say yes; 1 by default.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 10), example = 1)]
+    pub minimum: u32,
+    /// How long they have, and how long their leave holds: a minute to an hour, 30 minutes by default.
+    #[schemars(example = &"30m")]
+    pub timeout: Option<DurationText>,
+}
+
+const fn one() -> u32 {
+    1
 }
 
 /// Most actions in a stretch of time.

@@ -32,6 +32,12 @@ pub struct ActionLimits {
     pub targets_per_day: Option<u32>,
     /// Distinct targets of destructive actions of all playbooks in the tenant, in 24 hours.
     pub tenant_targets_per_day: Option<u32>,
+    /// Distinct targets of destructive actions of all playbooks in all tenants, in 24 hours.
+    pub all_targets_per_day: Option<u32>,
+    /// Destructive actions of all playbooks in the tenant, in a minute.
+    pub per_minute: Option<u32>,
+    /// Destructive actions of all playbooks in the tenant, in an hour.
+    pub per_hour: Option<u32>,
     /// How long the target is left alone by the same action after it was done.
     pub cool_down: Option<SignedDuration>,
     /// When the playbook is stopped because its disruptive actions come to nothing.
@@ -54,6 +60,12 @@ pub enum Budget {
     DayTargets,
     /// [`ActionLimits::tenant_targets_per_day`].
     TenantTargets,
+    /// [`ActionLimits::all_targets_per_day`].
+    AllTargets,
+    /// [`ActionLimits::per_minute`].
+    Minute,
+    /// [`ActionLimits::per_hour`].
+    Hour,
 }
 
 /// What was used of the budgets in the last 24 hours, and by a run.
@@ -71,6 +83,12 @@ pub struct Used {
     pub day_targets: BTreeSet<String>,
     /// Targets of destructive actions of all playbooks in the tenant, in 24 hours.
     pub tenant_targets: BTreeSet<String>,
+    /// How many targets of destructive actions other tenants have had, in 24 hours.
+    pub elsewhere: u32,
+    /// Destructive actions of all playbooks in the tenant, in a minute.
+    pub minute: u32,
+    /// The same in an hour.
+    pub hour: u32,
     /// Devices (`device:...`) the playbook did anything to in the tenant, in 24 hours.
     pub day_devices: BTreeSet<String>,
 }
@@ -107,9 +125,11 @@ impl Store {
         .bind(now.saturating_sub(DAY_MS))
         .fetch_all(&mut *tx)
         .await?;
+        let Wide { elsewhere, minute, hour } = wide(&mut tx, tenant, now).await?;
         tx.commit().await?;
         let Sums { run_actions, day_actions, tenant_actions, .. } = sums;
-        let mut used = Used { run_actions, day_actions, tenant_actions, ..Used::default() };
+        let mut used =
+            Used { run_actions, day_actions, tenant_actions, elsewhere, minute, hour, ..Used::default() };
         for row in rows {
             let target: String = row.try_get(0)?;
             let is = |column| Ok::<_, StoreError>(row.try_get::<i64, _>(column)? != 0);
@@ -178,6 +198,36 @@ async fn sums(
     })
 }
 
+/// What is used of the budgets that are not a playbook's.
+struct Wide {
+    elsewhere: u32,
+    minute: u32,
+    hour: u32,
+}
+
+/// A minute and an hour, as rates slide.
+const MINUTE_MS: i64 = 60 * 1000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+async fn wide(tx: &mut Tx, tenant: &str, now: i64) -> Result<Wide, StoreError> {
+    let row = sqlx::query(
+        "SELECT count(DISTINCT CASE WHEN tenant <> $1 THEN tenant || ' ' || target END), \
+         coalesce(sum(tenant = $1 AND intended_at > $2), 0), coalesce(sum(tenant = $1 AND intended_at > $3), 0) \
+         FROM effects WHERE destructive = 1 AND intended_at > $4 AND state <> 'notApplied'",
+    )
+    .bind(tenant)
+    .bind(now.saturating_sub(MINUTE_MS))
+    .bind(now.saturating_sub(HOUR_MS))
+    .bind(now.saturating_sub(DAY_MS))
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Wide {
+        elsewhere: count(row.try_get(0)?)?,
+        minute: count(row.try_get(1)?)?,
+        hour: count(row.try_get(2)?)?,
+    })
+}
+
 /// Which of the effect's target's counts already hold it: run, playbook today, tenant today.
 async fn counted(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<[bool; 3], StoreError> {
     let row = sqlx::query(
@@ -215,6 +265,11 @@ pub(super) async fn over_budget(
         budgets.push((Budget::DayTargets, limits.targets_per_day.filter(|_limit| !in_day), used.day_targets));
         let tenant = limits.tenant_targets_per_day.filter(|_limit| !in_tenant);
         budgets.push((Budget::TenantTargets, tenant, used.tenant_targets));
+        let Wide { elsewhere, minute, hour } = wide(tx, &effect.tenant, now).await?;
+        let all = limits.all_targets_per_day.filter(|_limit| !in_tenant);
+        budgets.push((Budget::AllTargets, all, used.tenant_targets.saturating_add(elsewhere)));
+        budgets.push((Budget::Minute, limits.per_minute, minute));
+        budgets.push((Budget::Hour, limits.per_hour, hour));
     }
     Ok(budgets.into_iter().find_map(|(budget, limit, used)| {
         let limit = limit.filter(|limit| *limit <= used)?;

@@ -11,6 +11,7 @@ use sqlx::{Executor, Row as _, Sqlite};
 
 use super::approval_chain::ApprovalEvents;
 use super::effect_chain::EffectEvents;
+use super::said::WordEvents;
 use super::stop::StopEvents;
 use super::{ContentHash, Remedy, Store, StoreError, Tx};
 
@@ -26,11 +27,13 @@ pub enum History {
     Approvals,
     /// Who stopped actions, and who resumed them.
     Stops,
+    /// What people said beside: that an action is to be taken back, that a run may pass.
+    Words,
 }
 
 impl History {
     /// Every history.
-    pub const ALL: [Self; 3] = [Self::Effects, Self::Approvals, Self::Stops];
+    pub const ALL: [Self; 4] = [Self::Effects, Self::Approvals, Self::Stops, Self::Words];
 
     /// The word in texts and in JSON.
     #[must_use]
@@ -39,6 +42,7 @@ impl History {
             Self::Effects => "effects",
             Self::Approvals => "approvals",
             Self::Stops => "stops",
+            Self::Words => "words",
         }
     }
 }
@@ -97,6 +101,7 @@ impl Store {
             History::Effects => self.walk::<EffectEvents>(events_max).await,
             History::Approvals => self.walk::<ApprovalEvents>(events_max).await,
             History::Stops => self.walk::<StopEvents>(events_max).await,
+            History::Words => self.walk::<WordEvents>(events_max).await,
         }
     }
 
@@ -111,6 +116,7 @@ impl Store {
             History::Effects => self.tell::<EffectEvents>(after).await,
             History::Approvals => self.tell::<ApprovalEvents>(after).await,
             History::Stops => self.tell::<StopEvents>(after).await,
+            History::Words => self.tell::<WordEvents>(after).await,
         }
     }
 

@@ -10,7 +10,7 @@ use super::conflict::Opposite;
 use super::run::{read_playbook_id, read_run_id};
 use super::stop::{self, Stop};
 use super::word::{ContentHash, EffectKey, EffectState};
-use super::{Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain};
+use super::{NewRevert, Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain, revert};
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
 
@@ -208,6 +208,19 @@ impl Store {
     /// call's; [`StoreError::Fenced`] if another process took over; any other [`StoreError`]. The effect
     /// must then not be sent.
     pub async fn intend(&self, effect: &NewEffect) -> Result<Intended, StoreError> {
+        self.intend_with(effect, None).await
+    }
+
+    /// The same, with what takes the action back: it is on disk together with the intent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::intend`].
+    pub async fn intend_with(
+        &self,
+        effect: &NewEffect,
+        revert: Option<&NewRevert>,
+    ) -> Result<Intended, StoreError> {
         let epoch = self.writer()?.epoch;
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
@@ -238,6 +251,9 @@ impl Store {
             return Ok(Intended::NoLeave);
         }
         write_intent(&mut tx, effect, (attempt, epoch, now)).await?;
+        if let Some(revert) = revert {
+            revert::plan(&mut tx, effect, revert, now).await?;
+        }
         tx.commit().await?;
         crash_point("c09_after_intent_commit");
         Ok(Intended::Go { attempt })

@@ -9,7 +9,7 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::effect::read_effect;
 use super::run::{read_item, read_run};
-use super::word::{EffectState, MessageState, RunState};
+use super::word::{ContentHash, EffectState, MessageState, RunState};
 use super::{Approval, Effect, Item, Run, Store, StoreError, at, count, json};
 use crate::model::{PlaybookId, RunId};
 
@@ -108,6 +108,28 @@ pub struct RunDetail {
 }
 
 impl Store {
+    /// How many runs of a version of a playbook have ended well in a tenant, of those that were no dry run.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn runs_of_version(
+        &self,
+        (tenant, playbook): (&str, PlaybookId),
+        version: ContentHash,
+    ) -> Result<u32, StoreError> {
+        let ended: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM runs WHERE tenant = $1 AND playbook = $2 AND version = $3 \
+             AND state IN ('ok', 'partial') AND effects = 'apply' AND cause <> 'revert'",
+        )
+        .bind(tenant)
+        .bind(playbook.to_string())
+        .bind(version.0.as_slice())
+        .fetch_one(&self.0.readers)
+        .await?;
+        count(ended)
+    }
+
     /// Lists runs, the latest first.
     ///
     /// # Errors

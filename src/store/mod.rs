@@ -35,15 +35,19 @@ mod doubt;
 mod effect;
 mod effect_chain;
 mod error;
+mod fleet;
 mod headroom;
 mod history;
 mod mark;
 mod network;
 mod open;
 mod outbox;
+mod pass;
 mod pulse;
 mod retention;
+mod revert;
 mod run;
+mod said;
 mod seen;
 mod sign_in;
 mod slot;
@@ -79,7 +83,9 @@ pub use history::{EffectEvent, Message, RunDetail, RunFilter, RunSummary};
 pub use outbox::{OutboxMessage, Waiting};
 pub use pulse::Pulse;
 pub use retention::Swept;
+pub use revert::{NewRevert, Revert, RevertNote};
 pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement};
+pub use said::Speaker;
 pub use seen::Identity;
 pub use sign_in::SignIn;
 pub use slot::{NewSkip, Skip};
@@ -90,8 +96,8 @@ pub use undone::{NextTime, ToldUndone};
 pub use unfinished::Unfinished;
 pub use watermark::{Polled, Watermark};
 pub use word::{
-    ApprovalState, Consent, ContentHash, EffectKey, EffectState, Effects, MessageState, RunMode, RunState,
-    Trigger, Way,
+    ApprovalState, Consent, ContentHash, EffectKey, EffectState, Effects, MessageState, RevertState, RunMode,
+    RunState, Trigger, Way,
 };
 
 /// The journal. Cheap to clone; the last clone that goes gives the lock back.

@@ -175,7 +175,8 @@ async fn sweep_events(swept: &mut Swept, mut tx: Tx, cutoff: i64) -> Result<bool
          AND n < (SELECT max(n) FROM effect_events) \
          AND n < coalesce((SELECT min(v.n) FROM effect_events v JOIN effects e ON e.effect_key = v.effect_key \
              WHERE e.state IN ('intended', 'unknown', 'parked') \
-             OR (e.state = 'pending' AND e.changed_at >= $1)), 9223372036854775807) \
+             OR EXISTS (SELECT 1 FROM reverts r WHERE r.effect_key = e.effect_key AND r.state = 'standing' \
+                 AND r.look_at IS NOT NULL) OR (e.state = 'pending' AND e.changed_at >= $1)), 9223372036854775807) \
          AND n < coalesce((SELECT min(n) FROM effect_events WHERE at >= $1), 9223372036854775807) \
          ORDER BY n LIMIT $2)",
     )
@@ -197,6 +198,9 @@ async fn sweep_events(swept: &mut Swept, mut tx: Tx, cutoff: i64) -> Result<bool
     .bind(cutoff)
     .execute(&mut *tx)
     .await?;
+    sqlx::query("DELETE FROM reverts WHERE effect_key NOT IN (SELECT effect_key FROM effects)")
+        .execute(&mut *tx)
+        .await?;
     tx.commit().await?;
     swept.events += events;
     Ok(true)

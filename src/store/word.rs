@@ -56,6 +56,8 @@ words!(
         Manual = "manual",
         /// The demonstration.
         Demo = "demo",
+        /// What an earlier run did is taken back.
+        Revert = "revert",
     }
 );
 
@@ -153,6 +155,18 @@ impl EffectState {
         }
     }
 }
+
+words!(
+    /// Whether an action still stands.
+    RevertState, "the state of a revert" {
+        /// It does, as far as is known.
+        Standing = "standing",
+        /// huntbook has taken it back.
+        Undone = "undone",
+        /// It is over in another way: it came to nothing, or people have taken it back.
+        Over = "over",
+    }
+);
 
 words!(
     /// Where a message stands.

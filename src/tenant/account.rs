@@ -6,7 +6,7 @@ use super::ActionKind;
 use crate::model::{AccountId, MailAddress, NetworkMessageId};
 
 /// Where an account is switched off and on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AccountAt {
     /// In Entra ID. Refused for an account that is synchronised from a domain: the next synchronisation would
@@ -20,7 +20,7 @@ pub enum AccountAt {
 
 /// An account where it is mastered, as Defender for Identity knows it. Source: the page of `invokeAction` on
 /// `identityAccounts`, 2025-06.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MasteredAccount {
     /// The identity that has the account (`IdentityId` in hunting).

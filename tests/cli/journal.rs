@@ -86,7 +86,8 @@ async fn one_changed_byte_is_found_and_its_place_is_named() {
         [
             "effects    intact: 3 events checked",
             "approvals  intact: 0 events checked",
-            "stops      intact: 1 event checked"
+            "stops      intact: 1 event checked",
+            "words      intact: 0 events checked"
         ]
     );
     let options = SqliteConnectOptions::new().filename(dir.path().join("huntbook.db"));

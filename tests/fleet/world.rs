@@ -7,7 +7,7 @@ use huntbook::action::Approvers;
 use huntbook::channel::{Channel, ChannelOptions};
 use huntbook::clock::{LeapClock, ManualClock, SharedClock};
 use huntbook::diag::Sink;
-use huntbook::engine::{Engine, Order, Ran, Report};
+use huntbook::engine::{Engine, Order, Ran, Report, Undoing};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
 use huntbook::http::{Http, HttpOptions};
@@ -406,7 +406,7 @@ async fn engine(sim: &Sim, dir: &tempfile::TempDir, clock: &SharedClock) -> Arc<
     for text in PLAYBOOKS {
         store.keep_version(text.as_bytes()).await.unwrap();
     }
-    Arc::new(Engine { store, clock: Arc::clone(clock), tenants, alerts: None, page: None })
+    Arc::new(Engine { store, clock: Arc::clone(clock), tenants, alerts: None, page: None, undoing: Undoing::default() })
 }
 
 fn plans() -> Vec<Arc<Plan>> {

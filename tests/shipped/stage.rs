@@ -6,7 +6,7 @@ use std::sync::Arc;
 use huntbook::action::Approvers;
 use huntbook::clock::{ManualClock, SharedClock};
 use huntbook::diag::Sink;
-use huntbook::engine::{Engine, Order, Ran, Report, ToldState};
+use huntbook::engine::{Engine, Order, Ran, Report, ToldState, Undoing};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
 use huntbook::http::{Http, HttpOptions};
@@ -53,6 +53,7 @@ impl Stage {
             tenants: BTreeMap::from([(TENANT.to_owned(), client)]),
             alerts: None,
             page: None,
+            undoing: Undoing::default(),
         };
         Self { sim, clock, engine, lists: Arc::new(lists().into_iter().collect()), _dir: dir }
     }

@@ -309,6 +309,26 @@ async fn budgets_of_playbook_and_tenant_are_kept_apart() {
 }
 
 #[tokio::test]
+async fn all_tenants_have_a_budget_together_and_rates_slide() {
+    let (bench, store, run) = Bench::running().await;
+    let limits = ActionLimits { all_targets_per_day: Some(2), ..ActionLimits::default() };
+    let elsewhere =
+        |target: &str| NewEffect { tenant: "fabrikam".to_owned(), ..limited(run, target, limits) };
+    assert_eq!(store.intend(&limited(run, "device:a", limits)).await.unwrap(), GO);
+    assert_eq!(store.intend(&elsewhere("device:b")).await.unwrap(), GO);
+    over(&store.intend(&limited(run, "device:c", limits)).await.unwrap(), Budget::AllTargets);
+    over(&store.intend(&elsewhere("device:d")).await.unwrap(), Budget::AllTargets);
+    let rates = ActionLimits { per_minute: Some(1), per_hour: Some(2), ..ActionLimits::default() };
+    over(&store.intend(&limited(run, "device:e", rates)).await.unwrap(), Budget::Minute);
+    bench.clock.advance(SignedDuration::from_mins(1));
+    assert_eq!(store.intend(&limited(run, "device:e", rates)).await.unwrap(), GO);
+    bench.clock.advance(SignedDuration::from_mins(1));
+    over(&store.intend(&limited(run, "device:f", rates)).await.unwrap(), Budget::Hour);
+    bench.clock.advance(SignedDuration::from_mins(58));
+    assert_eq!(store.intend(&limited(run, "device:f", rates)).await.unwrap(), GO);
+}
+
+#[tokio::test]
 async fn many_at_once_cannot_overdraw_a_budget() {
     let (_bench, store, run) = Bench::running().await;
     let limits = ActionLimits { targets_per_run: Some(5), ..ActionLimits::default() };
