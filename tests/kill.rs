@@ -22,6 +22,8 @@ mod capped;
 mod daemon;
 #[path = "kill/halted.rs"]
 mod halted;
+#[path = "kill/rows.rs"]
+mod rows;
 #[path = "kill/stopped.rs"]
 mod stopped;
 #[path = "kill/world.rs"]

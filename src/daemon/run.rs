@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
@@ -95,6 +96,7 @@ pub(super) struct Inner {
 }
 
 /// What is in force is asked of the generation of the moment, also by runs that an earlier one began.
+#[async_trait]
 impl InForce for Inner {
     fn lists(&self) -> Arc<Lists> {
         Arc::clone(&self.live.load().lists)
@@ -106,6 +108,10 @@ impl InForce for Inner {
 
     fn is_ending(&self) -> bool {
         self.ending.is_cancelled()
+    }
+
+    async fn ending(&self) {
+        self.ending.cancelled().await;
     }
 }
 

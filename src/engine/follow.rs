@@ -1,14 +1,19 @@
 //! What became of actions that a tenant accepted and works on: asked for until the tenant says how they ended.
 
 use super::Engine;
+use crate::action::COMMANDS_MAX;
 use crate::diag::Chain;
 use crate::model::{MachineActionId, RunId, Term};
 use crate::store::{Effect, EffectKey, EffectState, Recorded, StoreError};
 use crate::tenant::{ActionKind, ActionStatus, MachineAction, Tenant};
+use crate::text::clean;
 
 /// Most actions asked about in one pass. Passes come once a minute, and a tenant answers 100 calls in that
 /// time and 1,500 in an hour, of which runs need most.
 const ASKED_MAX: usize = 10;
+
+/// Characters kept of what the tenant says of a command.
+const WORDS_MAX: usize = 200;
 
 impl Engine {
     /// Asks the tenants about some of the actions under way, the next ones each minute, and writes down how
@@ -107,11 +112,12 @@ const LIVE: &str = ActionKind::RunLiveResponse.as_str();
 /// How the commands of a session ended, and whether their results are there. The links are not kept either.
 async fn commands(tenant: &dyn Tenant, action: &MachineAction) -> String {
     let mut said = Vec::new();
-    for command in action.commands.iter().flatten() {
-        let mut one =
-            format!("command {}: {}", command.index, command.command_status.as_deref().unwrap_or("unknown"));
+    let shown = |text: &str| clean(text, WORDS_MAX);
+    for command in action.commands.iter().flatten().take(COMMANDS_MAX) {
+        let status = command.command_status.as_deref().map_or_else(|| "unknown".to_owned(), shown);
+        let mut one = format!("command {}: {status}", command.index);
         if !command.errors.is_empty() {
-            one = format!("{one} ({})", command.errors.join("; "));
+            one = format!("{one} ({})", shown(&command.errors.join("; ")));
         }
         if let Ok(Some(_link)) = tenant.live_result(&action.id, command.index).await {
             one.push_str(", its result is in the portal");

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
@@ -57,6 +58,7 @@ impl From<&Order> for Which {
 }
 
 /// What is in force, at the moment of the question.
+#[async_trait]
 pub trait InForce: std::fmt::Debug + Send + Sync {
     /// The lists.
     fn lists(&self) -> Arc<Lists>;
@@ -67,6 +69,11 @@ pub trait InForce: std::fmt::Debug + Send + Sync {
     /// Whether the process ends: then no further action begins, and what is left waits for the next start.
     fn is_ending(&self) -> bool {
         false
+    }
+
+    /// Waits until the process ends.
+    async fn ending(&self) {
+        std::future::pending::<()>().await;
     }
 }
 
@@ -100,6 +107,11 @@ impl Bounds<'_> {
     /// Whether the process ends.
     pub(super) fn is_ending(&self) -> bool {
         self.in_force.is_ending()
+    }
+
+    /// Waits until the process ends.
+    pub(super) async fn ending(&self) {
+        self.in_force.ending().await;
     }
 }
 

@@ -235,7 +235,10 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let ending = || context.bounds.is_ending().then_some(EngineError::Ending { run: context.run });
         ending().map_or(Ok(()), Err)?;
-        self.clock.sleep(pause).await;
+        tokio::select! {
+            () = self.clock.sleep(pause) => {}
+            () = context.bounds.ending() => {}
+        }
         ending().map_or(Ok(()), Err)
     }
 

@@ -3,14 +3,16 @@
 
 use std::path::PathBuf;
 
+use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::engine::ItemOutcome::Acted;
 use huntbook::engine::{Doubts, StepState};
 use huntbook::http::Open;
 use huntbook::sim::{Duplicates, Fault};
-use huntbook::store::{Effect, EffectState, Stop, Store, Word};
+use huntbook::store::{Effect, EffectState, Effects, Stop, Store, Word};
 use huntbook::tenant::{IsolationType, Operation};
 use jiff::SignedDuration;
 
+use crate::cut_off::hangs;
 use crate::{House, ISOLATE, outcomes, playbook, states};
 
 const TEN_MINUTES: SignedDuration = SignedDuration::from_mins(10);
@@ -59,6 +61,51 @@ impl Lost {
     fn list_fails(&self, fault: Fault) {
         self.house.sim.set_faults(vec![fault]).expect("a sound fault");
     }
+}
+
+/// A process that died while it waited for the answer to an isolation, and the next one.
+async fn killed(taken: Apply) -> Lost {
+    let house = House::with(1, |options| options.duplicates = Duplicates::Queued).await;
+    let apply = if taken == Apply::Taken { huntbook::sim::Apply::Before } else { huntbook::sim::Apply::Not };
+    let status = (taken == Apply::Lost).then_some(503);
+    let hangs = Fault { apply, status, ..hangs("POST /mde/api/machines/*/isolate", 0) };
+    house.sim.set_faults(vec![hangs]).expect("a sound fault");
+    let order = house.order(&playbook(ISOLATE), Effects::Apply).await;
+    let sent = async {
+        let store = &house.engine.store;
+        let intended =
+            async || !store.effects_in(EffectState::Intended).await.expect("it is read").is_empty();
+        while !intended().await || (taken == Apply::Taken && house.sim.effects().is_empty()) {
+            SystemClock.sleep(SignedDuration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ran = house.engine.run(&order) => panic!("it was to be cut off: {ran:?}"),
+        () = sent => {}
+    }
+    let house = house.restart().await;
+    house.sim.set_faults(Vec::new()).expect("no faults are sound");
+    house.resume(&playbook(ISOLATE)).await;
+    let mut lost = Lost { house, doubts: Doubts::default() };
+    assert_eq!(lost.look(SignedDuration::ZERO).await, [], "it may be on its way");
+    lost
+}
+
+#[tokio::test]
+async fn row_02_what_a_dead_process_never_sent_is_proven_and_done_once() {
+    let mut lost = killed(Apply::Lost).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+    assert_eq!(outcomes(&lost.house.run(&playbook(ISOLATE)).await), [Acted]);
+    assert_eq!(lost.house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn row_03_what_a_dead_process_had_sent_is_found_and_not_repeated() {
+    let mut lost = killed(Apply::Taken).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Pending]);
+    assert_eq!(lost.house.run(&playbook(ISOLATE)).await.counts.matched, 0);
+    assert_eq!(lost.house.applied(), ["isolate 0"]);
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

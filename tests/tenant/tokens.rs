@@ -301,3 +301,16 @@ async fn an_authority_that_is_away_is_a_failed_connection() {
     assert!(!everything(&error).contains(SECRET));
     assert!(!format!("{tenant:?}").contains(SECRET));
 }
+
+#[tokio::test]
+async fn row_34_a_clock_that_is_wrong_is_named_by_the_services_own() {
+    let server = Server::start(|_| {
+        let refusal = json!({"error": "invalid_client", "error_codes": [700_024]});
+        Reply::json(401, &refusal).header("date", "Sat, 10 Jan 2026 11:30:00 GMT")
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let error = tenant.machine(&DEVICE.parse().unwrap()).await.unwrap_err();
+    let TenantError::SignIn { refused, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(refused.clock_ahead, Some(SignedDuration::from_mins(30)));
+}
