@@ -189,7 +189,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_200_with_an_error_inside_is_a_failure() {
+async fn row_55_a_200_with_an_error_inside_is_a_failure() {
     let sink = Sink::start(Answer::new(200, "invalid_payload")).await;
     let error = slack(&sink.url("/x")).send(&message()).await.expect_err("it is not ok");
     assert_eq!(

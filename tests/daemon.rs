@@ -181,8 +181,14 @@ impl Place {
         let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&clock)).unwrap());
         let store = Store::open(&self.dir.path().join("journal.db"), Arc::clone(&clock)).await.unwrap();
         let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-        let engine =
-            Engine { store: store.clone(), clock, tenants, alerts: Some("ops".to_owned()), page: None, undoing: Undoing::default() };
+        let engine = Engine {
+            store: store.clone(),
+            clock,
+            tenants,
+            alerts: Some("ops".to_owned()),
+            page: None,
+            undoing: Undoing::default(),
+        };
         let world = World {
             language: Language::new(),
             lists: Lists::default(),
@@ -288,7 +294,7 @@ fn instant(text: &str) -> Timestamp {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_local_time_is_kept_over_changes_of_the_clock() {
+async fn row_36_a_local_time_is_kept_over_changes_of_the_clock() {
     // In spring 02:30 does not exist, in autumn it comes twice; each day has one run.
     let cases = [
         ("2026-03-27T12:00:00Z", ["2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z"]),

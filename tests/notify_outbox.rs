@@ -126,7 +126,7 @@ async fn a_dead_channel_keeps_no_other_waiting() {
 }
 
 #[tokio::test]
-async fn a_poison_message_is_a_dead_letter_and_the_next_one_goes_out() {
+async fn row_53_a_poison_message_is_a_dead_letter_and_the_next_one_goes_out() {
     let mut office = Office::open().await;
     let sink = Sink::start(Answer::new(400, "bad card")).await;
     office.add("soc", &sink);
@@ -147,7 +147,7 @@ async fn a_poison_message_is_a_dead_letter_and_the_next_one_goes_out() {
 }
 
 #[tokio::test]
-async fn a_channel_down_for_six_hours_loses_nothing() {
+async fn row_52_a_channel_down_for_six_hours_loses_nothing() {
     let mut office = Office::open().await;
     let sink = Sink::start(Answer::new(503, "")).await;
     office.add("soc", &sink);

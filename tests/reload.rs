@@ -336,7 +336,7 @@ impl Save {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_kind_of_save_takes_effect_and_never_by_halves() {
+async fn row_48_every_kind_of_save_takes_effect_and_never_by_halves() {
     let place = Place::new().await;
     place.put("playbooks/a.yaml", version(0));
     let served = place.serve().await;
@@ -431,7 +431,7 @@ async fn a_release_link_is_followed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bad_edit_leaves_the_last_good_version_running() {
+async fn row_49_a_bad_edit_leaves_the_last_good_version_running() {
     let place = Place::new().await;
     let mut good = version(0);
     place.put("playbooks/a.yaml", &good);

@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn what_never_happens_is_refused() {
+    fn row_37_what_never_happens_is_refused() {
         let never = "the expression never happens: none of these months has such a day";
         refused("0 0 30 2 *", "30", never, None);
         refused("0 0 31 4,6,9,11 *", "31", never, None);

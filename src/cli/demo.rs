@@ -109,7 +109,14 @@ impl Stage {
         let store = Store::open(&scratch.0.join("demo.db"), Arc::clone(clock)).await?;
         let tenants: BTreeMap<String, Arc<dyn Tenant>> =
             BTreeMap::from([(TENANT.to_owned(), Arc::new(client) as _)]);
-        let engine = Engine { store, clock: Arc::clone(clock), tenants, alerts: None, page: None, undoing: Undoing::default() };
+        let engine = Engine {
+            store,
+            clock: Arc::clone(clock),
+            tenants,
+            alerts: None,
+            page: None,
+            undoing: Undoing::default(),
+        };
         Ok(Self { sim, mailbox, engine, channels, scratch })
     }
 

@@ -110,7 +110,7 @@ pub(super) async fn until_replaced(daemon: &Daemon, tenant: &dyn Tenant, asked: 
     }
     loop {
         daemon.0.engine.clock.sleep(LOOK_EVERY).await;
-        if tenant.look().await.ok().is_some_and(|look| asked.print != Some(look.print)) {
+        if tenant.look().await.ok().is_some_and(|look| Some(look.print) != asked.print) {
             return;
         }
     }

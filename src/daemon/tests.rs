@@ -56,7 +56,12 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
         running_max: NonZeroUsize::MIN,
         drain: HOUR,
     };
-    Daemon::open(Engine { store, clock: shared, tenants, alerts: None, page: None, undoing: Undoing::default() }, options).await.unwrap()
+    Daemon::open(
+        Engine { store, clock: shared, tenants, alerts: None, page: None, undoing: Undoing::default() },
+        options,
+    )
+    .await
+    .unwrap()
 }
 
 fn playbook(rest: &str) -> String {

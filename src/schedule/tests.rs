@@ -174,7 +174,7 @@ fn a_slot_too_late_is_let_go_and_said() {
 }
 
 #[test]
-fn a_clock_that_jumps_starts_no_flood_and_repeats_nothing() {
+fn row_35_a_clock_that_jumps_starts_no_flood_and_repeats_nothing() {
     let mut table = table((1..=3).map(|number| every(number, MINUTE)).collect());
     // A week forward: one run each.
     let week = 7 * 24 * 60;

@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn the_deepest_mount_above_a_folder_decides() {
+    fn row_43_the_deepest_mount_above_a_folder_decides() {
         check("/var/lib/huntbook", "ext4");
         check("/srv/share/huntbook", "nfs4");
         check("/srv/shared", "ext4");

@@ -72,7 +72,7 @@ async fn room(store: &Store, pages: i64) {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_an_error_and_nothing_is_half_done() {
+async fn row_39_a_full_disk_is_an_error_and_nothing_is_half_done() {
     let Bench { store, run, _folder } = bench().await;
     room(&store, 8).await;
     let mut sent = 0;

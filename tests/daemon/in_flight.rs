@@ -123,7 +123,7 @@ async fn what_was_halted_is_news_when_the_playbook_acts_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_action_begins_once_the_process_ends_and_the_next_start_goes_on() {
+async fn row_46_no_action_begins_once_the_process_ends_and_the_next_start_goes_on() {
     let (place, mut served) = Place::in_flight().await;
     served.stop.cancel();
     let ended = loop {

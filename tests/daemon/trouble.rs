@@ -16,7 +16,7 @@ impl Place {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_slot_is_not_lost_when_the_journal_is_busy_at_its_moment() {
+async fn row_41_a_slot_is_not_lost_when_the_journal_is_busy_at_its_moment() {
     let place = Place::at("2026-03-01T12:10:00Z").await;
     place.put("busy", "every: 6h, catchUp: none");
     let pause = SignedDuration::from_secs(10);
@@ -42,7 +42,7 @@ async fn a_slot_is_not_lost_when_the_journal_is_busy_at_its_moment() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_run_that_crashes_is_tried_again_twice_and_then_given_up_and_told() {
+async fn row_47_a_run_that_crashes_is_tried_again_twice_and_then_given_up_and_told() {
     let place = Place::at("2026-03-01T12:10:00Z").await;
     place.put("crash", "every: 6h");
     // Whoever waits as long as the tenant asks dies of it.

@@ -211,7 +211,7 @@ async fn what_was_taken_away_or_told_to_observe_acts_no_more() {
 }
 
 #[tokio::test]
-async fn an_edit_does_not_keep_the_version_that_began_from_its_end() {
+async fn row_50_an_edit_does_not_keep_the_version_that_began_from_its_end() {
     let (house, text) = cut_off_at_the_first().await;
     let report = house.resume_one(&text.replace("name: Test", "name: Edited")).await;
     assert_eq!((report.name.as_str(), outcomes(&report)), ("Test", vec![Parked, Acted, Acted]));
@@ -250,7 +250,7 @@ async fn a_run_waits_while_nobody_knows_how_its_playbook_stands() {
 }
 
 #[tokio::test]
-async fn what_a_run_matched_days_ago_is_not_acted_on_any_more_and_is_news() {
+async fn row_58_what_a_run_matched_days_ago_is_not_acted_on_any_more_and_is_news() {
     let (house, text) = cut_off_at_the_first().await;
     house.clock.advance(SignedDuration::from_hours(3));
     let house = house.restart().await;

@@ -166,7 +166,7 @@ async fn a_list_that_cannot_be_read_proves_nothing() {
 }
 
 #[tokio::test]
-async fn neither_a_clock_that_is_set_nor_a_restart_makes_time_pass() {
+async fn row_35_neither_a_clock_that_is_set_nor_a_restart_makes_time_pass() {
     let mut lost = Lost::isolation(Apply::Lost).await;
     lost.house.clock.jump(SignedDuration::from_hours(3));
     assert_eq!(lost.look(A_MINUTE).await, []);

@@ -59,7 +59,7 @@ async fn an_action_that_would_have_to_wait_too_long_is_left_to_the_next_run() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_again_that_was_stopped_or_is_late_by_then() {
+async fn row_38_nothing_is_sent_again_that_was_stopped_or_is_late_by_then() {
     let throttled =
         json!({"match": "POST /mde/api/machines/*/isolate", "status": 429, "retryAfter": 2, "times": 1});
     let mut house = House::with_rows(1).await;
@@ -168,7 +168,7 @@ async fn the_opposite_of_what_is_in_doubt_waits_for_a_persons_word() {
 }
 
 #[tokio::test]
-async fn a_user_is_not_disabled_twice_in_doubt_and_the_tenant_is_asked_instead() {
+async fn row_33_a_user_is_not_disabled_twice_in_doubt_and_the_tenant_is_asked_instead() {
     let lost = |apply: &str| json!({"match": "PATCH /graph/v1.0/users/*", "status": 503, "retryAfter": 1, "apply": apply, "times": 1});
     let house = House::with_rows(1).await;
     fault(&house, &lost("before"));

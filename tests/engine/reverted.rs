@@ -9,7 +9,7 @@ use huntbook::http::Open;
 use huntbook::plan::World;
 use huntbook::sim::Fault;
 use huntbook::store::{
-    Chain, Consent, History, NewVoice, Revert, RunFilter, Speaker, StopWord, Store, Trigger,
+    Chain, Consent, History, NewVoice, Revert, RunFilter, Speaker, StopWord, Store, Trigger, Way,
 };
 use huntbook::tenant::Operation;
 use jiff::SignedDuration;
@@ -145,6 +145,7 @@ async fn a_tenant_that_does_not_tell_is_asked_again_and_a_stop_is_waited_for() {
         reason: Some("wait".to_owned()),
         account: "alice".to_owned(),
         uid: Some(1),
+        way: Some(Way::Command),
     };
     let clock = Arc::clone(&house.engine.clock);
     Store::stop(&house.journal(), Arc::clone(&clock), &word).await.unwrap();
@@ -204,6 +205,7 @@ async fn the_settings_may_want_leave_for_it_and_a_no_leaves_it_in_force() {
         by: "lead".to_owned(),
         account: "4001".to_owned(),
         uid: 4001,
+        way: Way::Command,
         note: Some("not yet".to_owned()),
     };
     house.engine.store.hear(&asked.id, &word(Consent::Deny)).await.unwrap();

@@ -406,7 +406,14 @@ async fn engine(sim: &Sim, dir: &tempfile::TempDir, clock: &SharedClock) -> Arc<
     for text in PLAYBOOKS {
         store.keep_version(text.as_bytes()).await.unwrap();
     }
-    Arc::new(Engine { store, clock: Arc::clone(clock), tenants, alerts: None, page: None, undoing: Undoing::default() })
+    Arc::new(Engine {
+        store,
+        clock: Arc::clone(clock),
+        tenants,
+        alerts: None,
+        page: None,
+        undoing: Undoing::default(),
+    })
 }
 
 fn plans() -> Vec<Arc<Plan>> {

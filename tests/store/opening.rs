@@ -10,7 +10,7 @@ use sqlx::Executor as _;
 use crate::bench::{Bench, effect, result, settled};
 
 #[tokio::test]
-async fn a_second_engine_is_told_who_has_the_journal() {
+async fn row_45_a_second_engine_is_told_who_has_the_journal() {
     let bench = Bench::new();
     let store = bench.open().await;
     let refused = bench.try_open().await.unwrap_err();
@@ -120,7 +120,7 @@ async fn a_file_that_is_no_journal_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_damaged_journal_is_refused() {
+async fn row_42_a_damaged_journal_is_refused() {
     let bench = Bench::new();
     let store = bench.open().await;
     for _run in 0..40 {

@@ -155,7 +155,7 @@ async fn one_bad_incident_does_not_hide_the_others_and_doubles_count_once() {
 }
 
 #[tokio::test]
-async fn words_of_every_api_and_of_the_future_are_read() {
+async fn row_56_words_of_every_api_and_of_the_future_are_read() {
     let server = Server::tenant(|_| {
         let mut odd = incident(1);
         let members = json!({

@@ -187,7 +187,7 @@ async fn an_authority_that_knows_only_the_older_signature_gets_that_one() {
 }
 
 #[tokio::test]
-async fn a_certificate_is_replaced_without_a_restart_and_told_of_ahead() {
+async fn row_51_a_certificate_is_replaced_without_a_restart_and_told_of_ahead() {
     let [old, new] = [(-300, 31), (-1, 365)].map(|days| rsa(now(), days));
     let world = World::start(&format!("{}{}", old.certificate, new.certificate)).await;
     let folder = tempfile::tempdir().unwrap();

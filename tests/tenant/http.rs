@@ -76,7 +76,7 @@ const NOW: Duration = Duration::ZERO;
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
 
 #[tokio::test]
-async fn throttling_is_waited_out_as_long_as_the_answer_says() {
+async fn row_15_throttling_is_waited_out_as_long_as_the_answer_says() {
     let server = Server::start(|seen| match seen.nth {
         0 => Reply::new(429, "").header("retry-after", "23"),
         1 => Reply::new(429, "").header("retry-after", "Sat, 10 Jan 2026 12:02:00 GMT"),
@@ -103,7 +103,7 @@ async fn throttling_is_waited_out_as_long_as_the_answer_says() {
 }
 
 #[tokio::test]
-async fn a_server_error_is_repeated_for_reads_and_never_for_writes() {
+async fn row_18_a_server_error_is_repeated_for_reads_and_never_for_writes() {
     for status in [500, 502, 503] {
         let server = Server::start(move |seen| Reply::new(if seen.nth < 2 { status } else { 200 }, "")).await;
         let (http, clock) = setup();
@@ -164,7 +164,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_early_is_an_error() {
+async fn row_22_a_body_that_ends_early_is_an_error() {
     let cases: [Pieces; 2] = [
         |_| vec![("HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{\"value\":[]}", NOW)],
         |_| vec![("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nc\r\n{\"value\":[]}\r\n", NOW)],
@@ -202,7 +202,7 @@ async fn a_connection_that_breaks_is_repeated_for_reads_only() {
 }
 
 #[tokio::test]
-async fn nothing_listening_proves_that_nothing_was_applied() {
+async fn row_19_nothing_listening_proves_that_nothing_was_applied() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -215,7 +215,7 @@ async fn nothing_listening_proves_that_nothing_was_applied() {
 }
 
 #[tokio::test]
-async fn a_slow_answer_is_cut_off_in_head_and_body() {
+async fn row_21_a_slow_answer_is_cut_off_in_head_and_body() {
     const SLOW: Duration = Duration::from_secs(20);
     let cases: [Pieces; 3] = [
         |_| vec![("", SLOW)],

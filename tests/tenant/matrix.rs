@@ -165,7 +165,7 @@ const REFUSED: [(usize, &str); 6] = [(1, "refused"); 6];
 const LATER: (usize, &str) = (1, "later");
 
 #[tokio::test]
-async fn row_network_error_before_sending() {
+async fn status_network_error_before_sending() {
     // Nobody listens there.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -181,19 +181,19 @@ async fn row_network_error_before_sending() {
 }
 
 #[tokio::test]
-async fn row_network_error_after_sending() {
+async fn status_network_error_after_sending() {
     let reset = Fault { reset: true, ..Fault::on("* /**") };
     let doubt = (1, "in doubt");
     check(reset, [(2, "done"), (2, "done"), (2, "done"), doubt, doubt, LATER]).await;
 }
 
 #[tokio::test]
-async fn row_400() {
+async fn status_400() {
     check(status(400), REFUSED).await;
 }
 
 #[tokio::test]
-async fn row_400_of_a_determination_tries_the_other_spelling_once() {
+async fn status_400_of_a_determination_tries_the_other_spelling_once() {
     let world = World::start(|options| {
         options.faults = vec![Fault { on: Patch.request().to_owned(), ..status(400) }];
     })
@@ -209,7 +209,7 @@ async fn row_400_of_a_determination_tries_the_other_spelling_once() {
 }
 
 #[tokio::test]
-async fn row_400_of_an_action_under_way_is_looked_up() {
+async fn status_400_of_an_action_under_way_is_looked_up() {
     let world = World::start(|_| {}).await;
     let first = world.tenant.apply(&isolate(), &Open).await.unwrap();
     assert_eq!(world.tenant.apply(&isolate(), &Open).await.unwrap(), first);
@@ -217,13 +217,13 @@ async fn row_400_of_an_action_under_way_is_looked_up() {
 }
 
 #[tokio::test]
-async fn row_401() {
+async fn status_401() {
     let again = (2, "done");
     check(status(401), [again, again, again, again, again, LATER]).await;
 }
 
 #[tokio::test]
-async fn row_403() {
+async fn row_11_403() {
     check(status(403), [REFUSED[0], REFUSED[0], REFUSED[0], REFUSED[0], REFUSED[0], LATER]).await;
     // The permission is named.
     let world = World::start(|options| {
@@ -241,12 +241,12 @@ async fn row_403() {
 }
 
 #[tokio::test]
-async fn row_404() {
+async fn row_12_404() {
     check(status(404), [REFUSED[0], REFUSED[0], REFUSED[0], REFUSED[0], REFUSED[0], LATER]).await;
 }
 
 #[tokio::test]
-async fn row_409_and_412() {
+async fn row_14_409_and_412() {
     for code in [409, 412] {
         let (again, refused) = ((2, "done"), (1, "later"));
         // What must not happen twice is left to the next run.
@@ -255,25 +255,25 @@ async fn row_409_and_412() {
 }
 
 #[tokio::test]
-async fn row_410() {
+async fn status_410() {
     check(status(410), REFUSED).await;
 }
 
 #[tokio::test]
-async fn row_414() {
+async fn status_414() {
     // A query goes in a body, so no address is too long; if one is, nothing is repeated.
     check(status(414), REFUSED).await;
 }
 
 #[tokio::test]
-async fn row_429() {
+async fn row_16_429() {
     let again = (2, "done");
     check(Fault { retry_after: Some(7), ..status(429) }, [again, again, again, again, again, LATER]).await;
     check(status(429), [again, again, again, again, again, LATER]).await;
 }
 
 #[tokio::test]
-async fn row_500_502_and_503() {
+async fn status_500_502_and_503() {
     let (again, doubt) = ((2, "done"), (1, "in doubt"));
     for code in [500, 502, 503] {
         check(status(code), [again, again, again, doubt, doubt, LATER]).await;
@@ -281,7 +281,7 @@ async fn row_500_502_and_503() {
 }
 
 #[tokio::test]
-async fn row_504() {
+async fn status_504() {
     let (again, doubt) = ((2, "done"), (1, "in doubt"));
     check(status(504), [again, again, again, doubt, doubt, LATER]).await;
     // Too heavy twice is too heavy.
@@ -296,7 +296,7 @@ async fn row_504() {
 }
 
 #[tokio::test]
-async fn row_of_the_statuses_that_are_locked_or_out_of_bandwidth() {
+async fn status_of_the_statuses_that_are_locked_or_out_of_bandwidth() {
     for (code, action) in [(423, (2, "done")), (509, (1, "in doubt"))] {
         let again = (2, "done");
         check(status(code), [again, again, again, action, action, LATER]).await;
@@ -304,7 +304,7 @@ async fn row_of_the_statuses_that_are_locked_or_out_of_bandwidth() {
 }
 
 #[tokio::test]
-async fn row_of_the_other_documented_statuses() {
+async fn status_of_the_other_documented_statuses() {
     for code in [402, 405, 406, 411, 413, 415, 416, 422] {
         let world = World::start(|options| {
             options.faults = vec![Fault { on: Get.request().to_owned(), ..status(code) }];

@@ -284,7 +284,7 @@ async fn under_way_of(operation: Operation, refusal: Value, actions: Value) -> R
 }
 
 #[tokio::test]
-async fn the_same_action_stands_for_ours_if_it_is_there() {
+async fn row_13_the_same_action_stands_for_ours_if_it_is_there() {
     let bodies = [
         json!({"error": {"code": "BadRequest", "message": "Action is already in progress", "target": "t"}}),
         json!({"error": {"code": "ActiveRequestAlreadyExists", "message": "…", "target": "t"}}),
@@ -437,7 +437,7 @@ async fn an_unsupported_action_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn an_answer_about_another_device_is_an_alarm() {
+async fn row_60_an_answer_about_another_device_is_an_alarm() {
     let other = "bb22bb22bb22bb22bb22bb22bb22bb22bb22bb22";
     let server = Server::tenant(move |_| Reply::json(201, &action(other, "Pending"))).await;
     let (tenant, _clock) = server.client();
@@ -447,7 +447,7 @@ async fn an_answer_about_another_device_is_an_alarm() {
 }
 
 #[tokio::test]
-async fn a_stumbling_service_leaves_the_fate_of_an_action_open() {
+async fn row_17_a_stumbling_service_leaves_the_fate_of_an_action_open() {
     for status in [500, 502, 503, 504] {
         let server = Server::tenant(move |_| Reply::new(status, "<html>oops</html>")).await;
         let (tenant, _clock) = server.client();

@@ -80,7 +80,7 @@ async fn a_trusted_server_is_spoken_to_in_http_2() {
 }
 
 #[tokio::test]
-async fn the_library_repeats_nothing_behind_our_back() {
+async fn row_20_the_library_repeats_nothing_behind_our_back() {
     let mut server = Tls::start().await;
     let http = open(HttpOptions { extra_ca: server.authority.clone(), ..HttpOptions::default() }).unwrap();
     for repeat in [Repeat::Never, Repeat::Unsafe] {

@@ -58,7 +58,7 @@ async fn a_token_is_asked_for_in_the_documented_form() {
 }
 
 #[tokio::test]
-async fn many_callers_share_one_token_request() {
+async fn row_57_many_callers_share_one_token_request() {
     let server = Server::start(|seen| {
         if is_token(seen) { issue(seen, TENANT, 3599).after(Duration::from_millis(50)) } else { machine() }
     })
@@ -78,7 +78,7 @@ async fn many_callers_share_one_token_request() {
 }
 
 #[tokio::test]
-async fn a_token_is_replaced_ahead_of_its_end() {
+async fn row_10_a_token_is_replaced_ahead_of_its_end() {
     let server = Server::tenant(|_| machine()).await;
     let (tenant, clock) = server.client();
     tenant.token_facts(Audience::Mde).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_failed_replacement_leaves_the_old_token_in_use_until_its_end() {
 }
 
 #[tokio::test]
-async fn a_rejected_token_is_replaced_once_and_the_call_repeated_once() {
+async fn row_09_a_rejected_token_is_replaced_once_and_the_call_repeated_once() {
     let server = Server::tenant(|seen| if seen.nth == 0 { Reply::new(401, "") } else { machine() }).await;
     let (tenant, _clock) = server.client();
     tenant.machine(&DEVICE.parse().unwrap()).await.unwrap();

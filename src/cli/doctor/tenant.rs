@@ -234,7 +234,11 @@ impl Examined {
             }
             Err(error @ TenantError::SignIn { .. }) if error.login().is_some() => {
                 let help = error.login();
-                return report.problem((flaw::SIGN_IN, &self.name), Chain(&error).to_string(), help.as_deref());
+                return report.problem(
+                    (flaw::SIGN_IN, &self.name),
+                    Chain(&error).to_string(),
+                    help.as_deref(),
+                );
             }
             Err(TenantError::SignIn { refused, .. }) => {
                 let help = refused.aadsts.map(|number| {
