@@ -25,6 +25,7 @@ pub mod tenant;
 
 // Layer 3: what a playbook can do.
 pub mod action;
+pub mod feed;
 pub mod guard;
 pub mod hunt;
 pub mod import;

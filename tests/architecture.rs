@@ -49,7 +49,7 @@ const HOMES: &[(&str, &[&str])] = &[
 /// The rooms that may touch a part of the standard library that reaches outside the process.
 const DOORS: &[(&[&str], &[&str])] = &[
     (&["std", "env"], &["cli", "settings"]),
-    (&["std", "fs"], &["cli", "console", "daemon", "settings", "store", "tenant", "web"]),
+    (&["std", "fs"], &["cli", "console", "daemon", "feed", "settings", "store", "tenant", "web"]),
     (&["tokio", "fs"], &["cli", "daemon", "settings", "store"]),
 ];
 

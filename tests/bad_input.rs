@@ -26,7 +26,7 @@ use huntbook::{playbook, settings};
 /// `two_playbooks_with_one_name` and `a_file_beyond_the_limits` raise them, and `validate` in `tests/cli/` and
 /// `tests/queries.rs`.
 const RAISED_ELSEWHERE: &[Code] =
-    &[Code::DuplicateId, Code::DuplicateName, Code::Unreadable, Code::Schema, Code::Exposed];
+    &[Code::DuplicateId, Code::DuplicateName, Code::Unreadable, Code::Schema, Code::Exposed, Code::Ending];
 
 /// What the playbooks here may refer to.
 fn world() -> World {

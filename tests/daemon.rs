@@ -188,6 +188,7 @@ impl Place {
             alerts: Some("ops".to_owned()),
             page: None,
             undoing: Undoing::default(),
+            feeds: Arc::new(huntbook::feed::Shelf::default()),
         };
         let world = World {
             language: Language::new(),

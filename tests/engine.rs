@@ -17,6 +17,8 @@ mod cool_down;
 mod cut_off;
 #[path = "engine/doubt.rs"]
 mod doubt;
+#[path = "engine/feeds.rs"]
+mod feeds;
 #[path = "engine/indicators.rs"]
 mod indicators;
 #[path = "engine/late.rs"]
@@ -208,7 +210,7 @@ async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
     let client = client(sim, Arc::clone(&clock), HttpOptions::default());
     let store = Store::open(&path, Arc::clone(&clock)).await.expect("the journal");
     let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-    Engine { store, clock, tenants, alerts: None, page: None, undoing: Undoing::default() }
+    Engine { store, clock, tenants, feeds: Arc::new(huntbook::feed::Shelf::default()), alerts: None, page: None, undoing: Undoing::default() }
 }
 
 /// The tenant over HTTP.

@@ -11,6 +11,8 @@ mod approvals;
 mod devices;
 #[path = "playbook_tests/examples.rs"]
 mod examples;
+#[path = "playbook_tests/feeds.rs"]
+mod feeds;
 #[path = "playbook_tests/indicators.rs"]
 mod indicators;
 

@@ -234,11 +234,19 @@ fn safe_changes_are_made_in_place_and_nothing_else() {
 
 #[test]
 fn a_period_that_is_not_sent_limits_nothing() {
-    let settings = SETTINGS.replace("    auth:", "    hunting: xdr\n    auth:");
-    let dir = folder("DeviceEvents", "", &[("huntbook.yaml", &settings)]);
-    assert_eq!(validate(dir.path()), ["playbooks/p.yaml:8:5 KQL300"]);
-    let output = huntbook(dir.path(), &["validate"]);
-    assert!(String::from_utf8(output.stdout).expect("text").contains("is not sent `queryPeriod`"));
-    let dir = folder("DeviceEvents | where Timestamp > ago(1h)", "", &[("huntbook.yaml", &settings)]);
-    assert_eq!(validate(dir.path()), Vec::<String>::new());
+    for (api, name) in [("xdr", "Defender XDR"), ("mde", "Defender for Endpoint")] {
+        let settings = SETTINGS.replace("    auth:", &format!("    hunting: {api}\n    auth:"));
+        let dir = folder("DeviceEvents", "", &[("huntbook.yaml", &settings)]);
+        let ending = "huntbook.yaml:4:14 HB0804";
+        assert_eq!(validate(dir.path()), [ending, "playbooks/p.yaml:8:5 KQL300"]);
+        let output = huntbook(dir.path(), &["validate"]);
+        let text = String::from_utf8(output.stdout).expect("text");
+        for said in
+            ["is not sent `queryPeriod`", &format!("hunting through {name} stops working on 2027-02-01")]
+        {
+            assert!(text.contains(said), "{text}");
+        }
+        let dir = folder("DeviceEvents | where Timestamp > ago(1h)", "", &[("huntbook.yaml", &settings)]);
+        assert_eq!(validate(dir.path()), [ending]);
+    }
 }

@@ -190,7 +190,7 @@ async fn rows(client: &Client, query: &str) -> u64 {
 
 #[tokio::test]
 async fn a_hunt_streams_its_rows_over_both_addresses() {
-    for hunting in [HuntingApi::Graph, HuntingApi::Xdr] {
+    for hunting in [HuntingApi::Graph, HuntingApi::Xdr, HuntingApi::Mde] {
         let (_sim, client) = open(options(), hunting).await;
         assert_eq!(rows(&client, "DeviceProcessEvents\n// generated rows\n| take 2500").await, 2500);
     }

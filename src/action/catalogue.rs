@@ -88,7 +88,7 @@ impl ActionKind {
             }
             Self::RemoveIndicator => "Takes the indicator of a value away.",
             Self::ReconcileIndicators => {
-                "Makes huntbook's indicators what a list says; those of others are left as they are."
+                "Makes huntbook's indicators what a list or a feed says; those of others are left as they are."
             }
             Self::DisableUser
             | Self::EnableUser

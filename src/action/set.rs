@@ -15,8 +15,10 @@ pub const REMOVED_PERCENT_MAX: u8 = 25;
 /// Parameters of `reconcileIndicators`.
 #[derive(Debug, Clone)]
 pub struct SetParams {
-    /// The list that says what there is to be; the set has its name.
-    pub list: String,
+    /// The name of the set.
+    pub name: String,
+    /// Where what there is to be is said.
+    pub values: SetValues,
     /// What is the same for each; its value is left aside.
     pub each: IndicatorParams,
     /// Most that are removed at a time.
@@ -25,27 +27,42 @@ pub struct SetParams {
     pub removed_percent_max: u8,
 }
 
+/// Where it is said what a set is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SetValues {
+    /// In the list of its name.
+    OfList,
+    /// In a column of the feed.
+    OfColumn(String),
+}
+
 impl SetParams {
     pub(super) fn render(
         &self,
         texts: &Value,
         (now, lists): (Timestamp, &Lists),
     ) -> Result<IndicatorSet, ActionError> {
-        let missing = |source| ActionError::List { list: self.list.clone(), source };
-        let list = lists.get(&self.list).ok_or_else(|| missing(None))?;
+        let missing = |source| ActionError::List { list: self.name.clone(), source };
+        let entries: Vec<&str> = match &self.values {
+            SetValues::OfList => lists.get(&self.name).ok_or_else(|| missing(None))?.iter().collect(),
+            SetValues::OfColumn(column) => {
+                let values = texts.get("feed").and_then(|feed| feed.get("values")?.get(column)?.as_array());
+                values.ok_or_else(|| missing(None))?.iter().filter_map(Value::as_str).collect()
+            }
+        };
         let parse =
             |entry| IndicatorValue::parse(self.each.kind, entry).map_err(|error| missing(Some(error)));
-        let mut values = list.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let mut values = entries.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         // Two spellings of one value are one.
         values.sort_by(|one, other| one.as_str().cmp(other.as_str()));
         values.dedup();
-        let mark = IndicatorSet::mark(&self.list);
+        let mark = IndicatorSet::mark(&self.name);
         let one = |value| {
             let one = self.each.with(value, texts, now)?;
             Ok::<_, ActionError>(Indicator { title: format!("{mark}{}", one.title), ..one })
         };
         let wanted = values.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
         let (removed_max, removed_percent_max) = (self.removed_max, self.removed_percent_max);
-        Ok(IndicatorSet { name: self.list.clone(), wanted, removed_max, removed_percent_max })
+        Ok(IndicatorSet { name: self.name.clone(), wanted, removed_max, removed_percent_max })
     }
 }

@@ -54,8 +54,9 @@ pub enum ActionError {
         /// Which.
         parameter: &'static str,
     },
-    /// A list that says what there is to be is not there, or has an entry that is no indicator: nothing is sent.
-    #[error("the list `{list}` does not say what there is to be")]
+    /// A list or feed that says what there is to be is not there, or has an entry that is no indicator: nothing is
+    /// sent.
+    #[error("the list or feed of `{list}` does not say what there is to be")]
     List {
         /// The list.
         list: String,

@@ -22,6 +22,7 @@ use crate::channel::{Channel, ChannelOptions, EmailOptions, MailSecurity};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Daemon, DaemonOptions};
 use crate::engine::{Engine, Order, Ran, Report, RunState, Undoing};
+use crate::feed::Shelf;
 use crate::http::{Http, HttpOptions};
 use crate::model::{Lists, Secret};
 use crate::notify::Channels;
@@ -116,6 +117,7 @@ impl Stage {
             alerts: None,
             page: None,
             undoing: Undoing::default(),
+            feeds: Arc::new(Shelf::default()),
         };
         Ok(Self { sim, mailbox, engine, channels, scratch })
     }

@@ -83,9 +83,9 @@ pub(super) async fn present(
 ) -> Result<Timestamp, TenantError> {
     let audience = match (&plan.input, tenant.hunting()) {
         (Input::Hunt(_), HuntingApi::Xdr) => Audience::Xdr,
-        (Input::Hunt(_), HuntingApi::Graph) | (Input::Incidents(_) | Input::Alerts(_) | Input::Given, _) => {
-            Audience::Graph
-        }
+        (Input::Hunt(_), HuntingApi::Mde) => Audience::Mde,
+        (Input::Hunt(_), HuntingApi::Graph)
+        | (Input::Incidents(_) | Input::Alerts(_) | Input::Feed(_) | Input::Given, _) => Audience::Graph,
     };
     let ahead = tenant.token_facts(audience).await?.clock_ahead.unwrap_or_default();
     let now = clock.now();

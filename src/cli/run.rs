@@ -46,6 +46,7 @@ async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock
         store: journal.store.clone(),
         clock,
         tenants: parts.tenants,
+        feeds: parts.feeds,
         alerts: setup::alerts(&settings),
         page: setup::page(&settings),
         undoing: setup::undoing(&settings),

@@ -50,6 +50,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
         store,
         clock,
         tenants: parts.tenants,
+        feeds: parts.feeds,
         alerts: setup::alerts(&settings),
         page: setup::page(&settings),
         undoing: setup::undoing(&settings),

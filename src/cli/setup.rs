@@ -12,11 +12,12 @@ use crate::action::{Approval, Approvers, TIMEOUT};
 use crate::cadence::Windows;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
 use crate::clock::SharedClock;
-use crate::diag::{Chain, Format, render};
+use crate::diag::{Chain, Code, Diagnostic, Format, render};
 use crate::engine::Undoing;
 use crate::expr::Language;
+use crate::feed::{self, Feeds};
 use crate::guard::{BREAKER, CANARY_WAIT, Canary, Caps, Ceilings, Percent, Rate};
-use crate::http::{Http, HttpOptions};
+use crate::http::{Http, HttpOptions, Reach};
 use crate::model::{Lists, Secret, SharedSource};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
@@ -35,6 +36,8 @@ pub(super) struct Parts {
     pub(super) tenants: BTreeMap<String, Arc<dyn Tenant>>,
     /// Channels, by name.
     pub(super) channels: Channels,
+    /// Where feeds come from.
+    pub(super) feeds: Arc<dyn Feeds>,
 }
 
 /// Opens tenants and channels. Asks nobody but vaults, for what channels have there.
@@ -56,7 +59,16 @@ async fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts
     for (name, channel) in &settings.channels {
         channels.insert(name.clone(), doors.channel(name, channel).await?);
     }
-    Ok(Parts { tenants, channels })
+    Ok(Parts { tenants, channels, feeds: feeds(settings, clock)? })
+}
+
+/// Where feeds come from. Their addresses stand in playbooks, so they are not to lead to what only this machine
+/// reaches.
+fn feeds(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Arc<dyn Feeds>> {
+    let reach = if settings.feeds.private_addresses { Reach::Anywhere } else { Reach::Public };
+    let options = HttpOptions { reach, ..http_options(settings)? };
+    let http = Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
+    Ok(Arc::new(feed::Door { http, folder: settings.feeds.folder.clone() }))
 }
 
 /// What a tenant signs in with and this process was not given, if there is something.
@@ -137,10 +149,7 @@ impl Doors {
             cloud: cloud(tenant.cloud).context("there is no Defender in this cloud")?,
             endpoints: EndpointOverrides { login, graph, mde, xdr },
             credential: self.credential((&format!("tenant `{name}`"), &tenant.tenant_id), &tenant.auth),
-            hunting: match tenant.hunting {
-                HuntingApi::Graph => tenant::HuntingApi::Graph,
-                HuntingApi::Xdr => tenant::HuntingApi::Xdr,
-            },
+            hunting: hunting(tenant),
             budgets: Budgets::default(),
             tighter: Tighter {
                 share: tenant.budgets.share.unwrap_or(Tighter::default().share),
@@ -221,9 +230,30 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
     }
 }
 
+/// Where a tenant is hunted.
+pub(super) const fn hunting(tenant: &TenantSettings) -> tenant::HuntingApi {
+    match tenant.hunting {
+        HuntingApi::Graph => tenant::HuntingApi::Graph,
+        HuntingApi::Xdr => tenant::HuntingApi::Xdr,
+        HuntingApi::Mde => tenant::HuntingApi::Mde,
+    }
+}
+
+/// Warns of tenants that are hunted where that ends.
+pub(super) fn ending(config: &Path, settings: &Settings) -> Vec<Diagnostic> {
+    let ending = |(name, tenant): (&String, &TenantSettings)| {
+        let (api, ends) = (hunting(tenant), hunting(tenant).ends()?);
+        let place = settings::place(config, &format!("/tenants/{name}/hunting"));
+        let api = api.permission().audience.as_str();
+        let message = format!("hunting through {api} stops working on {ends}");
+        Some(Diagnostic::warning(Code::Ending, place, message).help("use `hunting: graph`"))
+    };
+    settings.tenants.iter().filter_map(ending).collect()
+}
+
 /// How queries are checked: the older API is not sent how far back a playbook looks.
 fn queries(settings: &Settings) -> Queries {
-    let older = settings.tenants.iter().filter(|(_, tenant)| tenant.hunting == HuntingApi::Xdr);
+    let older = settings.tenants.iter().filter(|(_, tenant)| tenant.hunting != HuntingApi::Graph);
     let older: BTreeSet<String> = older.map(|(name, _)| name.clone()).collect();
     let tables = settings.tables.clone();
     if older.is_empty() { Queries::Checked(tables) } else { Queries::CheckedWithoutPeriod(tables, older) }

@@ -55,6 +55,7 @@ fn find(arguments: &Validate, config: &Path) -> (Scan, Vec<Diagnostic>) {
     let mut world = setup::world(&settings, lists);
     if let Some(settings) = &good {
         problems.extend(settings::exposures(config, settings));
+        problems.extend(setup::ending(config, settings));
         problems.extend(settings_names(config, settings, &world));
     } else {
         allow_names(&mut world, &found.playbooks);

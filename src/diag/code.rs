@@ -128,6 +128,8 @@ codes! {
     Endpoint = "HB0802", "an endpoint that is not allowed";
     /// A secret that others can read, or a folder that everybody can write to.
     Exposed = "HB0803", "a file or folder that is open to others";
+    /// Something of a service that ends on a day that its maker has told.
+    Ending = "HB0804", "something that ends on a known day";
     /// A fixture of a test that is not there, cannot be read or does not fit.
     Fixture = "HB0901", "a fixture that cannot be used";
     /// A test that can never be played or never pass as it stands.

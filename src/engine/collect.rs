@@ -3,7 +3,7 @@
 //! Rows are judged by `where` while they stream past, so only matches cost memory. Which of them are new
 //! is asked of the journal afterwards; the order of the two makes no difference to the outcome.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -12,9 +12,10 @@ use super::report::Counts;
 use super::{Engine, RunError};
 use crate::expr::{Condition, Env};
 use crate::fault::crash_point;
-use crate::hunt::{self, Around, Identity, Keep, Kept, Matches};
+use crate::feed;
+use crate::hunt::{self, Around, Catch, Identity, Keep, Kept, Matches};
 use crate::model::{Projection, Row};
-use crate::plan::{HuntInput, Input, Plan};
+use crate::plan::{FeedInput, HuntInput, Input, Items, Plan};
 use crate::store::{NewItem, Polled};
 use crate::text::counted;
 
@@ -54,6 +55,7 @@ impl Engine {
                 Input::Incidents(filter) => self.incidents(context, filter, (counts, &mut polled)).await,
                 Input::Alerts(filter) => self.alerts(context, filter, (counts, &mut polled)).await,
                 Input::Given => Ok(Err("it was cut off before it began".to_owned())),
+                Input::Feed(input) => self.feed(context, input, counts).await,
             }
         };
         let fresh = match self.in_time(context, input).await.ok_or(RunError::TooLong)?? {
@@ -86,12 +88,8 @@ impl Engine {
         let plan = context.plan();
         let env = Env { now: context.started, run: &context.run_json, outcome: None };
         let around = Around { lists: &context.order.lists, env: &env };
-        let mut catch =
+        let catch =
             hunt::collect(&*context.tenant, &input.hunt, plan.condition.as_ref(), input.keep, around).await?;
-        let identities = catch.kept.iter_mut().map(|kept| &mut kept.identity).chain(&mut catch.identities);
-        for identity in identities.flatten() {
-            *identity = context.remembered(*identity);
-        }
         counts.hunted = catch.answer.rows;
         counts.quarantined = catch.answer.quarantined;
         counts.truncated = catch.answer.truncated;
@@ -107,18 +105,55 @@ impl Engine {
                 counted(counts.hunted, "row")
             )));
         }
+        self.rows(context, catch, input.keep, counts).await
+    }
+
+    /// The rows of a feed, or the whole of it.
+    async fn feed(
+        &self,
+        context: &Context<'_>,
+        input: &FeedInput,
+        counts: &mut Counts,
+    ) -> Result<Brought, RunError> {
+        let rows = feed::collect(&*self.feeds, &input.feed).await?;
+        let env = Env { now: context.started, run: &context.run_json, outcome: None };
+        let around = Around { lists: &context.order.lists, env: &env };
+        let condition = context.plan().condition.as_ref();
+        let catch = hunt::sift(&rows, &input.identity, condition, (input.keep, around))?;
+        counts.hunted = catch.answer.rows;
+        let brought = self.rows(context, catch, input.keep, counts).await?;
+        Ok(match input.items {
+            Items::Rows => brought,
+            Items::Whole => brought.and_then(|rows| whole(&rows)),
+        })
+    }
+
+    /// Keeps of rows those that are new and match.
+    async fn rows(
+        &self,
+        context: &Context<'_>,
+        mut catch: Catch,
+        keep: Keep,
+        counts: &mut Counts,
+    ) -> Result<Brought, RunError> {
+        let plan = context.plan();
+        let env = Env { now: context.started, run: &context.run_json, outcome: None };
+        let identities = catch.kept.iter_mut().map(|kept| &mut kept.identity).chain(&mut catch.identities);
+        for identity in identities.flatten() {
+            *identity = context.remembered(*identity);
+        }
         let seen = self.known(context, &catch.kept, &catch.identities).await?;
         let new = |identity: Option<Identity>| identity.is_none_or(|identity| !seen.contains(&identity));
         counts.duplicates =
             count(catch.kept.iter().filter(|kept| kept.matches == Matches::Yes && !new(kept.identity)));
         if let Some(when) = &plan.when {
-            let rows: Vec<Row> = match input.keep {
+            let rows: Vec<Row> = match keep {
                 Keep::Everything => {
                     catch.kept.iter().filter(|kept| new(kept.identity)).map(|kept| kept.row.clone()).collect()
                 }
                 Keep::Matches | Keep::Identities => Vec::new(),
             };
-            let new_rows = match input.keep {
+            let new_rows = match keep {
                 Keep::Matches => counts.hunted,
                 Keep::Identities => count(catch.identities.iter().filter(|identity| new(**identity))),
                 Keep::Everything => count(rows.iter()),
@@ -184,6 +219,20 @@ pub(super) fn count<T>(items: impl Iterator<Item = T>) -> u64 {
     u64::try_from(items.count()).unwrap_or(u64::MAX)
 }
 
+/// The matching rows of a feed as one item. None of them is no set: what looks like an empty feed is more likely a
+/// broken one.
+fn whole(rows: &[Fresh]) -> Brought {
+    if rows.is_empty() {
+        return Err("no row of the feed matches, so nothing is changed".to_owned());
+    }
+    let mut values: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+    for (name, value) in rows.iter().filter_map(|row| row.data.as_object()).flatten() {
+        values.entry(name).or_default().push(value);
+    }
+    let data = json!({"rows": rows.len(), "values": values});
+    Ok(vec![Fresh { identity: None, key: "feed".to_owned(), data }])
+}
+
 /// Columns by which people name a row, best first.
 const NAMES: [&str; 12] = [
     "DeviceName",
@@ -204,6 +253,7 @@ const NAMES: [&str; 12] = [
 fn row_key(plan: &Plan, row: &Row) -> String {
     let identity = match &plan.input {
         Input::Hunt(input) => input.hunt.identity.as_slice(),
+        Input::Feed(input) => input.identity.as_slice(),
         Input::Incidents(_) | Input::Alerts(_) | Input::Given => &[],
     };
     let names =

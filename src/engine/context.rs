@@ -10,7 +10,7 @@ use super::report::{Counts, ItemReport, REPORT_VERSION, Report, RunState};
 use super::{Order, in_journal};
 use crate::hunt::Identity;
 use crate::model::{Row, RunId};
-use crate::plan::{Input, Mode, Plan};
+use crate::plan::{Input, Items, Mode, Plan};
 use crate::store::Effects;
 use crate::tenant::Tenant;
 
@@ -100,8 +100,12 @@ impl<'a> Context<'a> {
 
     /// The name of an item in texts and conditions: `row`, `incident` or `alert`.
     pub(super) fn subject(&self) -> &'static str {
-        match self.plan().input {
+        match &self.plan().input {
             Input::Hunt(_) => "row",
+            Input::Feed(input) => match input.items {
+                Items::Rows => "row",
+                Items::Whole => "feed",
+            },
             Input::Incidents(_) => "incident",
             Input::Alerts(_) => "alert",
             Input::Given => "action",

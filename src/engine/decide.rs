@@ -439,7 +439,7 @@ fn wanted(context: &Context<'_>, condition: Option<&mut Bound>, item: &Work) -> 
     let Some(bound) = condition else { return Ok(true) };
     let env = Env { now: context.started, run: &context.run_json, outcome: None };
     let tested = match context.plan().input {
-        Input::Hunt(_) => {
+        Input::Hunt(_) | Input::Feed(_) => {
             let row = Context::row(&item.data);
             let cells: Vec<CellRef<'_>> = row.cells.iter().map(crate::model::Cell::as_ref).collect();
             bound.test_row(&RowView { projection: &row.projection, cells: &cells }, &env)

@@ -40,6 +40,7 @@ use jiff::Timestamp;
 use crate::clock::SharedClock;
 use crate::diag::Chain;
 use crate::fault::crash_point;
+use crate::feed::{FeedError, Feeds};
 use crate::hunt::HuntError;
 use crate::model::{Lists, RunId};
 use crate::plan::{Mode, Plan};
@@ -70,6 +71,8 @@ pub struct Engine {
     pub clock: SharedClock,
     /// The tenants, by their names in the settings.
     pub tenants: BTreeMap<String, Arc<dyn Tenant>>,
+    /// Where feeds come from.
+    pub feeds: Arc<dyn Feeds>,
     /// The channel that is told what a person should look at, whatever playbooks tell whom: a run that a guard
     /// halted, an action in doubt, a run that was cut off and does not go on, an action that came to nothing.
     pub alerts: Option<String>,
@@ -155,6 +158,8 @@ enum RunError {
     Incidents(#[source] TenantError),
     #[error("the alerts could not be fetched")]
     Alerts(#[source] TenantError),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
     #[error("`{what}` failed")]
     Condition {
         what: &'static str,

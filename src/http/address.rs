@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use url::{Host, Url};
 
 use super::HttpError;
+use super::public::is_public;
 use crate::model::Secret;
 
 /// Longest address accepted, in bytes. Servers refuse longer ones; a longer link is an attack.
@@ -126,6 +127,16 @@ impl Address {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.url)
+    }
+
+    /// Whether its host is a public address, or a name that may lead to one.
+    pub(super) fn may_be_public(&self) -> bool {
+        match self.url.host() {
+            Some(Host::Ipv4(address)) => is_public(address.into()),
+            Some(Host::Ipv6(address)) => is_public(address.into()),
+            Some(Host::Domain(_)) => !self.is_loopback(),
+            None => false,
+        }
     }
 
     /// Whether it is on this machine, or of the platform right under it.

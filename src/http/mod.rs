@@ -13,6 +13,7 @@ mod error;
 mod exchange;
 mod gate;
 mod pool;
+mod public;
 mod request;
 mod retry;
 mod wire;
@@ -77,6 +78,17 @@ pub enum Repeat {
     Never,
 }
 
+/// Which hosts are talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// Any.
+    #[default]
+    Anywhere,
+    /// Those with public addresses. Whoever chooses an address must not get at what only this machine reaches. What
+    /// a proxy connects to is the proxy's to decide.
+    Public,
+}
+
 /// How the process talks to other machines.
 #[derive(Debug, Clone)]
 pub struct HttpOptions {
@@ -89,6 +101,8 @@ pub struct HttpOptions {
     pub user_agent: String,
     /// Seed of the jitter; `None` draws one.
     pub seed: Option<u64>,
+    /// Which hosts are talked to.
+    pub reach: Reach,
     /// What carries every request in place of the network: nothing leaves the process then.
     pub wire: Option<Arc<dyn Wire>>,
 }
@@ -100,6 +114,7 @@ impl Default for HttpOptions {
             proxy: None,
             user_agent: concat!("huntbook/", env!("CARGO_PKG_VERSION")).to_owned(),
             seed: None,
+            reach: Reach::Anywhere,
             wire: None,
         }
     }

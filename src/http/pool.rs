@@ -7,7 +7,8 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::{Address, HttpError, HttpOptions, Repeat};
+use super::public::PublicOnly;
+use super::{Address, HttpError, HttpOptions, Reach, Repeat};
 use crate::model::Secret;
 
 /// Longest wait for a connection, TLS included. Longer means the network is broken, and a retry
@@ -62,6 +63,9 @@ impl Pool {
 
     /// The client for a request.
     pub(super) fn client(&self, address: &Address, repeat: Repeat) -> Result<reqwest::Client, HttpError> {
+        if self.options.reach == Reach::Public && !address.may_be_public() {
+            return Err(HttpError::address("its host is not public"));
+        }
         let local = address.is_near();
         let pair = if local { &self.local } else { &self.remote };
         let (slot, idle) = match repeat {
@@ -94,6 +98,7 @@ impl Pool {
             let builder = builder.https_only(true).tls_certs_merge(self.certificates.clone());
             match &self.proxy {
                 Some(proxy) => builder.proxy(proxy.clone()),
+                None if self.options.reach == Reach::Public => builder.dns_resolver(PublicOnly),
                 None => builder,
             }
         };

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::diag::nearest;
 use crate::expr::{Bound, Condition, Env, EvalError};
-use crate::model::{CellRef, Lists, Projection, Row, RowView, Wanted};
+use crate::model::{Cell, CellRef, Lists, Projection, Row, RowView, Wanted};
 use crate::playbook::TriggerOperator;
 use crate::rows::Flow;
 use crate::tenant::{HuntAnswer, HuntLimits, HuntQuery, Tenant, TenantError};
@@ -156,18 +156,7 @@ pub async fn collect(
     keep: Keep,
     around: Around<'_>,
 ) -> Result<Catch, HuntError> {
-    let mut sieve = Sieve {
-        hunt,
-        condition,
-        keep,
-        around,
-        bound: None,
-        seen: 0,
-        left: JUDGING_MAX,
-        kept: Vec::new(),
-        identities: Vec::new(),
-        error: None,
-    };
+    let mut sieve = Sieve::new(&hunt.identity, condition, keep, around);
     let query = HuntQuery { query: hunt.query.clone(), timespan: hunt.period };
     let mut on_row = |view: &RowView<'_>| sieve.take(view);
     let answer = tenant.hunt(&query, &hunt.wanted, &HuntLimits::default(), &mut on_row).await;
@@ -176,6 +165,31 @@ pub async fn collect(
     }
     let answer = answer?;
     check_columns(hunt, &answer)?;
+    Ok(Catch { answer, kept: sieve.kept, identities: sieve.identities })
+}
+
+/// Judges rows that are at hand.
+///
+/// # Errors
+///
+/// Nothing is kept if a row could not be judged, or too many match: see [`HuntError`].
+pub fn sift(
+    rows: &[Row],
+    identity: &[String],
+    condition: Option<&Condition>,
+    (keep, around): (Keep, Around<'_>),
+) -> Result<Catch, HuntError> {
+    let mut sieve = Sieve::new(identity, condition, keep, around);
+    for row in rows {
+        let cells: Vec<CellRef<'_>> = row.cells.iter().map(Cell::as_ref).collect();
+        if sieve.take(&RowView { projection: &row.projection, cells: &cells }) == Flow::Stop {
+            break;
+        }
+    }
+    if let Some(error) = sieve.error.take() {
+        return Err(error);
+    }
+    let answer = HuntAnswer { rows: sieve.seen, ..HuntAnswer::default() };
     Ok(Catch { answer, kept: sieve.kept, identities: sieve.identities })
 }
 
@@ -211,7 +225,7 @@ struct BoundTo {
 }
 
 struct Sieve<'a> {
-    hunt: &'a Hunt,
+    identity: &'a [String],
     condition: Option<&'a Condition>,
     keep: Keep,
     around: Around<'a>,
@@ -223,7 +237,13 @@ struct Sieve<'a> {
     error: Option<HuntError>,
 }
 
-impl Sieve<'_> {
+impl<'a> Sieve<'a> {
+    fn new(identity: &'a [String], condition: Option<&'a Condition>, keep: Keep, around: Around<'a>) -> Self {
+        let (kept, identities) = (Vec::new(), Vec::new());
+        let left = JUDGING_MAX;
+        Self { identity, condition, keep, around, bound: None, seen: 0, left, kept, identities, error: None }
+    }
+
     fn take(&mut self, view: &RowView<'_>) -> Flow {
         self.seen += 1;
         match self.judge(view) {
@@ -277,7 +297,7 @@ impl Sieve<'_> {
         BoundTo {
             projection: Arc::clone(projection),
             condition: self.condition.map(|condition| condition.bind(projection, self.around.lists)),
-            identity: self.hunt.identity.iter().map(|name| projection.index(name)).collect(),
+            identity: self.identity.iter().map(|name| projection.index(name)).collect(),
         }
     }
 }
@@ -325,29 +345,11 @@ mod tests {
         let names =
             Names { subject: Subject::Rows { columns: None }, lists: BTreeSet::new(), place: Place::Where };
         let condition = Condition::compile(&Language::new(), "row.A == 1", &names).unwrap();
-        let threshold = Threshold { operator: TriggerOperator::Gt, value: 0 };
-        let hunt = Hunt {
-            query: String::new(),
-            period: None,
-            threshold,
-            identity: Vec::new(),
-            wanted: Wanted::All,
-            named: BTreeSet::new(),
-        };
         let (lists, run) = (Lists::default(), serde_json::Value::Null);
         let env = Env { now: Timestamp::UNIX_EPOCH, run: &run, outcome: None };
-        let mut sieve = Sieve {
-            hunt: &hunt,
-            condition: Some(&condition),
-            keep: Keep::Matches,
-            around: Around { lists: &lists, env: &env },
-            bound: None,
-            seen: 0,
-            left: Duration::ZERO,
-            kept: Vec::new(),
-            identities: Vec::new(),
-            error: None,
-        };
+        let around = Around { lists: &lists, env: &env };
+        let mut sieve = Sieve::new(&[], Some(&condition), Keep::Matches, around);
+        sieve.left = Duration::ZERO;
         let projection = Arc::new(Projection::new(["A".to_owned()]));
         let view = RowView { projection: &projection, cells: &[CellRef::Int(1)] };
         let rows = std::iter::repeat_with(|| sieve.take(&view)).take_while(|flow| *flow == Flow::Continue);

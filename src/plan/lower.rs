@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::names::{Lowering, Text};
 use super::{
     About, Exclusions, Guards, HuntInput, Input, Mode, Plan, Selector, Suppress, Telling, World, approval,
-    cadence, params, query, queue,
+    cadence, feed, params, query, queue,
 };
 use crate::action::{Impact, Step};
 use crate::cadence::Windows;
@@ -46,6 +46,7 @@ pub(super) fn lower(
     let rule = cadence::rule(&mut lowering);
     let hunt = playbook.hunt.as_ref();
     let query = hunt.and_then(|hunt| query::read(&mut lowering, &hunt.query, &world.queries));
+    feed::columns(&mut lowering);
     let when = playbook.when.as_ref().and_then(|source| lowering.condition("/when", source, Place::When));
     let condition =
         playbook.filter.as_ref().and_then(|source| lowering.condition("/where", source, Place::Where));
@@ -57,11 +58,12 @@ pub(super) fn lower(
     let expires = expires(&mut lowering);
     let timed = [&when, &condition].into_iter().flatten().any(Condition::is_timed);
     let queue = queue::input(&mut lowering, if timed { Reading::Whole } else { Reading::News });
+    let queue = queue.or_else(|| feed::input(&mut lowering, when.as_ref()));
     let input = input(&mut lowering, when.as_ref(), queue);
     if let Some(query) = &query {
         let period = match &input {
             Some(Input::Hunt(input)) => input.hunt.period,
-            Some(Input::Incidents(_) | Input::Alerts(_) | Input::Given) | None => None,
+            Some(Input::Incidents(_) | Input::Alerts(_) | Input::Given | Input::Feed(_)) | None => None,
         };
         query::check(&mut lowering, query, period);
     }

@@ -8,6 +8,7 @@ mod account;
 mod approval;
 mod cadence;
 mod case;
+mod feed;
 mod lower;
 mod names;
 mod needs;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use crate::action::{Approval, Approvers, Step};
 use crate::diag::Sink;
 use crate::expr::{Condition, Language};
+use crate::feed::Feed;
 use crate::guard::{self, Ceilings, GuardLimits, Written};
 use crate::hunt::{Hunt, Keep};
 use crate::incident::{AlertFilter, Filter};
@@ -69,6 +71,8 @@ pub enum Input {
     Alerts(AlertFilter),
     /// Nowhere: what is to be done is given, because an earlier action is taken back.
     Given,
+    /// A document that somebody else keeps.
+    Feed(Box<FeedInput>),
 }
 
 /// A hunt and what is kept of it.
@@ -78,6 +82,28 @@ pub struct HuntInput {
     pub hunt: Hunt,
     /// What is kept besides matches, for `when`.
     pub keep: Keep,
+}
+
+/// A feed and what is kept of it.
+#[derive(Debug, Clone)]
+pub struct FeedInput {
+    /// The feed.
+    pub feed: Feed,
+    /// Columns that make a row the same row next time.
+    pub identity: Vec<String>,
+    /// What is kept besides matches, for `when`.
+    pub keep: Keep,
+    /// What is an item.
+    pub items: Items,
+}
+
+/// What is an item of a feed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Items {
+    /// Each row.
+    Rows,
+    /// The whole: a set is made of it.
+    Whole,
 }
 
 /// When an item is left alone because one like it was handled.
@@ -197,7 +223,7 @@ impl Plan {
     pub fn wanted(&self) -> Option<&Wanted> {
         match &self.input {
             Input::Hunt(input) => Some(&input.hunt.wanted),
-            Input::Incidents(_) | Input::Alerts(_) | Input::Given => None,
+            Input::Incidents(_) | Input::Alerts(_) | Input::Given | Input::Feed(_) => None,
         }
     }
 

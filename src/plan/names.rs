@@ -88,7 +88,7 @@ impl<'a> Lowering<'a> {
 
     /// Whether the items are rows.
     pub(super) fn hunts(&self) -> bool {
-        self.document.playbook.hunt.is_some()
+        self.document.playbook.hunt.is_some() || self.document.playbook.feed.is_some()
     }
 
     /// `row`, `incident` or `alert`.

@@ -66,7 +66,7 @@ impl Plan {
             Input::Hunt(_) => found.add(hunting.permission(), "hunt", Weight::Vital),
             Input::Incidents(_) => found.add(permission::INCIDENTS, "incidents", Weight::Vital),
             Input::Alerts(_) => found.add(permission::ALERTS, "alerts", Weight::Vital),
-            Input::Given => {}
+            Input::Given | Input::Feed(_) => {}
         }
         let (acts, looks) = match self.mode {
             Mode::Enforce => (Weight::Acting, Weight::Acting),

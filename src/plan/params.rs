@@ -8,7 +8,7 @@ use super::names::{Lowering, Text};
 use super::{account, approval, case};
 use crate::action::{
     ActionKind, COMMANDS_MAX, DeviceAction, DeviceParams, IndicatorParams, LiveParams, Params, REMOVED_MAX,
-    REMOVED_PERCENT_MAX, Remote, RevertRule, ScriptParams, SetParams, Step, Undo,
+    REMOVED_PERCENT_MAX, Remote, RevertRule, ScriptParams, SetParams, SetValues, Step, Undo,
 };
 use crate::diag::Code;
 use crate::expr::Place;
@@ -330,8 +330,7 @@ fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option
 
 /// A set is checked like an indicator with a value that fits.
 fn set(texts: &mut Texts<'_, '_>, body: &playbook::ReconcileIndicators) -> Option<Params> {
-    let at = format!("{}/list", texts.at);
-    let known = texts.lowering.list(&at, &body.list);
+    let (name, values) = set_values(texts, body)?;
     let each = playbook::AddIndicator {
         // Left aside: each has its own.
         indicator_value: "{{run.id}}".to_owned(),
@@ -346,14 +345,49 @@ fn set(texts: &mut Texts<'_, '_>, body: &playbook::ReconcileIndicators) -> Optio
         generate_alert: body.generate_alert,
     };
     let each = indicator(texts, &each)?;
-    known.then(|| {
-        Params::ReconcileIndicators(Box::new(SetParams {
-            list: body.list.clone(),
-            each,
-            removed_max: body.max_removed.unwrap_or(REMOVED_MAX),
-            removed_percent_max: body.max_removed_percent.unwrap_or(REMOVED_PERCENT_MAX),
-        }))
-    })
+    Some(Params::ReconcileIndicators(Box::new(SetParams {
+        name,
+        values,
+        each,
+        removed_max: body.max_removed.unwrap_or(REMOVED_MAX),
+        removed_percent_max: body.max_removed_percent.unwrap_or(REMOVED_PERCENT_MAX),
+    })))
+}
+
+/// What a set is called, and where its values are.
+fn set_values(
+    texts: &mut Texts<'_, '_>,
+    body: &playbook::ReconcileIndicators,
+) -> Option<(String, SetValues)> {
+    let at = texts.at.clone();
+    if let Some(list) = &body.list {
+        if body.set.is_some() {
+            let message = "the set is called as the list is";
+            texts.lowering.error(Code::KeyCombination, &format!("{at}/set"), message, "leave `set` out");
+        }
+        let known = texts.lowering.list(&format!("{at}/list"), list);
+        return known.then(|| (list.clone(), SetValues::OfList));
+    }
+    let column = body.column.as_ref()?;
+    if texts.lowering.document.playbook.feed.is_none() {
+        let help = "name a `list`, or make the input a `feed`";
+        texts.lowering.error(Code::KeyCombination, &format!("{at}/column"), "there is no feed here", help);
+        return None;
+    }
+    texts.lowering.column(&format!("{at}/column"), column);
+    for (key, text) in [("title", &body.title), ("description", &body.description)] {
+        if text.contains("{{row") {
+            let message = "there is no `row` here: the whole feed is the item of the run";
+            let help = "`{{feed.rows}}` says how many rows match";
+            texts.lowering.error(Code::ForbiddenTemplate, &format!("{at}/{key}"), message, help);
+        }
+    }
+    let Some(set) = &body.set else {
+        let help = "give the set a name that stays: `set: c2Domains`";
+        texts.lowering.error(Code::KeyCombination, &format!("{at}/column"), "`column` needs `set`", help);
+        return None;
+    };
+    Some((set.clone(), SetValues::OfColumn(column.clone())))
 }
 
 const fn isolation(kind: IsolationKind) -> IsolationType {

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
-use super::input::{Alerts, Hunt, Incidents};
+use super::input::{Alerts, Feed, Hunt, Incidents};
 use super::policy::{Guards, Notify, Schedule, Suppress};
 use super::test::Test;
 use crate::model::PlaybookId;
@@ -14,7 +14,8 @@ use crate::model::PlaybookId;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(
     extend(
-        "oneOf" = [{"required": ["hunt"]}, {"required": ["incidents"]}, {"required": ["alerts"]}],
+        "oneOf" = [{"required": ["hunt"]}, {"required": ["incidents"]}, {"required": ["alerts"]},
+            {"required": ["feed"]}],
         "patternProperties" = {"^x-": {"description": "Free for your own use; huntbook does not read it."}}
     )
 )]
@@ -83,6 +84,8 @@ pub struct Playbook {
     pub incidents: Option<Incidents>,
     /// Input: alerts.
     pub alerts: Option<Alerts>,
+    /// Input: rows of a document that somebody else keeps.
+    pub feed: Option<Feed>,
     /// When it runs. A hunt may use `queryFrequency` instead; without either it runs on demand only.
     pub schedule: Option<Schedule>,
     /// Condition in Rhai on all rows or incidents, once for each run.

@@ -55,10 +55,21 @@ pub struct RemoveIndicator {
 /// begins with `[huntbook:LIST]`; all others are left as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["list"]}, {"required": ["column"]}]))]
 pub struct ReconcileIndicators {
     /// Name of the list that says which values there are to be. An empty one changes nothing.
     #[schemars(length(min = 1), example = &"badDomains")]
-    pub list: String,
+    pub list: Option<String>,
+    /// Column of the playbook's `feed` that says so, over all rows that match. The feed is then the only item of a
+    /// run, `feed` in texts. If no row matches, nothing is changed.
+    #[schemars(length(min = 1), example = &"Domain")]
+    pub column: Option<String>,
+    /// Name of the set, with `column`; under another name it is another set.
+    #[schemars(extend(
+        "pattern" = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$",
+        "patternErrorMessage" = "a name: letters, digits, `_`, `.` and `-`, first a letter, at most 64"
+    ), example = &"c2Domains")]
+    pub set: Option<String>,
     /// What kind of values they are.
     pub indicator_type: IndicatorKind,
     /// What happens when one is met.

@@ -1,4 +1,4 @@
-//! Where a playbook's items come from: a hunting query or the incident queue.
+//! Where a playbook's items come from: a hunting query, the incident queue, alerts or a feed.
 
 use std::collections::BTreeMap;
 
@@ -193,6 +193,63 @@ pub enum EntityType {
     SubmissionMail,
     /// Malware.
     Malware,
+}
+
+/// Rows of a CSV or JSON document that somebody else keeps. It is read whole or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["url"]}, {"required": ["file"]}]))]
+pub struct Feed {
+    /// Its address: `https`, on a public host unless the settings allow others. Redirects are not followed.
+    #[schemars(length(min = 1), example = &"https://feeds.contoso.example/c2.csv")]
+    pub url: Option<String>,
+    /// A file of the settings' folder of feeds.
+    #[schemars(length(min = 1), example = &"c2.csv")]
+    pub file: Option<String>,
+    /// How it is written.
+    pub format: FeedFormat,
+    /// The columns that are read, with their types. Others are left aside.
+    #[schemars(with = "BTreeMap<String, ColumnType>", extend("minProperties" = 1),
+        example = serde_json::json!({"Domain": "string", "Score": "long", "Seen": "datetime"}))]
+    pub columns: IndexMap<String, ColumnType>,
+    /// What stands between the values of a line of CSV; `,` by default.
+    #[schemars(length(min = 1, max = 1), example = &";")]
+    pub delimiter: Option<String>,
+    /// Whether the first line of CSV names the columns; `true` by default. Otherwise they are in the order of
+    /// `columns`.
+    pub header: Option<bool>,
+    /// Where the array of rows is in the JSON document, as a JSON pointer; the whole document by default.
+    #[schemars(length(min = 1), example = &"/data")]
+    pub rows_at: Option<String>,
+    /// What its SHA-256 has to be: 64 hexadecimal digits, or the address or the file of a text that begins with them.
+    #[schemars(length(min = 1), example = &"https://feeds.contoso.example/c2.csv.sha256")]
+    pub sha256: Option<String>,
+    /// Most bytes; 8 MiB by default, 64 MiB at most.
+    #[schemars(range(min = 1, max = 67_108_864))]
+    pub max_bytes: Option<u64>,
+    /// Most rows; 100000 by default.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub max_rows: Option<u32>,
+    /// Longest time to fetch it; a minute by default, ten at most.
+    #[schemars(example = &"30s")]
+    pub timeout: Option<DurationText>,
+    /// The columns that make a row the same row next time; all when left out. A row already seen is not acted on
+    /// again.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), extend("uniqueItems" = true), example = ["Domain"])]
+    pub identity: Vec<String>,
+}
+
+/// How a feed is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum FeedFormat {
+    /// Lines of values; lines that begin with `#` are left aside.
+    Csv,
+    /// An array of objects.
+    Json,
+    /// One object on each line.
+    JsonLines,
 }
 
 /// Incidents of the queue.

@@ -41,8 +41,8 @@ pub use email::{
 pub use expect::{Amount, Expect, ExpectItem, ExpectMessage, ExpectRequest, ExpectStep, RunEnds};
 pub use indicator::{AddIndicator, IndicatorEffect, IndicatorKind, ReconcileIndicators, RemoveIndicator};
 pub use input::{
-    AlertFilter, Alerts, ColumnType, EntityMapping, EntityType, FieldMapping, Hunt, IncidentFilter,
-    Incidents, TagFilter, TriggerOperator,
+    AlertFilter, Alerts, ColumnType, EntityMapping, EntityType, Feed, FeedFormat, FieldMapping, Hunt,
+    IncidentFilter, Incidents, TagFilter, TriggerOperator,
 };
 pub use policy::{
     Approval, Canary, CatchUp, Entries, Exclude, Group, Guards, MaxActions, MaxDisruptive, Notify, OnExceed,

@@ -78,7 +78,7 @@ pub struct Given {
     /// A time such as `-35m` counts from the beginning of the test.
     #[schemars(example = serde_json::json!({"DeviceFileEvents": "fixtures/psexec.ndjson"}))]
     pub tables: Option<BTreeMap<String, Fixture>>,
-    /// What `externaldata` finds, by address: files counted from the folder of this file, or the text itself.
+    /// What `externaldata` and a `feed` find, by address or name of the file: files counted from the folder of this file, or the text itself.
     #[schemars(example = serde_json::json!({"https://feeds.contoso.example/bad.csv": "fixtures/bad.csv"}))]
     pub documents: Option<BTreeMap<String, Document>>,
     /// The rows of watchlists that the schema folder declares: files or the rows.

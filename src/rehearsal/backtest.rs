@@ -167,7 +167,7 @@ pub async fn backtest(
 
 /// When the playbook would have run.
 fn slots(order: &Backtest<'_>) -> Result<Vec<Timestamp>, BacktestError> {
-    if let Input::Incidents(_) | Input::Alerts(_) | Input::Given = order.plan.input {
+    if let Input::Incidents(_) | Input::Alerts(_) | Input::Given | Input::Feed(_) = order.plan.input {
         return Err(BacktestError::Incidents);
     }
     let cadence = match (order.every, &order.plan.rule) {

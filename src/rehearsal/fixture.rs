@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::record::Recording;
 use super::suite::ReadFile;
 use crate::diag::{Code, Diagnostic, Sink, nearest};
+use crate::feed::Shelf as Documents;
 use crate::kql::{Library, LibraryError, Schema};
 use crate::model::{DeviceId, UserId, Wanted, duration};
 use crate::plan::{Input, Plan};
@@ -28,6 +29,8 @@ pub(super) struct Holdings {
     pub(super) faults: Vec<Fault>,
     pub(super) tables: Library,
     pub(super) recorded: Option<Recorded>,
+    /// What feeds find, by address or file.
+    pub(super) documents: Documents,
 }
 
 impl Holdings {
@@ -44,7 +47,7 @@ impl Holdings {
             alerts: read(&recording.alerts)?,
             indicators: Vec::new(),
         };
-        Ok(Self { data, faults: Vec::new(), tables, recorded: None })
+        Ok(Self { data, faults: Vec::new(), tables, recorded: None, documents: Documents::default() })
     }
 }
 
@@ -141,7 +144,10 @@ impl Reader<'_, '_> {
             indicators: Vec::new(),
         };
         let faults = self.faults(given.faults.as_deref().unwrap_or_default(), &at("faults"));
-        (Holdings { data, faults, tables: library, recorded }, shelf)
+        let documents = shelf.documents.iter();
+        let documents =
+            Documents(documents.map(|(name, text)| (name.clone(), text.as_bytes().to_vec())).collect());
+        (Holdings { data, faults, tables: library, recorded, documents }, shelf)
     }
 
     /// Reads what a step changes. `shelf` is what is in force, and afterwards that of the step.

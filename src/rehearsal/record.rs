@@ -112,6 +112,11 @@ pub async fn record(
             }
         }
         Input::Given => {}
+        Input::Feed(_) => {
+            let text =
+                "a feed is not recorded: give a test its document, `given: {documents: {ADDRESS: FILE}}`";
+            recording.warnings.push(text.to_owned());
+        }
     }
     recording.targets(plan, tenant).await;
     if plan.guards.written.percent_of_devices.or(plan.guards.ceilings.percent_of_devices).is_some() {

@@ -102,8 +102,8 @@ impl Stage {
         let store = Store::scratch(Arc::clone(&shared)).await.map_err(said)?;
         store.keep_version(&setting.bytes).await.map_err(said)?;
         let tenants = BTreeMap::from([(setting.tenant.clone(), client)]);
-        let engine =
-            Engine { store, clock: shared, tenants, alerts: None, page: None, undoing: Undoing::default() };
+        let feeds = Arc::new(setting.given.documents.clone());
+        let engine = Engine { store, clock: shared, tenants, feeds, alerts: None, page: None, undoing: Undoing::default() };
         let (requests, messages) = (0, BTreeMap::new());
         Ok(Self {
             sim,

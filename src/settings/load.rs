@@ -109,6 +109,7 @@ impl Settings {
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
         join(&mut self.playbooks);
         join(&mut self.lists);
+        join(&mut self.feeds.folder);
         self.schema.as_mut().map(join);
         join(&mut self.store.path);
         self.http.extra_ca.as_mut().map(join);

@@ -105,6 +105,9 @@ pub struct Settings {
     #[serde(default = "default_lists")]
     #[schemars(with = "String", length(min = 1))]
     pub lists: PathBuf,
+    /// Documents that playbooks take their items from.
+    #[serde(default)]
+    pub feeds: FeedSettings,
     /// Folder of the files that say which tables, functions and watchlists the tenants have beyond what is
     /// built in, as `huntbook schema pull` writes them; `hunting-schema` by default.
     #[schemars(length(min = 1))]
@@ -301,6 +304,26 @@ pub struct HttpSettings {
     pub extra_ca: Option<PathBuf>,
 }
 
+/// Documents that playbooks take their items from.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FeedSettings {
+    /// Folder of those that are files; `feeds` by default.
+    #[serde(default = "default_feeds")]
+    #[schemars(with = "String", length(min = 1))]
+    pub folder: PathBuf,
+    /// Whether they may also come from hosts that are not public: of this machine, of private networks, of the
+    /// platform; `false` by default.
+    #[serde(default)]
+    pub private_addresses: bool,
+}
+
+impl Default for FeedSettings {
+    fn default() -> Self {
+        Self { folder: default_feeds(), private_addresses: false }
+    }
+}
+
 /// Whom to tell about huntbook itself.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -329,6 +352,7 @@ impl Default for Settings {
             http: HttpSettings::default(),
             playbooks: default_playbooks(),
             lists: default_lists(),
+            feeds: FeedSettings::default(),
             schema: None,
             tables: Schema::defender(),
             alerts: None,
@@ -343,6 +367,10 @@ fn default_playbooks() -> PathBuf {
 
 fn default_lists() -> PathBuf {
     PathBuf::from("lists")
+}
+
+fn default_feeds() -> PathBuf {
+    PathBuf::from("feeds")
 }
 
 fn default_store() -> PathBuf {

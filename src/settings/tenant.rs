@@ -77,6 +77,8 @@ pub enum HuntingApi {
     Graph,
     /// Defender XDR's own endpoint, which ends on 2027-02-01.
     Xdr,
+    /// Defender for Endpoint's own, with the tables of devices and alerts only; it ends on 2027-02-01.
+    Mde,
 }
 
 /// Endpoints other than the cloud's own: `https`, or `http` to this machine.

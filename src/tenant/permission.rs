@@ -51,6 +51,9 @@ impl Permission {
             "AdvancedHunting.Read.All" => {
                 &[(Audience::Graph, "ThreatHunting.Read.All"), (Audience::Mde, "AdvancedQuery.Read.All")]
             }
+            "AdvancedQuery.Read.All" => {
+                &[(Audience::Graph, "ThreatHunting.Read.All"), (Audience::Xdr, "AdvancedHunting.Read.All")]
+            }
             "SecurityIncident.Read.All" => {
                 &[(Audience::Xdr, "Incident.Read.All"), (Audience::Xdr, "Incident.ReadWrite.All")]
             }
@@ -96,6 +99,7 @@ impl HuntingApi {
         match self {
             Self::Graph => of(Audience::Graph, &["ThreatHunting.Read.All"]),
             Self::Xdr => of(Audience::Xdr, &["AdvancedHunting.Read.All"]),
+            Self::Mde => of(Audience::Mde, &["AdvancedQuery.Read.All"]),
         }
     }
 }
@@ -185,7 +189,7 @@ mod tests {
 
     #[test]
     fn every_permission_has_a_least_role_and_no_role_twice() {
-        let hunting = [HuntingApi::Graph, HuntingApi::Xdr].map(HuntingApi::permission);
+        let hunting = [HuntingApi::Graph, HuntingApi::Xdr, HuntingApi::Mde].map(HuntingApi::permission);
         let actions = ActionKind::ALL.iter().map(|kind| kind.permission());
         for permission in
             [INCIDENTS, ALERTS, DEVICES, USERS, IDENTITY_ACCOUNTS].into_iter().chain(hunting).chain(actions)

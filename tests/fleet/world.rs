@@ -413,6 +413,7 @@ async fn engine(sim: &Sim, dir: &tempfile::TempDir, clock: &SharedClock) -> Arc<
         alerts: None,
         page: None,
         undoing: Undoing::default(),
+        feeds: Arc::new(huntbook::feed::Shelf::default()),
     })
 }
 

@@ -51,6 +51,7 @@ impl Stage {
             store,
             clock: shared,
             tenants: BTreeMap::from([(TENANT.to_owned(), client)]),
+            feeds: Arc::new(huntbook::feed::Shelf::default()),
             alerts: None,
             page: None,
             undoing: Undoing::default(),

@@ -65,28 +65,37 @@ async fn rows_arrive_one_by_one_with_the_wanted_columns() {
 }
 
 #[tokio::test]
-async fn the_older_endpoint_speaks_another_case_and_has_no_timespan() {
-    let server = Server::tenant(|_| {
-        Reply::json(
-            200,
-            &json!({
-                "Stats": {"ExecutionTime": 0.1, "resource_usage": {"cpu": {"total cpu": "00:00:01"}}},
-                "Schema": [{"Name": "A", "Type": "String"}],
-                "Results": [{"A": "x"}],
-            }),
-        )
-    })
-    .await;
-    let (tenant, _clock) = server.client_with(HuntingApi::Xdr);
-    let (rows, answer) = hunt(&tenant, 100, usize::MAX).await;
-    assert_eq!(rows, [json!({"A": "x", "N": null})]);
-    assert_eq!(answer.unwrap().rows, 1);
-    let seen = server.seen();
-    let scope = seen.first().unwrap().form().get("scope").cloned();
-    assert_eq!(scope.as_deref(), Some("https://api.security.microsoft.com/.default"));
-    let call = seen.last().unwrap();
-    assert_eq!(call.line(), "POST /api/advancedhunting/run");
-    assert_eq!(call.json(), json!({"Query": "T | where A == \"ü\""}));
+async fn the_older_endpoints_speak_another_case_and_have_no_timespan() {
+    for (api, scope_wanted, line) in [
+        (HuntingApi::Xdr, "https://api.security.microsoft.com/.default", "POST /api/advancedhunting/run"),
+        (
+            HuntingApi::Mde,
+            "https://api.securitycenter.microsoft.com/.default",
+            "POST /api/advancedqueries/run",
+        ),
+    ] {
+        let server = Server::tenant(|_| {
+            Reply::json(
+                200,
+                &json!({
+                    "Stats": {"ExecutionTime": 0.1, "resource_usage": {"cpu": {"total cpu": "00:00:01"}}},
+                    "Schema": [{"Name": "A", "Type": "String"}],
+                    "Results": [{"A": "x"}],
+                }),
+            )
+        })
+        .await;
+        let (tenant, _clock) = server.client_with(api);
+        let (rows, answer) = hunt(&tenant, 100, usize::MAX).await;
+        assert_eq!(rows, [json!({"A": "x", "N": null})]);
+        assert_eq!(answer.unwrap().rows, 1);
+        let seen = server.seen();
+        let scope = seen.first().unwrap().form().get("scope").cloned();
+        assert_eq!(scope.as_deref(), Some(scope_wanted));
+        let call = seen.last().unwrap();
+        assert_eq!(call.line(), line);
+        assert_eq!(call.json(), json!({"Query": "T | where A == \"ü\""}));
+    }
 }
 
 #[tokio::test]

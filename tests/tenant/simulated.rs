@@ -569,9 +569,11 @@ async fn incidents_are_filtered_there_and_read_over_all_pages() {
 
 #[tokio::test]
 async fn a_hunt_goes_to_the_endpoint_that_is_set() {
-    for (api, path) in
-        [(HuntingApi::Graph, "/v1.0/security/runHuntingQuery"), (HuntingApi::Xdr, "/api/advancedhunting/run")]
-    {
+    for (api, path) in [
+        (HuntingApi::Graph, "/v1.0/security/runHuntingQuery"),
+        (HuntingApi::Xdr, "/xdr/api/advancedhunting/run"),
+        (HuntingApi::Mde, "/mde/api/advancedqueries/run"),
+    ] {
         let table = HuntTable::new(
             vec![HuntColumn::new("A", "String")],
             vec![json!({"A": "x"}).as_object().unwrap().clone()],

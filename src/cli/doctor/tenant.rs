@@ -13,14 +13,14 @@ use super::house::chain;
 use super::licence::Licensed;
 use super::report::Report;
 use crate::cli::output::{clean, counted};
-use crate::cli::setup::{Doors, cloud};
+use crate::cli::setup::{self, Doors, cloud};
 use crate::cli::tables::{CELL_WIDTH, table};
 use crate::diag::Chain;
 use crate::model::PlaybookId;
 use crate::plan::{Granted, Mode, Need, Weight, lacking, least_roles};
-use crate::settings::{self, AuthSettings, TenantSettings};
+use crate::settings::{AuthSettings, TenantSettings};
 use crate::tenant::{
-    Audience, Client, Consent, CredentialError, Ending, HuntingApi, Look, Permission, Tenant as _,
+    Audience, Client, Consent, CredentialError, Ending, Look, Permission, Tenant as _,
     TenantError, TokenFacts, consent, days_left,
 };
 
@@ -83,10 +83,7 @@ impl State {
 impl Examined {
     /// What the playbooks need there.
     pub(super) fn new(name: &str, tenant: &TenantSettings, books: &Books) -> Self {
-        let hunting = match tenant.hunting {
-            settings::HuntingApi::Graph => HuntingApi::Graph,
-            settings::HuntingApi::Xdr => HuntingApi::Xdr,
-        };
+        let hunting = setup::hunting(tenant);
         let playbooks = books.plans.iter().filter(|plan| plan.is_for(name)).map(|plan| Wants {
             id: plan.about.id,
             name: plan.about.name.clone(),
@@ -194,9 +191,11 @@ impl Examined {
                 return report.problem((flaw::SECRET, &name), Chain(&error).to_string(), help.as_deref());
             }
         }
-        if tenant.hunting == settings::HuntingApi::Xdr {
+        let hunting = setup::hunting(tenant);
+        if let Some(ends) = hunting.ends() {
+            let api = hunting.permission().audience.as_str();
             let message =
-                "hunting uses the Defender XDR endpoint, which Microsoft switches off on 2027-02-01";
+                format!("hunting uses the endpoint of {api}, which Microsoft switches off on {ends}");
             report.warn((flaw::OLD_API, &name), message, None);
         }
         let client = match doors.tenant(options) {

@@ -19,6 +19,9 @@ const GRAPH: Asked = hunt(HuntingApi::Graph);
 /// Hunting through Defender XDR.
 const XDR: Asked = hunt(HuntingApi::Xdr);
 
+/// Hunting through Defender for Endpoint.
+const MDE: Asked = hunt(HuntingApi::Mde);
+
 /// Pauses before a query is repeated that the service could not run ("an unexpected error occurred").
 const STUMBLES: [SignedDuration; 2] = [SignedDuration::from_secs(2), SignedDuration::from_secs(4)];
 
@@ -118,6 +121,7 @@ impl Client {
                 (Audience::Graph, GRAPH, "v1.0/security/runHuntingQuery", json!({"Query": query.query}))
             }
             HuntingApi::Xdr => (Audience::Xdr, XDR, "api/advancedhunting/run", json!({"Query": query.query})),
+            HuntingApi::Mde => (Audience::Mde, MDE, "api/advancedqueries/run", json!({"Query": query.query})),
         };
         if let (HuntingApi::Graph, Some(length), Some(body)) =
             (self.hunting, query.timespan, body.as_object_mut())

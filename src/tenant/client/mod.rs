@@ -49,6 +49,20 @@ pub enum HuntingApi {
     /// Defender XDR's own, which Microsoft switches off on 2027-02-01. It knows no look-back: only a
     /// filter inside the query narrows the time.
     Xdr,
+    /// Defender for Endpoint's own, which is switched off on the same day and knows no look-back either. It has the
+    /// tables of devices and alerts only.
+    Mde,
+}
+
+impl HuntingApi {
+    /// The first day on which it does not work any more, if Microsoft has said so.
+    #[must_use]
+    pub const fn ends(self) -> Option<&'static str> {
+        match self {
+            Self::Graph => None,
+            Self::Xdr | Self::Mde => Some("2027-02-01"),
+        }
+    }
 }
 
 /// A tenant and how to reach it.
@@ -119,10 +133,11 @@ impl Client {
         let budget =
             budgets.of(credential.client_id().unwrap_or("managed identity"), &tenant_id, tighter, &clock);
         let endpoints = Endpoints::resolve(&name, cloud, &endpoints)?;
-        if hunting == HuntingApi::Xdr {
+        if let Some(ends) = hunting.ends() {
+            let api = hunting.permission().audience.as_str();
             tracing::warn!(
                 tenant = name,
-                "hunting uses the Defender XDR endpoint, which stops working on 2027-02-01; use `hunting: graph`"
+                "hunting uses the endpoint of {api}, which stops working on {ends}; use `hunting: graph`"
             );
         }
         let way = (name.as_str(), &tenant_id, &endpoints.login);
@@ -219,7 +234,7 @@ impl Tenant for Client {
     async fn hunt_schema(&self) -> Result<Option<HuntSchema>, TenantError> {
         match self.hunting {
             HuntingApi::Graph => self.get_schema().await.map(Some),
-            HuntingApi::Xdr => Ok(None),
+            HuntingApi::Xdr | HuntingApi::Mde => Ok(None),
         }
     }
 
