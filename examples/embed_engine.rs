@@ -96,7 +96,15 @@ async fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("a place for the journal")?;
     let store = Store::open(&folder.path().join("journal.db"), Arc::clone(&clock)).await?;
     let tenants = BTreeMap::from([(TENANT.to_owned(), Arc::new(client) as Arc<dyn Tenant>)]);
-    let engine = Engine { store, clock, tenants, feeds: Arc::new(huntbook::feed::Shelf::default()), alerts: None, page: None, undoing: Undoing::default() };
+    let engine = Engine {
+        store,
+        clock,
+        tenants,
+        feeds: Arc::new(huntbook::feed::Shelf::default()),
+        alerts: None,
+        page: None,
+        undoing: Undoing::default(),
+    };
 
     let order = Order {
         plan: Arc::new(plan),

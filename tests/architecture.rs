@@ -468,7 +468,7 @@ fn a_door_in_a_foreign_room_is_named() {
         "use std::{env, fs as files};",
         &[
             "src/engine/mod.rs:2: `std::env` belongs to [\"cli\", \"settings\"], not to `engine`",
-            "src/engine/mod.rs:2: `std::fs` belongs to [\"cli\", \"console\", \"daemon\", \"settings\", \"store\", \"tenant\", \"web\"], not to `engine`",
+            "src/engine/mod.rs:2: `std::fs` belongs to [\"cli\", \"console\", \"daemon\", \"feed\", \"settings\", \"store\", \"tenant\", \"web\"], not to `engine`",
         ],
     );
     check(

@@ -183,7 +183,7 @@ fn the_demo_needs_nothing_and_leaves_nothing() {
     let json = huntbook(dir.path(), &["demo", "--format", "json"]);
     ends(&json, 0);
     let reports: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(reports.as_array().map(Vec::len), Some(14));
+    assert_eq!(reports.as_array().map(Vec::len), Some(16));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -210,7 +210,15 @@ async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {
     let client = client(sim, Arc::clone(&clock), HttpOptions::default());
     let store = Store::open(&path, Arc::clone(&clock)).await.expect("the journal");
     let tenants = BTreeMap::from([("contoso".to_owned(), client)]);
-    Engine { store, clock, tenants, feeds: Arc::new(huntbook::feed::Shelf::default()), alerts: None, page: None, undoing: Undoing::default() }
+    Engine {
+        store,
+        clock,
+        tenants,
+        feeds: Arc::new(huntbook::feed::Shelf::default()),
+        alerts: None,
+        page: None,
+        undoing: Undoing::default(),
+    }
 }
 
 /// The tenant over HTTP.

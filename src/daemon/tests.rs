@@ -57,7 +57,15 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
         drain: HOUR,
     };
     Daemon::open(
-        Engine { store, clock: shared, tenants, feeds: Arc::new(crate::feed::Shelf::default()), alerts: None, page: None, undoing: Undoing::default() },
+        Engine {
+            store,
+            clock: shared,
+            tenants,
+            feeds: Arc::new(crate::feed::Shelf::default()),
+            alerts: None,
+            page: None,
+            undoing: Undoing::default(),
+        },
         options,
     )
     .await

@@ -7,7 +7,7 @@
 mod door;
 mod read;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -233,5 +233,9 @@ pub fn digest(text: &str) -> Option<[u8; 32]> {
 }
 
 fn hex(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(64);
+    for byte in digest {
+        let _infallible = write!(text, "{byte:02x}");
+    }
+    text
 }

@@ -33,20 +33,20 @@ pub(super) fn rows(document: &[u8], feed: &Feed) -> Result<Vec<Row>, FeedError> 
 struct Rows<'a> {
     feed: &'a Feed,
     projection: Arc<Projection>,
-    rows: Vec<Row>,
+    kept: Vec<Row>,
 }
 
 impl<'a> Rows<'a> {
     fn of(feed: &'a Feed) -> Self {
         let names = feed.columns.iter().map(|(name, _)| name.as_str());
-        Self { feed, projection: Arc::new(Projection::new(names)), rows: Vec::new() }
+        Self { feed, projection: Arc::new(Projection::new(names)), kept: Vec::new() }
     }
 
     fn push(&mut self, cells: Vec<Cell>) -> Result<(), FeedError> {
-        if self.rows.len() == self.feed.limits.rows_max {
+        if self.kept.len() == self.feed.limits.rows_max {
             return Err(FeedError::Long(self.feed.limits.rows_max));
         }
-        self.rows.push(Row { projection: Arc::clone(&self.projection), cells: cells.into() });
+        self.kept.push(Row { projection: Arc::clone(&self.projection), cells: cells.into() });
         Ok(())
     }
 
@@ -62,9 +62,9 @@ impl<'a> Rows<'a> {
     /// The rows, unless a column is in none of them: its name is wrong.
     fn all(self, is_named: impl Fn(&str) -> bool, names: &[String]) -> Result<Vec<Row>, FeedError> {
         let missing = self.feed.columns.iter().map(|(name, _)| name).find(|name| !is_named(name));
-        match missing.filter(|_| !self.rows.is_empty()) {
+        match missing.filter(|_| !self.kept.is_empty()) {
             Some(name) => Err(no_column(name, names)),
-            None => Ok(self.rows),
+            None => Ok(self.kept),
         }
     }
 }
@@ -90,13 +90,13 @@ enum Names {
 fn csv(text: &str, feed: &Feed, (delimiter, names): (char, Names)) -> Result<Vec<Row>, FeedError> {
     let mut records = Records { rest: text, line: 1, delimiter };
     let header: Vec<String> = match names {
-        Names::First => match records.next_record()? {
-            Some((_line, header)) => header.into_iter().map(|name| name.trim().to_owned()).collect(),
-            None => {
+        Names::First => {
+            let Some((_line, header)) = records.next_record()? else {
                 let reason = "there is nothing, not even the names of columns".to_owned();
                 return Err(FeedError::Text { place: "line 1".to_owned(), reason });
-            }
-        },
+            };
+            header.into_iter().map(|name| name.trim().to_owned()).collect()
+        }
         Names::Declared => feed.columns.iter().map(|(name, _)| name.clone()).collect(),
     };
     let mut places = Vec::new();
@@ -122,7 +122,7 @@ fn csv(text: &str, feed: &Feed, (delimiter, names): (char, Names)) -> Result<Vec
         }
         rows.push(cells)?;
     }
-    Ok(rows.rows)
+    Ok(rows.kept)
 }
 
 /// The records of a CSV text (RFC 4180). Lines that begin with `#`, and empty ones, say nothing.
@@ -162,16 +162,12 @@ impl Records<'_> {
                     rest.split_once('"').ok_or_else(|| wrong("a quoted value does not end"))?;
                 value.push_str(part);
                 self.line = self.line.saturating_add(part.matches('\n').count());
-                match after.strip_prefix('"') {
-                    Some(after) => {
-                        value.push('"');
-                        rest = after;
-                    }
-                    None => {
-                        self.rest = after;
-                        break;
-                    }
-                }
+                let Some(quoted) = after.strip_prefix('"') else {
+                    self.rest = after;
+                    break;
+                };
+                value.push('"');
+                rest = quoted;
             }
         } else {
             let end = self.rest.find([self.delimiter, '\n']).unwrap_or(self.rest.len());

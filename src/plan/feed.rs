@@ -151,13 +151,17 @@ fn limits(lowering: &mut Lowering<'_>, feed: &playbook::Feed) -> Option<Limits> 
     })
 }
 
+/// Whether an action is about the whole feed.
+pub(super) const fn of_whole(action: &playbook::Action) -> bool {
+    match &action.body {
+        ActionBody::ReconcileIndicators(body) => body.column.is_some(),
+        _ => false,
+    }
+}
+
 /// Whether actions are about rows, or about the whole. Both at once would be two kinds of items.
 fn items(lowering: &mut Lowering<'_>) -> Items {
     let actions = &lowering.document.playbook.actions;
-    let of_whole = |action: &playbook::Action| match &action.body {
-        ActionBody::ReconcileIndicators(body) => body.column.is_some(),
-        _ => false,
-    };
     if !actions.iter().any(of_whole) {
         return Items::Rows;
     }

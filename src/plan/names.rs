@@ -64,6 +64,8 @@ pub(super) const OUTCOME: [&str; 15] = [
     "skipped",
     "suppressed",
 ];
+/// What texts see of a feed that is dealt with as a whole.
+const FEED: [&str; 1] = ["rows"];
 /// Members of an item in messages, besides `row` or `incident`.
 const ITEM: [&str; 4] = ["key", "outcome", "reason", "steps"];
 
@@ -98,6 +100,13 @@ impl<'a> Lowering<'a> {
             (false, None) => "incident",
             (false, Some(_)) => "alert",
         }
+    }
+
+    /// The same in texts, where a feed that is dealt with as a whole is the item itself.
+    fn item_name(&self) -> &'static str {
+        let playbook = &self.document.playbook;
+        let is_whole = playbook.feed.is_some() && playbook.actions.iter().any(super::feed::of_whole);
+        if is_whole { "feed" } else { self.subject() }
     }
 
     /// What an item is, for people, and the fields it has, if it is no row.
@@ -240,7 +249,7 @@ impl<'a> Lowering<'a> {
         text: Text,
     ) -> Option<Problem> {
         let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
-        let subject = self.subject();
+        let subject = self.item_name();
         let column =
             |name: &str| self.columns.as_ref().is_some_and(|known| known.names().any(|it| it == name));
         let bare = text != Text::Run && path.first().is_some_and(|root| column(root));
@@ -287,6 +296,9 @@ impl<'a> Lowering<'a> {
                 let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
                 Some(problem.help("`{{len items}}` counts them, `{{#each items}}` goes through them"))
             }
+            ["items", _, "feed", name, ..] | ["item", "feed", name, ..] if subject == "feed" => {
+                member(name, &FEED)
+            }
             ["items", _, name, rest @ ..] | ["item", name, rest @ ..] if *name == subject => {
                 self.subject_member(pointer, (source, reference), rest)
             }
@@ -294,6 +306,7 @@ impl<'a> Lowering<'a> {
                 let known: Vec<&str> = ITEM.iter().copied().chain([subject]).collect();
                 member(name, &known)
             }
+            ["feed", name, ..] => member(name, &FEED),
             ["row" | "incident" | "alert", rest @ ..] => {
                 self.subject_member(pointer, (source, reference), rest)
             }

@@ -103,7 +103,15 @@ impl Stage {
         store.keep_version(&setting.bytes).await.map_err(said)?;
         let tenants = BTreeMap::from([(setting.tenant.clone(), client)]);
         let feeds = Arc::new(setting.given.documents.clone());
-        let engine = Engine { store, clock: shared, tenants, feeds, alerts: None, page: None, undoing: Undoing::default() };
+        let engine = Engine {
+            store,
+            clock: shared,
+            tenants,
+            feeds,
+            alerts: None,
+            page: None,
+            undoing: Undoing::default(),
+        };
         let (requests, messages) = (0, BTreeMap::new());
         Ok(Self {
             sim,

@@ -28,7 +28,7 @@ fn playbook(feed: &str, rest: &str) -> String {
 const ADD: &str = "actions:\n  - addIndicator: {indicatorValue: \"{{row.Domain}}\", indicatorType: domainName, \
                    action: block, title: bad, description: \"score {{row.Score}}\"}\n";
 const SET: &str = "actions:\n  - reconcileIndicators: {column: Domain, set: c2, indicatorType: domainName, \
-                   action: block, title: c2, description: \"{{feed.rows}} of the feed\"}\n";
+                   action: block, title: c2, description: \"of the feed\"}\n";
 
 impl House {
     /// A tenant whose server also has documents, behind a door that opens to some hosts.
@@ -58,9 +58,10 @@ impl House {
     /// What was done about indicators, as `effect value`, sorted.
     fn indicators(&self) -> Vec<String> {
         let state = self.sim.state();
-        let all = state["indicators"].as_array().expect("a list").iter();
-        let mut all: Vec<String> =
-            all.map(|one| one["indicatorValue"].as_str().unwrap_or_default().to_owned()).collect();
+        let all = state.get("indicators").and_then(Value::as_array).expect("a list").iter();
+        let mut all: Vec<String> = all
+            .map(|one| one.get("indicatorValue").and_then(Value::as_str).unwrap_or_default().to_owned())
+            .collect();
         all.sort();
         all
     }
@@ -133,11 +134,7 @@ async fn a_feed_that_cannot_be_read_or_trusted_changes_nothing_and_says_why() {
 async fn a_feed_of_a_file_is_read_with_its_digest_and_only_from_its_folder() {
     let house = House::with_feeds(Reach::Public).await;
     let folder = house.dir.path().join("feeds");
-    let digest = {
-        use sha2::Digest as _;
-        let digest = sha2::Sha256::digest(CSV);
-        digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
+    let digest = huntbook::store::ContentHash::of(CSV.as_bytes()).to_string();
     std::fs::write(folder.join("c2.csv"), CSV).expect("a file");
     std::fs::write(folder.join("c2.sum"), format!("{}  c2.csv\n", digest.to_uppercase())).expect("a file");
     for sum in [&digest, "c2.sum"] {

@@ -162,8 +162,9 @@ async fn a_certified_provider_lets_people_in_by_browser_and_wants_the_proof_of_w
     let (code, said) = ended(child, lines).await;
     assert!(code == Some(0) && said.contains("ThreatHunting.Read.All"), "{said}");
     assert_eq!(place.token().await.0, Some(0));
-    for _ in ["the code", "its first use", "the token"] {
-        assert_eq!(place.provider.line().await, "https://graph.microsoft.com/.default offline_access");
+    let scope = "https://graph.microsoft.com/.default offline_access";
+    for asked in ["authorization_code", scope, scope] {
+        assert_eq!(place.provider.line().await, asked);
     }
 
     // Another challenge than that of whoever began: the provider does not take the code.

@@ -5,8 +5,8 @@
 // MODULES is the folder that holds node_modules. With a CERTIFICATE (PEM), the client proves itself with its key
 // (private_key_jwt), signed with one of the ALGORITHMS (PS256,RS256), in place of the SECRET. With an empty SECRET and no
 // CERTIFICATE it is one that people sign in to: device code, and authorization code with PKCE; a refresh token serves
-// once. Whoever opens the page is let in. Prints its address, then the scope of each token it issues; ends when its
-// standard input does.
+// once. Whoever opens the page is let in. Prints its address, then the scope that each token was asked for with, or the
+// kind of grant if with none; ends when its standard input does.
 
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -108,7 +108,7 @@ async function agree(request, response) {
   }
   await provider.interactionFinished(request, response, result, { mergeWithLastSubmission: true });
 }
-provider.on("grant.success", (ctx) => console.log(ctx.oidc.params.scope));
+provider.on("grant.success", (ctx) => console.log(ctx.oidc.params.scope ?? ctx.oidc.params.grant_type));
 const answer = provider.callback();
 
 // Entra serves each tenant below its id.

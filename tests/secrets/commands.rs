@@ -25,11 +25,14 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("doctor", &[&[], &["--permissions"], &["--tenant", "none"]]),
     ("explain", &[&["HB0302"], &["AADSTS7000215"]]),
     ("import", &[&["playbooks", "--out", "imported"]]),
+    ("in-force list", &[&[]]),
+    ("in-force revert", &[&["0000", "--reason", "it is clean"]]),
     ("journal export", &[&[]]),
     ("journal list", &[&[]]),
     ("kql check", &[&["playbooks"]]),
     ("kql fmt", &[&["none.kql"]]),
     ("kql run", &[&["none.kql"]]),
+    ("let-pass", &[&["Tag", "--reason", "looked"]]),
     ("login", &[&["env"], &["none"]]),
     ("logout", &[&["env"]]),
     ("record", &[&["Tag", "--tenant", "env", "--force"], &["Tag"]]),
@@ -47,6 +50,7 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("test", &[&[]]),
     ("token", &[&["--tenant", "env"], &["--tenant", "person"], &["TOKEN", "--stdin"], &[]]),
     ("validate", &[&[], &["none.yaml"]]),
+    ("web", &[&[]]),
 ];
 /// Those that run until they are stopped.
 const LASTING: [&str; 2] = ["serve", "sim"];

@@ -32,7 +32,7 @@ fn playbook(place: u8) -> String {
     format!(
         "schema: 1\nid: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e{place}\nname: Tell {place}\nseverity: Low\n\
          hunt:\n  query: DeviceEvents | project DeviceId\n  identity: [DeviceId]\nschedule: {{every: 1s}}\n\
-         notify:\n  - {{channel: hook, title: Seen}}\n"
+         notify:\n  - {{channel: hook, title: Seen, if: outcome.matched > 0}}\n"
     )
 }
 

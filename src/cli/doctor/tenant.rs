@@ -20,8 +20,8 @@ use crate::model::PlaybookId;
 use crate::plan::{Granted, Mode, Need, Weight, lacking, least_roles};
 use crate::settings::{AuthSettings, TenantSettings};
 use crate::tenant::{
-    Audience, Client, Consent, CredentialError, Ending, Look, Permission, Tenant as _,
-    TenantError, TokenFacts, consent, days_left,
+    Audience, Client, Consent, CredentialError, Ending, Look, Permission, Tenant as _, TenantError,
+    TokenFacts, consent, days_left,
 };
 
 /// How far clocks may differ before calls are refused; the authority allows five minutes.
