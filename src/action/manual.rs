@@ -319,7 +319,7 @@ impl ActionKind {
                 "An account synchronised from a domain is left alone without `identityAccount` or `untilSync: true`: what Entra ID is told does not hold."
             }
             Self::ReconcileIndicators => {
-                "Nothing is changed if the list is empty or more would go than `maxRemoved` or `maxRemovedPercent` allow."
+                "Nothing is changed if the list is empty, or more would go or come than `maxRemoved`, `maxRemovedPercent` and `maxAdded` allow."
             }
             Self::UpdateIncident => {
                 "What somebody else has set since the item was read is left as it is, and the action fails."

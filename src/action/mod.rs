@@ -33,7 +33,7 @@ pub use email::EmailParams;
 pub use live::{COMMANDS_MAX, LiveParams, ScriptParams};
 pub use manual::{Manual, text_limit};
 pub use revert::{RevertRule, Undo};
-pub use set::{REMOVED_MAX, REMOVED_PERCENT_MAX, SetParams, SetValues};
+pub use set::{ADDED_MAX, REMOVED_MAX, REMOVED_PERCENT_MAX, SetParams, SetValues};
 pub use step::{ActionError, IndicatorParams, Params, Step};
 
 pub use crate::tenant::{ActionKind, Impact};

@@ -12,6 +12,10 @@ pub const REMOVED_MAX: u32 = 50;
 /// The same in percent of the set. A feed that loses more has more likely broken than changed its mind.
 pub const REMOVED_PERCENT_MAX: u8 = 25;
 
+/// Most that come into force anew at a time, when the playbook says nothing: a day's news of a feed, and few enough to be
+/// taken back in an afternoon. Who fills a large set for the first time says so.
+pub const ADDED_MAX: u32 = 500;
+
 /// Parameters of `reconcileIndicators`.
 #[derive(Debug, Clone)]
 pub struct SetParams {
@@ -25,6 +29,8 @@ pub struct SetParams {
     pub removed_max: u32,
     /// The same in percent of the set.
     pub removed_percent_max: u8,
+    /// Most that come into force anew at a time.
+    pub added_max: u32,
 }
 
 /// Where it is said what a set is to be.
@@ -62,7 +68,12 @@ impl SetParams {
             Ok::<_, ActionError>(Indicator { title: format!("{mark}{}", one.title), ..one })
         };
         let wanted = values.into_iter().map(one).collect::<Result<Vec<_>, _>>()?;
-        let (removed_max, removed_percent_max) = (self.removed_max, self.removed_percent_max);
-        Ok(IndicatorSet { name: self.name.clone(), wanted, removed_max, removed_percent_max })
+        Ok(IndicatorSet {
+            name: self.name.clone(),
+            wanted,
+            removed_max: self.removed_max,
+            removed_percent_max: self.removed_percent_max,
+            added_max: self.added_max,
+        })
     }
 }

@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 use super::names::{Lowering, Text};
 use super::{account, approval, case};
 use crate::action::{
-    ActionKind, COMMANDS_MAX, DeviceAction, DeviceParams, IndicatorParams, LiveParams, Params, REMOVED_MAX,
-    REMOVED_PERCENT_MAX, Remote, RevertRule, ScriptParams, SetParams, SetValues, Step, Undo,
+    ADDED_MAX, ActionKind, COMMANDS_MAX, DeviceAction, DeviceParams, IndicatorParams, LiveParams, Params,
+    REMOVED_MAX, REMOVED_PERCENT_MAX, Remote, RevertRule, ScriptParams, SetParams, SetValues, Step, Undo,
 };
 use crate::diag::Code;
 use crate::expr::Place;
@@ -351,6 +351,7 @@ fn set(texts: &mut Texts<'_, '_>, body: &playbook::ReconcileIndicators) -> Optio
         each,
         removed_max: body.max_removed.unwrap_or(REMOVED_MAX),
         removed_percent_max: body.max_removed_percent.unwrap_or(REMOVED_PERCENT_MAX),
+        added_max: body.max_added.unwrap_or(ADDED_MAX),
     })))
 }
 

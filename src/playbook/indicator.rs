@@ -94,6 +94,9 @@ pub struct ReconcileIndicators {
     /// The same in percent of those that the set has; 25 by default.
     #[schemars(range(max = 100))]
     pub max_removed_percent: Option<u8>,
+    /// Most that come into force anew at a time; 500 by default. With more to add nothing is changed.
+    #[schemars(range(max = 15_000))]
+    pub max_added: Option<u32>,
 }
 
 /// What kind of value an indicator is.

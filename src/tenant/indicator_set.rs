@@ -30,6 +30,8 @@ pub struct IndicatorSet {
     pub removed_max: u32,
     /// The same, in percent of those the set has.
     pub removed_percent_max: u8,
+    /// Most that come into force anew at a time.
+    pub added_max: u32,
 }
 
 /// An indicator as the tenant has it.
@@ -57,6 +59,9 @@ pub struct StoredIndicator {
     /// When it ends.
     #[serde(default)]
     pub expiration_time: Option<Timestamp>,
+    /// Whether meeting it raises an alert.
+    #[serde(default)]
+    pub generate_alert: Option<bool>,
 }
 
 /// What has to change.
@@ -148,6 +153,7 @@ fn is_as_wanted(stored: &StoredIndicator, wanted: &Indicator, now: Timestamp) ->
     };
     same_severity
         && lasts
+        && stored.generate_alert.is_none_or(|stored| stored == wanted.generate_alert)
         && stored.action.eq_ignore_ascii_case(&format!("{:?}", wanted.action))
         && stored.title.as_deref() == Some(wanted.title.as_str())
 }
@@ -167,6 +173,11 @@ impl Difference {
         } else if self.owned.saturating_mul(percent) < removed.saturating_mul(100) {
             let owned = self.owned;
             Some(format!("{removed} of {owned} would be removed, and {percent} % may be at a time"))
+        } else if usize::try_from(set.added_max).unwrap_or(usize::MAX) < self.new {
+            Some(format!(
+                "{} would come into force, and {} may at a time (`maxAdded`)",
+                self.new, set.added_max
+            ))
         } else if TENANT_MAX < after {
             Some(format!("there would be {after} indicators, and a tenant has at most {TENANT_MAX}"))
         } else {
@@ -247,11 +258,12 @@ mod tests {
             severity: None,
             created_by: Some(by.to_owned()),
             expiration_time: expires.map(|at| at.parse().unwrap()),
+            generate_alert: Some(false),
         }
     }
 
     fn set(wanted: Vec<Indicator>) -> IndicatorSet {
-        IndicatorSet { name: "bad".to_owned(), wanted, removed_max: 2, removed_percent_max: 50 }
+        IndicatorSet { name: "bad".to_owned(), wanted, removed_max: 2, removed_percent_max: 50, added_max: 3 }
     }
 
     #[test]
@@ -291,6 +303,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn whether_it_raises_an_alert_is_part_of_it() {
+        let mut loud = wanted("a.example", None);
+        loud.generate_alert = true;
+        let found =
+            set(vec![loud]).difference(&[stored("a.example", "app", None)], "app", NOW.parse().unwrap());
+        assert_eq!((found.kept, found.add.len(), found.new), (0, 1, 0));
+    }
+
     #[track_caller]
     fn check(wanted_count: usize, removed: usize, present: usize, expect: Option<&str>) {
         let set = set(vec![wanted("a.example", None); wanted_count]);
@@ -314,5 +335,8 @@ mod tests {
         };
         let why = few.forbidden(&set(vec![wanted("a.example", None)]));
         assert_eq!(why.as_deref(), Some("2 of 3 would be removed, and 50 % may be at a time"));
+        let many = Difference { new: 4, ..Difference::default() };
+        let why = many.forbidden(&set(vec![wanted("a.example", None)]));
+        assert_eq!(why.as_deref(), Some("4 would come into force, and 3 may at a time (`maxAdded`)"));
     }
 }

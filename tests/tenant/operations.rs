@@ -530,7 +530,13 @@ async fn what_can_hurt_is_never_sent_again_in_doubt() {
 
 /// A set of these.
 fn set(wanted: Vec<Indicator>) -> IndicatorSet {
-    IndicatorSet { name: "bad".to_owned(), wanted, removed_max: 50, removed_percent_max: 25 }
+    IndicatorSet {
+        name: "bad".to_owned(),
+        wanted,
+        removed_max: 50,
+        removed_percent_max: 25,
+        added_max: 15_000,
+    }
 }
 
 /// Five hundred and one addresses that are wanted.

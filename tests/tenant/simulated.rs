@@ -280,7 +280,13 @@ async fn actions_may_end_in_another_order_and_one_that_nobody_picks_up_times_out
 
 /// A set of these.
 fn set(wanted: Vec<Indicator>) -> IndicatorSet {
-    IndicatorSet { name: "bad".to_owned(), wanted, removed_max: 1, removed_percent_max: 100 }
+    IndicatorSet {
+        name: "bad".to_owned(),
+        wanted,
+        removed_max: 1,
+        removed_percent_max: 100,
+        added_max: 15_000,
+    }
 }
 
 /// Domains that are to be blocked as members of the set.
