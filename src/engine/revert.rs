@@ -25,7 +25,7 @@ use crate::store::{
     ApprovalState, EffectState, Effects, NewItem, NewRevert, NewRun, Revert, RevertNote, RevertState, Run,
     RunMode, RunState, StoreError, Trigger,
 };
-use crate::tenant::{AccountAt, ActionStatus, Tenant, TenantError};
+use crate::tenant::{AccountAt, ActionKind, ActionStatus, Tenant, TenantError};
 
 /// How long to wait before it is tried again, the first time, the second and so on: a tenant that is away for a minute
 /// costs a minute, and one that is away for a day is asked once an hour.
@@ -390,10 +390,11 @@ fn stricter(own: Option<Approval>, house: Option<Approval>) -> Option<Approval> 
 /// Asks the tenant whether an action still stands, where it can tell.
 async fn theirs(tenant: &dyn Tenant, due: &Revert, undo: &Undo) -> Result<Theirs, TenantError> {
     match undo {
-        Undo::ReleaseDevice(device) => on_device(tenant, due, (device, "Isolate", "Unisolate")).await,
+        Undo::ReleaseDevice(device) => {
+            on_device(tenant, due, (device, ActionKind::IsolateDevice, undo)).await
+        }
         Undo::RemoveAppRestriction(device) => {
-            let kinds = (device, "RestrictCodeExecution", "UnrestrictCodeExecution");
-            on_device(tenant, due, kinds).await
+            on_device(tenant, due, (device, ActionKind::RestrictAppExecution, undo)).await
         }
         Undo::EnableUser { user, at: AccountAt::Entra | AccountAt::EntraUntilSync } => {
             Ok(match tenant.user(user).await?.account_enabled {
@@ -410,12 +411,13 @@ async fn theirs(tenant: &dyn Tenant, due: &Revert, undo: &Undo) -> Result<Theirs
 async fn on_device(
     tenant: &dyn Tenant,
     due: &Revert,
-    (device, does, undoes): (&DeviceId, &str, &str),
+    (device, does, undo): (&DeviceId, ActionKind, &Undo),
 ) -> Result<Theirs, TenantError> {
+    let (does, undoes) = (does.listed_as(), undo.kind().listed_as());
     let since = due.since.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN);
     let actions = tenant.machine_actions(device, since).await?;
     let alive = actions.into_iter().filter(|action| {
-        [does, undoes].contains(&action.kind.as_str())
+        [does, undoes].contains(&Some(action.kind.as_str()))
             && action.machine_id == *device
             && !matches!(
                 action.status,
@@ -424,7 +426,7 @@ async fn on_device(
     });
     let latest = alive.max_by_key(|action| action.creation_date_time_utc);
     Ok(match latest {
-        Some(latest) if latest.kind == undoes => Theirs::Over("people have taken it back"),
+        Some(latest) if undoes == Some(latest.kind.as_str()) => Theirs::Over("people have taken it back"),
         Some(latest) if due.remote_id.as_ref().is_some_and(|ours| *ours != latest.id.to_string()) => {
             Theirs::Over("people have taken it back and done it anew: that is theirs")
         }
