@@ -37,6 +37,8 @@ struct Doubt {
     known: SignedDuration,
     /// When a whole list did not have it, after it must have been there.
     missing: Option<SignedDuration>,
+    /// When it was looked for last, whatever came of it.
+    looked: Option<SignedDuration>,
 }
 
 /// How long looks wait.
@@ -51,7 +53,7 @@ struct Patience {
 
 impl Doubt {
     const fn new(now: SignedDuration) -> Self {
-        Self { known: now, missing: None }
+        Self { known: now, missing: None, looked: None }
     }
 
     /// Whether a list read now can tell.
@@ -91,16 +93,20 @@ impl Engine {
         let key = |effect: &Effect| (effect.key.clone(), effect.attempt);
         let of_now: Vec<_> = parked.iter().map(key).collect();
         doubts.0.retain(|known, _doubt| of_now.contains(known));
-        let mut looks = 0;
-        let mut settled = Vec::new();
+        let mut due = Vec::new();
         for effect in &parked {
             let Some(aim) = Aim::of(effect) else { continue };
             let doubt = doubts.0.entry(key(effect)).or_insert_with(|| Doubt::new(now));
-            let is_young = effect.intended.duration_until(wall) <= YOUNG;
-            if !is_young || !doubt.is_due(now, PATIENCE) || LOOKS_MAX <= looks {
-                continue;
+            if effect.intended.duration_until(wall) <= YOUNG && doubt.is_due(now, PATIENCE) {
+                due.push((doubt.looked, effect, aim));
             }
-            looks += 1;
+        }
+        // Those that were not looked for the longest: a tenant that does not answer keeps no other's waiting.
+        due.sort_by_key(|(looked, _effect, _aim)| *looked);
+        let mut settled = Vec::new();
+        for (_looked, effect, aim) in due.into_iter().take(LOOKS_MAX) {
+            let Some(doubt) = doubts.0.get_mut(&key(effect)) else { continue };
+            doubt.looked = Some(now);
             let found = match self.look_for(effect, &aim).await? {
                 None => continue,
                 Some(Look::Found(action)) => Some(action),

@@ -242,3 +242,26 @@ async fn doubt_of_yesterday_is_for_people() {
     assert_eq!(lost.look(A_MINUTE).await, []);
     assert_eq!(lost.effect().await.state, EffectState::Parked);
 }
+
+#[tokio::test]
+async fn a_tenant_that_does_not_answer_keeps_no_other_doubt_waiting() {
+    // One more than are looked for in a pass.
+    let house = House::with_rows(21).await;
+    let scans = Fault { reset: true, ..Fault::on("POST /mde/api/machines/*/runAntiVirusScan") };
+    house.sim.set_faults(vec![scans]).expect("a sound fault");
+    let scan = "actions:\n  - runAntivirusScan: {device: \"{{row.DeviceId}}\", comment: test}\n";
+    assert_eq!(states(&house.run(&playbook(scan)).await), [StepState::Parked; 21]);
+    let mut lost = Lost { house, doubts: Doubts::default() };
+    assert_eq!(lost.look(SignedDuration::ZERO).await, []);
+    lost.list_fails(Fault { status: Some(403), ..Fault::on(LIST) });
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    let asked = |lost: &Lost| -> Vec<String> {
+        let all = lost.house.sim.requests().into_iter();
+        all.filter(|request| request.path.ends_with("/machineactions")).map(|request| request.query).collect()
+    };
+    let first = asked(&lost);
+    assert_eq!(first.len(), 20);
+    assert_eq!(lost.look(A_MINUTE).await, []);
+    let second = asked(&lost).split_off(20);
+    assert_eq!(second.iter().filter(|query| !first.contains(query)).count(), 1, "the one that was left");
+}
