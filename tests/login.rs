@@ -20,7 +20,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use huntbook::clock::SystemClock;
-use huntbook::sim::{CannedHunter, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
+use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -220,6 +220,19 @@ async fn it_is_told_whether_the_app_or_the_person_lacks_something() {
             && messages.iter().any(|message| message.contains("it lacks `Machine.ReadWrite.All`")),
         "{messages:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_code_that_somebody_types_in_outlives_a_lost_answer_and_a_busy_authority() {
+    let desk = Desk::set(|_| true).await;
+    let faults = json!([
+        {"match": "POST /*/oauth2/v2.0/token", "times": 1, "reset": true},
+        {"match": "POST /*/oauth2/v2.0/token", "times": 1, "status": 503},
+    ]);
+    desk.sim.set_faults(Fault::script(faults).unwrap()).unwrap();
+    let (code, said) = desk.sign_in().await;
+    assert!(code == Some(0) && said.contains("signed in to `contoso`"), "{said}");
+    assert!(3 < desk.grants(), "two in vain, one that brought it, one that used it");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -166,8 +166,14 @@ async fn each_tenant_is_listed_with_what_keeps_huntbook_out_of_it() {
     let wanted = format!("/{}/adminconsent?client_id={}&redirect_uri=", id(2), SimApp::CLIENT_ID);
     assert!(page.starts_with(office.sims[0].url()) && page.contains(&wanted), "{page}");
     let (code, pages, _) = office.say(&["tenants", "--consent"]).await;
-    assert_eq!((code, pages.matches("/adminconsent?").count()), (Some(0), 8), "{pages}");
+    assert_eq!((code, pages.matches("/adminconsent?").count()), (Some(0), 7), "{pages}");
+    assert!(pages.contains("its client id is not known here"), "{pages}");
     assert_eq!(office.sims.iter().map(|sim| sim.requests().len()).sum::<usize>(), asked);
+    let (code, none, err) = office.say(&["tenants", "--consent", "woodgrove"]).await;
+    assert!(
+        code == Some(2) && none.is_empty() && err.contains("`AZURE_CLIENT_ID` is not set"),
+        "{none}{err}"
+    );
     let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     let answer = browser.get(page.trim()).send().await.unwrap();
     let back = answer.headers()["location"].to_str().unwrap().to_owned();

@@ -22,6 +22,8 @@ use crate::tenant::{Credential, Login, Session, Tenant as _};
 
 /// How long the browser is waited for.
 const WAIT_MAX: SignedDuration = SignedDuration::from_mins(10);
+/// How long one connection may take to say what it wants: silent ones must not keep the browser's out.
+const HEAR_MAX: SignedDuration = SignedDuration::from_secs(10);
 /// Longest head of a request that is read; a code is some kilobytes at most.
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Most connections that are listened to at once; a browser opens a handful.
@@ -55,8 +57,8 @@ pub(super) async fn login(arguments: &SignIn, config: &Path, clock: SharedClock)
     let Credential::User { session, .. } = options.credential.clone() else {
         return Err(Misuse("nobody signs in to this tenant".to_owned()).into());
     };
-    // A key that is not there shows before anybody has signed in for nothing.
-    session.check_key().await.map_err(anyhow::Error::from).map_err(Unfit::from)?;
+    // What keeps it from being kept shows before anybody has signed in for nothing.
+    session.check_place().await.map_err(anyhow::Error::from).map_err(Unfit::from)?;
     let login = doors.login(&options, &client_id)?;
     let token = if arguments.device_code || (!arguments.browser && is_remote()) {
         unless_ended(on_another_device(&login)).await?
@@ -131,7 +133,7 @@ async fn in_browser(login: &Login, clock: &SharedClock) -> anyhow::Result<Secret
     let begun = login.begin(&format!("http://localhost:{port}"))?;
     tell(&format!("open this address in a browser on this machine, and sign in:\n{}", begun.page));
     let code = tokio::select! {
-        code = answer(&listener, &begun.state) => code?,
+        code = answer(&listener, &begun.state, clock) => code?,
         () = clock.sleep(WAIT_MAX) => bail!("nobody has signed in within ten minutes"),
     };
     Ok(login.redeem(&begun, &code).await?)
@@ -139,12 +141,15 @@ async fn in_browser(login: &Login, clock: &SharedClock) -> anyhow::Result<Secret
 
 /// Waits for the browser to come back with a code. Browsers open connections on which they say nothing: nobody waits
 /// behind one.
-async fn answer(listener: &TcpListener, state: &str) -> anyhow::Result<Secret> {
+async fn answer(listener: &TcpListener, state: &str, clock: &SharedClock) -> anyhow::Result<Secret> {
     let mut open = FuturesUnordered::new();
     loop {
         let (mut stream, target) = tokio::select! {
             accepted = listener.accept(), if open.len() < OPEN_MAX => {
-                open.push(hear(accepted?.0));
+                // A connection that broke off before it was taken is nobody's sign-in.
+                if let Ok((stream, _)) = accepted {
+                    open.push(hear(stream, clock));
+                }
                 continue;
             }
             Some(heard) = open.next() => heard,
@@ -176,8 +181,11 @@ async fn code_of(stream: &mut TcpStream, target: &str, state: &str) -> anyhow::R
     bail!("the authority let nobody in: {}", crate::text::encode::log(&format!("{error} {why}")));
 }
 
-async fn hear(mut stream: TcpStream) -> (TcpStream, Option<String>) {
-    let target = target(&mut stream).await;
+async fn hear(mut stream: TcpStream, clock: &SharedClock) -> (TcpStream, Option<String>) {
+    let target = tokio::select! {
+        target = target(&mut stream) => target,
+        () = clock.sleep(HEAR_MAX) => None,
+    };
     (stream, target)
 }
 

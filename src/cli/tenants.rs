@@ -8,16 +8,16 @@ use comfy_table::{Cell, Color};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 
-use super::Unfit;
 use super::args::Output;
 use super::exit::Exit;
 use super::output::{clean, say, show};
 use super::run::no_tenant;
 use super::setup::Doors;
 use super::tables::{CELL_WIDTH, table};
+use super::{Misuse, Unfit};
 use crate::clock::SharedClock;
 use crate::diag::Chain;
-use crate::settings::{self, Settings, TenantSettings};
+use crate::settings::{self, AuthSettings, Settings, TenantSettings};
 use crate::tenant::{self, Audience, Client, Consent, Tenant as _, TenantError, TokenFacts};
 
 /// Tenants asked at the same time.
@@ -25,6 +25,13 @@ const ASKED_MAX: usize = 8;
 
 /// Where the consent page sends people when the settings' app names nothing else; it has to be registered with the app.
 const BACK: &str = "https://portal.azure.com";
+
+/// Why there is no page for an identity of the platform.
+const NO_CONSENT: &str =
+    "nobody consents to a managed identity; `huntbook doctor` prints how it is assigned its permissions";
+/// Why there is no page for a workload that does not run where it should.
+const NO_CLIENT_ID: &str =
+    "its client id is not known here: the environment variable `AZURE_CLIENT_ID` is not set";
 
 /// What `--consent` says without a name; no tenant is called so.
 const ALL: &str = "";
@@ -49,7 +56,8 @@ pub(super) struct Tenants {
 struct Seen<'a> {
     name: &'a str,
     settings: &'a TenantSettings,
-    page: String,
+    /// Where an administrator consents, or why nobody does.
+    page: Result<String, &'static str>,
     /// What each API's token says, or why there is none; nothing if nobody was asked.
     tokens: BTreeMap<Audience, Result<TokenFacts, String>>,
     aadsts: Option<u32>,
@@ -109,7 +117,9 @@ pub(super) async fn run(
     let seen: Vec<Seen<'_>> = seen.into_iter().map(|(seen, _)| seen).collect();
     match (&arguments.consent, format) {
         (Some(_), Output::Text) if of_consent.is_some() => {
-            say(&seen.iter().map(|one| one.page.as_str()).collect::<String>())?;
+            for one in &seen {
+                say(one.page.as_ref().map_err(|why| Misuse(format!("`{}`: {why}", one.name)))?)?;
+            }
         }
         (Some(_), Output::Text) => say(&pages(&seen))?,
         (_, format) => show(format, &seen.iter().map(Seen::json).collect::<Vec<_>>(), |_| text(&seen))?,
@@ -139,10 +149,13 @@ fn open<'a>(
     back: &str,
 ) -> anyhow::Result<(Seen<'a>, Client)> {
     let options = doors.tenant_options(name, settings)?;
-    // An identity of the platform is assigned its roles; nobody consents to it.
-    let app = options.credential.client_id().unwrap_or("CLIENT-ID").to_owned();
+    let app = options.credential.client_id().map(str::to_owned);
     let client = doors.tenant(options)?;
-    let page = client.consent_page(&app, back)?;
+    let page = match (&settings.auth, app) {
+        (AuthSettings::ManagedIdentity(_), _) => Err(NO_CONSENT),
+        (_, None) => Err(NO_CLIENT_ID),
+        (_, Some(app)) => Ok(client.consent_page(&app, back)?),
+    };
     Ok((Seen { name, settings, page, tokens: BTreeMap::new(), aadsts: None, login: None }, client))
 }
 
@@ -245,7 +258,7 @@ impl Seen<'_> {
             "tenant": self.name, "tenantId": self.settings.tenant_id, "cloud": self.settings.cloud.as_str(),
             "tags": self.settings.tags, "context": self.settings.auth.context(),
             "clientId": self.settings.auth.client_id(), "state": self.state().as_str(), "why": self.why(),
-            "aadsts": self.aadsts, "permissions": allowed, "consentPage": self.page,
+            "aadsts": self.aadsts, "permissions": allowed, "consentPage": self.page.as_deref().ok(),
         })
     }
 }
@@ -254,7 +267,8 @@ impl Seen<'_> {
 fn pages(seen: &[Seen<'_>]) -> String {
     let mut table = table(&["tenant", "where an administrator consents"]);
     for one in seen {
-        table.add_row([one.name.to_owned(), one.page.clone()]);
+        let page = one.page.as_deref().unwrap_or_else(|why| why);
+        table.add_row([one.name.to_owned(), page.to_owned()]);
     }
     table.to_string()
 }

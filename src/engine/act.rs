@@ -8,7 +8,6 @@ use serde_json::Value;
 use super::context::Context;
 use super::leave::Turn;
 use super::look::{Sight, is_read_back, look};
-use super::lookup::bare;
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
 use super::revert::{new_revert, not_ours};
@@ -106,7 +105,7 @@ impl Engine {
         turn: Turn<'_>,
         leave: Option<ContentHash>,
     ) -> Result<Result<NewEffect, String>, EngineError> {
-        let Turn { seq, step, place, call, .. } = turn;
+        let call = turn.call;
         let now = self.clock.now();
         Ok(self.still_may(context, turn)?.and_then(|limits| {
             let given = if leave.is_some() { guard::Leave::Given } else { guard::Leave::None };
@@ -115,7 +114,7 @@ impl Engine {
                 return Err(why);
             }
             let allowed = if leave.is_some() { limits.ceilings } else { limits.numbers }.action_limits();
-            Ok(NewEffect { leave, ..new_effect(context, (seq, place), (step, call), allowed) })
+            Ok(NewEffect { leave, ..new_effect(context, turn, allowed) })
         }))
     }
 
@@ -211,16 +210,11 @@ pub(super) fn effect_key(
 }
 
 /// What is written down before a call.
-fn new_effect(
-    context: &Context<'_>,
-    (seq, place): (u32, u32),
-    (step, call): (&Step, &Call),
-    limits: ActionLimits,
-) -> NewEffect {
+fn new_effect(context: &Context<'_>, turn: Turn<'_>, limits: ActionLimits) -> NewEffect {
+    let Turn { seq, step, place, call, target, .. } = turn;
     let operation = serde_json::to_value(&call.operation).unwrap_or(Value::Null).to_string();
     let key = effect_key(context, (seq, place), (step, call));
     let destructive = call.kind.impact() == Impact::Disruptive;
-    let target = bare(call);
     let cool_down = limits
         .cool_down
         .filter(|_length| !call.kind.is_manifold() && guard::cools_down(call.kind.as_str(), target.kind()));

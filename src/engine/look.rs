@@ -55,8 +55,7 @@ pub(super) async fn look(context: &Context<'_>, call: &Call) -> Result<Sight, Te
 async fn are_one(context: &Context<'_>, incidents: &[IncidentId]) -> Result<Sight, TenantError> {
     let mut all = BTreeSet::new();
     for id in incidents {
-        let found = context.tenant.incident(id).await?;
-        all.insert(found.redirect_incident_id.unwrap_or(found.id));
+        all.insert(context.tenant.final_incident(id).await?.id);
     }
     Ok(if all.len() <= 1 { Sight::InForce(None) } else { Sight::NotInForce })
 }

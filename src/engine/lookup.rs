@@ -7,7 +7,8 @@ use super::leave::Leave;
 use crate::action::{self, Call, Impact};
 use crate::diag::Chain;
 use crate::guard::{Candidate, Exclusions, Target, TargetKind};
-use crate::tenant::TenantError;
+use crate::model::UserId;
+use crate::tenant::{TenantError, permission};
 
 /// What the tenant says of targets, asked once in a run, by the key of the target.
 #[derive(Debug, Default)]
@@ -29,11 +30,12 @@ impl Lookup {
                     bare.named(&name).tagged(&machine.machine_tags)
                 })
             }
-            (_, Some(user)) if exclude.needs_names(TargetKind::User) => {
+            (_, Some(user)) if exclude.needs_names(TargetKind::User) || goes_by_name(call, user) => {
                 let user = context.tenant.user(user).await.map_err(|error| unknown("user", &error));
                 user.map(|user| {
                     let name = |name: Option<String>| name.unwrap_or_default();
-                    bare.named(&name(user.user_principal_name))
+                    bare.known_as(&user.id)
+                        .named(&name(user.user_principal_name))
                         .named(&user.id)
                         .named(&name(user.mail))
                         .named(&name(user.on_premises_sam_account_name))
@@ -54,6 +56,12 @@ impl Lookup {
         let target = self.0.get(&bare.key()).and_then(|found| found.clone().ok()).unwrap_or(bare);
         Candidate { approved: leave.is_given(), ..candidate((seq, call), target) }
     }
+}
+
+/// Whether a user is asked for only to know whom the call means: one user under two names is one target. Where nothing
+/// else needs the permission to read users, a name stays a name.
+fn goes_by_name(call: &Call, user: &UserId) -> bool {
+    !user.is_object_id() && call.kind.spec().beside.contains(&permission::USERS)
 }
 
 /// A call as guards see it, without leave.

@@ -64,6 +64,15 @@ impl Target {
         Self { kind, id: id.to_owned(), names, tags: None }
     }
 
+    /// Gives it the one id that the tenant knows it by, whatever it was called.
+    #[must_use]
+    pub fn known_as(mut self, id: &str) -> Self {
+        if !id.is_empty() {
+            self.id = id.to_lowercase();
+        }
+        self
+    }
+
     /// Adds a name or another id it goes by; empty ones are dropped.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {

@@ -122,6 +122,14 @@ checked_id!(
     "a user (object id or user principal name)",
     user
 );
+impl UserId {
+    /// Whether it is the directory's own id, which does not change, and not a name.
+    #[must_use]
+    pub fn is_object_id(&self) -> bool {
+        !self.as_str().contains('@')
+    }
+}
+
 checked_id!(
     /// An incident: decimal digits.
     IncidentId,

@@ -94,14 +94,14 @@ fn token(directory: &Directory, call: &Call) -> Result<Value, Reply> {
         )
     })?;
     let app = directory.identity_of(call.option("client_id")).ok_or_else(|| bad("Identity not found"))?;
-    let token =
-        directory.grant(&app, (api, audience, "2"), call).map_err(|refused| refused.into_reply(call))?;
-    let life = directory.token_life().as_secs();
-    let ends = call.now.as_second().saturating_add(life);
+    let granted = directory.grant_identity(&app, (api, audience), call);
+    let (token, issued) = granted.map_err(|refused| refused.into_reply(call))?;
+    let ends = issued.as_second().saturating_add(directory.token_life().as_secs());
+    let life = ends.saturating_sub(call.now.as_second());
     Ok(json!({
         "access_token": token, "refresh_token": "", "expires_in": life.to_string(),
         "ext_expires_in": life.to_string(), "expires_on": ends.to_string(),
-        "not_before": call.now.as_second().to_string(), "resource": resource, "token_type": "Bearer",
+        "not_before": issued.as_second().to_string(), "resource": resource, "token_type": "Bearer",
         "client_id": app.client_id,
     }))
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
+use super::permission::Permission;
 use super::{Detail, HuntFault, Refused, TenantError};
 use crate::http::{Applied, HttpError, Refusal, Retry};
 
@@ -19,8 +20,8 @@ const INNER_MAX: usize = 8;
 pub(super) struct Asked {
     /// What was asked, in huntbook's words.
     pub(super) operation: &'static str,
-    /// The roles of which one is needed.
-    pub(super) roles: &'static [&'static str],
+    /// What an app needs for it.
+    pub(super) permission: Permission,
     /// Whether it was a hunting query, whose refusals have texts of their own.
     pub(super) kind: Kind,
 }
@@ -45,7 +46,7 @@ impl Asked {
         TenantError::Refused(Box::new(Refused {
             operation: self.operation,
             status: refusal.status,
-            roles: if refusal.status == 403 { self.roles } else { &[] },
+            roles: if refusal.status == 403 { self.permission.roles } else { &[] },
             of_person: false,
             fault,
             retry: retry(fault, &error, refusal),

@@ -12,13 +12,15 @@ use super::cloud::{Cloud, Endpoints};
 use super::envelope::shown;
 use super::{Audience, TenantError, signin};
 use crate::clock::SharedClock;
-use crate::http::{Address, Http, Limits, Repeat, Request};
+use crate::http::{Address, Http, Limits, Repeat, Request, Retry};
 use crate::model::{Secret, TenantId};
 
 /// Most bytes of an answer.
 const BYTES_MAX: u64 = 1 << 20;
 /// How often the authority is asked whether somebody has signed in, if it does not say.
 const INTERVAL: SignedDuration = SignedDuration::from_secs(5);
+/// Longest pause while the authority cannot be reached.
+const INTERVAL_MAX: SignedDuration = SignedDuration::from_mins(1);
 /// Longest time anybody is waited for.
 const LIFE_MAX: SignedDuration = SignedDuration::from_mins(30);
 /// How it is named when it fails.
@@ -143,7 +145,12 @@ impl Login {
                     // RFC 8628, 3.5.
                     interval = interval.saturating_add(SignedDuration::from_secs(5));
                 }
-                _ => return Err(error),
+                _ => match error.retry() {
+                    Retry::Never => return Err(error),
+                    // A lost answer throws no code away that somebody is typing in; RFC 8628, 3.5.
+                    Retry::After(pause) => interval = interval.max(pause).min(LIFE_MAX),
+                    Retry::Backoff => interval = interval.saturating_mul(2).min(INTERVAL_MAX.max(interval)),
+                },
             }
         }
     }

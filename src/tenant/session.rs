@@ -3,10 +3,13 @@
 //! AES-256-GCM, with a key derived for each writing from the one that the settings refer to. The file is bound to the
 //! tenant and the app: under another name it cannot be read. Whoever wants to use the token takes a turn, within the
 //! process and among processes, because each use may replace it: the newest is written before the next turn.
+//!
+//! Only a sign-in makes anything. What is made belongs to whom the folder around it belongs, so that a command of root
+//! keeps the service from nothing; looking leaves nothing behind.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown, lchown};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
@@ -28,6 +31,8 @@ const SALT_LEN: usize = 32;
 const KEY_LEN: usize = 32;
 /// Shortest key text: what `openssl rand -base64 32` gives is longer, a password people remember most times not.
 const KEY_TEXT_MIN: usize = 32;
+/// What the group and all others may write.
+const WRITABLE: u32 = 0o022;
 /// Largest file read. Refresh tokens reach some kilobytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -44,7 +49,13 @@ pub enum SessionError {
     /// The file is of another key, tenant or app, or was changed.
     #[error("what is kept of the sign-in cannot be read: the key is another one, or the file was changed")]
     Unreadable,
-    /// The file cannot be read or written.
+    /// Others could put a file of theirs in the place of it.
+    #[error("`{path}` can be written to by others: `chmod go-w` it first")]
+    Exposed {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file, its folder or its lock cannot be read or written.
     #[error("`{path}` cannot be used")]
     File {
         /// The file.
@@ -113,6 +124,8 @@ impl Session {
     ///
     /// [`CredentialError`] if the key is not there, or the file cannot be written.
     pub async fn keep(&self, token: &Secret) -> Result<(), CredentialError> {
+        let (folder, lock) = (self.folder().to_path_buf(), self.beside("lock"));
+        make_folder(&folder).and_then(|()| make(&lock)).map_err(|source| failed(&lock, source))?;
         self.take_turn().await?.write(token).await
     }
 
@@ -122,21 +135,28 @@ impl Session {
     ///
     /// [`CredentialError`] if the file cannot be removed.
     pub async fn forget(&self) -> Result<bool, CredentialError> {
-        let _turn = self.take_turn().await?;
-        match std::fs::remove_file(&self.path) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(self.failed(source)),
-        }
+        let _turn = match self.take_turn().await {
+            Ok(turn) => turn,
+            Err(CredentialError::Session(SessionError::Nobody)) => return Ok(false),
+            Err(error) => return Err(error),
+        };
+        // One that died while it wrote may have left its token there.
+        remove(&self.beside("new"))?;
+        let was = remove(&self.path)?;
+        sync(self.folder()).map_err(|source| failed(self.folder(), source))?;
+        Ok(was)
     }
 
-    /// Finds out whether the key is there.
+    /// Finds out whether a sign-in could be kept: the key is there, and the folder is nobody else's.
     ///
     /// # Errors
     ///
     /// [`CredentialError`] says why not.
-    pub async fn check_key(&self) -> Result<(), CredentialError> {
-        self.key_text().await.map(drop)
+    pub async fn check_place(&self) -> Result<(), CredentialError> {
+        match self.check_folder() {
+            Ok(()) | Err(CredentialError::Session(SessionError::Nobody)) => self.key_text().await.map(drop),
+            Err(error) => Err(error),
+        }
     }
 
     /// Finds out whether the sign-in that is kept can be read.
@@ -151,18 +171,37 @@ impl Session {
     /// Waits until nobody else uses the token, here or in another process.
     pub(super) async fn take_turn(&self) -> Result<Turn<'_>, CredentialError> {
         let turn = self.turn.lock().await;
-        let path = self.path.with_extension("lock");
-        let locked = tokio::task::spawn_blocking(move || {
-            if let Some(folder) = path.parent() {
-                make_folder(folder)?;
-            }
-            let file = OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(&path)?;
-            file.lock()?;
-            Ok(file)
-        });
+        let path = self.beside("lock");
+        self.check_folder()?;
+        let opened = match File::open(&path) {
+            // Nothing is kept without one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(SessionError::Nobody.into()),
+            opened => opened.map_err(|source| failed(&path, source))?,
+        };
+        let locked = tokio::task::spawn_blocking(move || opened.lock().map(|()| opened));
         let locked = locked.await.map_err(io::Error::other).and_then(std::convert::identity);
-        let lock = locked.map_err(|source| self.failed(source))?;
+        let lock = locked.map_err(|source| failed(&path, source))?;
         Ok(Turn { session: self, lock, _mine: turn })
+    }
+
+    /// Nothing is read from a folder in which others can put what they like.
+    fn check_folder(&self) -> Result<(), CredentialError> {
+        let folder = self.folder();
+        match std::fs::metadata(folder) {
+            Ok(found) if found.mode() & WRITABLE == 0 => Ok(()),
+            Ok(_) => Err(SessionError::Exposed { path: folder.to_path_buf() }.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(SessionError::Nobody.into()),
+            Err(source) => Err(failed(folder, source)),
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or_else(|| Path::new("."))
+    }
+
+    /// A file beside the one of the sign-in.
+    fn beside(&self, extension: &str) -> PathBuf {
+        self.path.with_extension(extension)
     }
 
     async fn key_text(&self) -> Result<Secret, CredentialError> {
@@ -180,10 +219,6 @@ impl Session {
             .and_then(|()| RandomizedNonceKey::new(&AES_256_GCM, &key))
             .map_err(|_it_says_nothing| SessionError::Unreadable)
     }
-
-    fn failed(&self, source: io::Error) -> CredentialError {
-        SessionError::File { path: self.path.clone(), source }.into()
-    }
 }
 
 impl Turn<'_> {
@@ -196,7 +231,7 @@ impl Turn<'_> {
         match read {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(SessionError::Nobody.into()),
-            Err(source) => return Err(session.failed(source)),
+            Err(source) => return Err(failed(&session.path, source)),
         }
         let text = session.key_text().await?;
         Ok(session.open(&text, &bytes)?)
@@ -206,7 +241,8 @@ impl Turn<'_> {
     pub(super) async fn write(&self, token: &Secret) -> Result<(), CredentialError> {
         let text = self.session.key_text().await?;
         let bytes = self.session.seal(&text, token)?;
-        replace(&self.session.path, &bytes).map_err(|source| self.session.failed(source))
+        let session = self.session;
+        replace(session, &bytes).map_err(|source| failed(&session.path, source))
     }
 }
 
@@ -240,22 +276,79 @@ impl Session {
     }
 }
 
+fn failed(path: &Path, source: io::Error) -> CredentialError {
+    SessionError::File { path: path.to_path_buf(), source }.into()
+}
+
+/// Makes a folder, and those around it that are not there.
 fn make_folder(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+    if folder.as_os_str().is_empty() || folder.exists() {
+        return Ok(());
+    }
+    if let Some(around) = folder.parent() {
+        make_folder(around)?;
+    }
+    match std::fs::DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => {
+            let Some((user, group)) = other_owner(folder)? else { return Ok(()) };
+            // A link that somebody has put there meanwhile is not followed.
+            lchown(folder, Some(user), Some(group))
+        }
+    }
+}
+
+/// Makes an empty file, if it is not there.
+fn make(path: &Path) -> io::Result<()> {
+    match create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.map(drop),
+    }
+}
+
+/// A new file, in the place of nothing: no link is followed.
+fn create(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    if let Some((user, group)) = other_owner(path)? {
+        fchown(&file, Some(user), Some(group))?;
+    }
+    Ok(file)
+}
+
+/// To whom the folder around something belongs, if that is not who made it.
+fn other_owner(path: &Path) -> io::Result<Option<(u32, u32)>> {
+    let around = path.parent().filter(|around| !around.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (around, own) = (std::fs::metadata(around)?, std::fs::symlink_metadata(path)?);
+    Ok((around.uid() != own.uid()).then(|| (around.uid(), around.gid())))
 }
 
 /// Writes a file that is either the old or the new one, whatever happens meanwhile.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&beside)?;
+fn replace(session: &Session, bytes: &[u8]) -> io::Result<()> {
+    let beside = session.beside("new");
+    remove_if_there(&beside)?;
+    let mut file = create(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
+    std::fs::rename(&beside, &session.path)?;
+    sync(session.folder())
+}
+
+fn remove(path: &Path) -> Result<bool, CredentialError> {
+    remove_if_there(path).map_err(|source| failed(path, source))
+}
+
+fn remove_if_there(path: &Path) -> io::Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
+}
+
+/// What was removed or renamed in a folder is so after a power cut, too.
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -290,7 +383,50 @@ mod tests {
         assert!(said(session(folder.path(), &other, "app").look().await).contains("the key is another one"));
         assert!(said(session(folder.path(), KEY, "other").look().await).contains("the key is another one"));
         assert!(said(session(folder.path(), "short", "app").look().await).contains("at least 32 characters"));
+        std::fs::write(path.with_extension("new"), "half a file").unwrap();
         assert!(own.forget().await.unwrap());
+        assert!(!path.with_extension("new").exists());
         assert!(!own.forget().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn looking_leaves_nothing_behind_and_nothing_is_read_where_others_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = session(folder.path(), KEY, "app");
+        assert!(own.look().await.is_err() && !own.forget().await.unwrap());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        own.keep(&Secret::new("r3fresh".to_owned())).await.unwrap();
+        let sessions = folder.path().join("sessions");
+        std::fs::set_permissions(&sessions, std::fs::Permissions::from_mode(0o770)).unwrap();
+        let error = crate::diag::Chain(&own.look().await.unwrap_err()).to_string();
+        assert!(error.contains("can be written to by others: `chmod go-w` it first"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_link_in_the_place_of_the_new_file_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = session(folder.path(), KEY, "app");
+        own.keep(&Secret::new("r3fresh".to_owned())).await.unwrap();
+        let victim = folder.path().join("victim");
+        std::fs::write(&victim, "precious").unwrap();
+        std::os::unix::fs::symlink(&victim, folder.path().join("sessions/contoso.new")).unwrap();
+        own.keep(&Secret::new("r3fresh-2".to_owned())).await.unwrap();
+        assert_eq!(std::fs::read_to_string(victim).unwrap(), "precious");
+        assert_eq!(own.take_turn().await.unwrap().read().await.unwrap().expose(), "r3fresh-2");
+    }
+
+    /// Only root can give files away; where the tests are run by somebody else there is nothing to see.
+    #[tokio::test]
+    async fn what_root_keeps_belongs_to_whom_the_folder_belongs() {
+        const SERVICE: u32 = 65_534;
+        let folder = tempfile::tempdir().unwrap();
+        if std::os::unix::fs::chown(folder.path(), Some(SERVICE), Some(SERVICE)).is_err() {
+            return;
+        }
+        session(folder.path(), KEY, "app").keep(&Secret::new("r3fresh".to_owned())).await.unwrap();
+        for name in ["sessions", "sessions/contoso.lock", "sessions/contoso.json"] {
+            assert_eq!(std::fs::metadata(folder.path().join(name)).unwrap().uid(), SERVICE, "{name}");
+        }
     }
 }

@@ -96,6 +96,11 @@ impl Token {
         }
         Err(TenantError::WrongTenant { wanted: wanted.clone(), found: super::envelope::shown(found, 64) })
     }
+
+    /// Whether it is the other, issued once more: the platform keeps an identity's token for up to a day.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.secret.expose() == other.secret.expose()
+    }
 }
 
 /// The tokens of one tenant.
@@ -168,13 +173,14 @@ impl Tokens {
         if let Some(token) = slot.current().filter(|current| is_new(current)) {
             return Ok(token);
         }
-        let token = self.request(audience).await?;
+        let before = slot.current();
+        let token = self.request(audience, before.as_deref()).await?;
         *pause = None;
         slot.put(Some(Arc::clone(&token)));
         Ok(token)
     }
 
-    /// Returns a token other than the one the API has rejected.
+    /// Returns a token in place of the one the API has rejected.
     pub(super) async fn after_rejection(
         &self,
         audience: Audience,
@@ -204,7 +210,7 @@ impl Tokens {
         if let Some(current) = slot.current().filter(|current| now < current.refresh_at) {
             return current;
         }
-        match self.request(audience).await {
+        match self.request(audience, Some(&token)).await {
             Ok(fresh) => {
                 *pause = None;
                 slot.put(Some(Arc::clone(&fresh)));
@@ -238,21 +244,24 @@ impl Tokens {
         if let Some(token) = other {
             return Ok(token);
         }
+        let before = slot.current();
         slot.put(None);
-        let token = self.request(audience).await?;
+        let token = self.request(audience, before.as_deref()).await?;
         *pause = None;
         slot.put(Some(Arc::clone(&token)));
         Ok(token)
     }
 
-    /// One exchange with the authority.
-    async fn request(&self, audience: Audience) -> Result<Arc<Token>, TenantError> {
+    /// One exchange with the authority. What is the same as before is as old as it was before.
+    async fn request(&self, audience: Audience, before: Option<&Token>) -> Result<Arc<Token>, TenantError> {
         let purpose = Purpose { api: audience.as_str(), scope: self.cloud.scope(audience) };
         let Issued { token, asked_at, expires_at, clock_ahead, .. } = self.sign_in.token(purpose).await?;
         let life = asked_at.duration_until(expires_at);
         let ahead = AHEAD_MIN.max(life / 10).min(life / 2);
         let refresh_at = expires_at.checked_sub(ahead).unwrap_or(asked_at);
         let facts = TokenFacts { clock_ahead, ..TokenFacts::read(&token, expires_at) };
-        Ok(Arc::new(Token { secret: token, facts, issued_at: asked_at, refresh_at }))
+        let token = Token { secret: token, facts, issued_at: asked_at, refresh_at };
+        let before = before.filter(|before| before.is_same(&token));
+        Ok(Arc::new(Token { issued_at: before.map_or(asked_at, |before| before.issued_at), ..token }))
     }
 }

@@ -75,6 +75,8 @@ enum VaultError {
     },
     #[error("what vault `{vault}` answered holds no secret")]
     Answer { vault: String },
+    #[error("the secret `{secret}` of vault `{vault}` is empty")]
+    Empty { vault: String, secret: String },
 }
 
 /// What to do about a refusal.
@@ -161,6 +163,9 @@ impl Vault {
         let answer = answer.map_err(refused)?;
         let body: Body = serde_json::from_slice(&answer.body)
             .map_err(|_it_may_quote| unread(Retry::Never, VaultError::Answer { vault: vault() }))?;
+        if body.value.expose().trim().is_empty() {
+            return Err(unread(Retry::Never, VaultError::Empty { vault: vault(), secret: name.to_owned() }));
+        }
         Ok(body.value)
     }
 }

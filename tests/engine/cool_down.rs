@@ -105,6 +105,23 @@ async fn what_is_still_in_force_is_not_called_cooling_down() {
 }
 
 #[tokio::test]
+async fn one_user_under_two_names_is_one_target() {
+    const ENABLE: &str = "actions:\n  - enableUser: {user: 0F3A6C1E-1111-4d2b-9a40-6f1c0de10001}\n";
+    let house = House::with_rows(1).await;
+    check(&house.again(DISABLE).await, Done);
+    let held = house.again(ENABLE).await;
+    assert!(
+        why(&held).ends_with("had disableUser at 2026-03-01T12:00:00Z, less than ten minutes ago"),
+        "{held:#?}"
+    );
+    house.pass(SignedDuration::from_mins(10)).await;
+    check(&house.again(ENABLE).await, Done);
+    let held = house.again(DISABLE).await;
+    assert!(why(&held).contains("had enableUser at"), "{held:#?}");
+    assert_eq!(house.applied().len(), 2, "{:?}", house.applied());
+}
+
+#[tokio::test]
 async fn the_settings_may_say_that_nothing_cools_down() {
     let mut house = House::with_rows(1).await;
     house.ceilings.cool_down = Some(SignedDuration::ZERO);

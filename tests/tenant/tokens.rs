@@ -8,8 +8,8 @@ use huntbook::http::{Applied, Open, Retry};
 use huntbook::model::Secret;
 use huntbook::settings::SecretRef;
 use huntbook::tenant::{
-    Audience, Client, ClientOptions, Credential, EndpointOverrides, HuntingApi, Operation, Tenant as _,
-    TenantError,
+    Audience, Client, ClientOptions, Credential, EndpointOverrides, HuntingApi, IdentityHost,
+    ManagedIdentity, Operation, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -313,4 +313,39 @@ async fn row_34_a_clock_that_is_wrong_is_named_by_the_services_own() {
     let error = tenant.machine(&DEVICE.parse().unwrap()).await.unwrap_err();
     let TenantError::SignIn { refused, .. } = &error else { panic!("{error:?}") };
     assert_eq!(refused.clock_ahead, Some(SignedDuration::from_mins(30)));
+}
+
+#[tokio::test]
+async fn an_identitys_token_that_the_platform_has_kept_is_not_taken_for_a_new_one() {
+    let server = Server::start(|seen| match seen.path.as_str() {
+        "/metadata/identity/oauth2/token" => {
+            let kept = Seen { nth: 0, ..seen.clone() };
+            issue(&kept, TENANT, 3599)
+        }
+        _ => {
+            Reply::json(403, &json!({"error": {"code": "Forbidden", "message": "Missing application roles"}}))
+        }
+    })
+    .await;
+    let clock = EagerClock::default();
+    let endpoint = format!("{}/metadata/identity/oauth2/token", server.url);
+    let identity = ManagedIdentity { host: IdentityHost::Vm { endpoint }, which: None };
+    let options = ClientOptions {
+        endpoints: EndpointOverrides::under(&server.url),
+        credential: Credential::Managed(identity),
+        ..ClientOptions::with_secret("contoso", TENANT.parse().unwrap(), APP, Secret::new(SECRET.to_owned()))
+    };
+    let tenant = Client::open(options, door(Arc::new(clock.clone())), Arc::new(clock.clone())).unwrap();
+    tenant.token_facts(Audience::Mde).await.unwrap();
+    // Old enough for a permission to have been granted since: it is asked for again, and comes as it was.
+    clock.advance(SignedDuration::from_mins(6));
+    let error = tenant.machine(&DEVICE.parse().unwrap()).await.unwrap_err();
+    assert!(matches!(&error, TenantError::Refused(refused) if refused.status == 403), "{error}");
+    let seen = server.seen();
+    let to = |path: &str| seen.iter().filter(|call| call.path.contains(path)).count();
+    assert_eq!(
+        (to("/metadata/"), to("/machines/")),
+        (2, 1),
+        "the call is not sent again with the same token"
+    );
 }

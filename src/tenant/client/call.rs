@@ -66,7 +66,7 @@ impl Deref for Change<'_> {
 
 pub(super) const fn asked(operation: &Operation) -> Asked {
     let kind = operation.kind();
-    Asked { operation: kind.as_str(), roles: kind.permission().roles, kind: Kind::Plain }
+    Asked { operation: kind.as_str(), permission: kind.permission(), kind: Kind::Plain }
 }
 
 impl Client {
@@ -81,7 +81,7 @@ impl Client {
         };
         let request = self.signed_again((call, &queue), &token, error).await?;
         let sent = self.http.send_through(&queue, &request, call.repeat, &call.limits).await;
-        sent.map_err(|error| of_person(&token, failed(call, &queue, error)))
+        sent.map_err(|error| of_person((call, &token), failed(call, &queue, error)))
     }
 
     /// Sends a call that only looks, and gives its answer piece by piece.
@@ -95,7 +95,7 @@ impl Client {
         };
         let request = self.signed_again((call, &queue), &token, error).await?;
         let sent = self.http.stream_through(&queue, &request, &call.limits).await;
-        sent.map_err(|error| of_person(&token, failed(call, &queue, error)))
+        sent.map_err(|error| of_person((call, &token), failed(call, &queue, error)))
     }
 
     async fn token(&self, call: &Call<'_>) -> Result<Arc<Token>, TenantError> {
@@ -123,18 +123,22 @@ impl Client {
     ) -> Result<Request, TenantError> {
         let status = error.refusal().map(|refusal| refusal.status);
         if call.gate.is_some() && error.applied() != Applied::No {
-            return Err(of_person(rejected, failed(call, queue, error)));
+            return Err(of_person((call, rejected), failed(call, queue, error)));
         }
-        let holds = |role: &&str| rejected.facts.roles.iter().any(|held| held == role);
+        let holds = call
+            .asked
+            .permission
+            .roles
+            .iter()
+            .any(|role| rejected.facts.roles.iter().any(|held| held == role));
         let token = match status {
-            Some(401) => self.tokens.after_rejection(call.audience, rejected).await?,
-            Some(403) if !call.asked.roles.iter().any(holds) => {
-                match self.tokens.newer(call.audience, GRANT_WITHIN).await {
-                    Ok(token) if !Arc::ptr_eq(&token, rejected) => token,
-                    _ => return Err(of_person(rejected, failed(call, queue, error))),
-                }
-            }
-            _ => return Err(of_person(rejected, failed(call, queue, error))),
+            Some(401) => Some(self.tokens.after_rejection(call.audience, rejected).await?),
+            Some(403) if !holds => self.tokens.newer(call.audience, GRANT_WITHIN).await.ok(),
+            _ => None,
+        };
+        // An identity's platform gives the same one again for up to a day.
+        let Some(token) = token.filter(|token| !token.is_same(rejected)) else {
+            return Err(of_person((call, rejected), failed(call, queue, error)));
         };
         tracing::debug!(
             tenant = self.name,
@@ -148,13 +152,10 @@ impl Client {
 }
 
 /// Says of a refusal for want of permission when it is the person's own that is missing: the token carries the app's.
-fn of_person(token: &Token, mut error: TenantError) -> TenantError {
+fn of_person((call, token): (&Call<'_>, &Token), mut error: TenantError) -> TenantError {
     if let TenantError::Refused(refused) = &mut error {
-        let carries = |role: &&str| {
-            let name = role.strip_suffix(".All").unwrap_or(role);
-            token.facts.scopes.iter().any(|scope| scope == *role || scope == name)
-        };
-        refused.of_person = refused.roles.iter().any(carries);
+        let mut scopes = call.asked.permission.scopes();
+        refused.of_person = scopes.any(|name| token.facts.scopes.iter().any(|scope| scope == name));
     }
     error
 }

@@ -11,9 +11,8 @@ use crate::tenant::{
     AlertPatch, Audience, IncidentPatch, Receipt, RemoteState, Seen, TenantError, case, permission, words,
 };
 
-const INCIDENT: Asked =
-    Asked { operation: "incident", roles: permission::INCIDENTS.roles, kind: Kind::Plain };
-const ALERT: Asked = Asked { operation: "alert", roles: permission::ALERTS.roles, kind: Kind::Plain };
+const INCIDENT: Asked = Asked { operation: "incident", permission: permission::INCIDENTS, kind: Kind::Plain };
+const ALERT: Asked = Asked { operation: "alert", permission: permission::ALERTS, kind: Kind::Plain };
 
 /// How often tags are merged and written before another writer wins.
 const MERGES_MAX: usize = 3;

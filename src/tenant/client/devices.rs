@@ -15,17 +15,17 @@ use crate::tenant::{
 };
 use crate::text::encode::odata;
 
-const MACHINE: Asked = Asked { operation: "machine", roles: permission::DEVICES.roles, kind: Kind::Plain };
+const MACHINE: Asked = Asked { operation: "machine", permission: permission::DEVICES, kind: Kind::Plain };
 const ACTION: Asked =
-    Asked { operation: "machineAction", roles: permission::DEVICES.roles, kind: Kind::Plain };
+    Asked { operation: "machineAction", permission: permission::DEVICES, kind: Kind::Plain };
 const ACTIONS: Asked =
-    Asked { operation: "machineActions", roles: permission::DEVICES.roles, kind: Kind::Plain };
+    Asked { operation: "machineActions", permission: permission::DEVICES, kind: Kind::Plain };
 
 pub(super) const PACKAGE: Asked =
-    Asked { operation: "package", roles: permission::DEVICES.roles, kind: Kind::Plain };
+    Asked { operation: "package", permission: permission::DEVICES, kind: Kind::Plain };
 
 pub(super) const LIVE_RESULT: Asked =
-    Asked { operation: "liveResult", roles: permission::DEVICES.roles, kind: Kind::Plain };
+    Asked { operation: "liveResult", permission: permission::DEVICES, kind: Kind::Plain };
 
 /// Most pages of a device's actions. A page holds up to 10,000, a device has a handful a day.
 const ACTION_PAGES_MAX: usize = 20;

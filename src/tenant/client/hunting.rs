@@ -29,7 +29,7 @@ const STUMBLES: [SignedDuration; 2] = [SignedDuration::from_secs(2), SignedDurat
 const SCHEMA: Asked = Asked { operation: "getHuntingSchema", kind: Kind::Plain, ..GRAPH };
 
 const fn hunt(api: HuntingApi) -> Asked {
-    Asked { operation: "runHuntingQuery", roles: api.permission().roles, kind: Kind::Hunt }
+    Asked { operation: "runHuntingQuery", permission: api.permission(), kind: Kind::Hunt }
 }
 
 /// The answer of [`SCHEMA`].

@@ -17,7 +17,7 @@ use crate::tenant::{
 use crate::text::encode::odata;
 
 const INDICATORS: Asked =
-    Asked { operation: "indicators", roles: ActionKind::AddIndicator.permission().roles, kind: Kind::Plain };
+    Asked { operation: "indicators", permission: ActionKind::AddIndicator.permission(), kind: Kind::Plain };
 
 /// Most indicators in one call. Source: the pages of import and of batch delete.
 const BATCH_MAX: usize = 500;

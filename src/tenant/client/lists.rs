@@ -22,8 +22,8 @@ use crate::tenant::{
 use crate::text::encode::odata;
 
 const INCIDENTS: Asked =
-    Asked { operation: "incidents", roles: permission::INCIDENTS.roles, kind: Kind::Plain };
-const ALERTS: Asked = Asked { operation: "alerts", roles: permission::ALERTS.roles, kind: Kind::Plain };
+    Asked { operation: "incidents", permission: permission::INCIDENTS, kind: Kind::Plain };
+const ALERTS: Asked = Asked { operation: "alerts", permission: permission::ALERTS, kind: Kind::Plain };
 
 /// Items asked for in one page. The most allowed is not documented; fifty is what the service gives by itself.
 const PAGE_SIZE: &str = "50";

@@ -8,8 +8,8 @@ use crate::tenant::budget::{Group, Lane, Queue};
 impl Client {
     /// Where a call takes its turns.
     pub(super) fn queue<'a>(&'a self, call: &'a Call<'_>) -> Queue<'a> {
-        let Asked { operation, roles, .. } = call.asked;
-        let group = Group::of(call.audience, operation, roles.first().copied().unwrap_or_default());
+        let Asked { operation, permission, .. } = call.asked;
+        let group = Group::of(call.audience, operation, permission.least());
         let lane = if call.gate.is_some() { Lane::Response } else { lane(operation) };
         Queue::open(&self.budget, group, (lane, self.party), call.gate.unwrap_or(&Open))
     }

@@ -13,14 +13,14 @@ use crate::tenant::{
     permission,
 };
 
-const USER: Asked = Asked { operation: "user", roles: permission::USERS.roles, kind: Kind::Plain };
+const USER: Asked = Asked { operation: "user", permission: permission::USERS, kind: Kind::Plain };
 
 /// What of a user is asked for.
 const USER_FIELDS: &str = "id,userPrincipalName,mail,onPremisesSamAccountName,accountEnabled,\
     onPremisesSyncEnabled,securityIdentifier,onPremisesSecurityIdentifier";
 
 const IDENTITY: Asked =
-    Asked { operation: "identityAccount", roles: permission::IDENTITY_ACCOUNTS.roles, kind: Kind::Plain };
+    Asked { operation: "identityAccount", permission: permission::IDENTITY_ACCOUNTS, kind: Kind::Plain };
 
 /// Which way an account is switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +126,7 @@ impl Client {
             let (wanted, found) = (user.to_string(), account.identity.to_string());
             return Err(not_begun(change, TenantError::OtherTarget { wanted, found }));
         }
-        let asked = Asked { roles: permission::IDENTITY_ACTIONS.roles, ..asked(change) };
+        let asked = Asked { permission: permission::IDENTITY_ACTIONS, ..asked(change) };
         let route = "v1.0/security/identities/identityAccounts/{id}/invokeAction";
         let address = self.address(change, route, &[account.identity.as_str()])?;
         let provider = match account.provider {
