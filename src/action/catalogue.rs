@@ -86,7 +86,9 @@ impl ActionKind {
             Self::AddIndicator => {
                 "Adds an indicator: a hash, address, domain or URL to allow, audit, warn about or block."
             }
-            Self::RemoveIndicator => "Takes the indicator of a value away.",
+            Self::RemoveIndicator => {
+                "Takes the indicators of a value away, in all device groups and whoever made them."
+            }
             Self::ReconcileIndicators => {
                 "Makes huntbook's indicators what a list or a feed says; those of others are left as they are."
             }

@@ -284,7 +284,9 @@ impl ActionKind {
             Self::UpdateIncident => {
                 "the incident is read, changed where it differs, written, and the answer compared; tags are merged, at most three times"
             }
-            Self::RemoveIndicator => "the value is looked up first: what is not there is gone already",
+            Self::RemoveIndicator => {
+                "the value is looked up first: what is not there is gone already, and of several (one for each device group) all go"
+            }
             Self::ReconcileIndicators => {
                 "the set is read first, and only differences are written; the report names what was not taken"
             }

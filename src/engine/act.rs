@@ -22,45 +22,44 @@ use crate::store::{
     ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, Recorded,
     StoppedPlaybook, StoreError,
 };
-use crate::tenant::{ActionStatus, Receipt, RemoteState, TenantError};
+use crate::tenant::{ActionStatus, Difference, Receipt, RemoteState, TenantError};
 
 impl Engine {
+    /// Waits for what may take its time before a call is made, or says why it is not: what is decided after it is not
+    /// late.
+    pub(super) async fn ready(
+        &self,
+        context: &Context<'_>,
+        Turn { step, call, .. }: Turn<'_>,
+    ) -> Result<Prepared, StepReport> {
+        if !context.acts() {
+            let why = set::preview(context, call).await;
+            return Err(not_sent(step, call, StepState::Planned, &why));
+        }
+        let not = |state| move |error| not_sent(step, call, state, &Chain(&error).to_string());
+        context.tenant.token_facts(call.kind.audience()).await.map_err(not(StepState::Failed))?;
+        // After the intent there is half a minute for a turn in the budget of calls.
+        context.tenant.opened(call.kind).await.map_err(not(StepState::Halted))?;
+        let change = set::change(context, call).await.map_err(not(StepState::Failed))?;
+        Ok(Prepared { change })
+    }
+
     /// Makes one call, or says why not.
     pub(super) async fn call(
         &self,
         context: &Context<'_>,
         turn: Turn<'_>,
-        leave: Option<ContentHash>,
+        (prepared, leave): (Prepared, Option<ContentHash>),
     ) -> Result<StepReport, EngineError> {
         let Turn { step, call, .. } = turn;
-        if !context.acts() {
-            let why = set::preview(context, call).await;
-            return Ok(not_sent(step, call, StepState::Planned, &why));
-        }
-        // The wait for a token may be long: what is asked next is asked after it.
-        if let Err(error) = context.tenant.token_facts(call.kind.audience()).await {
-            return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
-        }
-        // So may the wait for the budget of calls; after the intent there is half a minute for it.
-        if let Err(error) = context.tenant.opened(call.kind).await {
-            return Ok(not_sent(step, call, StepState::Halted, &Chain(&error).to_string()));
-        }
         let effect = match self.effect(context, turn, leave)? {
             Ok(effect) => effect,
             Err(why) => return Ok(not_sent(step, call, StepState::Halted, &why)),
         };
         crash_point("c08_before_intent");
-        let attempt = match self.intend(context, turn, &effect).await {
-            Ok(Ready::Go { attempt }) => attempt,
-            Ok(Ready::Halted(why)) => return Ok(not_sent(step, call, StepState::Halted, &why)),
-            Ok(Ready::InForce(theirs)) => return Ok(in_force(step, call, theirs)),
-            Ok(Ready::Refused(why)) => return Ok(refused(step, call, &why)),
-            // This one call is wrong; the others of the run are not.
-            Err(EngineError::Store(error @ StoreError::KeyReused { .. })) => {
-                tracing::error!(run = %context.run, action = %call.kind, target = %call.target, error = %Chain(&error), "a call is not repeated in other words");
-                return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
-            }
-            Err(error) => return Err(error),
+        let attempt = match self.intend_or_say(context, turn, &effect).await? {
+            Ok(attempt) => attempt,
+            Err(report) => return Ok(*report),
         };
         if leave.is_some() {
             crash_point("c24_approval_consumed");
@@ -69,7 +68,7 @@ impl Engine {
         let passage = Passage::open(self, &effect);
         let mark = self.store.mark(&effect.tenant, &effect.key, attempt)?;
         let operation = call.operation.clone().marked(&mark);
-        let (answer, note) = set::apply(context, &operation, &passage).await;
+        let (answer, note) = set::apply(context, (&operation, prepared.change.as_ref()), &passage).await;
         crash_point("c14_response_parsed");
         let (recorded, report) = match judge(step, call, &answer) {
             (recorded, _) if recorded.state == EffectState::Unknown && is_read_back(context, call).await => {
@@ -80,22 +79,56 @@ impl Engine {
         if report.state == StepState::AlreadyInForce {
             self.store.note_revert(&effect.key, &not_ours()).await?;
         }
-        if let Err(error) = self.store.record(&effect.key, attempt, &recorded).await {
-            tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");
-            return Err(error.into());
-        }
+        self.note_result(context, call, (&effect, attempt, &recorded)).await?;
         if let Err(error @ TenantError::OtherTarget { .. }) = &answer {
             let about = &context.plan().about;
             let playbook = StoppedPlaybook { id: about.id, name: about.name.clone() };
             let why = Chain(error).to_string();
             self.store.trip(&effect.tenant, playbook, &why).await?;
         }
+        Ok(report)
+    }
+
+    /// Writes an intent down, and gives the number of the attempt; or what is reported instead.
+    pub(super) async fn intend_or_say(
+        &self,
+        context: &Context<'_>,
+        turn: Turn<'_>,
+        effect: &NewEffect,
+    ) -> Result<Result<u32, Box<StepReport>>, EngineError> {
+        let Turn { step, call, .. } = turn;
+        let report = match self.intend(context, turn, effect).await {
+            Ok(Ready::Go { attempt }) => return Ok(Ok(attempt)),
+            Ok(Ready::Halted(why)) => not_sent(step, call, StepState::Halted, &why),
+            Ok(Ready::InForce(theirs)) => in_force(step, call, theirs),
+            Ok(Ready::Refused(why)) => refused(step, call, &why),
+            // This one call is wrong; the others of the run are not.
+            Err(EngineError::Store(error @ StoreError::KeyReused { .. })) => {
+                tracing::error!(run = %context.run, action = %call.kind, target = %call.target, error = %Chain(&error), "a call is not repeated in other words");
+                not_sent(step, call, StepState::Failed, &Chain(&error).to_string())
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Err(Box::new(report)))
+    }
+
+    /// Writes down what came of a call that was sent; what nobody knows is parked.
+    pub(super) async fn note_result(
+        &self,
+        context: &Context<'_>,
+        call: &Call,
+        (effect, attempt, recorded): (&NewEffect, u32, &Recorded),
+    ) -> Result<(), EngineError> {
+        if let Err(error) = self.store.record(&effect.key, attempt, recorded).await {
+            tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");
+            return Err(error.into());
+        }
         if recorded.state == EffectState::Unknown {
             let parked = Recorded { state: EffectState::Parked, remote_id: None, detail: None };
             self.store.record(&effect.key, attempt, &parked).await?;
             tracing::error!(run = %context.run, action = %call.kind, target = %call.target, "nobody knows whether an action was taken: it is parked for a person");
         }
-        Ok(report)
+        Ok(())
     }
 
     /// What is written down before a call, with what is allowed at this moment; or why it is halted.
@@ -166,6 +199,13 @@ impl Engine {
             Err(why) => Ok(Ready::Halted(why)),
         }
     }
+}
+
+/// What was waited for before a call.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// What has to change about a set.
+    pub(super) change: Option<Difference>,
 }
 
 /// Whether a call may be sent.

@@ -14,13 +14,15 @@ use super::context::Context;
 use super::decide::Decision;
 use super::lookup::bare;
 use super::report::{StepReport, StepState};
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, set};
 use crate::action::{self, Call, Step};
+use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::guard::Target;
 use crate::model::{PlaybookId, RunId};
 use crate::playbook::OnError;
 use crate::store::{Approval, ApprovalState, Closing, Consent, ContentHash, NewApproval};
+use crate::tenant::Difference;
 
 /// Version of what is shown; raised when a reader of the old form would misread the new one.
 const SHOWN_VERSION: u32 = 1;
@@ -106,7 +108,7 @@ struct Terms {
 }
 
 impl Shown {
-    fn of(context: &Context<'_>, turn: Turn<'_>, terms: Terms) -> Self {
+    fn of(context: &Context<'_>, (turn, change): (Turn<'_>, Option<&Difference>), terms: Terms) -> Self {
         let Turn { seq, key, step, place, call, .. } = turn;
         let about = &context.plan().about;
         let Terms { guards, targets, minimum, channel, expires } = terms;
@@ -124,7 +126,7 @@ impl Shown {
             place,
             action: call.kind.as_str().to_owned(),
             target: bare(call).key(),
-            parameters: serde_json::to_value(&call.operation).unwrap_or_default(),
+            parameters: set::shown(call, change),
             guards,
             targets,
             minimum,
@@ -246,14 +248,24 @@ impl Engine {
                     let why = format!("waits until `{first}` is decided");
                     Ok(not_sent(step, call, StepState::PendingApproval, &why))
                 }
-                None => self.call(context, turn, None).await,
+                None => match self.ready(context, turn).await {
+                    Ok(prepared) => self.call(context, turn, (prepared, None)).await,
+                    Err(report) => Ok(report),
+                },
             },
             Leave::Needed { guards, targets } => {
                 let plan = context.plan();
                 let Some(whom) = step.approval.as_ref().or(plan.guards.approval.as_ref()) else {
                     return Ok(not_sent(step, call, StepState::Halted, &guards));
                 };
-                let asked = self.request(context, turn, (whom, guards, targets));
+                // Nobody is asked for what would not be done, or is not known.
+                let change = match set::change(context, call).await {
+                    Ok(change) => change,
+                    Err(error) => {
+                        return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
+                    }
+                };
+                let asked = self.request(context, (turn, change.as_ref()), (whom, guards, targets));
                 let why =
                     format!("{} until {:.0}: {}", people(whom.minimum), asked.expires, short(&asked.id()));
                 course.ask.push(asked);
@@ -268,13 +280,13 @@ impl Engine {
     fn request(
         &self,
         context: &Context<'_>,
-        turn: Turn<'_>,
+        (turn, change): (Turn<'_>, Option<&Difference>),
         (whom, guards, targets): (&action::Approval, String, u32),
     ) -> NewApproval {
         let expires = self.clock.now().checked_add(whom.timeout).unwrap_or(Timestamp::MAX);
         let (minimum, channel) = (whom.minimum, whom.channel.clone());
         let terms = Terms { guards, targets, minimum, channel: channel.clone(), expires };
-        let shown = Shown::of(context, turn, terms);
+        let shown = Shown::of(context, (turn, change), terms);
         let place = context.plan().steps.iter().position(|step| step.id == turn.step.id).unwrap_or(0);
         // By step, and by call within it: the order in which they are taken.
         let place =
@@ -350,12 +362,19 @@ impl Engine {
         asked: &Approval,
     ) -> Result<StepReport, EngineError> {
         crash_point("c23_approval_read");
-        if let Some(why) = drift(context, turn, asked) {
+        let prepared = match self.ready(context, turn).await {
+            Ok(prepared) => prepared,
+            Err(report) => {
+                course.close(asked, ApprovalState::Void, report.reason.clone());
+                return Ok(StepReport { state: StepState::Void, ..report });
+            }
+        };
+        if let Some(why) = drift(context, (turn, prepared.change.as_ref()), asked) {
             tracing::warn!(run = %context.run, action = %turn.call.kind, target = %turn.call.target, why, "an approval is void");
             course.close(asked, ApprovalState::Void, Some(why.clone()));
             return Ok(not_sent(turn.step, turn.call, StepState::Void, &why));
         }
-        let report = self.call(context, turn, Some(asked.digest)).await?;
+        let report = self.call(context, turn, (prepared, Some(asked.digest))).await?;
         let now = self.store.find_approvals(&asked.id).await?;
         if now.iter().any(|now| now.state == ApprovalState::Consumed) {
             course.close(asked, ApprovalState::Consumed, None);
@@ -375,7 +394,11 @@ impl Engine {
 const PLACES: u32 = 16;
 
 /// Why leave does not hold for what would be done now, if it does not.
-fn drift(context: &Context<'_>, turn: Turn<'_>, asked: &Approval) -> Option<String> {
+fn drift(
+    context: &Context<'_>,
+    (turn, change): (Turn<'_>, Option<&Difference>),
+    asked: &Approval,
+) -> Option<String> {
     if ContentHash::of(asked.shown.as_bytes()) != asked.digest {
         return Some("what was shown was changed in the journal".to_owned());
     }
@@ -383,7 +406,7 @@ fn drift(context: &Context<'_>, turn: Turn<'_>, asked: &Approval) -> Option<Stri
         return Some("what was shown cannot be read by this version".to_owned());
     };
     let Shown { guards, targets, minimum, channel, expires, .. } = shown;
-    let fresh = Shown::of(context, turn, Terms { guards, targets, minimum, channel, expires });
+    let fresh = Shown::of(context, (turn, change), Terms { guards, targets, minimum, channel, expires });
     if ContentHash::of(fresh.canonical().as_bytes()) != asked.digest {
         return Some("what would be done now is not what was approved".to_owned());
     }

@@ -1,12 +1,14 @@
 //! Calls on whole sets of indicators: what they would change, and what came of each member.
 
+use serde_json::{Value, json};
+
 use super::context::Context;
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
 use crate::action::Call;
 use crate::diag::Chain;
-use crate::store::Recorded;
-use crate::tenant::{Operation, Receipt, Reconciled, RemoteState, TenantError};
+use crate::store::{ContentHash, Recorded};
+use crate::tenant::{Difference, Operation, Receipt, Reconciled, RemoteState, TenantError};
 use crate::text::counted;
 
 /// Why a call is only planned; for a set, with what would change.
@@ -26,16 +28,42 @@ pub(super) async fn preview(context: &Context<'_>, call: &Call) -> String {
     }
 }
 
-/// Sends a call; for a set, with what came of each member.
+/// For a set, what has to change about it. It is read before anything is decided: a tenant's indicators are many pages.
+pub(super) async fn change(context: &Context<'_>, call: &Call) -> Result<Option<Difference>, TenantError> {
+    let Operation::ReconcileIndicators(set) = &call.operation else { return Ok(None) };
+    context.tenant.difference(set).await?.allowed(set).map(Some)
+}
+
+/// What people are shown of what a call sends. A set can have thousands of values: they see how many, what each is to
+/// be, and what would change; two digests stand for all of it.
+pub(super) fn shown(call: &Call, change: Option<&Difference>) -> Value {
+    let whole = serde_json::to_value(&call.operation).unwrap_or_default();
+    let (Operation::ReconcileIndicators(set), Some(change)) = (&call.operation, change) else { return whole };
+    let digest = |text: &str| ContentHash::of(text.as_bytes()).to_string();
+    let mut each = set.wanted.first().map(serde_json::to_value).and_then(Result::ok).unwrap_or_default();
+    if let Some(each) = each.as_object_mut() {
+        each.remove("indicatorValue");
+    }
+    let written = change.add.iter().map(|one| one.indicator_value.as_str());
+    let removed = change.remove.iter().map(|one| one.id.as_str());
+    json!({call.kind.as_str(): {
+        "name": set.name,
+        "each": each,
+        "wanted": set.wanted.len(),
+        "wantedDigest": digest(&whole.to_string()),
+        "change": change.to_string(),
+        "changeDigest": digest(&json!([written.collect::<Vec<_>>(), removed.collect::<Vec<_>>()]).to_string()),
+    }})
+}
+
+/// Sends a call; for a set, what has to change about it, and says what came of each member.
 pub(super) async fn apply(
     context: &Context<'_>,
-    operation: &Operation,
+    (operation, change): (&Operation, Option<&Difference>),
     passage: &Passage,
 ) -> (Result<Receipt, TenantError>, Option<Reconciled>) {
-    let Operation::ReconcileIndicators(set) = operation else {
-        return (context.tenant.apply(operation, passage).await, None);
-    };
-    match context.tenant.reconcile(set, passage).await {
+    let Some(change) = change else { return (context.tenant.apply(operation, passage).await, None) };
+    match context.tenant.reconcile(change, passage).await {
         Ok(done) => (Ok(Receipt { remote_id: None, state: RemoteState::Done }), Some(done)),
         Err(error) => (Err(error), None),
     }

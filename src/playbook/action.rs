@@ -119,7 +119,7 @@ actions! {
     UntagDevice: untag_device = "untagDevice",
     /// Adds an indicator: a hash, address, domain or URL to allow, audit, warn about or block.
     AddIndicator: add_indicator = "addIndicator",
-    /// Takes the indicator of a value away.
+    /// Takes the indicators of a value away, in all device groups and whoever made them.
     RemoveIndicator: remove_indicator = "removeIndicator",
     /// Makes huntbook's indicators what a list says; those of others are left as they are.
     ReconcileIndicators: reconcile_indicators = "reconcileIndicators",

@@ -10,7 +10,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Indicator;
+use super::{ActionKind, Indicator, TenantError};
 
 /// Most indicators of a tenant. Source: the indicator pages.
 const TENANT_MAX: usize = 15_000;
@@ -19,7 +19,7 @@ const TENANT_MAX: usize = 15_000;
 const NAMED_MAX: usize = 5;
 
 /// The indicators there are to be, and how many may go.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IndicatorSet {
     /// Its name.
@@ -159,6 +159,21 @@ fn is_as_wanted(stored: &StoredIndicator, wanted: &Indicator, now: Timestamp) ->
 }
 
 impl Difference {
+    /// What has to change about the set, if that may be.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::LeftAsItIs`] if too much would change or there is no room.
+    pub fn allowed(self, set: &IndicatorSet) -> Result<Self, TenantError> {
+        match self.forbidden(set) {
+            Some(reason) => {
+                let operation = ActionKind::ReconcileIndicators.as_str();
+                Err(TenantError::LeftAsItIs { operation, reason })
+            }
+            None => Ok(self),
+        }
+    }
+
     /// Why a set is left as it is: what should be small is large, or there is no room.
     #[must_use]
     pub fn forbidden(&self, set: &IndicatorSet) -> Option<String> {

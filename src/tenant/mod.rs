@@ -205,13 +205,13 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// If the indicators cannot all be read.
     async fn difference(&self, set: &IndicatorSet) -> Result<Difference, TenantError>;
 
-    /// Makes a set of indicators what it is to be. `gate` is asked before each batch.
+    /// Carries out what has to change about a set of indicators, read a moment ago ([`Difference::allowed`]). `gate` is
+    /// asked before each batch.
     ///
     /// # Errors
     ///
-    /// [`TenantError::LeftAsItIs`] if too much would go or there is no room; otherwise see
-    /// [`TenantError::applied`].
-    async fn reconcile(&self, set: &IndicatorSet, gate: &dyn Gate) -> Result<Reconciled, TenantError>;
+    /// See [`TenantError::applied`]. What was done in part is no error: it is told.
+    async fn reconcile(&self, difference: &Difference, gate: &dyn Gate) -> Result<Reconciled, TenantError>;
 
     /// Returns the link to what one command of a live response session has left, once it has; nothing before, and
     /// nothing for a file that was put. The link is good for half an hour, and whoever has it has the result.

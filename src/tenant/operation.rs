@@ -316,7 +316,7 @@ pub enum Operation {
     },
     /// Blocks, allows or reports something everywhere.
     AddIndicator(Indicator),
-    /// Takes the indicator of a value away.
+    /// Takes the indicators of a value away, in all device groups and whoever made them.
     RemoveIndicator {
         /// What the value is.
         indicator_type: IndicatorType,

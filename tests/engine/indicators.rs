@@ -4,6 +4,7 @@ use huntbook::engine::StepState;
 use huntbook::model::{List, Lists};
 use huntbook::sim::Fault;
 use huntbook::store::EffectState;
+use jiff::SignedDuration;
 
 use crate::{House, playbook, states};
 
@@ -81,4 +82,56 @@ async fn a_set_of_which_a_part_was_not_taken_is_told_as_failed_and_in_doubt_for_
     let effects = house.engine.store.effects_of(report.run).await.unwrap();
     assert_eq!(effects[0].state, EffectState::Done, "the rest of it is in force");
     assert_eq!(states(&house.run(&text).await), [StepState::Done], "what is left is done the next time");
+}
+
+/// A playbook that makes the set what the list `bad` says; `more` stands beside the action.
+fn follow(more: &str) -> String {
+    let set = "reconcileIndicators: {list: bad, indicatorType: domainName, action: block, title: t, description: d, maxAdded: 1000}";
+    playbook(&format!("actions:\n  - {{{set}{more}}}\n")).replace("  identity: [DeviceId]\n", "")
+}
+
+/// A list of so many domains.
+fn domains(count: u32) -> Lists {
+    [List::new("bad", (0..count).map(|n| format!("d{n}.example")))].into_iter().collect()
+}
+
+#[tokio::test]
+async fn the_time_to_read_what_there_is_does_not_make_a_set_late() {
+    let mut house = House::with_rows(1).await;
+    house.lists = domains(2).into();
+    let clock = house.clock.clone();
+    // Each of its pages takes a while, and one more is asked for when the set is written.
+    house.ambush("/api/indicators", move || {
+        clock.advance(SignedDuration::from_secs(25));
+        Box::pin(async {})
+    });
+    assert_eq!(states(&house.run(&follow("")).await), [StepState::Done]);
+    assert_eq!(house.applied().len(), 2);
+}
+
+#[tokio::test]
+async fn people_are_shown_what_would_change_about_a_set_and_say_yes_to_exactly_that() {
+    let mut house = House::with_rows(1).await;
+    house.lists = domains(600).into();
+    let text = follow(", approval: {channel: soc}");
+    assert_eq!(states(&house.run(&text).await), [StepState::PendingApproval]);
+    let [asked] = house.engine.store.open_approvals().await.unwrap().try_into().unwrap();
+    let set = &asked.shown()["parameters"]["reconcileIndicators"];
+    assert!(asked.shown.len() < 2000, "{}", asked.shown);
+    assert_eq!((&set["wanted"], &set["each"]["action"]), (&600.into(), &"Block".into()));
+    let change = set["change"].as_str().unwrap();
+    assert!(change.starts_with("600 to be written (d0.example, d1.example, "), "{change}");
+    // Somebody else blocks one of them meanwhile: that is not what people said yes to.
+    let by_hand = block("d7.example", "[ours.example]").replace("8e77", "8e79");
+    assert_eq!(house.run(&by_hand).await.counts.acted, 1);
+    house.say_yes().await;
+    house.go_on(&text).await;
+    assert_eq!(house.applied().len(), 1);
+    let why = house.engine.store.find_approvals(&asked.id).await.unwrap().remove(0).reason;
+    assert_eq!(why.as_deref(), Some("what would be done now is not what was approved"));
+    // Asked anew, and left alone until then, it is done.
+    assert_eq!(states(&house.run(&text).await), [StepState::PendingApproval]);
+    house.say_yes().await;
+    house.go_on(&text).await;
+    assert_eq!(house.applied().len(), 600);
 }

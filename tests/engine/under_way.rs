@@ -19,6 +19,28 @@ fn other() -> String {
     .replace("8e77", "8e78")
 }
 
+impl House {
+    /// Approves whatever waits.
+    pub(crate) async fn say_yes(&self) {
+        let store = &self.engine.store;
+        let (by, account) = ("duty".to_owned(), "alice".to_owned());
+        let voice =
+            NewVoice { word: Consent::Approve, by, account, uid: 1000, way: Way::Command, note: None };
+        for asked in store.open_approvals().await.unwrap() {
+            store.hear(&asked.id, &voice).await.unwrap();
+        }
+    }
+
+    /// Does what was decided about a playbook's items.
+    pub(crate) async fn go_on(&self, text: &str) {
+        let (world, plan) = (self.world(), self.plan(text));
+        let standing = Standing::InForce(Arc::clone(&plan));
+        let in_force = Unchanging { lists: Arc::clone(&self.lists), standing };
+        let present = Present { in_force: &in_force, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
+        drop(self.engine.go_on((plan.about.id, "contoso"), &present).await);
+    }
+}
+
 /// A device that one playbook has isolated, at a tenant that has not done it yet.
 async fn under_way(reach: Reach) -> House {
     let change = |options: &mut SimOptions| {
@@ -205,16 +227,7 @@ async fn what_people_approved_is_begun_before_any_of_it_is_waited_for() {
     let (house, text) = away(2, &format!("actions:\n  - {{{step}}}\n")).await;
     let report = house.run(&text).await;
     assert_eq!(states(&report), [StepState::PendingApproval; 2]);
-    let store = &house.engine.store;
-    let (by, account) = ("duty".to_owned(), "alice".to_owned());
-    let voice = NewVoice { word: Consent::Approve, by, account, uid: 1000, way: Way::Command, note: None };
-    for asked in store.open_approvals().await.unwrap() {
-        store.hear(&asked.id, &voice).await.unwrap();
-    }
-    let (world, plan) = (house.world(), house.plan(&text));
-    let standing = Standing::InForce(Arc::clone(&plan));
-    let in_force = Unchanging { lists: Arc::clone(&house.lists), standing };
-    let present = Present { in_force: &in_force, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
-    let go_on = Box::pin(async { drop(house.engine.go_on((plan.about.id, "contoso"), &present).await) });
+    house.say_yes().await;
+    let go_on = Box::pin(house.go_on(&text));
     until(go_on, async || house.applied().len() == 2).await;
 }

@@ -15,7 +15,8 @@ use huntbook::tenant::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::bench::{ACTION, DEVICE, EagerClock, Reply, Server, client};
+use crate::bench::{ACTION, APP, DEVICE, EagerClock, Reply, Server, client};
+use crate::simulated::reconcile;
 
 const OBJECT: &str = "0f3a6c1e-1111-4d2b-9a40-6f1c0de10001";
 const IDENTITY: &str = "6d0f1c52-0000-4be3-8d0f-9a550d5c2f01";
@@ -565,7 +566,7 @@ async fn a_set_is_written_in_batches_and_each_indicator_has_its_own_outcome() {
     })
     .await;
     let (tenant, _clock) = server.client();
-    let done = tenant.reconcile(&many(), &Open).await.unwrap();
+    let done = reconcile(&tenant, &many(), &Open).await.unwrap();
     assert_eq!(
         done.to_string(),
         "500 written, 0 removed, 0 as they were, 1 refused (203.0.100.1: not allowed)"
@@ -585,18 +586,97 @@ async fn what_stops_a_set_half_way_is_told_and_what_was_never_begun_is_nothing()
     // The second batch is held back: what was written is said, and what was not.
     let server = Server::tenant(|_| Reply::json(200, &json!({"value": []}))).await;
     let (tenant, _clock) = server.client();
-    let done = tenant.reconcile(&many(), &Once::default()).await.unwrap();
+    let done = reconcile(&tenant, &many(), &Once::default()).await.unwrap();
     assert_eq!((done.added, done.refused.len()), (500, 1));
     assert_eq!(done.refused[0].1, "no more");
     // The first one is: nothing was done.
     let once = Once::default();
     once.pass().await.unwrap();
-    let error = tenant.reconcile(&many(), &once).await.unwrap_err();
+    let error = reconcile(&tenant, &many(), &once).await.unwrap_err();
     assert_eq!((error.applied(), error.withheld()), (Applied::No, Some("no more")));
     // Nobody can say what there is: nothing was done either.
     let server = Server::tenant(|_| Reply::new(503, "busy")).await;
     let (tenant, _clock) = server.client();
-    assert_eq!(tenant.reconcile(&many(), &Open).await.unwrap_err().applied(), Applied::No);
+    let all = Operation::ReconcileIndicators(Box::new(many()));
+    assert_eq!(tenant.apply(&all, &Open).await.unwrap_err().applied(), Applied::No);
+}
+
+/// Indicators of the set that the tenant has, by their numbers.
+fn owned(numbers: std::ops::RangeInclusive<u32>) -> Vec<Value> {
+    let one = |n: u32| {
+        json!({"id": n.to_string(), "indicatorValue": format!("203.0.113.{n}"), "indicatorType": "IpAddress",
+            "action": "Block", "title": format!("{}T", IndicatorSet::mark("bad")), "createdBy": APP})
+    };
+    numbers.map(one).collect()
+}
+
+/// The calls of the tenant's budget that were counted, by their groups.
+fn counted(tenant: &dyn huntbook::tenant::Tenant) -> Vec<(String, usize)> {
+    let rooms = tenant.headroom().into_iter();
+    rooms.map(|room| (room.group, room.windows.first().map_or(0, |window| window.calls))).collect()
+}
+
+#[tokio::test]
+async fn a_removal_that_was_done_in_part_is_told_as_that_and_each_method_is_counted_for_itself() {
+    // The batch is refused for one that is gone; of the rest, the third may not be removed.
+    let server = Server::tenant(|seen| match seen.line().as_str() {
+        "POST /api/indicators/BatchDelete" => Reply::new(404, "{}"),
+        "POST /api/indicators/import" => {
+            Reply::json(200, &json!({"value": [{"id": "9", "indicator": "203.0.113.7", "isFailed": false}]}))
+        }
+        "DELETE /api/indicators/3" => Reply::new(403, "{}"),
+        line if line.starts_with("DELETE") => Reply::new(204, ""),
+        _ => Reply::json(200, &json!({"value": owned(1..=4)})),
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let wanted = IndicatorSet { removed_percent_max: 100, ..set(vec![indicator()]) };
+    let done = reconcile(&tenant, &wanted, &Open).await.unwrap();
+    assert_eq!((done.added, done.removed, done.refused.len()), (1, 2, 2), "{done}");
+    assert!(done.to_string().contains("2 refused (203.0.113.3: "), "{done}");
+    let counted = counted(&tenant);
+    for (group, calls) in
+        [("indicator import", 1), ("indicator deletion, many at once", 1), ("removeIndicator", 3)]
+    {
+        assert!(counted.contains(&(group.to_owned(), calls)), "{group}: {counted:?}");
+    }
+}
+
+#[tokio::test]
+async fn all_indicators_of_a_value_are_removed_or_what_is_left_is_in_doubt() {
+    // One for each of two device groups, and one of another kind.
+    let there = || {
+        let mut all = owned(7..=7);
+        all.extend(owned(7..=7));
+        all.extend(owned(7..=7));
+        (all[1]["id"], all[2]["id"]) = (json!("8"), json!("9"));
+        all[2]["indicatorType"] = json!("Url");
+        json!({"value": all})
+    };
+    let remove = Operation::RemoveIndicator {
+        indicator_type: IndicatorType::IpAddress,
+        value: indicator().indicator_value,
+    };
+    let server = Server::tenant(move |seen| match seen.method.as_str() {
+        "GET" => Reply::json(200, &there()),
+        _ => Reply::new(204, ""),
+    })
+    .await;
+    let receipt = server.client().0.apply(&remove, &Open).await.unwrap();
+    assert_eq!(receipt.state, RemoteState::Done);
+    let calls = server.calls();
+    assert_eq!(calls.last().unwrap().line(), "POST /api/indicators/BatchDelete");
+    assert_eq!((calls.len(), calls[1].json()), (2, json!({"IndicatorIds": ["7", "8"]})));
+
+    let server = Server::tenant(move |seen| match seen.line().as_str() {
+        line if line.starts_with("GET") => Reply::json(200, &there()),
+        "POST /api/indicators/BatchDelete" => Reply::new(404, "{}"),
+        "DELETE /api/indicators/7" => Reply::new(204, ""),
+        _ => Reply::new(403, "{}"),
+    })
+    .await;
+    let error = server.client().0.apply(&remove, &Open).await.unwrap_err();
+    assert_eq!(error.applied(), Applied::Unknown, "{error}");
 }
 
 /// Lets one request through.

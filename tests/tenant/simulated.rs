@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use huntbook::http::{Applied, Open};
+use huntbook::http::{Applied, Gate, Open};
 use huntbook::model::{
     AlertCategory, AlertSeverity, Classification, Determination, IncidentStatus, MergeReason, Secret, Term,
     Wanted,
@@ -17,8 +17,8 @@ use huntbook::tenant::{
     AccountAt, ActionKind, ActionStatus, AlertPatch, Audience, Client, ClientOptions, DeviceValue,
     EndpointOverrides, HuntLimits, HuntQuery, HuntingApi, IdentityProvider, IncidentPatch, IncidentQuery,
     Indicator, IndicatorAction, IndicatorSet, IndicatorType, IndicatorValue, IsolationType, LiveCommand,
-    MailRemedy, MailTarget, MasteredAccount, NewAlert, Operation, RemoteState, ScanType, Tenant as _,
-    TenantError,
+    MailRemedy, MailTarget, MasteredAccount, NewAlert, Operation, Reconciled, RemoteState, ScanType,
+    Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -289,6 +289,16 @@ fn set(wanted: Vec<Indicator>) -> IndicatorSet {
     }
 }
 
+/// Carries out what has to change about a set, if that may be.
+pub(crate) async fn reconcile(
+    tenant: &Client,
+    set: &IndicatorSet,
+    gate: &dyn Gate,
+) -> Result<Reconciled, TenantError> {
+    let difference = tenant.difference(set).await?.allowed(set)?;
+    tenant.reconcile(&difference, gate).await
+}
+
 /// Domains that are to be blocked as members of the set.
 fn domains(names: &[&str]) -> IndicatorSet {
     let one = |name: &&str| Indicator {
@@ -317,12 +327,12 @@ async fn a_set_follows_what_is_wanted_and_leaves_others_alone() {
         world.tenant.difference(&first).await.unwrap().to_string(),
         "3 to be written (a.example, b.example, c.example), 0 to be removed, 0 as they are, 1 left to others (theirs.example)"
     );
-    let done = world.tenant.reconcile(&first, &Open).await.unwrap();
+    let done = reconcile(&world.tenant, &first, &Open).await.unwrap();
     assert_eq!(done.to_string(), "3 written, 0 removed, 0 as they were, 1 left to others");
-    let again = world.tenant.reconcile(&first, &Open).await.unwrap();
+    let again = reconcile(&world.tenant, &first, &Open).await.unwrap();
     assert_eq!(again.to_string(), "0 written, 0 removed, 3 as they were, 1 left to others");
     let next = domains(&["a.example", "b.example", "d.example"]);
-    let done = world.tenant.reconcile(&next, &Open).await.unwrap();
+    let done = reconcile(&world.tenant, &next, &Open).await.unwrap();
     assert_eq!(done.to_string(), "1 written, 1 removed, 2 as they were");
     // Two would go, and one may at a time; and a list that is empty is taken for a broken one.
     let before = world.effects().len();
@@ -330,7 +340,7 @@ async fn a_set_follows_what_is_wanted_and_leaves_others_alone() {
         (domains(&["a.example"]), "2 would be removed, and 1 may be at a time"),
         (domains(&[]), "nothing is wanted"),
     ] {
-        let error = world.tenant.reconcile(&wanted, &Open).await.unwrap_err();
+        let error = reconcile(&world.tenant, &wanted, &Open).await.unwrap_err();
         assert!(error.to_string().contains(why) && error.applied() == Applied::No, "{error}");
     }
     assert_eq!(world.effects().len(), before);
@@ -339,10 +349,10 @@ async fn a_set_follows_what_is_wanted_and_leaves_others_alone() {
 #[tokio::test]
 async fn a_batch_with_one_that_is_gone_is_removed_one_by_one() {
     let world = World::start(|_| {}).await;
-    world.tenant.reconcile(&domains(&["a.example", "b.example"]), &Open).await.unwrap();
+    reconcile(&world.tenant, &domains(&["a.example", "b.example"]), &Open).await.unwrap();
     let fault = Fault { status: Some(404), ..Fault::on("POST /api/indicators/BatchDelete") };
     world.sim.set_faults(vec![fault]).unwrap();
-    let done = world.tenant.reconcile(&domains(&["a.example"]), &Open).await.unwrap();
+    let done = reconcile(&world.tenant, &domains(&["a.example"]), &Open).await.unwrap();
     assert_eq!(done.to_string(), "0 written, 1 removed, 1 as they were");
     assert_eq!(world.effects().last().unwrap(), "deleteIndicator b.example");
 }

@@ -48,6 +48,12 @@ impl<'a> Call<'a> {
             request,
         }
     }
+
+    /// The same, where an operation goes through a method of another name, which the service counts apart.
+    pub(super) fn counted_as(mut self, method: &'static str) -> Self {
+        self.asked.operation = method;
+        self
+    }
 }
 
 /// An operation, and what is asked right before each sending.

@@ -56,28 +56,38 @@ impl Client {
         Ok(DONE)
     }
 
-    /// Removes the indicator of a value, whoever made it, as far as the app sees it.
+    /// Removes the indicators of a value, whoever made them, as far as the app sees them: there can be one for each
+    /// device group.
     pub(super) async fn remove_indicator(
         &self,
         change: &Change<'_>,
         (kind, value): (IndicatorType, &IndicatorValue),
     ) -> Result<Receipt, TenantError> {
         let filter = format!("indicatorValue eq {}", odata(value.as_str()));
-        let found = self.list_indicators(Some(&filter)).await.map_err(|error| before(change, error))?;
-        let same = found.iter().find(|one| {
+        let mut found = self.list_indicators(Some(&filter)).await.map_err(|error| before(change, error))?;
+        found.retain(|one| {
             one.indicator_type.eq_ignore_ascii_case(&format!("{kind:?}"))
                 && one.indicator_value.eq_ignore_ascii_case(value.as_str())
         });
-        let Some(stored) = same else {
-            return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
-        };
-        self.delete_indicator(change, &stored.id).await?;
+        let operation = asked(change).operation;
+        match found.as_slice() {
+            [] => return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce }),
+            [only] => self.delete_indicator(change, &only.id).await?,
+            several => match self.remove(change, several).await {
+                (_all, None) => {}
+                (0, Some(error)) => return Err(error),
+                (_some, Some(error)) => {
+                    return Err(TenantError::Unfinished { operation, source: Box::new(error) });
+                }
+            },
+        }
         Ok(DONE)
     }
 
     async fn delete_indicator(&self, change: &Change<'_>, id: &str) -> Result<(), TenantError> {
         let address = self.address(change, "api/indicators/{id}", &[id])?;
-        match self.send(&Call::write(change, Request::delete(address))).await {
+        let call = Call::write(change, Request::delete(address));
+        match self.send(&call.counted_as(ActionKind::RemoveIndicator.as_str())).await {
             Ok(_answer) => Ok(()),
             // Somebody else was faster.
             Err(error) if error.refused().is_some_and(|refused| refused.status == 404) => Ok(()),
@@ -120,28 +130,33 @@ impl Client {
         Ok(set.difference(&present, &app, self.clock.now()))
     }
 
-    /// Makes a set what it is to be: removes first, so that there is room. What the tenant does not take is told;
-    /// the next time it is tried again.
-    pub(super) async fn reconcile_indicators(
+    /// What has to change about a set, if that may be.
+    pub(super) async fn allowed_difference(
         &self,
         change: &Change<'_>,
         set: &IndicatorSet,
+    ) -> Result<Difference, TenantError> {
+        let difference = self.difference_of(set).await.map_err(|error| before(change, error))?;
+        difference.allowed(set)
+    }
+
+    /// Makes a set what it is to be: removes first, so that there is room. What the tenant does not take is told;
+    /// the next time it is tried again.
+    pub(super) async fn carry_out(
+        &self,
+        change: &Change<'_>,
+        difference: &Difference,
     ) -> Result<Reconciled, TenantError> {
         let operation = asked(change).operation;
-        let difference = self.difference_of(set).await.map_err(|error| before(change, error))?;
-        if let Some(reason) = difference.forbidden(set) {
-            return Err(TenantError::LeftAsItIs { operation, reason });
+        let Difference { remove, add, kept, foreign, .. } = difference;
+        let mut done = Reconciled { kept: *kept, foreign: foreign.len(), ..Reconciled::default() };
+        let (removed, failed) = self.remove(change, remove).await;
+        done.removed = removed;
+        if let Some(error) = failed {
+            let left = remove.iter().skip(removed).map(|one| one.indicator_value.as_str());
+            note(operation, &mut done, (left, error))?;
         }
-        let foreign = difference.foreign.len();
-        let mut done = Reconciled { kept: difference.kept, foreign, ..Reconciled::default() };
-        for chunk in difference.remove.chunks(BATCH_MAX) {
-            let values = chunk.iter().map(|one| one.indicator_value.as_str());
-            match self.remove_batch(change, chunk).await {
-                Ok(()) => done.removed += chunk.len(),
-                Err(error) => note(operation, &mut done, (values, error))?,
-            }
-        }
-        for chunk in difference.add.chunks(BATCH_MAX) {
+        for chunk in add.chunks(BATCH_MAX) {
             let values = chunk.iter().map(|one| one.indicator_value.as_str());
             match self.import(change, chunk).await {
                 Ok(refused) => {
@@ -163,27 +178,38 @@ impl Client {
         let address = self.address(change, "api/indicators/import", &[])?;
         let bodies: Vec<Value> = indicators.iter().map(indicator_body).collect();
         let request = with_json(asked(change), Request::post(address), &json!({"Indicators": bodies}))?;
-        let answer = self.send(&Call::write(change, request)).await?;
+        let answer = self.send(&Call::write(change, request).counted_as("importIndicators")).await?;
         let imported: Imported = decode(asked(change), &answer.body)?;
         let failed = imported.value.into_iter().filter(|one| one.is_failed);
         Ok(failed.map(|one| (one.indicator, one.failure_reason.unwrap_or_default())).collect())
     }
 
-    /// Removes a batch. The service refuses all of it if one is not there any more: then one by one.
+    /// Removes these in batches, in their order, up to the first failure. Says how many are gone, whatever failed then.
+    async fn remove(&self, change: &Change<'_>, all: &[StoredIndicator]) -> (usize, Option<TenantError>) {
+        let mut gone = 0;
+        for batch in all.chunks(BATCH_MAX) {
+            match self.remove_batch(change, batch).await {
+                Ok(()) => gone += batch.len(),
+                // The service refuses all of it if one is not there any more: then one by one.
+                Err(error) if error.refused().is_some_and(|refused| refused.status == 404) => {
+                    for one in batch {
+                        match self.delete_indicator(change, &one.id).await {
+                            Ok(()) => gone += 1,
+                            Err(error) => return (gone, Some(error)),
+                        }
+                    }
+                }
+                Err(error) => return (gone, Some(error)),
+            }
+        }
+        (gone, None)
+    }
+
     async fn remove_batch(&self, change: &Change<'_>, batch: &[StoredIndicator]) -> Result<(), TenantError> {
         let address = self.address(change, "api/indicators/BatchDelete", &[])?;
         let ids: Vec<&str> = batch.iter().map(|one| one.id.as_str()).collect();
         let request = with_json(asked(change), Request::post(address), &json!({"IndicatorIds": ids}))?;
-        match self.send(&Call::write(change, request)).await {
-            Ok(_answer) => Ok(()),
-            Err(error) if error.refused().is_some_and(|refused| refused.status == 404) => {
-                for id in ids {
-                    self.delete_indicator(change, id).await?;
-                }
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
+        self.send(&Call::write(change, request).counted_as("deleteIndicators")).await.map(drop)
     }
 }
 

@@ -285,7 +285,8 @@ impl Tenant for Client {
                 self.remove_indicator(change, (*indicator_type, value)).await
             }
             Operation::ReconcileIndicators(set) => {
-                let done = self.reconcile_indicators(change, set).await?;
+                let difference = self.allowed_difference(change, set).await?;
+                let done = self.carry_out(change, &difference).await?;
                 done.refused.is_empty().then_some(users::DONE).ok_or_else(|| TenantError::Partly {
                     operation: operation.kind().as_str(),
                     what: done.to_string(),
@@ -334,14 +335,10 @@ impl Tenant for Client {
         self.difference_of(set).await
     }
 
-    async fn reconcile(&self, set: &IndicatorSet, gate: &dyn Gate) -> Result<Reconciled, TenantError> {
-        // Calls are named and journalled by their operation; what is in it was taken out of one.
-        let operation = &Operation::ReconcileIndicators(Box::new(IndicatorSet {
-            name: set.name.clone(),
-            wanted: Vec::new(),
-            ..*set
-        }));
-        self.reconcile_indicators(&Change { operation, gate }, set).await
+    async fn reconcile(&self, difference: &Difference, gate: &dyn Gate) -> Result<Reconciled, TenantError> {
+        // Calls are named by their operation; what is in it was taken out of one.
+        let operation = &Operation::ReconcileIndicators(Box::default());
+        self.carry_out(&Change { operation, gate }, difference).await
     }
 
     async fn live_result(&self, id: &MachineActionId, command: u32) -> Result<Option<Secret>, TenantError> {
