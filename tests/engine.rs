@@ -38,9 +38,13 @@ mod undone;
 #[path = "engine/usual.rs"]
 mod usual;
 
+#[path = "history/mod.rs"]
+mod history;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use huntbook::action::Approvers;
 use huntbook::clock::{ManualClock, SharedClock};
@@ -63,15 +67,46 @@ const NOW: &str = "2026-03-01T12:00:00Z";
 const QUERY: &str = "DeviceEvents | where Timestamp > ago(1h) \
     | project DeviceId, DeviceName, Note = dynamic(null), User = AccountName, Files = FileSize";
 
-/// A tenant, a journal and a clock.
+/// A tenant, a journal and a clock. When it goes, its journal is held against what the tenant says was done.
 struct House {
-    sim: Sim,
+    history: Held,
+    sim: Arc<Sim>,
     clock: ManualClock,
     dir: tempfile::TempDir,
     engine: Engine,
     lists: Arc<Lists>,
     ceilings: Ceilings,
     devices: Vec<String>,
+}
+
+/// The journal of a house and the tenant's own log, compared at the end.
+struct Held {
+    sim: Arc<Sim>,
+    journal: PathBuf,
+    /// Whether the test did what huntbook never would: then they differ.
+    is_forged: AtomicBool,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if std::thread::panicking() || self.is_forged.load(Ordering::Relaxed) {
+            return;
+        }
+        let truths = [("contoso".to_owned(), self.sim.log())];
+        let look = async {
+            let store = Store::open_reader(&self.journal).await.expect("the journal opens");
+            // Who writes down what comes later goes by the latest time that was ever seen.
+            let rules = history::Rules { skew: SignedDuration::from_hours(25), ..history::Rules::default() };
+            history::hold(&store, &truths, &rules).await;
+            store.close().await;
+        };
+        let runtime =
+            || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let looked = std::thread::scope(|scope| scope.spawn(|| runtime().block_on(look)).join());
+        if let Err(wrong) = looked {
+            std::panic::resume_unwind(wrong);
+        }
+    }
 }
 
 impl House {
@@ -110,11 +145,17 @@ impl House {
         options.hunter =
             Arc::new(CannedHunter::new().when("DeviceEvents", Ok(HuntTable::new(columns, rows))));
         let shared: SharedClock = Arc::new(clock.clone());
-        let sim = Sim::start(options, Arc::clone(&shared)).await.expect("the simulated tenant starts");
+        let sim =
+            Arc::new(Sim::start(options, Arc::clone(&shared)).await.expect("the simulated tenant starts"));
         let dir = tempfile::tempdir().expect("a folder");
+        let held = Held {
+            sim: Arc::clone(&sim),
+            journal: dir.path().join("journal.db"),
+            is_forged: AtomicBool::new(false),
+        };
         let engine = open(&sim, &clock, dir.path().join("journal.db")).await;
         let lists = Arc::new([List::new("packagers", ["host2"])].into_iter().collect());
-        Self { sim, clock, dir, engine, lists, ceilings: Ceilings::default(), devices }
+        Self { history: held, sim, clock, dir, engine, lists, ceilings: Ceilings::default(), devices }
     }
 
     /// Ends the process's part and opens the journal again, as after a restart.
@@ -124,6 +165,11 @@ impl House {
         drop(self.engine);
         self.engine = open(&self.sim, &self.clock, path).await;
         self
+    }
+
+    /// Says that the test changes the journal or the tenant behind huntbook's back.
+    fn forge(&self) {
+        self.history.is_forged.store(true, Ordering::Relaxed);
     }
 
     fn journal(&self) -> PathBuf {

@@ -12,6 +12,8 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
+#[path = "history/mod.rs"]
+mod history;
 #[path = "fleet/world.rs"]
 mod world;
 
@@ -144,6 +146,7 @@ async fn play(seed: u64) {
         nothing_strayed(&fleet, place);
         the_lot_shows(&fleet, place);
     }
+    history::hold(fleet.store(), &fleet.truths(), &history::Rules::default()).await;
     assert!(TENANTS * 5 < the_journal_is_apart(&fleet).await);
     assert!(TENANTS < the_messages_are_apart(&fleet));
 

@@ -22,6 +22,8 @@ mod capped;
 mod daemon;
 #[path = "kill/halted.rs"]
 mod halted;
+#[path = "history/mod.rs"]
+mod history;
 #[path = "kill/rows.rs"]
 mod rows;
 #[path = "kill/stopped.rs"]
@@ -35,6 +37,7 @@ use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
+use history::Rules;
 use huntbook::clock::SystemClock;
 use huntbook::store::{Chain, EffectState, History, Store};
 use tokio::time::{Instant, sleep, timeout};
@@ -323,8 +326,13 @@ async fn journal_of(world: &World, id: &str) -> String {
     lines.join("\n")
 }
 
-/// Opens the journal as its owner would, and looks through all of it.
+/// Opens the journal as its owner would, looks through all of it, and holds it against what the tenant did.
 async fn check_journal(world: &World) {
+    check_journal_by(world, &Rules::default()).await;
+}
+
+/// The same, with what else must hold.
+async fn check_journal_by(world: &World, rules: &Rules) {
     let path = world.path("huntbook.db");
     let store = Store::open(&path, std::sync::Arc::new(SystemClock)).await.expect("the journal opens");
     let chain = store.verify(History::Effects, u32::MAX).await.expect("the journal can be read");
@@ -332,6 +340,7 @@ async fn check_journal(world: &World) {
     assert!(store.unfinished().await.expect("the journal can be read").is_empty(), "a run is left over");
     assert_eq!(store.pending().await.expect("the journal can be read"), 0, "messages are left over");
     assert!(store.effects_in(EffectState::Intended).await.expect("the journal can be read").is_empty());
+    history::hold(&store, &[("contoso".to_owned(), world.sim.log())], rules).await;
     store.close().await;
     check_integrity(&path).await;
 }

@@ -110,6 +110,7 @@ async fn a_run_that_cannot_be_read_keeps_no_other_from_its_end() {
     house.sim.set_faults(vec![hangs("POST /mde/api/machines/*/isolate", 0)]).unwrap();
     let house = house.cut_off(&good, 3).await;
     let tamper = "DROP TRIGGER effects_fixed; UPDATE effects SET playbook = 'nonsense' WHERE state = 'done' OR state = 'pending'";
+    house.forge();
     house.raw().await.execute(tamper).await.unwrap();
     let resumed = house.resume(&good).await;
     let [TakenUp::Abandoned { reason, .. }, TakenUp::Finished(report)] = resumed.runs.as_slice() else {
@@ -132,6 +133,7 @@ async fn a_call_is_not_repeated_in_other_words_and_the_rest_goes_on() {
     );
     let house = house.cut_off(&text, 1).await;
     let tamper = "DROP TRIGGER effects_fixed; UPDATE effects SET params_digest = zeroblob(32)";
+    house.forge();
     house.raw().await.execute(tamper).await.unwrap();
     let report = house.resume_one(&text).await;
     assert_eq!(outcomes(&report), [Parked, Acted, Acted]);
@@ -326,6 +328,7 @@ async fn a_list_that_changes_between_death_and_restart_makes_no_call_another_one
 async fn what_an_older_huntbook_wrote_down_under_other_keys_is_found() {
     let house = cut_off_in_a_later_step().await;
     let tamper = "DROP TRIGGER effects_fixed; UPDATE effects SET effect_key = 'x' || effect_key";
+    house.forge();
     house.raw().await.execute(tamper).await.unwrap();
     let report = house.resume_one(&playbook(LISTED)).await;
     assert_eq!(outcomes(&report), [Acted, Parked, Acted]);

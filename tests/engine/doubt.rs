@@ -52,6 +52,7 @@ impl Lost {
     }
 
     async fn isolate_by_hand(&self, comment: String) {
+        self.house.forge();
         let device = self.house.devices.first().expect("there is one").parse().expect("an id");
         let operation = Operation::IsolateDevice { device, isolation_type: IsolationType::Full, comment };
         let tenant = self.house.engine.tenants.values().next().expect("there is one");

@@ -16,7 +16,8 @@ use huntbook::model::{Lists, Secret};
 use huntbook::notify::{Channels, deliver_due};
 use huntbook::plan::{Exclusions, Plan, Queries, World, compile};
 use huntbook::sim::{
-    Apply, CannedHunter, Consent, Fault, HuntColumn, HuntTable, Sim, SimApp, SimData, SimIdentity, SimOptions,
+    Apply, CannedHunter, Consent, Fault, HuntColumn, HuntTable, LogEntry, Sim, SimApp, SimData, SimIdentity,
+    SimOptions,
 };
 use huntbook::store::{Effect, Effects, History, Store, Trigger};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
@@ -359,6 +360,16 @@ impl Fleet {
 
     fn engine(&self) -> &Arc<Engine> {
         self.engine.as_ref().unwrap()
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.engine().store
+    }
+
+    /// What the tenants say was done in them.
+    pub(crate) fn truths(&self) -> Vec<(String, Vec<LogEntry>)> {
+        let log = |(place, sim): (usize, &Sim)| (format!("t{place:02}"), sim.log());
+        self.sims.iter().enumerate().map(log).collect()
     }
 
     pub(crate) async fn events(&self) -> Vec<(i64, Value)> {

@@ -6,10 +6,12 @@ use std::fs;
 use std::process::Command;
 
 use huntbook::sim::SimApp;
+use huntbook::tenant::ActionKind;
 use serde_json::Value;
 
-use crate::world::{PLAYBOOK, World};
-use crate::{BORDER, NEW_DEVICES, Toll, check_journal, check_tenant, finish, wait};
+use crate::history::Rules;
+use crate::world::{ID, PLAYBOOK, World};
+use crate::{BORDER, NEW_DEVICES, Toll, check_journal_by, check_tenant, finish, wait};
 
 /// The account that says the word.
 const ACCOUNT: &str = "4001";
@@ -96,5 +98,6 @@ async fn no_kill_makes_a_word_count_twice_or_get_lost() {
     assert!(2 <= toll.in_flight, "too few kills hit a call: {toll:?}");
     finish(&world).await;
     check_tenant(&world, &toll).await;
-    check_journal(&world).await;
+    let asks = [(ID.to_owned(), ActionKind::IsolateDevice)].into();
+    check_journal_by(&world, &Rules { asks, ..Rules::default() }).await;
 }

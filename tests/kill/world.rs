@@ -163,6 +163,9 @@ impl World {
     }
 }
 
+/// The playbook's id.
+pub(crate) const ID: &str = "5d0c2f7e-31c4-4c0b-9a53-7f5b1e0a9d11";
+
 pub(crate) const PLAYBOOK: &str = r#"schema: 1
 id: 5d0c2f7e-31c4-4c0b-9a53-7f5b1e0a9d11
 name: Contain

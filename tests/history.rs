@@ -1,0 +1,256 @@
+//! The checker of histories names what is wrong with a history: one that cannot fail would show nothing.
+
+#[path = "history/mod.rs"]
+mod history;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use history::{About, Asked, Event, Journal, Rules, Said, Truth, assert_holds, check, hold};
+use huntbook::clock::SystemClock;
+use huntbook::sim::{EffectEntry, LogEntry, RequestEntry, SimApp};
+use huntbook::store::ApprovalState::{Approved, Awaiting, Consumed};
+use huntbook::store::EffectState::{self, Done, Intended, NotApplied, Parked, Pending, Unknown};
+use huntbook::store::Store;
+use huntbook::tenant::ActionKind;
+use jiff::{SignedDuration, Timestamp};
+
+const PLAYBOOK: &str = "p";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_770_000_000 + second).expect("it is in range")
+}
+
+/// A call: a key of its own, and the device of that name.
+fn event(n: i64, key: &str, (attempt, state): (u64, EffectState)) -> Event {
+    let about = About {
+        run: "r".to_owned(),
+        tenant: "contoso".to_owned(),
+        playbook: PLAYBOOK.to_owned(),
+        action: ActionKind::IsolateDevice,
+        target: format!("device:{key}"),
+    };
+    let (key, detail) = (key.to_owned(), String::new());
+    Event { n, at: at(n * 60), key, attempt, state, detail, remote: None, about: Some(about) }
+}
+
+/// What the tenant says was done: a request of ours and its effect.
+fn done(seq: u64, second: i64, (key, attempt): (&str, u64)) -> [LogEntry; 2] {
+    let request = RequestEntry {
+        seq,
+        at: at(second),
+        method: "POST".to_owned(),
+        path: String::new(),
+        query: String::new(),
+        app: Some(SimApp::CLIENT_ID.to_owned()),
+        status: Some(201),
+        fault: None,
+        bytes: 0,
+        note: None,
+    };
+    let effect = EffectEntry {
+        seq,
+        at: at(second),
+        effect: "isolate".to_owned(),
+        target: key.to_owned(),
+        comment: Some(format!("[hb:1:{key}:{attempt}:0123456789] isolated")),
+        action: Some(format!("action-{seq}")),
+        detail: serde_json::Value::Null,
+    };
+    [LogEntry::Effect(effect), LogEntry::Request(request)]
+}
+
+/// Two calls: one simple, one whose first request got lost.
+fn sound() -> (Journal, Vec<Truth>) {
+    let effects = vec![
+        event(1, "a", (1, Intended)),
+        event(2, "a", (1, Pending)),
+        event(3, "b", (1, Intended)),
+        event(4, "b", (1, Unknown)),
+        event(5, "b", (1, Parked)),
+        Event { detail: "two whole lists do not have it".to_owned(), ..event(6, "b", (1, NotApplied)) },
+        event(7, "b", (2, Intended)),
+        event(8, "b", (2, Pending)),
+        event(9, "a", (1, Done)),
+    ];
+    let log = [done(1, 90, ("a", 1)), done(2, 450, ("b", 2))].concat();
+    (Journal { effects, ..Journal::default() }, vec![("contoso".to_owned(), log)])
+}
+
+/// The first thing that is said of a history.
+#[track_caller]
+fn says(what: &str, (journal, truths): &(Journal, Vec<Truth>), rules: &Rules) {
+    let wrong = check(journal, truths, rules);
+    assert!(wrong.iter().any(|one| one.contains(what)), "{what}: {wrong:?}");
+}
+
+#[tokio::test]
+async fn a_journal_without_anything_holds_and_an_action_that_it_does_not_know_does_not() {
+    let store = Store::scratch(Arc::new(SystemClock)).await.expect("a journal");
+    hold(&store, &[], &Rules::default()).await;
+    let stray = (Journal::read(&store).await, vec![("contoso".to_owned(), done(1, 90, ("a", 1)).to_vec())]);
+    says("done without an intent", &stray, &Rules::default());
+}
+
+#[test]
+fn a_sound_history_is_let_pass() {
+    let (journal, truths) = sound();
+    let caps = BTreeMap::from([(PLAYBOOK.to_owned(), (2, 2))]);
+    assert_holds(&journal, &truths, &Rules { caps, tenant_targets: Some(2), ..Rules::default() });
+}
+
+#[test]
+fn what_is_done_twice_or_without_or_before_its_intent_is_named() {
+    let rules = Rules::default();
+    let mut twice = sound();
+    twice.1[0].1.extend(done(3, 500, ("a", 1)));
+    says("done twice", &twice, &rules);
+
+    let mut stray = sound();
+    stray.1[0].1.extend(done(3, 500, ("c", 1)));
+    says("done without an intent", &stray, &rules);
+    // A call of somebody else is nobody's business here.
+    let LogEntry::Request(request) = stray.1[0].1.last_mut().expect("one") else { panic!("a request") };
+    request.app = Some("somebody".to_owned());
+    assert_eq!(check(&stray.0, &stray.1, &rules), Vec::<String>::new());
+
+    let (journal, _) = sound();
+    let early = [done(1, 59, ("a", 1)), done(2, 450, ("b", 2))].concat();
+    let mut early = (journal, vec![("contoso".to_owned(), early)]);
+    says("done before its intent", &early, &rules);
+    let skewed = Rules { skew: SignedDuration::from_secs(1), ..Rules::default() };
+    assert_eq!(check(&early.0, &early.1, &skewed), Vec::<String>::new());
+
+    early.1[0].0 = "fabrikam".to_owned();
+    says("another call was intended", &early, &skewed);
+}
+
+#[test]
+fn what_carries_no_mark_is_counted() {
+    let (mut journal, mut truths) = sound();
+    for event in &mut journal.effects {
+        let about = event.about.as_mut().expect("it is known");
+        about.action = ActionKind::DisableUser;
+    }
+    for entry in &mut truths[0].1 {
+        if let LogEntry::Effect(effect) = entry {
+            (effect.effect, effect.comment) = ("disableUser".to_owned(), None);
+        }
+    }
+    assert_eq!(check(&journal, &truths, &Rules::default()), Vec::<String>::new());
+    let mut more = truths.clone();
+    more[0].1.extend(truths[0].1.clone());
+    says("done 4 times, and intended 3", &(journal.clone(), more), &Rules::default());
+    if let LogEntry::Effect(effect) = &mut truths[0].1[0] {
+        effect.at = at(0);
+    }
+    says("done before it was intended", &(journal, truths), &Rules::default());
+}
+
+#[test]
+fn a_wrong_belief_is_named() {
+    let rules = Rules::default();
+    let mut lost = sound();
+    lost.1[0].1.drain(..2);
+    says("taken for done, and was not", &lost, &rules);
+
+    let mut late = sound();
+    late.1[0].1.extend(done(3, 1_000, ("b", 1)));
+    says("taken for not done, and was", &late, &rules);
+
+    let mut found = sound();
+    found.0.effects.truncate(5);
+    found
+        .0
+        .effects
+        .push(Event { detail: "the tenant has it, by its mark".to_owned(), ..event(6, "b", (1, Pending)) });
+    found.1[0].1.truncate(2);
+    says("found, and was never done", &found, &rules);
+}
+
+#[test]
+fn an_effect_that_goes_where_it_may_not_is_named() {
+    let rules = Rules::default();
+    for (place, (attempt, state), what) in [
+        (2, (1, Done), "Done follows None"),
+        (6, (1, Intended), "attempt 1 follows 1"),
+        (8, (1, Intended), "Intended follows Some((Pending"),
+    ] {
+        let mut history = sound();
+        let known = &mut history.0.effects[place];
+        (known.attempt, known.state) = (attempt, state);
+        says(what, &history, &rules);
+    }
+    let mut history = sound();
+    history.0.effects[3].at = at(0);
+    says("its time goes back", &history, &rules);
+    history.0.broken.push("effects: Broken".to_owned());
+    says("effects: Broken", &history, &rules);
+}
+
+#[test]
+fn a_cap_that_does_not_hold_is_named() {
+    let caps =
+        |run, day| Rules { caps: BTreeMap::from([(PLAYBOOK.to_owned(), (run, day))]), ..Rules::default() };
+    says("2 actions in run r", &sound(), &caps(1, 2));
+    says("2 actions of p in the day", &sound(), &caps(2, 1));
+    says("2 targets in contoso", &sound(), &Rules { tenant_targets: Some(1), ..Rules::default() });
+    // A day later there is room again.
+    let mut history = sound();
+    for event in history.0.effects.iter_mut().skip(2) {
+        event.at += SignedDuration::from_hours(24);
+    }
+    for entry in history.1[0].1.iter_mut().skip(2) {
+        if let LogEntry::Effect(effect) = entry {
+            effect.at += SignedDuration::from_hours(24);
+        }
+    }
+    assert_eq!(check(&history.0, &history.1, &caps(2, 1)), Vec::<String>::new());
+}
+
+#[test]
+fn a_call_without_leave_is_named() {
+    let rules = Rules {
+        asks: BTreeSet::from([(PLAYBOOK.to_owned(), ActionKind::IsolateDevice)]),
+        ..Rules::default()
+    };
+    says("intended without leave", &sound(), &rules);
+    let ask = |n: i64, key: &str, second, state| Asked {
+        n,
+        approval: format!("ask-{key}"),
+        effect: Some(key.to_owned()),
+        state,
+        at: at(second),
+    };
+    let mut history = sound();
+    history.0.approvals = ["a", "b"]
+        .into_iter()
+        .zip([0, 3])
+        .flat_map(|(key, n)| {
+            [(1, Awaiting), (2, Approved), (3, Consumed)].map(|(step, state)| ask(n + step, key, 30, state))
+        })
+        .collect();
+    assert_eq!(check(&history.0, &history.1, &rules), Vec::<String>::new());
+    history.0.approvals.push(ask(7, "a", 40, Consumed));
+    says("Consumed follows Some(Consumed)", &history, &rules);
+    history.0.approvals[2].at = at(70);
+    history.0.approvals.pop();
+    says("intended without leave", &history, &rules);
+}
+
+#[test]
+fn an_intent_under_a_stop_is_named() {
+    let said = |second, stops, tenant: Option<&str>| Said {
+        at: at(second),
+        stops,
+        tenant: tenant.map(str::to_owned),
+        playbook: None,
+    };
+    let mut history = sound();
+    history.0.stops = vec![said(10, true, None), said(50, false, None), said(100, true, Some("fabrikam"))];
+    assert_eq!(check(&history.0, &history.1, &Rules::default()), Vec::<String>::new());
+    history.0.stops.push(said(170, true, Some("contoso")));
+    says("while a stop stood", &history, &Rules::default());
+    history.0.stops.push(said(500, false, Some("contoso")));
+    says("while a stop stood", &history, &Rules::default());
+}

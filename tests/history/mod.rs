@@ -1,0 +1,515 @@
+//! The checker of histories: the journal held against what the simulated tenants say was really done.
+//!
+//! It knows the promises and not the program: from the journal's events and the tenants' logs it works out anew what
+//! may have happened, and names everything that may not. Call [`hold`] at the end of a test that has both.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use huntbook::sim::{EffectEntry, LogEntry, SimApp};
+use huntbook::store::{ApprovalState, Chain, EffectState, History, Store};
+use huntbook::tenant::{ActionKind, Impact};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+/// What one tenant says of itself: its name in the settings, and its log.
+pub(crate) type Truth = (String, Vec<LogEntry>);
+
+/// How far a time that was seen earlier may be ahead of the clock and still count.
+const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(25);
+/// What budgets of a day slide over.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What must hold in a test beside what always holds.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Rules {
+    /// By how much the clocks of the engine and of the tenants may differ.
+    pub(crate) skew: SignedDuration,
+    /// Actions of playbooks (by id) that are never taken without people's leave.
+    pub(crate) asks: BTreeSet<(String, ActionKind)>,
+    /// Actions of a playbook in one run and in one day, by its id.
+    pub(crate) caps: BTreeMap<String, (usize, usize)>,
+    /// Targets of disruptive actions of all playbooks in one tenant in one day.
+    pub(crate) tenant_targets: Option<usize>,
+}
+
+/// An event of the history of effects.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    pub(crate) n: i64,
+    pub(crate) at: Timestamp,
+    pub(crate) key: String,
+    pub(crate) attempt: u64,
+    pub(crate) state: EffectState,
+    pub(crate) detail: String,
+    /// What the tenant calls it.
+    pub(crate) remote: Option<String>,
+    /// What it is about; none if retention has left the event without it.
+    pub(crate) about: Option<About>,
+}
+
+/// What an event is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct About {
+    pub(crate) run: String,
+    pub(crate) tenant: String,
+    pub(crate) playbook: String,
+    pub(crate) action: ActionKind,
+    pub(crate) target: String,
+}
+
+/// An event of the history of approvals.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) n: i64,
+    pub(crate) approval: String,
+    pub(crate) effect: Option<String>,
+    pub(crate) state: ApprovalState,
+    pub(crate) at: Timestamp,
+}
+
+/// A word about all actions, or those of a tenant or a playbook.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) at: Timestamp,
+    pub(crate) stops: bool,
+    pub(crate) tenant: Option<String>,
+    pub(crate) playbook: Option<String>,
+}
+
+/// What a journal says.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Journal {
+    pub(crate) effects: Vec<Event>,
+    pub(crate) approvals: Vec<Asked>,
+    pub(crate) stops: Vec<Said>,
+    /// What is wrong with the chains.
+    pub(crate) broken: Vec<String>,
+}
+
+impl Journal {
+    /// Reads all of it.
+    pub(crate) async fn read(store: &Store) -> Self {
+        let mut journal = Self::default();
+        for history in History::ALL {
+            let chain = store.verify(history, u32::MAX).await.expect("the journal can be read");
+            if let Chain::Broken { .. } = chain {
+                journal.broken.push(format!("{history:?}: {chain:?}"));
+            }
+        }
+        journal.effects = events(store, History::Effects).await.iter().map(event).collect();
+        journal.approvals = events(store, History::Approvals).await.iter().map(asked).collect();
+        journal.stops = events(store, History::Stops).await.iter().map(said).collect();
+        journal
+    }
+
+    /// The intents.
+    fn intents(&self) -> impl Iterator<Item = &Event> {
+        self.effects.iter().filter(|event| event.state == EffectState::Intended)
+    }
+
+    /// Where each effect stands at the end.
+    fn ends(&self) -> BTreeMap<&str, &Event> {
+        self.effects.iter().map(|event| (event.key.as_str(), event)).collect()
+    }
+
+    /// Whether retention has taken the beginning away.
+    fn is_cut(&self) -> bool {
+        self.effects.first().is_some_and(|event| event.n != 1)
+    }
+}
+
+async fn events(store: &Store, history: History) -> Vec<Value> {
+    let (mut all, mut after) = (Vec::new(), 0);
+    loop {
+        let page = store.events(history, after).await.expect("the journal can be read");
+        let Some((last, _)) = page.last() else { return all };
+        after = *last;
+        all.extend(page.into_iter().map(|(_n, value)| value));
+    }
+}
+
+fn text(value: &Value, name: &str) -> Option<String> {
+    value.get(name).and_then(Value::as_str).map(str::to_owned)
+}
+
+fn number(value: &Value, name: &str) -> i64 {
+    value.get(name).and_then(Value::as_i64).expect("a number")
+}
+
+fn at(value: &Value) -> Timestamp {
+    text(value, "at").expect("a time").parse().expect("a time")
+}
+
+fn kind(name: &str) -> ActionKind {
+    *ActionKind::ALL.iter().find(|kind| kind.as_str() == name).expect("an action of the catalogue")
+}
+
+fn event(value: &Value) -> Event {
+    let about = text(value, "run").map(|run| About {
+        run,
+        tenant: text(value, "tenant").expect("a tenant"),
+        playbook: text(value, "playbook").expect("a playbook"),
+        action: kind(&text(value, "action").expect("an action")),
+        target: text(value, "target").expect("a target"),
+    });
+    Event {
+        n: number(value, "n"),
+        at: at(value),
+        key: text(value, "effect").expect("a key"),
+        attempt: u64::try_from(number(value, "attempt")).expect("a count"),
+        state: text(value, "state").expect("a state").parse().expect("a state"),
+        detail: text(value, "detail").unwrap_or_default(),
+        remote: text(value, "remoteId"),
+        about,
+    }
+}
+
+fn asked(value: &Value) -> Asked {
+    Asked {
+        n: number(value, "n"),
+        approval: text(value, "approval").expect("an approval"),
+        effect: text(value, "effect"),
+        state: text(value, "state").expect("a state").parse().expect("a state"),
+        at: at(value),
+    }
+}
+
+fn said(value: &Value) -> Said {
+    let playbook = value.pointer("/playbook/id").or_else(|| value.get("playbook"));
+    Said {
+        at: at(value),
+        stops: text(value, "word").expect("a word") == "stop",
+        tenant: text(value, "tenant"),
+        playbook: playbook.and_then(Value::as_str).map(str::to_owned),
+    }
+}
+
+/// Fails if a journal and what was really done are not as huntbook promises.
+#[track_caller]
+pub(crate) fn assert_holds(journal: &Journal, truths: &[Truth], rules: &Rules) {
+    let wrong = check(journal, truths, rules);
+    let some: Vec<&str> = wrong.iter().take(10).map(String::as_str).collect();
+    assert!(wrong.is_empty(), "{} promises are broken, among them:\n{}", wrong.len(), some.join("\n"));
+}
+
+/// Reads a journal and fails if it and what was really done are not as huntbook promises.
+pub(crate) async fn hold(store: &Store, truths: &[Truth], rules: &Rules) {
+    assert_holds(&Journal::read(store).await, truths, rules);
+}
+
+/// Names every promise that is broken.
+pub(crate) fn check(journal: &Journal, truths: &[Truth], rules: &Rules) -> Vec<String> {
+    let mut wrong = journal.broken.clone();
+    steps(journal, &mut wrong);
+    let applied = applied(truths);
+    marked(journal, &applied, rules, &mut wrong);
+    unmarked(journal, &applied, rules, &mut wrong);
+    believed(journal, &applied, &mut wrong);
+    caps(journal, rules, &mut wrong);
+    leave(journal, rules, &mut wrong);
+    stopped(journal, &mut wrong);
+    wrong
+}
+
+/// Every effect goes only where it may, and times do not go back.
+fn steps(journal: &Journal, wrong: &mut Vec<String>) {
+    let mut last: BTreeMap<&str, (EffectState, u64)> = BTreeMap::new();
+    let mut latest = Timestamp::MIN;
+    for event in &journal.effects {
+        let before = last.insert(&event.key, (event.state, event.attempt));
+        let known = before.is_some() || event.state == EffectState::Intended || !journal.is_cut();
+        let attempt = before.map_or(0, |(_, attempt)| attempt);
+        let next = attempt + u64::from(event.state == EffectState::Intended);
+        if known && !EffectState::follows(before.map(|(state, _)| state), event.state) {
+            wrong.push(format!("{}: {:?} follows {before:?}", event.key, event.state));
+        }
+        if known && (before.is_some() || !journal.is_cut()) && event.attempt != next {
+            wrong.push(format!("{}: attempt {} follows {attempt}", event.key, event.attempt));
+        }
+        if event.at < latest && event.at.duration_until(latest) <= AHEAD_MAX {
+            wrong.push(format!("event {}: its time goes back", event.n));
+        }
+        latest = event.at;
+    }
+}
+
+/// Something that a tenant says huntbook did.
+struct Applied<'a> {
+    tenant: &'a str,
+    effect: &'a EffectEntry,
+    /// The key and the attempt in its mark.
+    mark: Option<(&'a str, u64)>,
+}
+
+fn applied(truths: &[Truth]) -> Vec<Applied<'_>> {
+    let mut all = Vec::new();
+    for (tenant, log) in truths {
+        let ours: BTreeSet<u64> = log
+            .iter()
+            .filter_map(|entry| match entry {
+                LogEntry::Request(request) if request.app.as_deref() == Some(SimApp::CLIENT_ID) => {
+                    Some(request.seq)
+                }
+                LogEntry::Request(_) | LogEntry::Effect(_) | LogEntry::Message(_) => None,
+            })
+            .collect();
+        for entry in log {
+            let LogEntry::Effect(effect) = entry else { continue };
+            if ours.contains(&effect.seq) {
+                let mark = effect.comment.as_deref().and_then(mark);
+                all.push(Applied { tenant, effect, mark });
+            }
+        }
+    }
+    all
+}
+
+/// Reads the mark that a comment begins with.
+fn mark(comment: &str) -> Option<(&str, u64)> {
+    let mut parts = comment.strip_prefix("[hb:1:")?.split_once(']')?.0.split(':');
+    Some((parts.next()?, parts.next()?.parse().ok()?))
+}
+
+/// What the service's log calls an action.
+const fn effects_of(kind: ActionKind) -> &'static [&'static str] {
+    match kind {
+        ActionKind::IsolateDevice => &["isolate"],
+        ActionKind::ReleaseDevice => &["unisolate"],
+        ActionKind::RunAntivirusScan => &["runAntiVirusScan"],
+        ActionKind::RestrictAppExecution => &["restrictCodeExecution"],
+        ActionKind::RemoveAppRestriction => &["unrestrictCodeExecution"],
+        ActionKind::CollectInvestigationPackage => &["collectInvestigationPackage"],
+        ActionKind::StopAndQuarantineFile => &["stopAndQuarantineFile"],
+        ActionKind::RunLiveResponse => &["liveResponse"],
+        ActionKind::OffboardDevice => &["offboard"],
+        ActionKind::InitiateInvestigation => &["startInvestigation"],
+        ActionKind::TagDevice => &["addTag"],
+        ActionKind::UntagDevice => &["removeTag"],
+        ActionKind::AddIndicator => &["putIndicator"],
+        ActionKind::RemoveIndicator => &["deleteIndicator"],
+        ActionKind::ReconcileIndicators => &["putIndicator", "deleteIndicator"],
+        ActionKind::DisableUser => &["disableUser"],
+        ActionKind::EnableUser => &["enableUser"],
+        ActionKind::RevokeSessions => &["revokeSessions"],
+        ActionKind::CommentIncident => &["commentIncident"],
+        _ => &[],
+    }
+}
+
+/// At most one application of each call that carries a mark, of just what was intended, and after that.
+fn marked(journal: &Journal, applied: &[Applied<'_>], rules: &Rules, wrong: &mut Vec<String>) {
+    let intents: BTreeMap<(&str, u64), &Event> =
+        journal.intents().map(|event| ((event.key.as_str(), event.attempt), event)).collect();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    for one in applied {
+        let (Some((key, attempt)), effect) = (one.mark, one.effect) else { continue };
+        let what =
+            format!("{} of {} in {} ({key}, attempt {attempt})", effect.effect, effect.target, one.tenant);
+        if !seen.insert(key) {
+            wrong.push(format!("done twice: {what}"));
+        }
+        let Some(intent) = intents.get(&(key, attempt)) else {
+            if !journal.is_cut() {
+                wrong.push(format!("done without an intent: {what}"));
+            }
+            continue;
+        };
+        if effect.at.saturating_add(rules.skew).unwrap_or(Timestamp::MAX) < intent.at {
+            wrong.push(format!("done before its intent at {}: {what}", intent.at));
+        }
+        let Some(about) = &intent.about else { continue };
+        let is_it = about.tenant == one.tenant
+            && effects_of(about.action).contains(&effect.effect.as_str())
+            && about.target.ends_with(&effect.target);
+        if !is_it {
+            wrong.push(format!("done, and another call was intended ({about:?}): {what}"));
+        }
+    }
+}
+
+/// What carries no mark is done no more often than it was intended, unless it may be repeated.
+fn unmarked(journal: &Journal, applied: &[Applied<'_>], rules: &Rules, wrong: &mut Vec<String>) {
+    for kind in ActionKind::ALL {
+        if kind.listed_as().is_some() || *kind == ActionKind::ReconcileIndicators || journal.is_cut() {
+            continue;
+        }
+        let mut intents: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
+        let (mut sets, mut done): (BTreeSet<&str>, BTreeMap<&str, Vec<Timestamp>>) = Default::default();
+        for event in journal.intents() {
+            let Some(about) = &event.about else { continue };
+            if about.action == *kind {
+                intents.entry(&about.tenant).or_default().push(event.at);
+            }
+            // A set of indicators puts and deletes as many as it needs.
+            if about.action == ActionKind::ReconcileIndicators {
+                sets.insert(&about.tenant);
+            }
+        }
+        let names = effects_of(*kind);
+        for one in applied.iter().filter(|one| names.contains(&one.effect.effect.as_str())) {
+            done.entry(one.tenant).or_default().push(one.effect.at);
+        }
+        for (tenant, mut times) in done {
+            let is_of_set = sets.contains(tenant) && names.iter().any(|name| name.ends_with("Indicator"));
+            if is_of_set {
+                continue;
+            }
+            let none = Vec::new();
+            let intended = intents.get(tenant).unwrap_or(&none);
+            let may_repeat = kind.is_repeatable() && !intended.is_empty();
+            if intended.len() < times.len() && !may_repeat {
+                let (times, intents) = (times.len(), intended.len());
+                wrong.push(format!("{kind} in {tenant}: done {times} times, and intended {intents}"));
+                continue;
+            }
+            times.sort_unstable();
+            let first = times.first().and_then(|at| at.checked_add(rules.skew).ok());
+            if first < intended.iter().min().copied() {
+                wrong.push(format!("{kind} in {tenant}: done before it was intended"));
+            }
+        }
+    }
+}
+
+/// What the journal says was done was done, and what it says was not was not.
+fn believed(journal: &Journal, applied: &[Applied<'_>], wrong: &mut Vec<String>) {
+    let done: BTreeSet<(&str, u64)> = applied.iter().filter_map(|one| one.mark).collect();
+    let made: BTreeSet<&str> = applied.iter().filter_map(|one| one.effect.action.as_deref()).collect();
+    let mut last: BTreeMap<&str, EffectState> = BTreeMap::new();
+    for event in &journal.effects {
+        let before = last.insert(&event.key, event.state);
+        let Some(about) = event.about.as_ref().filter(|about| about.action.listed_as().is_some()) else {
+            continue;
+        };
+        let marked = done.contains(&(event.key.as_str(), event.attempt));
+        // The action that was under way already is followed under its own name.
+        let there = marked || event.remote.as_deref().is_some_and(|remote| made.contains(remote));
+        // What somebody else has in force is not ours; what a person says is a person's.
+        let is_elsewhere = event.detail.contains("in force") || before == Some(EffectState::Parked);
+        let why = match event.state {
+            EffectState::NotApplied if marked && !is_a_word(before, event) => "taken for not done, and was",
+            EffectState::Pending | EffectState::Done
+                if !there && !is_elsewhere && before != Some(EffectState::Pending) =>
+            {
+                "taken for done, and was not"
+            }
+            EffectState::Pending if !marked && event.detail.contains("by its mark") => {
+                "found, and was never done"
+            }
+            _ => continue,
+        };
+        wrong.push(format!(
+            "{why} ({}): {} of {} ({}, attempt {})",
+            event.detail, about.action, about.target, event.key, event.attempt
+        ));
+    }
+}
+
+/// Whether it is a person who says that nothing was done.
+fn is_a_word(before: Option<EffectState>, event: &Event) -> bool {
+    before == Some(EffectState::Parked) && !event.detail.contains("two whole lists")
+}
+
+/// No run, no playbook and no tenant has more than it may.
+fn caps(journal: &Journal, rules: &Rules, wrong: &mut Vec<String>) {
+    let ends = journal.ends();
+    // As budgets count: by the last attempt, without what provably did nothing.
+    let mut counted: Vec<(&About, Timestamp)> = Vec::new();
+    let mut last: BTreeMap<&str, &Event> = BTreeMap::new();
+    for event in journal.intents() {
+        last.insert(&event.key, event);
+    }
+    for (key, event) in last {
+        let is_nothing = ends.get(key).is_some_and(|end| end.state == EffectState::NotApplied);
+        if let Some(about) = event.about.as_ref().filter(|_about| !is_nothing) {
+            counted.push((about, event.at));
+        }
+    }
+    counted.sort_by_key(|(_, at)| *at);
+    let mut runs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for (about, _) in &counted {
+        *runs.entry((&about.playbook, &about.run)).or_default() += 1;
+    }
+    for ((playbook, run), count) in runs {
+        if let Some((limit, _)) = rules.caps.get(playbook).filter(|(limit, _)| *limit < count) {
+            wrong.push(format!("{count} actions in run {run} of {playbook}: {limit} are allowed"));
+        }
+    }
+    for (place, (about, end)) in counted.iter().enumerate() {
+        let day = |(other, at): &&(&About, Timestamp)| {
+            at.duration_until(*end) < DAY && other.tenant == about.tenant
+        };
+        let window: Vec<_> = counted.iter().take(place + 1).filter(day).collect();
+        let own = window.iter().filter(|(other, _)| other.playbook == about.playbook).count();
+        if let Some((_, limit)) = rules.caps.get(&about.playbook).filter(|(_, limit)| *limit < own) {
+            wrong.push(format!(
+                "{own} actions of {} in the day before {end}: {limit} are allowed",
+                about.playbook
+            ));
+        }
+        let hurt = window.iter().filter(|(other, _)| other.action.impact() == Impact::Disruptive);
+        let targets = hurt.map(|(other, _)| other.target.as_str()).collect::<BTreeSet<_>>().len();
+        if let Some(limit) = rules.tenant_targets.filter(|limit| *limit < targets) {
+            wrong.push(format!(
+                "{targets} targets in {} in the day before {end}: {limit} are allowed",
+                about.tenant
+            ));
+        }
+    }
+}
+
+/// Leave is asked for, given and spent once, before the call it is for.
+fn leave(journal: &Journal, rules: &Rules, wrong: &mut Vec<String>) {
+    let mut last: BTreeMap<&str, ApprovalState> = BTreeMap::new();
+    let mut spent: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    let is_cut = journal.approvals.first().is_some_and(|event| event.n != 1);
+    for event in &journal.approvals {
+        let before = last.insert(&event.approval, event.state);
+        // One of several words leaves a request where it is.
+        let legal = match before {
+            None => event.state == ApprovalState::Awaiting || is_cut,
+            Some(before) => {
+                ApprovalState::follows(before, event.state)
+                    || (before == event.state && before == ApprovalState::Awaiting)
+            }
+        };
+        if !legal {
+            wrong.push(format!("approval {}: {:?} follows {before:?}", event.approval, event.state));
+        }
+        if let Some(effect) = event.effect.as_deref().filter(|_| event.state == ApprovalState::Consumed) {
+            spent.insert(effect, event.at);
+        }
+    }
+    let asks = |about: &&About| rules.asks.contains(&(about.playbook.clone(), about.action));
+    for intent in journal.intents() {
+        let Some(about) = intent.about.as_ref().filter(asks) else { continue };
+        match spent.get(intent.key.as_str()) {
+            Some(at) if *at <= intent.at => {}
+            _ => wrong.push(format!(
+                "intended without leave: {} of {} ({})",
+                about.action, about.target, intent.key
+            )),
+        }
+    }
+}
+
+/// Nothing is intended while a stop stands in its way.
+fn stopped(journal: &Journal, wrong: &mut Vec<String>) {
+    for (place, stop) in journal.stops.iter().enumerate().filter(|(_, said)| said.stops) {
+        let lifts =
+            |said: &&Said| !said.stops && (&said.tenant, &said.playbook) == (&stop.tenant, &stop.playbook);
+        let until = journal.stops.iter().skip(place + 1).find(lifts).map_or(Timestamp::MAX, |said| said.at);
+        for intent in journal.intents().filter(|intent| stop.at < intent.at && intent.at < until) {
+            let is_its = intent.about.as_ref().is_some_and(|about| {
+                stop.tenant.as_ref().is_none_or(|tenant| *tenant == about.tenant)
+                    && stop.playbook.as_ref().is_none_or(|playbook| *playbook == about.playbook)
+            });
+            if is_its {
+                wrong.push(format!(
+                    "intended at {} while a stop stood since {}: {}",
+                    intent.at, stop.at, intent.key
+                ));
+            }
+        }
+    }
+}
