@@ -24,6 +24,8 @@ mod daemon;
 mod halted;
 #[path = "history/mod.rs"]
 mod history;
+#[path = "kill/joined.rs"]
+mod joined;
 #[path = "kill/rows.rs"]
 mod rows;
 #[path = "kill/stopped.rs"]

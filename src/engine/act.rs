@@ -72,7 +72,7 @@ impl Engine {
         crash_point("c14_response_parsed");
         let (recorded, report) = match judge(step, call, &answer) {
             (recorded, _) if recorded.state == EffectState::Unknown && is_read_back(context, call).await => {
-                judged(step, call, (EffectState::Done, StepState::Done), (None, Some(READ_BACK.to_owned())))
+                read_back(step, call)
             }
             judged => set::noted(judged, note),
         };
@@ -132,7 +132,7 @@ impl Engine {
     }
 
     /// What is written down before a call, with what is allowed at this moment; or why it is halted.
-    fn effect(
+    pub(super) fn effect(
         &self,
         context: &Context<'_>,
         turn: Turn<'_>,
@@ -281,7 +281,11 @@ fn new_effect(context: &Context<'_>, turn: Turn<'_>, limits: ActionLimits) -> Ne
 const READ_BACK: &str = "no answer came, and the tenant shows it in force";
 
 /// What the answer to a call means, for the journal and for people.
-fn judge(step: &Step, call: &Call, answer: &Result<Receipt, TenantError>) -> (Recorded, StepReport) {
+pub(super) fn judge(
+    step: &Step,
+    call: &Call,
+    answer: &Result<Receipt, TenantError>,
+) -> (Recorded, StepReport) {
     let (states, remote_id, detail) = match answer {
         Ok(receipt) => {
             let remote_id = receipt.remote_id.as_ref().map(ToString::to_string);
@@ -312,6 +316,11 @@ fn judge(step: &Step, call: &Call, answer: &Result<Receipt, TenantError>) -> (Re
         }
     };
     judged(step, call, states, (remote_id, detail))
+}
+
+/// What is noted of a call whose answer was lost, and that the tenant shows in force.
+pub(super) fn read_back(step: &Step, call: &Call) -> (Recorded, StepReport) {
+    judged(step, call, (EffectState::Done, StepState::Done), (None, Some(READ_BACK.to_owned())))
 }
 
 /// What came of a call that was sent.

@@ -33,6 +33,11 @@ impl Canary {
         let limits = guard::tighten(&guards.ceilings, &guards.written);
         limits.canary.filter(|_canary| context.acts()).map_or(Self::Free, Self::Watching)
     }
+
+    /// Whether nothing stands in the way of any target.
+    pub(super) const fn is_free(&self) -> bool {
+        matches!(self, Self::Free)
+    }
 }
 
 impl Engine {

@@ -171,6 +171,11 @@ pub(super) struct Course {
 }
 
 impl Course {
+    /// Whether nothing stands in the way of the next step.
+    pub(super) const fn is_free(&self) -> bool {
+        self.stopped.is_none() && self.waiting.is_none()
+    }
+
     /// Notes what came of a step.
     pub(super) fn note(&mut self, step: &Step, report: StepReport) {
         if step.on_error == OnError::Stop && self.stopped.is_none() {

@@ -63,6 +63,10 @@ async fn are_one(context: &Context<'_>, incidents: &[IncidentId]) -> Result<Sigh
 /// Whether the tenant shows in force what a call whose answer was lost would have done. Where that cannot be read,
 /// or is not so, nobody knows: it may come into force yet. An action of a device may be another's.
 pub(super) async fn is_read_back(context: &Context<'_>, call: &Call) -> bool {
+    if let Operation::AddIndicator(indicator) = &call.operation {
+        let shown = context.tenant.shows(std::slice::from_ref(indicator)).await;
+        return shown.is_ok_and(|shown| shown == [true]);
+    }
     (call.user().is_some() || call.kind == ActionKind::MergeIncidents)
         && matches!(look(context, call).await, Ok(Sight::InForce(_)))
 }

@@ -17,6 +17,7 @@ mod doubt;
 mod fleet;
 mod follow;
 mod in_force;
+mod join;
 mod leave;
 mod look;
 mod lookup;

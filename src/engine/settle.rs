@@ -4,7 +4,7 @@
 //! stands in the journal with the moment it was intended, so a run that is taken up after a crash waits on for the
 //! rest of the time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,7 +12,8 @@ use super::alert::{Ended, parked_steps};
 use super::canary::Canary;
 use super::context::{Context, Work};
 use super::decide::{Decision, Fate};
-use super::leave::{Course, Turn};
+use super::join::{Joining, Member, can_join, is_worth_it};
+use super::leave::{Course, Leave, Turn};
 use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState, Told};
 use super::undone::{Known, is_undone, next_time};
 use super::{Engine, EngineError};
@@ -38,6 +39,10 @@ struct InHand<'a, 'k> {
     sends: bool,
     /// The step that its device works on.
     wait: Option<Wait<'a>>,
+    /// Whether there are calls of other items that its own can go with.
+    joins: bool,
+    /// The call that goes with those.
+    joining: Option<Joining<'a>>,
 }
 
 /// A step that is over when its device has done it.
@@ -56,7 +61,7 @@ impl<'a, 'k> InHand<'a, 'k> {
         let known = known.iter().filter(|asked| asked.seq == item.seq).collect();
         let sends = decisions.iter().any(|decision| matches!(decision, Decision::Call { .. }));
         let (decisions, course) = (decisions.into_iter(), Course::default());
-        Self { item, decisions, suppress, known, course, sends, wait: None }
+        Self { item, decisions, suppress, known, course, sends, wait: None, joins: false, joining: None }
     }
 
     /// What became of it.
@@ -101,19 +106,30 @@ impl Engine {
         let fates = self.decide(context, &items).await?;
         crash_point("c07_plan_built");
         let mut settled = Settled { reports: earlier, ..Settled::default() };
-        let (mut waiting, mut behind) = (Vec::new(), Vec::new());
+        let (mut waiting, mut joining, mut behind) = (Vec::new(), Vec::new(), Vec::new());
         let mut canary = Canary::of(context);
+        let joins = context.acts() && is_worth_it(&fates);
         for (item, fate) in items.into_iter().zip(fates) {
             match fate {
                 Fate::Suppressed { reason, behind: first } => behind.push((item, reason, first)),
                 Fate::Steps { mut decisions, suppress } => {
                     self.behind_canary(context, &mut canary, &mut decisions).await?;
                     let mut in_hand = InHand::new(item, (decisions, suppress), &[]);
+                    in_hand.joins = joins && canary.is_free();
                     self.carry_on(context, &mut in_hand).await?;
-                    match in_hand.wait {
-                        Some(_) => waiting.push(in_hand),
-                        None => self.note(context, &mut settled, in_hand).await?,
+                    match in_hand {
+                        InHand { joining: Some(_), .. } => joining.push(in_hand),
+                        InHand { wait: Some(_), .. } => waiting.push(in_hand),
+                        over => self.note(context, &mut settled, over).await?,
                     }
+                }
+            }
+        }
+        while !joining.is_empty() {
+            for in_hand in self.join_up(context, &mut joining).await? {
+                match in_hand.wait {
+                    Some(_) => waiting.push(in_hand),
+                    None => self.note(context, &mut settled, in_hand).await?,
                 }
             }
         }
@@ -205,6 +221,32 @@ impl Engine {
         Ok(())
     }
 
+    /// Makes calls of several items together, and carries these items on; returns those that join no more.
+    async fn join_up<'a, 'k>(
+        &self,
+        context: &Context<'a>,
+        joining: &mut Vec<InHand<'a, 'k>>,
+    ) -> Result<Vec<InHand<'a, 'k>>, EngineError> {
+        let members = joining.iter().filter_map(|one| {
+            let joining = one.joining.as_ref()?;
+            Some(Member { seq: one.item.seq, key: &one.item.key, joining })
+        });
+        let members: Vec<Member<'_, '_>> = members.collect();
+        let mut reports: BTreeMap<usize, StepReport> =
+            self.call_together(context, &members).await?.into_iter().collect();
+        let mut over = Vec::new();
+        for (nth, mut one) in std::mem::take(joining).into_iter().enumerate() {
+            if let Some(report) = reports.remove(&nth) {
+                if let Some(joined) = one.joining.take() {
+                    one.course.note(joined.step, report);
+                }
+                self.carry_on(context, &mut one).await?;
+            }
+            if one.joining.is_some() { joining.push(one) } else { over.push(one) }
+        }
+        Ok(over)
+    }
+
     /// Lets some time pass and asks about items whose devices work; returns those that are over.
     async fn ask_about<'a, 'k>(
         &self,
@@ -289,8 +331,13 @@ impl Engine {
         for decision in in_hand.decisions.by_ref() {
             let seq = in_hand.item.seq;
             let is_old = matches!(decision, Decision::Report { .. });
+            let joins = in_hand.joins && in_hand.course.is_free() && can_join(&decision);
             let (step, mut report) = match decision {
                 Decision::Report { step, report } => (step, Course::without_call(report, &in_hand.known)),
+                Decision::Call { step, place, call, leave: Leave::Free, target } if joins => {
+                    in_hand.joining = Some(Joining { step, place, call, target });
+                    return Ok(());
+                }
                 Decision::Call { step, place, call, leave, target } => {
                     let turn =
                         Turn { seq, key: &in_hand.item.key, step, place, call: &call, target: &target };
@@ -305,6 +352,8 @@ impl Engine {
                 (in_hand.wait, report) = (None, end);
             }
             if in_hand.wait.is_some() {
+                // By then the others have gone.
+                in_hand.joins = false;
                 return Ok(());
             }
             in_hand.course.note(step, report);

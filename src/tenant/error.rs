@@ -144,6 +144,24 @@ pub enum TenantError {
         /// What was done, and what not.
         what: String,
     },
+    /// One of many in a call was not taken; the others may have been.
+    #[error("`{operation}`: the tenant did not take `{value}`: {reason}")]
+    NotTaken {
+        /// What was asked.
+        operation: &'static str,
+        /// Of what.
+        value: String,
+        /// What the tenant says.
+        reason: String,
+    },
+    /// The answer to a call says nothing of one of many.
+    #[error("`{operation}`: the answer says nothing of `{value}`")]
+    Unsaid {
+        /// What was asked.
+        operation: &'static str,
+        /// Of what.
+        value: String,
+    },
     /// A change of several steps was begun and could not be finished.
     #[error("`{operation}` was begun and could not be finished")]
     Unfinished {
@@ -203,6 +221,8 @@ impl TenantError {
             | Self::ChangedMeanwhile { .. }
             | Self::LeftAsItIs { .. }
             | Self::Partly { .. }
+            | Self::NotTaken { .. }
+            | Self::Unsaid { .. }
             | Self::Paging { .. } => Retry::Never,
         }
     }
@@ -223,6 +243,7 @@ impl TenantError {
             | Self::Synchronized { .. }
             | Self::ChangedMeanwhile { .. }
             | Self::LeftAsItIs { .. }
+            | Self::NotTaken { .. }
             | Self::Paging { .. } => Applied::No,
             Self::Refused(refused) => refused.applied,
             Self::Http { source, .. } => source.applied(),
@@ -230,6 +251,7 @@ impl TenantError {
             | Self::OtherTarget { .. }
             | Self::Overwritten { .. }
             | Self::Partly { .. }
+            | Self::Unsaid { .. }
             | Self::Unfinished { .. } => Applied::Unknown,
         }
     }

@@ -111,10 +111,7 @@ impl IndicatorSet {
         let key = |kind: &str, value: &str| (kind.to_lowercase(), value.to_lowercase());
         let mark = Self::mark(&self.name);
         let is_ours = |stored: &StoredIndicator| {
-            // A token that does not say whose it is proves nothing.
-            let by_us = !app.is_empty()
-                && stored.created_by.as_deref().is_some_and(|by| by.eq_ignore_ascii_case(app));
-            by_us && stored.title.as_deref().is_some_and(|title| title.starts_with(&mark))
+            stored.is_made_by(app) && stored.title.as_deref().is_some_and(|title| title.starts_with(&mark))
         };
         let mut there: BTreeMap<(String, String), &StoredIndicator> =
             present.iter().map(|one| (key(&one.indicator_type, &one.indicator_value), one)).collect();
@@ -134,6 +131,34 @@ impl IndicatorSet {
         }
         difference.remove = there.into_values().filter(|stored| is_ours(stored)).cloned().collect();
         difference
+    }
+}
+
+/// Says of each of these whether it is there as it is wanted, made by `app`.
+pub(super) fn in_force(
+    wanted: &[Indicator],
+    present: &[StoredIndicator],
+    (app, now): (&str, Timestamp),
+) -> Vec<bool> {
+    let mut there: BTreeMap<String, Vec<&StoredIndicator>> = BTreeMap::new();
+    for stored in present {
+        there.entry(stored.indicator_value.to_lowercase()).or_default().push(stored);
+    }
+    let is_there = |wanted: &Indicator| {
+        let kind = format!("{:?}", wanted.indicator_type);
+        there.get(&wanted.indicator_value.as_str().to_lowercase()).into_iter().flatten().any(|stored| {
+            stored.is_made_by(app)
+                && stored.indicator_type.eq_ignore_ascii_case(&kind)
+                && is_as_wanted(stored, wanted, now)
+        })
+    };
+    wanted.iter().map(is_there).collect()
+}
+
+impl StoredIndicator {
+    /// Whether an app made it. A token that does not say whose it is proves nothing.
+    fn is_made_by(&self, app: &str) -> bool {
+        !app.is_empty() && self.created_by.as_deref().is_some_and(|by| by.eq_ignore_ascii_case(app))
     }
 }
 

@@ -171,6 +171,25 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// [`TenantError::withheld`] for what the gate said.
     async fn apply(&self, operation: &Operation, gate: &dyn Gate) -> Result<Receipt, TenantError>;
 
+    /// Adds indicators in one call, at most 500, and says of each what came of it, in their order. `gate` is asked right
+    /// before the sending.
+    ///
+    /// # Errors
+    ///
+    /// As of [`apply`](Self::apply), for all of them.
+    async fn add_indicators(
+        &self,
+        indicators: &[Indicator],
+        gate: &dyn Gate,
+    ) -> Result<Vec<Result<Receipt, TenantError>>, TenantError>;
+
+    /// Says of each of these indicators whether it is in force as it is here, and made by this app.
+    ///
+    /// # Errors
+    ///
+    /// If the indicators cannot all be read.
+    async fn shows(&self, indicators: &[Indicator]) -> Result<Vec<bool>, TenantError>;
+
     /// Returns a response action.
     ///
     /// # Errors

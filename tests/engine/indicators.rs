@@ -1,11 +1,18 @@
-//! Indicators that rows suggest: only what is one, and what nobody excludes, is added.
+//! Indicators that rows suggest: only what is one, and what nobody excludes, is added; many go together.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use huntbook::engine::StepState;
+use huntbook::guard::{Canary, Caps, Ceilings};
 use huntbook::model::{List, Lists};
 use huntbook::sim::Fault;
-use huntbook::store::EffectState;
+use huntbook::store::{EffectState, Store};
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 
+use crate::late::why;
+use crate::stopped::word;
 use crate::{House, playbook, states};
 
 /// A playbook that blocks a domain for each row.
@@ -134,4 +141,111 @@ async fn people_are_shown_what_would_change_about_a_set_and_say_yes_to_exactly_t
     house.say_yes().await;
     house.go_on(&text).await;
     assert_eq!(house.applied().len(), 600);
+}
+
+/// A tenant with so many rows, each with a domain to block, and limits that let them pass.
+async fn busy(rows: usize) -> (House, String) {
+    let mut house = House::with_rows(rows).await;
+    let caps = Caps { per_run: Some(1000), per_day: Some(1000) };
+    house.ceilings = Ceilings { actions: caps, targets: caps, ..Ceilings::default() };
+    (house, block("{{row.DeviceName}}.evil.example", "[host2.evil.example]"))
+}
+
+/// How often a route of indicators was asked.
+fn asked(house: &House, line: &str) -> usize {
+    let all = house.sim.requests().into_iter();
+    all.filter(|seen| format!("{} {}", seen.method, seen.path).ends_with(line)).count()
+}
+
+const ONE: &str = "POST /mde/api/indicators";
+const MANY: &str = "POST /mde/api/indicators/import";
+
+#[tokio::test]
+async fn many_of_one_run_go_together_and_each_is_an_action_of_its_own() {
+    let (house, text) = busy(600).await;
+    let report = house.run(&text).await;
+    assert_eq!(report.counts.acted, 599, "{:?}", report.counts);
+    assert_eq!(report.items[2].steps[0].state, StepState::Skipped, "it is excluded");
+    assert_eq!((asked(&house, ONE), asked(&house, MANY)), (0, 2));
+    let effects = house.engine.store.effects_of(report.run).await.unwrap();
+    assert!(effects.len() == 599 && effects.iter().all(|effect| effect.state == EffectState::Done));
+    let keys: BTreeSet<_> = effects.iter().map(|effect| effect.key.to_string()).collect();
+    assert_eq!((keys.len(), house.applied().len()), (599, 599));
+    assert_eq!(house.run(&text).await.counts.matched, 0);
+    // A few go one by one, and the first targets before the others.
+    let (few, text) = busy(24).await;
+    assert_eq!(few.run(&text).await.counts.acted, 23);
+    assert_eq!((asked(&few, ONE), asked(&few, MANY)), (23, 0));
+    let (mut careful, text) = busy(40).await;
+    careful.ceilings.canary = Some(Canary { first: 3, wait: SignedDuration::from_mins(10) });
+    assert_eq!(careful.run(&text).await.counts.acted, 39);
+    assert_eq!((asked(&careful, ONE), asked(&careful, MANY)), (3, 1));
+}
+
+/// What an import is answered with.
+fn answer(values: impl Iterator<Item = usize>, refused: usize) -> Value {
+    let one = |n| json!({"id": "1", "indicator": format!("HOST{n}.evil.example"), "isFailed": n == refused, "failureReason": "no room"});
+    json!({"value": values.map(one).collect::<Vec<_>>()})
+}
+
+#[tokio::test]
+async fn what_is_refused_or_not_told_of_many_is_that_of_its_value_alone() {
+    let (house, text) = busy(30).await;
+    let body = Some(answer((0..30).filter(|n| *n != 9), 5));
+    house.sim.set_faults(vec![Fault { status: Some(200), body, ..Fault::on(MANY) }]).unwrap();
+    let report = house.run(&text).await;
+    let expect = |n| match n {
+        2 => StepState::Skipped,
+        5 => StepState::Failed,
+        9 => StepState::Parked,
+        _ => StepState::Done,
+    };
+    assert_eq!(states(&report), (0..30).map(expect).collect::<Vec<_>>());
+    let why = |n: usize| report.items[n].steps[0].reason.clone().unwrap_or_default();
+    assert!(why(5).ends_with("the tenant did not take `host5.evil.example`: no room"), "{}", why(5));
+    let effects = house.engine.store.effects_of(report.run).await.unwrap();
+    let in_state = |state| effects.iter().filter(|effect| effect.state == state).count();
+    assert_eq!((in_state(EffectState::NotApplied), in_state(EffectState::Parked)), (1, 1));
+    // What was not taken comes up again, alone.
+    house.sim.set_faults(vec![]).unwrap();
+    house.run(&text).await;
+    assert_eq!(house.applied(), ["putIndicator host5.evil.example"]);
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_in_doubt_what_the_tenant_does_not_show() {
+    let lost = |apply: &str| {
+        Fault::script(json!([{"match": MANY, "reset": true, "apply": apply, "times": 1}])).unwrap()
+    };
+    let (house, text) = busy(30).await;
+    house.sim.set_faults(lost("before")).unwrap();
+    let report = house.run(&text).await;
+    assert_eq!(report.counts.acted, 29, "{:?}", states(&report));
+    assert_eq!(why(&report), "no answer came, and the tenant shows it in force");
+    assert_eq!(house.applied().len(), 29);
+
+    let (house, text) = busy(30).await;
+    house.sim.set_faults(lost("not")).unwrap();
+    let report = house.run(&text).await;
+    assert_eq!(states(&report).iter().filter(|state| **state == StepState::Parked).count(), 29);
+    assert_eq!(house.engine.store.parked().await.unwrap().len(), 29);
+    assert_eq!(house.run(&text).await.counts.matched, 0);
+    assert_eq!((asked(&house, ONE), asked(&house, MANY)), (0, 1), "what is in doubt is never sent again");
+}
+
+#[tokio::test]
+async fn a_stop_holds_for_a_call_of_many_up_to_its_sending() {
+    let (mut house, text) = busy(30).await;
+    let busy = json!([{"match": MANY, "status": 429, "retryAfter": 2, "times": 1}]);
+    house.sim.set_faults(Fault::script(busy).unwrap()).unwrap();
+    let (journal, clock) = (house.journal(), house.shared_clock());
+    house.ambush("/import", move || {
+        let (journal, clock) = (journal.clone(), Arc::clone(&clock));
+        Box::pin(async move { drop(Store::stop(&journal, clock, &word(None)).await.expect("it is written")) })
+    });
+    let report = house.run(&text).await;
+    assert_eq!(states(&report).iter().filter(|state| **state == StepState::Halted).count(), 29);
+    assert!(why(&report).starts_with("all actions are stopped since"), "{}", why(&report));
+    assert_eq!(house.engine.store.effects_in(EffectState::NotApplied).await.unwrap().len(), 29);
+    assert_eq!((asked(&house, MANY), house.applied().len()), (1, 0));
 }

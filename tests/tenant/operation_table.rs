@@ -14,7 +14,7 @@ use huntbook::tenant::{
 };
 use jiff::SignedDuration;
 
-use crate::simulated::{DEVICE, USER, World, live_response, operations};
+use crate::simulated::{DEVICE, USER, World, domains, live_response, operations};
 
 const FILE: &str = "src/OPERATIONS.md";
 
@@ -115,6 +115,8 @@ async fn reads(out: &mut String) {
                 "device" => "machine",
                 "response action" => "machineAction",
                 "response actions of a device" => "machineActions",
+                "addIndicator, many of a run" => "importIndicators",
+                "indicators in force" => "indicators",
                 _ => "",
             };
             let line = Line { operation, counted, client, test, permission };
@@ -169,6 +171,16 @@ async fn reads(out: &mut String) {
     world.tenant.live_result(&id, 1).await.unwrap().unwrap();
     let named = ("Tenant::live_result", "one_session_runs_on_a_device_and_leaves_what_its_scripts_say");
     line("result of a live response", named, DEVICES, (&world, from));
+    let many = domains(&["a.example", "b.example"]).wanted;
+    let from = at();
+    let came = world.tenant.add_indicators(&many, &Open).await.unwrap();
+    assert!(came.len() == 2 && came.iter().all(Result::is_ok), "{came:?}");
+    let may = ActionKind::AddIndicator.permission();
+    line("addIndicator, many of a run", ("Tenant::add_indicators", here), may, (&world, from));
+    let from = at();
+    assert_eq!(world.tenant.shows(&many).await.unwrap(), [true, true]);
+    assert_eq!(world.tenant.shows(&domains(&["c.example"]).wanted).await.unwrap(), [false]);
+    line("indicators in force", ("Tenant::shows", here), may, (&world, from));
 }
 
 #[tokio::test]

@@ -300,7 +300,7 @@ pub(crate) async fn reconcile(
 }
 
 /// Domains that are to be blocked as members of the set.
-fn domains(names: &[&str]) -> IndicatorSet {
+pub(crate) fn domains(names: &[&str]) -> IndicatorSet {
     let one = |name: &&str| Indicator {
         indicator_value: IndicatorValue::parse(IndicatorType::DomainName, name).unwrap(),
         indicator_type: IndicatorType::DomainName,

@@ -1,5 +1,7 @@
 //! Indicators: one by one, in batches, and whole sets.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -10,6 +12,8 @@ use super::{Asked, Call, Change, Client, Kind, asked, with_json};
 use crate::diag::Chain;
 use crate::http::{Applied, Request};
 use crate::model::AlertSeverity;
+use crate::tenant::envelope::shown;
+use crate::tenant::indicator_set::in_force;
 use crate::tenant::{
     ActionKind, Audience, Difference, Indicator, IndicatorSet, IndicatorType, IndicatorValue, Receipt,
     Reconciled, RemoteState, StoredIndicator, TenantError,
@@ -28,6 +32,9 @@ const PAGE: &str = "1000";
 /// Most pages: a tenant has at most 15,000.
 const PAGES_MAX: usize = 20;
 
+/// Most characters kept of why one was not taken.
+const REASON_MAX: usize = 200;
+
 /// What a batch is answered with: each indicator's own outcome, all under one 200.
 #[derive(Debug, Deserialize)]
 struct Imported {
@@ -42,6 +49,13 @@ struct ImportedOne {
     is_failed: bool,
     #[serde(default)]
     failure_reason: Option<String>,
+}
+
+impl ImportedOne {
+    /// Why it was not taken, if it was not.
+    fn refusal(self) -> Option<String> {
+        self.is_failed.then(|| shown(&self.failure_reason.unwrap_or_default(), REASON_MAX))
+    }
 }
 
 impl Client {
@@ -159,9 +173,13 @@ impl Client {
         for chunk in add.chunks(BATCH_MAX) {
             let values = chunk.iter().map(|one| one.indicator_value.as_str());
             match self.import(change, chunk).await {
-                Ok(refused) => {
-                    done.added += chunk.len().saturating_sub(refused.len());
+                Ok(imported) => {
+                    let refused = imported.into_iter().filter(|one| one.is_failed);
+                    let refused =
+                        refused.map(|one| (one.indicator.clone(), one.refusal().unwrap_or_default()));
+                    let before = done.refused.len();
                     done.refused.extend(refused);
+                    done.added += chunk.len().saturating_sub(done.refused.len() - before);
                 }
                 Err(error) => note(operation, &mut done, (values, error))?,
             }
@@ -169,19 +187,50 @@ impl Client {
         Ok(done)
     }
 
-    /// Writes a batch; returns what of it was not taken, and why.
+    /// Writes a batch, and says of each what came of it.
+    pub(super) async fn import_each(
+        &self,
+        change: &Change<'_>,
+        indicators: &[Indicator],
+    ) -> Result<Vec<Result<Receipt, TenantError>>, TenantError> {
+        let operation = asked(change).operation;
+        let outcome = |one: ImportedOne| (one.indicator.to_lowercase(), one.refusal());
+        let mut outcomes: BTreeMap<String, Option<String>> =
+            self.import(change, indicators).await?.into_iter().map(outcome).collect();
+        let outcome = |indicator: &Indicator| {
+            let value = indicator.indicator_value.to_string();
+            match outcomes.remove(&value.to_lowercase()) {
+                Some(None) => Ok(DONE),
+                Some(Some(reason)) => Err(TenantError::NotTaken { operation, value, reason }),
+                None => Err(TenantError::Unsaid { operation, value }),
+            }
+        };
+        Ok(indicators.iter().map(outcome).collect())
+    }
+
+    /// Writes a batch.
     async fn import(
         &self,
         change: &Change<'_>,
         indicators: &[Indicator],
-    ) -> Result<Vec<(String, String)>, TenantError> {
+    ) -> Result<Vec<ImportedOne>, TenantError> {
         let address = self.address(change, "api/indicators/import", &[])?;
         let bodies: Vec<Value> = indicators.iter().map(indicator_body).collect();
         let request = with_json(asked(change), Request::post(address), &json!({"Indicators": bodies}))?;
         let answer = self.send(&Call::write(change, request).counted_as("importIndicators")).await?;
         let imported: Imported = decode(asked(change), &answer.body)?;
-        let failed = imported.value.into_iter().filter(|one| one.is_failed);
-        Ok(failed.map(|one| (one.indicator, one.failure_reason.unwrap_or_default())).collect())
+        Ok(imported.value)
+    }
+
+    /// Says which of these are in force as they are here.
+    pub(super) async fn show_indicators(&self, indicators: &[Indicator]) -> Result<Vec<bool>, TenantError> {
+        let app = self.tokens.get(Audience::Mde).await?.facts.app_id.clone().unwrap_or_default();
+        let filter = match indicators {
+            [only] => Some(format!("indicatorValue eq {}", odata(only.indicator_value.as_str()))),
+            _ => None,
+        };
+        let present = self.list_indicators(filter.as_deref()).await?;
+        Ok(in_force(indicators, &present, (&app, self.clock.now())))
     }
 
     /// Removes these in batches, in their order, up to the first failure. Says how many are gone, whatever failed then.

@@ -30,8 +30,8 @@ use super::exchange::SignIn;
 use super::token::Tokens;
 use super::{
     ActionKind, AlertPage, AlertQuery, Audience, Credential, Difference, HuntAnswer, HuntLimits, HuntQuery,
-    HuntSchema, IncidentPage, IncidentQuery, IndicatorSet, Look, Machine, MachineAction, OnRow, Operation,
-    Receipt, Reconciled, Tenant, TenantError, TokenFacts,
+    HuntSchema, IncidentPage, IncidentQuery, Indicator, IndicatorSet, Look, Machine, MachineAction, OnRow,
+    Operation, Receipt, Reconciled, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Gate, Http, HttpError};
@@ -321,6 +321,21 @@ impl Tenant for Client {
             Operation::CreateAlert(alert) => self.create_alert(change, alert).await,
             Operation::UpdateAlert { alert, patch } => self.update_alert(change, alert, patch).await,
         }
+    }
+
+    async fn add_indicators(
+        &self,
+        indicators: &[Indicator],
+        gate: &dyn Gate,
+    ) -> Result<Vec<Result<Receipt, TenantError>>, TenantError> {
+        let Some(first) = indicators.first() else { return Ok(Vec::new()) };
+        // The call is named by what it does of each.
+        let operation = &Operation::AddIndicator(first.clone());
+        self.import_each(&Change { operation, gate }, indicators).await
+    }
+
+    async fn shows(&self, indicators: &[Indicator]) -> Result<Vec<bool>, TenantError> {
+        self.show_indicators(indicators).await
     }
 
     async fn machine_action(&self, id: &MachineActionId) -> Result<MachineAction, TenantError> {
