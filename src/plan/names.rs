@@ -88,6 +88,12 @@ impl<'a> Lowering<'a> {
         self.sink.push(self.document.tree.error(code, pointer, message).help(help));
     }
 
+    /// Warns of a value, with what to do.
+    pub(super) fn warn(&mut self, code: Code, pointer: &str, message: impl Into<String>, help: &str) {
+        let span = self.document.tree.span(pointer);
+        self.sink.push(Diagnostic::warning(code, span, message).help(help));
+    }
+
     /// Whether the items are rows.
     pub(super) fn hunts(&self) -> bool {
         self.document.playbook.hunt.is_some() || self.document.playbook.feed.is_some()

@@ -182,7 +182,11 @@ impl Texts<'_, '_> {
         if !source.contains("{{")
             && let Err(error) = IndicatorValue::parse(self::kind(kind), source)
         {
-            let help = "write one of the kind that `indicatorType` names";
+            let help = if kind == IndicatorKind::IpAddress && source.contains('/') {
+                "the service takes no networks: name each address"
+            } else {
+                "write one of the kind that `indicatorType` names"
+            };
             self.lowering.error(
                 Code::Action,
                 &format!("{}/indicatorValue", self.at),
@@ -305,6 +309,13 @@ fn indicator(texts: &mut Texts<'_, '_>, body: &playbook::AddIndicator) -> Option
         let at = format!("{}/action", texts.at);
         texts.lowering.error(Code::Action, &at, "`blockAndRemediate` is for files only", "use `block`");
     }
+    if body.action == IndicatorEffect::Warn
+        && (file || body.indicator_type == IndicatorKind::CertificateThumbprint)
+    {
+        let at = format!("{}/action", texts.at);
+        let message = "`warn` is described for Defender for Cloud Apps only, and is not for every type";
+        texts.lowering.warn(Code::Action, &at, message, "use `block`, or `audit` with an alert");
+    }
     let value = texts.value(body.indicator_type, &body.indicator_value);
     let title = texts.text("title", &body.title);
     let description = texts.text("description", &body.description);
@@ -367,6 +378,7 @@ fn set_values(
             texts.lowering.error(Code::KeyCombination, &format!("{at}/set"), message, "leave `set` out");
         }
         let known = texts.lowering.list(&format!("{at}/list"), list);
+        warn_of_entries(texts, (list, body.indicator_type));
         return known.then(|| (list.clone(), SetValues::OfList));
     }
     let column = body.column.as_ref()?;
@@ -389,6 +401,19 @@ fn set_values(
         return None;
     };
     Some((set.clone(), SetValues::OfColumn(column.clone())))
+}
+
+/// Warns of a list with an entry that is no indicator: a set is written as a whole or not at all.
+fn warn_of_entries(texts: &mut Texts<'_, '_>, (list, wanted): (&str, IndicatorKind)) {
+    let Some(entries) = texts.lowering.world.lists.get(list) else { return };
+    let wrong = entries.iter().filter_map(|entry| IndicatorValue::parse(kind(wanted), entry).err());
+    let wrong: Vec<String> = wrong.map(|error| error.to_string()).collect();
+    if let Some(first) = wrong.first() {
+        let others = wrong.len() - 1;
+        let more = if others == 0 { String::new() } else { format!(", nor are {others} more") };
+        let message = format!("{first}{more}: the set would be left as it is");
+        texts.lowering.warn(Code::List, &format!("{}/list", texts.at), message, "take them off the list");
+    }
 }
 
 const fn isolation(kind: IsolationKind) -> IsolationType {

@@ -643,6 +643,27 @@ async fn a_removal_that_was_done_in_part_is_told_as_that_and_each_method_is_coun
 }
 
 #[tokio::test]
+async fn each_of_many_indicators_has_what_the_answer_says_of_it() {
+    let server = Server::tenant(|_| {
+        let one =
+            |value: &str, failed| json!({"indicator": value, "isFailed": failed, "failureReason": "no room"});
+        Reply::json(200, &json!({"value": [one("203.0.113.2", true), one("203.0.113.1", false)]}))
+    })
+    .await;
+    let (tenant, _clock) = server.client();
+    let one = |n: u32| {
+        let indicator_value =
+            IndicatorValue::parse(IndicatorType::IpAddress, &format!("203.0.113.{n}")).unwrap();
+        Indicator { indicator_value, ..indicator() }
+    };
+    let came = tenant.add_indicators(&[one(1), one(2), one(3)], &Open).await.unwrap();
+    let came: Vec<_> = came.into_iter().map(|one| one.map_err(|error| error.applied())).collect();
+    let done = Receipt { remote_id: None, state: RemoteState::Done };
+    assert_eq!(came, [Ok(done), Err(Applied::No), Err(Applied::Unknown)]);
+    assert_eq!(server.calls()[0].line(), "POST /api/indicators/import");
+}
+
+#[tokio::test]
 async fn all_indicators_of_a_value_are_removed_or_what_is_left_is_in_doubt() {
     // One for each of two device groups, and one of another kind.
     let there = || {
