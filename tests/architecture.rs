@@ -29,7 +29,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hyper_util", &["web"]),
     ("indicatif", &["cli"]),
     ("jsonschema", &["yaml"]),
-    ("jsonwebtoken", &["sim", "tenant"]),
+    ("jsonwebtoken", &["sim", "tenant", "web"]),
     ("kql", &["kql"]),
     ("lettre", &["channel"]),
     ("maud", &["web"]),

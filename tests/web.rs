@@ -9,6 +9,10 @@
 
 #[path = "web/browser.rs"]
 mod browser;
+#[path = "oidc/mod.rs"]
+mod oidc;
+#[path = "web/provider.rs"]
+mod provider;
 #[path = "web/site.rs"]
 mod site;
 
@@ -64,6 +68,8 @@ async fn each_route_is_for_those_it_is_for() {
     GET /runs: 303 200 200
     GET /runs/{id}: 303 200 200
     GET /sign-in: 200 200 200
+    GET /sign-in/back: 404 404 404
+    GET /sign-in/provider: 404 404 404
     GET /style.css: 200 200 200
     POST /approvals/{id}: 403 403 403
     POST /resume: 403 409 409
@@ -172,7 +178,7 @@ async fn a_code_and_a_session_are_one_persons_for_a_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_is_guarded_and_says_nothing_about_the_program() {
-    let site = Site::open_at(1, Some("https://huntbook.contoso.example")).await;
+    let site = Site::open_at(1, "https://huntbook.contoso.example").await;
     let lead = site.visitor(LEAD).await;
     assert!(lead.cookie.starts_with("__Host-huntbook="), "{}", lead.cookie);
     let code = site.code(LEAD).await;

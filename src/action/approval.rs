@@ -25,9 +25,18 @@ pub struct Approval {
 }
 
 /// Who may give leave: names of the settings, each with an account of the operating system, by its name or
-/// number.
+/// number, or a person of the OpenID provider ([`of_provider`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Approvers(BTreeMap<String, String>);
+
+/// How a person is written whom the OpenID provider knows by an id. No account of a machine has a colon in its name.
+#[must_use]
+pub fn of_provider(id: &str) -> String {
+    format!("openid:{id}")
+}
+
+/// Who speaks: the name and the number of an account, or a person as [`of_provider`] writes them.
+pub type Who<'a> = (&'a str, Option<u32>);
 
 /// Why somebody's word does not count. Shown as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +45,7 @@ pub enum NotAllowed {
     #[error("the settings name no approver `{0}`")]
     Unknown(String),
     /// The approver has another account.
-    #[error("`{by}` is the account `{wanted}`, and this is `{account}` ({uid})")]
+    #[error("`{by}` is the account `{wanted}`, and this is `{account}`{}", numbered(*uid))]
     Stranger {
         /// The approver.
         by: String,
@@ -45,11 +54,15 @@ pub enum NotAllowed {
         /// The account that spoke.
         account: String,
         /// Its number.
-        uid: u32,
+        uid: Option<u32>,
     },
     /// The approver wrote the playbook.
     #[error("the playbook is by `{0}`: somebody else must approve what it does")]
     Author(String),
+}
+
+fn numbered(uid: Option<u32>) -> String {
+    uid.map(|uid| format!(" ({uid})")).unwrap_or_default()
 }
 
 impl Approvers {
@@ -84,8 +97,8 @@ impl Approvers {
 
     /// The approvers who have an account.
     #[must_use]
-    pub fn of_account(&self, account: &str, uid: u32) -> Vec<&str> {
-        let is = |wanted: &str| wanted == account || wanted.parse() == Ok(uid);
+    pub fn of_account(&self, (account, uid): Who<'_>) -> Vec<&str> {
+        let is = |wanted: &str| wanted == account || uid.is_some_and(|uid| wanted.parse() == Ok(uid));
         self.0.iter().filter(|(_, wanted)| is(wanted)).map(|(name, _)| name.as_str()).collect()
     }
 
@@ -94,9 +107,9 @@ impl Approvers {
     /// # Errors
     ///
     /// Why not.
-    pub fn may_speak(&self, by: &str, (account, uid): (&str, u32)) -> Result<(), NotAllowed> {
+    pub fn may_speak(&self, by: &str, (account, uid): Who<'_>) -> Result<(), NotAllowed> {
         let wanted = self.0.get(by).ok_or_else(|| NotAllowed::Unknown(by.to_owned()))?;
-        if self.of_account(account, uid).contains(&by) {
+        if self.of_account((account, uid)).contains(&by) {
             return Ok(());
         }
         let (wanted, account) = (wanted.clone(), account.to_owned());
@@ -112,7 +125,7 @@ impl Approvers {
     pub fn may_approve(
         &self,
         by: &str,
-        (account, uid): (&str, u32),
+        (account, uid): Who<'_>,
         author: Option<&str>,
     ) -> Result<(), NotAllowed> {
         self.may_speak(by, (account, uid))?;
@@ -135,10 +148,14 @@ mod tests {
 
     #[track_caller]
     fn check(by: &str, account: (&str, u32), author: Option<&str>, expect: &str) {
-        let approvers = Approvers::new(
-            [("soc-lead", "alice"), ("duty", "1002")].map(|(name, user)| (name.to_owned(), user.to_owned())),
-        );
-        let allowed = approvers.may_approve(by, account, author);
+        hear(by, (account.0, Some(account.1)), author, expect);
+    }
+
+    #[track_caller]
+    fn hear(by: &str, who: Who<'_>, author: Option<&str>, expect: &str) {
+        let named = [("soc-lead", "alice"), ("duty", "1002"), ("dana", "openid:0f3a")];
+        let approvers = Approvers::new(named.map(|(name, user)| (name.to_owned(), user.to_owned())));
+        let allowed = approvers.may_approve(by, who, author);
         assert_eq!(allowed.err().map_or_else(|| "yes".to_owned(), |why| why.to_string()), expect);
     }
 
@@ -153,5 +170,12 @@ mod tests {
         check("soc-lead", ("alice", 1001), Some("Alice"), &own("Alice"));
         check("soc-lead", ("alice", 1001), Some("bob, SOC-lead"), &own("bob, SOC-lead"));
         check("soc-lead", ("alice", 1001), Some("soc-leads"), "yes");
+        hear("dana", (&of_provider("0f3a"), None), None, "yes");
+        hear(
+            "soc-lead",
+            ("openid:alice", None),
+            None,
+            "`soc-lead` is the account `alice`, and this is `openid:alice`",
+        );
     }
 }

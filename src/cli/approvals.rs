@@ -170,7 +170,8 @@ fn text(asked: &Approval) -> String {
     line("stands", &standing(asked));
     for voice in &asked.voices {
         let note = voice.note.as_deref().map(|note| format!(": {}", clean(note, 200))).unwrap_or_default();
-        let who = format!("{} ({}, {})", voice.by, clean(&voice.account, 64), voice.uid);
+        let number = voice.uid.map(|uid| format!(", {uid}")).unwrap_or_default();
+        let who = format!("{} ({}{number})", voice.by, clean(&voice.account, 64));
         line("said", &format!("{} by {who} at {:.0}{note}", voice.word.as_str(), voice.at));
     }
     text

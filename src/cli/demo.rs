@@ -182,13 +182,15 @@ impl Stage {
     /// Keeps the tenant and the schedules running, and shows the page.
     async fn keep_on(self, playbooks: &Path, lists: &Path) -> anyhow::Result<Exit> {
         let account = account::caller();
-        let approvers = Approvers::new([("you".to_owned(), account.uid.to_string())]);
+        let approvers = Approvers::new([("you".to_owned(), account.name.clone())]);
         let world = World { approvers, ..world(&self.channels, Lists::default()) };
         let clock = SharedClock::clone(&self.engine.clock);
         let facts = Facts { store: self.engine.store.clone(), world: world.clone(), clock };
         let socket = self.scratch.0.join("demo.sock");
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let page = Web::open(WebOptions { listen, address: None, socket: socket.clone() }, facts).await?;
+        let page =
+            Web::open(WebOptions { listen, address: None, socket: socket.clone(), provider: None }, facts)
+                .await?;
         let options = DaemonOptions {
             playbooks: playbooks.to_path_buf(),
             lists: lists.to_path_buf(),

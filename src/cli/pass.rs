@@ -50,7 +50,7 @@ pub(super) async fn run(
     drop(Past::of(&settings, &clock).await?);
     let account = account::caller();
     let reason = Some(clean(arguments.reason.trim(), REASON_MAX)).filter(|reason| !reason.is_empty());
-    let by = Speaker { account: account.name, uid: Some(account.uid), reason };
+    let by = Speaker { account: account.name, uid: account.uid, reason };
     for tenant in &tenants {
         let clock = SharedClock::clone(&clock);
         Store::let_pass(&settings.store.path, clock, (tenant, playbook.id), &by).await?;

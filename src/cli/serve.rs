@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::args::Serve;
 use super::exit::Exit;
 use super::output::{clean, counted, tell};
+use super::setup::Doors;
 use super::{setup, validate};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Daemon, DaemonOptions, Status};
@@ -19,9 +20,9 @@ use crate::diag::{Chain, Sink};
 use crate::engine::Engine;
 use crate::model::Lists;
 use crate::playbook::list;
-use crate::settings::{self, Settings};
+use crate::settings::{self, OpenIdSettings, Settings};
 use crate::store::Store;
-use crate::web::{self, Facts, Web, WebOptions};
+use crate::web::{self, Facts, ProviderOptions, Web, WebOptions};
 
 /// Most runs at once: what keeps a tenant's documented 45 hunting calls a minute busy.
 const RUNNING_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
@@ -41,6 +42,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
     validate::insist_on_names(config, &settings, &setup::world(&settings, lists))?;
     setup::warn_of_exposure(config, &settings);
     let parts = setup::open(&settings, &clock).await?;
+    let page = web_options(&settings, &clock)?;
     let facts = Facts {
         store: store.clone(),
         world: setup::world(&settings, Lists::default()),
@@ -57,7 +59,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
     };
     let options = options(&settings, parts.channels, arguments.drain);
     let daemon = Daemon::open(engine, options).await?;
-    let page = match web_options(&settings) {
+    let page = match page {
         Some(options) => Some(Web::open(options, facts).await?),
         None => None,
     };
@@ -72,11 +74,30 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
 }
 
 /// Where the page is, if there is one.
-fn web_options(settings: &Settings) -> Option<WebOptions> {
-    let web = settings.web.as_ref()?;
+fn web_options(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Option<WebOptions>> {
+    let Some(web) = &settings.web else { return Ok(None) };
     // The settings were read: it is an address with a port.
-    let listen = web.socket()?;
-    Some(WebOptions { listen, address: web.address.clone(), socket: web::place(&settings.store.path) })
+    let Some(listen) = web.socket() else { return Ok(None) };
+    let provider = web.open_id.as_ref().map(|open_id| provider(settings, open_id, clock)).transpose()?;
+    let socket = web::place(&settings.store.path);
+    Ok(Some(WebOptions { listen, address: web.address.clone(), socket, provider }))
+}
+
+/// Who vouches for people from elsewhere.
+fn provider(
+    settings: &Settings,
+    open_id: &OpenIdSettings,
+    clock: &SharedClock,
+) -> anyhow::Result<ProviderOptions> {
+    let doors = Doors::open(settings, clock)?;
+    Ok(ProviderOptions {
+        issuer: open_id.issuer.clone(),
+        client_id: open_id.client_id.clone(),
+        client_secret: open_id.client_secret.as_ref().map(|secret| doors.source(secret)).transpose()?,
+        look: open_id.roles.read.clone(),
+        act: open_id.roles.act.clone(),
+        http: doors.http,
+    })
 }
 
 /// What SIGHUP means.

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 
 use super::Unfit;
 use super::output::tell;
-use crate::action::{Approval, Approvers, TIMEOUT};
+use crate::action::{Approval, Approvers, TIMEOUT, of_provider};
 use crate::cadence::Windows;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
 use crate::clock::SharedClock;
@@ -22,8 +22,8 @@ use crate::model::{Lists, Secret, SharedSource};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
-    self, ChannelSettings, Cloud, EmailSettings, EndpointSettings, EntrySettings, HuntingApi, PlainOrSecret,
-    SecretRef, Settings, TenantSettings,
+    self, ApproverSettings, ChannelSettings, Cloud, EmailSettings, EndpointSettings, EntrySettings,
+    HuntingApi, PlainOrSecret, SecretRef, Settings, TenantSettings,
 };
 use crate::store::Breaker;
 use crate::tenant::{
@@ -283,7 +283,11 @@ pub(super) fn undoing(settings: &Settings) -> Undoing {
 
 /// Who may approve actions.
 pub(super) fn approvers(settings: &Settings) -> Approvers {
-    Approvers::new(settings.approvers.iter().map(|(name, one)| (name.clone(), one.account.clone())))
+    let who = |one: &ApproverSettings| match (&one.account, &one.open_id) {
+        (Some(account), _) => account.clone(),
+        (None, id) => of_provider(id.as_deref().unwrap_or_default()),
+    };
+    Approvers::new(settings.approvers.iter().map(|(name, one)| (name.clone(), who(one))))
 }
 
 fn entries(entries: Option<&EntrySettings>) -> (Vec<String>, Vec<String>) {

@@ -61,7 +61,7 @@ pub(super) async fn run(
     let account = account::caller();
     let reason = arguments.reason.as_deref().map(|reason| clean(reason.trim(), REASON_MAX));
     let reason = reason.filter(|reason| !reason.is_empty());
-    let by = Speaker { account: account.name, uid: Some(account.uid), reason };
+    let by = Speaker { account: account.name, uid: account.uid, reason };
     let mut wanted = Vec::with_capacity(arguments.ids.len());
     for id in &arguments.ids {
         wanted.push(find(&standing, id)?);

@@ -155,7 +155,7 @@ fn word(arguments: &Switch, playbook: Option<StoppedPlaybook>) -> StopWord {
         playbook,
         reason: reason.filter(|reason| !reason.is_empty()),
         account: account.name,
-        uid: Some(account.uid),
+        uid: account.uid,
         way: Some(Way::Command),
     }
 }

@@ -33,8 +33,8 @@ pub(super) async fn run(
         Some(socket) => socket.clone(),
         None => place(&settings::load(config)?.store.path),
     };
-    let Account { name, uid } = account::caller();
-    let claim = Claim { uid: Some(uid), name: Some(name) };
+    let Account { name, uid, .. } = account::caller();
+    let claim = Claim { uid, name: Some(name) };
     let ticket = knock(&socket, &claim, &clock).await?;
     show(format, &ticket, text)?;
     Ok(Exit::Fine)

@@ -1,15 +1,20 @@
-//! Accounts of the operating system: who people are to huntbook.
+//! Who people are to huntbook: accounts of the operating system, and people whom an OpenID provider vouches for.
 //!
-//! That is as much as a program on the same machine can know, and it protects nobody from those who may write the
+//! An account is as much as a program on the same machine can know, and it protects nobody from those who may write the
 //! journal anyway: it keeps people from speaking in another's name by mistake, and the journal says who spoke.
 
-/// An account of the operating system.
+use crate::action::{Who, of_provider};
+
+/// Somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Its name; its number if it has none on this machine.
+    /// An account's name, its number if it has none on this machine; or the provider's id of a person, as
+    /// [`of_provider`] writes it.
     pub name: String,
-    /// Its number.
-    pub uid: u32,
+    /// An account's number.
+    pub uid: Option<u32>,
+    /// What the provider calls a person. It may change, so nothing depends on it.
+    alias: Option<String>,
 }
 
 impl Account {
@@ -18,7 +23,26 @@ impl Account {
     pub fn of(uid: u32, called: Option<String>) -> Self {
         let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
         let known = name(&passwd, uid).map(str::to_owned);
-        Self { name: known.or(called).unwrap_or_else(|| uid.to_string()), uid }
+        let name = known.or(called).unwrap_or_else(|| uid.to_string());
+        Self { name, uid: Some(uid), alias: None }
+    }
+
+    /// A person whom the provider knows by an id.
+    #[must_use]
+    pub fn elsewhere(id: &str, called: String) -> Self {
+        Self { name: of_provider(id), uid: None, alias: Some(called) }
+    }
+
+    /// By what approvers are told apart.
+    #[must_use]
+    pub fn who(&self) -> Who<'_> {
+        (&self.name, self.uid)
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        self.alias.as_ref().map_or_else(|| self.name.clone(), |alias| format!("{alias} ({})", self.name))
     }
 
     /// The number of the account this process runs under.

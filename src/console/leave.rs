@@ -32,7 +32,7 @@ pub enum LeaveError {
     #[error("the settings name no approvers: `approvers: {{NAME: {{account: ACCOUNT}}}}`")]
     NoApprovers,
     /// The account is nobody's.
-    #[error("no approver of the settings has the account `{}` ({})", .0.name, .0.uid)]
+    #[error("no approver of the settings has the account `{}`{}", .0.shown(), .0.uid.map(|uid| format!(" ({uid})")).unwrap_or_default())]
     Nobody(Account),
     /// The account is that of several approvers.
     #[error("say who you are with `--as`: {}", .0.join(" or "))]
@@ -75,10 +75,10 @@ pub fn speaker(named: Option<&str>, approvers: &Approvers, account: &Account) ->
         return Err(LeaveError::NoApprovers);
     }
     if let Some(named) = named {
-        approvers.may_speak(named, (&account.name, account.uid))?;
+        approvers.may_speak(named, account.who())?;
         return Ok(named.to_owned());
     }
-    match approvers.of_account(&account.name, account.uid).as_slice() {
+    match approvers.of_account(account.who()).as_slice() {
         [only] => Ok((*only).to_owned()),
         [] => Err(LeaveError::Nobody(account.clone())),
         several => Err(LeaveError::Several(several.iter().map(|&name| name.to_owned()).collect())),
@@ -93,7 +93,7 @@ pub fn speaker(named: Option<&str>, approvers: &Approvers, account: &Account) ->
 pub fn voice(asked: &Approval, speech: &Speech<'_>, approvers: &Approvers) -> Result<NewVoice, LeaveError> {
     let Speech { word, account, way, named, reason } = *speech;
     let by = speaker(named, approvers, account)?;
-    let who = (account.name.as_str(), account.uid);
+    let who = account.who();
     let shown = asked.shown();
     match word {
         Consent::Approve => {

@@ -417,9 +417,8 @@ fn drift(
     }
     let (plan, author) = (context.plan(), context.plan().about.author.as_deref());
     let yes = asked.voices.iter().filter(|voice| voice.word == Consent::Approve);
-    let may = |voice: &&crate::store::Voice| {
-        plan.approvers.may_approve(&voice.by, (&voice.account, voice.uid), author).is_ok()
-    };
+    let may =
+        |voice: &&crate::store::Voice| plan.approvers.may_approve(&voice.by, voice.who(), author).is_ok();
     let valid = yes.filter(may).count();
     (u32::try_from(valid).unwrap_or(u32::MAX) < asked.minimum)
         .then(|| "who approved it may not do so any more".to_owned())

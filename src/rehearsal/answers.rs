@@ -109,11 +109,12 @@ pub(super) fn read(
 }
 
 /// The account of an approver, and a number of its own.
-fn account(approvers: &Approvers, name: &str) -> (String, u32) {
+fn account(approvers: &Approvers, name: &str) -> (String, Option<u32>) {
     let account = approvers.account(name).unwrap_or_default().to_owned();
     let place = approvers.names().position(|one| one == name).unwrap_or(0);
     let uid = account.parse().unwrap_or_else(|_name| FIRST_UID + u32::try_from(place).unwrap_or(0));
-    (account, uid)
+    let is_account = !account.contains(':');
+    (account, is_account.then_some(uid))
 }
 
 impl Stage {

@@ -103,6 +103,11 @@ pub(super) fn references(settings: &Settings) -> Vec<(String, &SecretRef)> {
             }
         }
     }
+    if let Some(secret) =
+        settings.web.iter().filter_map(|web| web.open_id.as_ref()?.client_secret.as_ref()).next()
+    {
+        found.push(("/web/openId/clientSecret".to_owned(), secret));
+    }
     if let Some(PlainOrSecret::Secret(secret)) = &settings.http.proxy {
         found.push(("/http/proxy".to_owned(), secret));
     }

@@ -228,6 +228,7 @@ impl Meaning<'_> {
         if let Some(web) = &settings.web {
             self.web(web);
         }
+        self.people(settings);
         if let Some(alerts) = &settings.alerts
             && !settings.channels.contains_key(&alerts.channel)
         {
@@ -401,6 +402,35 @@ impl Meaning<'_> {
         if address.splitn(4, '/').nth(3).is_some() {
             let problem = self.tree.error(Code::Endpoint, "/web/address", "the page is not below a path");
             self.sink.push(problem.help("write it as `https://huntbook.contoso.example`"));
+        }
+    }
+
+    /// People from elsewhere need a provider, and that has to be one directory's.
+    fn people(&mut self, settings: &Settings) {
+        let provider = settings.web.as_ref().and_then(|web| web.open_id.as_ref());
+        if let Some(provider) = provider {
+            let at = "/web/openId/issuer";
+            self.address(at, &provider.issuer);
+            let every = ["common", "organizations", "consumers"];
+            if provider.issuer.split('/').any(|part| every.contains(&part)) {
+                let problem =
+                    self.tree.error(Code::Endpoint, at, "this issuer lets people of every directory in");
+                self.sink.push(
+                    problem.help(
+                        "write the id of your tenant: `https://login.microsoftonline.com/TENANT-ID/v2.0`",
+                    ),
+                );
+            }
+        }
+        let from_elsewhere = settings.approvers.iter().filter(|(_, one)| one.open_id.is_some());
+        for (name, _) in from_elsewhere.filter(|_one| provider.is_none()) {
+            let at = format!("/approvers/{name}/openId");
+            let problem = self.tree.error(
+                Code::UnknownReference,
+                &at,
+                "there is no OpenID provider that knows this person",
+            );
+            self.sink.push(problem.help("name it: `web: {openId: {issuer: ..., clientId: ...}}`"));
         }
     }
 

@@ -31,7 +31,7 @@ pub use secret::{Packed, SecretError, SecretRef, SecretsFolder, VaultRef, probe,
 pub use tenant::{Cloud, EndpointSettings, HuntingApi, TenantSettings};
 
 pub use vault::VaultSettings;
-pub use web::WebSettings;
+pub use web::{OpenIdRoles, OpenIdSettings, WebSettings};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -271,16 +271,22 @@ pub enum EntrySettings {
     Items(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
 }
 
-/// Somebody who may approve actions.
+/// Somebody who may approve actions: an account of this machine, or a person of the page's OpenID provider.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["account"]}, {"required": ["openId"]}]))]
 pub struct ApproverSettings {
     /// The account of this machine that they use: a name of `/etc/passwd`, or the number of any account. With
     /// `sudo`, the one that called it.
     #[schemars(length(min = 1), extend(
-        "pattern" = r"^\S+$", "patternErrorMessage" = "the name or the number of an account"
+        "pattern" = r"^[^\s:]+$", "patternErrorMessage" = "the name or the number of an account"
     ), example = &"alice")]
-    pub account: String,
+    pub account: Option<String>,
+    /// The provider's id of the person: the object id in Entra ID, `sub` of any other provider. They sign in to the page.
+    #[schemars(length(min = 1), extend(
+        "pattern" = r"^\S+$", "patternErrorMessage" = "the id of a person at the provider"
+    ), example = &"0f3a6c1e-1111-4d2b-9a40-6f1c0de10001")]
+    pub open_id: Option<String>,
 }
 
 /// The state file.

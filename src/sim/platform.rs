@@ -2,18 +2,20 @@
 //!
 //! The identity is the tenant's first application, or the one that is asked for by its client id.
 
+use std::sync::PoisonError;
+
 use axum::http::StatusCode;
 use axum::http::header::WWW_AUTHENTICATE;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::app::Api;
+use super::app::{Api, SimApp};
 use super::call::Call;
 use super::reply::Reply;
 use super::serve::Service;
-use super::token::Directory;
+use super::token::{Aadsts, Directory};
 use crate::model::Secret;
 
 /// The header that App Service wants, in the environment of the app as `IDENTITY_HEADER`.
@@ -76,6 +78,27 @@ fn app_service(directory: &Directory, call: &Call) -> Reply {
         }
         Ok(other) => Reply::json(StatusCode::OK, &other),
         Err(reply) => reply,
+    }
+}
+
+impl Directory {
+    /// A token for what runs on the platform, and when it was issued: the same until half of its life is over, whatever
+    /// was granted meanwhile.
+    fn grant_identity(
+        &self,
+        app: &SimApp,
+        (api, audience): (Api, &str),
+        call: &Call,
+    ) -> Result<(String, Timestamp), Aadsts> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (app.client_id.clone(), audience.to_owned());
+        let is_young = |issued: Timestamp| issued.duration_until(call.now) < self.token_life() / 2;
+        if let Some((token, issued)) = kept.get(&key).filter(|(_, issued)| is_young(*issued)) {
+            return Ok((token.clone(), *issued));
+        }
+        let token = self.grant(app, (api, audience, "2"), call)?;
+        kept.insert(key, (token.clone(), call.now));
+        Ok((token, call.now))
     }
 }
 

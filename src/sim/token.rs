@@ -109,7 +109,7 @@ pub(super) struct Directory {
     signer: Arc<Signer>,
     pub(super) people: Mutex<People>,
     /// What the platform keeps of identities' tokens: by app and audience, with when it was issued.
-    kept: Mutex<BTreeMap<(String, String), (String, Timestamp)>>,
+    pub(super) kept: Mutex<BTreeMap<(String, String), (String, Timestamp)>>,
 }
 
 impl std::fmt::Debug for Directory {
@@ -182,25 +182,6 @@ impl Directory {
     ) -> Result<String, Aadsts> {
         let roles = api.roles_of(&app.roles).into_iter().map(str::to_owned).collect();
         self.sign(&Claims { roles, ..self.claims((app, audience), proof, call) })
-    }
-
-    /// A token for what runs on the platform, and when it was issued: the same until half of its life is over, whatever
-    /// was granted meanwhile.
-    pub(super) fn grant_identity(
-        &self,
-        app: &SimApp,
-        (api, audience): (Api, &str),
-        call: &Call,
-    ) -> Result<(String, Timestamp), Aadsts> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (app.client_id.clone(), audience.to_owned());
-        let is_young = |issued: Timestamp| issued.duration_until(call.now) < self.token_life / 2;
-        if let Some((token, issued)) = kept.get(&key).filter(|(_, issued)| is_young(*issued)) {
-            return Ok((token.clone(), *issued));
-        }
-        let token = self.grant(app, (api, audience, "2"), call)?;
-        kept.insert(key, (token.clone(), call.now));
-        Ok((token, call.now))
     }
 
     /// A token for a person, and one to go on with.

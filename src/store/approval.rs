@@ -116,10 +116,10 @@ pub struct Voice {
     pub word: Consent,
     /// The approver, by the name in the settings.
     pub by: String,
-    /// The account of the operating system that said it.
+    /// The account of the operating system that said it, or the OpenID provider's id of a person.
     pub account: String,
-    /// Its number.
-    pub uid: u32,
+    /// The account's number.
+    pub uid: Option<u32>,
     /// Which way it came; `None` if that was not noted yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way: Option<Way>,
@@ -129,6 +129,14 @@ pub struct Voice {
     pub at: Timestamp,
 }
 
+impl Voice {
+    /// By what approvers are told apart.
+    #[must_use]
+    pub fn who(&self) -> (&str, Option<u32>) {
+        (&self.account, self.uid)
+    }
+}
+
 /// A word about to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewVoice {
@@ -136,10 +144,10 @@ pub struct NewVoice {
     pub word: Consent,
     /// The approver.
     pub by: String,
-    /// The account of the operating system.
+    /// The account of the operating system, or the OpenID provider's id of a person.
     pub account: String,
-    /// Its number.
-    pub uid: u32,
+    /// The account's number.
+    pub uid: Option<u32>,
     /// Which way it came.
     pub way: Way,
     /// Why.
@@ -269,9 +277,12 @@ impl Store {
             return Ok(Heard::TooLate(Box::new(known)));
         }
         let mut said = known.voices.iter().filter(|said| said.word == Consent::Approve);
-        if voice.word == Consent::Approve
-            && said.any(|said| said.by == voice.by || said.account == voice.account || said.uid == voice.uid)
-        {
+        let is_same = |said: &Voice| {
+            said.by == voice.by
+                || said.account == voice.account
+                || said.uid.is_some_and(|uid| voice.uid == Some(uid))
+        };
+        if voice.word == Consent::Approve && said.any(is_same) {
             return Ok(Heard::Twice(Box::new(known)));
         }
         let yes = known.voices.iter().filter(|said| said.word == Consent::Approve).count() + 1;
@@ -421,7 +432,7 @@ pub(super) fn read_approval(row: &SqliteRow, voices: &[SqliteRow]) -> Result<App
             word: row.try_get::<&str, _>("word")?.parse()?,
             by: row.try_get("approver")?,
             account: row.try_get("account")?,
-            uid: count(row.try_get("uid")?)?,
+            uid: row.try_get::<Option<i64>, _>("uid")?.map(count).transpose()?,
             way: row.try_get::<Option<&str>, _>("way")?.map(str::parse).transpose()?,
             note: row.try_get("note")?,
             at: at(row.try_get("at")?)?,

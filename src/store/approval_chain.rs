@@ -117,7 +117,7 @@ pub(super) async fn append(
             voice.map(|voice| voice.account.as_str()),
             saying.note,
         ],
-        uid: voice.map(|voice| i64::from(voice.uid)),
+        uid: voice.and_then(|voice| voice.uid).map(i64::from),
         way: voice.map(|voice| voice.way.as_str()),
         at: now,
     };

@@ -6,7 +6,7 @@ use axum::response::Response;
 use super::Web;
 use super::answer::{Refusal, see};
 use super::form::Form;
-use super::session::Session;
+use super::session::{Rights, Session};
 use crate::console::NAME_MAX;
 use crate::console::leave::{self, LeaveError, REASON_MAX, Speech};
 use crate::store::{Consent, Heard, Stop, StopWord, StoppedPlaybook, Way};
@@ -18,6 +18,7 @@ pub(super) async fn speak(
     session: &Session,
     (id, form): (&str, &Form),
 ) -> Result<Response, Refusal> {
+    insist_on_right(session)?;
     let facts = &web.0.facts;
     let reason = form.field("reason");
     let word = match form.field("word") {
@@ -47,6 +48,7 @@ pub(super) async fn speak(
 
 /// Stops actions.
 pub(super) async fn stop(web: &Web, session: &Session, form: &Form) -> Result<Response, Refusal> {
+    insist_on_right(session)?;
     let facts = &web.0.facts;
     let tenant = form.field("tenant").map(str::to_owned);
     if tenant.as_ref().is_some_and(|tenant| !facts.world.tenants.contains_key(tenant)) {
@@ -58,12 +60,13 @@ pub(super) async fn stop(web: &Web, session: &Session, form: &Form) -> Result<Re
     };
     let word = word(session, form, (tenant, playbook));
     facts.store.halt(&word).await?;
-    tracing::warn!(account = word.account, uid = word.uid, "somebody stopped actions on the page");
+    tracing::warn!(account = word.account, "somebody stopped actions on the page");
     Ok(see("/"))
 }
 
 /// Lets actions be taken again.
 pub(super) async fn resume(web: &Web, session: &Session, form: &Form) -> Result<Response, Refusal> {
+    insist_on_right(session)?;
     let facts = &web.0.facts;
     let (tenant, playbook) = (form.field("tenant"), form.field("playbook"));
     let is_meant = |stop: &Stop| {
@@ -75,8 +78,20 @@ pub(super) async fn resume(web: &Web, session: &Session, form: &Form) -> Result<
     };
     let word = word(session, form, (stop.tenant, stop.playbook));
     facts.store.lift(&word).await?;
-    tracing::warn!(account = word.account, uid = word.uid, "somebody lifted a stop on the page");
+    tracing::warn!(account = word.account, "somebody lifted a stop on the page");
     Ok(see("/"))
+}
+
+/// Those who may only look do nothing.
+fn insist_on_right(session: &Session) -> Result<(), Refusal> {
+    if session.rights == Rights::Act {
+        return Ok(());
+    }
+    tracing::warn!(
+        account = session.account.name,
+        "somebody who may only look tried to do something on the page"
+    );
+    Err(Refusal::new(StatusCode::FORBIDDEN, "Your role lets you look, and nothing was done."))
 }
 
 /// A playbook in force.
@@ -98,8 +113,8 @@ fn word(
         tenant,
         playbook,
         reason: form.field("reason").map(|reason| clean(reason, REASON_MAX)),
-        account: session.account.name.clone(),
-        uid: Some(session.account.uid),
+        account: session.account.shown(),
+        uid: session.account.uid,
         way: Some(Way::Page),
     }
 }

@@ -12,7 +12,7 @@ use super::form::Form;
 use super::layout::{Sheet, sheet};
 use super::route::{self, Missing, Route};
 use super::secret::keep;
-use super::session::{Asks, Refused, Session};
+use super::session::{Asks, Session};
 use super::{Web, act, approval, live, overview, runs};
 use crate::diag::Chain;
 use crate::store::StoreError;
@@ -106,6 +106,8 @@ impl Web {
         match (route, session) {
             (Route::SignIn, _) => Ok(self.sign_in_form(None)),
             (Route::TakeCode, _) => self.sign_in(&form, id),
+            (Route::ToProvider, _) => self.to_provider().await,
+            (Route::FromProvider, _) => self.from_provider(parts, id).await,
             (Route::Live, None) => Err(Refusal::new(StatusCode::FORBIDDEN, "You are not signed in.")),
             (_, None) if changes => Err(Refusal::new(
                 StatusCode::FORBIDDEN,
@@ -139,7 +141,9 @@ impl Web {
             Route::Resume => act::resume(self, session, form).await,
             Route::Live => live::watch(self, id.unwrap_or_default()),
             Route::SignOut => Ok(self.sign_out(session, id)),
-            Route::Fixed(..) | Route::SignIn | Route::TakeCode => Err(Missing::Page.into()),
+            Route::Fixed(..) | Route::SignIn | Route::ToProvider | Route::FromProvider | Route::TakeCode => {
+                Err(Missing::Page.into())
+            }
         }
     }
 
@@ -172,62 +176,6 @@ impl Web {
         }
         tracing::warn!(path = parts.uri.path(), "a form of another site was refused");
         Err(Refusal::new(StatusCode::FORBIDDEN, "This form is not from here, and nothing was done."))
-    }
-
-    fn cookie(&self) -> &'static str {
-        if self.is_private() { "__Host-huntbook" } else { "huntbook" }
-    }
-
-    fn session_id<'a>(&self, parts: &'a Parts) -> Option<&'a str> {
-        let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs =
-            cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find(|(name, _)| *name == self.cookie()).map(|(_, id)| id)
-    }
-
-    fn set_cookie(&self, id: &str, more: &str) -> String {
-        let private = if self.is_private() { "; Secure" } else { "" };
-        format!("{}={id}; Path=/; HttpOnly; SameSite=Strict{private}{more}", self.cookie())
-    }
-
-    /// The form for a code.
-    fn sign_in_form(&self, problem: Option<&str>) -> Response {
-        let status = if problem.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
-        let main = super::layout::sign_in(problem);
-        let mut response = self.show(&Sheet { title: "Sign in", here: "/sign-in", session: None }, &main);
-        *response.status_mut() = status;
-        response
-    }
-
-    fn sign_in(&self, form: &Form, before: Option<&str>) -> Result<Response, Refusal> {
-        let code = form.field("code").unwrap_or_default();
-        match self.0.sessions.redeem(code, before, self.0.facts.clock.now()) {
-            Ok((id, account)) => {
-                tracing::info!(account = account.name, uid = account.uid, "somebody signed in to the page");
-                let mut response = see("/");
-                put(response.headers_mut(), header::SET_COOKIE, &self.set_cookie(&id, ""));
-                Ok(response)
-            }
-            Err(Refused::Wrong) => {
-                tracing::warn!("somebody tried to sign in to the page with a code that is not good");
-                Ok(self.sign_in_form(Some(
-                    "This code is not good: each is for one sign-in, within five minutes.",
-                )))
-            }
-            Err(Refused::TooMany) => Err(Refusal::new(
-                StatusCode::TOO_MANY_REQUESTS,
-                "Too many codes were wrong. Wait a minute, and use a new one.",
-            )),
-        }
-    }
-
-    fn sign_out(&self, session: &Session, id: Option<&str>) -> Response {
-        self.0.sessions.end(id.unwrap_or_default());
-        tracing::info!(account = session.account.name, "somebody signed out of the page");
-        let mut response = see("/sign-in");
-        put(response.headers_mut(), header::SET_COOKIE, &self.set_cookie("", "; Max-Age=0"));
-        put(response.headers_mut(), HeaderName::from_static("clear-site-data"), "\"cookies\", \"storage\"");
-        response
     }
 
     /// A page of ours.
@@ -280,7 +228,7 @@ fn typed(kind: &str, text: &str) -> Response {
 }
 
 /// Sets a header whose value is ours.
-fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+pub(super) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
     }

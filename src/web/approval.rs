@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::Web;
 use super::answer::Refusal;
 use super::layout::{Sheet, state, token};
-use super::session::Session;
+use super::session::{Rights, Session};
 use crate::console::{NAME_MAX, leave};
 use crate::store::{Approval, ApprovalState};
 use crate::text::{clean, encode};
@@ -59,7 +59,7 @@ pub(super) async fn one(web: &Web, session: &Session, id: &str) -> Result<Respon
             ul {
                 @for voice in &asked.voices {
                     li {
-                        (voice.word) " by " (clean(&voice.by, 64)) " (" (clean(&voice.account, 64)) ", " (voice.uid) ") at " (format!("{:.0}", voice.at))
+                        (voice.word) " by " (clean(&voice.by, 64)) " (" (clean(&voice.account, 64)) @if let Some(uid) = voice.uid { ", " (uid) } ") at " (format!("{:.0}", voice.at))
                         @if let Some(note) = &voice.note { ": " (clean(note, 500)) }
                     }
                 }
@@ -71,12 +71,14 @@ pub(super) async fn one(web: &Web, session: &Session, id: &str) -> Result<Respon
 
 /// The form for a person's word.
 fn word(web: &Web, session: &Session, asked: &Approval) -> Markup {
-    let account = &session.account;
     let approvers = &web.0.facts.world.approvers;
-    let names = approvers.of_account(&account.name, account.uid);
+    let names = match session.rights {
+        Rights::Act => approvers.of_account(session.account.who()),
+        Rights::Look => Vec::new(),
+    };
     html! {
         @if names.is_empty() {
-            p { "Your account is none of an approver, so you can look and not speak." }
+            p { "You are none of the approvers, so you can look and not speak." }
         } @else {
             form.act method="post" action={ "/approvals/" (asked.id) } {
                 (token(session))

@@ -44,7 +44,7 @@ pub(super) fn sheet(about: &Sheet<'_>, beat: i64, main: &Markup) -> Markup {
                         }
                         form method="post" action="/sign-out" {
                             (token(session))
-                            span { "Signed in as " strong { (clean(&session.account.name, 64)) } }
+                            span { "Signed in as " strong { (clean(&session.account.shown(), 120)) } }
                             button { "Sign out" }
                         }
                     }
@@ -61,16 +61,29 @@ pub(super) fn token(session: &Session) -> Markup {
 }
 
 /// The main part of the page on which a code is taken.
-pub(super) fn sign_in(problem: Option<&str>) -> Markup {
+pub(super) fn sign_in(problem: Option<&str>, provider: Option<&str>) -> Markup {
     html! {
         h1 { "Sign in" }
         @if let Some(problem) = problem { p.alert role="alert" { (problem) } }
+        @if let Some(provider) = provider {
+            p { a.yes href="/sign-in/provider" { "Sign in with " (clean(provider, 120)) } }
+            h2 { "Or with a code" }
+        }
         p { "Run " code { "huntbook web" } " on the machine that serves this page. It gives you a code for your account." }
         form.act method="post" action="/sign-in" {
             label for="code" { "Code" }
             input id="code" name="code" required autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="100";
             button.yes { "Sign in" }
         }
+    }
+}
+
+/// The main part of the page for somebody whom the provider has sent back. The browser goes on from here, and not from
+/// the provider: it sends the session's cookie only from pages of ours.
+pub(super) fn signed_in() -> Markup {
+    html! {
+        h1 { "You are signed in" }
+        p { a.yes href="/" { "Go to the overview" } }
     }
 }
 

@@ -2,8 +2,9 @@
 //!
 //! It is served in the clear on an address of this machine alone, and nobody is answered who asks for a host that is
 //! not ours. A person comes in with a code that is good once and that `serve` gives out over a socket in its state
-//! folder, for the account that the system says is at the other end. A session is that account; what it may say is
-//! decided where it is decided for commands, in [`crate::console::leave`].
+//! folder, for the account that the system says is at the other end; or an OpenID provider says who they are. A session
+//! is that account or person; what it may say is decided where it is decided for commands, in
+//! [`crate::console::leave`].
 //!
 //! GET changes nothing. What changes something is a POST of a form of ours: from our own origin, with the session's
 //! token. Pages work without scripts; the one script there is puts the newest main part in place of the one that is
@@ -18,11 +19,13 @@ mod form;
 mod layout;
 mod live;
 mod overview;
+mod provider;
 mod route;
 mod runs;
 mod secret;
 mod serve;
 mod session;
+mod sign_in;
 mod socket;
 
 use std::net::SocketAddr;
@@ -37,10 +40,12 @@ use crate::console::Account;
 use crate::plan::World;
 use crate::store::Store;
 
+pub use provider::ProviderOptions;
 pub use route::ROUTES;
 pub use session::Ticket;
 pub use socket::{Claim, DoorError, knock, place};
 
+use provider::Provider;
 use session::Sessions;
 
 /// Where the page is.
@@ -52,6 +57,8 @@ pub struct WebOptions {
     pub address: Option<String>,
     /// The socket over which codes are given out.
     pub socket: PathBuf,
+    /// Who vouches for people from elsewhere.
+    pub provider: Option<ProviderOptions>,
 }
 
 /// What the page tells of, and writes to.
@@ -81,6 +88,9 @@ pub enum WebError {
         /// Why.
         source: std::io::Error,
     },
+    /// The OpenID provider's address is none.
+    #[error("the address of the OpenID provider cannot be used")]
+    Provider(#[source] crate::http::HttpError),
     /// The socket cannot be made.
     #[error("the socket `{at}` cannot be made")]
     Socket {
@@ -105,6 +115,7 @@ struct Inner {
     hosts: Vec<String>,
     socket: PathBuf,
     sessions: Sessions,
+    provider: Option<Provider>,
     /// Another number whenever the journal was written to.
     beat: watch::Sender<i64>,
     /// Places for those who watch a page.
@@ -135,6 +146,9 @@ impl Web {
             let host = address.split_once("://").map_or(address.as_str(), |(_, host)| host).to_owned();
             (address, vec![host])
         });
+        let clock = SharedClock::clone(&facts.clock);
+        let provider = options.provider.map(|provider| Provider::new(provider, &origin, clock)).transpose();
+        let provider = provider.map_err(WebError::Provider)?;
         Ok(Self(Arc::new(Inner {
             facts,
             origin,
@@ -142,6 +156,7 @@ impl Web {
             hosts,
             socket: options.socket,
             sessions: Sessions::default(),
+            provider,
             beat: watch::Sender::new(0),
             watching: Arc::new(tokio::sync::Semaphore::new(live::WATCHING_MAX)),
             doors: std::sync::Mutex::new(Some((listener, socket))),

@@ -8,7 +8,7 @@ use super::Web;
 use super::answer::Refusal;
 use super::approval::requests;
 use super::layout::{Sheet, state, token};
-use super::session::Session;
+use super::session::{Rights, Session};
 use crate::console::{InForce, Moment, NAME_MAX, audit, guards, shown};
 use crate::store::{Effect, Refusal as RefusedFile, Stop};
 use crate::text::{clean, counted};
@@ -40,13 +40,22 @@ fn switch(web: &Web, session: &Session, moment: &Moment) -> Markup {
         @for stop in &moment.stops {
             div.alert role="alert" {
                 p { (clean(&stop.to_string(), 700)) }
-                form method="post" action="/resume" {
-                    (token(session))
-                    (whose(stop))
-                    button { (if everywhere(stop) { "Lift every stop" } else { "Lift this stop" }) }
+                @if session.rights == Rights::Act {
+                    form method="post" action="/resume" {
+                        (token(session))
+                        (whose(stop))
+                        button { (if everywhere(stop) { "Lift every stop" } else { "Lift this stop" }) }
+                    }
                 }
             }
         }
+        @if session.rights == Rights::Act { (stopping(web, session, moment)) }
+    }
+}
+
+/// The form that stops actions.
+fn stopping(web: &Web, session: &Session, moment: &Moment) -> Markup {
+    html! {
         details id="stopping" {
             summary { "Stop actions" }
             form.act method="post" action="/stop" {

@@ -50,11 +50,21 @@ impl std::fmt::Debug for Ticket {
     }
 }
 
+/// What somebody may do on the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rights {
+    /// Look at everything, and nothing else.
+    Look,
+    /// Speak as the approver that they are, stop and resume.
+    Act,
+}
+
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     /// Whom the session is.
     pub(super) account: Account,
+    pub(super) rights: Rights,
     /// What every form of it carries.
     pub(super) token: String,
     began: Timestamp,
@@ -117,14 +127,27 @@ impl Sessions {
         let Some((account, _ends)) = taken else {
             return Err(book.failed(now));
         };
+        drop(book);
+        let id = self.begin((account.clone(), Rights::Act), before, now).ok_or(Refused::Wrong)?;
+        Ok((id, account))
+    }
+
+    /// Begins a session of somebody in the place of `before`, and returns its id; `None` if this machine gives no
+    /// random numbers.
+    pub(super) fn begin(
+        &self,
+        (account, rights): (Account, Rights),
+        before: Option<&str>,
+        now: Timestamp,
+    ) -> Option<String> {
+        let (id, token) = make().zip(make())?;
+        let mut book = self.book();
         if let Some(before) = before {
             book.sessions.remove(&keep(before));
         }
         book.make_room(&account, now);
-        let (id, token) = make().zip(make()).ok_or(Refused::Wrong)?;
-        let session = Session { account: account.clone(), token, began: now, used: now };
-        book.sessions.insert(keep(&id), session);
-        Ok((id, account))
+        book.sessions.insert(keep(&id), Session { account, rights, token, began: now, used: now });
+        Some(id)
     }
 
     /// The session with an id, if it still stands.
@@ -167,9 +190,9 @@ impl Session {
 impl Book {
     fn make_room(&mut self, account: &Account, now: Timestamp) {
         self.sessions.retain(|_, session| session.stands(now));
-        let of_one = self.sessions.values().filter(|session| session.account.uid == account.uid).count();
+        let of_one = self.sessions.values().filter(|session| session.account == *account).count();
         if SESSIONS_OF_ONE <= of_one {
-            self.drop_oldest(|session| session.account.uid == account.uid);
+            self.drop_oldest(|session| session.account == *account);
         } else if SESSIONS_MAX <= self.sessions.len() {
             self.drop_oldest(|_any| true);
         }
@@ -203,7 +226,7 @@ mod tests {
     }
 
     fn alice() -> Account {
-        Account { name: "alice".to_owned(), uid: 1001 }
+        Account::of(1001, Some("alice".to_owned()))
     }
 
     fn signed_in(sessions: &Sessions, now: Timestamp) -> String {

@@ -134,10 +134,10 @@ impl Web {
             tracing::warn!(asking, "an account asked for a code in the name of another");
             return Reply::Refused("only root asks for others".to_owned());
         };
-        let (name, uid) = (account.name.clone(), account.uid);
+        let name = account.name.clone();
         match self.ticket(account) {
             Some(ticket) => {
-                tracing::info!(account = name, uid, asking, "a code for the page was given out");
+                tracing::info!(account = name, asking, "a code for the page was given out");
                 Reply::Ticket(ticket)
             }
             None => Reply::Refused("too many are open: use one, or wait five minutes".to_owned()),
@@ -169,7 +169,7 @@ mod tests {
         const OWN: u32 = 990;
         let asks = |asking, claimed: Option<u32>| {
             let claim = Claim { uid: claimed, name: Some("alice".to_owned()) };
-            whose(asking, OWN, claim).map(|account| account.uid)
+            whose(asking, OWN, claim).and_then(|account| account.uid)
         };
         assert_eq!(
             (asks(0, Some(4_001_001)), asks(OWN, Some(4_001_001))),

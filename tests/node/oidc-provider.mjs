@@ -5,7 +5,7 @@
 // MODULES is the folder that holds node_modules. With a CERTIFICATE (PEM), the client proves itself with its key
 // (private_key_jwt), signed with one of the ALGORITHMS (PS256,RS256), in place of the SECRET. With an empty SECRET and no
 // CERTIFICATE it is one that people sign in to: device code, and authorization code with PKCE; a refresh token serves
-// once. Whoever opens the page is let in. Prints its address, then the scope that each token was asked for with, or the
+// once. Whoever opens the page is let in, as whom `login_hint` names. Prints its address, then the scope that each token was asked for with, or the
 // kind of grant if with none; ends when its standard input does.
 
 import { createPublicKey } from "node:crypto";
@@ -29,11 +29,13 @@ const isPublic = !certificate && clientSecret === "";
 // What a client is that keeps no secret.
 const forPeople = {
   grant_types: ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
-  redirect_uris: ["http://localhost"],
+  redirect_uris: ["http://localhost", "http://127.0.0.1/sign-in/back"],
   response_types: ["code"],
   application_type: "native",
   token_endpoint_auth_method: "none",
 };
+// What people may do on huntbook's page.
+const ROLES = { "maja.berg": ["Huntbook.Read"], lead: ["Huntbook.Read", "Huntbook.Act"], duty: ["Huntbook.Act"] };
 const policy = interactionPolicy.base();
 policy.add(new interactionPolicy.Prompt({ name: "select_account", requestable: true }), 0);
 
@@ -80,7 +82,13 @@ const provider = new Provider(issuer, {
   pkce: { required: () => true },
   rotateRefreshToken: true,
   issueRefreshToken: () => true,
-  findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  claims: { openid: ["sub", "oid", "roles"], profile: ["preferred_username"] },
+  // As Entra does: what is known of people is in the identity token.
+  conformIdTokenClaims: false,
+  findAccount: (ctx, id) => ({
+    accountId: id,
+    claims: () => ({ sub: `sub-${id}`, oid: `oid-${id}`, preferred_username: `${id}@contoso.example`, roles: ROLES[id] }),
+  }),
   interactions: { policy, url: (ctx, interaction) => `/${tenant}/interaction/${interaction.uid}` },
   routes: {
     token: "/oauth2/v2.0/token",
@@ -97,7 +105,7 @@ async function agree(request, response) {
   const { prompt, params, session } = await provider.interactionDetails(request, response);
   const result = { [prompt.name]: {} };
   if (prompt.name === "login") {
-    result.login.accountId = "maja.berg";
+    result.login.accountId = params.login_hint ?? "maja.berg";
   } else if (prompt.name === "consent") {
     const grant = new provider.Grant({ accountId: session.accountId, clientId: params.client_id });
     grant.addOIDCScope(params.scope);
@@ -114,6 +122,10 @@ const answer = provider.callback();
 // Entra serves each tenant below its id.
 server.on("request", (request, response) => {
   const prefix = `/${tenant}/`;
+  // What a client reads first is below the issuer.
+  if (request.url.startsWith("/.well-known/")) {
+    request.url = prefix + request.url.slice(1);
+  }
   if (!request.url.startsWith(prefix)) {
     response.writeHead(404).end();
     return;

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::Value;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
 
 use crate::site::{LEAD, Site};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_person_with_a_phone_signs_in_watches_and_approves() {
-    let site = Site::open(1).await;
+/// Starts a browser at an address, driven by one of the scripts.
+pub(crate) fn browse(script: &str, address: &str) -> (Child, Lines<BufReader<ChildStdout>>) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let modules = target.join("test-env/node");
@@ -20,15 +19,22 @@ async fn a_person_with_a_phone_signs_in_watches_and_approves() {
         std::env::split_paths(&path).map(|dir| dir.join("chromium")).find(|file| file.exists())
     });
     let chromium = chromium.unwrap_or_else(|| panic!("there is no chromium: run `bash tests/setup`"));
-    let address = format!("{}/sign-in#{}", site.origin, site.code(LEAD).await);
     let mut browser = Command::new("node")
-        .arg(root.join("tests/node/browser.mjs"))
+        .arg(root.join("tests/node").join(script))
         .args([modules.into_os_string(), chromium.into_os_string(), address.into()])
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(browser.stdout.take().unwrap()).lines();
+    let lines = BufReader::new(browser.stdout.take().unwrap()).lines();
+    (browser, lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_with_a_phone_signs_in_watches_and_approves() {
+    let site = Site::open(1).await;
+    let address = format!("{}/sign-in#{}", site.origin, site.code(LEAD).await);
+    let (_browser, mut lines) = browse("browser.mjs", &address);
     assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("watching"), "{}", site.log());
     let stopped = site.say(LEAD, &["stop", "--reason", "drill"]).await;
     assert!(stopped.status.success());

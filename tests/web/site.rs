@@ -78,22 +78,28 @@ pub(crate) struct Visitor {
 impl Site {
     /// Serves a page behind which one isolation waits for `minimum` people.
     pub(crate) async fn open(minimum: u32) -> Self {
-        Self::open_at(minimum, None).await
+        Self::open_with(minimum, "").await
     }
 
     /// The same, for people who know it by another address.
-    pub(crate) async fn open_at(minimum: u32, address: Option<&str>) -> Self {
+    pub(crate) async fn open_at(minimum: u32, address: &str) -> Self {
+        Self::open_with(minimum, &format!("address: \"{address}\"")).await
+    }
+
+    /// The same, with more said of the page.
+    pub(crate) async fn open_with(minimum: u32, more: &str) -> Self {
         let clock: SharedClock = Arc::new(SystemClock);
         let sim = Sim::start(SimOptions::story(clock.now()).unwrap(), clock).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let (at, tenant) = (sim.endpoints(), SimOptions::TENANT_ID);
-        let address_line = address.map(|address| format!(", address: {address}")).unwrap_or_default();
+        // Somebody whom only a provider knows.
+        let dana = if more.contains("openId") { "  dana: {openId: oid-duty}\n" } else { "" };
         let settings = format!(
             "tenants:\n  contoso:\n    tenantId: {tenant}\n    auth:\n      clientSecret: {{clientId: {}, secret: {{env: {SECRET_NAME}}}}}\n    \
              endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\", xdr: \"{}\"}}\n\
              channels:\n  siem: {{webhook: {{url: \"{}/webhook/siem\"}}}}\n\
-             approvers:\n  lead: {{account: \"{LEAD}\"}}\n  duty: {{account: \"{DUTY}\"}}\n\
-             web: {{listen: \"127.0.0.1:0\"{address_line}}}\n",
+             approvers:\n  lead: {{account: \"{LEAD}\"}}\n  duty: {{account: \"{DUTY}\"}}\n{dana}\
+             web: {{listen: \"127.0.0.1:0\", {more}}}\n",
             SimApp::CLIENT_ID,
             at.login,
             at.graph,
@@ -130,6 +136,17 @@ impl Site {
     /// What the log said so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
+    }
+
+    /// Waits until the log says something.
+    pub(crate) async fn until_logged(&self, text: &str) {
+        for _look in 0..LOOKS_MAX {
+            if self.log().contains(text) {
+                return;
+            }
+            SystemClock.sleep(SignedDuration::from_millis(100)).await;
+        }
+        panic!("the log does not say `{text}`\n{}", self.log());
     }
 
     /// Runs a command as somebody who called `sudo`.
@@ -236,6 +253,11 @@ impl Site {
             self.request(Method::POST, "/sign-in", None).form(&[("code", &code)]).send().await.unwrap();
         assert_eq!((answer.status().as_u16(), &answer.headers()[LOCATION]), (303, &"/".parse().unwrap()));
         let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+        self.of_cookie(cookie).await
+    }
+
+    /// Whose session a cookie is.
+    pub(crate) async fn of_cookie(&self, cookie: String) -> Visitor {
         let page = self.get("/runs", Some(&cookie)).await.text().await.unwrap();
         let (_, rest) = page.split_once("name=\"token\" value=\"").unwrap();
         Visitor { cookie, token: rest.split('"').next().unwrap().to_owned() }

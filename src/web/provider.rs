@@ -1,0 +1,312 @@
+//! People from elsewhere: an OpenID provider says who they are (authorization code with PKCE) and what their roles in
+//! the application let them do here.
+//!
+//! Nothing is kept between the two halves of a sign-in: `state`, `nonce` and the verifier follow from one secret in a
+//! cookie of the browser that began it. A code is good once, at the provider.
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Mutex;
+
+use super::secret::{keep, make};
+use super::session::Rights;
+use crate::clock::SharedClock;
+use crate::console::{Account, NAME_MAX};
+use crate::http::{Address, Http, HttpError, Limits, Repeat, Request};
+use crate::model::{Secret, SecretUnread, SharedSource};
+use crate::text::clean;
+
+/// Where the provider sends people back to.
+pub(super) const BACK: &str = "/sign-in/back";
+/// Most bytes of the provider's answers; keys are some kilobytes.
+const BYTES_MAX: u64 = 1 << 20;
+/// How long what the provider says of itself holds.
+const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
+/// Pause between looks for a key that is not there: anybody can name one.
+const KEYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
+/// How far the provider's clock may be from ours.
+const SKEW: SignedDuration = SignedDuration::from_mins(1);
+/// What identity tokens may be signed with: no shared secrets, and nothing unsigned.
+const ALGORITHMS: &[Algorithm] = &[Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
+
+/// The provider, and what its roles mean here.
+#[derive(Debug, Clone)]
+pub struct ProviderOptions {
+    /// Who issues the tokens, as they say it.
+    pub issuer: String,
+    /// Our client id there.
+    pub client_id: String,
+    /// How we prove ourselves beside the PKCE, if we have to.
+    pub client_secret: Option<SharedSource>,
+    /// The role of those who may look.
+    pub look: String,
+    /// The role of those who may also speak, stop and resume.
+    pub act: String,
+    /// The way to it.
+    pub http: Http,
+}
+
+/// Why a person of the provider is not let in. Contains no code and no token.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ProviderError {
+    #[error("the OpenID provider cannot be used")]
+    Http(#[from] HttpError),
+    #[error("what the OpenID provider answered is not what was asked for: {0}")]
+    Answer(&'static str),
+    #[error("the secret of the page's application cannot be had")]
+    Secret(#[from] SecretUnread),
+    #[error("the OpenID provider let nobody in: {0}")]
+    Refused(String),
+    #[error("the answer belongs to no sign-in that this browser began")]
+    Strange,
+    #[error("the identity token is not good: {0}")]
+    Token(&'static str),
+    #[error("`{who}` has neither the role `{look}` nor `{act}`")]
+    NoRole { who: String, look: String, act: String },
+}
+
+/// A sign-in that has begun: where the browser goes, and the secret of its cookie.
+pub(super) struct Begun {
+    pub(super) page: String,
+    pub(super) secret: String,
+}
+
+/// What the browser brings back.
+#[derive(Debug, Default)]
+pub(super) struct Back {
+    code: Option<Secret>,
+    state: Option<String>,
+    error: Option<String>,
+    error_description: Option<String>,
+}
+
+/// The provider as it says it is. Source: OpenID Connect Discovery 1.0, section 3.
+#[derive(Debug, Clone, Deserialize)]
+struct Metadata {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    jwks_uri: String,
+}
+
+#[derive(Debug, Clone)]
+struct Known {
+    metadata: Metadata,
+    keys: JwkSet,
+    at: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct Issued {
+    id_token: Secret,
+}
+
+/// What is read of an identity token.
+#[derive(Debug, Deserialize)]
+struct Claims {
+    sub: String,
+    /// The person's object id: the same in every application of a directory of Entra ID.
+    oid: Option<String>,
+    exp: i64,
+    iat: i64,
+    nonce: Option<String>,
+    #[serde(default)]
+    roles: Vec<String>,
+    preferred_username: Option<String>,
+    name: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Provider {
+    options: ProviderOptions,
+    issuer: Address,
+    back: String,
+    clock: SharedClock,
+    known: Mutex<Option<Known>>,
+}
+
+impl Back {
+    /// Reads the query of the address that the provider sent the browser to.
+    pub(super) fn read(query: &str) -> Self {
+        let mut back = Self::default();
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+            let value = value.into_owned();
+            match &*name {
+                "code" => back.code = Some(Secret::new(value)),
+                "state" => back.state = Some(value),
+                "error" => back.error = Some(value),
+                "error_description" => back.error_description = Some(value),
+                _ => {}
+            }
+        }
+        back
+    }
+}
+
+impl Provider {
+    /// What people know it by.
+    pub(super) fn host(&self) -> &str {
+        self.issuer.host().unwrap_or_default()
+    }
+
+    /// `origin` is where people find the page. Asks nobody.
+    pub(super) fn new(options: ProviderOptions, origin: &str, clock: SharedClock) -> Result<Self, HttpError> {
+        let issuer = Address::parse(&options.issuer)?;
+        Ok(Self { options, issuer, back: format!("{origin}{BACK}"), clock, known: Mutex::default() })
+    }
+
+    /// Begins a sign-in.
+    pub(super) async fn begin(&self) -> Result<Begun, ProviderError> {
+        let known = self.known(None).await?;
+        let secret = make().ok_or(ProviderError::Answer("this machine gives no random numbers"))?;
+        let challenge = hash(&derived(&secret, "verifier"));
+        let page = Address::parse(&known.metadata.authorization_endpoint)?
+            .query("client_id", &self.options.client_id)
+            .query("response_type", "code")
+            .query("response_mode", "query")
+            .query("redirect_uri", &self.back)
+            .query("scope", "openid profile")
+            .query("state", &derived(&secret, "state"))
+            .query("nonce", &derived(&secret, "nonce"))
+            .query("code_challenge", &challenge)
+            .query("code_challenge_method", "S256");
+        Ok(Begun { page: page.expose().to_owned(), secret })
+    }
+
+    /// Ends it: who has come back, and what they may.
+    pub(super) async fn finish(&self, back: Back, secret: &str) -> Result<(Account, Rights), ProviderError> {
+        let state = back.state.unwrap_or_default();
+        if secret.is_empty() || keep(&state) != keep(&derived(secret, "state")) {
+            return Err(ProviderError::Strange);
+        }
+        let Some(code) = back.code else {
+            let why =
+                format!("{} {}", back.error.unwrap_or_default(), back.error_description.unwrap_or_default());
+            return Err(ProviderError::Refused(clean(why.trim(), 300)));
+        };
+        let known = self.known(None).await?;
+        let token = self.redeem(&known, &code, secret).await?;
+        let claims = self.claims(&token).await?;
+        if claims.nonce.as_deref() != Some(derived(secret, "nonce").as_str()) {
+            return Err(ProviderError::Token("it was issued for another sign-in"));
+        }
+        self.person(claims)
+    }
+
+    /// Turns the code into an identity token.
+    async fn redeem(&self, known: &Known, code: &Secret, secret: &str) -> Result<Secret, ProviderError> {
+        let ours = match &self.options.client_secret {
+            Some(source) => Some(source.fetch().await?),
+            None => None,
+        };
+        let verifier = derived(secret, "verifier");
+        let mut form = vec![
+            ("grant_type", "authorization_code"),
+            ("client_id", self.options.client_id.as_str()),
+            ("code", code.expose()),
+            ("redirect_uri", self.back.as_str()),
+            ("code_verifier", verifier.as_str()),
+        ];
+        form.extend(ours.as_ref().map(|ours| ("client_secret", ours.expose())));
+        let request = Request::post(Address::parse(&known.metadata.token_endpoint)?).form(&form);
+        let answer = self.options.http.send(&request, Repeat::Unsafe, &limits()).await?;
+        let issued: Issued = read(&answer.body)?;
+        Ok(issued.id_token)
+    }
+
+    /// What a token says, if it is one of the provider for us and of now.
+    async fn claims(&self, token: &Secret) -> Result<Claims, ProviderError> {
+        let bad = ProviderError::Token;
+        let header =
+            jsonwebtoken::decode_header(token.expose()).map_err(|_it_may_quote| bad("it is none"))?;
+        if !ALGORITHMS.contains(&header.alg) {
+            return Err(bad("it is signed in a way that is not accepted"));
+        }
+        let kid = header.kid.unwrap_or_default();
+        let known = self.known(Some(&kid)).await?;
+        let key = known.keys.find(&kid).ok_or(bad("nobody knows its key"))?;
+        let key = DecodingKey::from_jwk(key).map_err(|_it_says_nothing| bad("its key cannot be used"))?;
+        let mut rules = Validation::new(header.alg);
+        rules.set_issuer(&[&known.metadata.issuer]);
+        rules.set_audience(&[&self.options.client_id]);
+        rules.set_required_spec_claims(&["iss", "aud", "exp", "sub"]);
+        // Time is asked of one place only.
+        rules.validate_exp = false;
+        rules.validate_nbf = false;
+        let read = jsonwebtoken::decode::<Claims>(token.expose(), &key, &rules);
+        let claims = read.map_err(|_it_may_quote| bad("its signature, issuer or audience is wrong"))?.claims;
+        let now = self.clock.now();
+        let at = |second: i64| Timestamp::from_second(second).unwrap_or(Timestamp::MIN);
+        if at(claims.exp).saturating_add(SKEW).is_ok_and(|ends| ends < now) {
+            return Err(bad("it has ended"));
+        }
+        if at(claims.iat).saturating_sub(SKEW).is_ok_and(|issued| now < issued) {
+            return Err(bad("it is of the future: is the clock right?"));
+        }
+        Ok(claims)
+    }
+
+    fn person(&self, claims: Claims) -> Result<(Account, Rights), ProviderError> {
+        let id = claims.oid.unwrap_or(claims.sub);
+        let called = claims.preferred_username.or(claims.name).unwrap_or_else(|| id.clone());
+        let account = Account::elsewhere(&clean(&id, NAME_MAX), clean(&called, NAME_MAX));
+        let ProviderOptions { look, act, .. } = &self.options;
+        let has = |wanted: &String| claims.roles.iter().any(|role| role == wanted);
+        if has(act) {
+            Ok((account, Rights::Act))
+        } else if has(look) {
+            Ok((account, Rights::Look))
+        } else {
+            Err(ProviderError::NoRole { who: account.shown(), look: look.clone(), act: act.clone() })
+        }
+    }
+
+    /// The provider's endpoints and keys; asked anew once a day, and if a key is missing.
+    async fn known(&self, kid: Option<&str>) -> Result<Known, ProviderError> {
+        let mut slot = self.known.lock().await;
+        let now = self.clock.now();
+        if let Some(known) = &*slot {
+            let age = known.at.duration_until(now).abs();
+            let lacks = kid.is_some_and(|kid| known.keys.find(kid).is_none());
+            if age < KEYS_AFTER || (age < KNOWN_FOR && !lacks) {
+                return Ok(known.clone());
+            }
+        }
+        let metadata: Metadata = self.get(&self.issuer.at(".well-known/openid-configuration", &[])?).await?;
+        if metadata.issuer != self.options.issuer {
+            return Err(ProviderError::Answer("it calls itself by another name than the settings"));
+        }
+        let keys: JwkSet = self.get(&Address::parse(&metadata.jwks_uri)?).await?;
+        Ok(slot.insert(Known { metadata, keys, at: now }).clone())
+    }
+
+    async fn get<T: DeserializeOwned>(&self, address: &Address) -> Result<T, ProviderError> {
+        let request = Request::get(address.clone());
+        let answer = self.options.http.send(&request, Repeat::Safe, &limits()).await?;
+        read(&answer.body)
+    }
+}
+
+fn limits() -> Limits {
+    Limits { bytes_max: BYTES_MAX, ..Limits::default() }
+}
+
+/// What cannot be read is not shown: it may hold a token.
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ProviderError> {
+    serde_json::from_slice(body).map_err(|_it_may_quote| ProviderError::Answer("it cannot be read"))
+}
+
+/// One of the texts that follow from the secret of a sign-in. None tells the secret, nor another one.
+fn derived(secret: &str, what: &str) -> String {
+    hash(&format!("{what} {secret}"))
+}
+
+fn hash(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, text.as_bytes()))
+}

@@ -1,0 +1,154 @@
+//! How people come in and go: with a code that is good once, or by way of the OpenID provider.
+
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderName};
+use axum::http::request::Parts;
+use axum::response::Response;
+
+use super::Web;
+use super::answer::{Refusal, put, see};
+use super::form::Form;
+use super::layout::{self, Sheet};
+use super::provider::{BACK, Back, Provider, ProviderError};
+use super::session::{Refused, Session};
+use crate::diag::Chain;
+use crate::http::Retry;
+
+/// How long somebody may take at the provider, in seconds.
+const AWAY_MAX: u32 = 600;
+
+impl Web {
+    /// The cookie of a session. It comes with requests from pages of ours only.
+    fn cookie(&self) -> &'static str {
+        if self.is_private() { "__Host-huntbook" } else { "huntbook" }
+    }
+
+    /// The cookie of a sign-in at the provider, which the provider's page sends back here.
+    fn cookie_away(&self) -> &'static str {
+        if self.is_private() { "__Secure-huntbook-sign-in" } else { "huntbook-sign-in" }
+    }
+
+    pub(super) fn session_id<'a>(&self, parts: &'a Parts) -> Option<&'a str> {
+        cookie_of(parts, self.cookie())
+    }
+
+    fn set_cookie(&self, id: &str, more: &str) -> String {
+        format!("{}={id}; Path=/; HttpOnly; SameSite=Strict{}{more}", self.cookie(), self.secure())
+    }
+
+    fn set_cookie_away(&self, secret: &str, seconds: u32) -> String {
+        let (name, secure) = (self.cookie_away(), self.secure());
+        format!("{name}={secret}; Path={BACK}; HttpOnly; SameSite=Lax{secure}; Max-Age={seconds}")
+    }
+
+    fn secure(&self) -> &'static str {
+        if self.is_private() { "; Secure" } else { "" }
+    }
+
+    /// The form for a code, and the way to the provider.
+    pub(super) fn sign_in_form(&self, problem: Option<&str>) -> Response {
+        let status = if problem.is_some() { StatusCode::FORBIDDEN } else { StatusCode::OK };
+        let main = layout::sign_in(problem, self.0.provider.as_ref().map(Provider::host));
+        let mut response = self.show(&Sheet { title: "Sign in", here: "/sign-in", session: None }, &main);
+        *response.status_mut() = status;
+        response
+    }
+
+    /// Takes a code.
+    pub(super) fn sign_in(&self, form: &Form, before: Option<&str>) -> Result<Response, Refusal> {
+        let code = form.field("code").unwrap_or_default();
+        match self.0.sessions.redeem(code, before, self.0.facts.clock.now()) {
+            Ok((id, account)) => {
+                tracing::info!(account = account.name, uid = account.uid, "somebody signed in to the page");
+                let mut response = see("/");
+                put(response.headers_mut(), header::SET_COOKIE, &self.set_cookie(&id, ""));
+                Ok(response)
+            }
+            Err(Refused::Wrong) => {
+                tracing::warn!("somebody tried to sign in to the page with a code that is not good");
+                Ok(self.sign_in_form(Some(
+                    "This code is not good: each is for one sign-in, within five minutes.",
+                )))
+            }
+            Err(Refused::TooMany) => Err(Refusal::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "Too many codes were wrong. Wait a minute, and use a new one.",
+            )),
+        }
+    }
+
+    fn provider(&self) -> Result<&Provider, Refusal> {
+        let none = || Refusal::new(StatusCode::NOT_FOUND, "There is nothing here.");
+        self.0.provider.as_ref().ok_or_else(none)
+    }
+
+    /// Sends somebody to the provider. Nothing is kept of it but a cookie.
+    pub(super) async fn to_provider(&self) -> Result<Response, Refusal> {
+        let begun = self.provider()?.begin().await.map_err(|error| not_let_in(&error))?;
+        let mut response = see(&begun.page);
+        put(response.headers_mut(), header::SET_COOKIE, &self.set_cookie_away(&begun.secret, AWAY_MAX));
+        Ok(response)
+    }
+
+    /// Takes somebody back from the provider.
+    pub(super) async fn from_provider(
+        &self,
+        parts: &Parts,
+        before: Option<&str>,
+    ) -> Result<Response, Refusal> {
+        let provider = self.provider()?;
+        let back = Back::read(parts.uri.query().unwrap_or_default());
+        let secret = cookie_of(parts, self.cookie_away()).unwrap_or_default();
+        let (account, rights) = provider.finish(back, secret).await.map_err(|error| not_let_in(&error))?;
+        tracing::info!(
+            account = account.shown(),
+            ?rights,
+            "somebody signed in to the page by way of the provider"
+        );
+        let begun = self.0.sessions.begin((account, rights), before, self.0.facts.clock.now());
+        let id = begun.ok_or_else(|| {
+            Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "This machine gives no random numbers.")
+        })?;
+        let mut response =
+            self.show(&Sheet { title: "Signed in", here: "/sign-in", session: None }, &layout::signed_in());
+        put(response.headers_mut(), header::SET_COOKIE, &self.set_cookie(&id, ""));
+        if let Ok(spent) = self.set_cookie_away("", 0).parse() {
+            response.headers_mut().append(header::SET_COOKIE, spent);
+        }
+        Ok(response)
+    }
+
+    /// Ends a session.
+    pub(super) fn sign_out(&self, session: &Session, id: Option<&str>) -> Response {
+        self.0.sessions.end(id.unwrap_or_default());
+        tracing::info!(account = session.account.name, "somebody signed out of the page");
+        let mut response = see("/sign-in");
+        put(response.headers_mut(), header::SET_COOKIE, &self.set_cookie("", "; Max-Age=0"));
+        put(response.headers_mut(), HeaderName::from_static("clear-site-data"), "\"cookies\", \"storage\"");
+        response
+    }
+}
+
+fn cookie_of<'a>(parts: &'a Parts, wanted: &str) -> Option<&'a str> {
+    let cookies = parts.headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == wanted).map(|(_, id)| id)
+}
+
+/// The log says why; who stands outside is told what they can do.
+fn not_let_in(error: &ProviderError) -> Refusal {
+    tracing::warn!(error = %Chain(error), "somebody was not let in by way of the OpenID provider");
+    match error {
+        ProviderError::NoRole { .. } => {
+            Refusal::new(StatusCode::FORBIDDEN, format!("You are not let in: {error}. Ask for the role."))
+        }
+        ProviderError::Http(error) if error.retry() != Retry::Never => Refusal::new(
+            StatusCode::BAD_GATEWAY,
+            "The OpenID provider does not answer. Try again in a while.",
+        ),
+        _ => Refusal::new(
+            StatusCode::FORBIDDEN,
+            "You are not let in. The log says why; sign in again if you took longer than ten minutes.",
+        ),
+    }
+}

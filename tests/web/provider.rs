@@ -1,0 +1,318 @@
+//! People who come by way of an OpenID provider: a certified one, and one that lies.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::routing::any;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use huntbook::clock::{Clock as _, SystemClock};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use rcgen::KeyPair;
+use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
+use reqwest::{Client, Response, Url};
+use serde_json::{Value, json};
+
+use crate::browser::browse;
+use crate::oidc::Provider;
+use crate::site::{LEAD, Site, Visitor};
+
+const CLIENT: &str = "6f1d3a52-8b07-4c19-b3a8-0e5f9d2c7a11";
+const TENANT: &str = "contoso";
+
+/// A page whose people the certified provider knows.
+async fn with_provider(minimum: u32) -> (Site, Provider) {
+    let provider = Provider::start(&[TENANT, CLIENT, ""]).await;
+    let more = format!("openId: {{issuer: \"{}\", clientId: {CLIENT}}}", provider.url);
+    (Site::open_with(minimum, &more).await, provider)
+}
+
+/// A browser that keeps the cookies of one host each, and goes where it is sent.
+struct Walker {
+    http: Client,
+    jar: Vec<(String, String)>,
+}
+
+impl Walker {
+    fn new() -> Self {
+        let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { http, jar: Vec::new() }
+    }
+
+    async fn get(&mut self, url: &Url) -> Response {
+        let at = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap());
+        let mine: Vec<&str> =
+            self.jar.iter().filter(|(host, _)| *host == at).map(|(_, cookie)| cookie.as_str()).collect();
+        let answer = self.http.get(url.clone()).header(COOKIE, mine.join("; ")).send().await.unwrap();
+        for cookie in answer.headers().get_all(SET_COOKIE) {
+            let cookie = cookie.to_str().unwrap().split(';').next().unwrap().to_owned();
+            let name = format!("{}=", cookie.split('=').next().unwrap());
+            self.jar.retain(|(host, kept)| !(*host == at && kept.starts_with(&name)));
+            self.jar.push((at.clone(), cookie));
+        }
+        answer
+    }
+
+    /// Follows redirects until one leads back to the page, or there is none.
+    async fn follow(&mut self, site: &Site, from: &str, hint: &str) -> Url {
+        let mut url = Url::parse(&format!("{}{from}", site.url)).unwrap();
+        loop {
+            let answer = self.get(&url).await;
+            let to = answer.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
+            let mut next =
+                url.join(&to.unwrap_or_else(|| unreachable!("{url}: {}", answer.status()))).unwrap();
+            if next.path().ends_with("/authorize") && !next.as_str().contains("login_hint") {
+                next.query_pairs_mut().append_pair("login_hint", hint);
+            }
+            if next.as_str().starts_with(&site.url) {
+                return next;
+            }
+            url = next;
+        }
+    }
+}
+
+/// Somebody whom the provider knows signs in.
+async fn visitor(site: &Site, who: &str) -> Visitor {
+    let mut walker = Walker::new();
+    let back = walker.follow(site, "/sign-in/provider", who).await;
+    let answer = walker.get(&back).await;
+    assert_eq!(answer.status(), 200, "{}", site.log());
+    let cookies: Vec<&str> =
+        answer.headers().get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap()).collect();
+    let own = cookies.iter().find(|cookie| cookie.starts_with("huntbook=")).unwrap();
+    assert!(own.ends_with("; Path=/; HttpOnly; SameSite=Strict"), "{own}");
+    assert!(
+        cookies.iter().any(|cookie| cookie.starts_with("huntbook-sign-in=;")),
+        "it is spent: {cookies:?}"
+    );
+    site.of_cookie(own.split(';').next().unwrap().to_owned()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_of_the_provider_say_who_looks_and_who_acts() {
+    let (site, mut provider) = with_provider(2).await;
+    let (reader, lead, duty) =
+        (visitor(&site, "maja.berg").await, visitor(&site, "lead").await, visitor(&site, "duty").await);
+    assert_eq!(provider.line().await, "authorization_code");
+    let path = format!("/approvals/{}", site.asked_id().await);
+    let yes = [("word", "approve"), ("reason", "seen it")];
+
+    // Who may look sees all of it, and no form; what is sent all the same is not heard.
+    let shown = site.get(&path, Some(&reader.cookie)).await.text().await.unwrap();
+    assert!(
+        shown.contains("you can look and not speak") && shown.contains("maja.berg@contoso.example"),
+        "{shown}"
+    );
+    for (path, fields) in [(path.as_str(), &yes[..]), ("/stop", &[]), ("/resume", &[])] {
+        let refused = site.post(path, &reader, fields).await;
+        assert_eq!(refused.status(), 403, "{path}");
+        assert!(refused.text().await.unwrap().contains("Your role lets you look"), "{path}");
+    }
+    // Who may act and is no approver stops and resumes, and approves nothing.
+    let refused = site.post(&path, &lead, &yes).await;
+    assert_eq!(refused.status(), 403);
+    let why = refused.text().await.unwrap();
+    assert!(why.contains("lead@contoso.example (openid:oid-lead)"), "{why}");
+    assert_eq!(site.post("/stop", &lead, &[("reason", "drill")]).await.status(), 303);
+    let stops = site.json(&["status"]).await["stops"].clone();
+    assert_eq!(stops[0]["account"], "lead@contoso.example (openid:oid-lead)", "{stops}");
+    assert_eq!(site.post("/resume", &lead, &[]).await.status(), 303);
+
+    // One from elsewhere and one of the machine are two; one of them twice is one.
+    assert_eq!(site.post(&path, &duty, &yes).await.status(), 303);
+    assert_eq!(site.post(&path, &visitor(&site, "duty").await, &yes).await.status(), 409);
+    assert_eq!(site.post(&path, &site.visitor(LEAD).await, &yes).await.status(), 303);
+    let asked = site.until("consumed").await;
+    let voice = &asked["voices"][0];
+    assert_eq!(
+        (&voice["by"], &voice["account"], &voice["uid"], &voice["way"]),
+        (&"dana".into(), &"openid:oid-duty".into(), &Value::Null, &"page".into()),
+        "{asked}"
+    );
+    assert_eq!(site.isolated(), 1);
+    assert_eq!(site.json(&["audit", "verify"]).await["intact"], true);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_comes_in_without_a_role_or_by_anothers_sign_in() {
+    let (site, _provider) = with_provider(1).await;
+    let mut stranger = Walker::new();
+    let back = stranger.follow(&site, "/sign-in/provider", "stranger").await;
+    let refused = stranger.get(&back).await;
+    assert_eq!(refused.status(), 403);
+    assert!(refused.headers().get(SET_COOKIE).is_none());
+    let why = refused.text().await.unwrap();
+    assert!(why.contains("has neither the role `Huntbook.Read` nor `Huntbook.Act`"), "{why}");
+
+    // A link that carries somebody's own code signs nobody else in: it belongs to the browser that began.
+    let mut lead = Walker::new();
+    let back = lead.follow(&site, "/sign-in/provider", "lead").await;
+    for mut other in [Walker::new(), stranger] {
+        let refused = other.get(&back).await;
+        assert!(refused.status() == 403 && refused.headers().get(SET_COOKIE).is_none());
+    }
+    assert_eq!(lead.get(&back).await.status(), 200);
+    // It is good once.
+    assert_eq!(lead.get(&back).await.status(), 403);
+    // What the provider says no to is told in the log, and not in its words on the page.
+    let mut refusing = Walker::new();
+    let begun = refusing.get(&Url::parse(&format!("{}/sign-in/provider", site.url)).unwrap()).await;
+    let page = Url::parse(begun.headers()[LOCATION].to_str().unwrap()).unwrap();
+    let state = page.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let said =
+        format!("{}/sign-in/back?error=access_denied&error_description=%0Aevil&state={state}", site.url);
+    let refused = refusing.get(&Url::parse(&said).unwrap()).await;
+    assert_eq!(refused.status(), 403);
+    assert!(!refused.text().await.unwrap().contains("evil"));
+    for told in ["access_denied", "belongs to no sign-in that this browser began", "lead@contoso.example"] {
+        site.until_logged(told).await;
+    }
+    let log = site.log();
+    let code = back.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    assert!(!log.contains(&code) && !log.contains("eyJ"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_signs_in_by_way_of_the_provider() {
+    let (site, _provider) = with_provider(1).await;
+    let (_browser, mut lines) = browse("provider.mjs", &format!("{}/sign-in", site.url));
+    let seen = lines.next_line().await.unwrap();
+    let seen = seen.unwrap_or_else(|| unreachable!("the browser ended\n{}", site.log()));
+    let seen: Value = serde_json::from_str(&seen).unwrap();
+    assert!(seen["text"].as_str().unwrap().contains("Signed in as maja.berg@contoso.example"), "{seen}");
+    assert_eq!(
+        (&seen["cookies"], &seen["forms"], &seen["trouble"]),
+        (&json!([{"name": "huntbook", "sameSite": "Strict", "httpOnly": true}]), &json!(0), &json!([])),
+        "{seen}"
+    );
+}
+
+/// What a provider of ours issues next.
+type Next = Arc<Mutex<Forged>>;
+
+#[derive(Clone)]
+struct Forged {
+    header: Header,
+    claims: Value,
+    /// Signs with a key that is in no list.
+    strange: bool,
+    /// Ends the token in somebody else's signature.
+    cut: bool,
+}
+
+struct Liar {
+    url: String,
+    next: Next,
+}
+
+impl Liar {
+    async fn start() -> Self {
+        let (own, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let next = Arc::new(Mutex::new(Forged {
+            header: Header::new(Algorithm::ES256),
+            claims: Value::Null,
+            strange: false,
+            cut: false,
+        }));
+        let keys = Arc::new((own, other, url.clone(), Arc::clone(&next)));
+        let router = Router::new().fallback(any(answer)).with_state(keys);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { url, next }
+    }
+}
+
+type Desk = Arc<(KeyPair, KeyPair, String, Next)>;
+
+async fn answer(State(desk): State<Desk>, uri: Uri) -> axum::Json<Value> {
+    let (own, other, url, next) = &*desk;
+    let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    axum::Json(match uri.path() {
+        "/.well-known/openid-configuration" => json!({
+            "issuer": url, "authorization_endpoint": format!("{url}/authorize"), "token_endpoint": format!("{url}/token"),
+            "jwks_uri": format!("{url}/keys"),
+        }),
+        "/keys" => {
+            let point = own.public_key_raw();
+            json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "own", "x": part(&point[1..33]), "y": part(&point[33..])}]})
+        }
+        _ => {
+            let Forged { header, claims, strange, cut } = next.lock().unwrap().clone();
+            let key = if strange { other } else { own };
+            let key = EncodingKey::from_ec_der(&key.serialize_der());
+            let signed = match header.alg {
+                Algorithm::ES256 => jsonwebtoken::encode(&header, &claims, &key).unwrap(),
+                _ => {
+                    let secret = EncodingKey::from_secret(own.public_key_raw());
+                    jsonwebtoken::encode(&header, &claims, &secret).unwrap()
+                }
+            };
+            let token = if cut { format!("{}.", signed.rsplit_once('.').unwrap().0) } else { signed };
+            json!({"id_token": token, "access_token": "x", "token_type": "Bearer"})
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_token_that_is_not_good_lets_nobody_in() {
+    let liar = Liar::start().await;
+    let more = format!("openId: {{issuer: \"{}\", clientId: {CLIENT}}}", liar.url);
+    let site = Site::open_with(1, &more).await;
+    let now = SystemClock.now().as_second();
+    let keyed = |alg| Header { kid: Some("own".to_owned()), ..Header::new(alg) };
+    let good = json!({
+        "iss": liar.url, "aud": CLIENT, "sub": "s", "exp": now + 600, "iat": now, "roles": ["Huntbook.Act"],
+    });
+    let with = |name: &str, value: Value| {
+        let mut claims = good.clone();
+        claims[name] = value;
+        Forged { header: keyed(Algorithm::ES256), claims, strange: false, cut: false }
+    };
+    let fine = with("sub", "s".into());
+    let cases = [
+        ("good", fine.clone(), 200),
+        ("another issuer", with("iss", "https://evil.example".into()), 403),
+        ("for another app", with("aud", "another".into()), 403),
+        ("ended", with("exp", (now - 600).into()), 403),
+        ("of tomorrow", with("iat", (now + 86_400).into()), 403),
+        ("another sign-in's", with("nonce", "another".into()), 403),
+        ("without roles", with("roles", json!([])), 403),
+        ("roles in one text", with("roles", "Huntbook.Act".into()), 403),
+        ("another's key", Forged { strange: true, ..fine.clone() }, 403),
+        ("no signature", Forged { cut: true, ..fine.clone() }, 403),
+        (
+            "the public key as a shared secret",
+            Forged { header: keyed(Algorithm::HS256), ..fine.clone() },
+            403,
+        ),
+        (
+            "a key nobody knows",
+            Forged { header: Header { kid: Some("x".to_owned()), ..keyed(Algorithm::ES256) }, ..fine },
+            403,
+        ),
+    ];
+    for (what, mut forged, status) in cases {
+        let mut walker = Walker::new();
+        let begun = walker.get(&Url::parse(&format!("{}/sign-in/provider", site.url)).unwrap()).await;
+        let page = Url::parse(begun.headers()[LOCATION].to_str().unwrap()).unwrap();
+        let asked = |name: &str| page.query_pairs().find(|(one, _)| one == name).unwrap().1.into_owned();
+        assert_eq!(
+            (asked("code_challenge_method"), asked("scope")),
+            ("S256".to_owned(), "openid profile".to_owned())
+        );
+        if forged.claims["nonce"].is_null() {
+            forged.claims["nonce"] = asked("nonce").into();
+        }
+        *liar.next.lock().unwrap() = forged;
+        let back = format!("{}/sign-in/back?code=c&state={}", site.url, asked("state"));
+        let answer = walker.get(&Url::parse(&back).unwrap()).await;
+        assert_eq!(answer.status(), status, "{what}\n{}", site.log());
+        let session = answer.headers().get_all(SET_COOKIE).iter();
+        let session = session.filter(|cookie| cookie.to_str().unwrap().starts_with("huntbook=")).count();
+        assert_eq!(session, usize::from(status == 200), "{what}");
+    }
+}
