@@ -20,6 +20,8 @@ mod approved;
 mod capped;
 #[path = "kill/daemon.rs"]
 mod daemon;
+#[path = "kill/disk.rs"]
+mod disk;
 #[path = "kill/halted.rs"]
 mod halted;
 #[path = "history/mod.rs"]
@@ -30,6 +32,8 @@ mod joined;
 mod rows;
 #[path = "kill/stopped.rs"]
 mod stopped;
+#[path = "kill/two.rs"]
+mod two;
 #[path = "kill/world.rs"]
 mod world;
 

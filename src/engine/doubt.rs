@@ -19,8 +19,9 @@ use crate::tenant::{ActionKind, MachineAction};
 /// When nothing can change any more.
 const PATIENCE: Patience =
     Patience { settled_after: SignedDuration::from_mins(10), looks_apart: SignedDuration::from_secs(60) };
-/// By how much the tenant's clock may differ from ours.
-const SKEW: SignedDuration = SignedDuration::from_mins(5);
+/// By how much an intent may be stamped ahead of the tenant's clock: the journal goes on from the latest time that it
+/// has seen, for 25 hours, and clocks differ. Looked for from later on, an action that was taken would seem missing.
+pub(super) const AHEAD: SignedDuration = SignedDuration::from_hours(26);
 /// How long an action is looked for. Older doubt is for people.
 const YOUNG: SignedDuration = SignedDuration::from_hours(24);
 /// Most actions looked for in one pass. Passes come once a minute, and a tenant answers 100 such calls in that time.
@@ -134,7 +135,7 @@ impl Engine {
         let Some(tenant) = self.tenants.get(&effect.tenant) else { return Ok(None) };
         let marks = (1..=effect.attempt).map(|attempt| self.store.mark(&effect.tenant, &effect.key, attempt));
         let marks = marks.collect::<Result<Vec<String>, StoreError>>()?;
-        let since = effect.intended.saturating_sub(SKEW).unwrap_or(effect.intended);
+        let since = effect.intended.saturating_sub(AHEAD).unwrap_or(effect.intended);
         let all = match tenant.machine_actions(&aim.device, since).await {
             Ok(all) => all,
             Err(error) => {

@@ -218,7 +218,7 @@ impl Engine {
         let watched = self.at_first(order).await?;
         let order = watched.as_ref().unwrap_or(order);
         let started = in_journal(self.clock.now());
-        let run = RunId::at(started);
+        let run = self.store.new_run(started)?;
         if self.store.begin_run(&new_run(order, run, started)).await? == Begun::SlotTaken {
             return Ok(Ran::SlotTaken);
         }

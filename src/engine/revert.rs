@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::context::{Context, Work};
+use super::doubt::AHEAD;
 use super::report::{Report, StepState};
 use super::{Counts, Engine, EngineError, InForce, Order};
 use crate::action::{Approval, Approvers, Call, Params, RevertRule, Step, Undo};
@@ -39,8 +40,6 @@ const PAUSES: [SignedDuration; 4] = [
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// After so many tries the operators are told.
 const TOLD_AFTER: u32 = 3;
-/// How much earlier than it was intended the tenant may have noted an action: clocks differ.
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 
 /// What the settings say of actions that are taken back, where no playbook does.
 #[derive(Debug, Clone, Default)]
@@ -189,7 +188,7 @@ impl Engine {
     /// The run that takes an action back.
     async fn run_back(&self, due: &Revert, undo: Undo, in_force: &dyn InForce) -> Result<RunId, EngineError> {
         let started = super::in_journal(self.clock.now());
-        let run = RunId::at(started);
+        let run = self.store.new_run(started)?;
         // First, so that what is begun and cut off is found and not begun twice.
         let soon = self.clock.now().checked_add(LOOK_AGAIN).ok();
         let (state, undo_run) = (RevertState::Standing, Some(run));
@@ -414,7 +413,7 @@ async fn on_device(
     (device, does, undo): (&DeviceId, ActionKind, &Undo),
 ) -> Result<Theirs, TenantError> {
     let (does, undoes) = (does.listed_as(), undo.kind().listed_as());
-    let since = due.since.checked_sub(CLOCKS_DIFFER).unwrap_or(Timestamp::MIN);
+    let since = due.since.checked_sub(AHEAD).unwrap_or(Timestamp::MIN);
     let actions = tenant.machine_actions(device, since).await?;
     let alive = actions.into_iter().filter(|action| {
         [does, undoes].contains(&Some(action.kind.as_str()))

@@ -89,6 +89,29 @@ pub fn panics() -> Result<(), ArmError> {
     armed::panics()
 }
 
+/// Arms a crash point for this thread alone, in place of any armed before: `name`, or `name:n`. It panics, once; what
+/// simulates many deaths in one process arms it again.
+///
+/// # Errors
+///
+/// As [`arm`], but for [`ArmError::Armed`].
+pub fn arm_here(spec: &str) -> Result<(), ArmError> {
+    let (name, passage) = parse(spec).ok_or_else(|| ArmError::Malformed(spec.to_owned()))?;
+    let Some((known, _place)) = POINTS.iter().find(|(known, _place)| *known == name) else {
+        return Err(ArmError::Unknown(name.to_owned()));
+    };
+    armed::arm_here(Some((known, passage)))
+}
+
+/// Takes back what [`arm_here`] armed, if it has not come to it.
+///
+/// # Errors
+///
+/// [`ArmError::NotCompiled`] when the build has no crash points.
+pub fn disarm_here() -> Result<(), ArmError> {
+    armed::arm_here(None)
+}
+
 /// Dies here if this point is armed and its passage has come.
 #[inline]
 pub fn crash_point(name: &'static str) {
@@ -123,6 +146,7 @@ fn parse(spec: &str) -> Option<(&str, u64)> {
 mod armed {
     //! The armed point, process-wide: a crash takes the whole process with it.
 
+    use std::cell::Cell;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -131,6 +155,23 @@ mod armed {
     static POINT: OnceLock<(String, AtomicU64)> = OnceLock::new();
     static UNPACED: AtomicBool = AtomicBool::new(false);
     static PANICS: AtomicBool = AtomicBool::new(false);
+
+    thread_local! {
+        static HERE: Cell<Option<(&'static str, u64)>> = const { Cell::new(None) };
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
+    pub(super) fn arm_here(point: Option<(&'static str, u64)>) -> Result<(), ArmError> {
+        HERE.set(point);
+        Ok(())
+    }
+
+    fn pass_here(name: &str) {
+        if let Some((armed, left)) = HERE.get().filter(|(armed, _left)| *armed == name) {
+            HERE.set((1 < left).then_some((armed, left - 1)));
+            assert!(1 < left, "crash point {name}");
+        }
+    }
 
     #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
     pub(super) fn panics() -> Result<(), ArmError> {
@@ -153,6 +194,7 @@ mod armed {
     }
 
     pub(super) fn pass(name: &'static str) {
+        pass_here(name);
         let Some((armed, left)) = POINT.get() else { return };
         if armed == name && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             assert!(!PANICS.load(Ordering::Relaxed), "crash point {name}");
@@ -173,6 +215,10 @@ mod armed {
 
     #[inline]
     pub(super) const fn pass(_name: &'static str) {}
+
+    pub(super) const fn arm_here(_point: Option<(&'static str, u64)>) -> Result<(), ArmError> {
+        Err(ArmError::NotCompiled)
+    }
 
     pub(super) const fn unpace() -> Result<(), ArmError> {
         Err(ArmError::NotCompiled)
@@ -209,6 +255,23 @@ mod tests {
         assert_eq!(arm("?"), Err(ArmError::Malformed("?".to_owned())));
         assert_eq!(arm("c99_nowhere"), Err(ArmError::Unknown("c99_nowhere".to_owned())));
         crash_point("c01_start");
+    }
+
+    #[test]
+    fn a_point_armed_here_is_passed_until_its_time_and_then_once() {
+        if !COMPILED {
+            assert_eq!(disarm_here(), Err(ArmError::NotCompiled));
+            return;
+        }
+        arm_here("c01_start:2").unwrap();
+        crash_point("c02_after_migrations");
+        crash_point("c01_start");
+        assert!(std::panic::catch_unwind(|| crash_point("c01_start")).is_err());
+        crash_point("c01_start");
+        arm_here("c01_start").unwrap();
+        disarm_here().unwrap();
+        crash_point("c01_start");
+        assert_eq!(arm_here("c99_nowhere"), Err(ArmError::Unknown("c99_nowhere".to_owned())));
     }
 
     /// Collects the names in calls of `crash_point` below a folder.

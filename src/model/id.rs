@@ -205,6 +205,13 @@ impl RunId {
         let nanos = u32::try_from(millis % 1000).unwrap_or(0) * 1_000_000;
         Self(Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)))
     }
+
+    /// The same with these bits in place of random ones.
+    #[must_use]
+    pub fn with(now: jiff::Timestamp, bits: &[u8; 10]) -> Self {
+        let millis = u64::try_from(now.as_millisecond()).unwrap_or(0);
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, bits).into_uuid())
+    }
 }
 
 impl fmt::Display for RunId {

@@ -2,12 +2,15 @@
 //! lost: which call it is, which attempt, and a code that nobody can write who does not have this journal.
 
 use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::Timestamp;
 use sha2::Sha256;
 use sqlx::SqlitePool;
 
 use super::{EffectKey, Store, StoreError, open};
+use crate::model::RunId;
 
 /// The facts that hold the key, 64 bits each.
 const PARTS: [&str; 4] = ["markKey0", "markKey1", "markKey2", "markKey3"];
@@ -54,6 +57,17 @@ impl Marks {
         Ok(Self { key, since })
     }
 
+    /// What looks random in the id of a run.
+    fn bits(&self, epoch: i64, count: u64) -> [u8; 10] {
+        let mut code = Hmac::<Sha256>::new_from_slice(&self.key).expect("an HMAC takes a key of any length");
+        code.update(b"run");
+        code.update(&epoch.to_be_bytes());
+        code.update(&count.to_be_bytes());
+        let mut bits = [0; 10];
+        bits.iter_mut().zip(code.finalize().into_bytes()).for_each(|(bit, byte)| *bit = byte);
+        bits
+    }
+
     fn mark(&self, (tenant, key, attempt): (&str, &EffectKey, u32)) -> String {
         let mut code = Hmac::<Sha256>::new_from_slice(&self.key).expect("an HMAC takes a key of any length");
         for part in [tenant.as_bytes(), key.as_str().as_bytes(), &attempt.to_be_bytes()] {
@@ -70,6 +84,19 @@ impl Marks {
 }
 
 impl Store {
+    /// The id of a new run: its time, and bits that come of the journal's own key, of this opening and of a count. No
+    /// other journal makes the same, and a journal that is played again from a seed does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Reader`] if this store does not own the journal.
+    pub fn new_run(&self, started: Timestamp) -> Result<RunId, StoreError> {
+        let writer = self.writer()?;
+        let marks = writer.marks.as_ref().ok_or(StoreError::Reader)?;
+        let count = writer.runs.fetch_add(1, Ordering::Relaxed);
+        Ok(RunId::with(started, &marks.bits(writer.epoch, count)))
+    }
+
     /// The mark of one attempt at a call. Comments begin with it.
     ///
     /// # Errors
@@ -100,5 +127,7 @@ mod tests {
         let code = |mark: &str| mark.rsplit(':').next().unwrap().to_owned();
         assert!(others.iter().all(|other| code(other) != code(&mark)), "{others:?}");
         assert!(!format!("{:?}", of(7)).contains("7, 7"));
+        let ids = [of(7).bits(1, 0), of(7).bits(1, 1), of(7).bits(2, 0), of(8).bits(1, 0)];
+        assert_eq!(std::collections::BTreeSet::from(ids).len(), ids.len());
     }
 }

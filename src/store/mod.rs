@@ -61,6 +61,7 @@ mod word;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePool;
@@ -121,6 +122,8 @@ struct Writer {
     epoch: i64,
     /// What the marks of its actions are made with; `None` for one word written beside the owner.
     marks: Option<mark::Marks>,
+    /// How many runs were given an id in this opening.
+    runs: AtomicU64,
     /// Keeps other processes out; `None` for one word written beside the owner, and in memory.
     _lock: Option<open::Lock>,
 }

@@ -13,7 +13,7 @@ use huntbook::tenant::{IsolationType, Operation};
 use jiff::SignedDuration;
 
 use crate::cut_off::hangs;
-use crate::{House, ISOLATE, outcomes, playbook, states};
+use crate::{House, ISOLATE, TAG, outcomes, playbook, states};
 
 const TEN_MINUTES: SignedDuration = SignedDuration::from_mins(10);
 const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -28,7 +28,14 @@ struct Lost {
 impl Lost {
     /// One that the tenant took, or did not.
     async fn isolation(taken: Apply) -> Self {
-        let house = House::with(1, |options| options.duplicates = Duplicates::Queued).await;
+        Self::isolation_in(Self::house().await, taken).await
+    }
+
+    async fn house() -> House {
+        House::with(1, |options| options.duplicates = Duplicates::Queued).await
+    }
+
+    async fn isolation_in(house: House, taken: Apply) -> Self {
         let fault = Fault { reset: true, times: Some(1), ..Fault::on("POST /mde/api/machines/*/isolate") };
         let apply =
             if taken == Apply::Taken { huntbook::sim::Apply::Before } else { huntbook::sim::Apply::Not };
@@ -178,6 +185,19 @@ async fn row_35_neither_a_clock_that_is_set_nor_a_restart_makes_time_pass() {
     assert_eq!(lost.look(A_MINUTE).await, []);
     assert_eq!(lost.look(TEN_MINUTES).await, [], "the first look of this process");
     assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+}
+
+#[tokio::test]
+async fn row_35_a_clock_that_was_ahead_hides_no_action_that_was_taken() {
+    let house = Lost::house().await;
+    house.clock.jump(SignedDuration::from_hours(3));
+    // The journal has seen a time that was never there, and goes on from it.
+    house.run(&playbook(TAG).replace("8e77", "8e78")).await;
+    house.clock.jump(SignedDuration::from_hours(-3));
+    // With a token of the present.
+    let house = house.restart().await;
+    let mut lost = Lost::isolation_in(house, Apply::Taken).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Pending]);
 }
 
 #[tokio::test]

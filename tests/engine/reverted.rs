@@ -204,7 +204,7 @@ async fn the_settings_may_want_leave_for_it_and_a_no_leaves_it_in_force() {
         word,
         by: "lead".to_owned(),
         account: "4001".to_owned(),
-        uid: 4001,
+        uid: Some(4001),
         way: Way::Command,
         note: Some("not yet".to_owned()),
     };

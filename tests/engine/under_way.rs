@@ -25,7 +25,7 @@ impl House {
         let store = &self.engine.store;
         let (by, account) = ("duty".to_owned(), "alice".to_owned());
         let voice =
-            NewVoice { word: Consent::Approve, by, account, uid: 1000, way: Way::Command, note: None };
+            NewVoice { word: Consent::Approve, by, account, uid: Some(1000), way: Way::Command, note: None };
         for asked in store.open_approvals().await.unwrap() {
             store.hear(&asked.id, &voice).await.unwrap();
         }

@@ -399,8 +399,8 @@ fn believed(journal: &Journal, applied: &[Applied<'_>], wrong: &mut Vec<String>)
             _ => continue,
         };
         wrong.push(format!(
-            "{why} ({}): {} of {} ({}, attempt {})",
-            event.detail, about.action, about.target, event.key, event.attempt
+            "{why} ({}): {} of {} ({}, attempt {}, event {} at {})",
+            event.detail, about.action, about.target, event.key, event.attempt, event.n, event.at
         ));
     }
 }

@@ -138,12 +138,16 @@ impl World {
 
     /// Starts huntbook in the folder, with a crash point armed or none.
     pub(crate) fn spawn(&self, arguments: &[&str], crash_point: Option<&str>) -> Child {
+        let armed = crash_point.map(|point| (CRASH_POINT, point));
+        self.spawn_with(arguments, armed.as_slice())
+    }
+
+    /// The same with this in its environment.
+    pub(crate) fn spawn_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Child {
         let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("SIM_SECRET", SimApp::SECRET).env("HUNTBOOK_UNPACED", "1");
-        if let Some(point) = crash_point {
-            command.env(CRASH_POINT, point);
-        }
+        command.envs(environment.iter().copied());
         let log =
             fs::OpenOptions::new().create(true).append(true).open(self.path("log")).expect("it is ours");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);

@@ -1,0 +1,96 @@
+//! The disk fails under the journal: the n-th write or sync of the real binary, for ever larger n until a whole run
+//! passes. Between the binary and the system stands a library that the tests compile (`disk.c`).
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+use crate::world::World;
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, settle, tell, wait};
+
+/// How far apart the failing calls lie; `DISK_EVERY=1` lets each fail.
+const EVERY: usize = 23;
+
+/// How calls fail, in the library's words.
+const WAYS: &[&str] = &["eio", "full", "torn"];
+
+#[expect(clippy::disallowed_methods, reason = "how many calls fail is said in the environment")]
+fn every() -> usize {
+    std::env::var("DISK_EVERY").map_or(EVERY, |text| text.parse().expect("a number"))
+}
+
+/// The library, compiled once.
+fn library(world: &World) -> PathBuf {
+    let library = world.path("disk.so");
+    if library.exists() {
+        return library;
+    }
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kill/disk.c");
+    let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
+    assert!(built.expect("tests/setup installs a C compiler").success(), "it compiles");
+    library
+}
+
+/// Starts huntbook over a disk whose n-th call fails in a way.
+fn spawn(world: &World, arguments: &[&str], (way, n): (&str, usize)) -> Child {
+    let library = library(world).display().to_string();
+    let fired = world.path("fired").display().to_string();
+    let fails = format!("{way}:{n}");
+    world.spawn_with(arguments, &[("LD_PRELOAD", &library), ("DISK_FAILS", &fails), ("DISK_FIRED", &fired)])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_40_whichever_call_of_the_disk_fails_nothing_is_done_without_a_record_and_the_next_start_goes_on()
+{
+    let world = World::start().await;
+    let mut toll = Toll::default();
+    world.fleet.grow(NEW_DEVICES);
+    settle(&world).await;
+    let every = every();
+    let mut failed = 0;
+    for (shift, way) in WAYS.iter().enumerate() {
+        let mut n = 1 + shift;
+        loop {
+            world.fleet.grow(NEW_DEVICES);
+            drop(fs::remove_file(world.path("fired")));
+            let status = wait(spawn(&world, &["run", "Contain"], (way, n)), &world).await;
+            if !world.path("fired").exists() {
+                break;
+            }
+            failed += 1;
+            if !status.success() {
+                toll.count(&world).await;
+            }
+            n += every;
+            assert!(n < 5_000, "a run does not end\n{}", world.log_tail());
+            settle(&world).await;
+        }
+        assert!(50 < n, "{way}: only {n} calls of the disk were seen");
+    }
+    finish(&world).await;
+    tell(&format!("{failed} calls of the disk failed: {toll:?}"));
+    assert!(2 <= toll.in_flight, "too few failures hit a call: {toll:?}");
+    check_tenant(&world, &toll).await;
+    check_journal(&world).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_40_a_disk_that_takes_nothing_is_read_and_nothing_is_done() {
+    let world = World::start().await;
+    world.fleet.grow(NEW_DEVICES);
+    settle(&world).await;
+    let before = world.sim.effects();
+    world.fleet.grow(NEW_DEVICES);
+    for way in ["eio-all", "full"] {
+        let ran = wait(spawn(&world, &["run", "Contain"], (way, 1)), &world).await;
+        assert!(!ran.success(), "{way}");
+        for reading in [["runs", "--limit=1"], ["journal", "list"]] {
+            let read = wait(spawn(&world, &reading, (way, 1)), &world).await;
+            assert!(read.success(), "{way} {reading:?}\n{}", world.log_tail());
+        }
+        assert_eq!(world.sim.effects(), before, "{way}");
+    }
+    finish(&world).await;
+    assert!(before.len() < world.sim.effects().len(), "it goes on");
+    check_journal(&world).await;
+}
