@@ -26,9 +26,9 @@ use crate::tenant::{Indicator, Operation, Receipt, TenantError};
 /// Most values in one call. Source: the page of import.
 const JOINED_MAX: usize = 500;
 
-/// From how many values of a run on they go together. Fewer have room in the minute of single calls, and a lost answer
-/// then leaves one in doubt.
-const JOINED_MIN: usize = 25;
+/// From how many values of a run on they go together. Fewer have room in a minute of single calls; and a lost answer, or a
+/// process that dies, then leaves one in doubt and not all.
+const JOINED_MIN: usize = 100;
 
 /// How long intents are written for one call. A disk that takes longer has fewer of them in a call, and the rest of the
 /// half minute is for sending it.

@@ -173,12 +173,12 @@ async fn many_of_one_run_go_together_and_each_is_an_action_of_its_own() {
     assert_eq!((keys.len(), house.applied().len()), (599, 599));
     assert_eq!(house.run(&text).await.counts.matched, 0);
     // A few go one by one, and the first targets before the others.
-    let (few, text) = busy(24).await;
-    assert_eq!(few.run(&text).await.counts.acted, 23);
-    assert_eq!((asked(&few, ONE), asked(&few, MANY)), (23, 0));
-    let (mut careful, text) = busy(40).await;
+    let (few, text) = busy(99).await;
+    assert_eq!(few.run(&text).await.counts.acted, 98);
+    assert_eq!((asked(&few, ONE), asked(&few, MANY)), (98, 0));
+    let (mut careful, text) = busy(120).await;
     careful.ceilings.canary = Some(Canary { first: 3, wait: SignedDuration::from_mins(10) });
-    assert_eq!(careful.run(&text).await.counts.acted, 39);
+    assert_eq!(careful.run(&text).await.counts.acted, 119);
     assert_eq!((asked(&careful, ONE), asked(&careful, MANY)), (3, 1));
 }
 
@@ -190,8 +190,8 @@ fn answer(values: impl Iterator<Item = usize>, refused: usize) -> Value {
 
 #[tokio::test]
 async fn what_is_refused_or_not_told_of_many_is_that_of_its_value_alone() {
-    let (house, text) = busy(30).await;
-    let body = Some(answer((0..30).filter(|n| *n != 9), 5));
+    let (house, text) = busy(130).await;
+    let body = Some(answer((0..130).filter(|n| *n != 9), 5));
     house.sim.set_faults(vec![Fault { status: Some(200), body, ..Fault::on(MANY) }]).unwrap();
     let report = house.run(&text).await;
     let expect = |n| match n {
@@ -200,7 +200,7 @@ async fn what_is_refused_or_not_told_of_many_is_that_of_its_value_alone() {
         9 => StepState::Parked,
         _ => StepState::Done,
     };
-    assert_eq!(states(&report), (0..30).map(expect).collect::<Vec<_>>());
+    assert_eq!(states(&report), (0..130).map(expect).collect::<Vec<_>>());
     let why = |n: usize| report.items[n].steps[0].reason.clone().unwrap_or_default();
     assert!(why(5).ends_with("the tenant did not take `host5.evil.example`: no room"), "{}", why(5));
     let effects = house.engine.store.effects_of(report.run).await.unwrap();
@@ -217,25 +217,25 @@ async fn a_lost_answer_leaves_in_doubt_what_the_tenant_does_not_show() {
     let lost = |apply: &str| {
         Fault::script(json!([{"match": MANY, "reset": true, "apply": apply, "times": 1}])).unwrap()
     };
-    let (house, text) = busy(30).await;
+    let (house, text) = busy(130).await;
     house.sim.set_faults(lost("before")).unwrap();
     let report = house.run(&text).await;
-    assert_eq!(report.counts.acted, 29, "{:?}", states(&report));
+    assert_eq!(report.counts.acted, 129, "{:?}", states(&report));
     assert_eq!(why(&report), "no answer came, and the tenant shows it in force");
-    assert_eq!(house.applied().len(), 29);
+    assert_eq!(house.applied().len(), 129);
 
-    let (house, text) = busy(30).await;
+    let (house, text) = busy(130).await;
     house.sim.set_faults(lost("not")).unwrap();
     let report = house.run(&text).await;
-    assert_eq!(states(&report).iter().filter(|state| **state == StepState::Parked).count(), 29);
-    assert_eq!(house.engine.store.parked().await.unwrap().len(), 29);
+    assert_eq!(states(&report).iter().filter(|state| **state == StepState::Parked).count(), 129);
+    assert_eq!(house.engine.store.parked().await.unwrap().len(), 129);
     assert_eq!(house.run(&text).await.counts.matched, 0);
     assert_eq!((asked(&house, ONE), asked(&house, MANY)), (0, 1), "what is in doubt is never sent again");
 }
 
 #[tokio::test]
 async fn a_stop_holds_for_a_call_of_many_up_to_its_sending() {
-    let (mut house, text) = busy(30).await;
+    let (mut house, text) = busy(130).await;
     let busy = json!([{"match": MANY, "status": 429, "retryAfter": 2, "times": 1}]);
     house.sim.set_faults(Fault::script(busy).unwrap()).unwrap();
     let (journal, clock) = (house.journal(), house.shared_clock());
@@ -244,8 +244,8 @@ async fn a_stop_holds_for_a_call_of_many_up_to_its_sending() {
         Box::pin(async move { drop(Store::stop(&journal, clock, &word(None)).await.expect("it is written")) })
     });
     let report = house.run(&text).await;
-    assert_eq!(states(&report).iter().filter(|state| **state == StepState::Halted).count(), 29);
+    assert_eq!(states(&report).iter().filter(|state| **state == StepState::Halted).count(), 129);
     assert!(why(&report).starts_with("all actions are stopped since"), "{}", why(&report));
-    assert_eq!(house.engine.store.effects_in(EffectState::NotApplied).await.unwrap().len(), 29);
+    assert_eq!(house.engine.store.effects_in(EffectState::NotApplied).await.unwrap().len(), 129);
     assert_eq!((asked(&house, MANY), house.applied().len()), (1, 0));
 }
