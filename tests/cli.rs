@@ -9,6 +9,8 @@
 
 #[path = "cli/approvals.rs"]
 mod approvals;
+#[path = "cli/feeds.rs"]
+mod feeds;
 #[path = "cli/history.rs"]
 mod history;
 #[path = "cli/journal.rs"]

@@ -227,6 +227,23 @@ const PERMISSIONS: &[Case] = &[
         },
         ("warning", "hunting", "2027-02-01"),
     ),
+    case(
+        "hunting uses the older API that ends, and may not",
+        |b| b.tenant("/hunting", json!("mde")),
+        ("problem", "permissions", "`AdvancedQuery.Read.All` of WindowsDefenderATP (hunt)"),
+    ),
+    case(
+        "hunting uses the older API that ends",
+        |b| {
+            b.tenant("/hunting", json!("mde"));
+            b.roles.push("AdvancedQuery.Read.All");
+        },
+        (
+            "warning",
+            "hunting",
+            "the endpoint of Defender for Endpoint, which Microsoft switches off on 2027-02-01",
+        ),
+    ),
 ];
 
 /// The tenant tells of these tables, in the beta of Graph.
@@ -268,6 +285,16 @@ const LICENCES: &[Case] = &[
             b.roles.push("SecurityAnalyzedMessage.ReadWrite.All");
         },
         ("note", "licences", "softDeleteEmail in `contoso` needs Defender for Office 365 Plan 2"),
+    ),
+    case(
+        "indicators of the network, which the devices may not look at",
+        |b| {
+            let action = "addIndicator: {indicatorType: domainName, indicatorValue: bad.example, action: block, title: t, description: d}";
+            let isolate = "isolateDevice: {device: \"{{row.DeviceId}}\", comment: why}";
+            b.playbook = PLAYBOOK.replace(isolate, action);
+            b.roles.push("Ti.ReadWrite");
+        },
+        ("note", "settings of the service", "only by devices that look at them"),
     ),
 ];
 

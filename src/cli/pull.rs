@@ -79,7 +79,8 @@ async fn told(tenant: &dyn Tenant) -> anyhow::Result<HuntSchema> {
     match tenant.hunt_schema().await {
         Ok(Some(schema)) => Ok(schema),
         Ok(None) => {
-            let text = format!("the API of `hunting: xdr` does not tell its tables; {BY_QUERY}");
+            let api = tenant.hunting().as_str();
+            let text = format!("the API of `hunting: {api}` does not tell its tables; {BY_QUERY}");
             Err(Refusal(text).into())
         }
         Err(TenantError::Refused(refused)) if matches!(refused.status, 400 | 404 | 405 | 501) => {

@@ -126,7 +126,8 @@ impl Engine {
             }
         }
         while !joining.is_empty() {
-            for in_hand in self.join_up(context, &mut joining).await? {
+            // On the heap: few runs have as many.
+            for in_hand in Box::pin(self.join_up(context, &mut joining)).await? {
                 match in_hand.wait {
                     Some(_) => waiting.push(in_hand),
                     None => self.note(context, &mut settled, in_hand).await?,

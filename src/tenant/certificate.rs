@@ -86,6 +86,27 @@ pub enum CertificateError {
     Unsigned,
 }
 
+impl CertificateError {
+    /// What to do about it.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Ended(_) => {
+                "make a new certificate, register it with the app, and put it in this one's place"
+            }
+            Self::NotYet(_) => "set the clock of this machine, or take a certificate that is good already",
+            Self::Mismatch | Self::NoKey => "put the private key of this certificate beside it",
+            Self::Encrypted | Self::Password => "say the password (`password`), or write the key without one",
+            Self::NotRsa | Self::BadKey => {
+                "make a certificate with an RSA key of at least 2048 bits, and register it"
+            }
+            Self::NoCertificate | Self::Damaged | Self::Form | Self::Unsigned => {
+                "put a certificate and its key there, as PEM or PFX"
+            }
+        }
+    }
+}
+
 /// How soon a certificate ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {

@@ -11,7 +11,9 @@ use aws_lc_rs::digest::{SHA256, digest};
 use jiff::Timestamp;
 
 use super::certificate::{AppCertificate, CertificateError};
+use super::federated::GithubError;
 use super::managed::{ManagedIdentity, WhichIdentity};
+use super::vault::VaultError;
 use super::{Session, SessionError, TenantError};
 use crate::model::{Secret, SecretUnread, SharedSource};
 
@@ -124,6 +126,18 @@ impl CredentialError {
         }
     }
 
+    /// What to do about it, if that is more than to put a good one in its place.
+    #[must_use]
+    pub fn remedy(&self, tenant: &str) -> Option<String> {
+        Some(match self {
+            Self::Unread { what, source } => return unread_remedy(what, source).map(str::to_owned),
+            Self::Challenge => "see what answers in the place of the Arc agent, and set `arcKeys` if it keeps its files elsewhere".to_owned(),
+            Self::Certificate(error) => error.remedy().to_owned(),
+            Self::Session(error) => error.remedy(tenant),
+            Self::Unset(_) => return None,
+        })
+    }
+
     /// Says whose it is.
     pub(super) fn of(self, tenant: &str) -> TenantError {
         TenantError::Credential { tenant: tenant.to_owned(), source: self }
@@ -184,6 +198,22 @@ fn oddity(secret: &Secret) -> Option<&'static str> {
     }
     let is_id = uuid::Uuid::try_parse(secret).is_ok();
     is_id.then_some("the client secret has the form of an id; use the secret's value, not its id")
+}
+
+/// What to do about a part of a credential that cannot be fetched.
+fn unread_remedy(what: &str, unread: &SecretUnread) -> Option<&'static str> {
+    let (SecretUnread::Missing(error) | SecretUnread::Unreached(error)) = unread;
+    if let Some(error) = error.downcast_ref::<VaultError>() {
+        return Some(error.remedy());
+    }
+    if error.is::<GithubError>() {
+        return Some(
+            "let the job have a token (`permissions: {id-token: write}`), and take its variables anew in each job",
+        );
+    }
+    (what == WORKLOAD_TOKEN).then_some(
+        "see that the platform writes the workload's token into that file, and that huntbook may read it",
+    )
 }
 
 /// Fetches a part of a credential.

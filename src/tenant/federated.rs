@@ -25,7 +25,7 @@ pub struct GithubJob {
 
 /// A job that got no proof.
 #[derive(Debug, thiserror::Error)]
-enum GithubError {
+pub(super) enum GithubError {
     #[error("GitHub was not asked")]
     Asked(#[source] HttpError),
     #[error("GitHub gave no token for the job")]

@@ -66,6 +66,22 @@ pub enum SessionError {
     },
 }
 
+impl SessionError {
+    /// What to do about it.
+    pub(super) fn remedy(&self, tenant: &str) -> String {
+        let login = format!("`huntbook login {tenant}` signs in");
+        match self {
+            Self::Nobody | Self::Unreadable => login,
+            Self::ShortKey => format!("put a longer key in its place; then {login}"),
+            Self::Exposed { .. } => "take the rights of others away from that folder".to_owned(),
+            Self::File { .. } => {
+                "let the account that runs huntbook, and no other, read and write it and its folder"
+                    .to_owned()
+            }
+        }
+    }
+}
+
 /// Where a person's sign-in is kept.
 #[derive(Debug)]
 pub struct Session {

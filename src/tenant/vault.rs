@@ -59,7 +59,7 @@ pub struct Vault {
 
 /// A secret that a vault does not give.
 #[derive(Debug, thiserror::Error)]
-enum VaultError {
+pub(super) enum VaultError {
     #[error("the identity that reads vault `{vault}` does not get in")]
     SignIn {
         vault: String,
@@ -77,6 +77,18 @@ enum VaultError {
     Answer { vault: String },
     #[error("the secret `{secret}` of vault `{vault}` is empty")]
     Empty { vault: String, secret: String },
+}
+
+impl VaultError {
+    /// What to do about it.
+    pub(super) const fn remedy(&self) -> &'static str {
+        match self {
+            Self::SignIn { .. } => "let the identity in that `vaults` of the settings names for it",
+            Self::Refused { .. } => "see to the vault: its access, its firewall, and the secret's name",
+            Self::Answer { .. } => "check the vault's address (`url`): what answers there is no key vault",
+            Self::Empty { .. } => "put the secret's value into the vault",
+        }
+    }
 }
 
 /// What to do about a refusal.

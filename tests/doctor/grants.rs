@@ -25,6 +25,16 @@ async fn what_playbooks_need_is_told_without_asking_anybody() {
     let role = |api: usize| (roles[api]["api"].as_str().unwrap(), &roles[api]["roles"]);
     assert_eq!(role(0), ("Microsoft Graph", &json!(["ThreatHunting.Read.All"])));
     assert_eq!(role(1), ("WindowsDefenderATP", &json!(["Machine.Isolate", "Machine.Read.All"])));
+    // Hunting through Defender for Endpoint's own endpoint needs that API's permission, and none of Graph.
+    let settings = dir.path().join("huntbook.yaml");
+    let text = std::fs::read_to_string(&settings).unwrap();
+    std::fs::write(&settings, text.replacen("\"tenantId\"", "\"hunting\": \"mde\", \"tenantId\"", 1))
+        .unwrap();
+    let (_code, older) = bench.run((&sim, dir.path()), &arguments, "").await;
+    let older: Value = serde_json::from_str(&older).unwrap();
+    let api = "fc780465-2017-40d4-a0c5-307022471b92";
+    let expect = json!([{"api": "WindowsDefenderATP", "appId": api, "roles": ["AdvancedQuery.Read.All", "Machine.Isolate", "Machine.Read.All"]}]);
+    assert_eq!(older["tenants"]["contoso"]["grant"]["roles"], expect);
     assert_eq!(tenant["playbooks"][0]["armed"], Value::Null, "nobody was asked");
     assert_eq!(tenant["playbooks"][0]["needs"][0]["for"], json!(["hunt"]));
     assert!(sim.requests().is_empty());

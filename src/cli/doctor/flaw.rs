@@ -91,6 +91,8 @@ flaws! {
     NO_TABLE = ("HD321", "licences", "get the licence and onboard the product, or mend the query; its runs fail until then"),
     /// Nobody says which tables there are.
     TABLES_UNKNOWN = ("HD322", "licences", "run the playbook once with `--dry-run`: a table that is not there fails it"),
+    /// A setting of the service that no API tells.
+    NETWORK_UNASKED = ("HD324", "settings of the service", "have network protection in block mode on the devices, and \"Custom network indicators\" switched on in Defender"),
     /// A licence that no API tells this app of.
     LICENCE_UNASKED = ("HD323", "licences", "look in the admin centre: no API says it to this app"),
 }

@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::flaw;
 use super::report::Report;
 use super::tenant::{Examined, State};
+use crate::action::Params;
 use crate::diag::Chain;
 use crate::kql::{Query, Schema, product};
 use crate::plan::{Input, Plan};
-use crate::tenant::{Client, Tenant as _, TenantError};
+use crate::tenant::{Client, IndicatorType, Tenant as _, TenantError};
 
 /// What of a playbook depends on licences.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ pub(super) struct Licensed {
     tables: BTreeSet<String>,
     /// The licences its actions need beside Defender for Endpoint and Defender XDR, and the actions.
     actions: BTreeMap<&'static str, BTreeSet<&'static str>>,
+    /// Whether it writes indicators of what goes over the network.
+    network: bool,
 }
 
 impl Licensed {
@@ -29,6 +32,14 @@ impl Licensed {
         if let Input::Hunt(hunt) = &plan.input {
             found.tables = Query::read(&hunt.hunt.query, tables).tables().map(str::to_owned).collect();
         }
+        found.network = plan.steps.iter().any(|step| {
+            let kind = match &step.params {
+                Params::AddIndicator(params) => Some(params.kind),
+                Params::ReconcileIndicators(params) => Some(params.each.kind),
+                _ => None,
+            };
+            matches!(kind, Some(IndicatorType::IpAddress | IndicatorType::DomainName | IndicatorType::Url))
+        });
         for kind in plan.steps.iter().map(|step| step.params.kind()) {
             if let Some(licence) = kind.licence() {
                 found.actions.entry(licence).or_default().insert(kind.as_str());
@@ -42,6 +53,10 @@ impl Examined {
     /// Holds the tables that hunts read against those the tenant says it has.
     pub(super) async fn look_at_licences(&self, client: &Client, report: &mut Report) {
         for playbook in &self.playbooks {
+            if playbook.licensed.network {
+                let message = "addresses, domains and URLs are stopped only by devices that look at them; no API tells which do";
+                report.note((flaw::NETWORK_UNASKED, &playbook.name), message);
+            }
             for (licence, actions) in &playbook.licensed.actions {
                 let actions: Vec<&str> = actions.iter().copied().collect();
                 let message = format!("{} in `{}` needs {licence}", actions.join(", "), self.name);
@@ -56,8 +71,10 @@ impl Examined {
         let there: BTreeSet<String> = match client.hunt_schema().await {
             Ok(Some(schema)) => schema.tables.into_iter().map(|(name, _)| name.to_lowercase()).collect(),
             Ok(None) => {
-                let message =
-                    "which tables the tenant has is told by Microsoft Graph only, and `hunting: xdr` is set";
+                let message = format!(
+                    "which tables the tenant has is told by Microsoft Graph only, and `hunting: {}` is set",
+                    client.hunting().as_str()
+                );
                 return report.note((flaw::TABLES_UNKNOWN, &self.name), message);
             }
             Err(TenantError::Refused(refused)) if matches!(refused.status, 400 | 404 | 405 | 501) => {

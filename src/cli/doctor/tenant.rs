@@ -186,8 +186,7 @@ impl Examined {
                 return report.problem((flaw::TENANT_SETTINGS, &name), Chain(&error).to_string(), None);
             }
             Err(error) => {
-                let help = matches!(error, CredentialError::Session(_))
-                    .then(|| format!("`huntbook login {name}` signs in"));
+                let help = error.remedy(&name);
                 return report.problem((flaw::SECRET, &name), Chain(&error).to_string(), help.as_deref());
             }
         }

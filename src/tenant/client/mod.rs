@@ -55,6 +55,16 @@ pub enum HuntingApi {
 }
 
 impl HuntingApi {
+    /// What the settings call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Xdr => "xdr",
+            Self::Mde => "mde",
+        }
+    }
+
     /// The first day on which it does not work any more, if Microsoft has said so.
     #[must_use]
     pub const fn ends(self) -> Option<&'static str> {
