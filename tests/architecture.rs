@@ -40,6 +40,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rhai", &["expr"]),
     ("rustix", &["cli", "clock", "console"]),
     ("schemars", &["model", "playbook", "settings"]),
+    ("secret_service", &["tenant"]),
     ("serde_yaml", &["yaml"]),
     ("sqlx", &["store"]),
     ("tokio_rustls", &["sim"]),

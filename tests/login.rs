@@ -8,6 +8,8 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
+#[path = "login/keyring.rs"]
+mod keyring;
 #[path = "oidc/mod.rs"]
 mod oidc;
 #[path = "login/provider.rs"]
@@ -50,6 +52,8 @@ fn hunter() -> Arc<CannedHunter> {
 struct Desk {
     sim: Sim,
     dir: tempfile::TempDir,
+    /// Where the keyring of the desktop session answers.
+    bus: Option<String>,
 }
 
 impl Desk {
@@ -71,12 +75,13 @@ impl Desk {
         std::fs::write(dir.path().join("huntbook.yaml"), settings.to_string()).unwrap();
         std::fs::create_dir(dir.path().join("playbooks")).unwrap();
         std::fs::write(dir.path().join("playbooks/tag.yaml"), PLAYBOOK).unwrap();
-        Self { sim, dir }
+        Self { sim, dir, bus: None }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
         command.args(arguments).current_dir(self.dir.path()).env_clear().env("SESSION_KEY", KEY);
+        command.envs(self.bus.as_ref().map(|bus| ("DBUS_SESSION_BUS_ADDRESS", bus)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         command
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 
 use super::setup::{Doors, cloud};
+use crate::clock::SharedClock;
 use crate::model::{Secret, SharedSource, TenantId};
 use crate::settings::{
     self, AuthSettings, ClientCertificateSettings, Cloud, GithubSettings, IdentityHostSettings,
@@ -71,7 +72,11 @@ impl Doors {
             AuthSettings::WorkloadIdentity(workload) => self.workload(workload)?,
             AuthSettings::User(user) => {
                 let bound = (id.as_str(), user.client_id.as_str());
-                let session = Session::new(user.kept().to_owned(), self.source(&user.key)?, bound);
+                let path = user.kept().to_owned();
+                let session = match &user.key {
+                    Some(key) => Session::new(path, self.source(key)?, bound),
+                    None => Session::in_keyring(path, bound, SharedClock::clone(&self.clock)),
+                };
                 Credential::User { client_id: user.client_id.clone(), session: Arc::new(session) }
             }
             AuthSettings::Partner(_) => bail!("{of} names no application"),

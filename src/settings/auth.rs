@@ -123,7 +123,7 @@ impl AuthSettings {
                 let certificate = ("clientCertificate/certificate", &app.certificate);
                 std::iter::once(certificate).chain(key).chain(password).collect()
             }
-            Self::User(user) => vec![("user/key", &user.key)],
+            Self::User(user) => user.key.iter().map(|secret| ("user/key", secret)).collect(),
             // A partner's are the application's, and told of there.
             Self::ManagedIdentity(_) | Self::WorkloadIdentity(_) | Self::Partner(_) => Vec::new(),
         }
@@ -151,7 +151,7 @@ impl AuthSettings {
             Self::ClientCertificate(app) => {
                 std::iter::once(&mut app.certificate).chain(&mut app.key).chain(&mut app.password).collect()
             }
-            Self::User(user) => vec![&mut user.key],
+            Self::User(user) => user.key.iter_mut().collect(),
             Self::ManagedIdentity(_) | Self::WorkloadIdentity(_) => Vec::new(),
             Self::Partner(partner) => {
                 partner.found.as_mut().map_or_else(Vec::new, |app| app.references_mut())
@@ -207,8 +207,9 @@ pub struct UserSettings {
     ))]
     pub client_id: String,
     /// Where the key is found with which the sign-in is kept encrypted, in the folder `sessions` beside the state
-    /// file: at least 32 characters, as `openssl rand -base64 32` makes them.
-    pub key: SecretRef,
+    /// file: at least 32 characters, as `openssl rand -base64 32` makes them. Without it, the sign-in is kept in the
+    /// keyring of the desktop session.
+    pub key: Option<SecretRef>,
     /// The file it is kept in.
     #[serde(skip)]
     pub(super) kept: PathBuf,

@@ -23,6 +23,7 @@ mod exchange;
 mod federated;
 mod indicator;
 mod indicator_set;
+mod keyring;
 mod kind;
 mod login;
 mod machine;

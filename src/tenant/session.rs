@@ -1,6 +1,7 @@
-//! A person's sign-in, kept over restarts: the refresh token, encrypted in a file of its own.
+//! A person's sign-in, kept over restarts: the refresh token, in the keyring of their desktop session or encrypted in a
+//! file of its own.
 //!
-//! AES-256-GCM, with a key derived for each writing from the one that the settings refer to. The file is bound to the
+//! The file: AES-256-GCM, with a key derived for each writing from the one that the settings refer to. The file is bound to the
 //! tenant and the app: under another name it cannot be read. Whoever wants to use the token takes a turn, within the
 //! process and among processes, because each use may replace it: the newest is written before the next turn.
 //!
@@ -21,6 +22,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::credential::{CredentialError, fetch};
+use super::keyring::Keyring;
+use crate::clock::SharedClock;
 use crate::model::{Secret, SharedSource};
 
 /// Version of the file's form.
@@ -49,6 +52,11 @@ pub enum SessionError {
     /// The file is of another key, tenant or app, or was changed.
     #[error("what is kept of the sign-in cannot be read: the key is another one, or the file was changed")]
     Unreadable,
+    /// The keyring does not give or take it.
+    #[error(
+        "the keyring of this desktop session cannot be used; with `key` in the settings the sign-in is kept in an encrypted file"
+    )]
+    Keyring(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Others could put a file of theirs in the place of it.
     #[error("`{path}` can be written to by others: `chmod go-w` it first")]
     Exposed {
@@ -85,11 +93,20 @@ impl SessionError {
 /// Where a person's sign-in is kept.
 #[derive(Debug)]
 pub struct Session {
+    /// The file; what stands beside it is used with the keyring, too.
     path: PathBuf,
-    key: SharedSource,
-    /// What the file is bound to.
+    place: Place,
+    /// What it is bound to.
     bound: String,
     turn: Mutex<()>,
+}
+
+#[derive(Debug)]
+enum Place {
+    /// The file, encrypted with a key that is found there.
+    File(SharedSource),
+    /// The keyring.
+    Keyring(Keyring),
 }
 
 /// What stands in the file.
@@ -127,11 +144,17 @@ impl KeyType for KeyLen {
 }
 
 impl Session {
-    /// Names the place; nothing needs to be there. `key` is where the text of the key is found.
+    /// Names a file; nothing needs to be there. `key` is where the text of the key is found.
     #[must_use]
-    pub fn new(path: PathBuf, key: SharedSource, (tenant_id, client_id): (&str, &str)) -> Self {
-        let bound = format!("huntbook session {VERSION} {tenant_id} {client_id}").to_ascii_lowercase();
-        Self { path, key, bound, turn: Mutex::new(()) }
+    pub fn new(path: PathBuf, key: SharedSource, of: (&str, &str)) -> Self {
+        Self { path, place: Place::File(key), bound: bound(of), turn: Mutex::new(()) }
+    }
+
+    /// Names a place in the keyring. Users of it take turns by a lock beside `path`, where nothing else is.
+    #[must_use]
+    pub fn in_keyring(path: PathBuf, of: (&str, &str), clock: SharedClock) -> Self {
+        let bound = bound(of);
+        Self { path, place: Place::Keyring(Keyring::new(bound.clone(), clock)), bound, turn: Mutex::new(()) }
     }
 
     /// Keeps a new sign-in in place of the one before.
@@ -156,6 +179,9 @@ impl Session {
             Err(CredentialError::Session(SessionError::Nobody)) => return Ok(false),
             Err(error) => return Err(error),
         };
+        if let Place::Keyring(keyring) = &self.place {
+            return Ok(keyring.remove().await?);
+        }
         // One that died while it wrote may have left its token there.
         remove(&self.beside("new"))?;
         let was = remove(&self.path)?;
@@ -163,15 +189,20 @@ impl Session {
         Ok(was)
     }
 
-    /// Finds out whether a sign-in could be kept: the key is there, and the folder is nobody else's.
+    /// Finds out whether a sign-in could be kept: the key or the keyring is there, and the folder is nobody else's.
+    /// Who is there may have to unlock the keyring.
     ///
     /// # Errors
     ///
     /// [`CredentialError`] says why not.
     pub async fn check_place(&self) -> Result<(), CredentialError> {
         match self.check_folder() {
-            Ok(()) | Err(CredentialError::Session(SessionError::Nobody)) => self.key_text().await.map(drop),
-            Err(error) => Err(error),
+            Ok(()) | Err(CredentialError::Session(SessionError::Nobody)) => {}
+            Err(error) => return Err(error),
+        }
+        match &self.place {
+            Place::File(key) => key_text(key).await.map(drop),
+            Place::Keyring(keyring) => Ok(keyring.unlock().await?),
         }
     }
 
@@ -220,11 +251,6 @@ impl Session {
         self.path.with_extension(extension)
     }
 
-    async fn key_text(&self) -> Result<Secret, CredentialError> {
-        let key = fetch("the key of the sign-in", &self.key).await?;
-        if key.expose().trim().len() < KEY_TEXT_MIN { Err(SessionError::ShortKey.into()) } else { Ok(key) }
-    }
-
     /// The key of one file.
     fn key(&self, text: &Secret, salt: &[u8]) -> Result<RandomizedNonceKey, SessionError> {
         let mut key = [0; KEY_LEN];
@@ -241,6 +267,10 @@ impl Turn<'_> {
     /// The token as it is now.
     pub(super) async fn read(&self) -> Result<Secret, CredentialError> {
         let session = self.session;
+        let key = match &session.place {
+            Place::File(key) => key,
+            Place::Keyring(keyring) => return Ok(keyring.read().await?),
+        };
         let mut bytes = Vec::new();
         let read = File::open(&session.path)
             .and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map(drop));
@@ -249,15 +279,18 @@ impl Turn<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(SessionError::Nobody.into()),
             Err(source) => return Err(failed(&session.path, source)),
         }
-        let text = session.key_text().await?;
+        let text = key_text(key).await?;
         Ok(session.open(&text, &bytes)?)
     }
 
     /// Replaces the token: the old one is in the file until all of the new one is on the disk.
     pub(super) async fn write(&self, token: &Secret) -> Result<(), CredentialError> {
-        let text = self.session.key_text().await?;
-        let bytes = self.session.seal(&text, token)?;
         let session = self.session;
+        let key = match &session.place {
+            Place::File(key) => key,
+            Place::Keyring(keyring) => return Ok(keyring.write(token).await?),
+        };
+        let bytes = session.seal(&key_text(key).await?, token)?;
         replace(session, &bytes).map_err(|source| failed(&session.path, source))
     }
 }
@@ -290,6 +323,16 @@ impl Session {
         let opened = opened.map_err(|_it_says_nothing| unreadable())?;
         String::from_utf8(opened.to_vec()).map(Secret::new).map_err(|_it_says_nothing| unreadable())
     }
+}
+
+/// What a sign-in is bound to.
+fn bound((tenant_id, client_id): (&str, &str)) -> String {
+    format!("huntbook session {VERSION} {tenant_id} {client_id}").to_ascii_lowercase()
+}
+
+async fn key_text(source: &SharedSource) -> Result<Secret, CredentialError> {
+    let key = fetch("the key of the sign-in", source).await?;
+    if key.expose().trim().len() < KEY_TEXT_MIN { Err(SessionError::ShortKey.into()) } else { Ok(key) }
 }
 
 fn failed(path: &Path, source: io::Error) -> CredentialError {
