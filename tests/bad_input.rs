@@ -25,8 +25,15 @@ use huntbook::{playbook, settings};
 /// Codes that need more than one file to be raised, or none; `two_playbooks_with_one_id`,
 /// `two_playbooks_with_one_name` and `a_file_beyond_the_limits` raise them, and `validate` in `tests/cli/` and
 /// `tests/queries.rs`.
-const RAISED_ELSEWHERE: &[Code] =
-    &[Code::DuplicateId, Code::DuplicateName, Code::Unreadable, Code::Schema, Code::Exposed, Code::Ending];
+const RAISED_ELSEWHERE: &[Code] = &[
+    Code::DuplicateId,
+    Code::DuplicateName,
+    Code::Unreadable,
+    Code::Schema,
+    Code::Exposed,
+    Code::Unsigned,
+    Code::Ending,
+];
 
 /// What the playbooks here may refer to.
 fn world() -> World {

@@ -25,7 +25,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use async_trait::async_trait;
 use huntbook::action::Approvers;
 use huntbook::clock::{Clock, ManualClock, SharedClock, SystemClock};
-use huntbook::daemon::{Daemon, DaemonError, DaemonOptions};
+use huntbook::daemon::{Daemon, DaemonError, DaemonOptions, Terms};
 use huntbook::engine::{Engine, Undoing};
 use huntbook::expr::Language;
 use huntbook::guard::Ceilings;
@@ -33,6 +33,7 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::model::{Lists, PlaybookId, Secret};
 use huntbook::notify::Channels;
 use huntbook::plan::{Exclusions, World};
+use huntbook::settings::RiskRaising;
 use huntbook::sim::{Fault, HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, Sim, SimApp, SimOptions};
 use huntbook::store::{ContentHash, Run, RunFilter, RunState, Store, Trigger, Unarmed};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
@@ -203,6 +204,8 @@ impl Place {
         let options = DaemonOptions {
             playbooks: self.playbooks(),
             lists: self.dir.path().join("lists"),
+            terms: Terms::default(),
+            risk_raising: RiskRaising::Apply,
             world,
             channels: Channels::new(),
             running_max: NonZeroUsize::new(4).unwrap(),

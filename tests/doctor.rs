@@ -327,6 +327,14 @@ const HOUSE: &[Case] = &[
         ("problem", "playbooks", "elsewhere"),
     ),
     case(
+        "the settings name keys, and a playbook is not signed",
+        |b| {
+            let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+            b.settings["reload"] = json!({"signedBy": {"ops": key}});
+        },
+        ("problem", "settings", "there is no signature `test.yaml.minisig` beside it"),
+    ),
+    case(
         "a list that protects devices is not there",
         |b| b.settings["guards"] = json!({"exclude": {"devices": "crown-jewels"}}),
         ("problem", "settings", "there is no list `crown-jewels`"),

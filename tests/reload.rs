@@ -12,6 +12,12 @@
 mod left;
 #[path = "reload/lists.rs"]
 mod lists;
+#[path = "reload/raised.rs"]
+mod raised;
+#[path = "reload/risk.rs"]
+mod risk;
+#[path = "reload/trust.rs"]
+mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
@@ -88,6 +94,14 @@ impl Place {
         }
         fs::create_dir(place.at("lists")).unwrap();
         place
+    }
+
+    /// Writes a key into the settings.
+    fn set(&self, key: &str, value: Value) {
+        let mut settings: Value =
+            serde_json::from_slice(&fs::read(self.at("huntbook.yaml")).unwrap()).unwrap();
+        settings[key] = value;
+        self.put("huntbook.yaml", settings.to_string());
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -327,8 +341,8 @@ impl Save {
                 fs::write(file, text).unwrap();
             }
             Self::LinkSwapped => {
-                place.put("elsewhere/a", text);
-                symlink(place.at("elsewhere/a"), beside("link.tmp")).unwrap();
+                place.put("playbooks/.elsewhere/a", text);
+                symlink(".elsewhere/a", beside("link.tmp")).unwrap();
                 fs::rename(beside("link.tmp"), file).unwrap();
             }
         }

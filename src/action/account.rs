@@ -11,7 +11,7 @@ use crate::tenant::{
 use crate::text::Template;
 
 /// An action on a user, before an item is known.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AccountParams {
     /// The user's id.
     pub user: Template,
@@ -20,7 +20,7 @@ pub struct AccountParams {
 }
 
 /// What is done to a user.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AccountChange {
     /// See [`Operation::DisableUser`].
     Disable(SwitchAt),
@@ -37,7 +37,7 @@ pub enum AccountChange {
 }
 
 /// Where an account is switched. See [`AccountAt`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum SwitchAt {
     /// In Entra ID, if it holds.
     Entra,
@@ -48,7 +48,7 @@ pub enum SwitchAt {
 }
 
 /// An account where it is mastered.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MasteredParams {
     /// The identity's id.
     pub identity: Template,

@@ -17,7 +17,7 @@ use crate::text::Template;
 pub(super) const ALERTS_MAX: usize = 100;
 
 /// Parameters of `updateIncident`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IncidentParams {
     /// The incident's id.
     pub incident: Template,
@@ -36,7 +36,7 @@ pub struct IncidentParams {
 }
 
 /// Tags to put on and take off.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tags {
     /// To put on.
     pub add: Vec<Template>,
@@ -45,7 +45,7 @@ pub struct Tags {
 }
 
 /// Parameters of `updateAlert` and `updateAlerts`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AlertParams {
     /// Which alerts.
     pub alerts: WhichAlerts,
@@ -62,7 +62,7 @@ pub struct AlertParams {
 }
 
 /// Which alerts a change is about.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum WhichAlerts {
     /// One.
     One(Template),
@@ -71,7 +71,7 @@ pub enum WhichAlerts {
 }
 
 /// Parameters of `mergeIncidents`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct MergeParams {
     /// The incidents' ids.
     pub incidents: Vec<Template>,
@@ -82,7 +82,7 @@ pub struct MergeParams {
 }
 
 /// Parameters of `createAlert`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct NewAlertParams {
     /// The device's id.
     pub device: Template,

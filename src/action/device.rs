@@ -8,7 +8,7 @@ use crate::tenant::{ActionKind, IsolationType, Operation, ScanType};
 use crate::text::Template;
 
 /// Parameters of a response action on a device.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DeviceParams {
     /// The device's id.
     pub device: Template,
@@ -19,7 +19,7 @@ pub struct DeviceParams {
 }
 
 /// What is asked of a device.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum DeviceAction {
     /// See [`Operation::IsolateDevice`].
     Isolate(IsolationType),

@@ -9,7 +9,7 @@ use crate::tenant::{MailRemedy, MailTarget, Operation};
 use crate::text::Template;
 
 /// An action on a mail, before an item is known.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct EmailParams {
     /// What is done.
     pub remedy: MailRemedy,

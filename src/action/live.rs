@@ -17,7 +17,7 @@ pub const COMMANDS_MAX: usize = 10;
 const WORD_CHARS_MAX: usize = 260;
 
 /// Parameters of `runLiveResponse`, in the order the service wants.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct LiveParams {
     /// Files of the library to put on the device.
     pub put_files: Vec<String>,
@@ -28,7 +28,7 @@ pub struct LiveParams {
 }
 
 /// A script of the library.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ScriptParams {
     /// Its name.
     pub name: String,

@@ -17,7 +17,7 @@ pub const REMOVED_PERCENT_MAX: u8 = 25;
 pub const ADDED_MAX: u32 = 500;
 
 /// Parameters of `reconcileIndicators`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SetParams {
     /// The name of the set.
     pub name: String,

@@ -108,7 +108,7 @@ pub struct Step {
 }
 
 /// Texts and values of an action, before an item is known.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Params {
     /// See [`DeviceAction`](super::DeviceAction).
     OnDevice(Box<DeviceParams>),
@@ -181,7 +181,7 @@ pub enum Params {
 }
 
 /// Parameters of `addIndicator`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IndicatorParams {
     /// The hash, address, domain or URL.
     pub value: Template,

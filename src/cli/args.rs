@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use super::approvals::{Answer, Approvals, Deny};
 use super::audit::Audit;
+use super::confirm::Confirm;
 use super::doctor::args::{Doctor, Token};
 use super::help::{AFTER_HELP, TEST_HELP};
 use super::import::Import;
@@ -190,6 +191,13 @@ pub(super) enum Command {
     Approve(Answer),
     /// Deny actions that wait
     Deny(Deny),
+    /// List the edits that raise risk and wait for a second person, or confirm some of them
+    ///
+    /// With `reload: {riskRaising: hold}` in the settings, an edit that lets a playbook do more, or protects less, does
+    /// not come into force by itself. Without ID, says what each raises. What is confirmed is exactly that: if the file
+    /// or what is in force is another by then, it waits anew. Nobody confirms what they wrote. Your word goes into
+    /// the journal with your account, also while `serve` runs.
+    Confirm(Confirm),
     /// Run all playbooks on their schedules until stopped
     ///
     /// Says what is due next, and on standard error what runs, how it ended and what was reloaded.

@@ -20,13 +20,14 @@ use super::{account, overview, serve, setup, shipped, validate, web};
 use crate::action::Approvers;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailSecurity};
 use crate::clock::SharedClock;
-use crate::daemon::{self, Daemon, DaemonOptions};
+use crate::daemon::{self, Daemon, DaemonOptions, Terms};
 use crate::engine::{Engine, Order, Ran, Report, RunState, Undoing};
 use crate::feed::Shelf;
 use crate::http::{Http, HttpOptions};
 use crate::model::{Lists, Secret};
 use crate::notify::Channels;
 use crate::plan::{Plan, World, compile_set};
+use crate::settings::RiskRaising;
 use crate::settings::Settings;
 use crate::sim::mailbox::Mailbox;
 use crate::sim::{Sim, SimApp, SimOptions};
@@ -194,6 +195,8 @@ impl Stage {
         let options = DaemonOptions {
             playbooks: playbooks.to_path_buf(),
             lists: lists.to_path_buf(),
+            terms: Terms::default(),
+            risk_raising: RiskRaising::Apply,
             world,
             channels: self.channels,
             running_max: NonZeroUsize::MIN.saturating_add(7),

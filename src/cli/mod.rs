@@ -8,6 +8,7 @@ mod args;
 mod audit;
 mod backtest;
 mod choose;
+mod confirm;
 mod credentials;
 mod demo;
 mod diff;
@@ -140,6 +141,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
             approvals::answer((Consent::Approve, &answer), &config, format, clock).await
         }
         Command::Deny(deny) => approvals::answer((Consent::Deny, &deny.into()), &config, format, clock).await,
+        Command::Confirm(edits) => confirm::run(&edits, &config, format, clock).await,
         Command::Stop(switch) => stop::stop(&switch, &config, format, clock).await,
         Command::Resume(switch) => stop::resume(&switch, &config, format, clock).await,
         Command::InForce { what } => standing::run(what.as_ref(), &config, format, clock).await,

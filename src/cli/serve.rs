@@ -30,7 +30,9 @@ const RUNNING_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero")
 /// Runs playbooks on their schedules until stopped.
 pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
-    let found = daemon::scan(&settings.playbooks, &settings.lists).map(|scan| scan.lists).unwrap_or_default();
+    setup::insist_on_owners(config, &settings)?;
+    let found = daemon::scan_on(&setup::terms(&settings)?, &settings.playbooks, &settings.lists);
+    let found = found.map(|scan| scan.lists).unwrap_or_default();
     let mut lists = validate::lists(&found, &mut Vec::new());
     let store = Store::open(&settings.store.path, Arc::clone(&clock)).await?;
     for stored in store.live_lists().await? {
@@ -57,7 +59,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
         page: setup::page(&settings),
         undoing: setup::undoing(&settings),
     };
-    let options = options(&settings, parts.channels, arguments.drain);
+    let options = options(&settings, parts.channels, arguments.drain)?;
     let daemon = Daemon::open(engine, options).await?;
     let page = match page {
         Some(options) => Some(Web::open(options, facts).await?),
@@ -109,15 +111,21 @@ pub(super) enum Hangup {
     Stops,
 }
 
-fn options(settings: &Settings, channels: crate::notify::Channels, drain: u32) -> DaemonOptions {
-    DaemonOptions {
+fn options(
+    settings: &Settings,
+    channels: crate::notify::Channels,
+    drain: u32,
+) -> anyhow::Result<DaemonOptions> {
+    Ok(DaemonOptions {
         playbooks: settings.playbooks.clone(),
         lists: settings.lists.clone(),
+        terms: setup::terms(settings)?,
+        risk_raising: settings.reload.risk_raising,
         world: setup::world(settings, Lists::default()),
         channels,
         running_max: RUNNING_MAX,
         drain: SignedDuration::from_secs(drain.into()),
-    }
+    })
 }
 
 /// What is served, and what is due next.

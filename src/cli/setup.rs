@@ -12,6 +12,7 @@ use crate::action::{Approval, Approvers, TIMEOUT, of_provider};
 use crate::cadence::Windows;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
 use crate::clock::SharedClock;
+use crate::daemon::{self, Terms};
 use crate::diag::{Chain, Code, Diagnostic, Format, render};
 use crate::engine::Undoing;
 use crate::expr::Language;
@@ -23,7 +24,7 @@ use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
     self, ApproverSettings, ChannelSettings, Cloud, EmailSettings, EndpointSettings, EntrySettings,
-    HuntingApi, PlainOrSecret, SecretRef, Settings, TenantSettings,
+    HuntingApi, Owners, PlainOrSecret, SecretRef, Settings, SettingsError, Signers, TenantSettings,
 };
 use crate::store::Breaker;
 use crate::tenant::{
@@ -173,6 +174,36 @@ pub(super) fn warn_of_exposure(config: &Path, settings: &Settings) {
     if !found.is_empty() {
         tell(&render(&found, Format::Text));
     }
+}
+
+/// Insists that nobody else could have written the settings, if they do.
+pub(super) fn insist_on_owners(config: &Path, settings: &Settings) -> anyhow::Result<()> {
+    let Some(owners) = settings.owners() else { return Ok(()) };
+    let found = owners.look(config).with_context(|| format!("looking at `{}`", config.display()))?;
+    match found {
+        None => Ok(()),
+        Some(exposure) => {
+            let refused = Diagnostic::error(Code::Exposed, settings::place(config, ""), exposure.to_string());
+            Err(SettingsError::Refused(vec![refused.help(exposure.help())]).into())
+        }
+    }
+}
+
+/// What files of playbooks and lists must be like to come into force.
+pub(super) fn terms(settings: &Settings) -> anyhow::Result<Terms> {
+    let signers = Signers::read(&settings.reload.signed_by);
+    let signers = signers.map_err(|name| anyhow::anyhow!("`{name}` of `reload.signedBy` is no key"))?;
+    Ok(Terms { owners: settings.owners(), signers })
+}
+
+/// Files of playbooks and lists that do not come into force as things are, if the files of `owners` do.
+pub(super) fn unmet(settings: &Settings, owners: Option<Owners>) -> Vec<Diagnostic> {
+    let Ok(terms) = terms(settings) else { return Vec::new() };
+    let terms = Terms { owners, ..terms };
+    // What is wrong with the folders is told of by others.
+    let found = daemon::scan_on(&terms, &settings.playbooks, &settings.lists).unwrap_or_default();
+    let unread = found.unread_playbooks.into_iter().chain(found.unread_lists).map(|unread| unread.problem);
+    unread.filter(|problem| matches!(problem.code, Code::Exposed | Code::Unsigned)).collect()
 }
 
 /// What playbooks may refer to.

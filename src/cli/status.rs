@@ -48,6 +48,13 @@ fn text(moment: &Moment) -> String {
     if !moment.held.is_empty() {
         line("", "bring the files back, or say that this was meant: send `huntbook serve` SIGHUP".to_owned());
     }
+    for edit in &moment.held_edits {
+        let (id, file) = (edit.digest.short(), clean(&edit.file, 200));
+        line("waits", format!("{id} {file} since {:.0}: {}", edit.at, clean(&edit.risks.join("; "), 400)));
+    }
+    if !moment.held_edits.is_empty() {
+        line("", "what was in force stays; a second person looks, and says `huntbook confirm ID`".to_owned());
+    }
     match moment.owner {
         Some(pid) => line("process", format!("{pid} works with this journal")),
         None => line("process", "none works with this journal".to_owned()),

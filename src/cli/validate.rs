@@ -55,6 +55,10 @@ fn find(arguments: &Validate, config: &Path) -> (Scan, Vec<Diagnostic>) {
     let mut world = setup::world(&settings, lists);
     if let Some(settings) = &good {
         problems.extend(settings::exposures(config, settings));
+        if arguments.paths.is_empty() {
+            let unmet = setup::unmet(settings, settings.owners_at_desk(config)).into_iter();
+            problems.extend(unmet.map(|unmet| Diagnostic { level: Level::Warning, ..unmet }));
+        }
         problems.extend(setup::ending(config, settings));
         problems.extend(settings_names(config, settings, &world));
     } else {

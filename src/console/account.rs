@@ -4,6 +4,7 @@
 //! journal anyway: it keeps people from speaking in another's name by mistake, and the journal says who spoke.
 
 use crate::action::{Who, of_provider};
+use crate::settings::Accounts;
 
 /// Somebody.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +22,7 @@ impl Account {
     /// The account with a number. One that this machine does not know is called as `called` says.
     #[must_use]
     pub fn of(uid: u32, called: Option<String>) -> Self {
-        let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let known = name(&passwd, uid).map(str::to_owned);
+        let known = Accounts::read().name(uid).map(str::to_owned);
         let name = known.or(called).unwrap_or_else(|| uid.to_string());
         Self { name, uid: Some(uid), alias: None }
     }
@@ -49,28 +49,5 @@ impl Account {
     #[must_use]
     pub fn own() -> u32 {
         rustix::process::getuid().as_raw()
-    }
-}
-
-/// The name of an account in the form of `/etc/passwd`.
-fn name(passwd: &str, uid: u32) -> Option<&str> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, number) = (fields.next()?, fields.nth(1)?);
-        (number.parse() == Ok(uid)).then_some(name)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_account_is_called_as_the_machine_calls_it() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\n# note\nalice:x:1001:1001::/home/alice:/bin/sh\n";
-        assert_eq!(
-            (name(passwd, 0), name(passwd, 1001), name(passwd, 7)),
-            (Some("root"), Some("alice"), None)
-        );
     }
 }

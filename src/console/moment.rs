@@ -11,7 +11,8 @@ use super::in_force::{self, InForce};
 use super::leave;
 use crate::plan::World;
 use crate::store::{
-    Approval, Effect, EffectState, Held, Refusal, Run, RunFilter, RunState, SignIn, Stop, Store, StoreError,
+    Approval, Effect, EffectState, Held, HeldEdit, Refusal, Run, RunFilter, RunState, SignIn, Stop, Store,
+    StoreError,
 };
 use crate::tenant::{Ending, days_left};
 use crate::text::{clean, counted};
@@ -41,6 +42,8 @@ pub struct Moment {
     pub refusals: Vec<Refusal>,
     /// Files that are gone, and stay in force.
     pub held: Vec<Held>,
+    /// Edits that raise risk and wait for a second person.
+    pub held_edits: Vec<HeldEdit>,
     /// Actions in doubt.
     pub parked: Vec<Effect>,
     /// What waits for people's approval.
@@ -87,6 +90,7 @@ impl Moment {
             day: store.tally(now.checked_sub(DAY).unwrap_or(Timestamp::MIN)).await?,
             refusals: store.refusals().await?,
             held: store.held().await?,
+            held_edits: store.held_edits().await?,
             parked: store.parked().await?,
             approvals: store.open_approvals().await?,
             intended,
@@ -150,6 +154,7 @@ impl Moment {
         let alone = self.owner.is_none() && !(self.running.is_empty() && self.intended.is_empty());
         !self.refusals.is_empty()
             || !self.held.is_empty()
+            || !self.held_edits.is_empty()
             || !self.parked.is_empty()
             || !self.approvals.is_empty()
             || !self.unarmed().is_empty()
@@ -184,7 +189,7 @@ impl Moment {
             "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},
             "stops": self.stops,
             "approvals": self.approvals.iter().map(leave::in_json).collect::<Vec<_>>(),
-            "tenants": self.sign_ins, "playbooks": live, "refused": self.refusals, "held": held, "parked": self.parked, "messagesWaiting": self.waiting, "budgets": self.budgets,
+            "tenants": self.sign_ins, "playbooks": live, "refused": self.refusals, "held": held, "heldEdits": self.held_edits, "parked": self.parked, "messagesWaiting": self.waiting, "budgets": self.budgets,
             "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
         })
     }

@@ -2,11 +2,12 @@
 
 use jiff::Timestamp;
 
+use super::edit::Waiting;
 use super::generation::{Generation, Instead, Refused};
 use crate::channel::Message;
 use crate::diag::{self, Format};
 use crate::notify::{notice, standing_message};
-use crate::store::{OutboxMessage, Refusal};
+use crate::store::{ContentHash, OutboxMessage, Refusal};
 use crate::text::counted;
 
 /// The refusals of `next` that `before` did not have.
@@ -46,6 +47,8 @@ pub(super) fn messages(
             None => gone.push(format!("list `{name}`")),
         }
     }
+    let edits = next.edits.iter().filter(|(digest, _)| !before.edits.contains_key(*digest));
+    messages.extend(edits.map(|(digest, edit)| about_edit(channel, (digest, edit), now)));
     if !gone.is_empty() {
         messages.push(about_gone(channel, &gone, now));
     }
@@ -77,6 +80,15 @@ pub(super) fn say(before: &Generation, next: &Generation) {
             tracing::error!(list, "its file is gone and it may be needed: it is held in force");
         }
     }
+    for (digest, edit) in next.edits.iter().filter(|(digest, _)| !before.edits.contains_key(*digest)) {
+        let (id, risks) = (digest.short(), edit.risks());
+        tracing::error!(
+            file = edit.file(),
+            id,
+            risks,
+            "an edit raises risk: it waits for `huntbook confirm`"
+        );
+    }
     for refused in news(before, next) {
         let (problems, last_good) = (problems(refused), refused.instead == Instead::LastGood);
         tracing::error!(file = %refused.file, version = %refused.hash, last_good, "a file is refused\n{problems}");
@@ -104,6 +116,18 @@ fn about_refused(channel: &str, refused: &Refused, (since, now): (Timestamp, Tim
     let message = Message { facts, playbook: refused.file.clone(), ..notice(title, text, now) };
     let since = since.as_millisecond();
     standing_message(channel, message, format!("refused/{}/{}/{since}", refused.file, refused.hash))
+}
+
+/// The message about an edit that waits for a second person. Told once for the same edit a day.
+fn about_edit(channel: &str, (digest, edit): (&ContentHash, &Waiting), now: Timestamp) -> OutboxMessage {
+    let title = format!("huntbook holds an edit that raises risk: {}", edit.file());
+    let text = format!(
+        "What was in force stays, until somebody other than its author says `huntbook confirm {}`.\n\n{}",
+        digest.short(),
+        edit.risks()
+    );
+    let about = format!("edit/{:.10}/{digest}", now.to_string());
+    standing_message(channel, notice(title, text, now), about)
 }
 
 /// The message about files that are gone. Told once a day for the same files.

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::scan::{Scan, ScanError, Unread};
+use super::edit::{Edits, Review};
+use super::scan::{Scan, Unread};
+use super::terms::ScanError;
 use crate::diag::{self, Code, Diagnostic, Format, Level};
 use crate::engine::Standing;
 use crate::model::{List, Lists, PlaybookId};
@@ -76,6 +78,8 @@ pub struct Generation {
     pub held_lists: BTreeSet<String>,
     /// Of these, what is on disk in their place, if anything is.
     pub(super) list_files_instead: BTreeMap<String, LiveListFile>,
+    /// Edits that wait for a second person, and in whose place stays what was in force.
+    pub(super) edits: Edits,
     /// What the journal has in force and does not compile any more: the next publication retires it.
     pub(super) unusable: BTreeSet<PlaybookId>,
     pub(super) list_files: BTreeMap<String, LiveListFile>,
@@ -148,9 +152,15 @@ impl Generation {
         self.playbooks.insert(live.plan.about.id, live);
     }
 
-    /// Makes the next generation from what is on disk now. `base` is the world without lists.
+    /// Makes the next generation from what is on disk now, for somebody who runs it by hand: they have looked at it.
+    /// `base` is the world without lists.
     #[must_use]
     pub fn next(&self, scan: Scan, base: &World) -> Self {
+        self.next_reviewed(scan, base, &Review::default())
+    }
+
+    /// The same, where some edits have to wait.
+    pub(super) fn next_reviewed(&self, scan: Scan, base: &World, review: &Review) -> Self {
         let mut next = Self { number: self.number + 1, ..Self::default() };
         let by_file: BTreeMap<&str, &Live> =
             self.playbooks.values().map(|live| (live.file.as_str(), live)).collect();
@@ -175,7 +185,7 @@ impl Generation {
         let mut broken = Vec::new();
         for (compiled, file) in compiled.into_iter().zip(scan.playbooks) {
             match compiled.plan {
-                Some(plan) => next.take(plan, file),
+                Some(plan) => next.take_reviewed(self, (plan, file), review),
                 None => broken.push((file, compiled.diagnostics)),
             }
         }
@@ -194,8 +204,21 @@ impl Generation {
             next.refused.push(refused);
         }
         next.hold_vanished(self);
-        next.hold_lists(self, &files, base);
+        next.hold_lists(self, &files, (base, review));
         next
+    }
+
+    /// Takes a playbook, or keeps the version before in its place until somebody has confirmed what it raises.
+    fn take_reviewed(&mut self, before: &Self, (plan, file): (Plan, SourceFile), review: &Review) {
+        let id = plan.about.id;
+        let old = before.playbooks.get(&id);
+        let Some((digest, waiting)) = review.of_playbook((old, &plan), &file.name) else {
+            return self.take(plan, file);
+        };
+        self.edits.insert(digest, waiting);
+        if let Some(old) = old {
+            self.playbooks.insert(id, old.clone());
+        }
     }
 
     /// Keeps the playbooks in force of what cannot be read, and says what is in its place.
@@ -281,6 +304,7 @@ impl Generation {
             && self.held == other.held
             && self.held_lists == other.held_lists
             && self.list_files_instead == other.list_files_instead
+            && self.edits == other.edits
     }
 
     /// What the journal is told when this generation follows `before`.
@@ -314,6 +338,7 @@ impl Generation {
             retired_lists: lists_gone.cloned().collect(),
             refusals: self.refusals(now),
             held: self.held_files(),
+            held_edits: self.held_edits(now),
             messages: Vec::new(),
         }
     }

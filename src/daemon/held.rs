@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::edit::Review;
 use super::generation::{Generation, Instead, Live, LiveListFile, Refused, lists_of};
 use crate::model::List;
 use crate::plan::World;
@@ -47,7 +48,12 @@ impl Generation {
     /// refused (for want of the list, perhaps) or held, or one whose guards or settings are protected by it. A
     /// list that protects is also kept when much of it is gone at once: it must not take its protection along.
     /// What is new in its file counts with it, so that it holds nothing back.
-    pub(super) fn hold_lists(&mut self, before: &Self, playbooks: &BTreeSet<String>, base: &World) {
+    pub(super) fn hold_lists(
+        &mut self,
+        before: &Self,
+        playbooks: &BTreeSet<String>,
+        (base, review): (&World, &Review),
+    ) {
         let fell_back =
             |refused: &Refused| refused.instead == Instead::LastGood && playbooks.contains(&refused.file);
         let needed = !self.held.is_empty() || self.refused.iter().any(fell_back);
@@ -62,8 +68,14 @@ impl Generation {
                 Some(now) if now.list.is_empty() => 0 < all && (needed || protects),
                 Some(now) => protects && is_large(lost(&live.list, &now.list), all),
             };
-            if hold {
-                self.held_lists.insert(name.clone());
+            let now = self.list_files.get(name);
+            let edit = if protects { review.of_list(live, now) } else { None };
+            let stays = edit.is_some() || (hold && !review.has_confirmed(live, now));
+            if stays {
+                match edit {
+                    Some((digest, waiting)) => drop(self.edits.insert(digest, waiting)),
+                    None => drop(self.held_lists.insert(name.clone())),
+                }
                 if let Some(instead) = self.list_files.insert(name.clone(), live.clone()) {
                     self.list_files_instead.insert(name.clone(), instead);
                 }

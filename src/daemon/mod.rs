@@ -7,6 +7,7 @@
 mod alarm;
 mod approvals;
 mod arming;
+mod edit;
 mod generation;
 mod held;
 mod left;
@@ -18,11 +19,13 @@ mod scan;
 mod sign_in;
 mod start;
 mod stops;
+mod terms;
 mod watch;
 
 pub use generation::{Generation, Instead, Live, Refused, Status};
 pub use run::{Daemon, DaemonError, DaemonOptions, plan_of};
-pub use scan::{Scan, ScanError, Unread, read_all, read_paths, read_tests, scan, scan_lists};
+pub use scan::{Scan, Unread, read_all, read_paths, read_tests, scan, scan_lists, scan_on};
+pub use terms::{ScanError, Terms};
 
 #[cfg(test)]
 mod tests;

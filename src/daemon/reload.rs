@@ -6,10 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::alarm;
+use super::approvals::LOOK;
+use super::edit::Review;
 use super::generation::Generation;
 use super::loops::unless_over;
 use super::run::{Daemon, DaemonError};
-use super::scan::{ScanError, Seen, look};
+use super::scan::{Seen, look};
+use super::terms::ScanError;
 use super::watch::{BURST_MAX, QUIET, SETTLED, Watch, identities};
 use crate::fault::crash_point;
 use crate::playbook;
@@ -44,14 +47,15 @@ impl Daemon {
             }
         };
         crash_point("c29_reload_read");
-        let hash = seen.hash();
+        let review = self.review().await?;
+        let hash = review.hash(seen.hash());
         if self.known().taken == Some(hash) {
             return Ok(());
         }
         let before = self.0.live.load_full();
         let (from, base) = (Arc::clone(&before), self.0.options.world.clone());
         // Thousands of playbooks take a while to compile; runs go on meanwhile.
-        let next = tokio::task::spawn_blocking(move || from.next(seen.scan, &base)).await;
+        let next = tokio::task::spawn_blocking(move || from.next_reviewed(seen.scan, &base, &review)).await;
         let next = match next {
             Ok(next) => next,
             Err(error) => {
@@ -64,6 +68,26 @@ impl Daemon {
         }
         self.known().taken = Some(hash);
         Ok(())
+    }
+
+    /// How edits that raise risk are treated, and what people have confirmed.
+    async fn review(&self) -> Result<Review, DaemonError> {
+        let edits = self.0.engine.store.held_edits().await?;
+        let confirmed = edits.iter().filter(|edit| edit.confirmed).map(|edit| edit.digest).collect();
+        Ok(Review { risk_raising: self.0.options.risk_raising, confirmed })
+    }
+
+    /// Waits until somebody has confirmed an edit that waits now.
+    async fn confirmed(&self) {
+        loop {
+            self.0.engine.clock.sleep(LOOK).await;
+            let live = self.0.live.load_full();
+            // A journal that cannot be read is told of by the next reload.
+            let Ok(review) = self.review().await else { continue };
+            if live.edits.keys().any(|edit| review.confirmed.contains(edit)) {
+                return;
+            }
+        }
     }
 
     /// Lets go of what is held in force without its files: a person says that they were removed on purpose.
@@ -112,7 +136,8 @@ impl Daemon {
         let give_up = clock.now().checked_add(BURST_MAX).unwrap_or(Timestamp::MAX);
         loop {
             let (playbooks, lists) = (self.0.options.playbooks.clone(), self.0.options.lists.clone());
-            let looked = tokio::task::spawn_blocking(move || look(&playbooks, &lists)).await;
+            let terms = self.0.options.terms.clone();
+            let looked = tokio::task::spawn_blocking(move || look(&terms, &playbooks, &lists)).await;
             let seen = looked
                 .unwrap_or_else(|crashed| Err(ScanError::crashed(&self.0.options.playbooks, crashed)))?;
             let now = clock.now();
@@ -175,7 +200,11 @@ impl Daemon {
                 }
                 reloaded => reloaded?,
             }
-            watch.changed().await;
+            let waits = !self.0.live.load().edits.is_empty();
+            tokio::select! {
+                () = watch.changed() => {}
+                () = self.confirmed(), if waits => {}
+            }
             // A directory that was replaced has another identity, and the old watch sees nothing of it.
             let found = identities(&directories);
             if found != watched {

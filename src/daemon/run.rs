@@ -19,6 +19,7 @@ use super::left::Tried;
 use super::loops::unless_over;
 use super::sign_in::Standings;
 use super::start::TRY_AGAIN;
+use super::terms::Terms;
 use super::watch::Written;
 use crate::diag::{self, Chain};
 use crate::engine::{Engine, EngineError, InForce, Standing, Which};
@@ -27,6 +28,7 @@ use crate::model::Lists;
 use crate::notify::Channels;
 use crate::plan::{Plan, World, compile};
 use crate::schedule::{Key, Scheduler, Skipped};
+use crate::settings::RiskRaising;
 use crate::store::{ContentHash, NewSkip, Remedy, Stop, StoreError};
 
 /// What a daemon needs besides the engine.
@@ -36,6 +38,10 @@ pub struct DaemonOptions {
     pub playbooks: PathBuf,
     /// Directory of lists.
     pub lists: PathBuf,
+    /// What files of both must be like to count.
+    pub terms: Terms,
+    /// What becomes of edits that raise risk.
+    pub risk_raising: RiskRaising,
     /// What playbooks refer to, without lists.
     pub world: World,
     /// Channels, by name.
@@ -193,7 +199,11 @@ impl Daemon {
             running: self.0.scheduler.running(),
             next: upcoming.first().map(|(at, key)| (*at, name(key))),
             refused: live.refused.clone(),
-            held: live.held_files(),
+            held: live
+                .held_files()
+                .into_iter()
+                .chain(live.edits.values().map(|edit| edit.file().to_owned()))
+                .collect(),
         }
     }
 

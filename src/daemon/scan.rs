@@ -1,16 +1,19 @@
 //! Reads the directories of playbooks and lists, as they are at one moment.
 //!
 //! What editors and tools leave beside the real files (`.a.yaml.swp`, `a.yaml~`, `#a.yaml#`, `..data`) is
-//! passed over. Symbolic links are followed, because Kubernetes mounts are made of them.
+//! passed over. Symbolic links inside a directory are followed, because Kubernetes mounts are made of them; what else a
+//! file must be like to count is said by [`Terms`].
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::diag::{Chain, Code, Diagnostic, SourceText, Span};
+use super::terms::{Links, ScanError, Terms, open};
+use crate::diag::Diagnostic;
 use crate::plan::SourceFile;
 use crate::store::ContentHash;
 
@@ -23,47 +26,6 @@ const BYTES_MAX: u64 = 256 << 20;
 const FILE_BYTES_MAX: u64 = crate::playbook::list::BYTES_MAX as u64 + 1;
 /// Deepest folder below the directory.
 const DEPTH_MAX: usize = 8;
-
-/// Why something could not be read. What is in force of it stays in force.
-#[derive(Debug, thiserror::Error)]
-#[error("reading `{}`", path.display())]
-pub struct ScanError {
-    path: PathBuf,
-    #[source]
-    source: io::Error,
-}
-
-impl ScanError {
-    /// What could not be read.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Somebody is still writing a file: what is there may be half of it.
-    fn unfinished(file: &str) -> Self {
-        Self { path: PathBuf::from(file), source: io::Error::other("somebody is still writing it") }
-    }
-
-    /// Reading a directory has crashed.
-    pub(super) fn crashed(directory: &Path, crash: tokio::task::JoinError) -> Self {
-        Self { path: directory.to_path_buf(), source: io::Error::other(crash) }
-    }
-
-    /// Whether nothing is there any more.
-    fn is_missing(&self) -> bool {
-        self.source.kind() == io::ErrorKind::NotFound && !self.path.is_symlink()
-    }
-
-    /// The same as people see problems of files.
-    #[must_use]
-    pub fn diagnostic(&self) -> Diagnostic {
-        let source = SourceText { name: self.path.display().to_string(), text: String::new() };
-        let span = Span { source: source.into(), range: 0..0 };
-        // The path stands beside the message anyway.
-        Diagnostic::error(Code::Unreadable, span, format!("it cannot be read: {}", Chain(&self.source)))
-    }
-}
 
 /// A file that cannot be read, or a folder and all that is in it.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,7 +45,7 @@ impl Unread {
 
 impl From<ScanError> for Unread {
     fn from(error: ScanError) -> Self {
-        Self { problem: error.diagnostic(), path: error.path }
+        Self { problem: error.diagnostic(), path: error.path().to_path_buf() }
     }
 }
 
@@ -109,7 +71,16 @@ pub struct Scan {
 ///
 /// [`ScanError`] if a whole directory could not be read; single files and folders in it are listed as unread.
 pub fn scan(playbooks: &Path, lists: &Path) -> Result<Scan, ScanError> {
-    look(playbooks, lists).map(|seen| seen.scan)
+    scan_on(&Terms::default(), playbooks, lists)
+}
+
+/// The same on terms: what does not meet them is listed as unread.
+///
+/// # Errors
+///
+/// [`ScanError`] if a whole directory could not be read, or does not meet them.
+pub fn scan_on(terms: &Terms, playbooks: &Path, lists: &Path) -> Result<Scan, ScanError> {
+    look(terms, playbooks, lists).map(|seen| seen.scan)
 }
 
 /// Reads the lists alone. A directory that is not there has none.
@@ -119,7 +90,7 @@ pub fn scan(playbooks: &Path, lists: &Path) -> Result<Scan, ScanError> {
 /// [`ScanError`] if something could not be read.
 pub fn scan_lists(lists: &Path) -> Result<Vec<SourceFile>, ScanError> {
     let Some(_there) = real(lists)? else { return Ok(Vec::new()) };
-    Ok(files(walk(lists, &is_list, None, &mut Err)?))
+    Ok(files(walk(lists, (&is_list, None), &Terms::default(), &mut Err)?))
 }
 
 /// Reads of these playbooks, and of the lists, whatever can be read, and says what cannot.
@@ -134,7 +105,7 @@ pub fn read_all(playbooks: &[PathBuf], lists: &Path) -> (Scan, Vec<ScanError>) {
     let found_playbooks = read_each(playbooks, lists, &mut go_on);
     let found_lists = match real(lists) {
         Ok(None) => Ok(Vec::new()),
-        Ok(Some(_there)) => walk(lists, &is_list, None, &mut go_on),
+        Ok(Some(_there)) => walk(lists, (&is_list, None), &Terms::default(), &mut go_on),
         Err(error) => Err(error),
     };
     match found_playbooks {
@@ -153,7 +124,7 @@ fn real(directory: &Path) -> Result<Option<PathBuf>, ScanError> {
     match directory.canonicalize() {
         Ok(real) => Ok(Some(real)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(ScanError { path: directory.to_path_buf(), source }),
+        Err(source) => Err(ScanError::new(directory, source)),
     }
 }
 
@@ -224,16 +195,20 @@ impl Seen {
     }
 }
 
-/// Reads both directories, like [`scan`].
-pub(super) fn look(playbooks: &Path, lists: &Path) -> Result<Seen, ScanError> {
+/// Reads both directories, like [`scan_on`].
+pub(super) fn look(terms: &Terms, playbooks: &Path, lists: &Path) -> Result<Seen, ScanError> {
     let (mut unread_playbooks, mut unread_lists) = (Vec::new(), Vec::new());
     let lists_at = real(lists)?;
     let lists = match &lists_at {
-        Some(_there) => walk(lists, &is_list, None, &mut within(lists, &mut unread_lists))?,
+        Some(_there) => {
+            terms.check_way(lists)?;
+            walk(lists, (&is_list, None), terms, &mut within(lists, &mut unread_lists))?
+        }
         None => Vec::new(),
     };
-    let except = lists_at.as_deref();
-    let playbooks = walk(playbooks, &is_playbook, except, &mut within(playbooks, &mut unread_playbooks))?;
+    terms.check_way(playbooks)?;
+    let wanted: Wanted<'_> = (&is_playbook, lists_at.as_deref());
+    let playbooks = walk(playbooks, wanted, terms, &mut within(playbooks, &mut unread_playbooks))?;
     let all = playbooks.iter().chain(&lists);
     let changed = all.filter_map(|found| Some((found.file.name.clone(), found.changed?))).collect();
     let scan = Scan { playbooks: files(playbooks), lists: files(lists), unread_playbooks, unread_lists };
@@ -246,7 +221,7 @@ fn within<'a>(
     unread: &'a mut Vec<Unread>,
 ) -> impl FnMut(ScanError) -> Result<(), ScanError> + 'a {
     move |error| {
-        if error.path == root {
+        if error.path() == root {
             return Err(error);
         }
         unread.push(error.into());
@@ -268,7 +243,8 @@ fn read_each(paths: &[PathBuf], lists: &Path, trouble: Trouble<'_>) -> Result<Ve
     let mut read_files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            read_files.extend(files(walk(path, &is_playbook, lists_at.as_deref(), trouble)?));
+            let wanted: Wanted<'_> = (&is_playbook, lists_at.as_deref());
+            read_files.extend(files(walk(path, wanted, &Terms::default(), trouble)?));
         } else {
             match read(path) {
                 Ok(found) => read_files.push(found.file),
@@ -290,7 +266,8 @@ pub fn read_tests(paths: &[PathBuf], lists: &Path) -> Result<Vec<SourceFile>, Sc
     let mut read_files = Vec::new();
     for path in paths {
         if path.is_dir() {
-            read_files.extend(files(walk(path, &is_test, lists_at.as_deref(), &mut Err)?));
+            let wanted: Wanted<'_> = (&is_test, lists_at.as_deref());
+            read_files.extend(files(walk(path, wanted, &Terms::default(), &mut Err)?));
         } else if path.file_name().and_then(|name| name.to_str()).is_some_and(is_test) {
             read_files.push(read(path)?.file);
         } else {
@@ -325,11 +302,14 @@ fn files(found: Vec<Found>) -> Vec<SourceFile> {
     found.into_iter().map(|found| found.file).collect()
 }
 
+/// Which names of files are wanted, and which folder is somebody else's.
+type Wanted<'a> = (&'a dyn Fn(&str) -> bool, Option<&'a Path>);
+
 /// Reads what is wanted below a folder, sorted by name.
 fn walk(
     root: &Path,
-    wanted: &dyn Fn(&str) -> bool,
-    except: Option<&Path>,
+    (wanted, except): Wanted<'_>,
+    terms: &Terms,
     trouble: Trouble<'_>,
 ) -> Result<Vec<Found>, ScanError> {
     let mut files = Vec::new();
@@ -337,12 +317,11 @@ fn walk(
     let mut seen = BTreeSet::new();
     let mut folders = vec![(root.to_path_buf(), 0)];
     while let Some((folder, depth)) = folders.pop() {
-        let failed = |source| ScanError { path: folder.clone(), source };
         let listed = folder.canonicalize().and_then(|real| Ok((real, std::fs::read_dir(&folder)?)));
         let (real, entries) = match listed {
             Ok(listed) => listed,
             Err(source) => {
-                trouble(failed(source))?;
+                trouble(ScanError::new(&folder, source))?;
                 continue;
             }
         };
@@ -350,11 +329,16 @@ fn walk(
         if !seen.insert(real.clone()) || except == Some(real.as_path()) {
             continue;
         }
+        let about = real.symlink_metadata().map_err(|error| ScanError::new(&folder, error));
+        if let Err(error) = about.and_then(|about| terms.check_inside((root, &folder), (&real, &about))) {
+            trouble(error)?;
+            continue;
+        }
         for entry in entries {
             let path = match entry {
                 Ok(entry) => entry.path(),
                 Err(source) => {
-                    trouble(failed(source))?;
+                    trouble(ScanError::new(&folder, source))?;
                     continue;
                 }
             };
@@ -367,7 +351,7 @@ fn walk(
                     folders.push((path, depth + 1));
                 }
             } else if wanted(name) {
-                let found = match read(&path) {
+                let found = match read_on(terms, root, &path) {
                     // Between listing and reading it went: the next look will see what became of it. A link
                     // that leads nowhere is still there.
                     Err(error) if error.is_missing() => continue,
@@ -380,7 +364,7 @@ fn walk(
                 bytes += found.file.bytes.len() as u64;
                 if files.len() == FILES_MAX || BYTES_MAX < bytes {
                     let source = io::Error::other("there are too many files, or they are too large");
-                    return Err(failed(source));
+                    return Err(ScanError::new(&folder, source));
                 }
                 files.push(found);
             }
@@ -402,14 +386,31 @@ fn is_leftover(name: &str) -> bool {
 }
 
 fn read(path: &Path) -> Result<Found, ScanError> {
-    let failed = |source| ScanError { path: path.to_path_buf(), source };
-    // Reading a pipe would wait for ever, and a device may never end.
-    if path.metadata().is_ok_and(|about| !about.is_file()) {
-        return Err(failed(io::Error::other("this is no file: it may never end")));
-    }
+    take(path, open(path, Links::Follow).map_err(|error| ScanError::new(path, error))?)
+}
+
+/// Reads a file of a directory, if it meets the terms. What is read is what was looked at: the file itself, opened
+/// where it really is.
+fn read_on(terms: &Terms, root: &Path, path: &Path) -> Result<Found, ScanError> {
+    let found = if terms.owners.is_some() {
+        let failed = |error| ScanError::new(path, error);
+        let real = path.canonicalize().map_err(failed)?;
+        let file = open(&real, Links::Refuse).map_err(failed)?;
+        let about = file.metadata().map_err(failed)?;
+        terms.check_inside((root, path), (&real, &about))?;
+        take(path, file)?
+    } else {
+        read(path)?
+    };
+    terms.check_signature(path, &found.file.bytes)?;
+    Ok(found)
+}
+
+fn take(path: &Path, mut file: File) -> Result<Found, ScanError> {
     let mut bytes = Vec::new();
-    let mut file = std::fs::File::open(path).map_err(failed)?;
-    Read::take(&mut file, FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(failed)?;
+    Read::take(&mut file, FILE_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|error| ScanError::new(path, error))?;
     // Asked for after reading, so that a change meanwhile shows.
     let changed = file.metadata().and_then(|about| about.modified()).ok().and_then(instant);
     Ok(Found { file: SourceFile { name: path.display().to_string(), bytes }, changed })

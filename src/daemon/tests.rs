@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::SignedDuration;
 
-use super::{Daemon, DaemonOptions, Generation};
+use super::{Daemon, DaemonOptions, Generation, Terms};
 use crate::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
 use crate::engine::{Engine, Undoing};
 use crate::expr::Language;
@@ -17,6 +17,7 @@ use crate::kql::Schema;
 use crate::model::{Lists, PlaybookId, Secret};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
+use crate::settings::RiskRaising;
 use crate::store::{ContentHash, LivePlaybook, Store};
 use crate::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 
@@ -51,6 +52,8 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
     let options = DaemonOptions {
         playbooks: folder.join("playbooks"),
         lists: folder.join("lists"),
+        terms: Terms::default(),
+        risk_raising: RiskRaising::Apply,
         world: world(),
         channels: Channels::new(),
         running_max: NonZeroUsize::MIN,

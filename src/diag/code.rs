@@ -126,10 +126,12 @@ codes! {
     SecretInClear = "HB0801", "a secret written in the clear";
     /// An endpoint that is not allowed.
     Endpoint = "HB0802", "an endpoint that is not allowed";
-    /// A secret that others can read, or a folder that everybody can write to.
+    /// A secret that others can read, or a file or folder of which others decide what is in it.
     Exposed = "HB0803", "a file or folder that is open to others";
     /// Something of a service that ends on a day that its maker has told.
     Ending = "HB0804", "something that ends on a known day";
+    /// A playbook or list without a signature of a key that the settings name.
+    Unsigned = "HB0805", "a file without a valid signature";
     /// A fixture of a test that is not there, cannot be read or does not fit.
     Fixture = "HB0901", "a fixture that cannot be used";
     /// A test that can never be played or never pass as it stands.

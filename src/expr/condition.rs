@@ -67,6 +67,13 @@ impl Program {
 #[derive(Debug, Clone)]
 pub struct Condition(Arc<Program>);
 
+/// Two are the same if they were written alike.
+impl PartialEq for Condition {
+    fn eq(&self, other: &Self) -> bool {
+        self.source() == other.source()
+    }
+}
+
 impl Condition {
     /// Compiles an expression.
     ///

@@ -107,7 +107,7 @@ pub struct Limits {
 }
 
 /// A playbook's `feed`, understood.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Feed {
     /// Where it is.
     pub source: Source,

@@ -15,6 +15,7 @@ mod needs;
 mod params;
 mod query;
 mod queue;
+mod risk;
 mod salvage;
 mod set;
 
@@ -38,6 +39,7 @@ use crate::text::Template;
 
 pub use cadence::Rule;
 pub use needs::{Granted, Need, Weight, lacking, least_roles};
+pub use risk::{Risk, risks};
 pub use set::{Compiled, SourceFile, compile_changed, compile_set, parse_lists};
 
 /// Whether a playbook acts or only says what it would do.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::owner::{Exposure, Owners};
 use super::{AuthSettings, ChannelSettings, PlainOrSecret, SecretRef, Settings, place};
 use crate::diag::{Code, Diagnostic};
 
@@ -11,10 +12,19 @@ const READABLE: u32 = 0o044;
 const WRITABLE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// Warns of files of secrets that others can read, and of folders that all can write to: whoever can put a
+/// Warns of files of secrets that others can read, and of folders that others can write to: whoever can put a
 /// playbook or a journal there has huntbook's power. What is not there is somebody else's problem.
 #[must_use]
 pub fn exposures(path: &Path, settings: &Settings) -> Vec<Diagnostic> {
+    let mut found = exposed(path, settings);
+    let strangers = strangers(path, settings, settings.owners_at_desk(path).as_ref());
+    found.extend(strangers.into_iter().map(|(pointer, exposure)| exposure.warning(place(path, pointer))));
+    found
+}
+
+/// Of these the files of secrets, and the folder of the journal.
+#[must_use]
+pub fn exposed(path: &Path, settings: &Settings) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (pointer, reference) in references(settings) {
         let SecretRef::File(file) = reference else { continue };
@@ -30,17 +40,29 @@ pub fn exposures(path: &Path, settings: &Settings) -> Vec<Diagnostic> {
         Some(folder) if folder != Path::new("") => folder.to_path_buf(),
         _ => PathBuf::from("."),
     };
-    let folders = [
-        ("/playbooks", settings.playbooks.clone()),
-        ("/lists", settings.lists.clone()),
-        ("/store/path", folder(&settings.store.path)),
-    ];
-    for (pointer, folder) in folders {
-        let open = |mode: &u32| mode & WRITABLE != 0 && mode & STICKY == 0;
-        let Some(mode) = mode(&folder).filter(open) else { continue };
+    let folder = folder(&settings.store.path);
+    let open = |mode: &u32| mode & WRITABLE != 0 && mode & STICKY == 0;
+    if let Some(mode) = mode(&folder).filter(open) {
         let message = format!("everybody can write to `{}` (mode {mode:04o})", folder.display());
         let help = format!("chmod o-w {}", folder.display());
-        found.push(Diagnostic::warning(Code::Exposed, place(path, pointer), message).help(help));
+        found.push(Diagnostic::warning(Code::Exposed, place(path, "/store/path"), message).help(help));
+    }
+    found
+}
+
+/// What lets others decide what is put in force, and where the settings name it: the settings themselves, the folders
+/// of the playbooks and the lists, and what leads to them.
+#[must_use]
+pub fn strangers(path: &Path, settings: &Settings, owners: Option<&Owners>) -> Vec<(&'static str, Exposure)> {
+    let Some(owners) = owners else { return Vec::new() };
+    let places = [("", path), ("/playbooks", &settings.playbooks), ("/lists", &settings.lists)];
+    let mut found: Vec<(&'static str, Exposure)> = Vec::new();
+    for (pointer, place) in places {
+        // What cannot be looked at is told of by whoever reads it.
+        let seen = owners.look(place).ok().flatten();
+        found.extend(
+            seen.filter(|seen| found.iter().all(|(_, known)| known != seen)).map(|seen| (pointer, seen)),
+        );
     }
     found
 }

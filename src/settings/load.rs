@@ -9,8 +9,8 @@ use super::auth::{AuthSettings, ManagedIdentitySettings};
 use super::exposure::references;
 use super::hunting::{self, Insist};
 use super::{
-    ChannelSettings, Cloud, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret, SecretRef,
-    Settings, WebSettings, schema,
+    Accounts, ChannelSettings, Cloud, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret,
+    ReloadSettings, RiskRaising, SecretRef, Settings, Signers, WebSettings, schema,
 };
 use crate::cadence::Windows;
 use crate::diag::{Chain, Code, Diagnostic, Sink, SourceText, Span};
@@ -221,6 +221,7 @@ impl Meaning<'_> {
             self.sink.push(self.tree.error(Code::Duration, "/guards/coolDown", error.to_string()));
         }
         self.revert_approval(settings);
+        self.reload(settings);
         self.moments(settings);
         if let Some(PlainOrSecret::Plain(proxy)) = &settings.http.proxy {
             self.proxy(proxy);
@@ -233,6 +234,27 @@ impl Meaning<'_> {
             && !settings.channels.contains_key(&alerts.channel)
         {
             self.no_channel(settings, "/alerts/channel", &alerts.channel);
+        }
+    }
+
+    /// Whose files count: accounts, keys and people that are there.
+    fn reload(&mut self, settings: &Settings) {
+        let ReloadSettings { owners, risk_raising, signed_by, .. } = &settings.reload;
+        let accounts = Accounts::read();
+        for (index, owner) in owners.iter().enumerate().filter(|(_, owner)| accounts.number(owner).is_none())
+        {
+            let message = format!("this machine has no account `{}`", owner.escape_debug());
+            let at = format!("/reload/owners/{index}");
+            let problem = self.tree.error(Code::UnknownReference, &at, message);
+            self.sink.push(problem.help("write its number if a directory service knows it"));
+        }
+        if let Err(name) = Signers::read(signed_by) {
+            let message = "this is no public key of minisign: the second line of `minisign.pub`";
+            self.sink.push(self.tree.error(Code::WrongValue, &format!("/reload/signedBy/{name}"), message));
+        }
+        if *risk_raising == RiskRaising::Hold && settings.approvers.is_empty() {
+            let message = "somebody must confirm what raises risk, and `approvers` names nobody";
+            self.sink.push(self.tree.error(Code::Guard, "/reload/riskRaising", message));
         }
     }
 

@@ -6,17 +6,22 @@
 //!
 //! This room and `cli` are the only ones that read the environment.
 
+mod account;
 mod auth;
 mod budget;
 mod channel;
 mod exposure;
 mod hunting;
 mod load;
+mod owner;
+mod reload;
 mod secret;
+mod signed;
 mod tenant;
 mod vault;
 mod web;
 
+pub use account::Accounts;
 pub use auth::{
     AuthSettings, ClientCertificateSettings, ClientSecretSettings, GithubSettings, IdentityHostSettings,
     ManagedIdentitySettings, PartnerSettings, UserSettings, WorkloadIdentitySettings,
@@ -25,9 +30,13 @@ pub use budget::BudgetSettings;
 pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
-pub use exposure::exposures;
+pub use exposure::{exposed, exposures, strangers};
 pub use load::{SettingsError, folders, load, parse, place};
+pub use owner::{Exposure, Owners};
+pub use reload::{ReloadSettings, RiskRaising};
 pub use secret::{Packed, SecretError, SecretRef, SecretsFolder, VaultRef, probe, resolve};
+pub(crate) use signed::SIGNATURE_BYTES_MAX;
+pub use signed::{Signers, Unsigned};
 pub use tenant::{Cloud, EndpointSettings, HuntingApi, TenantSettings};
 
 pub use vault::VaultSettings;
@@ -105,6 +114,9 @@ pub struct Settings {
     #[serde(default = "default_lists")]
     #[schemars(with = "String", length(min = 1))]
     pub lists: PathBuf,
+    /// What it takes for playbooks and lists to come into force while `serve` runs.
+    #[serde(default)]
+    pub reload: ReloadSettings,
     /// Documents that playbooks take their items from.
     #[serde(default)]
     pub feeds: FeedSettings,
@@ -358,6 +370,7 @@ impl Default for Settings {
             http: HttpSettings::default(),
             playbooks: default_playbooks(),
             lists: default_lists(),
+            reload: ReloadSettings::default(),
             feeds: FeedSettings::default(),
             schema: None,
             tables: Schema::defender(),

@@ -8,8 +8,9 @@ use serde::Serialize;
 use serde_json::Value;
 use sqlx::Row as _;
 
+use super::held_edit::keep_waiting;
 use super::run::read_playbook_id;
-use super::{ContentHash, OutboxMessage, Store, StoreError, Tx, at, json, outbox};
+use super::{ContentHash, HeldEdit, OutboxMessage, Store, StoreError, Tx, at, json, outbox};
 use crate::fault::crash_point;
 use crate::model::PlaybookId;
 
@@ -63,6 +64,8 @@ pub struct Publication {
     pub refusals: Vec<Refusal>,
     /// Every file held at the moment. Others are forgotten.
     pub held: Vec<String>,
+    /// Every edit that waits for a second person at the moment. Others are forgotten.
+    pub held_edits: Vec<HeldEdit>,
     /// What people are told of it.
     pub messages: Vec<OutboxMessage>,
 }
@@ -120,6 +123,7 @@ impl Store {
         }
         refuse(&mut tx, &publication.refusals).await?;
         hold(&mut tx, &publication.held, now).await?;
+        keep_waiting(&mut tx, &publication.held_edits, now).await?;
         for message in &publication.messages {
             outbox::write(&mut tx, message, now).await?;
         }

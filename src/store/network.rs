@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use super::mount::above;
+
 /// File systems that share files with other machines. Source: `/proc/filesystems` names, `fstab(5)`.
 const NETWORK: [&str; 13] = [
     "nfs",
@@ -25,28 +27,7 @@ const NETWORK: [&str; 13] = [
 /// outside Linux.
 pub(super) fn network_file_system(folder: &Path) -> Option<String> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    kind(&mounts, folder).filter(|kind| NETWORK.contains(kind)).map(str::to_owned)
-}
-
-/// Finds the type of the file system `folder` is on: that of the longest mount point above it, the last
-/// one if several are mounted over each other. Source: `proc_pid_mountinfo(5)`.
-fn kind<'a>(mounts: &'a str, folder: &Path) -> Option<&'a str> {
-    let mut best: Option<(usize, &str)> = None;
-    for line in mounts.lines() {
-        let Some((left, right)) = line.split_once(" - ") else { continue };
-        let (Some(point), Some(kind)) = (left.split(' ').nth(4), right.split(' ').next()) else { continue };
-        let point = unescape(point);
-        let depth = Path::new(&point).components().count();
-        if folder.starts_with(&point) && best.is_none_or(|(deepest, _kind)| deepest <= depth) {
-            best = Some((depth, kind));
-        }
-    }
-    best.map(|(_depth, kind)| kind)
-}
-
-/// Undoes the octal escapes of blanks in a mount point.
-fn unescape(point: &str) -> String {
-    point.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+    above(&mounts, folder).map(|mount| mount.kind).filter(|kind| NETWORK.contains(kind)).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -63,7 +44,7 @@ mod tests {
 
     #[track_caller]
     fn check(folder: &str, expect: &str) {
-        assert_eq!(kind(MOUNTS, Path::new(folder)), Some(expect), "{folder}");
+        assert_eq!(above(MOUNTS, Path::new(folder)).map(|mount| mount.kind), Some(expect), "{folder}");
     }
 
     #[test]

@@ -65,6 +65,13 @@ pub struct Template {
     references: Arc<[Reference]>,
 }
 
+/// Two are the same if they were written alike.
+impl PartialEq for Template {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
 impl std::fmt::Debug for Template {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Template").field(&self.source).finish()

@@ -78,7 +78,7 @@ async fn secrets_and_folders_that_are_open_to_others_are_warned_of() {
     let shown = text(&validate.stdout);
     let secret = "can be read by others (mode 0640)";
     let folder = "everybody can write to";
-    for word in [secret, folder, "HB0803", "huntbook.yaml:5:", "chmod 600", "chmod o-w"] {
+    for word in [secret, folder, "HB0803", "huntbook.yaml:5:", "chmod 600", "chmod go-w"] {
         assert!(shown.contains(word), "{word}\n{shown}");
     }
     let run = ask(&dir, &["run", "tag", "--dry-run"]).await;

@@ -29,6 +29,8 @@ flaws! {
     NAMES = ("HD103", "settings", "see `huntbook validate`"),
     /// A tenant cannot be made of its settings.
     TENANT_SETTINGS = ("HD104", "settings", "mend `auth` and `endpoints` of the tenant, or give the process what they name"),
+    /// Somebody else could have written the settings, the playbooks or the lists, or nobody signed them.
+    STRANGERS = ("HD105", "settings", "take the rights of others away, or say in `reload` of the settings whose files count"),
     /// A playbook is refused.
     PLAYBOOK = ("HD111", "playbooks", "see `huntbook validate`"),
     /// There is none.

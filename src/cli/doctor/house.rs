@@ -37,8 +37,17 @@ impl House<'_> {
     /// Reads playbooks and lists, and says which are refused.
     pub(super) fn books(&self, report: &mut Report) -> Books {
         let settings = self.settings;
-        for exposed in settings::exposures(self.config, settings) {
+        for exposed in settings::exposed(self.config, settings) {
             report.warn((flaw::EXPOSED, "files"), shown(&exposed), exposed.help.first().map(String::as_str));
+        }
+        let owners = settings.owners_of_service();
+        let strangers = settings::strangers(self.config, settings, owners.as_ref());
+        for (_pointer, exposure) in &strangers {
+            let message = format!("{exposure}: `huntbook serve` puts nothing of it in force");
+            report.problem((flaw::STRANGERS, "files"), message, Some(&exposure.help()));
+        }
+        for unmet in setup::unmet(settings, owners) {
+            report.problem((flaw::STRANGERS, "files"), shown(&unmet), unmet.help.first().map(String::as_str));
         }
         if settings.alerts.is_none() {
             let message = "no channel hears of what a person should look at: refused files, halted runs, actions in doubt";

@@ -1,0 +1,90 @@
+//! What it takes for playbooks and lists to come into force while `serve` runs.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::Settings;
+use super::account::Accounts;
+use super::owner::Owners;
+
+/// What it takes for playbooks and lists to come into force while `serve` runs. Whoever can write them has
+/// huntbook's power.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReloadSettings {
+    /// Whether files count only if nobody else could have written them: they, these settings, and all folders and
+    /// links that lead to them belong to root, the account of `serve` or `owners`, no group of others nor everybody
+    /// can write to them, and no link leads out of the folder. `true` by default.
+    #[serde(default = "yes")]
+    pub strict_modes: bool,
+    /// Further accounts whose files count, by name or number, such as the one that deploys.
+    #[serde(default)]
+    #[schemars(inner(length(min = 1)), example = ["deploy"])]
+    pub owners: Vec<String>,
+    /// What becomes of an edit that lets a playbook that acts do more, or protects less; `apply` by default.
+    #[serde(default)]
+    pub risk_raising: RiskRaising,
+    /// Public keys of minisign, by names of your own. With any, a file of a playbook or a list counts only with a
+    /// signature of one of them beside it (`NAME.yaml.minisig`).
+    #[serde(default)]
+    #[schemars(example = serde_json::json!({"ops": "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"}))]
+    pub signed_by: BTreeMap<String, String>,
+}
+
+/// What becomes of an edit that raises risk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum RiskRaising {
+    /// It comes into force like any other.
+    #[default]
+    Apply,
+    /// What was in force stays, until an approver other than its author says `huntbook confirm`.
+    Hold,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Default for ReloadSettings {
+    fn default() -> Self {
+        Self {
+            strict_modes: true,
+            owners: Vec::new(),
+            risk_raising: RiskRaising::Apply,
+            signed_by: BTreeMap::new(),
+        }
+    }
+}
+
+fn owner(path: &Path) -> Option<u32> {
+    std::fs::metadata(path).ok().map(|about| about.uid())
+}
+
+impl Settings {
+    /// Whose files count for a process of this account; `None` if everybody's do.
+    #[must_use]
+    pub fn owners(&self) -> Option<Owners> {
+        let accounts = Accounts::read();
+        let named = self.reload.owners.iter().filter_map(|name| accounts.number(name));
+        let own = rustix::process::geteuid().as_raw();
+        self.reload.strict_modes.then(|| Owners::new(named.chain([own])))
+    }
+
+    /// The same for the process that works with the journal, as far as somebody else can know: it owns that file.
+    #[must_use]
+    pub fn owners_of_service(&self) -> Option<Owners> {
+        Some(self.owners()?.and(owner(&self.store.path)))
+    }
+
+    /// The same at the desk of whoever writes the settings at `path`, perhaps on another machine or in a build: theirs
+    /// count, too.
+    #[must_use]
+    pub fn owners_at_desk(&self, path: &Path) -> Option<Owners> {
+        Some(self.owners_of_service()?.and(owner(path)))
+    }
+}
