@@ -66,7 +66,7 @@ pub(super) async fn run(
         Output::Json => say_json(&json!(
             done.iter().map(|(edit, heard)| json!({"edit": edit, "heard": heard})).collect::<Vec<_>>()
         ))?,
-        Output::Text => say(&done.iter().map(|(edit, heard)| told(edit, *heard)).collect::<String>())?,
+        Output::Text => say(&done.iter().map(told).collect::<String>())?,
     }
     Ok(if done.iter().all(|(_, heard)| *heard) { Exit::Fine } else { Exit::Findings })
 }
@@ -94,9 +94,10 @@ fn find<'a>(waiting: &'a [HeldEdit], id: &str) -> Result<&'a HeldEdit, Misuse> {
     }
 }
 
-fn told(edit: &HeldEdit, heard: bool) -> String {
+/// What became of the word about an edit.
+fn told((edit, heard): &(&HeldEdit, bool)) -> String {
     let name = clean(&edit.name, 120);
-    if heard {
+    if *heard {
         format!(
             "{name} is confirmed: the process that serves puts it in force, within seconds while it runs\n"
         )

@@ -125,9 +125,7 @@ pub(super) fn references(settings: &Settings) -> Vec<(String, &SecretRef)> {
             }
         }
     }
-    if let Some(secret) =
-        settings.web.iter().filter_map(|web| web.open_id.as_ref()?.client_secret.as_ref()).next()
-    {
+    if let Some(secret) = settings.web.iter().find_map(|web| web.open_id.as_ref()?.client_secret.as_ref()) {
         found.push(("/web/openId/clientSecret".to_owned(), secret));
     }
     if let Some(PlainOrSecret::Secret(secret)) = &settings.http.proxy {

@@ -1,7 +1,5 @@
-//! The keyring of the person's desktop session (Secret Service: GNOME Keyring, KWallet, KeePassXC), as a place for their
+//! The keyring of the person's desktop session (Secret Service), as a place for their
 //! sign-in. Nobody is asked to unlock it but who signs in.
-
-use std::collections::HashMap;
 
 use jiff::SignedDuration;
 use secret_service::{EncryptionType, Error, SecretService};
@@ -84,8 +82,8 @@ impl Keyring {
         clippy::disallowed_types,
         reason = "the form that the library takes; its order is seen by nobody"
     )]
-    fn attributes(&self) -> HashMap<&str, &str> {
-        HashMap::from([("application", "huntbook"), ("session", self.bound.as_str())])
+    fn attributes(&self) -> std::collections::HashMap<&str, &str> {
+        [("application", "huntbook"), ("session", self.bound.as_str())].into_iter().collect()
     }
 
     async fn within<T>(

@@ -80,6 +80,7 @@ impl SessionError {
         let login = format!("`huntbook login {tenant}` signs in");
         match self {
             Self::Nobody | Self::Unreadable => login,
+            Self::Keyring(_) => format!("unlock the keyring and {login}, or give `key` in the settings"),
             Self::ShortKey => format!("put a longer key in its place; then {login}"),
             Self::Exposed { .. } => "take the rights of others away from that folder".to_owned(),
             Self::File { .. } => {

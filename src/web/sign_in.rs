@@ -91,11 +91,7 @@ impl Web {
     }
 
     /// Takes somebody back from the provider.
-    pub(super) async fn from_provider(
-        &self,
-        parts: &Parts,
-        before: Option<&str>,
-    ) -> Result<Response, Refusal> {
+    pub(super) async fn take_back(&self, parts: &Parts, before: Option<&str>) -> Result<Response, Refusal> {
         let provider = self.provider()?;
         let back = Back::read(parts.uri.query().unwrap_or_default());
         let secret = cookie_of(parts, self.cookie_away()).unwrap_or_default();

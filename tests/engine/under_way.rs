@@ -26,8 +26,8 @@ impl House {
         let (by, account) = ("duty".to_owned(), "alice".to_owned());
         let voice =
             NewVoice { word: Consent::Approve, by, account, uid: Some(1000), way: Way::Command, note: None };
-        for asked in store.open_approvals().await.unwrap() {
-            store.hear(&asked.id, &voice).await.unwrap();
+        for asked in store.open_approvals().await.expect("the journal is read") {
+            store.hear(&asked.id, &voice).await.expect("it is heard");
         }
     }
 

@@ -72,7 +72,9 @@ async fn an_edit_that_raises_risk_waits_for_a_second_person_over_restarts() {
     let status = place.huntbook().arg("status").output().unwrap();
     let shown = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(
-        status.status.code() == Some(1) && shown.contains(higher) && shown.contains(&of_four[..12]),
+        status.status.code() == Some(1)
+            && shown.contains(higher)
+            && shown.contains(of_four.get(..12).unwrap()),
         "{shown}"
     );
     served.stop().await;
@@ -94,7 +96,7 @@ async fn an_edit_that_raises_risk_waits_for_a_second_person_over_restarts() {
     place.replace(FILE, &four);
     let again = || waiting(&place).into_iter().find(|edit| edit["digest"] == of_four.as_str());
     assert_eq!(until("the edit of before waits again", again).await["confirmed"], json!(false));
-    assert_eq!(confirm(&place, &of_four[..8]).0, Some(0));
+    assert_eq!(confirm(&place, of_four.get(..8).unwrap()).0, Some(0));
     place.until_live("a.yaml", &four).await;
 
     // What lowers it again needs nobody, and what was confirmed once is not confirmed for ever.

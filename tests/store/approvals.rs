@@ -47,7 +47,7 @@ fn voice(word: Consent, by: &str, uid: u32) -> NewVoice {
         word,
         by: by.to_owned(),
         account: format!("u{uid}"),
-        uid,
+        uid: Some(uid),
         way: Way::Command,
         note: Some("looked".to_owned()),
     }
@@ -82,7 +82,7 @@ async fn leave_is_spent_once_and_with_the_intent() {
     assert_eq!(now[0].state, ApprovalState::Consumed);
     assert!(matches!(store.intend(&with_leave(run)).await.unwrap(), Intended::InDoubt { .. }));
     let words = now[0].voices.iter().map(|said| (said.by.as_str(), said.uid, said.note.as_deref()));
-    assert_eq!(words.collect::<Vec<_>>(), [("lead", 1, Some("looked"))]);
+    assert_eq!(words.collect::<Vec<_>>(), [("lead", Some(1), Some("looked"))]);
     assert!(matches!(
         store.verify(History::Approvals, u32::MAX).await.unwrap(),
         Chain::Intact { events: 3, .. }

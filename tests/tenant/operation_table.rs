@@ -101,6 +101,21 @@ async fn ended(world: &World, operation: &Operation) -> MachineActionId {
     id
 }
 
+/// What budgets call an operation, where they name it.
+fn counted_as(operation: &str) -> &'static str {
+    match operation {
+        "run a hunting query" => "runHuntingQuery",
+        "address of a package" => "package",
+        "result of a live response" => "liveResult",
+        "device" => "machine",
+        "response action" => "machineAction",
+        "response actions of a device" => "machineActions",
+        "addIndicator, many of a run" => "importIndicators",
+        "indicators in force" => "indicators",
+        _ => "",
+    }
+}
+
 /// Writes the lines of what is only read.
 async fn reads(out: &mut String) {
     let seen = "a_device_and_the_tokens_are_known";
@@ -108,18 +123,7 @@ async fn reads(out: &mut String) {
     let device = DEVICE.parse().unwrap();
     let mut line =
         |operation: &str, (client, test): (&str, &str), permission, (world, from): (&World, usize)| {
-            let counted = match operation {
-                "run a hunting query" => "runHuntingQuery",
-                "address of a package" => "package",
-                "result of a live response" => "liveResult",
-                "device" => "machine",
-                "response action" => "machineAction",
-                "response actions of a device" => "machineActions",
-                "addIndicator, many of a run" => "importIndicators",
-                "indicators in force" => "indicators",
-                _ => "",
-            };
-            let line = Line { operation, counted, client, test, permission };
+            let line = Line { operation, counted: counted_as(operation), client, test, permission };
             line.write(&requests(world, from), out);
         };
     for api in [HuntingApi::Graph, HuntingApi::Xdr] {

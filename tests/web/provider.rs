@@ -14,6 +14,7 @@ use rcgen::KeyPair;
 use reqwest::header::{COOKIE, LOCATION, SET_COOKIE};
 use reqwest::{Client, Response, Url};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::browser::browse;
 use crate::oidc::Provider;
@@ -206,6 +207,7 @@ struct Forged {
 struct Liar {
     url: String,
     next: Next,
+    _served: JoinSet<std::io::Result<()>>,
 }
 
 impl Liar {
@@ -221,8 +223,9 @@ impl Liar {
         }));
         let keys = Arc::new((own, other, url.clone(), Arc::clone(&next)));
         let router = Router::new().fallback(any(answer)).with_state(keys);
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { url, next }
+        let mut served = JoinSet::new();
+        served.spawn(async move { axum::serve(listener, router).await });
+        Self { url, next, _served: served }
     }
 }
 
@@ -244,13 +247,9 @@ async fn answer(State(desk): State<Desk>, uri: Uri) -> axum::Json<Value> {
             let Forged { header, claims, strange, cut } = next.lock().unwrap().clone();
             let key = if strange { other } else { own };
             let key = EncodingKey::from_ec_der(&key.serialize_der());
-            let signed = match header.alg {
-                Algorithm::ES256 => jsonwebtoken::encode(&header, &claims, &key).unwrap(),
-                _ => {
-                    let secret = EncodingKey::from_secret(own.public_key_raw());
-                    jsonwebtoken::encode(&header, &claims, &secret).unwrap()
-                }
-            };
+            let shared = EncodingKey::from_secret(own.public_key_raw());
+            let key = if header.alg == Algorithm::ES256 { key } else { shared };
+            let signed = jsonwebtoken::encode(&header, &claims, &key).unwrap();
             let token = if cut { format!("{}.", signed.rsplit_once('.').unwrap().0) } else { signed };
             json!({"id_token": token, "access_token": "x", "token_type": "Bearer"})
         }
