@@ -66,6 +66,9 @@ use crate::fault;
 use crate::settings::SettingsError;
 use crate::store::Consent;
 
+/// Stack of a thread that runs what is asked for: the parts of a run hold one another. Only what is used of it takes memory.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Runs the command the arguments name and returns the exit code.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -83,7 +86,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return Exit::Usage.into();
     }
     fault::crash_point("c01_start");
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match runtime.enable_all().thread_stack_size(STACK_BYTES).build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tell(&format!("error: the runtime cannot be started: {error}"));

@@ -57,7 +57,7 @@ impl Engine {
             Err(why) => return Ok(not_sent(step, call, StepState::Halted, &why)),
         };
         crash_point("c08_before_intent");
-        let attempt = match self.intend_or_say(context, turn, &effect).await? {
+        let attempt = match Box::pin(self.intend_or_say(context, turn, &effect)).await? {
             Ok(attempt) => attempt,
             Err(report) => return Ok(*report),
         };

@@ -254,7 +254,7 @@ impl Engine {
                     Ok(not_sent(step, call, StepState::PendingApproval, &why))
                 }
                 None => match self.ready(context, turn).await {
-                    Ok(prepared) => self.call(context, turn, (prepared, None)).await,
+                    Ok(prepared) => Box::pin(self.call(context, turn, (prepared, None))).await,
                     Err(report) => Ok(report),
                 },
             },
@@ -379,7 +379,7 @@ impl Engine {
             course.close(asked, ApprovalState::Void, Some(why.clone()));
             return Ok(not_sent(turn.step, turn.call, StepState::Void, &why));
         }
-        let report = self.call(context, turn, (prepared, Some(asked.digest))).await?;
+        let report = Box::pin(self.call(context, turn, (prepared, Some(asked.digest)))).await?;
         let now = self.store.find_approvals(&asked.id).await?;
         if now.iter().any(|now| now.state == ApprovalState::Consumed) {
             course.close(asked, ApprovalState::Consumed, None);

@@ -250,7 +250,7 @@ impl Engine {
             return self.close(context, counts, (RunState::Idle, reason)).await;
         }
         match self.gather(context, &mut counts).await {
-            Ok(Gathered::Items(items)) => self.settle(context, counts, Vec::new(), items).await,
+            Ok(Gathered::Items(items)) => Box::pin(self.settle(context, counts, Vec::new(), items)).await,
             Ok(Gathered::Nothing { reason }) => {
                 self.close(context, counts, (RunState::Idle, Some(reason))).await
             }

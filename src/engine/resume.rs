@@ -182,7 +182,7 @@ impl Engine {
         let earlier = earlier.map(dealt_with).unwrap_or_default();
         let work = items.iter().cloned();
         let work = work.map(|item| Work { seq: item.seq, key: item.key, data: item.data });
-        let report = self.settle(&context, counts_of(unfinished), earlier, work.collect()).await?;
+        let report = Box::pin(self.settle(&context, counts_of(unfinished), earlier, work.collect())).await?;
         Ok(Tried::Finished(report))
     }
 

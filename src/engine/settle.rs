@@ -3,6 +3,8 @@
 //! A step with `waitFor` is over when its device has done it. What waits is not kept in memory alone: the action
 //! stands in the journal with the moment it was intended, so a run that is taken up after a crash waits on for the
 //! rest of the time.
+//!
+//! The parts of a run are on the heap: held by one another they would be too large for the stack of a thread.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -103,7 +105,7 @@ impl Engine {
         earlier: Vec<ItemReport>,
         items: Vec<Work>,
     ) -> Result<Report, EngineError> {
-        let fates = self.decide(context, &items).await?;
+        let fates = Box::pin(self.decide(context, &items)).await?;
         crash_point("c07_plan_built");
         let mut settled = Settled { reports: earlier, ..Settled::default() };
         let (mut waiting, mut joining, mut behind) = (Vec::new(), Vec::new(), Vec::new());
@@ -116,7 +118,7 @@ impl Engine {
                     self.behind_canary(context, &mut canary, &mut decisions).await?;
                     let mut in_hand = InHand::new(item, (decisions, suppress), &[]);
                     in_hand.joins = joins && canary.is_free();
-                    self.carry_on(context, &mut in_hand).await?;
+                    Box::pin(self.carry_on(context, &mut in_hand)).await?;
                     match in_hand {
                         InHand { joining: Some(_), .. } => joining.push(in_hand),
                         InHand { wait: Some(_), .. } => waiting.push(in_hand),
@@ -126,7 +128,6 @@ impl Engine {
             }
         }
         while !joining.is_empty() {
-            // On the heap: few runs have as many.
             for in_hand in Box::pin(self.join_up(context, &mut joining)).await? {
                 match in_hand.wait {
                     Some(_) => waiting.push(in_hand),
@@ -241,7 +242,7 @@ impl Engine {
                 if let Some(joined) = one.joining.take() {
                     one.course.note(joined.step, report);
                 }
-                self.carry_on(context, &mut one).await?;
+                Box::pin(self.carry_on(context, &mut one)).await?;
             }
             if one.joining.is_some() { joining.push(one) } else { over.push(one) }
         }
@@ -260,7 +261,7 @@ impl Engine {
         let asked = waiting.drain(..waiting.len().min(ASKED_MAX)).collect::<Vec<_>>();
         let mut over = Vec::new();
         for mut in_hand in asked {
-            self.carry_on(context, &mut in_hand).await?;
+            Box::pin(self.carry_on(context, &mut in_hand)).await?;
             match in_hand.wait {
                 // Behind the others: their turn comes first.
                 Some(_) => waiting.push(in_hand),
@@ -300,7 +301,7 @@ impl Engine {
                 Fate::Steps { decisions, suppress } => {
                     let mut in_hand = InHand::new(item, (decisions, suppress), known);
                     // Each is begun before any is waited for: leave has its time.
-                    self.carry_on(context, &mut in_hand).await?;
+                    Box::pin(self.carry_on(context, &mut in_hand)).await?;
                     match in_hand.wait {
                         Some(_) => waiting.push(in_hand),
                         None => ended.push(in_hand.end(context)),
@@ -342,7 +343,7 @@ impl Engine {
                 Decision::Call { step, place, call, leave, target } => {
                     let turn =
                         Turn { seq, key: &in_hand.item.key, step, place, call: &call, target: &target };
-                    (step, self.take(context, &mut in_hand.course, turn, leave).await?)
+                    (step, Box::pin(self.take(context, &mut in_hand.course, turn, leave)).await?)
                 }
             };
             in_hand.wait = self.wait_of(context, seq, (step, &report)).await?;

@@ -49,9 +49,12 @@ impl Place {
         place.sim.set_faults(vec![busy]).unwrap();
         let served = place.serve().await;
         place.clock.set(served.next());
-        let asked =
-            || place.sim.requests().iter().filter(|request| request.path.ends_with("/isolate")).count();
-        until("the second device is asked for", || asked() == 2).await;
+        let refused = || place.sim.requests().iter().any(|request| request.status == Some(429));
+        until("the second device is asked for", refused).await;
+        // Time stands still until that answer has come: what is on the wire when hours pass is lost.
+        for _look in 0..20 {
+            SystemClock.sleep(LOOK_EVERY).await;
+        }
         (place, served)
     }
 
