@@ -21,6 +21,7 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("backtest", &[&["Tag", "--from", "1h", "--tenant", "env"], &["none", "--from", "1h"]]),
     ("completions", &[&["bash"]]),
     ("demo", &[&[]]),
+    ("confirm", &[&[], &["0000", "--reason", "looked"]]),
     ("deny", &[&["0000", "--reason", "no"]]),
     ("doctor", &[&[], &["--permissions"], &["--tenant", "none"]]),
     ("explain", &[&["HB0302"], &["AADSTS7000215"]]),
