@@ -394,8 +394,6 @@ async fn overlapping(rule: &str) -> Vec<String> {
         until("the slot is noticed", || served.next() == next).await;
         // Time stands still until the run has signed in: a token is old after an hour.
         until("the run is in the middle of its query", || place.gate.asked() == 1).await;
-        let let_go = if rule == "skip" { hour - 13 } else { 0 };
-        served.until_let_go(let_go).await;
     }
     assert_eq!(served.runs().await.len(), 1, "one at a time");
     place.gate.open();
@@ -468,18 +466,6 @@ async fn a_part_that_crashes_ends_the_daemon_when_what_runs_is_finished() {
 }
 
 impl Served {
-    /// Waits until as many slots have been let go.
-    async fn until_let_go(&self, count: u32) {
-        for _look in 0..LOOKS_MAX {
-            let skips = self.store.skips(PLAYBOOK).await.unwrap();
-            if skips.last().map_or(0, |skip| skip.count) == count {
-                return;
-            }
-            SystemClock.sleep(LOOK_EVERY).await;
-        }
-        panic!("waited for {count}: {:#?}", self.store.skips(PLAYBOOK).await);
-    }
-
     /// Waits until as many schedules are not followed.
     async fn until_unarmed(&self, count: usize) -> Vec<Unarmed> {
         for _look in 0..LOOKS_MAX {
