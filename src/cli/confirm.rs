@@ -53,8 +53,7 @@ pub(super) async fn run(
     for edit in &edits {
         allow(edit, arguments.by.as_deref(), &account, &settings)?;
     }
-    let reason = arguments.reason.as_ref().map(|reason| clean(reason.trim(), leave::REASON_MAX));
-    let reason = reason.filter(|reason| !reason.is_empty());
+    let reason = leave::reason(arguments.reason.as_deref());
     let by = Speaker { account: account.name, uid: account.uid, reason };
     let mut done = Vec::new();
     for edit in edits {

@@ -12,11 +12,9 @@ use super::output::{clean, say, say_json};
 use super::run::no_tenant;
 use super::{account, choose};
 use crate::clock::SharedClock;
+use crate::console::leave;
 use crate::settings;
 use crate::store::{Speaker, Store};
-
-/// Longest reason kept, in characters.
-const REASON_MAX: usize = 500;
 
 /// Arguments of `let-pass`.
 #[derive(Debug, Args)]
@@ -49,7 +47,7 @@ pub(super) async fn run(
     // Nothing to let pass without a journal.
     drop(Past::of(&settings, &clock).await?);
     let account = account::caller();
-    let reason = Some(clean(arguments.reason.trim(), REASON_MAX)).filter(|reason| !reason.is_empty());
+    let reason = leave::reason(Some(&arguments.reason));
     let by = Speaker { account: account.name, uid: account.uid, reason };
     for tenant in &tenants {
         let clock = SharedClock::clone(&clock);

@@ -14,11 +14,9 @@ use super::history::Past;
 use super::output::{clean, say, say_json, show, tell};
 use super::tables::{CELL_WIDTH, table};
 use crate::clock::SharedClock;
+use crate::console::leave;
 use crate::settings;
 use crate::store::{EffectState, Revert, Speaker, Store};
-
-/// Longest reason kept, in characters.
-const REASON_MAX: usize = 500;
 
 /// What about what is in force.
 #[derive(Debug, Subcommand)]
@@ -59,8 +57,7 @@ pub(super) async fn run(
         return Ok(Exit::Fine);
     };
     let account = account::caller();
-    let reason = arguments.reason.as_deref().map(|reason| clean(reason.trim(), REASON_MAX));
-    let reason = reason.filter(|reason| !reason.is_empty());
+    let reason = leave::reason(arguments.reason.as_deref());
     let by = Speaker { account: account.name, uid: account.uid, reason };
     let mut wanted = Vec::with_capacity(arguments.ids.len());
     for id in &arguments.ids {

@@ -11,11 +11,9 @@ use super::output::{clean, counted, say, say_json};
 use super::run::no_tenant;
 use super::{account, choose};
 use crate::clock::SharedClock;
+use crate::console::leave;
 use crate::settings::{self, Settings};
 use crate::store::{EffectState, Stop, StopWord, Stopped, StoppedPlaybook, Store, StoreError, Way};
-
-/// Longest reason kept, in characters.
-const REASON_MAX: usize = 500;
 
 /// Arguments of `stop` and `resume`.
 #[derive(Debug, Args)]
@@ -149,11 +147,10 @@ async fn stopped_playbook(settings: &Settings, wanted: &str) -> anyhow::Result<S
 
 fn word(arguments: &Switch, playbook: Option<StoppedPlaybook>) -> StopWord {
     let account = account::caller();
-    let reason = arguments.reason.as_deref().map(|reason| clean(reason.trim(), REASON_MAX));
     StopWord {
         tenant: arguments.tenant.clone(),
         playbook,
-        reason: reason.filter(|reason| !reason.is_empty()),
+        reason: leave::reason(arguments.reason.as_deref()),
         account: account.name,
         uid: account.uid,
         way: Some(Way::Command),

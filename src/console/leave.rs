@@ -8,7 +8,13 @@ use crate::store::{Approval, ApprovalState, Consent, NewVoice, Store, StoreError
 use crate::text::{clean, counted};
 
 /// Longest reason kept, in characters: why, not a report.
-pub const REASON_MAX: usize = 500;
+const REASON_MAX: usize = 500;
+
+/// A reason as it is kept: what it hides is made visible, and nothing is none.
+#[must_use]
+pub fn reason(given: Option<&str>) -> Option<String> {
+    given.map(|given| clean(given.trim(), REASON_MAX)).filter(|reason| !reason.is_empty())
+}
 
 /// What somebody wants to say about a request.
 #[derive(Debug)]
@@ -91,7 +97,7 @@ pub fn speaker(named: Option<&str>, approvers: &Approvers, account: &Account) ->
 ///
 /// Why not.
 pub fn voice(asked: &Approval, speech: &Speech<'_>, approvers: &Approvers) -> Result<NewVoice, LeaveError> {
-    let Speech { word, account, way, named, reason } = *speech;
+    let Speech { word, account, way, named, .. } = *speech;
     let by = speaker(named, approvers, account)?;
     let who = account.who();
     let shown = asked.shown();
@@ -101,7 +107,7 @@ pub fn voice(asked: &Approval, speech: &Speech<'_>, approvers: &Approvers) -> Re
         }
         Consent::Deny => approvers.may_speak(&by, who)?,
     }
-    let note = reason.map(|reason| clean(reason.trim(), REASON_MAX)).filter(|note| !note.is_empty());
+    let note = reason(speech.reason);
     Ok(NewVoice { word, by, account: account.name.clone(), uid: account.uid, way, note })
 }
 

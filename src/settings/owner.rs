@@ -76,6 +76,12 @@ pub enum Exposure {
 }
 
 impl Exposure {
+    /// What it is, and what comes of it.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("{self}: `huntbook serve` puts nothing of it in force")
+    }
+
     /// What mends it.
     #[must_use]
     pub fn help(&self) -> String {
@@ -94,8 +100,7 @@ impl Exposure {
 impl Exposure {
     /// As people see problems of settings: a warning, for it keeps nothing but `serve` from working.
     pub(super) fn warning(&self, place: Span) -> Diagnostic {
-        let message = format!("{self}: `huntbook serve` puts nothing of it in force");
-        Diagnostic::warning(Code::Exposed, place, message).help(self.help())
+        Diagnostic::warning(Code::Exposed, place, self.told()).help(self.help())
     }
 }
 

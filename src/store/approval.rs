@@ -257,10 +257,7 @@ impl Store {
         id: &str,
         voice: &NewVoice,
     ) -> Result<Heard, StoreError> {
-        let store = open::open_beside(path, clock).await?;
-        let heard = store.hear(id, voice).await;
-        store.close().await;
-        heard
+        open::beside(path, clock, async |store: &Self| store.hear(id, voice).await).await
     }
 
     /// The same in the process that owns the journal.

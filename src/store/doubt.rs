@@ -136,10 +136,7 @@ impl Store {
         key: &EffectKey,
         (word, detail): (Word, String),
     ) -> Result<Effect, StoreError> {
-        let store = open::open_beside(path, clock).await?;
-        let resolved = store.settle_by_word(key, word, detail).await;
-        store.close().await;
-        resolved
+        open::beside(path, clock, async |store: &Self| store.settle_by_word(key, word, detail).await).await
     }
 
     /// Lists the parked effects whose calls carried a mark, oldest first: the tenant can be asked about them.

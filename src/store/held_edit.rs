@@ -79,10 +79,7 @@ impl Store {
         edit: &HeldEdit,
         by: &Speaker,
     ) -> Result<bool, StoreError> {
-        let store = open::open_beside(path, clock).await?;
-        let heard = store.hear_confirmed(edit, by).await;
-        store.close().await;
-        heard
+        open::beside(path, clock, async |store: &Self| store.hear_confirmed(edit, by).await).await
     }
 
     /// The same in the process that owns the journal.

@@ -60,6 +60,18 @@ pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<Store, Store
     })))
 }
 
+/// Writes one thing into a journal beside the process that owns it, and closes it.
+pub(super) async fn beside<T>(
+    path: &Path,
+    clock: SharedClock,
+    write: impl AsyncFnOnce(&Store) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let store = open_beside(path, clock).await?;
+    let written = write(&store).await;
+    store.close().await;
+    written
+}
+
 /// Opens a journal for one write beside the process that owns it: without the lock, in the owner's epoch.
 /// Only for what the owner never touches, or looks at again in the transaction that does.
 pub(super) async fn open_beside(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {

@@ -27,10 +27,7 @@ impl Store {
         (tenant, playbook): (&str, PlaybookId),
         by: &Speaker,
     ) -> Result<(), StoreError> {
-        let store = open::open_beside(path, clock).await?;
-        let said = store.hear_pass((tenant, playbook), by).await;
-        store.close().await;
-        said
+        open::beside(path, clock, async |store: &Self| store.hear_pass((tenant, playbook), by).await).await
     }
 
     /// The same in the process that owns the journal.

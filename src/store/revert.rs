@@ -203,10 +203,7 @@ impl Store {
         key: &EffectKey,
         by: &Speaker,
     ) -> Result<(), StoreError> {
-        let store = open::open_beside(path, clock).await?;
-        let asked = store.hear_revert(key, by).await;
-        store.close().await;
-        asked
+        open::beside(path, clock, async |store: &Self| store.hear_revert(key, by).await).await
     }
 
     /// The same in the process that owns the journal.

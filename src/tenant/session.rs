@@ -175,13 +175,16 @@ impl Session {
     ///
     /// [`CredentialError`] if the file cannot be removed.
     pub async fn forget(&self) -> Result<bool, CredentialError> {
-        let _turn = match self.take_turn().await {
-            Ok(turn) => turn,
-            Err(CredentialError::Session(SessionError::Nobody)) => return Ok(false),
-            Err(error) => return Err(error),
+        let turn = match self.take_turn().await {
+            Err(CredentialError::Session(SessionError::Nobody)) => None,
+            turn => Some(turn?),
         };
+        // It outlives the folder.
         if let Place::Keyring(keyring) = &self.place {
             return Ok(keyring.remove().await?);
+        }
+        if turn.is_none() {
+            return Ok(false);
         }
         // One that died while it wrote may have left its token there.
         remove(&self.beside("new"))?;

@@ -8,7 +8,7 @@ use super::answer::{Refusal, see};
 use super::form::Form;
 use super::session::{Rights, Session};
 use crate::console::NAME_MAX;
-use crate::console::leave::{self, LeaveError, REASON_MAX, Speech};
+use crate::console::leave::{self, LeaveError, Speech};
 use crate::store::{Consent, Heard, Stop, StopWord, StoppedPlaybook, Way};
 use crate::text::clean;
 
@@ -112,7 +112,7 @@ fn word(
     StopWord {
         tenant,
         playbook,
-        reason: form.field("reason").map(|reason| clean(reason, REASON_MAX)),
+        reason: leave::reason(form.field("reason")),
         account: session.account.shown(),
         uid: session.account.uid,
         way: Some(Way::Page),

@@ -32,6 +32,8 @@ const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(24);
 const KEYS_AFTER: SignedDuration = SignedDuration::from_mins(1);
 /// How far the provider's clock may be from ours.
 const SKEW: SignedDuration = SignedDuration::from_mins(1);
+/// Longest id of a person. Source: OpenID Connect Core 1.0, section 2, `sub`.
+const ID_MAX: usize = 255;
 /// What identity tokens may be signed with: no shared secrets, and nothing unsigned.
 const ALGORITHMS: &[Algorithm] = &[Algorithm::RS256, Algorithm::PS256, Algorithm::ES256];
 
@@ -254,8 +256,14 @@ impl Provider {
 
     fn person(&self, claims: Claims) -> Result<(Account, Rights), ProviderError> {
         let id = claims.oid.unwrap_or(claims.sub);
+        // Cut or made visible it could be another person's.
+        if id.is_empty() || ID_MAX < id.len() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ProviderError::Token(
+                "whose it is cannot be told: its id is empty, too long or no plain text",
+            ));
+        }
         let called = claims.preferred_username.or(claims.name).unwrap_or_else(|| id.clone());
-        let account = Account::elsewhere(&clean(&id, NAME_MAX), clean(&called, NAME_MAX));
+        let account = Account::elsewhere(&id, clean(&called, NAME_MAX));
         let ProviderOptions { look, act, .. } = &self.options;
         let has = |wanted: &String| claims.roles.iter().any(|role| role == wanted);
         if has(act) {

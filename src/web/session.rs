@@ -190,9 +190,9 @@ impl Session {
 impl Book {
     fn make_room(&mut self, account: &Account, now: Timestamp) {
         self.sessions.retain(|_, session| session.stands(now));
-        let of_one = self.sessions.values().filter(|session| session.account == *account).count();
+        let of_one = self.sessions.values().filter(|session| session.account.who() == account.who()).count();
         if SESSIONS_OF_ONE <= of_one {
-            self.drop_oldest(|session| session.account == *account);
+            self.drop_oldest(|session| session.account.who() == account.who());
         } else if SESSIONS_MAX <= self.sessions.len() {
             self.drop_oldest(|_any| true);
         }

@@ -10,6 +10,7 @@ use super::answer::{Refusal, put, see};
 use super::form::Form;
 use super::layout::{self, Sheet};
 use super::provider::{BACK, Back, Provider, ProviderError};
+use super::route::Missing;
 use super::session::{Refused, Session};
 use crate::diag::Chain;
 use crate::http::Retry;
@@ -78,8 +79,7 @@ impl Web {
     }
 
     fn provider(&self) -> Result<&Provider, Refusal> {
-        let none = || Refusal::new(StatusCode::NOT_FOUND, "There is nothing here.");
-        self.0.provider.as_ref().ok_or_else(none)
+        self.0.provider.as_ref().ok_or_else(|| Missing::Page.into())
     }
 
     /// Sends somebody to the provider. Nothing is kept of it but a cookie.

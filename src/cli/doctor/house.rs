@@ -43,8 +43,7 @@ impl House<'_> {
         let owners = settings.owners_of_service();
         let strangers = settings::strangers(self.config, settings, owners.as_ref());
         for (_pointer, exposure) in &strangers {
-            let message = format!("{exposure}: `huntbook serve` puts nothing of it in force");
-            report.problem((flaw::STRANGERS, "files"), message, Some(&exposure.help()));
+            report.problem((flaw::STRANGERS, "files"), exposure.told(), Some(&exposure.help()));
         }
         for unmet in setup::unmet(settings, owners) {
             report.problem((flaw::STRANGERS, "files"), shown(&unmet), unmet.help.first().map(String::as_str));
