@@ -83,7 +83,7 @@ async fn main() -> anyhow::Result<()> {
         lists: Lists::default(),
         channels: BTreeSet::new(),
         tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::new())]),
-        ceilings: Ceilings::default(),
+        ceilings: Ceilings::default().on_a_stage(),
         exclusions: Exclusions::default(),
         queries: Queries::Checked(Schema::defender()),
         approvers: Approvers::default(),

@@ -196,7 +196,7 @@ impl Place {
             lists: Lists::default(),
             channels: BTreeSet::new(),
             tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::new())]),
-            ceilings: Ceilings::default(),
+            ceilings: Ceilings::default().on_a_stage(),
             exclusions: Exclusions::default(),
             queries: huntbook::plan::Queries::Checked(huntbook::kql::Schema::defender()),
             approvers: Approvers::default(),

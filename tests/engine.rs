@@ -27,6 +27,8 @@ mod late;
 mod polling;
 #[path = "engine/reverted.rs"]
 mod reverted;
+#[path = "engine/shares.rs"]
+mod shares;
 #[path = "engine/stopped.rs"]
 mod stopped;
 #[path = "engine/taken_back.rs"]
@@ -76,6 +78,7 @@ struct House {
     engine: Engine,
     lists: Arc<Lists>,
     ceilings: Ceilings,
+    approvers: Approvers,
     devices: Vec<String>,
 }
 
@@ -155,7 +158,17 @@ impl House {
         };
         let engine = open(&sim, &clock, dir.path().join("journal.db")).await;
         let lists = Arc::new([List::new("packagers", ["host2"])].into_iter().collect());
-        Self { history: held, sim, clock, dir, engine, lists, ceilings: Ceilings::default(), devices }
+        Self {
+            history: held,
+            sim,
+            clock,
+            dir,
+            engine,
+            lists,
+            ceilings: Ceilings::default().on_a_stage(),
+            approvers: Approvers::new([("duty".to_owned(), "1000".to_owned())]),
+            devices,
+        }
     }
 
     /// Ends the process's part and opens the journal again, as after a restart.
@@ -185,7 +198,7 @@ impl House {
             ceilings: self.ceilings.clone(),
             exclusions: Exclusions::default(),
             queries: Queries::Checked(Schema::defender()),
-            approvers: Approvers::new([("duty".to_owned(), "1000".to_owned())]),
+            approvers: self.approvers.clone(),
         }
     }
 

@@ -27,7 +27,11 @@ pub struct Approval {
 /// Who may give leave: names of the settings, each with an account of the operating system, by its name or
 /// number, or a person of the OpenID provider ([`of_provider`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Approvers(BTreeMap<String, String>);
+pub struct Approvers {
+    accounts: BTreeMap<String, String>,
+    /// How they are asked where a guard of the settings wants it and the playbook names nobody.
+    asked: Option<Approval>,
+}
 
 /// How a person is written whom the OpenID provider knows by an id. No account of a machine has a colon in its name.
 #[must_use]
@@ -69,37 +73,49 @@ impl Approvers {
     /// Takes names and their accounts.
     #[must_use]
     pub fn new(named: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self(named.into_iter().collect())
+        Self { accounts: named.into_iter().collect(), asked: None }
+    }
+
+    /// Says how they are asked where a guard of the settings wants it and the playbook names nobody.
+    #[must_use]
+    pub fn asked_by(self, asked: Option<Approval>) -> Self {
+        Self { asked, ..self }
+    }
+
+    /// How they are asked there, if the settings say.
+    #[must_use]
+    pub const fn asked(&self) -> Option<&Approval> {
+        self.asked.as_ref()
     }
 
     /// The names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.accounts.keys().map(String::as_str)
     }
 
     /// The account of an approver.
     #[must_use]
     pub fn account(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.accounts.get(name).map(String::as_str)
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.accounts.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.accounts.is_empty()
     }
 
     /// The approvers who have an account.
     #[must_use]
     pub fn of_account(&self, (account, uid): Who<'_>) -> Vec<&str> {
         let is = |wanted: &str| wanted == account || uid.is_some_and(|uid| wanted.parse() == Ok(uid));
-        self.0.iter().filter(|(_, wanted)| is(wanted)).map(|(name, _)| name.as_str()).collect()
+        self.accounts.iter().filter(|(_, wanted)| is(wanted)).map(|(name, _)| name.as_str()).collect()
     }
 
     /// Whether an account may speak as an approver.
@@ -108,7 +124,7 @@ impl Approvers {
     ///
     /// Why not.
     pub fn may_speak(&self, by: &str, (account, uid): Who<'_>) -> Result<(), NotAllowed> {
-        let wanted = self.0.get(by).ok_or_else(|| NotAllowed::Unknown(by.to_owned()))?;
+        let wanted = self.accounts.get(by).ok_or_else(|| NotAllowed::Unknown(by.to_owned()))?;
         if self.of_account((account, uid)).contains(&by) {
             return Ok(());
         }

@@ -64,6 +64,20 @@ impl Windows {
     }
 }
 
+impl std::fmt::Display for Windows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all =
+            |windows: &[Window]| windows.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        let zone = self.zone.iana_name().unwrap_or("UTC");
+        match (self.only.is_empty(), self.never.is_empty()) {
+            (true, true) => f.write_str("always"),
+            (true, false) => write!(f, "never {} ({zone})", all(&self.never)),
+            (false, true) => write!(f, "only {} ({zone})", all(&self.only)),
+            (false, false) => write!(f, "only {}, never {} ({zone})", all(&self.only), all(&self.never)),
+        }
+    }
+}
+
 impl Window {
     /// The schema has seen to the form of the times.
     fn read(written: &WindowText) -> Self {

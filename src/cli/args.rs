@@ -269,9 +269,9 @@ pub(super) enum Command {
     /// folder `hunting-schema` beside the settings, where `validate`, `serve` and `kql` read them. The endpoint is
     /// a beta of Microsoft Graph; where it is not there, `--by-query` asks each known table for its columns.
     Schema(Schema),
-    /// Explain a diagnostic code such as HB0302 or KQL013, or a sign-in error such as AADSTS7000222
+    /// Explain a diagnostic code such as HB0302 or KQL013, a sign-in error such as AADSTS7000222, or the `guards` in force
     Explain {
-        /// The code
+        /// The code, or `guards`
         code: String,
     },
     /// Print a completion script for a shell

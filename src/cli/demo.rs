@@ -81,10 +81,13 @@ pub(super) async fn run(arguments: &Demo, format: Output, clock: SharedClock) ->
 
 /// What the shipped playbooks refer to.
 fn world(channels: &Channels, lists: Lists) -> World {
+    let world = setup::world(&Settings::default(), lists);
     World {
+        // The story's twenty devices stand for a fleet.
+        ceilings: world.ceilings.clone().on_a_stage(),
         channels: channels.keys().cloned().collect(),
         tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::from(["demo".to_owned()]))]),
-        ..setup::world(&Settings::default(), lists)
+        ..world
     }
 }
 

@@ -163,7 +163,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Kql { what } => kql::run(&what, &config, form, &clock),
         Command::Actions { name } => actions::run(name.as_deref(), format),
         Command::Schema(schema) => pull::run(&schema, &config, format, clock).await,
-        Command::Explain { code } => reference::explain(&code),
+        Command::Explain { code } => reference::explain(&code, &config),
         Command::Completions { shell } => reference::completions(shell),
     }
 }

@@ -3,12 +3,17 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
+use std::path::Path;
+
 use super::Misuse;
 use super::args::{Arguments, SchemaOf};
 use super::exit::Exit;
-use super::output::{say, say_json};
+use super::output::{clean, say, say_json};
+use super::setup;
 use crate::diag::Code;
-use crate::{kql, playbook, settings, tenant};
+use crate::model::Lists;
+use crate::settings::Settings;
+use crate::{console, kql, playbook, settings, tenant};
 
 /// Prints a JSON Schema.
 pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Exit> {
@@ -21,8 +26,11 @@ pub(super) fn schema(of: SchemaOf) -> anyhow::Result<Exit> {
     Ok(Exit::Fine)
 }
 
-/// Explains a diagnostic code.
-pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
+/// Explains a diagnostic code, or the guards in force.
+pub(super) fn explain(code: &str, config: &Path) -> anyhow::Result<Exit> {
+    if code == "guards" {
+        return guards(config);
+    }
     if let Some(number) = code.strip_prefix("AADSTS") {
         return sign_in_error(number);
     }
@@ -31,11 +39,29 @@ pub(super) fn explain(code: &str) -> anyhow::Result<Exit> {
         own => Some((own, own.title())),
     });
     let Some((known, title)) = known else {
-        let codes = "codes are HB0001 to HB0999 and KQL001 to KQL999";
+        let codes = "codes are HB0001 to HB0999 and KQL001 to KQL999, and `guards` says which are in force";
         return Err(Misuse(format!("there is no code `{}`; {codes}", code.escape_debug())).into());
     };
     let text = known.explanation().unwrap_or_else(|| known.about().trim());
     say(&format!("{known}: {title}\n\n{text}"))?;
+    Ok(Exit::Fine)
+}
+
+/// What stops a run before it acts, by the settings where there are any.
+fn guards(config: &Path) -> anyhow::Result<Exit> {
+    let is_there = config.exists();
+    let settings = if is_there { settings::load(config)? } else { Settings::default() };
+    let mut text = if is_there {
+        format!("The guards in force by `{}`. A playbook's own may only be stricter.\n", config.display())
+    } else {
+        "The built-in guards, for there are no settings here. A playbook's own may only be stricter.\n"
+            .to_owned()
+    };
+    for line in console::guards::lines(&setup::world(&settings, Lists::default())) {
+        let key = if line.key.is_empty() { String::new() } else { format!(" (`guards.{}`)", line.key) };
+        text.push_str(&format!("\n{}{key}:\n    {}\n", line.what, clean(&line.said, 400)));
+    }
+    say(text.trim_end())?;
     Ok(Exit::Fine)
 }
 

@@ -17,14 +17,15 @@ use crate::diag::{Chain, Code, Diagnostic, Format, render};
 use crate::engine::Undoing;
 use crate::expr::Language;
 use crate::feed::{self, Feeds};
-use crate::guard::{BREAKER, CANARY_WAIT, Canary, Caps, Ceilings, Percent, Rate};
+use crate::guard::{BREAKER, CANARY_WAIT, Canary, Caps, Ceilings, Percent, Rate, RunShare};
 use crate::http::{Http, HttpOptions, Reach};
 use crate::model::{Lists, Secret, SharedSource};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
-    self, ApproverSettings, ChannelSettings, Cloud, EmailSettings, EndpointSettings, EntrySettings,
-    HuntingApi, Owners, PlainOrSecret, SecretRef, Settings, SettingsError, Signers, TenantSettings,
+    self, ApproverSettings, AskedSettings, ChannelSettings, Cloud, EmailSettings, EndpointSettings,
+    EntrySettings, HuntingApi, Owners, PlainOrSecret, SecretRef, Settings, SettingsError, Signers,
+    TenantSettings,
 };
 use crate::store::Breaker;
 use crate::tenant::{
@@ -226,7 +227,12 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
                 per_run: settings.guards.max_actions.per_run.or(Ceilings::default().targets.per_run),
                 per_day: settings.guards.max_actions.per_day.or(Ceilings::default().targets.per_day),
             },
+            tenant_targets_per_day: settings.guards.max_targets_of_tenant,
             all_targets_per_day: settings.guards.max_targets_of_all_tenants,
+            run_share: RunShare {
+                freely: settings.guards.max_percent_of_devices_in_run.freely.and_then(Percent::new),
+                approved: settings.guards.max_percent_of_devices_in_run.approved.and_then(Percent::new),
+            },
             rate: Rate {
                 per_minute: settings.guards.max_disruptive.per_minute,
                 per_hour: settings.guards.max_disruptive.per_hour,
@@ -303,13 +309,17 @@ pub(super) fn page(settings: &Settings) -> Option<String> {
 
 /// What the settings say of actions that are taken back.
 pub(super) fn undoing(settings: &Settings) -> Undoing {
-    let approval = settings.guards.revert_approval.as_ref().map(|written| Approval {
+    let approval = settings.guards.revert_approval.as_ref().map(asked);
+    Undoing::of(&world(settings, Lists::default()), approval)
+}
+
+fn asked(written: &AskedSettings) -> Approval {
+    Approval {
         channel: written.channel.clone(),
         minimum: written.minimum,
         // The settings were read: it is a length of time.
         timeout: written.timeout.as_ref().and_then(|timeout| timeout.read().ok()).unwrap_or(TIMEOUT),
-    });
-    Undoing::of(&world(settings, Lists::default()), approval)
+    }
 }
 
 /// Who may approve actions.
@@ -319,6 +329,7 @@ pub(super) fn approvers(settings: &Settings) -> Approvers {
         (None, id) => of_provider(id.as_deref().unwrap_or_default()),
     };
     Approvers::new(settings.approvers.iter().map(|(name, one)| (name.clone(), who(one))))
+        .asked_by(settings.guards.approval.as_ref().map(asked))
 }
 
 fn entries(entries: Option<&EntrySettings>) -> (Vec<String>, Vec<String>) {

@@ -20,10 +20,17 @@ use crate::store::Refusal;
 pub(super) async fn run(config: &Path, format: Output, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
     let past = Past::of(&settings, &clock).await?;
-    let moment = Moment::read(&past.store, &setup::world(&settings, Lists::default()), clock.now()).await?;
+    let world = setup::world(&settings, Lists::default());
+    let moment = Moment::read(&past.store, &world, clock.now()).await?;
     match format {
-        Output::Json => say_json(&moment.json())?,
-        Output::Text => say(&text(&moment))?,
+        Output::Json => {
+            let mut json = moment.json();
+            if let Some(members) = json.as_object_mut() {
+                members.insert("guards".to_owned(), tables::guards_json(&world));
+            }
+            say_json(&json)?;
+        }
+        Output::Text => say(&format!("{}{}", text(&moment), tables::guards(&world)))?,
     }
     Ok(if moment.needs_somebody() { Exit::Findings } else { Exit::Fine })
 }

@@ -2,10 +2,12 @@
 
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 use super::output::{clean, width};
-use crate::console::{InForce, Listed};
+use crate::console::{InForce, Listed, guards};
 use crate::engine::RunState;
+use crate::plan::World;
 
 /// Widest text of the tenant in a cell, in characters: the longest id, a SHA-256, fits.
 pub(super) const CELL_WIDTH: usize = 100;
@@ -29,6 +31,18 @@ pub(super) fn table(head: &[&str]) -> Table {
         first.set_constraint(ColumnConstraint::ContentWidth);
     }
     table
+}
+
+/// The guards in force by the settings, a line for each.
+pub(super) fn guards(world: &World) -> String {
+    let lines = guards::lines(world);
+    lines.iter().map(|line| format!("guard    {}: {}\n", line.what, clean(&line.said, 400))).collect()
+}
+
+/// The same for machines.
+pub(super) fn guards_json(world: &World) -> Value {
+    let lines = guards::lines(world);
+    lines.iter().map(|line| json!({"key": line.key, "guard": line.what, "limit": line.said})).collect()
 }
 
 /// How a run ended, in colour if it is no good news.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::args::{Form, Validate};
 use super::exit::Exit;
 use super::output::{counted, say, say_json, tell};
-use super::{mend, sarif, setup};
+use super::{mend, sarif, setup, tables};
 use crate::daemon::{self, Scan, ScanError};
 use crate::diag::{Chain, Code, Diagnostic, Format, Level, Sink, SourceText, Span, render};
 use crate::model::Lists;
@@ -18,17 +18,17 @@ use crate::yaml;
 
 /// Checks settings, lists and playbooks, and prints every problem.
 pub(super) fn run(arguments: &Validate, config: &Path, form: Form) -> anyhow::Result<Exit> {
-    let (mut found, mut problems) = find(arguments, config);
+    let (mut found, mut problems, mut guards) = find(arguments, config);
     if arguments.fix.fix && mend::apply(&problems, &arguments.fix)? {
-        (found, problems) = find(arguments, config);
+        (found, problems, guards) = find(arguments, config);
     }
     let errors = problems.iter().filter(|problem| problem.level == Level::Error).count();
-    print(&found, &problems, errors, form)?;
+    print(&found, (&problems, errors), guards.as_ref(), form)?;
     Ok(if errors == 0 { Exit::Fine } else { Exit::Refused })
 }
 
-/// Everything there is, and every problem of it.
-fn find(arguments: &Validate, config: &Path) -> (Scan, Vec<Diagnostic>) {
+/// Everything there is, every problem of it, and the world it is in where the settings are good.
+fn find(arguments: &Validate, config: &Path) -> (Scan, Vec<Diagnostic>, Option<World>) {
     let mut problems = Vec::new();
     let good = match settings::load(config) {
         Ok(settings) => Some(settings),
@@ -66,10 +66,15 @@ fn find(arguments: &Validate, config: &Path) -> (Scan, Vec<Diagnostic>) {
     }
     let compiled = compile_set(&found.playbooks, &world);
     problems.extend(compiled.into_iter().flat_map(|compiled| compiled.diagnostics));
-    (found, problems)
+    (found, problems, good.map(|_settings| world))
 }
 
-fn print(found: &Scan, problems: &[Diagnostic], errors: usize, form: Form) -> anyhow::Result<()> {
+fn print(
+    found: &Scan,
+    (problems, errors): (&[Diagnostic], usize),
+    world: Option<&World>,
+    form: Form,
+) -> anyhow::Result<()> {
     let (playbooks, lists, warnings) = (found.playbooks.len(), found.lists.len(), problems.len() - errors);
     if form == Form::Sarif {
         say_json(&sarif::document(problems, &std::env::current_dir().unwrap_or_default()))?;
@@ -79,12 +84,15 @@ fn print(found: &Scan, problems: &[Diagnostic], errors: usize, form: Form) -> an
         let problems: Value = serde_json::from_str(&render(problems, Format::Json))?;
         say_json(&json!({
             "playbooks": playbooks, "lists": lists, "errors": errors, "warnings": warnings,
-            "problems": problems,
+            "problems": problems, "guards": world.map(tables::guards_json),
         }))?;
         return Ok(());
     }
     if !problems.is_empty() {
         say(&render(problems, Format::Text))?;
+    }
+    if let Some(world) = world {
+        tell(tables::guards(world).trim_end());
     }
     let [playbooks, lists, errors, warnings] =
         [(playbooks, "playbook"), (lists, "list"), (errors, "error"), (warnings, "warning")].map(counted);

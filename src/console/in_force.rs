@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::NAME_MAX;
 use super::history::{Listed, listed};
 use crate::daemon::Generation;
-use crate::guard::{self, Numbers};
+use crate::guard::{self, GuardLimits};
 use crate::plan::{Plan, World};
 use crate::store::{LivePlaybook, RunFilter, Skip, Store, StoreError, Unarmed};
 use crate::text::clean;
@@ -25,7 +25,7 @@ pub struct InForce {
     /// The next slot of its schedule, while somebody serves it.
     pub next_due: Option<Timestamp>,
     /// What limits it; `None` for one that does not fit the settings any more.
-    pub guards: Option<Numbers>,
+    pub guards: Option<GuardLimits>,
     /// Its last run.
     pub last: Option<Listed>,
     /// What its schedule let go last, by tenant.
@@ -85,7 +85,7 @@ pub async fn read(
         }
         all.push(InForce {
             name: plan.map_or_else(|| live.playbook.to_string(), |plan| plan.about.name.clone()),
-            guards: plan.map(|plan| guard::tighten(&plan.guards.ceilings, &plan.guards.written).numbers),
+            guards: plan.map(|plan| guard::tighten(&plan.guards.ceilings, &plan.guards.written)),
             mode: plan.map(|plan| plan.mode.as_str()),
             starts,
             next_due,

@@ -30,7 +30,7 @@ fn world() -> World {
         lists: Lists::default(),
         channels: BTreeSet::new(),
         tenants: BTreeMap::from(known),
-        ceilings: Ceilings::default(),
+        ceilings: Ceilings::default().on_a_stage(),
         exclusions: Exclusions::default(),
         approvers: crate::action::Approvers::default(),
         queries: Queries::Checked(Schema::defender()),

@@ -146,7 +146,9 @@ impl Engine {
             if let Some(why) = limits.shut(given, now).filter(|_why| disrupts) {
                 return Err(why);
             }
-            let allowed = if leave.is_some() { limits.ceilings } else { limits.numbers }.action_limits();
+            let numbers = if leave.is_some() { limits.ceilings } else { limits.numbers };
+            let fleet = context.fleet.get().copied().filter(|_fleet| !guard::gives_back(call.kind.as_str()));
+            let allowed = numbers.action_limits(fleet);
             Ok(NewEffect { leave, ..new_effect(context, turn, allowed) })
         }))
     }
@@ -400,6 +402,7 @@ const fn budget_name(budget: crate::store::Budget) -> &'static str {
         Budget::RunTargets => "the limit of targets per run is reached",
         Budget::DayTargets => "the limit of targets in 24 hours is reached",
         Budget::TenantTargets => "the tenant's limit of targets in 24 hours is reached",
+        Budget::TenantShare => "the tenant's share of devices and users in 24 hours is reached",
         Budget::AllTargets => "the limit of targets in all tenants in 24 hours is reached",
         Budget::Minute => "the tenant's limit of disruptive actions in a minute is reached",
         Budget::Hour => "the tenant's limit of disruptive actions in an hour is reached",

@@ -1,6 +1,6 @@
 //! What stays the same throughout a run, and what texts and conditions see of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
@@ -31,6 +31,8 @@ pub(super) struct Context<'a> {
     pub(super) chapter: String,
     /// Within what it acts.
     pub(super) bounds: Bounds<'a>,
+    /// How many devices the tenant has, as its actions were decided about.
+    pub(super) fleet: OnceLock<u64>,
     /// `playbook` in texts.
     playbook_json: Value,
 }
@@ -64,7 +66,8 @@ impl<'a> Context<'a> {
         });
         let tenant = tenant.on_behalf_of(order.plan.about.id);
         let playbook_json = serde_json::to_value(&order.plan.about).unwrap_or_default();
-        Self { order, tenant, run, started, run_json, chapter: String::new(), bounds, playbook_json }
+        let (chapter, fleet) = (String::new(), OnceLock::new());
+        Self { order, tenant, run, started, run_json, chapter, bounds, fleet, playbook_json }
     }
 
     pub(super) fn plan(&self) -> &'a Plan {

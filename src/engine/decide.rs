@@ -172,12 +172,15 @@ impl Engine {
             for call in calls(fates) {
                 lookup.look_up(context, call, &limits.exclude).await;
             }
-            self.fleet(context, &limits).await
+            self.fleet(context, (&limits, calls(fates))).await
         };
         let Some(fleet) = self.in_time(context, looked_up).await.transpose()? else {
             replace(fates, |_call| Some((StepState::Halted, too_long())));
             return Ok(());
         };
+        if let Some(devices) = fleet {
+            context.fleet.get_or_init(|| devices);
+        }
         replace(fates, |call| lookup.problem(call).map(|why| (StepState::Failed, why)));
         let candidates: Vec<Candidate> =
             numbered_calls(fates).map(|(seq, call, leave)| lookup.candidate((seq, call), leave)).collect();
@@ -210,7 +213,7 @@ impl Engine {
                 Some((StepState::Halted, reason.to_string()))
             }
             Some(Verdict::Refused(reason)) => Some((StepState::Skipped, reason.to_string())),
-            Some(Verdict::Admitted | Verdict::Waits(_)) | None => None,
+            Some(Verdict::Admitted | Verdict::Waits(..)) | None => None,
         });
         count_targets(fates);
         Ok(())
@@ -330,11 +333,11 @@ fn targets<'f>(fates: &'f mut [Fate<'_>]) -> impl Iterator<Item = &'f mut Target
     })
 }
 
-/// Lets the calls wait that pass a limit of the playbook.
+/// Lets the calls wait that pass a limit that people may say yes to.
 fn wait(fates: &mut [Fate<'_>], verdicts: &[Verdict]) {
     for ((_step, _call, leave), verdict) in leaves(fates).zip(verdicts) {
-        if let (Leave::Free | Leave::Needed { .. }, Verdict::Waits(exceeded)) = (&*leave, verdict) {
-            *leave = Leave::Needed { guards: exceeded.to_string(), targets: 0 };
+        if let (Leave::Free | Leave::Needed { .. }, Verdict::Waits(exceeded, people)) = (&*leave, verdict) {
+            *leave = Leave::Needed { guards: exceeded.to_string(), targets: 0, people: *people };
         }
     }
 }

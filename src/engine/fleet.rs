@@ -4,24 +4,33 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::context::Context;
+use super::lookup::bare;
+use crate::action::{ActionKind, Call, Impact};
 use crate::diag::Chain;
-use crate::guard::GuardLimits;
+use crate::guard::{self, GuardLimits};
 use crate::model::{CellRef, Projection, RowView, Wanted};
 use crate::rows::Flow;
 use crate::store::StoreError;
 use crate::tenant::{HuntLimits, HuntQuery};
 
-/// Counts the devices that have reported within a week.
-const FLEET_QUERY: &str = "DeviceInfo | where Timestamp > ago(7d) | summarize Devices = dcount(DeviceId)";
+/// Counts the onboarded devices that have reported within a week. Rows that were recorded for a test may not say
+/// whether a device is onboarded.
+const FLEET_QUERY: &str = "DeviceInfo | where Timestamp > ago(7d) \
+                           | where isempty(OnboardingStatus) or OnboardingStatus == \"Onboarded\" \
+                           | summarize Devices = dcount(DeviceId)";
 
 impl Engine {
-    /// How many devices the tenant has, if a guard needs to know; `None` if nobody can say. Asked once a day.
+    /// How many devices the tenant has, if a guard needs to know for such calls; `None` if nobody can say. Asked once a
+    /// day.
     pub(super) async fn fleet(
         &self,
         context: &Context<'_>,
-        limits: &GuardLimits,
+        (limits, calls): (&GuardLimits, impl Iterator<Item = &Call>),
     ) -> Result<Option<u64>, StoreError> {
-        if limits.numbers.percent_of_devices.is_none() {
+        let takes =
+            |kind: ActionKind| kind.impact() == Impact::Disruptive && !guard::gives_back(kind.as_str());
+        let acts = calls.map(|call| (bare(call).kind(), takes(call.kind)));
+        if !limits.numbers.needs_fleet(acts) {
             return Ok(None);
         }
         let tenant = &context.order.tenant;

@@ -38,6 +38,8 @@ pub(super) enum Leave {
         guards: String,
         /// How many targets of the run the same is asked for.
         targets: u32,
+        /// How many people must say yes, at least.
+        people: u32,
     },
     /// They were asked.
     Asked(Box<Approval>),
@@ -47,15 +49,18 @@ impl Leave {
     /// What a step needs when no guard says more.
     pub(super) fn of(context: &Context<'_>, step: &Step) -> Self {
         if context.acts() && step.approval.is_some() {
-            Self::Needed { guards: "within the limits".to_owned(), targets: 0 }
+            Self::Needed { guards: "within the limits".to_owned(), targets: 0, people: 1 }
         } else {
             Self::Free
         }
     }
 
-    /// Whether people said yes, as far as the journal tells.
-    pub(super) fn is_given(&self) -> bool {
-        matches!(self, Self::Asked(approval) if approval.state == ApprovalState::Approved)
+    /// How many people had to say yes, if they did as far as the journal tells; 0 otherwise.
+    pub(super) fn given(&self) -> u32 {
+        match self {
+            Self::Asked(approval) if approval.state == ApprovalState::Approved => approval.minimum.max(1),
+            Self::Asked(_) | Self::Free | Self::Needed { .. } => 0,
+        }
     }
 }
 
@@ -258,10 +263,12 @@ impl Engine {
                     Err(report) => Ok(report),
                 },
             },
-            Leave::Needed { guards, targets } => {
-                let plan = context.plan();
-                let Some(whom) = step.approval.as_ref().or(plan.guards.approval.as_ref()) else {
-                    return Ok(not_sent(step, call, StepState::Halted, &guards));
+            Leave::Needed { guards, targets, people: least } => {
+                let whom = match whom(context, step, least) {
+                    Ok(whom) => whom,
+                    Err(why) => {
+                        return Ok(not_sent(step, call, StepState::Halted, &format!("{guards}; {why}")));
+                    }
                 };
                 // Nobody is asked for what would not be done, or is not known.
                 let change = match set::change(context, call).await {
@@ -270,7 +277,7 @@ impl Engine {
                         return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
                     }
                 };
-                let asked = self.request(context, (turn, change.as_ref()), (whom, guards, targets));
+                let asked = self.request(context, (turn, change.as_ref()), (&whom, guards, targets));
                 let why =
                     format!("{} until {:.0}: {}", people(whom.minimum), asked.expires, short(&asked.id()));
                 course.ask.push(asked);
@@ -393,6 +400,24 @@ impl Engine {
         }
         Ok(StepReport { state: StepState::Void, ..report })
     }
+}
+
+/// Who is asked about a step, `least` of them at least; or why nobody can be.
+fn whom(context: &Context<'_>, step: &Step, least: u32) -> Result<action::Approval, String> {
+    let plan = context.plan();
+    let named = step.approval.as_ref().or(plan.guards.approval.as_ref()).or(plan.approvers.asked());
+    let Some(whom) = named else {
+        let how = "`approval` on the action, or `guards.approval` in the settings, says who is asked";
+        return Err(format!("nobody is named who could say yes to it ({how})"));
+    };
+    let minimum = whom.minimum.max(least);
+    let known = plan.approvers.len();
+    if known < usize::try_from(minimum).unwrap_or(usize::MAX) {
+        return Err(format!(
+            "{minimum} people must say yes to it, and `approvers` of the settings names {known}"
+        ));
+    }
+    Ok(action::Approval { minimum, ..whom.clone() })
 }
 
 /// Calls of one step that keep their order among the requests of an item; a step makes two at most.

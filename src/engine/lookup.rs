@@ -54,7 +54,7 @@ impl Lookup {
     pub(super) fn candidate(&self, (seq, call): (u32, &Call), leave: &Leave) -> Candidate {
         let bare = bare(call);
         let target = self.0.get(&bare.key()).and_then(|found| found.clone().ok()).unwrap_or(bare);
-        Candidate { approved: leave.is_given(), ..candidate((seq, call), target) }
+        Candidate { approved: leave.given(), ..candidate((seq, call), target) }
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn candidate((seq, call): (u32, &Call), target: Target) -> Candidate 
     let destructive = call.kind.impact() == Impact::Disruptive;
     let (action, detail) = (call.kind.as_str().to_owned(), call.detail());
     let others = call.values().map(|value| Target::of(TargetKind::Indicator, value)).collect();
-    Candidate { seq, action, target, others, detail, destructive, approved: false }
+    Candidate { seq, action, target, others, detail, destructive, approved: 0 }
 }
 
 /// A call's target, as far as the call itself tells.

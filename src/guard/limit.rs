@@ -4,11 +4,9 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Exclusions;
+use super::{Exclusions, TargetKind};
 use crate::cadence::Windows;
-use crate::model::duration_text;
 use crate::store::{ActionLimits, Breaker};
-use crate::text::counted;
 
 /// Distinct targets of disruptive actions one run may have, when the settings say nothing: what a person
 /// can still put right by hand.
@@ -19,6 +17,18 @@ pub const TARGETS_PER_DAY: u32 = 20;
 
 /// The same for all playbooks in one tenant, in 24 hours.
 pub const TENANT_TARGETS_PER_DAY: u32 = 50;
+
+/// The same of devices and users alone, as a share of the tenant's devices: what a day's mistakes are to a small fleet.
+pub const TENANT_SHARE: Percent = Percent(2.0);
+
+/// Share of the devices that the disruptive actions of one run reach without two people's leave.
+pub const RUN_SHARE_FREELY: Percent = Percent(5.0);
+
+/// The same with their leave.
+pub const RUN_SHARE_APPROVED: Percent = Percent(10.0);
+
+/// People who must say yes to a run that reaches more than [`RUN_SHARE_FREELY`].
+pub const PEOPLE_FOR_A_SHARE: u32 = 2;
 
 /// The same for all playbooks in all tenants, in 24 hours: two tenants that need as much as one may have.
 pub const ALL_TARGETS_PER_DAY: u32 = 100;
@@ -73,6 +83,11 @@ impl Percent {
     #[must_use]
     pub fn new(percent: f64) -> Option<Self> {
         (0.0 < percent && percent <= 100.0).then_some(Self(percent))
+    }
+
+    /// All of them: no limit.
+    fn is_all(self) -> bool {
+        100.0 <= self.0
     }
 
     /// How many of `fleet` it is, rounded down, and at least one: a share of a small fleet would else
@@ -133,6 +148,15 @@ impl Canary {
     }
 }
 
+/// Shares of the devices that the disruptive actions of one run reach. `None` is the built-in share.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct RunShare {
+    /// Without being asked about.
+    pub freely: Option<Percent>,
+    /// With the leave of [`PEOPLE_FOR_A_SHARE`]; never less than what goes freely.
+    pub approved: Option<Percent>,
+}
+
 /// What the settings allow any playbook.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ceilings {
@@ -140,8 +164,15 @@ pub struct Ceilings {
     pub actions: Caps,
     /// Distinct targets of disruptive actions of one playbook.
     pub targets: Caps,
-    /// Distinct targets of disruptive actions of all playbooks in all tenants in a day.
+    /// Distinct targets of disruptive actions of all playbooks in one tenant in a day; when left out,
+    /// [`TENANT_TARGETS_PER_DAY`], and no more devices and users than [`TENANT_SHARE`].
+    pub tenant_targets_per_day: Option<u32>,
+    /// Share of the devices that these devices and users are, where no number is said; `None` is not looked at.
+    pub tenant_share: Option<Percent>,
+    /// The same in all tenants.
     pub all_targets_per_day: Option<u32>,
+    /// Share of the devices that one run's disruptive actions reach.
+    pub run_share: RunShare,
     /// Disruptive actions in a short time.
     pub rate: Rate,
     /// When disruptive actions may be taken.
@@ -168,7 +199,10 @@ impl Default for Ceilings {
         Self {
             actions: Caps::default(),
             targets,
+            tenant_targets_per_day: None,
+            tenant_share: Some(TENANT_SHARE),
             all_targets_per_day: None,
+            run_share: RunShare::default(),
             rate: Rate::default(),
             windows: None,
             canary: None,
@@ -240,12 +274,18 @@ pub struct Numbers {
     pub targets: Caps,
     /// Distinct targets of disruptive actions of all playbooks in the tenant, in 24 hours.
     pub tenant_targets_per_day: Option<u32>,
+    /// The same of devices and users, as a share of the tenant's devices.
+    pub tenant_share: Option<Percent>,
     /// The same in all tenants.
     pub all_targets_per_day: Option<u32>,
     /// Disruptive actions of all playbooks in the tenant in a short time. People may say yes to more.
     pub rate: Rate,
     /// Share of the devices touched in a day.
     pub percent_of_devices: Option<Percent>,
+    /// Share of the devices that one run's disruptive actions reach without [`PEOPLE_FOR_A_SHARE`].
+    pub run_share_freely: Option<Percent>,
+    /// The same with their leave.
+    pub run_share_approved: Option<Percent>,
     /// How long a target is left alone by the same action. People may say yes to it earlier.
     pub cool_down: Option<SignedDuration>,
     /// How many times the usual number of matches a run may have. People may say yes to more.
@@ -267,7 +307,10 @@ impl Numbers {
             per_day: stricter(ceilings.targets.per_day, TARGETS_PER_DAY, caps.per_day),
         };
         // A playbook that is allowed more in a day than the tenant's usual cap was allowed it on purpose.
-        let tenant = targets.per_day.map_or(TENANT_TARGETS_PER_DAY, |own| own.max(TENANT_TARGETS_PER_DAY));
+        let on_purpose = targets.per_day.filter(|own| TENANT_TARGETS_PER_DAY < *own);
+        let said = ceilings.tenant_targets_per_day.or(on_purpose);
+        let tenant = said.unwrap_or(TENANT_TARGETS_PER_DAY);
+        let (freely, approved) = ceilings.run_share.in_force();
         let percent_of_devices = match (ceilings.percent_of_devices, share) {
             (Some(ceiling), Some(own)) => Some(if own < ceiling { own } else { ceiling }),
             (one, other) => one.or(other),
@@ -279,12 +322,15 @@ impl Numbers {
             tenant_actions_per_day: Some(tenant_actions),
             targets,
             tenant_targets_per_day: Some(tenant),
+            tenant_share: ceilings.tenant_share.filter(|_share| said.is_none()),
             // As for the tenant.
             all_targets_per_day: Some(
                 ceilings.all_targets_per_day.unwrap_or(tenant.max(ALL_TARGETS_PER_DAY)),
             ),
             rate: ceilings.rate(written.rate),
             percent_of_devices,
+            run_share_freely: freely,
+            run_share_approved: approved,
             cool_down: Some(ceilings.cool_down().max(written.cool_down.unwrap_or_default())),
             times_usual: Some(ceilings.times_usual().min(written.times_usual.unwrap_or(u32::MAX))),
             breaker: Some(ceilings.breaker),
@@ -301,9 +347,37 @@ impl Numbers {
         }
     }
 
-    /// The limits the journal counts in the transaction of each intent.
+    /// Whether a decision needs to know how many devices there are; `acts` says what each of its actions is aimed at,
+    /// and whether it takes something away.
     #[must_use]
-    pub const fn action_limits(&self) -> ActionLimits {
+    pub fn needs_fleet(&self, acts: impl IntoIterator<Item = (TargetKind, bool)>) -> bool {
+        self.share_looked_at(acts).is_some()
+    }
+
+    /// The first share of the devices that is looked at for such actions.
+    pub(super) fn share_looked_at(
+        &self,
+        acts: impl IntoIterator<Item = (TargetKind, bool)>,
+    ) -> Option<Percent> {
+        let of = |(kind, takes): (TargetKind, bool)| {
+            let is_device = kind == TargetKind::Device;
+            let touched = self.percent_of_devices.filter(|_| is_device);
+            let tenant = self.tenant_share.filter(|_| takes && (is_device || kind == TargetKind::User));
+            let run = self.run_share_freely.or(self.run_share_approved).filter(|_| takes && is_device);
+            touched.or(tenant).or(run)
+        };
+        acts.into_iter().find_map(of)
+    }
+
+    /// How many devices and users [`Self::tenant_share`] is among so many devices.
+    pub(super) fn tenant_share_of(&self, fleet: Option<u64>) -> Option<u32> {
+        let most = self.tenant_share?.of(fleet?);
+        Some(u32::try_from(most).unwrap_or(u32::MAX))
+    }
+
+    /// The limits the journal counts in the transaction of each intent, in a tenant of so many devices.
+    #[must_use]
+    pub fn action_limits(&self, fleet: Option<u64>) -> ActionLimits {
         ActionLimits {
             per_run: self.actions.per_run,
             per_day: self.actions.per_day,
@@ -311,6 +385,7 @@ impl Numbers {
             targets_per_run: self.targets.per_run,
             targets_per_day: self.targets.per_day,
             tenant_targets_per_day: self.tenant_targets_per_day,
+            tenant_share_per_day: self.tenant_share_of(fleet),
             all_targets_per_day: self.all_targets_per_day,
             per_minute: self.rate.per_minute,
             per_hour: self.rate.per_hour,
@@ -320,14 +395,36 @@ impl Numbers {
     }
 }
 
+impl RunShare {
+    /// Both as they hold; `None` is no limit.
+    fn in_force(self) -> (Option<Percent>, Option<Percent>) {
+        let freely = self.freely.unwrap_or(RUN_SHARE_FREELY);
+        let approved = self.approved.unwrap_or(RUN_SHARE_APPROVED);
+        let approved = if approved < freely { freely } else { approved };
+        let limit = |share: Percent| Some(share).filter(|share| !share.is_all());
+        (limit(freely), limit(approved))
+    }
+}
+
 impl Ceilings {
-    fn cool_down(&self) -> SignedDuration {
+    /// The same for a stage whose few devices stand for a fleet: what the settings leave to the built-in shares of the
+    /// devices is not looked at.
+    #[must_use]
+    pub fn on_a_stage(mut self) -> Self {
+        let all = Percent(100.0);
+        self.tenant_share = None;
+        self.run_share.freely.get_or_insert(all);
+        self.run_share.approved.get_or_insert(all);
+        self
+    }
+
+    pub(super) fn cool_down(&self) -> SignedDuration {
         self.cool_down.unwrap_or(COOL_DOWN)
     }
 
     /// The numbers of a short time: of the settings' and the playbook's the stricter. Who allows a run more targets
     /// allows as many actions in a minute.
-    fn rate(&self, own: Rate) -> Rate {
+    pub(super) fn rate(&self, own: Rate) -> Rate {
         let run = self.targets.per_run.unwrap_or(TARGETS_PER_RUN);
         let ceiling = Rate {
             per_minute: Some(self.rate.per_minute.unwrap_or(run.max(PER_MINUTE))),
@@ -340,13 +437,13 @@ impl Ceilings {
         }
     }
 
-    fn times_usual(&self) -> u32 {
+    pub(super) fn times_usual(&self) -> u32 {
         self.times_usual.unwrap_or(TIMES_USUAL)
     }
 
     /// The actions of any kind that are allowed. Who allows more targets than the usual number of actions
     /// allows as many actions.
-    fn any_kind(&self) -> (u32, u32) {
+    pub(super) fn any_kind(&self) -> (u32, u32) {
         let usual = |usual: u32, targets: Option<u32>| targets.map_or(usual, |targets| targets.max(usual));
         (
             self.actions.per_run.unwrap_or_else(|| usual(ACTIONS_PER_RUN, self.targets.per_run)),
@@ -370,109 +467,6 @@ pub fn tighten(ceilings: &Ceilings, written: &Written) -> GuardLimits {
         on_exceed: written.on_exceed,
         ceilings: Numbers::with_leave(ceilings),
     }
-}
-
-/// A limit of a playbook that is looser than the settings allow. It does no harm, because [`tighten`] takes
-/// the stricter one, but its author is wrong about it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Looser {
-    /// Where it stands in the playbook, as a JSON pointer.
-    pub pointer: &'static str,
-    /// What is wrong, in words.
-    pub message: String,
-}
-
-/// Lists the limits of a playbook that are looser than the settings allow, each once. `disruptive` is how many
-/// disruptive actions it takes for an item: the ceilings count targets, a playbook's limits count actions, and
-/// so many fit on a target.
-#[must_use]
-pub fn looser(ceilings: &Ceilings, written: &Written, disruptive: u32) -> Vec<Looser> {
-    let number = |own: Option<u32>, ceiling: Option<u32>, default: u32| {
-        let ceiling = ceiling.unwrap_or(default).saturating_mul(disruptive);
-        own.filter(|own| 0 < disruptive && ceiling < *own).map(|own| (own, ceiling))
-    };
-    let (run_actions, day_actions) = ceilings.any_kind();
-    let of_any_kind = |own: Option<u32>, ceiling: u32| {
-        own.filter(|own| ceiling < *own).map(|own| (own, format!("{ceiling} of any kind")))
-    };
-    let targets = |(own, ceiling)| (own, format!("{ceiling} targets of disruptive actions"));
-    let run = number(written.actions.per_run, ceilings.targets.per_run, TARGETS_PER_RUN).map(targets);
-    let run = run.or_else(|| of_any_kind(written.actions.per_run, run_actions));
-    let day = number(written.actions.per_day, ceilings.targets.per_day, TARGETS_PER_DAY).map(targets);
-    let day = day.or_else(|| of_any_kind(written.actions.per_day, day_actions));
-    let share = written.percent_of_devices.zip(ceilings.percent_of_devices);
-    let share = share.filter(|(own, ceiling)| ceiling < own);
-    let mut found = Vec::new();
-    found.extend(run.map(|(own, ceiling)| Looser {
-        pointer: "/guards/maxActions/perRun",
-        message: format!("{} in a run; the settings allow {ceiling}", counted(own, "action")),
-    }));
-    found.extend(day.map(|(own, ceiling)| Looser {
-        pointer: "/guards/maxActions/perDay",
-        message: format!("{} in a day; the settings allow {ceiling}", counted(own, "action")),
-    }));
-    let cool_down = written.cool_down.filter(|own| 0 < disruptive && *own < ceilings.cool_down());
-    found.extend(cool_down.map(|own| Looser {
-        pointer: "/guards/coolDown",
-        message: format!(
-            "a target is left alone for {}; the settings want {}",
-            duration_text(own),
-            duration_text(ceilings.cool_down())
-        ),
-    }));
-    let times = written.times_usual.filter(|own| ceilings.times_usual() < *own);
-    found.extend(times.map(|own| Looser {
-        pointer: "/guards/maxTimesUsual",
-        message: format!("{own} times the usual; the settings allow {}", ceilings.times_usual()),
-    }));
-    found.extend(shorter(ceilings, written, disruptive));
-    found.extend(share.map(|(own, ceiling)| Looser {
-        pointer: "/guards/maxPercentOfDevices",
-        message: format!("{own} of the devices in a day; the settings allow {ceiling}"),
-    }));
-    found
-}
-
-/// The same of what looks at a short time, at the first targets and at the first runs.
-fn shorter(ceilings: &Ceilings, written: &Written, disruptive: u32) -> Vec<Looser> {
-    let ceiling = ceilings.rate(Rate::default());
-    let over = |own: Option<u32>, ceiling: Option<u32>| own.zip(ceiling).filter(|(own, most)| most < own);
-    let rate = |pointer, within: &'static str| {
-        move |(own, most)| Looser {
-            pointer,
-            message: format!("{own} disruptive actions in {within}; the settings allow {most}"),
-        }
-    };
-    let mut found = Vec::new();
-    let minute = over(written.rate.per_minute, ceiling.per_minute);
-    found.extend(minute.map(rate("/guards/maxDisruptive/perMinute", "a minute")));
-    let hour = over(written.rate.per_hour, ceiling.per_hour);
-    found.extend(hour.map(rate("/guards/maxDisruptive/perHour", "an hour")));
-    if let (Some(own), Some(house)) = (written.canary, ceilings.canary)
-        && (house.first < own.first || house.wait < own.wait)
-        && 0 < disruptive
-    {
-        found.push(Looser {
-            pointer: "/guards/canary",
-            message: format!(
-                "{} first for {}; the settings want {} and {}",
-                counted(own.first, "target"),
-                duration_text(own.wait),
-                house.first,
-                duration_text(house.wait)
-            ),
-        });
-    }
-    let runs = written.observe_first.filter(|own| *own < ceilings.observe_first);
-    found.extend(runs.map(|own| Looser {
-        pointer: "/guards/observeFirst",
-        message: format!(
-            "the first {} of a version only observe; the settings want {}",
-            counted(own, "run"),
-            ceilings.observe_first
-        ),
-    }));
-    found
 }
 
 impl GuardLimits {
@@ -499,6 +493,7 @@ pub enum Leave {
 
 #[cfg(test)]
 mod tests {
+    use super::super::looser;
     use super::*;
 
     const fn caps(per_run: Option<u32>, per_day: Option<u32>) -> Caps {
@@ -531,7 +526,7 @@ mod tests {
         let limits = |actions: Caps, targets: Caps, own: Caps| {
             let ceilings = Ceilings { actions, targets, ..Ceilings::default() };
             let written = Written { actions: own, ..Written::default() };
-            let limits = tighten(&ceilings, &written).numbers.action_limits();
+            let limits = tighten(&ceilings, &written).numbers.action_limits(None);
             let pointers: Vec<_> = looser(&ceilings, &written, 0).iter().map(|one| one.pointer).collect();
             ((limits.per_run, limits.per_day, limits.tenant_actions_per_day), pointers.len())
         };
@@ -599,6 +594,6 @@ mod tests {
         assert_eq!(tighten(&ceilings, &Written::default()).numbers.tenant_targets_per_day, Some(200));
         let limits = tighten(&Ceilings::default(), &Written::default());
         assert_eq!(limits.numbers.tenant_targets_per_day, Some(TENANT_TARGETS_PER_DAY));
-        assert_eq!(limits.numbers.action_limits().targets_per_run, Some(TARGETS_PER_RUN));
+        assert_eq!(limits.numbers.action_limits(None).targets_per_run, Some(TARGETS_PER_RUN));
     }
 }

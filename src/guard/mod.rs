@@ -13,6 +13,8 @@
 //! - **Limits** halt the run: if what is left passes one, none of it is done. Half of a mistaken query is
 //!   still a mistake. A playbook may say that all of it waits for people's leave instead ([`OnExceed`]);
 //!   what people said yes to is then held against the settings' limits alone.
+//! - **Shares of the devices**: a run that reaches many of them waits for two people's leave, and one that reaches
+//!   too many is halted. Where nobody knows how many there are, everything that is measured by it waits for leave.
 //! - **Windows** halt the run likewise while disruptive actions may not be taken.
 //!
 //! The journal counts once more, in the transaction of each intent ([`Numbers::action_limits`]), and looks
@@ -23,6 +25,7 @@
 
 mod exclude;
 mod limit;
+mod looser;
 mod target;
 mod verdict;
 
@@ -35,10 +38,11 @@ use crate::store::{Recent, Used};
 pub use exclude::Exclusions;
 pub use limit::{
     ACTIONS_PER_RUN, ALL_TARGETS_PER_DAY, BREAKER, CANARY_WAIT, COOL_DOWN, Canary, Caps, Ceilings,
-    GuardLimits, Leave, Looser, MATCHES_ALWAYS, Numbers, OnExceed, PER_HOUR, PER_MINUTE, Percent, Rate,
-    TARGETS_PER_DAY, TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_TARGETS_PER_DAY, TIMES_USUAL, Written,
-    looser, tighten,
+    GuardLimits, Leave, MATCHES_ALWAYS, Numbers, OnExceed, PEOPLE_FOR_A_SHARE, PER_HOUR, PER_MINUTE, Percent,
+    RUN_SHARE_APPROVED, RUN_SHARE_FREELY, Rate, RunShare, TARGETS_PER_DAY, TARGETS_PER_RUN,
+    TENANT_ACTIONS_PER_DAY, TENANT_SHARE, TENANT_TARGETS_PER_DAY, TIMES_USUAL, Written, tighten,
 };
+pub use looser::{Looser, looser};
 pub use target::{Target, TargetKind};
 pub use verdict::{Exceeded, Reason, Verdict, Verdicts};
 
@@ -72,8 +76,8 @@ pub struct Candidate {
     pub detail: String,
     /// Whether it takes something away from somebody.
     pub destructive: bool,
-    /// Whether people have given leave for it.
-    pub approved: bool,
+    /// How many people had to give leave for it, and did; 0 where nobody has.
+    pub approved: u32,
 }
 
 /// What a decision has to know.
@@ -118,28 +122,37 @@ pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], no
     let disrupts = admitted.iter().any(|one| one.destructive);
     let shut = |leave| limits.shut(leave, now).filter(|_why| disrupts).map(|why| Exceeded::Window { why });
     let passed = shut(Leave::None).or_else(|| exceeded(&limits.numbers, counts, &admitted));
-    let Some(passed) = passed else { return Verdicts { each, halted: None } };
-    // Whatever people say yes to, the settings' limits hold; how many devices there are, people may know.
+    let asks = asks(&limits.numbers, counts, &admitted);
+    if passed.is_none() && asks.is_none() {
+        return Verdicts { each, halted: None };
+    }
+    // Whatever people say yes to, the settings' limits hold.
     let hard = shut(Leave::Given).or_else(|| exceeded(&limits.ceilings, counts, &admitted));
-    let hard = hard.filter(|hard| !matches!(hard, Exceeded::FleetUnknown { .. }));
-    let rest = match (&hard, limits.on_exceed) {
-        (None, OnExceed::Approve) => Verdict::Waits(passed),
-        (Some(hard), OnExceed::Approve) => Verdict::Refused(Reason::Halted(hard.clone())),
-        (_, OnExceed::Halt) => Verdict::Refused(Reason::Halted(passed)),
+    let people = asks.as_ref().map_or(1, |(_why, people)| *people);
+    let halt = |why: &Exceeded| Verdict::Refused(Reason::Halted(why.clone()));
+    let rest = match (&hard, &passed, &asks) {
+        (Some(hard), _, _) if limits.on_exceed == OnExceed::Approve => halt(hard),
+        (None, Some(passed), _) if limits.on_exceed == OnExceed::Approve => {
+            Verdict::Waits(passed.clone(), people)
+        }
+        (_, Some(passed), _) => halt(passed),
+        (_, None, Some((why, _people))) => Verdict::Waits(why.clone(), people),
+        (_, None, None) => Verdict::Admitted,
     };
     for (verdict, candidate) in each.iter_mut().zip(candidates) {
         if *verdict != Verdict::Admitted {
             continue;
         }
-        match &hard {
-            Some(hard) if candidate.approved => *verdict = Verdict::Refused(Reason::Halted(hard.clone())),
-            None if candidate.approved => {}
-            _ => *verdict = rest.clone(),
+        match (&hard, &asks) {
+            _ if candidate.approved == 0 => *verdict = rest.clone(),
+            (Some(hard), _) => *verdict = halt(hard),
+            (None, Some((why, _people))) if candidate.approved < people => *verdict = halt(why),
+            (None, _) => {}
         }
     }
     let halted = each.iter().find_map(|verdict| match verdict {
         Verdict::Refused(Reason::Halted(exceeded)) => Some(exceeded.clone()),
-        Verdict::Refused(_) | Verdict::Admitted | Verdict::Waits(_) => None,
+        Verdict::Refused(_) | Verdict::Admitted | Verdict::Waits(..) => None,
     });
     Verdicts { each, halted }
 }
@@ -173,12 +186,17 @@ pub fn opposite(action: &str) -> Option<&'static str> {
     })
 }
 
+/// Whether an action gives something back that another took.
+#[must_use]
+pub fn gives_back(action: &str) -> bool {
+    OPPOSITES.iter().any(|(_takes, gives)| *gives == action)
+}
+
 /// Whether a target is left alone for a while by an action it has had. What gives something back need not wait;
 /// an indicator or a message is no target that anybody fights over.
 #[must_use]
 pub fn cools_down(action: &str, kind: TargetKind) -> bool {
-    let gives_back = OPPOSITES.iter().any(|(_takes, gives)| *gives == action);
-    !gives_back && matches!(kind, TargetKind::Device | TargetKind::User)
+    !gives_back(action) && matches!(kind, TargetKind::Device | TargetKind::User)
 }
 
 /// Refuses an action whose opposite is planned for the same target.
@@ -277,23 +295,76 @@ fn exceeded(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Optio
     share(limits, counts, admitted)
 }
 
-/// Compares the devices touched with the number of devices there are.
+/// Compares what is done in a day, and by the run, with the number of devices there are.
 fn share(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Option<Exceeded> {
-    let percent = limits.percent_of_devices?;
+    let fleet = counts.known_fleet()?;
+    if let (Some(percent), Some(limit)) = (limits.tenant_share, limits.tenant_share_of(Some(fleet))) {
+        let wanted = with_new(&counts.used.tenant_targets, admitted, &[TargetKind::Device, TargetKind::User]);
+        let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+        if limit < wanted {
+            return Some(Exceeded::TenantShare { percent, fleet, limit, wanted });
+        }
+    }
     let devices: BTreeSet<String> = admitted
         .iter()
         .filter(|one| one.target.kind() == TargetKind::Device)
         .map(|one| one.target.key())
         .collect();
-    if devices.is_empty() {
-        return None;
+    if let Some(percent) = limits.percent_of_devices.filter(|_percent| !devices.is_empty()) {
+        let wanted = u64::try_from(counts.used.day_devices.union(&devices).count()).unwrap_or(u64::MAX);
+        let limit = percent.of(fleet);
+        if limit < wanted {
+            return Some(Exceeded::Share { percent, fleet, limit, wanted });
+        }
     }
-    let Some(fleet) = counts.fleet.filter(|fleet| 0 < *fleet) else {
-        return Some(Exceeded::FleetUnknown { percent });
+    let percent = limits.run_share_approved?;
+    let (wanted, limit) = (counts.in_run(admitted), percent.of(fleet));
+    (limit < wanted).then_some(Exceeded::RunShare { percent, fleet, limit, wanted })
+}
+
+/// Why what is admitted waits for people's leave whatever the playbook says of its limits, and for how many people's.
+fn asks(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Option<(Exceeded, u32)> {
+    let Some(fleet) = counts.known_fleet() else {
+        let acts = admitted.iter().map(|one| (one.target.kind(), one.takes()));
+        let percent = limits.share_looked_at(acts)?;
+        return Some((Exceeded::FleetUnknown { percent }, 1));
     };
-    let wanted = u64::try_from(counts.used.day_devices.union(&devices).count()).unwrap_or(u64::MAX);
-    let limit = percent.of(fleet);
-    (limit < wanted).then_some(Exceeded::Share { percent, fleet, limit, wanted })
+    let percent = limits.run_share_freely?;
+    let (wanted, limit) = (counts.in_run(admitted), percent.of(fleet));
+    let asked = Exceeded::RunShareAsked { percent, fleet, limit, wanted };
+    (limit < wanted).then_some((asked, PEOPLE_FOR_A_SHARE))
+}
+
+impl Counts {
+    /// How many devices there are; none at all is as good as not knowing.
+    fn known_fleet(&self) -> Option<u64> {
+        self.fleet.filter(|fleet| 0 < *fleet)
+    }
+
+    /// How many devices the run takes something from, with these.
+    fn in_run(&self, admitted: &[&Candidate]) -> u64 {
+        with_new(&self.used.run_targets, admitted, &[TargetKind::Device])
+    }
+}
+
+impl Candidate {
+    /// Whether it takes something away that it does not give back.
+    fn takes(&self) -> bool {
+        self.destructive && !gives_back(&self.action)
+    }
+}
+
+/// How many targets of these kinds have something taken from them, with those that had it before; none where none of
+/// the admitted is such a one.
+fn with_new(had: &BTreeSet<String>, admitted: &[&Candidate], kinds: &[TargetKind]) -> u64 {
+    let new = admitted.iter().filter(|one| one.takes() && kinds.contains(&one.target.kind()));
+    let new: BTreeSet<String> = new.map(|one| one.target.key()).collect();
+    if new.is_empty() {
+        return 0;
+    }
+    let is_one = |key: &&String| kinds.iter().any(|kind| key.starts_with(&format!("{}:", kind.as_str())));
+    let before = had.iter().filter(is_one).filter(|key| !new.contains(*key)).count();
+    u64::try_from(before.saturating_add(new.len())).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ fn on(action: &str, target: Target) -> Candidate {
         others: vec![],
         detail: String::new(),
         destructive,
-        approved: false,
+        approved: 0,
     }
 }
 
@@ -29,8 +29,13 @@ fn isolate(numbers: impl IntoIterator<Item = u32>) -> Vec<Candidate> {
     numbers.into_iter().map(|number| on("isolateDevice", device(number))).collect()
 }
 
+/// What the settings say when they say nothing, where nobody looks at how many devices there are.
+fn ceilings() -> Ceilings {
+    Ceilings::default().on_a_stage()
+}
+
 fn limits() -> GuardLimits {
-    tighten(&Ceilings::default(), &Written::default())
+    tighten(&ceilings(), &Written::default())
 }
 
 fn without(exclude: Exclusions) -> GuardLimits {
@@ -55,7 +60,7 @@ fn check(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], expect
         .map(|verdict| match verdict {
             Verdict::Admitted => "ok",
             Verdict::Refused(reason) => reason.code(),
-            Verdict::Waits(_) => "waits",
+            Verdict::Waits(..) => "waits",
         })
         .collect();
     assert_eq!(codes, expect, "{verdicts:?}");
@@ -116,7 +121,7 @@ fn what_was_done_before_counts() {
 #[test]
 fn a_playbooks_own_numbers_count_every_action() {
     let actions = Caps { per_run: Some(2), per_day: Some(3) };
-    let limits = tighten(&Ceilings::default(), &Written { actions, ..Written::default() });
+    let limits = tighten(&ceilings(), &Written { actions, ..Written::default() });
     let tags = |number: u32| (1..=number).map(|one| on("tagDevice", device(one))).collect::<Vec<_>>();
     check(&limits, &Counts::default(), &tags(2), &["ok"; 2]);
     check(&limits, &Counts::default(), &tags(3), &["haltedRunActions"; 3]);
@@ -124,7 +129,7 @@ fn a_playbooks_own_numbers_count_every_action() {
     check(&limits, &day, &tags(1), &["ok"]);
     check(&limits, &day, &tags(2), &["haltedDayActions"; 2]);
     let none = tighten(
-        &Ceilings::default(),
+        &ceilings(),
         &Written { actions: Caps { per_run: Some(0), per_day: None }, ..Written::default() },
     );
     check(&none, &Counts::default(), &tags(1), &["haltedRunActions"]);
@@ -149,7 +154,7 @@ fn far_more_matches_than_usual_halt_the_run() {
     check(&limits(), &counts(20, Some(0)), &isolate([1]), &["ok"]);
     check(&limits(), &counts(21, Some(0)), &isolate([1]), &["haltedUnusual"]);
     check(&limits(), &counts(5000, None), &isolate([1]), &["ok"]);
-    let five = tighten(&Ceilings::default(), &Written { times_usual: Some(5), ..Written::default() });
+    let five = tighten(&ceilings(), &Written { times_usual: Some(5), ..Written::default() });
     check(&five, &counts(26, Some(5)), &isolate([1]), &["haltedUnusual"]);
     let sentence_for_people = "the run was halted: 31 items; 3 are usual, and 10 times as many are allowed";
     sentence(&limits(), &counts(31, Some(3)), &isolate([1]), sentence_for_people);
@@ -168,13 +173,13 @@ fn only_what_takes_something_from_a_device_or_a_user_cools_down() {
 #[test]
 fn the_share_of_devices_is_limited() {
     let written = Written { percent_of_devices: Percent::new(1.0), ..Written::default() };
-    let limits = tighten(&Ceilings::default(), &written);
+    let limits = tighten(&ceilings(), &written);
     let fleet = |fleet: Option<u64>| Counts { fleet, ..Counts::default() };
     check(&limits, &fleet(Some(300)), &isolate(1..=3), &["ok"; 3]);
     check(&limits, &fleet(Some(299)), &isolate(1..=3), &["haltedShare"; 3]);
     check(&limits, &fleet(Some(10)), &isolate([1]), &["ok"]);
-    check(&limits, &fleet(None), &isolate([1]), &["haltedFleetUnknown"]);
-    check(&limits, &fleet(Some(0)), &isolate([1]), &["haltedFleetUnknown"]);
+    check(&limits, &fleet(None), &isolate([1]), &["waits"]);
+    check(&limits, &fleet(Some(0)), &isolate([1]), &["waits"]);
     check(&limits, &fleet(None), &[on("disableUser", user("dana@contoso.example"))], &["ok"]);
     let used = Used { day_devices: keys(1..=3), ..Used::default() };
     let day = Counts { fleet: Some(300), used, ..Counts::default() };
@@ -284,7 +289,7 @@ fn what_cannot_be_compared_is_refused() {
 
 #[test]
 fn settings_and_playbook_exclude_together() {
-    let ceilings = Ceilings { exclude: Exclusions::default().devices(["pc01"]), ..Ceilings::default() };
+    let ceilings = Ceilings { exclude: Exclusions::default().devices(["pc01"]), ..ceilings() };
     let written = Written { exclude: Exclusions::default().devices(["pc02"]), ..Written::default() };
     let limits = tighten(&ceilings, &written);
     check(&limits, &Counts::default(), &isolate(1..=3), &["excludedDevice", "excludedDevice", "ok"]);
@@ -331,14 +336,14 @@ fn a_hostile_name_is_shown_escaped() {
 
 fn with_leave(mut candidates: Vec<Candidate>) -> Vec<Candidate> {
     for candidate in &mut candidates {
-        candidate.approved = true;
+        candidate.approved = 1;
     }
     candidates
 }
 
 /// A playbook that allows itself two targets, under settings that allow eight.
 fn asks() -> GuardLimits {
-    let ceilings = Ceilings { targets: Caps { per_run: Some(8), per_day: Some(8) }, ..Ceilings::default() };
+    let ceilings = Ceilings { targets: Caps { per_run: Some(8), per_day: Some(8) }, ..ceilings() };
     let actions = Caps { per_run: Some(2), per_day: None };
     tighten(&ceilings, &Written { actions, on_exceed: OnExceed::Approve, ..Written::default() })
 }
@@ -364,4 +369,89 @@ fn leave_opens_no_exclusion() {
     let limits =
         GuardLimits { exclude: Exclusions::default().device_tags(&["workstation".to_owned()]), ..asks() };
     check(&limits, &Counts::default(), &with_leave(isolate([1])), &["excludedTag"]);
+}
+
+fn by_share() -> GuardLimits {
+    tighten(
+        &Ceilings { targets: Caps { per_run: Some(500), per_day: Some(500) }, ..Ceilings::default() },
+        &Written::default(),
+    )
+}
+
+fn of(fleet: u64) -> Counts {
+    Counts { fleet: Some(fleet), ..Counts::default() }
+}
+
+fn by(people: u32, mut candidates: Vec<Candidate>) -> Vec<Candidate> {
+    for candidate in &mut candidates {
+        candidate.approved = people;
+    }
+    candidates
+}
+
+#[test]
+fn a_tenants_day_is_a_share_of_its_devices_and_one_at_least() {
+    let limits = tighten(&Ceilings::default(), &Written::default());
+    check(&limits, &of(30), &isolate([1]), &["ok"]);
+    check(&limits, &of(30), &isolate([1, 2]), &["haltedTenantShare"; 2]);
+    check(&limits, &of(250), &isolate(1..=5), &["ok"; 5]);
+    let said = "the run was halted: disruptive actions on 2 devices and users in this tenant in 24 hours; 2 % of 30 \
+                devices, 1, are allowed (`guards.maxTargetsOfTenant` in the settings says otherwise)";
+    sentence(&limits, &of(30), &isolate([1, 2]), said);
+    let had = |fleet: u64, had| {
+        let used = Used { tenant_targets: keys(had), ..Used::default() };
+        Counts { used, ..of(fleet) }
+    };
+    check(&limits, &had(250, 1..=5), &isolate([5]), &["ok"]);
+    check(&limits, &had(250, 1..=5), &isolate([6]), &["haltedTenantShare"]);
+    check(&limits, &had(30, 1..=1), &[on("disableUser", user("a@contoso.example"))], &["haltedTenantShare"]);
+    // What gives something back, and what is neither a device nor a user, is no share of them.
+    check(&limits, &had(30, 1..=1), &[on("releaseDevice", device(2))], &["ok"]);
+    let indicator = || on("addIndicator", Target::of(TargetKind::Indicator, "evil.example"));
+    check(&limits, &had(30, 1..=1), &[indicator()], &["ok"]);
+    let settings = Ceilings { tenant_targets_per_day: Some(2), ..Ceilings::default() };
+    let limits = GuardLimits { numbers: tighten(&settings, &Written::default()).numbers, ..limits };
+    check(&limits, &had(1000, 1..=1), &isolate([2]), &["ok"]);
+    check(&limits, &had(1000, 1..=1), &isolate([2, 3]), &["haltedTenantTargets"; 2]);
+}
+
+#[test]
+fn where_nobody_knows_how_many_devices_there_are_people_are_asked() {
+    let limits = tighten(&Ceilings::default(), &Written::default());
+    for fleet in [None, Some(0)] {
+        let counts = Counts { fleet, ..Counts::default() };
+        check(&limits, &counts, &isolate([1]), &["waits"]);
+        check(&limits, &counts, &[on("disableUser", user("a@contoso.example"))], &["waits"]);
+        check(&limits, &counts, &[on("tagDevice", device(1))], &["ok"]);
+        check(&limits, &counts, &[on("releaseDevice", device(1))], &["ok"]);
+        check(&limits, &counts, &by(1, isolate([1])), &["ok"]);
+        check(&limits, &counts, &isolate(1..=6), &["haltedRunTargets"; 6]);
+    }
+}
+
+#[test]
+fn a_run_on_many_of_the_devices_waits_for_two_people_and_on_too_many_for_nobody() {
+    let limits = by_share();
+    check(&limits, &of(100), &isolate(1..=5), &["ok"; 5]);
+    check(&limits, &of(100), &isolate(1..=6), &["waits"; 6]);
+    check(&limits, &of(100), &by(1, isolate(1..=6)), &["haltedRunShareAsked"; 6]);
+    check(&limits, &of(100), &by(2, isolate(1..=6)), &["ok"; 6]);
+    check(&limits, &of(100), &isolate(1..=11), &["haltedRunShare"; 11]);
+    check(&limits, &of(100), &by(3, isolate(1..=11)), &["haltedRunShare"; 11]);
+    let verdicts = admit(&limits, &of(100), &isolate(1..=6), now());
+    assert!(verdicts.each.iter().all(|verdict| matches!(verdict, Verdict::Waits(_, 2))), "{verdicts:?}");
+    // One device is a share of any fleet.
+    check(&limits, &of(7), &isolate([1]), &["ok"]);
+    check(&limits, &of(30), &isolate(1..=2), &["waits"; 2]);
+    // What the run has had counts, and users are no devices.
+    let had = Counts { used: Used { run_targets: keys(1..=10), ..Used::default() }, ..of(100) };
+    check(&limits, &had, &isolate([10]), &["waits"]);
+    check(&limits, &had, &isolate([11]), &["haltedRunShare"]);
+    check(&limits, &had, &[on("disableUser", user("a@contoso.example"))], &["ok"]);
+    let raised = RunShare { freely: Percent::new(20.0), approved: None };
+    let caps = Caps { per_run: Some(500), per_day: Some(500) };
+    let limits =
+        tighten(&Ceilings { targets: caps, run_share: raised, ..Ceilings::default() }, &Written::default());
+    check(&limits, &of(100), &isolate(1..=20), &["ok"; 20]);
+    check(&limits, &of(100), &isolate(1..=21), &["haltedRunShare"; 21]);
 }

@@ -24,7 +24,7 @@ impl Verdicts {
             matches!(
                 verdict,
                 Verdict::Refused(Reason::Halted(Exceeded::Unusual { .. }))
-                    | Verdict::Waits(Exceeded::Unusual { .. })
+                    | Verdict::Waits(Exceeded::Unusual { .. }, _)
             )
         })
     }
@@ -37,8 +37,8 @@ pub enum Verdict {
     Admitted,
     /// It may not.
     Refused(Reason),
-    /// It may be taken if people give leave: the run would pass a limit of the playbook.
-    Waits(Exceeded),
+    /// It may be taken if so many people give leave, at least: the run would pass a limit.
+    Waits(Exceeded, u32),
 }
 
 /// Why an action may not be taken. Shown as a sentence.
@@ -164,6 +164,17 @@ pub enum Exceeded {
         /// What it would come to.
         wanted: u32,
     },
+    /// Devices and users among these, where a share of the devices is the limit.
+    TenantShare {
+        /// The share that is allowed.
+        percent: Percent,
+        /// How many devices there are.
+        fleet: u64,
+        /// How many targets that is.
+        limit: u32,
+        /// What it would come to.
+        wanted: u32,
+    },
     /// Targets of disruptive actions of all playbooks in all tenants in 24 hours.
     AllTargets {
         /// What is allowed.
@@ -192,6 +203,28 @@ pub enum Exceeded {
     },
     /// The share of devices touched in 24 hours.
     Share {
+        /// The share that is allowed.
+        percent: Percent,
+        /// How many devices there are.
+        fleet: u64,
+        /// How many of them that is.
+        limit: u64,
+        /// What it would come to.
+        wanted: u64,
+    },
+    /// The share of devices that the run disrupts, with people's leave.
+    RunShare {
+        /// The share that is allowed.
+        percent: Percent,
+        /// How many devices there are.
+        fleet: u64,
+        /// How many of them that is.
+        limit: u64,
+        /// What it would come to.
+        wanted: u64,
+    },
+    /// The same without being asked about.
+    RunShareAsked {
         /// The share that is allowed.
         percent: Percent,
         /// How many devices there are.
@@ -247,11 +280,14 @@ impl Exceeded {
             Self::RunTargets { .. } => "haltedRunTargets",
             Self::DayTargets { .. } => "haltedDayTargets",
             Self::TenantTargets { .. } => "haltedTenantTargets",
+            Self::TenantShare { .. } => "haltedTenantShare",
             Self::AllTargets { .. } => "haltedAllTargets",
             Self::Minute { .. } => "haltedMinute",
             Self::Hour { .. } => "haltedHour",
             Self::Window { .. } => "haltedWindow",
             Self::Share { .. } => "haltedShare",
+            Self::RunShare { .. } => "haltedRunShare",
+            Self::RunShareAsked { .. } => "haltedRunShareAsked",
             Self::Unusual { .. } => "haltedUnusual",
             Self::FleetUnknown { .. } => "haltedFleetUnknown",
         }
@@ -323,6 +359,14 @@ impl fmt::Display for Exceeded {
                     counted(wanted, "target")
                 )
             }
+            Self::TenantShare { percent, fleet, limit, wanted } => {
+                write!(
+                    f,
+                    "disruptive actions on {wanted} devices and users in this tenant in 24 hours; {percent} of {}, \
+                     {limit}, are allowed (`guards.maxTargetsOfTenant` in the settings says otherwise)",
+                    counted(fleet, "device")
+                )
+            }
             Self::AllTargets { limit, wanted } => {
                 write!(f, "{} in all tenants in 24 hours; {limit} are allowed", counted(wanted, "target"))
             }
@@ -339,6 +383,24 @@ impl fmt::Display for Exceeded {
                 write!(
                     f,
                     "{} in 24 hours; {percent} of {}, {limit}, are allowed",
+                    counted(wanted, "device"),
+                    counted(fleet, "device")
+                )
+            }
+            Self::RunShare { percent, fleet, limit, wanted } => {
+                write!(
+                    f,
+                    "disruptive actions on {} in this run; {percent} of {}, {limit}, are allowed \
+                     (`guards.maxPercentOfDevicesInRun.approved` in the settings says otherwise)",
+                    counted(wanted, "device"),
+                    counted(fleet, "device")
+                )
+            }
+            Self::RunShareAsked { percent, fleet, limit, wanted } => {
+                write!(
+                    f,
+                    "disruptive actions on {} in this run; {percent} of {}, {limit}, are allowed without two \
+                     people's leave",
                     counted(wanted, "device"),
                     counted(fleet, "device")
                 )

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::action::{Approval, Approvers, Step};
+use crate::action::{Approval, Approvers, Impact, Step};
 use crate::diag::Sink;
 use crate::expr::{Condition, Language};
 use crate::feed::Feed;
@@ -213,10 +213,11 @@ impl Plan {
         Self { mode: Mode::Observe, observes_first: Some(first), ..self.clone() }
     }
 
-    /// The same as if its first runs were over.
+    /// The same as if its first runs were over, for a stage whose few devices stand for a fleet.
     #[must_use]
-    pub fn past_first_runs(mut self) -> Self {
+    pub fn on_a_stage(mut self) -> Self {
         (self.guards.ceilings.observe_first, self.guards.written.observe_first) = (0, None);
+        self.guards.ceilings = self.guards.ceilings.on_a_stage();
         self
     }
 
@@ -234,6 +235,8 @@ impl Plan {
     pub fn channels(&self) -> BTreeSet<&str> {
         let told = self.tellings.iter().map(|telling| telling.channel.as_str());
         let asked = self.steps.iter().filter_map(|step| step.approval.as_ref()).chain(&self.guards.approval);
+        let disrupts = self.steps.iter().any(|step| step.params.kind().impact() == Impact::Disruptive);
+        let asked = asked.chain(self.approvers.asked().filter(|_asked| disrupts));
         told.chain(asked.map(|approval| approval.channel.as_str())).collect()
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::{Input, Mode, Plan};
-use crate::action::{Remote, TargetKind};
+use crate::action::{Impact, Remote, TargetKind};
 use crate::guard;
 use crate::model::Lists;
 use crate::tenant::{Audience, HuntingApi, Permission, TokenFacts, permission};
@@ -108,6 +108,22 @@ impl Plan {
         }
         if limits.numbers.percent_of_devices.is_some() && aims_at(TargetKind::Device) {
             found.add(hunting.permission(), "maxPercentOfDevices", weight);
+        }
+        let acts = self.steps.iter().filter_map(|step| {
+            let kind = step.params.kind();
+            let takes = kind.impact() == Impact::Disruptive && !guard::gives_back(kind.as_str());
+            let aim = match kind.spec().target {
+                TargetKind::Device => guard::TargetKind::Device,
+                TargetKind::User => guard::TargetKind::User,
+                TargetKind::Indicator | TargetKind::Email | TargetKind::Incident | TargetKind::Alert => {
+                    return None;
+                }
+            };
+            Some((aim, takes))
+        });
+        if limits.numbers.needs_fleet(acts) {
+            // Without it people are asked.
+            found.add(hunting.permission(), "how many devices there are", weight.max(Weight::Useful));
         }
     }
 }

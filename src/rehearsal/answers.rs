@@ -78,7 +78,9 @@ pub(super) fn read(
             problems.push(problem.nearest(id, plan.steps.iter().map(|step| step.id.as_str())));
             continue;
         };
-        if step.approval.is_none() && plan.guards.written.on_exceed != OnExceed::Approve {
+        let by_a_guard =
+            plan.guards.written.on_exceed == OnExceed::Approve || plan.approvers.asked().is_some();
+        if step.approval.is_none() && !by_a_guard {
             let message = format!("nobody is ever asked about `{}`: it has no `approval`", id.escape_debug());
             problems.push(Diagnostic::error(Code::Test, tree.key_span(&at), message));
         }

@@ -132,7 +132,7 @@ pub async fn backtest(
         answers: BTreeMap::new(),
         start: order.from,
         given,
-        plan: order.plan,
+        plan: Arc::new(Plan::clone(&order.plan).on_a_stage()),
     };
     let broken = |at: Timestamp| move |reason| BacktestError::Broken { at, reason };
     let mut stage = Stage::set(&setting).await.map_err(broken(order.from))?;

@@ -249,8 +249,8 @@ impl<'a> Bench<'_, 'a> {
         for problem in found.into_sorted() {
             problems.push(problem);
         }
-        // What a version does when its first runs are over is what is tried.
-        let (plan, document) = (Arc::new(plan?.past_first_runs()), document?);
+        // What a version does when its first runs are over is what is tried, and a test has no fleet.
+        let (plan, document) = (Arc::new(plan?.on_a_stage()), document?);
         let tenant = world.tenants.keys().find(|name| plan.is_for(name)).cloned();
         let Some(tenant) = tenant else {
             if let Some(batch) = batches.first() {

@@ -9,8 +9,8 @@ use super::auth::{AuthSettings, ManagedIdentitySettings};
 use super::exposure::references;
 use super::hunting::{self, Insist};
 use super::{
-    Accounts, ChannelSettings, Cloud, EmailSettings, EndpointSettings, MailSecurity, PlainOrSecret,
-    ReloadSettings, RiskRaising, SecretRef, Settings, Signers, WebSettings, schema,
+    Accounts, AskedSettings, ChannelSettings, Cloud, EmailSettings, EndpointSettings, MailSecurity,
+    PlainOrSecret, ReloadSettings, RiskRaising, SecretRef, Settings, Signers, WebSettings, schema,
 };
 use crate::cadence::Windows;
 use crate::diag::{Chain, Code, Diagnostic, Sink, SourceText, Span};
@@ -220,7 +220,8 @@ impl Meaning<'_> {
         if let Some(Err(error)) = settings.guards.cool_down.as_ref().map(DurationText::read) {
             self.sink.push(self.tree.error(Code::Duration, "/guards/coolDown", error.to_string()));
         }
-        self.revert_approval(settings);
+        self.asked(settings, "revertApproval", settings.guards.revert_approval.as_ref());
+        self.asked(settings, "approval", settings.guards.approval.as_ref());
         self.reload(settings);
         self.moments(settings);
         if let Some(PlainOrSecret::Plain(proxy)) = &settings.http.proxy {
@@ -276,23 +277,23 @@ impl Meaning<'_> {
         }
     }
 
-    /// Whose leave it needs to take an action back: people who are there, told where they can hear it.
-    fn revert_approval(&mut self, settings: &Settings) {
-        let Some(asked) = &settings.guards.revert_approval else { return };
+    /// Whose leave a guard asks for: people who are there, told where they can hear it.
+    fn asked(&mut self, settings: &Settings, key: &str, asked: Option<&AskedSettings>) {
+        let Some(asked) = asked else { return };
         if !settings.channels.contains_key(&asked.channel) {
-            self.no_channel(settings, "/guards/revertApproval/channel", &asked.channel);
+            self.no_channel(settings, &format!("/guards/{key}/channel"), &asked.channel);
         }
         let known = settings.approvers.len();
         if known < usize::try_from(asked.minimum).unwrap_or(usize::MAX) {
             let message = format!("{} must approve, and `approvers` names {known}", asked.minimum);
-            self.sink.push(self.tree.error(Code::Guard, "/guards/revertApproval", message));
+            self.sink.push(self.tree.error(Code::Guard, &format!("/guards/{key}"), message));
         }
-        let at = "/guards/revertApproval/timeout";
+        let at = format!("/guards/{key}/timeout");
         match asked.timeout.as_ref().map(DurationText::read) {
-            Some(Err(error)) => self.sink.push(self.tree.error(Code::Duration, at, error.to_string())),
+            Some(Err(error)) => self.sink.push(self.tree.error(Code::Duration, &at, error.to_string())),
             Some(Ok(length)) if !(60..=3600).contains(&length.as_secs()) => {
                 let message = "people have between a minute and an hour to approve an action";
-                self.sink.push(self.tree.error(Code::WrongValue, at, message));
+                self.sink.push(self.tree.error(Code::WrongValue, &at, message));
             }
             Some(Ok(_)) | None => {}
         }

@@ -148,6 +148,9 @@ pub struct GuardSettings {
     /// Most devices any playbook may touch in a day, in percent of all devices.
     #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100), example = 2)]
     pub max_percent_of_devices: Option<f64>,
+    /// Most devices that the disruptive actions of one run may reach, in percent of all devices.
+    #[serde(default)]
+    pub max_percent_of_devices_in_run: RunShareSettings,
     /// How long a device or a user that had a disruptive action is left alone by the same action, unless people
     /// approve it; a day by default, and `0s` for not at all. Actions that give something back do not wait.
     #[schemars(example = &"24h")]
@@ -173,13 +176,19 @@ pub struct GuardSettings {
     /// How many runs of each new version only observe, in each tenant; none by default.
     #[schemars(range(max = 1000), example = 3)]
     pub observe_first: Option<u32>,
+    /// Most targets of disruptive actions of all playbooks in one tenant in 24 hours. By default 2 % of its devices, at
+    /// least 1 and at most 50; where nobody knows how many devices it has, each such action waits for approval.
+    #[schemars(range(max = 1_000_000), example = 10)]
+    pub max_targets_of_tenant: Option<u32>,
+    /// Who is asked where one of these guards wants people's leave and the playbook names nobody.
+    pub approval: Option<AskedSettings>,
     /// Most targets of disruptive actions of all playbooks in all tenants in 24 hours; 100 by default, or as many as one
     /// tenant may have if those are more.
     #[schemars(range(max = 1_000_000), example = 100)]
     pub max_targets_of_all_tenants: Option<u32>,
     /// Whose leave it needs to take an action back by `revertAfter` or `huntbook in-force revert`, whatever the playbook
     /// says; nobody's, when left out.
-    pub revert_approval: Option<RevertApprovalSettings>,
+    pub revert_approval: Option<AskedSettings>,
     /// What no playbook ever touches.
     #[serde(default)]
     pub exclude: ExcludeSettings,
@@ -211,10 +220,23 @@ pub struct CanarySettings {
     pub wait: Option<DurationText>,
 }
 
-/// Whose leave it needs to take an action back.
+/// Most devices that the disruptive actions of one run may reach, in percent of all devices. At least one device, however
+/// few there are; 100 is no limit.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunShareSettings {
+    /// Without being asked about; 5 by default. Above it two approvers must say yes.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100), example = 5)]
+    pub freely: Option<f64>,
+    /// With their leave; 10 by default, or what goes freely if that is more. Above it the run is halted.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 100), example = 10)]
+    pub approved: Option<f64>,
+}
+
+/// Whose leave is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RevertApprovalSettings {
+pub struct AskedSettings {
     /// Name of the channel that is told that somebody is asked.
     #[schemars(length(min = 1), example = &"soc-approvals")]
     pub channel: String,

@@ -32,6 +32,8 @@ pub struct ActionLimits {
     pub targets_per_day: Option<u32>,
     /// Distinct targets of destructive actions of all playbooks in the tenant, in 24 hours.
     pub tenant_targets_per_day: Option<u32>,
+    /// Distinct devices and users among these.
+    pub tenant_share_per_day: Option<u32>,
     /// Distinct targets of destructive actions of all playbooks in all tenants, in 24 hours.
     pub all_targets_per_day: Option<u32>,
     /// Destructive actions of all playbooks in the tenant, in a minute.
@@ -60,6 +62,8 @@ pub enum Budget {
     DayTargets,
     /// [`ActionLimits::tenant_targets_per_day`].
     TenantTargets,
+    /// [`ActionLimits::tenant_share_per_day`].
+    TenantShare,
     /// [`ActionLimits::all_targets_per_day`].
     AllTargets,
     /// [`ActionLimits::per_minute`].
@@ -101,6 +105,7 @@ struct Sums {
     run_targets: u32,
     day_targets: u32,
     tenant_targets: u32,
+    tenant_share: u32,
 }
 
 impl Store {
@@ -179,7 +184,9 @@ async fn sums(
          coalesce(sum(intended_at > $4), 0), \
          count(DISTINCT CASE WHEN destructive = 1 AND run = $3 THEN target END), \
          count(DISTINCT CASE WHEN destructive = 1 AND playbook = $2 AND intended_at > $4 THEN target END), \
-         count(DISTINCT CASE WHEN destructive = 1 AND intended_at > $4 THEN target END) \
+         count(DISTINCT CASE WHEN destructive = 1 AND intended_at > $4 THEN target END), \
+         count(DISTINCT CASE WHEN destructive = 1 AND intended_at > $4 \
+               AND (target LIKE 'device:%' OR target LIKE 'user:%') THEN target END) \
          FROM effects WHERE tenant = $1 AND (intended_at > $4 OR run = $3) AND state <> 'notApplied'",
     )
     .bind(tenant)
@@ -195,6 +202,7 @@ async fn sums(
         run_targets: count(row.try_get(3)?)?,
         day_targets: count(row.try_get(4)?)?,
         tenant_targets: count(row.try_get(5)?)?,
+        tenant_share: count(row.try_get(6)?)?,
     })
 }
 
@@ -265,6 +273,9 @@ pub(super) async fn over_budget(
         budgets.push((Budget::DayTargets, limits.targets_per_day.filter(|_limit| !in_day), used.day_targets));
         let tenant = limits.tenant_targets_per_day.filter(|_limit| !in_tenant);
         budgets.push((Budget::TenantTargets, tenant, used.tenant_targets));
+        let shared = ["device:", "user:"].iter().any(|kind| effect.target.starts_with(kind));
+        let share = limits.tenant_share_per_day.filter(|_limit| shared && !in_tenant);
+        budgets.push((Budget::TenantShare, share, used.tenant_share));
         let Wide { elsewhere, minute, hour } = wide(tx, &effect.tenant, now).await?;
         let all = limits.all_targets_per_day.filter(|_limit| !in_tenant);
         budgets.push((Budget::AllTargets, all, used.tenant_targets.saturating_add(elsewhere)));

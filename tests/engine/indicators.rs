@@ -147,7 +147,7 @@ async fn people_are_shown_what_would_change_about_a_set_and_say_yes_to_exactly_t
 async fn busy(rows: usize) -> (House, String) {
     let mut house = House::with_rows(rows).await;
     let caps = Caps { per_run: Some(1000), per_day: Some(1000) };
-    house.ceilings = Ceilings { actions: caps, targets: caps, ..Ceilings::default() };
+    house.ceilings = Ceilings { actions: caps, targets: caps, ..Ceilings::default().on_a_stage() };
     (house, block("{{row.DeviceName}}.evil.example", "[host2.evil.example]"))
 }
 

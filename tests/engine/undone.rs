@@ -44,17 +44,17 @@ async fn what_was_halted_comes_back_until_the_limit_is_raised() {
 async fn a_ceiling_raised_in_the_settings_lets_what_was_halted_through() {
     let mut house = House::build().await;
     let two = Caps { per_run: Some(2), per_day: Some(20) };
-    house.ceilings = Ceilings { targets: two, ..Ceilings::default() };
+    house.ceilings = Ceilings { targets: two, ..Ceilings::default().on_a_stage() };
     let text = playbook(&format!("{ISOLATE}{TOLD}"));
     let first = house.run(&text).await;
     assert_eq!((outcomes(&first), told(&first)), (vec![Halted; 3], vec![ToldState::Queued]));
     // Settings are read at the start. This ceiling is still too low, and that is news.
     let one = Caps { per_run: Some(1), ..two };
     let mut house = house.restart().await;
-    house.ceilings = Ceilings { targets: one, ..Ceilings::default() };
+    house.ceilings = Ceilings { targets: one, ..Ceilings::default().on_a_stage() };
     assert_eq!(told(&house.run(&text).await), [ToldState::Queued]);
     let mut house = house.restart().await;
-    house.ceilings = Ceilings::default();
+    house.ceilings = Ceilings::default().on_a_stage();
     assert_eq!(outcomes(&house.run(&text).await), [Acted; 3]);
 }
 
@@ -63,7 +63,7 @@ async fn harmless_actions_are_halted_too_and_done_when_the_ceiling_is_raised() {
     let mut house = House::build().await;
     let ceilings = |per_run, per_day| Ceilings {
         actions: Caps { per_run: Some(per_run), per_day: Some(per_day) },
-        ..Ceilings::default()
+        ..Ceilings::default().on_a_stage()
     };
     house.ceilings = ceilings(2, 10);
     let text = playbook(&format!("{TAG}{TOLD}"));

@@ -435,7 +435,7 @@ fn plans() -> Vec<Arc<Plan>> {
         channels: BTreeSet::from(["soc".to_owned()]),
         tenants: (0..TENANTS).map(|place| (format!("t{place:02}"), BTreeSet::new())).collect(),
         // Fifty tenants at once are more than anybody would allow who has one team to look.
-        ceilings: Ceilings { all_targets_per_day: Some(1000), ..Ceilings::default() },
+        ceilings: Ceilings { all_targets_per_day: Some(1000), ..Ceilings::default().on_a_stage() },
         exclusions: Exclusions::default(),
         queries: Queries::Checked(Schema::defender()),
         approvers: Approvers::default(),

@@ -67,7 +67,7 @@ impl Stage {
             lists: (*self.lists).clone(),
             channels: channels.map(str::to_owned).into(),
             tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::new())]),
-            ceilings: Ceilings::default(),
+            ceilings: Ceilings::default().on_a_stage(),
             exclusions: Exclusions::default(),
             queries: Queries::Checked(Schema::defender()),
             approvers: Approvers::default(),

@@ -113,7 +113,7 @@ pub(crate) fn world() -> World {
         lists: [List::new("none", ["nobody"])].into_iter().collect::<Lists>(),
         channels: BTreeSet::from(["soc".to_owned()]),
         tenants: (0..TENANTS).map(|place| (tenant(place), BTreeSet::new())).collect::<BTreeMap<_, _>>(),
-        ceilings: Ceilings { all_targets_per_day: Some(1000), ..Ceilings::default() },
+        ceilings: Ceilings { all_targets_per_day: Some(1000), ..Ceilings::default().on_a_stage() },
         exclusions: Exclusions::default(),
         queries: Queries::Trusted,
         approvers: Approvers::new([("duty".to_owned(), "1000".to_owned())]),

@@ -309,6 +309,18 @@ async fn budgets_of_playbook_and_tenant_are_kept_apart() {
 }
 
 #[tokio::test]
+async fn devices_and_users_have_a_budget_of_their_own_in_a_tenant() {
+    let (_bench, store, run) = Bench::running().await;
+    let limits = ActionLimits { tenant_share_per_day: Some(1), ..ActionLimits::default() };
+    assert_eq!(store.intend(&limited(run, "indicator:a", limits)).await.unwrap(), GO);
+    assert_eq!(store.intend(&limited(run, "device:a", limits)).await.unwrap(), GO);
+    over(&store.intend(&limited(run, "user:a", limits)).await.unwrap(), Budget::TenantShare);
+    assert_eq!(store.intend(&limited(run, "indicator:b", limits)).await.unwrap(), GO);
+    // What gives something back is not measured by it.
+    assert_eq!(store.intend(&limited(run, "device:b", ActionLimits::default())).await.unwrap(), GO);
+}
+
+#[tokio::test]
 async fn all_tenants_have_a_budget_together_and_rates_slide() {
     let (bench, store, run) = Bench::running().await;
     let limits = ActionLimits { all_targets_per_day: Some(2), ..ActionLimits::default() };

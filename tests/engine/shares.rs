@@ -1,0 +1,127 @@
+//! How many devices a tenant has limits what is done in it; where nobody knows, people are asked.
+
+use huntbook::action::{Approval, Approvers};
+use huntbook::engine::ItemOutcome::{Acted, Halted, PendingApproval};
+use huntbook::guard::{Caps, Ceilings, Percent, RunShare};
+use huntbook::store::{ApprovalState, Consent, NewVoice, Way};
+use jiff::SignedDuration;
+
+use crate::late::why;
+use crate::{House, ISOLATE, TAG, outcomes, playbook};
+
+/// Settings that say nothing of shares, in a tenant of so many devices.
+async fn house(rows: usize, devices: u64) -> House {
+    let mut house = House::with_rows(rows).await;
+    house.ceilings = Ceilings::default();
+    if 0 < devices {
+        house.engine.store.put_fleet("contoso", devices).await.unwrap();
+    }
+    house
+}
+
+/// `people` approvers, who are asked where a playbook names nobody.
+fn asked(people: u32) -> Approvers {
+    let approval = Approval { channel: "soc".to_owned(), minimum: 1, timeout: SignedDuration::from_mins(30) };
+    let names = (0..people).map(|number| (format!("duty{number}"), (1000 + number).to_string()));
+    Approvers::new(names).asked_by(Some(approval))
+}
+
+impl House {
+    /// An approver says yes to whatever waits, and it is gone on with.
+    async fn yes_of(&self, number: u32) {
+        let store = &self.engine.store;
+        let (by, uid) = (format!("duty{number}"), 1000 + number);
+        let (word, account) = (Consent::Approve, uid.to_string());
+        let voice = NewVoice { word, by, account, uid: Some(uid), way: Way::Command, note: None };
+        for asked in store.open_approvals().await.expect("the journal is read") {
+            store.hear(&asked.id, &voice).await.expect("it is heard");
+        }
+        self.go_on(&playbook(ISOLATE)).await;
+    }
+}
+
+#[tokio::test]
+async fn two_percent_of_a_small_fleet_is_one_device_a_day_unless_the_settings_say_otherwise() {
+    let mut house = house(3, 30).await;
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Halted; 3]);
+    let said = why(&report);
+    assert!(said.contains("2 % of 30 devices, 1, are allowed (`guards.maxTargetsOfTenant`"), "{said}");
+    assert_eq!(house.applied(), Vec::<String>::new());
+    assert_eq!(
+        outcomes(&house.run(&playbook(TAG).replace("8e77", "8e78")).await),
+        [Acted; 3],
+        "it takes nothing"
+    );
+
+    let one = format!("where: row.Files == 0\n{ISOLATE}");
+    assert_eq!(outcomes(&house.run(&playbook(&one)).await), [Acted]);
+    let other = format!("where: row.Files == 10\n{ISOLATE}");
+    assert_eq!(outcomes(&house.run(&playbook(&other)).await), [Halted], "the tenant has had its one");
+    let run_share = RunShare { freely: Percent::new(10.0), approved: None };
+    house.ceilings = Ceilings { tenant_targets_per_day: Some(3), run_share, ..Ceilings::default() };
+    assert_eq!(outcomes(&house.run(&playbook(&other)).await), [Acted]);
+}
+
+#[tokio::test]
+async fn where_nobody_knows_how_many_devices_there_are_each_disruption_waits_for_people() {
+    let mut house = house(1, 0).await;
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Halted]);
+    let said = why(&report);
+    assert!(said.contains("how many there are is not known; nobody is named who could say yes"), "{said}");
+    house.approvers = asked(1);
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [PendingApproval]);
+    let open = house.engine.store.open_approvals().await.unwrap();
+    assert_eq!((open.len(), open[0].minimum, open[0].channel.as_str()), (1, 1, "soc"));
+    assert_eq!(house.applied(), Vec::<String>::new());
+    house.yes_of(0).await;
+    assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn a_run_on_more_than_a_twentieth_of_the_devices_needs_two_people() {
+    let mut house = house(3, 40).await;
+    let caps = Caps { per_run: Some(60), per_day: Some(60) };
+    house.ceilings = Ceilings { targets: caps, ..Ceilings::default() };
+    house.approvers = asked(1);
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Halted; 3]);
+    let said = why(&report);
+    assert!(said.ends_with("2 people must say yes to it, and `approvers` of the settings names 1"), "{said}");
+
+    house.approvers = asked(2);
+    let waiting = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&waiting), [PendingApproval; 3]);
+    let open = house.engine.store.open_approvals().await.unwrap();
+    assert!(open.iter().all(|asked| asked.minimum == 2), "{open:?}");
+    assert!(
+        open[0].shown.contains("3 devices in this run; 5 % of 40 devices, 2, are allowed without two people")
+    );
+    house.yes_of(0).await;
+    assert_eq!(house.applied(), Vec::<String>::new(), "one is not enough");
+    house.yes_of(1).await;
+    assert_eq!(house.applied(), ["isolate 0", "isolate 1", "isolate 2"]);
+    let asked = house.engine.store.approvals_of(waiting.run).await.unwrap();
+    assert!(
+        asked.len() == 3 && asked.iter().all(|asked| asked.state == ApprovalState::Consumed),
+        "{asked:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_run_on_more_than_a_tenth_of_the_devices_is_halted_whoever_could_be_asked() {
+    let mut house = house(3, 20).await;
+    let caps = Caps { per_run: Some(60), per_day: Some(60) };
+    house.ceilings = Ceilings { targets: caps, ..Ceilings::default() };
+    house.approvers = asked(3);
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Halted; 3]);
+    let said = why(&report);
+    assert!(
+        said.contains("10 % of 20 devices, 2, are allowed (`guards.maxPercentOfDevicesInRun.approved`"),
+        "{said}"
+    );
+    house.ceilings.run_share.approved = Percent::new(15.0);
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [PendingApproval; 3]);
+}
