@@ -25,6 +25,8 @@ mod indicators;
 mod late;
 #[path = "engine/polling.rs"]
 mod polling;
+#[path = "engine/protected.rs"]
+mod protected;
 #[path = "engine/reverted.rs"]
 mod reverted;
 #[path = "engine/shares.rs"]
@@ -59,7 +61,7 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::kql::Schema;
 use huntbook::model::{List, Lists, Secret};
 use huntbook::plan::{Exclusions, Plan, Queries, World, compile};
-use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
+use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntFault, HuntTable, Sim, SimApp, SimOptions};
 use huntbook::store::{Effects, RunFilter, Store, Trigger, Waiting};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::{SignedDuration, Timestamp};
@@ -142,11 +144,13 @@ impl House {
                 json!({"DeviceId": id, "DeviceName": format!("host{n}"), "Files": n * 10, "Note": null, "User": user})
             })
             .collect();
+        let merged = merged(&options);
         let columns = ["DeviceId", "DeviceName", "Note", "User"].map(|name| HuntColumn::new(name, "String"));
         let columns = columns.into_iter().chain([HuntColumn::new("Files", "Int64")]).collect();
         let rows = rows.iter().filter_map(|row| row.as_object().cloned()).collect();
-        options.hunter =
-            Arc::new(CannedHunter::new().when("DeviceEvents", Ok(HuntTable::new(columns, rows))));
+        options.hunter = Arc::new(
+            CannedHunter::new().when("DeviceEvents", Ok(HuntTable::new(columns, rows))).when(MERGED, merged),
+        );
         let shared: SharedClock = Arc::new(clock.clone());
         let sim =
             Arc::new(Sim::start(options, Arc::clone(&shared)).await.expect("the simulated tenant starts"));
@@ -262,6 +266,22 @@ impl House {
             })
             .collect()
     }
+}
+
+/// What asks which devices were merged.
+const MERGED: &str = "MergedToDeviceId";
+
+/// The answer to it: a tenant whose devices became `refused` gives none.
+fn merged(options: &SimOptions) -> Result<HuntTable, HuntFault> {
+    let pairs =
+        options.data.machines.iter().filter_map(|machine| Some((&machine.id, machine.merged_to.as_ref()?)));
+    let pairs: Vec<_> = pairs.collect();
+    if pairs.iter().any(|(_, into)| *into == "refused") {
+        return Err(HuntFault::Semantic("nobody says".to_owned()));
+    }
+    let rows = pairs.iter().map(|(id, into)| json!({"DeviceId": id, "MergedToDeviceId": into}));
+    let columns = ["DeviceId", MERGED].map(|name| HuntColumn::new(name, "String")).to_vec();
+    Ok(HuntTable::new(columns, rows.filter_map(|row| row.as_object().cloned()).collect()))
 }
 
 async fn open(sim: &Sim, clock: &ManualClock, path: PathBuf) -> Engine {

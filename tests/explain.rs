@@ -197,3 +197,57 @@ fn a_code_is_explained_in_words_with_an_example() {
         assert!(said.contains(word), "{word}\n{said}");
     }
 }
+
+#[test]
+fn the_guards_in_force_are_listed_wherever_people_look() {
+    let dir = project();
+    let written = "guards:
+  maxTargetsOfTenant: 7
+  maxPercentOfDevicesInRun: {freely: 20}
+  canary: {first: 2, wait: 5m}
+  observeFirst: 3
+  windows: {timezone: Europe/Stockholm, never: [{days: [friday], from: \"16:00\", to: \"08:00\"}]}
+";
+    let said = [
+        "targets of disruptive actions, at most: 5 in a run, 20 in a day, 7 in a day in a tenant, 100 in a day in all tenants",
+        "devices under disruptive actions of a run, at most: 20 % of all, 20 % with two people's leave",
+        "disruptive actions in a tenant, at most: 20 in a minute, 100 in an hour",
+        "a target is left alone by the same action for: 1d",
+        "disruptive actions are taken: never on Friday from 16:00 to 08:00 (Europe/Stockholm)",
+        "targets of a run that come before the others: 2, which must end well within 5m",
+        "runs of each new version that only observe: 3",
+        "a playbook is stopped when: 3 disruptive actions in a row",
+    ];
+    let shown = |arguments: &[&str]| {
+        let output = huntbook(dir.path(), arguments);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        format!("{}{}", text(&output.stdout), text(&output.stderr))
+    };
+    let built_in = "2 % of its devices, and one; approved by people where nobody knows how many there are";
+    assert!(shown(&["explain", "guards"]).contains(built_in));
+    fs::write(dir.path().join("huntbook.yaml"), format!("{SETTINGS}{written}")).unwrap();
+    for way in [["validate"].as_slice(), &["status"]] {
+        let shown = shown(way);
+        for said in said {
+            assert!(shown.contains(said), "{way:?} lacks `{said}`:\n{shown}");
+        }
+        assert!(!shown.contains(built_in), "{shown}");
+    }
+    let page = shown(&["explain", "guards"]);
+    assert!(page.contains("(`guards.observeFirst`):\n    3\n"), "{page}");
+    let json: Value =
+        serde_json::from_slice(&huntbook(dir.path(), &["validate", "--format", "json"]).stdout).unwrap();
+    let keys: Vec<&str> =
+        json["guards"].as_array().unwrap().iter().map(|line| line["key"].as_str().unwrap()).collect();
+    for key in [
+        "maxActions",
+        "maxPercentOfDevicesInRun",
+        "maxDisruptive",
+        "windows",
+        "canary",
+        "observeFirst",
+        "exclude",
+    ] {
+        assert!(keys.contains(&key), "{keys:?}");
+    }
+}

@@ -151,6 +151,9 @@ fn exclusions(world: &World) -> String {
     let said: Vec<String> = [
         ("devices", count(&exclude.device_lists, &exclude.devices)),
         ("devices with a tag", count(&[], &exclude.device_tags)),
+        ("device groups", count(&[], &exclude.device_groups)),
+        ("device values", count(&[], &exclude.device_values)),
+        ("directory roles of users", count(&[], &exclude.user_roles)),
         ("users", count(&exclude.user_lists, &exclude.users)),
         ("indicators", count(&exclude.indicator_lists, &exclude.indicators)),
     ]

@@ -1,61 +1,162 @@
 //! What guards need to know of the targets of a run: names and tags, asked of the tenant once for each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::context::Context;
 use super::leave::Leave;
 use crate::action::{self, Call, Impact};
 use crate::diag::Chain;
-use crate::guard::{Candidate, Exclusions, Target, TargetKind};
-use crate::model::UserId;
-use crate::tenant::{TenantError, permission};
+use crate::guard::{Candidate, Exclusions, Feature, Target, TargetKind};
+use crate::model::{CellRef, DeviceId, Projection, RowView, UserId, Wanted};
+use crate::rows::Flow;
+use crate::tenant::{HuntLimits, HuntQuery, TenantError, permission};
 
 /// What the tenant says of targets, asked once in a run, by the key of the target.
 #[derive(Debug, Default)]
-pub(super) struct Lookup(BTreeMap<String, Result<Target, String>>);
+pub(super) struct Lookup {
+    known: BTreeMap<String, Result<Target, String>>,
+    /// The ids that devices were merged from and into, once they were asked for.
+    merged: Option<Result<Merged, String>>,
+}
 
 impl Lookup {
     /// Asks for what exclusions need to know of a call's target.
     pub(super) async fn look_up(&mut self, context: &Context<'_>, call: &Call, exclude: &Exclusions) {
         let bare = bare(call);
         let key = bare.key();
-        if self.0.contains_key(&key) {
+        if self.known.contains_key(&key) {
             return;
         }
         let found = match (call.device(), call.user()) {
-            (Some(device), _) if exclude.needs_tags() || exclude.needs_names(TargetKind::Device) => {
-                let machine = context.tenant.machine(device).await.map_err(|error| unknown("device", &error));
-                machine.map(|machine| {
-                    let name = machine.computer_dns_name.unwrap_or_default();
-                    bare.named(&name).tagged(&machine.machine_tags)
-                })
+            (Some(device), _) => {
+                let machine = match exclude.needs_features(TargetKind::Device)
+                    || exclude.needs_names(TargetKind::Device)
+                {
+                    true => machine(context, device, bare).await,
+                    false => Ok(bare),
+                };
+                match machine {
+                    Ok(target) if exclude.needs_merged() => self.with_merged(context, call, target).await,
+                    other => other,
+                }
             }
-            (_, Some(user)) if exclude.needs_names(TargetKind::User) || goes_by_name(call, user) => {
-                let user = context.tenant.user(user).await.map_err(|error| unknown("user", &error));
-                user.map(|user| {
-                    let name = |name: Option<String>| name.unwrap_or_default();
-                    bare.known_as(&user.id)
-                        .named(&name(user.user_principal_name))
-                        .named(&user.id)
-                        .named(&name(user.mail))
-                        .named(&name(user.on_premises_sam_account_name))
-                })
+            (_, Some(id)) => {
+                let names = exclude.needs_names(TargetKind::User) || goes_by_name(call, id);
+                let target = if names { user(context, id, bare).await } else { Ok(bare) };
+                match target {
+                    Ok(target) if exclude.needs_features(TargetKind::User) => {
+                        let roles = context.tenant.directory_roles(id).await;
+                        roles
+                            .map(|roles| target.having(Feature::Role, roles))
+                            .map_err(|error| unknown("directory roles of the user", &error))
+                    }
+                    other => other,
+                }
             }
             _ => Ok(bare),
         };
-        self.0.insert(key, found);
+        self.known.insert(key, found);
+    }
+
+    /// Adds the ids that a device was merged from or into. Where nobody can say, nothing is taken from it.
+    async fn with_merged(
+        &mut self,
+        context: &Context<'_>,
+        call: &Call,
+        target: Target,
+    ) -> Result<Target, String> {
+        if self.merged.is_none() {
+            self.merged = Some(merged(context).await);
+        }
+        match &self.merged {
+            Some(Ok(merged)) => {
+                let ids = closure(merged, target.id());
+                Ok(target.merged_with(ids))
+            }
+            Some(Err(why)) if call.kind.impact() == Impact::Disruptive => Err(why.clone()),
+            Some(Err(_)) | None => Ok(target),
+        }
     }
 
     /// Why a target could not be looked up.
     pub(super) fn problem(&self, call: &Call) -> Option<String> {
-        self.0.get(&bare(call).key())?.as_ref().err().cloned()
+        self.known.get(&bare(call).key())?.as_ref().err().cloned()
     }
 
     pub(super) fn candidate(&self, (seq, call): (u32, &Call), leave: &Leave) -> Candidate {
         let bare = bare(call);
-        let target = self.0.get(&bare.key()).and_then(|found| found.clone().ok()).unwrap_or(bare);
+        let target = self.known.get(&bare.key()).and_then(|found| found.clone().ok()).unwrap_or(bare);
         Candidate { approved: leave.given(), ..candidate((seq, call), target) }
     }
+}
+
+/// Ids of devices, each with those it was merged into or that were merged into it.
+type Merged = BTreeMap<String, BTreeSet<String>>;
+
+/// Which devices were merged into which. Takes nothing from anybody's text.
+pub const MERGED_QUERY: &str = "DeviceInfo | where Timestamp > ago(30d) and isnotempty(MergedToDeviceId) \
+                            | distinct DeviceId, MergedToDeviceId";
+
+async fn merged(context: &Context<'_>) -> Result<Merged, String> {
+    let wanted = Wanted::Only(Arc::new(Projection::new(["DeviceId", "MergedToDeviceId"])));
+    let query = HuntQuery { query: MERGED_QUERY.to_owned(), timespan: None };
+    let mut merged = Merged::new();
+    let mut on_row = |row: &RowView<'_>| {
+        if let [CellRef::Text(one), CellRef::Text(other)] = row.cells {
+            let (one, other) = (one.to_lowercase(), other.to_lowercase());
+            merged.entry(one.clone()).or_default().insert(other.clone());
+            merged.entry(other).or_default().insert(one);
+        }
+        Flow::Continue
+    };
+    let what = "ids that devices were merged from";
+    let answer = context.tenant.hunt(&query, &wanted, &HuntLimits::default(), &mut on_row).await;
+    let answer = answer.map_err(|error| unknown(what, &error))?;
+    if answer.truncated {
+        return Err(format!("the {what} are too many, so nobody knows whether it is protected"));
+    }
+    Ok(merged)
+}
+
+/// The ids that an id leads to, itself left out.
+fn closure(merged: &Merged, id: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::from([id.to_lowercase()]);
+    let mut next = vec![id.to_lowercase()];
+    while let Some(one) = next.pop() {
+        for other in merged.get(&one).into_iter().flatten() {
+            if found.insert(other.clone()) {
+                next.push(other.clone());
+            }
+        }
+    }
+    found.remove(&id.to_lowercase());
+    found
+}
+
+/// What is known of a device.
+async fn machine(context: &Context<'_>, device: &DeviceId, bare: Target) -> Result<Target, String> {
+    let machine = context.tenant.machine(device).await.map_err(|error| unknown("device", &error))?;
+    let name = machine.computer_dns_name.unwrap_or_default();
+    let target =
+        bare.named(&name).tagged(&machine.machine_tags).having(Feature::Group, machine.rbac_group_name);
+    // Every device is in a group or in none; every device has a value.
+    Ok(match machine.device_value {
+        Some(value) => target.having(Feature::Value, [value]),
+        None => target,
+    })
+}
+
+/// What is known of a user.
+async fn user(context: &Context<'_>, id: &UserId, bare: Target) -> Result<Target, String> {
+    let user = context.tenant.user(id).await.map_err(|error| unknown("user", &error))?;
+    let name = |name: Option<String>| name.unwrap_or_default();
+    Ok(bare
+        .known_as(&user.id)
+        .named(&name(user.user_principal_name))
+        .named(&user.id)
+        .named(&name(user.mail))
+        .named(&name(user.on_premises_sam_account_name)))
 }
 
 /// Whether a user is asked for only to know whom the call means: one user under two names is one target. Where nothing

@@ -53,6 +53,7 @@ use crate::tenant::{Tenant, TenantError};
 pub use approval::{APPROVAL_MESSAGE, WentOn};
 pub use doubt::Doubts;
 pub use in_force::{InForce, RUN_MAX, Standing, Unchanging, Which};
+pub use lookup::MERGED_QUERY;
 pub use report::{
     Counts, ItemOutcome, ItemReport, REPORT_VERSION, Report, RunState, StepReport, StepState, Told, ToldState,
 };

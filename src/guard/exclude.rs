@@ -6,14 +6,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::verdict::Reason;
-use super::{Candidate, Target, TargetKind};
+use super::{Candidate, Feature, Target, TargetKind};
 
-/// Devices, tags, users and indicators that no action touches. Entries are compared without regard to case; names with
+/// Devices, users and indicators, and features of devices and users, that no action touches. Entries are compared without regard to case; names with
 /// and without their domain: `dc01` is `DC01.contoso.example`, but `dc01.fabrikam.example` is not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Exclusions {
     devices: Entries,
-    device_tags: BTreeSet<String>,
+    features: BTreeMap<Feature, BTreeSet<String>>,
     users: Entries,
     indicators: Entries,
 }
@@ -39,8 +39,16 @@ impl Exclusions {
 
     /// Excludes devices that have one of these tags.
     #[must_use]
-    pub fn device_tags<S: AsRef<str>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
-        self.device_tags.extend(folded(tags));
+    pub fn device_tags<S: AsRef<str>>(self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.having(Feature::Tag, tags)
+    }
+
+    /// Excludes whatever has one of these.
+    #[must_use]
+    pub fn having<S: AsRef<str>>(mut self, feature: Feature, any: impl IntoIterator<Item = S>) -> Self {
+        for one in folded(any) {
+            self.features.entry(feature).or_default().insert(one);
+        }
         self
     }
 
@@ -81,17 +89,26 @@ impl Exclusions {
     /// Everything either of the two excludes.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
-        let mut all = self.clone().device_tags(&other.device_tags);
+        let mut all = self.clone();
+        for (feature, any) in &other.features {
+            all = all.having(*feature, any);
+        }
         all.devices.extend(other.devices.clone());
         all.users.extend(other.users.clone());
         all.indicators.extend(other.indicators.clone());
         all
     }
 
-    /// Whether deciding about devices needs their tags, so that the caller looks them up.
+    /// Whether deciding about a kind of target needs features of it, so that the caller looks them up.
     #[must_use]
-    pub fn needs_tags(&self) -> bool {
-        !self.device_tags.is_empty()
+    pub fn needs_features(&self, kind: TargetKind) -> bool {
+        self.features.keys().any(|feature| feature.of() == kind)
+    }
+
+    /// Whether deciding about devices needs their ids from before they were merged.
+    #[must_use]
+    pub fn needs_merged(&self) -> bool {
+        self.devices.keys().any(|entry| is_device_id(entry))
     }
 
     /// Whether deciding about a kind of target needs all the names it goes by.
@@ -111,9 +128,12 @@ impl Exclusions {
         match target.kind() {
             TargetKind::Device => self
                 .device(target)
-                .or_else(|| self.tag(candidate))
+                .or_else(|| self.feature(candidate))
                 .or_else(|| unknown(candidate, &self.devices, is_device_id)),
-            TargetKind::User => self.user(target).or_else(|| unknown(candidate, &self.users, is_object_id)),
+            TargetKind::User => self
+                .user(target)
+                .or_else(|| self.feature(candidate))
+                .or_else(|| unknown(candidate, &self.users, is_object_id)),
             TargetKind::Indicator => {
                 self.indicator(target).or_else(|| candidate.others.iter().find_map(|one| self.indicator(one)))
             }
@@ -134,17 +154,20 @@ impl Exclusions {
         Some(Reason::ExcludedDevice { target: target.shown(), entry, list })
     }
 
-    /// Compares a device's tags.
-    fn tag(&self, candidate: &Candidate) -> Option<Reason> {
-        if self.device_tags.is_empty() {
-            return None;
-        }
-        let target = candidate.target.shown();
-        let Some(tags) = candidate.target.tags() else {
-            return candidate.destructive.then_some(Reason::TagsUnknown { target });
-        };
-        let tag = tags.iter().find(|tag| self.device_tags.contains(&tag.to_lowercase()))?;
-        Some(Reason::ExcludedTag { target, tag: tag.clone() })
+    /// Compares what a target has.
+    fn feature(&self, candidate: &Candidate) -> Option<Reason> {
+        let target = &candidate.target;
+        let mine = self.features.iter().filter(|(feature, _any)| feature.of() == target.kind());
+        mine.filter_map(|(feature, any)| {
+            let (feature, shown) = (*feature, target.shown());
+            let Some(has) = target.has(feature) else {
+                let unknown = Reason::FeatureUnknown { target: shown, feature };
+                return candidate.destructive.then_some(unknown);
+            };
+            let value = has.iter().find(|one| any.contains(&one.to_lowercase()))?.clone();
+            Some(Reason::ExcludedFeature { target: shown, feature, value })
+        })
+        .next()
     }
 
     /// Compares an indicator.
@@ -207,6 +230,9 @@ fn find(
     let found =
         |(entry, list): (&String, &Option<Arc<str>>)| (entry.clone(), list.as_deref().map(str::to_owned));
     if let Some(by_id) = entries.get_key_value(&target.id().to_lowercase()) {
+        return Some(found(by_id));
+    }
+    if let Some(by_id) = target.merged().iter().find_map(|id| entries.get_key_value(&id.to_lowercase())) {
         return Some(found(by_id));
     }
     let names: Vec<String> = target.names().iter().map(|name| name.to_lowercase()).collect();

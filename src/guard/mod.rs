@@ -43,7 +43,7 @@ pub use limit::{
     TENANT_ACTIONS_PER_DAY, TENANT_SHARE, TENANT_TARGETS_PER_DAY, TIMES_USUAL, Written, tighten,
 };
 pub use looser::{Looser, looser};
-pub use target::{Target, TargetKind};
+pub use target::{Feature, Target, TargetKind};
 pub use verdict::{Exceeded, Reason, Verdict, Verdicts};
 
 /// How long the opposite of an action on the same target is refused: the first may still be on its way to

@@ -1,5 +1,7 @@
 //! What an action acts on, and what is known of it.
 
+use std::collections::BTreeMap;
+
 use crate::model::{DeviceId, UserId};
 
 /// Kinds of targets.
@@ -34,13 +36,49 @@ impl TargetKind {
     }
 }
 
+/// What a target has that can be excluded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Feature {
+    /// A tag of a device.
+    Tag,
+    /// The group that a device is in.
+    Group,
+    /// What a device is worth to the business.
+    Value,
+    /// A directory role of a user, whichever way it comes.
+    Role,
+}
+
+impl Feature {
+    /// What people call it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tag => "tag",
+            Self::Group => "device group",
+            Self::Value => "device value",
+            Self::Role => "directory role",
+        }
+    }
+
+    /// What has it.
+    #[must_use]
+    pub const fn of(self) -> TargetKind {
+        match self {
+            Self::Tag | Self::Group | Self::Value => TargetKind::Device,
+            Self::Role => TargetKind::User,
+        }
+    }
+}
+
 /// What an action acts on. Give as much as is known: an exclusion that cannot be compared refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     kind: TargetKind,
     id: String,
     names: Vec<String>,
-    tags: Option<Vec<String>>,
+    features: BTreeMap<Feature, Vec<String>>,
+    merged: Vec<String>,
 }
 
 impl Target {
@@ -61,7 +99,7 @@ impl Target {
     pub fn of(kind: TargetKind, id: &str) -> Self {
         let names =
             if kind == TargetKind::User && id.contains('@') { vec![id.to_owned()] } else { Vec::new() };
-        Self { kind, id: id.to_owned(), names, tags: None }
+        Self { kind, id: id.to_owned(), names, features: BTreeMap::new(), merged: Vec::new() }
     }
 
     /// Gives it the one id that the tenant knows it by, whatever it was called.
@@ -85,8 +123,22 @@ impl Target {
 
     /// Says which tags it has. Without this they are unknown, which is not the same as none.
     #[must_use]
-    pub fn tagged<S: AsRef<str>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
-        self.tags = Some(tags.into_iter().map(|tag| tag.as_ref().trim().to_owned()).collect());
+    pub fn tagged<S: AsRef<str>>(self, tags: impl IntoIterator<Item = S>) -> Self {
+        self.having(Feature::Tag, tags)
+    }
+
+    /// The same of any feature.
+    #[must_use]
+    pub fn having<S: AsRef<str>>(mut self, feature: Feature, has: impl IntoIterator<Item = S>) -> Self {
+        let has = has.into_iter().map(|one| one.as_ref().trim().to_owned()).collect();
+        self.features.insert(feature, has);
+        self
+    }
+
+    /// Adds other ids of the same device: those merged into it, and those it was merged into.
+    #[must_use]
+    pub fn merged_with(mut self, ids: impl IntoIterator<Item = String>) -> Self {
+        self.merged.extend(ids);
         self
     }
 
@@ -125,9 +177,15 @@ impl Target {
         &self.names
     }
 
-    /// Its tags, if they are known.
+    /// What it has of a feature, if that is known.
     #[must_use]
-    pub fn tags(&self) -> Option<&[String]> {
-        self.tags.as_deref()
+    pub fn has(&self, feature: Feature) -> Option<&[String]> {
+        self.features.get(&feature).map(Vec::as_slice)
+    }
+
+    /// Other ids of the same device.
+    #[must_use]
+    pub fn merged(&self) -> &[String] {
+        &self.merged
     }
 }

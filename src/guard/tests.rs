@@ -283,8 +283,11 @@ fn what_cannot_be_compared_is_refused() {
         &[on("disableUser", user("dana@contoso.example"))],
         &["identityUnknown"],
     );
-    assert!(by_name.exclude.needs_names(TargetKind::Device) && !by_name.exclude.needs_tags());
-    assert!(by_tag.exclude.needs_tags() && by_id.exclude.needs_names(TargetKind::User));
+    assert!(
+        by_name.exclude.needs_names(TargetKind::Device)
+            && !by_name.exclude.needs_features(TargetKind::Device)
+    );
+    assert!(by_tag.exclude.needs_features(TargetKind::Device) && by_id.exclude.needs_names(TargetKind::User));
 }
 
 #[test]
@@ -454,4 +457,30 @@ fn a_run_on_many_of_the_devices_waits_for_two_people_and_on_too_many_for_nobody(
         tighten(&Ceilings { targets: caps, run_share: raised, ..Ceilings::default() }, &Written::default());
     check(&limits, &of(100), &isolate(1..=20), &["ok"; 20]);
     check(&limits, &of(100), &isolate(1..=21), &["haltedRunShare"; 21]);
+}
+
+#[test]
+fn groups_values_roles_and_merged_ids_protect_and_what_is_not_known_of_them_too() {
+    let machine = |feature, has: &[&str]| on("isolateDevice", device(1).having(feature, has));
+    for (feature, codes) in [
+        (Feature::Group, ["excludedGroup", "groupUnknown"]),
+        (Feature::Value, ["excludedValue", "valueUnknown"]),
+    ] {
+        let limits = without(Exclusions::default().having(feature, ["High"]));
+        check(&limits, &Counts::default(), &[machine(feature, &["HIGH "])], &[codes[0]]);
+        check(&limits, &Counts::default(), &[machine(feature, &[])], &["ok"]);
+        check(&limits, &Counts::default(), &isolate([1]), &[codes[1]]);
+        check(&limits, &Counts::default(), &[on("tagDevice", device(1))], &["ok"]);
+        check(&limits, &Counts::default(), &[on("disableUser", user("a@contoso.example"))], &["ok"]);
+    }
+    let limits = without(Exclusions::default().having(Feature::Role, ["Global Administrator"]));
+    let person = |roles: &[&str]| on("disableUser", user("a@contoso.example").having(Feature::Role, roles));
+    check(&limits, &Counts::default(), &[person(&["Global Administrator"])], &["excludedRole"]);
+    check(&limits, &Counts::default(), &[person(&["Reader"])], &["ok"]);
+    check(&limits, &Counts::default(), &[on("disableUser", user("a@contoso.example"))], &["rolesUnknown"]);
+
+    let limits = without(Exclusions::default().devices([format!("{:040x}", 7)]));
+    let merged = on("isolateDevice", device(1).merged_with([format!("{:040x}", 7)]));
+    check(&limits, &Counts::default(), &[merged], &["excludedDevice"]);
+    check(&limits, &Counts::default(), &isolate([1]), &["ok"]);
 }

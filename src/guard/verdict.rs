@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use super::Percent;
+use super::{Feature, Percent};
 use crate::text::counted;
 
 /// What was decided about a run's actions.
@@ -53,12 +53,14 @@ pub enum Reason {
         /// The list the entry stands in.
         list: Option<String>,
     },
-    /// The device has an excluded tag.
-    ExcludedTag {
-        /// The device.
+    /// It has what is excluded: a tag, a device group, a value, a role.
+    ExcludedFeature {
+        /// The target.
         target: String,
-        /// The tag.
-        tag: String,
+        /// What it has.
+        feature: Feature,
+        /// Which one.
+        value: String,
     },
     /// The user is excluded.
     ExcludedUser {
@@ -78,10 +80,12 @@ pub enum Reason {
         /// The list the entry stands in.
         list: Option<String>,
     },
-    /// Tags are excluded, and the device's are not known.
-    TagsUnknown {
-        /// The device.
+    /// A feature is excluded, and the target's is not known.
+    FeatureUnknown {
+        /// The target.
         target: String,
+        /// Which feature.
+        feature: Feature,
     },
     /// An entry goes by id or by name, and the target's is not known.
     IdentityUnknown {
@@ -256,10 +260,20 @@ impl Reason {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::ExcludedDevice { .. } => "excludedDevice",
-            Self::ExcludedTag { .. } => "excludedTag",
+            Self::ExcludedFeature { feature, .. } => match feature {
+                Feature::Tag => "excludedTag",
+                Feature::Group => "excludedGroup",
+                Feature::Value => "excludedValue",
+                Feature::Role => "excludedRole",
+            },
             Self::ExcludedUser { .. } => "excludedUser",
             Self::ExcludedIndicator { .. } => "excludedIndicator",
-            Self::TagsUnknown { .. } => "tagsUnknown",
+            Self::FeatureUnknown { feature, .. } => match feature {
+                Feature::Tag => "tagsUnknown",
+                Feature::Group => "groupUnknown",
+                Feature::Value => "valueUnknown",
+                Feature::Role => "rolesUnknown",
+            },
             Self::IdentityUnknown { .. } => "identityUnknown",
             Self::Conflict { .. } => "conflict",
             Self::RecentOpposite { .. } => "recentOpposite",
@@ -303,9 +317,11 @@ impl fmt::Display for Reason {
                 Some(list) => write!(f, "{target} is excluded by the list `{list}` (`{entry}`)"),
                 None => write!(f, "{target} is excluded (`{entry}`)"),
             },
-            Self::ExcludedTag { target, tag } => write!(f, "{target} has the excluded tag `{tag}`"),
-            Self::TagsUnknown { target } => {
-                write!(f, "tags are excluded, and those of {target} are not known")
+            Self::ExcludedFeature { target, feature, value } => {
+                write!(f, "{target} has the excluded {} `{value}`", feature.as_str())
+            }
+            Self::FeatureUnknown { target, feature } => {
+                write!(f, "{}s are excluded, and those of {target} are not known", feature.as_str())
             }
             Self::IdentityUnknown { target, entry } => {
                 write!(f, "`{entry}` is excluded, and too little is known of {target} to tell them apart")

@@ -203,9 +203,18 @@ fn guards(lowering: &mut Lowering<'_>, steps: &[Step]) -> Guards {
     let (user_lists, users) = entries(lowering, "/guards/exclude/users", own.exclude.users.as_ref());
     let (indicator_lists, indicators) =
         entries(lowering, "/guards/exclude/indicators", own.exclude.indicators.as_ref());
-    let device_tags = own.exclude.device_tags.clone();
-    let exclusions =
-        Exclusions { device_lists, devices, device_tags, user_lists, users, indicator_lists, indicators };
+    let exclusions = Exclusions {
+        device_lists,
+        devices,
+        device_tags: own.exclude.device_tags.clone(),
+        device_groups: own.exclude.device_groups.clone(),
+        device_values: own.exclude.device_values.clone(),
+        user_lists,
+        users,
+        user_roles: own.exclude.user_roles.clone(),
+        indicator_lists,
+        indicators,
+    };
     let exclusions = exclusions.join(&lowering.world.exclusions);
     let windows = own.windows.as_ref().and_then(|written| match Windows::read(written) {
         Ok(windows) => Some(windows),

@@ -28,7 +28,7 @@ use crate::action::{Approval, Approvers, Impact, Step};
 use crate::diag::Sink;
 use crate::expr::{Condition, Language};
 use crate::feed::Feed;
-use crate::guard::{self, Ceilings, GuardLimits, Written};
+use crate::guard::{self, Ceilings, Feature, GuardLimits, Written};
 use crate::hunt::{Hunt, Keep};
 use crate::incident::{AlertFilter, Filter};
 use crate::kql::Schema;
@@ -317,10 +317,16 @@ pub struct Exclusions {
     pub devices: Vec<String>,
     /// Tags of devices.
     pub device_tags: Vec<String>,
+    /// Groups of devices.
+    pub device_groups: Vec<String>,
+    /// Values of devices to the business.
+    pub device_values: Vec<String>,
     /// Lists of users, by id or sign-in name.
     pub user_lists: Vec<String>,
     /// Users, by id or sign-in name.
     pub users: Vec<String>,
+    /// Directory roles of users.
+    pub user_roles: Vec<String>,
     /// Lists of indicators.
     pub indicator_lists: Vec<String>,
     /// Indicators: hashes, addresses, domains, URLs.
@@ -345,6 +351,9 @@ impl Exclusions {
         self.device_lists.extend(other.device_lists.iter().cloned());
         self.devices.extend(other.devices.iter().cloned());
         self.device_tags.extend(other.device_tags.iter().cloned());
+        self.device_groups.extend(other.device_groups.iter().cloned());
+        self.device_values.extend(other.device_values.iter().cloned());
+        self.user_roles.extend(other.user_roles.iter().cloned());
         self.user_lists.extend(other.user_lists.iter().cloned());
         self.users.extend(other.users.iter().cloned());
         self.indicator_lists.extend(other.indicator_lists.iter().cloned());
@@ -357,6 +366,9 @@ impl Exclusions {
         let mut found = guard::Exclusions::default()
             .devices(&self.devices)
             .device_tags(&self.device_tags)
+            .having(Feature::Group, &self.device_groups)
+            .having(Feature::Value, &self.device_values)
+            .having(Feature::Role, &self.user_roles)
             .users(&self.users)
             .indicators(&self.indicators);
         let list = |name: &String| lists.get(name).ok_or_else(|| UnknownList(name.clone()));

@@ -99,9 +99,16 @@ impl Plan {
         let aims_at =
             |target: TargetKind| self.steps.iter().any(|step| step.params.kind().spec().target == target);
         let exclude = &limits.exclude;
-        let devices = exclude.needs_tags() || exclude.needs_names(guard::TargetKind::Device);
+        let devices = exclude.needs_features(guard::TargetKind::Device)
+            || exclude.needs_names(guard::TargetKind::Device);
         if devices && aims_at(TargetKind::Device) {
             found.add(permission::DEVICES, "guards.exclude", weight);
+        }
+        if exclude.needs_merged() && aims_at(TargetKind::Device) {
+            found.add(hunting.permission(), "guards.exclude by device ids", weight);
+        }
+        if exclude.needs_features(guard::TargetKind::User) && aims_at(TargetKind::User) {
+            found.add(permission::ROLES, "guards.exclude.userRoles", weight);
         }
         if exclude.needs_names(guard::TargetKind::User) && aims_at(TargetKind::User) {
             found.add(permission::USERS, "guards.exclude", weight);

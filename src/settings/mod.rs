@@ -288,8 +288,20 @@ pub struct ExcludeSettings {
     #[serde(default)]
     #[schemars(length(min = 1), inner(length(min = 1)), example = ["domain-controller"])]
     pub device_tags: Vec<String>,
+    /// Devices in one of these device groups, by name.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), example = ["Tier 0"])]
+    pub device_groups: Vec<String>,
+    /// Devices of one of these values to the business: `Low`, `Normal`, `High`.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(regex(pattern = "^(Low|Normal|High)$")), example = ["High"])]
+    pub device_values: Vec<String>,
     /// Users by id or sign-in name: a list by its name, or the entries themselves.
     pub users: Option<EntrySettings>,
+    /// Users that have one of these directory roles, by the role's name, directly or by way of a group.
+    #[serde(default)]
+    #[schemars(length(min = 1), inner(length(min = 1)), example = ["Global Administrator"])]
+    pub user_roles: Vec<String>,
     /// Indicators: hashes, addresses, domains (with all below them) or URLs: a list by its name, or the entries
     /// themselves. What would hit one of them as a part is refused too.
     pub indicators: Option<EntrySettings>,

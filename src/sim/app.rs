@@ -64,6 +64,7 @@ impl Api {
                 "SecurityAlert.ReadWrite.All",
                 "SecurityData.Manage.All",
                 "User.Read.All",
+                "RoleManagement.Read.Directory",
                 "User.ReadWrite.All",
                 "User.EnableDisableAccount.All",
                 "User.RevokeSessions.All",

@@ -63,6 +63,7 @@ fn route(service: &Service, call: &Call, caller: &Caller, path: &[&str]) -> Resu
         }
         ("GET", ["security", "incidents", id, "alerts"]) => cases::alerts_of(service, call, caller, id),
         ("GET", ["users", id]) => identity::user(service, call, caller, id),
+        ("GET", ["users", id, "transitiveMemberOf"]) => identity::member_of(service, call, caller, id),
         ("PATCH", ["users", id]) => identity::enable_user(service, call, caller, id),
         ("POST", ["users", id, "revokeSignInSessions"]) => identity::revoke(service, call, caller, id),
         ("GET", ["identityProtection", "riskyUsers", id]) => identity::risky_user(service, call, caller, id),

@@ -4,7 +4,10 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use serde_json::{Value, json};
 
+use uuid::Uuid;
+
 use super::call::{Call, Caller, Refusal, shown};
+use super::odata::known_options;
 use super::reply::Reply;
 use super::seed::{SimIdentityAccount, SimProviderAccount};
 use super::serve::Service;
@@ -35,6 +38,29 @@ pub(super) fn user(service: &Service, call: &Call, caller: &Caller, id: &str) ->
     let context = format!("{}/$metadata#users/$entity", call.base);
     body.insert("@odata.context".to_owned(), context.into());
     Ok(Reply::json(StatusCode::OK, &Value::Object(body)))
+}
+
+/// `GET /users/{id}/transitiveMemberOf`: groups and directory roles. Who may not read roles sees that there are some, and
+/// no names.
+pub(super) fn member_of(service: &Service, call: &Call, caller: &Caller, id: &str) -> Result<Reply, Refusal> {
+    const NAMED: &[&str] = &["RoleManagement.Read.Directory", "Directory.Read.All"];
+    let is_named = caller.may(NAMED).is_ok();
+    if !is_named {
+        caller.may(&["User.Read.All", "User.ReadWrite.All"])?;
+    }
+    known_options(call, &["$top", "$skiptoken"])?;
+    let mut state = service.state(call.now);
+    let user = state.user_mut(id).ok_or_else(|| no_user(id))?;
+    let shown = |kind: &str, name: &String, named: bool| {
+        let id = Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes());
+        let name = named.then_some(name);
+        json!({"@odata.type": format!("#microsoft.graph.{kind}"), "id": id, "displayName": name})
+    };
+    let groups = user.groups.iter().map(|name| shown("group", name, true));
+    let roles = user.roles.iter().map(|name| shown("directoryRole", name, is_named));
+    let value: Vec<Value> = groups.chain(roles).collect();
+    let context = format!("{}/$metadata#directoryObjects", call.base);
+    Ok(Reply::json(StatusCode::OK, &json!({"@odata.context": context, "value": value})))
 }
 
 /// `PATCH /users/{id}` with `accountEnabled`, the only member this server changes.

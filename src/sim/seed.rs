@@ -117,6 +117,8 @@ pub struct SimMachine {
     pub is_aad_joined: bool,
     /// Tags.
     pub machine_tags: Vec<String>,
+    /// The device it was merged into; hunting shows it, the API does not.
+    pub merged_to: Option<String>,
     /// How it takes actions. Not shown by the API.
     pub reach: Reach,
 }
@@ -144,6 +146,7 @@ impl Default for SimMachine {
             aad_device_id: None,
             is_aad_joined: true,
             machine_tags: Vec::new(),
+            merged_to: None,
             reach: Reach::Online,
         }
     }
@@ -186,6 +189,24 @@ pub struct SimUser {
     /// Whether the account has a privileged role, so that applications may not change it. Not shown.
     #[serde(default)]
     pub privileged: bool,
+    /// The names of its directory roles. Shown at an address of their own; a privileged account without any is a Global
+    /// Administrator.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// The names of the groups it is in, likewise.
+    #[serde(default)]
+    pub groups: Vec<String>,
+}
+
+impl SimUser {
+    /// The names of its directory roles.
+    #[must_use]
+    pub fn directory_roles(&self) -> Vec<String> {
+        match (self.privileged, self.roles.is_empty()) {
+            (true, true) => vec!["Global Administrator".to_owned()],
+            _ => self.roles.clone(),
+        }
+    }
 }
 
 /// An identity that Defender for Identity knows, with its accounts.

@@ -55,6 +55,8 @@ impl Machine {
 pub(super) struct User {
     pub(super) view: Object,
     pub(super) privileged: bool,
+    pub(super) roles: Vec<String>,
+    pub(super) groups: Vec<String>,
     pub(super) revoked: u32,
     /// Its risk, as level and state.
     pub(super) risk: Option<(&'static str, &'static str)>,
@@ -102,6 +104,7 @@ impl State {
         for machine in &data.machines {
             let mut view = shown_at(machine, start)?;
             view.shift_remove("reach");
+            view.shift_remove("mergedTo");
             view.insert("ipAddresses".to_owned(), json!([]));
             let machine = Machine {
                 view,
@@ -115,10 +118,14 @@ impl State {
         }
         for user in &data.users {
             let mut view = shown_at(user, start)?;
-            view.shift_remove("privileged");
+            for unseen in ["privileged", "roles", "groups"] {
+                view.shift_remove(unseen);
+            }
             view.shift_remove("identity");
             let identity = user.identity.clone();
-            let user_state = User { view, privileged: user.privileged, revoked: 0, risk: None, identity };
+            let (roles, groups) = (user.directory_roles(), user.groups.clone());
+            let user_state =
+                User { view, privileged: user.privileged, roles, groups, revoked: 0, risk: None, identity };
             state.users.insert(user.id.to_ascii_lowercase(), user_state);
         }
         state.add_cases(data, start)?;

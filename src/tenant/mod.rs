@@ -263,6 +263,13 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// [`TenantError::Refused`] (404) if there is none.
     async fn user(&self, id: &UserId) -> Result<User, TenantError>;
 
+    /// Returns the names of the directory roles that a user has, whichever way they come.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Paging`] if the answer does not say which they are, or there is no end to it.
+    async fn directory_roles(&self, id: &UserId) -> Result<Vec<String>, TenantError>;
+
     /// Looks at what it proves itself with, as it is now. Nobody is asked but the vault that keeps it.
     ///
     /// # Errors

@@ -86,6 +86,12 @@ pub const USERS: Permission = Permission {
     ..of(Audience::Graph, &["User.Read.All"])
 };
 
+/// Looking at what a user is a member of, with the names of directory roles.
+pub const ROLES: Permission = Permission {
+    wider: &["Directory.Read.All", "Directory.ReadWrite.All", "RoleManagement.ReadWrite.Directory"],
+    ..of(Audience::Graph, &["RoleManagement.Read.Directory"])
+};
+
 /// Looking at accounts where they are mastered.
 pub const IDENTITY_ACCOUNTS: Permission = of(Audience::Graph, &["SecurityIdentitiesAccount.Read.All"]);
 
@@ -191,8 +197,10 @@ mod tests {
     fn every_permission_has_a_least_role_and_no_role_twice() {
         let hunting = [HuntingApi::Graph, HuntingApi::Xdr, HuntingApi::Mde].map(HuntingApi::permission);
         let actions = ActionKind::ALL.iter().map(|kind| kind.permission());
-        for permission in
-            [INCIDENTS, ALERTS, DEVICES, USERS, IDENTITY_ACCOUNTS].into_iter().chain(hunting).chain(actions)
+        for permission in [INCIDENTS, ALERTS, DEVICES, USERS, ROLES, IDENTITY_ACCOUNTS]
+            .into_iter()
+            .chain(hunting)
+            .chain(actions)
         {
             let mut all: Vec<_> = permission.roles.iter().chain(permission.wider).collect();
             let count = all.len();

@@ -118,6 +118,7 @@ fn device_info(machine: &SimMachine, cast: &Cast) -> impl Iterator<Item = Map<St
         "SensorHealthState": machine.health_status,
         "ExposureLevel": machine.exposure_level,
         "AssetValue": machine.device_value,
+        "MergedToDeviceId": machine.merged_to,
         "DeviceManualTags": json!(machine.machine_tags).to_string(),
     })));
     moments.filter(move |at| first <= *at).map(move |at| {
@@ -137,7 +138,7 @@ fn identity_info(user: &SimUser, cast: &Cast) -> Map<String, Value> {
         "JobTitle": user.job_title,
         "IsAccountEnabled": user.account_enabled,
         "Type": "User",
-        "AssignedRoles": if user.privileged { json!(["Global Administrator"]) } else { json!([]) },
+        "AssignedRoles": user.directory_roles(),
     })));
     row
 }

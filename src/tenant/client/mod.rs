@@ -394,6 +394,10 @@ impl Tenant for Client {
         self.get_user(id).await
     }
 
+    async fn directory_roles(&self, id: &UserId) -> Result<Vec<String>, TenantError> {
+        self.list_directory_roles(id).await
+    }
+
     async fn look(&self) -> Result<Look, TenantError> {
         self.tokens.look().await
     }

@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::devices::decode;
+use super::pages::{End, More};
 use super::{Asked, Call, Change, Client, Kind, asked, with_json};
 use crate::http::Request;
 use crate::model::UserId;
@@ -14,6 +16,22 @@ use crate::tenant::{
 };
 
 const USER: Asked = Asked { operation: "user", permission: permission::USERS, kind: Kind::Plain };
+
+const ROLES: Asked = Asked { operation: "directoryRoles", permission: permission::ROLES, kind: Kind::Plain };
+
+/// Pages of what a user is a member of; a hundred on each unless asked otherwise.
+const MEMBERSHIP_PAGES_MAX: usize = 20;
+
+/// Something a user is a member of. Source: the page of `user: transitiveMemberOf`; without leave to read an object of
+/// some kind, all but its kind and id is null.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Membership {
+    #[serde(rename = "@odata.type", default)]
+    kind: Option<String>,
+    #[serde(default)]
+    display_name: Option<String>,
+}
 
 /// What of a user is asked for.
 const USER_FIELDS: &str = "id,userPrincipalName,mail,onPremisesSamAccountName,accountEnabled,\
@@ -75,6 +93,31 @@ impl Client {
             return Ok(user);
         }
         Err(TenantError::OtherTarget { wanted: id.to_string(), found: shown(&user.id, 64) })
+    }
+
+    pub(super) async fn list_directory_roles(&self, id: &UserId) -> Result<Vec<String>, TenantError> {
+        let address =
+            self.at(Audience::Graph, ROLES, "v1.0/users/{id}/transitiveMemberOf", &[id.as_str()])?;
+        let call = Call::read(Audience::Graph, ROLES, Request::get(address.query("$top", "999")));
+        let operation = ROLES.operation;
+        let mut roles = Vec::new();
+        let mut take = |item: &RawValue| {
+            let membership: Membership = serde_json::from_str(item.get())
+                .map_err(|source| TenantError::Shape { operation, source })?;
+            let reason = "it does not say which they are";
+            match (membership.kind.as_deref(), membership.display_name) {
+                (Some("#microsoft.graph.directoryRole"), Some(name)) => roles.push(name),
+                (Some("#microsoft.graph.directoryRole") | None, _) => {
+                    return Err(TenantError::Paging { operation, reason });
+                }
+                (Some(_other), _) => {}
+            }
+            Ok(More::Wanted)
+        };
+        match self.each_item(call, MEMBERSHIP_PAGES_MAX, &mut take).await? {
+            End::Reached => Ok(roles),
+            End::Cut => Err(TenantError::Paging { operation, reason: "it has too many pages" }),
+        }
     }
 
     /// What has to be known of a user before a change is begun.

@@ -1,0 +1,96 @@
+//! What protects a target beside its name: its device group, its value, its roles, and the ids it had before.
+
+use huntbook::engine::ItemOutcome::{Acted, Failed, Skipped};
+use huntbook::sim::{SimApp, SimOptions};
+
+use crate::late::why;
+use crate::{House, ISOLATE, TAG, outcomes, playbook};
+
+fn protecting(what: &str, rest: &str) -> String {
+    playbook(&format!("guards: {{exclude: {{{what}}}}}\n{rest}"))
+}
+
+#[tokio::test]
+async fn a_device_group_and_a_value_are_left_alone() {
+    let house = House::build().await;
+    let report = house.run(&protecting("deviceGroups: [servers], deviceValues: [High]", ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Acted, Skipped, Skipped]);
+    let why = |item: usize| report.items[item].steps[0].reason.clone().unwrap_or_default();
+    assert_eq!(why(1), "device `srv-file01.contoso.example` has the excluded device group `Servers`");
+    assert_eq!(why(2), "device `dc01.contoso.example` has the excluded device value `High`");
+    assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+const DISABLE: &str = "actions:\n  - disableUser: {user: \"{{row.User}}\"}\n";
+
+/// A tenant in which the second of its people has a role.
+async fn with_a_role(lacks: &'static str) -> House {
+    let change = move |options: &mut SimOptions| {
+        let admins =
+            options.data.users.iter_mut().filter(|user| user.user_principal_name.starts_with("admin"));
+        admins.for_each(|user| {
+            user.groups = vec!["Administrators of the cloud".to_owned()];
+            user.roles = vec!["Global Administrator".to_owned()];
+        });
+        options.apps = vec![SimApp::sample().without(lacks)];
+    };
+    House::with(2, change).await
+}
+
+#[tokio::test]
+async fn a_directory_role_is_left_alone_and_without_leave_to_read_roles_so_is_everybody() {
+    let text = protecting("userRoles: [global administrator]", DISABLE);
+    let house = with_a_role("nothing").await;
+    let report = house.run(&text).await;
+    assert_eq!(outcomes(&report), [Acted, Skipped]);
+    let reason = report.items[1].steps[0].reason.clone().unwrap_or_default();
+    assert!(reason.ends_with("has the excluded directory role `Global Administrator`"), "{reason}");
+    assert_eq!(house.sim.effects().len(), 1);
+
+    let house = with_a_role("RoleManagement.Read.Directory").await;
+    let report = house.run(&text).await;
+    assert_eq!(report.items[1].outcome, Failed);
+    let reason = report.items[1].steps[0].reason.clone().unwrap_or_default();
+    assert!(reason.starts_with("the directory roles of the user could not be looked up"), "{reason}");
+    assert!(reason.ends_with("it does not say which they are"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_device_is_protected_by_the_ids_it_was_merged_from_and_into() {
+    let [old, new] = ["a".repeat(40), "b".repeat(40)];
+    // The first device became `new`, and `old` became the second.
+    let merges = |options: &mut SimOptions| {
+        let [first, second, ..] = options.data.machines.as_mut_slice() else { panic!("there are devices") };
+        first.merged_to = Some("b".repeat(40));
+        let merged = huntbook::sim::SimMachine {
+            id: "a".repeat(40),
+            merged_to: Some(second.id.clone()),
+            ..second.clone()
+        };
+        options.data.machines.push(merged);
+    };
+    let house = House::with(3, merges).await;
+    let report = house.run(&protecting(&format!("devices: [{old}, {new}]"), ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Skipped, Skipped, Acted]);
+    assert_eq!(house.applied(), ["isolate 2"]);
+}
+
+#[tokio::test]
+async fn where_nobody_says_which_devices_were_merged_nothing_is_taken_from_any() {
+    // The hunts of this tenant end with a refusal when they ask for what was merged.
+    let refuses = |options: &mut SimOptions| {
+        options.data.machines.iter_mut().for_each(|machine| machine.merged_to = Some("refused".to_owned()));
+    };
+    let house = House::with(1, refuses).await;
+    let by_id = |rest| protecting(&format!("devices: [{}]", "e".repeat(40)), rest);
+    let report = house.run(&by_id(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Failed]);
+    let said = "the ids that devices were merged from could not be looked up, so nobody knows whether it is protected";
+    assert!(why(&report).starts_with(said), "{}", why(&report));
+    assert_eq!(
+        outcomes(&house.run(&by_id(TAG).replace("8e77", "8e78")).await),
+        [Acted],
+        "a tag takes nothing"
+    );
+    assert_eq!(house.sim.effects().len(), 1);
+}
