@@ -9,18 +9,16 @@
 #![expect(clippy::disallowed_methods, reason = "the switch that writes the texts is an environment variable")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::collections::{BTreeMap, BTreeSet};
+#[path = "bad_input/problems.rs"]
+mod problems;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use huntbook::action::Approvers;
-use huntbook::diag::{Code, Diagnostic, Format, Sink, render};
-use huntbook::expr::Language;
-use huntbook::guard::Ceilings;
-use huntbook::kql::Schema;
-use huntbook::model::List;
-use huntbook::plan::{self, Exclusions, Queries, SourceFile, World};
-use huntbook::rehearsal::{self, Naming, Sources};
-use huntbook::{playbook, settings};
+use huntbook::diag::{Code, Format, render};
+use huntbook::plan::{self, SourceFile};
+
+use problems::{WORLD, problems};
 
 /// Codes that need more than one file to be raised, or none; `two_playbooks_with_one_id`,
 /// `two_playbooks_with_one_name` and `a_file_beyond_the_limits` raise them, and `validate` in `tests/cli/` and
@@ -34,70 +32,6 @@ const RAISED_ELSEWHERE: &[Code] = &[
     Code::Unsigned,
     Code::Ending,
 ];
-
-/// What the playbooks here may refer to.
-fn world() -> World {
-    World {
-        language: Language::new(),
-        lists: [
-            List::new("packagers", ["host1"]),
-            List::new("crownJewels", ["dc01"]),
-            List::new("nobody", [""; 0]),
-        ]
-        .into_iter()
-        .collect(),
-        channels: ["soc", "soc-teams"].map(str::to_owned).into(),
-        tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::from(["production".to_owned()]))]),
-        ceilings: Ceilings::default(),
-        exclusions: Exclusions::default(),
-        queries: Queries::Checked(Schema::defender()),
-        approvers: Approvers::default(),
-    }
-}
-
-/// Everything that is said about a file of a kind.
-fn problems(kind: &str, name: &str, bytes: &[u8]) -> Vec<Diagnostic> {
-    let mut sink = Sink::new();
-    let accepted = match kind {
-        "playbook" => plan::compile(name, bytes, &world(), &mut sink).is_some(),
-        "settings" => settings::parse(name, bytes, &mut sink).is_some(),
-        "test" => return tests_problems(name, bytes),
-        _ => playbook::list::parse(name, bytes, &mut sink).is_some(),
-    };
-    assert_eq!(accepted, sink.errors() == 0, "{name}: accepted exactly if there is no error");
-    sink.into_sorted()
-}
-
-/// The playbook that the bad tests are for.
-const TESTED: &str = "schema: 1
-id: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77
-name: Tested
-severity: Low
-hunt: {query: DeviceEvents, queryPeriod: 1h, identity: [DeviceId]}
-actions:
-  - {id: isolate, isolateDevice: {device: \"{{row.DeviceId}}\", comment: x}}
-notify:
-  - {channel: soc-teams, title: x}
-";
-
-/// Everything that is said about a file of tests.
-fn tests_problems(name: &str, bytes: &[u8]) -> Vec<Diagnostic> {
-    let read = |path: &Path| match path.to_str() {
-        Some("broken.ndjson") => Ok(b"{\"DeviceId\": \"a\"}\n{\"DeviceId\": \n".to_vec()),
-        Some("machines.json") => Ok(b"[{\"id\": \"x\", \"computerDnsNme\": \"y\"}]".to_vec()),
-        _ => Err(std::io::Error::from(std::io::ErrorKind::NotFound)),
-    };
-    let file = |name: &str, bytes: &[u8]| SourceFile { name: name.to_owned(), bytes: bytes.to_vec() };
-    let suite = rehearsal::load(&Sources {
-        playbooks: vec![file("tested.yaml", TESTED.as_bytes())],
-        tests: vec![file(name, bytes)],
-        world: world(),
-        naming: Naming::Settings,
-        sinks: BTreeMap::new(),
-        read: &read,
-    });
-    suite.diagnostics
-}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad_input")
@@ -181,7 +115,7 @@ fn every_code_is_raised_by_some_file() {
 #[test]
 fn two_playbooks_with_one_id() {
     let file = |name: &str| SourceFile { name: name.to_owned(), bytes: HEAD.as_bytes().to_vec() };
-    let compiled = plan::compile_set(&[file("a.yaml"), file("b.yaml")], &world());
+    let compiled = plan::compile_set(&[file("a.yaml"), file("b.yaml")], &WORLD);
     let shown: Vec<String> = compiled
         .iter()
         .flat_map(|compiled| &compiled.diagnostics)
@@ -202,7 +136,7 @@ fn two_playbooks_with_one_name() {
         name: name.to_owned(),
         bytes: HEAD.replace("id: 2f", id).into_bytes(),
     };
-    let compiled = plan::compile_set(&[file("a.yaml", "id: 2f"), file("b.yaml", "id: 3f")], &world());
+    let compiled = plan::compile_set(&[file("a.yaml", "id: 2f"), file("b.yaml", "id: 3f")], &WORLD);
     let shown: Vec<String> = compiled
         .iter()
         .flat_map(|compiled| &compiled.diagnostics)

@@ -14,6 +14,8 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
+#[path = "simulation/dice.rs"]
+mod dice;
 #[path = "history/mod.rs"]
 mod history;
 #[path = "simulation/playbooks.rs"]

@@ -16,6 +16,8 @@ mod cases;
 mod certificate;
 #[path = "tenant/certificates.rs"]
 mod certificates;
+#[path = "tenant/eager.rs"]
+mod eager;
 #[path = "tenant/http.rs"]
 mod http;
 #[path = "tenant/hunting.rs"]

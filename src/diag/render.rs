@@ -140,7 +140,7 @@ impl Quote {
         let quoted = text.get(start..end).unwrap_or_default().trim_end_matches(['\n', '\r']);
         let mark_end = marked.end.min(start + quoted.len()).max(marked.start);
         Self {
-            text: quoted.to_owned(),
+            text: harmless(quoted),
             start,
             line,
             range: marked.start - start..mark_end - start,
@@ -159,6 +159,17 @@ impl Quote {
 /// The nearest character boundary at or before a byte.
 fn floor(text: &str, at: usize) -> usize {
     text.floor_char_boundary(at.min(text.len()))
+}
+
+/// Puts a sign of the same length in the place of what the renderer would let through to a terminal: the places in a
+/// quotation count its bytes.
+fn harmless(quoted: &str) -> String {
+    let stand_in = |char| match char {
+        '\u{80}'..='\u{9f}' | '\u{61c}' => '\u{b7}',
+        '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' => char::REPLACEMENT_CHARACTER,
+        plain => plain,
+    };
+    quoted.chars().map(stand_in).collect()
 }
 
 /// Makes characters visible that could move the cursor or reorder the line.

@@ -205,10 +205,11 @@ impl Store {
     /// Closes the connections after what they are doing. Clones of the store fail from then on; the lock
     /// goes with the last of them.
     pub async fn close(&self) {
+        // The last connection puts the log into the file, if it may write: so the file alone is the journal then.
+        self.0.readers.close().await;
         if let Some(writer) = &self.0.writer {
             writer.pool.close().await;
         }
-        self.0.readers.close().await;
     }
 
     /// Lends the writer.

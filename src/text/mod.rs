@@ -39,6 +39,9 @@ pub const SOURCE_BYTES_MAX: usize = 64 << 10;
 /// Deepest nesting of brackets of any kind inside one `{{...}}`, and of blocks: the parser is recursive.
 const NESTING_MAX: usize = 32;
 
+/// Most `else if` in one text: the parser puts each into the one before.
+const CHAINED_MAX: usize = 128;
+
 /// A number of things: `1 playbook`, `2 playbooks`.
 pub fn counted(count: impl std::fmt::Display, thing: &str) -> String {
     let count = count.to_string();
@@ -157,7 +160,7 @@ fn too_large(source: &str) -> Option<Problem> {
         let message = format!("the text is longer than {SOURCE_BYTES_MAX} bytes");
         return Some(Problem::new(Code::Template, 0..source.len(), message));
     }
-    let (mut blocks, mut brackets) = (0_usize, 0_usize);
+    let (mut blocks, mut brackets, mut chained) = (0_usize, 0_usize, 0_usize);
     for (at, _) in source.char_indices() {
         let rest = source.get(at..).unwrap_or_default();
         if rest.starts_with("{{#") {
@@ -173,11 +176,20 @@ fn too_large(source: &str) -> Option<Problem> {
         } else if rest.starts_with([')', ']', '}']) {
             brackets = brackets.saturating_sub(1);
         }
-        if blocks > NESTING_MAX || brackets > NESTING_MAX * 4 {
+        chained += usize::from(chains(rest));
+        if blocks > NESTING_MAX || brackets > NESTING_MAX * 4 || chained > CHAINED_MAX {
             return Some(Problem::new(Code::Template, at..source.len(), "this is nested too deeply"));
         }
     }
     None
+}
+
+/// Whether a text begins with `{{else if …}}`, however it is spelled.
+fn chains(rest: &str) -> bool {
+    let blank = |char: char| char == '~' || char.is_whitespace();
+    let tag = rest.strip_prefix("{{").map(|tag| tag.trim_start_matches(blank)).unwrap_or_default();
+    let chain = tag.strip_prefix("else").or_else(|| tag.strip_prefix('^'));
+    chain.is_some_and(|chain| !chain.trim_start_matches(blank).starts_with("}}"))
 }
 
 /// Byte offset of a line (from 1) and column (from 1, in characters) of a text.

@@ -13,7 +13,7 @@ use huntbook::tenant::ActionKind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::wire::Dice;
+use crate::dice::Dice;
 
 pub(crate) const TENANTS: usize = 4;
 pub(crate) const PLAYBOOKS: usize = 50;

@@ -26,9 +26,10 @@ use huntbook::tenant::{Budgets, Client, ClientOptions, EndpointOverrides, Tenant
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
+use crate::dice::Dice;
 use crate::playbooks::{Finds, PLAYBOOKS, Rows, TENANTS, data, id, playbook, tenant, world};
 use crate::time::Time;
-use crate::wire::{Dice, Fate, Line, Reached};
+use crate::wire::{Fate, Line, Reached};
 
 /// A Tuesday before summer time begins in Europe.
 pub(crate) const START: &str = "2026-03-10T00:00:00Z";

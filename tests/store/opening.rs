@@ -177,6 +177,17 @@ async fn a_torn_log_gives_a_prefix_of_what_was_written() {
 }
 
 #[tokio::test]
+async fn a_closed_journal_is_one_file() {
+    let (bench, store, run) = Bench::running().await;
+    bench.end(store).await;
+    let copy = Bench::new();
+    fs::create_dir(copy.folder().join("state")).unwrap();
+    fs::copy(bench.path(), copy.path()).unwrap();
+    let store = copy.open().await;
+    assert!(store.run(run).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_folder_that_cannot_be_made_is_an_error_with_its_name() {
     let bench = Bench::new();
     fs::write(bench.folder().join("state"), "a file where a folder should be").unwrap();

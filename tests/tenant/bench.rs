@@ -1,23 +1,22 @@
-//! The test bench: a server that answers by a script and remembers what it was asked, a clock whose
-//! waits are over at once, and a client between them.
+//! The test bench: a server that answers by a script and remembers what it was asked, and a client of it.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use bytes::Bytes;
-use huntbook::clock::{Clock, SharedClock};
+use huntbook::clock::SharedClock;
 use huntbook::http::{Http, HttpOptions};
 use huntbook::model::Secret;
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, HuntingApi};
-use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+
+pub(crate) use crate::eager::EagerClock;
 
 pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub(crate) const APP: &str = "99999999-8888-7777-6666-555555555555";
@@ -202,50 +201,6 @@ async fn answer(State(desk): State<Arc<Desk>>, request: Request) -> Response {
         response.headers_mut().insert(name, value.parse().unwrap());
     }
     response
-}
-
-/// A clock whose waits are over at once, and written down.
-#[derive(Debug, Clone)]
-pub(crate) struct EagerClock(Arc<Mutex<(Timestamp, Vec<SignedDuration>)>>);
-
-impl Default for EagerClock {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(("2026-01-10T12:00:00Z".parse().unwrap(), Vec::new()))))
-    }
-}
-
-impl EagerClock {
-    pub(crate) fn waits(&self) -> Vec<SignedDuration> {
-        self.0.lock().unwrap().1.clone()
-    }
-
-    pub(crate) fn advance(&self, length: SignedDuration) {
-        let mut state = self.0.lock().unwrap();
-        state.0 = state.0.checked_add(length).unwrap();
-    }
-}
-
-#[async_trait]
-impl Clock for EagerClock {
-    fn now(&self) -> Timestamp {
-        self.0.lock().unwrap().0
-    }
-
-    fn uptime(&self) -> SignedDuration {
-        self.now().duration_since(Timestamp::UNIX_EPOCH)
-    }
-
-    async fn sleep_until(&self, deadline: Timestamp) {
-        let mut state = self.0.lock().unwrap();
-        let wait = state.0.duration_until(deadline);
-        state.1.push(wait);
-        state.0 = deadline;
-    }
-
-    /// Never ends: nothing takes any time here.
-    async fn limit(&self, _deadline: Timestamp) {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// Everything an error shows, its causes and its `Debug` included.
