@@ -8,14 +8,15 @@
 //! FUZZ_ROUNDS=1000000 FUZZ_SEED=2 cargo test --workspace --test fuzz -- loader
 //! ```
 //!
-//! `fuzz/` has the same targets for libFuzzer. An input that found something belongs into the corpus.
+//! `fuzz/` has the same targets for `libFuzzer`. An input that found something belongs into the corpus.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "a test may fail loudly, and how long it runs is said in the environment"
+    reason = "a test may fail loudly and say where its input is, and how long it runs is said in the environment"
 )]
 
 #[path = "store/bench.rs"]

@@ -106,3 +106,59 @@ fn shorter(ceilings: &Ceilings, written: &Written, disruptive: u32) -> Vec<Loose
     }));
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::super::{Canary, Caps, Percent};
+    use super::*;
+
+    const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+    #[test]
+    fn what_the_settings_say_themselves_is_within_them() {
+        let (actions, share) = (Caps { per_run: Some(5), per_day: Some(5) }, Percent::new(2.0));
+        let ceilings = Ceilings {
+            actions,
+            percent_of_devices: share,
+            cool_down: Some(DAY),
+            times_usual: Some(10),
+            ..Ceilings::default()
+        };
+        let same = Written {
+            actions,
+            percent_of_devices: share,
+            cool_down: Some(DAY),
+            times_usual: Some(10),
+            ..Written::default()
+        };
+        assert_eq!([0, 1].map(|disruptive| looser(&ceilings, &same, disruptive)), [vec![], vec![]]);
+        // Who takes nothing away has nobody to leave alone.
+        let shorter = Written { cool_down: Some(DAY / 2), ..Written::default() };
+        assert_eq!([0, 1].map(|disruptive| looser(&ceilings, &shorter, disruptive).len()), [0, 1]);
+    }
+
+    #[test]
+    fn a_playbook_may_only_be_stricter_in_a_short_time_and_at_first() {
+        let canary = |first, days| Some(Canary { first, wait: DAY * days });
+        let rate = |minute, hour| Rate { per_minute: Some(minute), per_hour: Some(hour) };
+        let ceilings =
+            Ceilings { rate: rate(5, 50), canary: canary(2, 2), observe_first: 3, ..Ceilings::default() };
+        for (rate, canary, runs, disruptive, expect) in [
+            (rate(5, 50), canary(2, 2), 3, 1, &[][..]),
+            (rate(4, 49), canary(1, 1), 4, 1, &[]),
+            (rate(6, 50), canary(2, 2), 3, 1, &["/guards/maxDisruptive/perMinute"]),
+            (rate(5, 51), canary(2, 2), 3, 1, &["/guards/maxDisruptive/perHour"]),
+            (rate(5, 50), canary(3, 2), 3, 1, &["/guards/canary"]),
+            (rate(5, 50), canary(2, 3), 3, 1, &["/guards/canary"]),
+            (rate(5, 50), canary(3, 3), 3, 0, &[]),
+            (rate(5, 50), canary(2, 2), 2, 1, &["/guards/observeFirst"]),
+        ] {
+            let written = Written { rate, canary, observe_first: Some(runs), ..Written::default() };
+            let found: Vec<&str> =
+                looser(&ceilings, &written, disruptive).iter().map(|looser| looser.pointer).collect();
+            assert_eq!(found, expect, "{written:?}");
+        }
+    }
+}

@@ -484,3 +484,105 @@ fn groups_values_roles_and_merged_ids_protect_and_what_is_not_known_of_them_too(
     check(&limits, &Counts::default(), &[merged], &["excludedDevice"]);
     check(&limits, &Counts::default(), &isolate([1]), &["ok"]);
 }
+
+#[test]
+fn an_entry_of_a_list_names_it() {
+    let indicator = || on("addIndicator", Target::of(TargetKind::Indicator, "evil.example"));
+    for (exclude, candidate) in [
+        (Exclusions::default().listed_devices("vip", ["pc01"]), isolate([1]).remove(0)),
+        (Exclusions::default().listed_users("vip", ["a@b.example"]), on("disableUser", user("a@b.example"))),
+        (Exclusions::default().listed_indicators("vip", ["evil.example"]), indicator()),
+    ] {
+        let reason = excluded(&exclude, &candidate).map(|reason| reason.to_string()).unwrap_or_default();
+        assert!(reason.contains("vip"), "{reason}");
+    }
+    assert_eq!(excluded(&Exclusions::default().devices(["pc01"]), &isolate([2])[0]), None);
+}
+
+#[test]
+fn names_are_looked_up_where_an_entry_may_be_one() {
+    let needs = |exclude: &Exclusions| {
+        [TargetKind::Device, TargetKind::User, TargetKind::Incident].map(|kind| exclude.needs_names(kind))
+    };
+    assert_eq!(needs(&Exclusions::default().devices([format!("{:040x}", 1)])), [false; 3]);
+    assert_eq!(needs(&Exclusions::default().devices(["dc01"])), [true, false, false]);
+    let merged = |entry: String| Exclusions::default().devices([entry]).needs_merged();
+    assert_eq!([merged(format!("{:040x}", 1)), merged("dc01".to_owned())], [true, false]);
+    assert_eq!(needs(&Exclusions::default().users(["a@b.example"])), [false, true, false]);
+}
+
+#[test]
+fn what_only_looks_like_an_id_is_a_name() {
+    let id = "0f3e8a10-5b7c-4d21-9e64-000000000001";
+    let by_id = || vec![on("disableUser", user(id))];
+    let other = "1f3e8a10-5b7c-4d21-9e64-000000000001";
+    check(&without(Exclusions::default().users([other])), &Counts::default(), &by_id(), &["ok"]);
+    // Digits without dashes, and dashes without an id: accounts may be called so.
+    for name in [other.replace('-', ""), "-".repeat(36)] {
+        let limits = without(Exclusions::default().users([name]));
+        check(&limits, &Counts::default(), &by_id(), &["identityUnknown"]);
+    }
+}
+
+#[test]
+fn a_target_goes_by_one_id_and_only_a_users_may_be_a_name() {
+    let names = |kind, id| Target::of(kind, id).names().len();
+    assert_eq!([names(TargetKind::User, "a@b.example"), names(TargetKind::User, "a")], [1, 0]);
+    assert_eq!([names(TargetKind::Indicator, "a@b.example"), names(TargetKind::Email, "a")], [0, 0]);
+    assert_eq!(user("a@b.example").known_as("AA11").id(), "aa11");
+    assert_eq!(user("a@b.example").known_as("").id(), "a@b.example");
+}
+
+#[test]
+fn of_two_canaries_the_stricter_counts() {
+    let canary = |first, minutes| Some(Canary { first, wait: SignedDuration::from_mins(minutes) });
+    let with = |house, own| {
+        let ceilings = Ceilings { canary: house, ..Ceilings::default() };
+        tighten(&ceilings, &Written { canary: own, ..Written::default() }).canary
+    };
+    assert_eq!(with(canary(3, 10), canary(2, 20)), canary(2, 10));
+    assert_eq!([with(canary(3, 10), None), with(None, canary(2, 20))], [canary(3, 10), canary(2, 20)]);
+}
+
+#[test]
+fn a_share_is_of_devices_and_people_may_say_yes_to_more_at_once() {
+    let limits = tighten(&Ceilings::default(), &Written::default());
+    assert!(limits.numbers.needs_fleet([(TargetKind::Device, true)]));
+    assert!(!limits.numbers.needs_fleet([(TargetKind::Incident, false)]));
+    let rate = |numbers: &Numbers| (numbers.rate.per_minute, numbers.rate.per_hour);
+    assert_eq!(rate(&limits.numbers), (Some(PER_MINUTE), Some(PER_HOUR)));
+    assert_eq!(rate(&limits.ceilings), (None, None));
+    // What a run is allowed in a day by the settings is on purpose only if it is more than usual.
+    let usual = Caps { per_run: None, per_day: Some(TENANT_TARGETS_PER_DAY) };
+    let ceilings = Ceilings { targets: usual, ..Ceilings::default() };
+    assert_eq!(tighten(&ceilings, &Written::default()).numbers.tenant_share, ceilings.tenant_share);
+}
+
+#[test]
+fn a_halted_run_is_told_of_the_playbooks_own_limit_first() {
+    let actions = Caps { per_run: Some(2), per_day: None };
+    let own = tighten(&Ceilings::default(), &Written { actions, ..Written::default() });
+    check(&own, &Counts::default(), &isolate(1..=201), &["haltedRunActions"; 201]);
+    let verdicts = admit(&own, &Counts::default(), &isolate(1..=201), now());
+    assert_eq!(verdicts.halted, Some(Exceeded::RunActions { limit: 2, wanted: 201 }));
+    assert!(!verdicts.is_unusual());
+}
+
+#[test]
+fn a_run_held_for_its_many_matches_says_so() {
+    let counts = Counts { matched: (1_000, Some(1)), ..Counts::default() };
+    assert!(admit(&limits(), &counts, &isolate([1]), now()).is_unusual());
+}
+
+#[test]
+fn nothing_is_taken_away_outside_the_windows() {
+    let never = crate::model::WindowsText {
+        timezone: None,
+        only: vec![],
+        never: vec![crate::model::WindowText { days: vec![], from: None, to: None }],
+    };
+    let windows = crate::cadence::Windows::read(&never).unwrap();
+    let shut = GuardLimits { windows: vec![windows], ..limits() };
+    assert!(shut.shut(Leave::None, now()).is_some() && shut.shut(Leave::Given, now()).is_none());
+    check(&shut, &Counts::default(), &isolate([1]), &["haltedWindow"]);
+}

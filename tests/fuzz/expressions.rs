@@ -55,7 +55,9 @@ fn evaluate(condition: &Condition, names: &Names) {
     let ask = || match (names.place, &names.subject) {
         (Place::Notify, _) => condition.bind(&<_>::default(), &LISTS).test_outcome(&env),
         (Place::When, Subject::Rows { .. }) => when(condition, &env),
-        (Place::When, _) => condition.bind(&<_>::default(), &LISTS).test_values(&[CASE.clone()], &env),
+        (Place::When, _) => {
+            condition.bind(&<_>::default(), &LISTS).test_values(std::slice::from_ref(&*CASE), &env)
+        }
         (_, Subject::Rows { .. }) => row(condition, &env),
         _ => condition.bind(&<_>::default(), &LISTS).test_value(&CASE, &env),
     };
