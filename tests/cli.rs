@@ -76,7 +76,7 @@ fn project(sim: &Sim, playbook: &str) -> tempfile::TempDir {
     let settings = format!(
         "tenants:\n  contoso:\n    tenantId: {tenant}\n    auth:\n      clientSecret: {{clientId: {}, secret: {{env: {SECRET_NAME}}}}}\n    \
          endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\", xdr: \"{}\"}}\n\
-         channels:\n  siem: {{webhook: {{url: \"{}/webhook/siem\"}}}}\n",
+         channels:\n  siem: {{webhook: {{url: \"{}/webhook/siem\", privateAddresses: true}}}}\n",
         SimApp::CLIENT_ID,
         at.login,
         at.graph,

@@ -399,6 +399,14 @@ const HOUSE: &[Case] = &[
         ("problem", "channel", "could not be reached"),
     ),
     case(
+        "a webhook is of a private network",
+        |b| {
+            b.settings["channels"]["soc-teams"]["teams"]["privateAddresses"] = false.into();
+            b.hook = Some("https://10.0.0.8/x".to_owned());
+        },
+        ("problem", "channel", "`privateAddresses: true` in the settings allows that"),
+    ),
+    case(
         "a webhook's address is none",
         |b| b.hook = Some("http://hooks.example/x".to_owned()),
         ("problem", "channel", "only https is allowed"),

@@ -75,9 +75,9 @@ fn project(sim: &Sim, mail: u64) -> tempfile::TempDir {
                 "host": "127.0.0.1", "port": mail, "security": "none",
                 "from": "huntbook@contoso.example", "to": ["soc@contoso.example"],
             }},
-            "teams": {"teams": {"url": {"env": "TEAMS_URL"}}},
-            "slack": {"slack": {"url": {"env": "SLACK_URL"}}},
-            "siem": {"webhook": {"url": format!("{hooks}/webhook/siem")}},
+            "teams": {"teams": {"url": {"env": "TEAMS_URL"}, "privateAddresses": true}},
+            "slack": {"slack": {"url": {"env": "SLACK_URL"}, "privateAddresses": true}},
+            "siem": {"webhook": {"url": format!("{hooks}/webhook/siem"), "privateAddresses": true}},
         },
     });
     std::fs::write(dir.path().join("huntbook.yaml"), settings.to_string()).expect("a file");

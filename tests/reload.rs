@@ -84,7 +84,7 @@ impl Place {
                 }},
                 "endpoints": {"login": ends.login, "graph": ends.graph, "mde": ends.mde},
             }},
-            "channels": {"watch": {"webhook": {"url": format!("{}/webhook/watch", ends.hooks)}}},
+            "channels": {"watch": {"webhook": {"url": format!("{}/webhook/watch", ends.hooks), "privateAddresses": true}}},
             "alerts": {"channel": "watch"},
             "playbooks": playbooks,
         });

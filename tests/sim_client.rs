@@ -150,7 +150,8 @@ async fn an_action_is_followed_and_a_second_one_is_not_added() {
     assert!(action.status == ActionStatus::Pending);
     let since = SystemClock.now().checked_sub(SignedDuration::from_mins(5)).unwrap();
     assert_eq!(client.machine_actions(&device(), since).await.unwrap().len(), 1);
-    assert_eq!(client.apply(&isolate(), &Open).await.unwrap(), receipt, "it is the one under way");
+    let second = client.apply(&isolate(), &Open).await.unwrap();
+    assert_eq!((second.remote_id, second.state), (receipt.remote_id, RemoteState::UnderWay));
     assert_eq!(effects(&sim).len(), 1);
     assert_eq!(client.machine(&device()).await.unwrap().id, device());
 }

@@ -18,11 +18,13 @@ mod site;
 
 use std::fmt::Write as _;
 
+use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::web::ROUTES;
+use jiff::SignedDuration;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
 
-use site::{DUTY, LEAD, READER, Site};
+use site::{DUTY, LEAD, LOOKS_MAX, READER, Site};
 
 /// The routes, with ids of things that are there.
 async fn routes(site: &Site) -> Vec<(Method, String)> {
@@ -67,12 +69,15 @@ async fn each_route_is_for_those_it_is_for() {
     GET /live.js: 200 200 200
     GET /runs: 303 200 200
     GET /runs/{id}: 303 200 200
+    GET /sessions: 303 200 200
     GET /sign-in: 200 200 200
     GET /sign-in/back: 404 404 404
     GET /sign-in/provider: 404 404 404
     GET /style.css: 200 200 200
     POST /approvals/{id}: 403 403 403
+    POST /edits/{id}: 403 409 409
     POST /resume: 403 409 409
+    POST /sessions: 403 303 303
     POST /stop: 403 400 400
     ");
     assert_eq!(site.asked().await["state"], "awaiting");
@@ -279,4 +284,56 @@ async fn a_stop_on_the_page_is_the_stop_of_the_command() {
     assert_eq!(site.post("/resume", &lead, &[]).await.status(), 303);
     assert_eq!(site.json(&["status"]).await["stops"].as_array().unwrap().len(), 0);
     assert_eq!(site.post("/resume", &lead, &[]).await.status(), 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_that_raises_risk_is_confirmed_on_the_page_by_a_second_person() {
+    let site = Site::open_under(1, "", "reload: {riskRaising: hold}\n").await;
+    let (lead, reader) = (site.visitor(LEAD).await, site.visitor(READER).await);
+    let mut waits = serde_json::Value::Null;
+    for _look in 0..LOOKS_MAX {
+        waits = site.json(&["status"]).await["heldEdits"][0].clone();
+        if waits.is_object() {
+            break;
+        }
+        SystemClock.sleep(SignedDuration::from_millis(100)).await;
+    }
+    let path = format!("/edits/{}", waits["digest"].as_str().unwrap());
+    let risk = waits["risks"][0].as_str().unwrap().replace('`', "");
+    let shown = site.get("/", Some(&lead.cookie)).await.text().await.unwrap();
+    assert!(shown.replace('`', "").contains(&risk) && shown.contains(&path), "{risk}\n{shown}");
+    let shown = site.get("/", Some(&reader.cookie)).await.text().await.unwrap();
+    assert!(shown.contains("You cannot confirm it") && !shown.contains(&path), "{shown}");
+    assert_eq!(site.post(&path, &reader, &[]).await.status(), 403);
+    assert!(site.json(&["status"]).await["playbooks"].as_array().unwrap().is_empty());
+    assert_eq!(site.post(&path, &lead, &[("reason", "looked at it")]).await.status(), 303);
+    site.until_another_version_than(&serde_json::Value::Null).await;
+    assert_eq!(site.post(&path, &lead, &[]).await.status(), 409);
+    let journal = site.journal().await;
+    assert!(journal.contains("looked at it") && journal.contains("confirm"), "{journal}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_sees_where_they_are_signed_in_and_ends_it() {
+    let site = Site::open(1).await;
+    let (desk, phone, other) = (site.visitor(LEAD).await, site.visitor(LEAD).await, site.visitor(DUTY).await);
+    let shown = site.get("/sessions", Some(&desk.cookie)).await.text().await.unwrap();
+    assert_eq!(
+        (shown.matches("name=\"end\"").count(), shown.matches(", this one").count()),
+        (2, 1),
+        "{shown}"
+    );
+    assert_eq!(site.post("/sessions", &desk, &[]).await.status(), 303);
+    let mut seen = Vec::new();
+    for visitor in [&desk, &phone, &other] {
+        seen.push(site.get("/", Some(&visitor.cookie)).await.status().as_u16());
+    }
+    assert_eq!(seen, [200, 303, 200]);
+    let shown = site.get("/sessions", Some(&desk.cookie)).await.text().await.unwrap();
+    let (_, rest) = shown.split_once("name=\"end\" value=\"").unwrap();
+    let handle = rest.split('"').next().unwrap();
+    assert_eq!(site.post("/sessions", &other, &[("end", handle)]).await.status(), 303, "another's stays");
+    assert_eq!(site.get("/", Some(&desk.cookie)).await.status(), 200);
+    assert_eq!(site.post("/sessions", &desk, &[("end", handle)]).await.status(), 303);
+    assert_eq!(site.get("/", Some(&desk.cookie)).await.status(), 303);
 }

@@ -132,9 +132,9 @@ impl Channel {
     pub async fn look(&self) -> Result<(), ChannelError> {
         match &self.kind {
             Kind::Email(email) => email.transport().await.map(drop),
-            Kind::Teams(url) | Kind::Slack(url) => target(url).await.map(drop),
+            Kind::Teams(url) | Kind::Slack(url) => target(url, &self.http).await.map(drop),
             Kind::Webhook(url, secrets) => {
-                target(url).await?;
+                target(url, &self.http).await?;
                 keys(secrets).await.map(drop)
             }
         }
@@ -170,7 +170,7 @@ impl Channel {
             match &self.kind {
                 Kind::Email(email) => email.reach().await,
                 Kind::Teams(url) | Kind::Slack(url) | Kind::Webhook(url, _) => {
-                    target(url).await?.reach(&self.http).await
+                    target(url, &self.http).await?.reach(&self.http).await
                 }
             }
         };
@@ -185,17 +185,17 @@ impl Channel {
         match &self.kind {
             Kind::Email(email) => email.send(message).await,
             Kind::Teams(url) => {
-                let target = target(url).await?;
+                let target = target(url, &self.http).await?;
                 let body = teams::body(message).to_string().into_bytes();
                 teams::check(&post::post(&self.http, &target, &[], body, self.time_max).await?)
             }
             Kind::Slack(url) => {
-                let target = target(url).await?;
+                let target = target(url, &self.http).await?;
                 let body = slack::body(message).to_string().into_bytes();
                 slack::check(&post::post(&self.http, &target, &[], body, self.time_max).await?)
             }
             Kind::Webhook(url, secrets) => {
-                let (target, keys) = (target(url).await?, keys(secrets).await?);
+                let (target, keys) = (target(url, &self.http).await?, keys(secrets).await?);
                 let body = webhook::body(message);
                 let headers = webhook::headers(&message.wire_id(), &keys, &body, self.clock.now());
                 webhook::check(&post::post(&self.http, &target, &headers, body, self.time_max).await?)
@@ -222,10 +222,10 @@ async fn fetch(what: &'static str, source: &SharedSource) -> Result<Secret, Chan
     source.fetch().await.map_err(|error| ChannelError::Secret { what, source: Box::new(error) })
 }
 
-async fn target(url: &SharedSource) -> Result<Target, ChannelError> {
+async fn target(url: &SharedSource, http: &Http) -> Result<Target, ChannelError> {
     const WHAT: &str = "the address";
     let url = fetch(WHAT, url).await?;
-    Target::parse(&url).map_err(|reason| ChannelError::Secret { what: WHAT, source: reason.into() })
+    Target::parse(&url, http).map_err(|error| ChannelError::Secret { what: WHAT, source: Box::new(error) })
 }
 
 async fn keys(secrets: &[SharedSource]) -> Result<Vec<webhook::Key>, ChannelError> {
@@ -249,6 +249,8 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::diag::Chain;
+    use crate::http::{HttpOptions, Reach};
     use crate::model::AlertSeverity;
 
     /// A harmless message.
@@ -274,7 +276,7 @@ mod tests {
     #[tokio::test]
     async fn a_wrong_address_is_refused_without_showing_it() {
         let clock: SharedClock = std::sync::Arc::new(crate::clock::SystemClock);
-        let http = Http::open(crate::http::HttpOptions::default(), std::sync::Arc::clone(&clock)).unwrap();
+        let http = Http::open(HttpOptions::default(), std::sync::Arc::clone(&clock)).unwrap();
         for url in
             ["http://hooks.example/canary", "canary", "ftp://x.example/canary", "https://a:canary@b.example/"]
         {
@@ -285,5 +287,25 @@ mod tests {
             assert_eq!(error.to_string(), "the address cannot be used");
             assert_eq!(error.retry(), Retry::Backoff, "whoever mends it still gets what waits");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_to_reach_public_hosts_reaches_no_others() {
+        let clock: SharedClock = std::sync::Arc::new(crate::clock::SystemClock);
+        let public = HttpOptions { reach: Reach::Public, ..HttpOptions::default() };
+        let http = Http::open(public, std::sync::Arc::clone(&clock)).unwrap();
+        let looked = async |url: &str| {
+            let url = std::sync::Arc::new(Secret::new(url.to_owned()));
+            let options = ChannelOptions::Webhook { url, secrets: Vec::new() };
+            let channel = Channel::open("soc", &options, http.clone(), std::sync::Arc::clone(&clock));
+            channel.unwrap().look().await.map_err(|error| Chain(&error).to_string())
+        };
+        for host in ["127.0.0.1", "10.0.0.8", "169.254.169.254", "[::1]", "[fd00::1]", "localhost", "0x7f.1"]
+        {
+            let refused = looked(&format!("https://{host}/canary")).await.unwrap_err();
+            assert!(refused.contains("`privateAddresses: true`"), "{host}: {refused}");
+            assert!(!refused.contains("canary"), "{refused}");
+        }
+        assert_eq!(looked("https://hooks.contoso.example/x").await, Ok(()));
     }
 }

@@ -23,13 +23,14 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Checks an address.
+    /// Checks an address that is to be reached through `http`.
     ///
     /// # Errors
     ///
     /// What is wrong, without the address.
-    pub(super) fn parse(secret: &Secret) -> Result<Self, String> {
-        let address = Address::secret(secret).map_err(|error| error.to_string())?;
+    pub(super) fn parse(secret: &Secret, http: &Http) -> Result<Self, HttpError> {
+        let address = Address::secret(secret)?;
+        http.allow(&address)?;
         Ok(Self { address, secret: secret.clone() })
     }
 
@@ -116,7 +117,8 @@ pub(super) fn refusal(reply: &Reply) -> Option<ChannelError> {
 mod tests {
     use super::*;
     use crate::channel::tests::reply;
-    use crate::http::Retry;
+    use crate::clock::{SharedClock, SystemClock};
+    use crate::http::{HttpOptions, Retry};
 
     #[track_caller]
     fn check(status: u16, expect: Option<Retry>) {
@@ -141,8 +143,10 @@ mod tests {
 
     #[test]
     fn an_answer_that_repeats_the_address_does_not_spread_it() {
-        let target =
-            Target::parse(&Secret::new("https://hooks.example/services/canary?sig=s1g".to_owned())).unwrap();
+        let clock: SharedClock = std::sync::Arc::new(SystemClock);
+        let http = Http::open(HttpOptions::default(), clock).unwrap();
+        let secret = Secret::new("https://hooks.example/services/canary?sig=s1g".to_owned());
+        let target = Target::parse(&secret, &http).unwrap();
         let page =
             "no route for POST /services/canary?sig=s1g at https://hooks.example/services/canary?sig=s1g";
         assert_eq!(target.redact(page), "no route for POST (secret) at (secret)");

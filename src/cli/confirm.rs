@@ -13,8 +13,8 @@ use super::history::Past;
 use super::output::{clean, say, say_json};
 use super::{Misuse, setup};
 use crate::clock::SharedClock;
-use crate::console::{Account, leave};
-use crate::settings::{self, Settings};
+use crate::console::leave;
+use crate::settings;
 use crate::store::{HeldEdit, Speaker, Store};
 
 /// Arguments of `confirm`.
@@ -50,8 +50,9 @@ pub(super) async fn run(
     let edits = arguments.ids.iter().map(|id| find(&waiting, id)).collect::<Result<Vec<_>, _>>()?;
     let account = account::caller();
     // All of them first: whoever may not confirm one has confirmed none.
+    let approvers = setup::approvers(&settings);
     for edit in &edits {
-        allow(edit, arguments.by.as_deref(), &account, &settings)?;
+        leave::may_confirm(edit, arguments.by.as_deref(), &approvers, &account)?;
     }
     let reason = leave::reason(arguments.reason.as_deref());
     let by = Speaker { account: account.name, uid: account.uid, reason };
@@ -68,18 +69,6 @@ pub(super) async fn run(
         Output::Text => say(&done.iter().map(told).collect::<String>())?,
     }
     Ok(if done.iter().all(|(_, heard)| *heard) { Exit::Fine } else { Exit::Findings })
-}
-
-/// Whether somebody may confirm an edit: an approver, who is neither its author nor the owner of its file.
-fn allow(edit: &HeldEdit, named: Option<&str>, account: &Account, settings: &Settings) -> anyhow::Result<()> {
-    let approvers = setup::approvers(settings);
-    let by = leave::speaker(named, &approvers, account)?;
-    approvers.may_approve(&by, account.who(), edit.author.as_deref()).map_err(leave::LeaveError::from)?;
-    if edit.owner.is_some() && edit.owner == account.uid {
-        let file = clean(&edit.file, 200);
-        return Err(Misuse(format!("`{file}` is yours: somebody else must confirm what it raises")).into());
-    }
-    Ok(())
 }
 
 fn find<'a>(waiting: &'a [HeldEdit], id: &str) -> Result<&'a HeldEdit, Misuse> {

@@ -61,16 +61,7 @@ async fn parts(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Parts
     for (name, channel) in &settings.channels {
         channels.insert(name.clone(), doors.channel(name, channel).await?);
     }
-    Ok(Parts { tenants, channels, feeds: feeds(settings, clock)? })
-}
-
-/// Where feeds come from. Their addresses stand in playbooks, so they are not to lead to what only this machine
-/// reaches.
-fn feeds(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Arc<dyn Feeds>> {
-    let reach = if settings.feeds.private_addresses { Reach::Anywhere } else { Reach::Public };
-    let options = HttpOptions { reach, ..http_options(settings)? };
-    let http = Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
-    Ok(Arc::new(feed::Door { http, folder: settings.feeds.folder.clone() }))
+    Ok(Parts { tenants, channels, feeds: doors.feeds(settings) })
 }
 
 /// What a tenant signs in with and this process was not given, if there is something.
@@ -98,6 +89,8 @@ fn insist_on_secrets(missing: BTreeMap<&str, anyhow::Error>, tenants: usize) -> 
 /// What tenants and channels are reached through.
 pub(super) struct Doors {
     pub(super) http: Http,
+    /// The way to hosts that everybody reaches, and to no others.
+    public: Http,
     /// A house that signs its own certificates signs those of its mail server too.
     extra_ca: Vec<u8>,
     /// Tenants that are one app in one directory share it.
@@ -112,9 +105,12 @@ impl Doors {
     pub(super) fn open(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Self> {
         let options = http_options(settings)?;
         let extra_ca = options.extra_ca.clone();
-        let http = Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up")?;
+        let open =
+            |options| Http::open(options, Arc::clone(clock)).context("the HTTP client cannot be set up");
+        let public = open(HttpOptions { reach: Reach::Public, ..options.clone() })?;
+        let http = open(options)?;
         let (clock, budgets) = (Arc::clone(clock), Budgets::default());
-        let mut doors = Self { http, extra_ca, budgets, clock, vaults: BTreeMap::new() };
+        let mut doors = Self { http, public, extra_ca, budgets, clock, vaults: BTreeMap::new() };
         for (name, vault) in &settings.vaults {
             let vault = doors.vault(name, vault)?;
             doors.vaults.insert(name.clone(), Arc::new(vault));
@@ -160,10 +156,18 @@ impl Doors {
         })
     }
 
+    /// Where feeds come from. Their addresses stand in playbooks, so they are not to lead to what only this machine
+    /// reaches.
+    fn feeds(&self, settings: &Settings) -> Arc<dyn Feeds> {
+        let http = if settings.feeds.private_addresses { &self.http } else { &self.public };
+        Arc::new(feed::Door { http: http.clone(), folder: settings.feeds.folder.clone() })
+    }
+
     /// A channel. What it needs must be there now, and is fetched anew for each message.
     pub(super) async fn channel(&self, name: &str, channel: &ChannelSettings) -> anyhow::Result<Channel> {
         let options = self.channel_options(name, channel)?;
-        let channel = Channel::open(name, &options, self.http.clone(), Arc::clone(&self.clock))?;
+        let http = if channel.may_be_private() { &self.http } else { &self.public };
+        let channel = Channel::open(name, &options, http.clone(), Arc::clone(&self.clock))?;
         channel.look().await.with_context(|| format!("channel `{name}` cannot be used"))?;
         Ok(channel)
     }

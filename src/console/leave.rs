@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::Account;
 use crate::action::{Approvers, NotAllowed};
-use crate::store::{Approval, ApprovalState, Consent, NewVoice, Store, StoreError, Way};
+use crate::store::{Approval, ApprovalState, Consent, HeldEdit, NewVoice, Store, StoreError, Way};
 use crate::text::{clean, counted};
 
 /// Longest reason kept, in characters: why, not a report.
@@ -46,6 +46,9 @@ pub enum LeaveError {
     /// The approver may not say this.
     #[error(transparent)]
     NotAllowed(#[from] NotAllowed),
+    /// The account has written what is to be confirmed.
+    #[error("`{0}` is yours: somebody else must confirm what it raises")]
+    OwnFile(String),
     /// There is no such request.
     #[error("there is no approval `{}`: `huntbook approvals` lists them", .0.escape_debug())]
     Unknown(String),
@@ -109,6 +112,26 @@ pub fn voice(asked: &Approval, speech: &Speech<'_>, approvers: &Approvers) -> Re
     }
     let note = reason(speech.reason);
     Ok(NewVoice { word, by, account: account.name.clone(), uid: account.uid, way, note })
+}
+
+/// Whether somebody may confirm an edit that raises risk: an approver, who is neither its author nor the owner of its
+/// file.
+///
+/// # Errors
+///
+/// Why not.
+pub fn may_confirm(
+    edit: &HeldEdit,
+    named: Option<&str>,
+    approvers: &Approvers,
+    account: &Account,
+) -> Result<(), LeaveError> {
+    let by = speaker(named, approvers, account)?;
+    approvers.may_approve(&by, account.who(), edit.author.as_deref())?;
+    if edit.owner.is_some() && edit.owner == account.uid {
+        return Err(LeaveError::OwnFile(clean(&edit.file, 200)));
+    }
+    Ok(())
 }
 
 /// Where a request stands, in a few words.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -127,14 +128,20 @@ impl Daemon {
         Ok(())
     }
 
-    /// Looks for actions in doubt, and asks how those ended that a tenant accepted and works on.
+    /// Looks for actions in doubt, and asks how those ended that a tenant accepted and works on: each tenant by itself,
+    /// so that none waits for one that is slow.
     pub(super) async fn follow(&self) -> Result<(), DaemonError> {
+        let tenants = self.0.engine.tenants.keys();
+        try_join_all(tenants.map(|tenant| self.follow_in(tenant))).await.map(drop)
+    }
+
+    async fn follow_in(&self, tenant: &str) -> Result<(), DaemonError> {
         let engine = &self.0.engine;
         let mut doubts = Doubts::default();
         loop {
             engine.clock.sleep(ASK_EVERY).await;
-            let looked = engine.look_into(&mut doubts).await;
-            for settled in [looked, engine.follow_up().await] {
+            let looked = engine.look_into(tenant, &mut doubts).await;
+            for settled in [looked, engine.follow_up_in(tenant).await] {
                 match settled {
                     // What came to nothing is told.
                     Ok(settled) if !settled.is_empty() => self.0.outbox.notify_one(),

@@ -76,7 +76,7 @@ impl Engine {
             }
             judged => set::noted(judged, note),
         };
-        if report.state == StepState::AlreadyInForce {
+        if answer.as_ref().is_ok_and(|receipt| !receipt.state.is_ours()) {
             self.store.note_revert(&effect.key, &not_ours()).await?;
         }
         self.note_result(context, call, (&effect, attempt, &recorded)).await?;
@@ -297,6 +297,10 @@ pub(super) fn judge(
                 }
                 (RemoteState::Pending | RemoteState::Done, _) => {
                     ((EffectState::Done, StepState::Done), remote_id, None)
+                }
+                (RemoteState::UnderWay, _) => {
+                    let why = "it was asked for before, and the device has still to do it".to_owned();
+                    ((EffectState::Pending, StepState::Accepted), remote_id, Some(why))
                 }
                 (RemoteState::AlreadyInForce, _) => {
                     let why = "it was in force already".to_owned();

@@ -82,14 +82,15 @@ enum Look {
 }
 
 impl Engine {
-    /// Looks at the tenants for parked actions that must be there by now if they ever were taken, and writes down
-    /// what is shown. Returns those that are in doubt no more.
+    /// Looks at a tenant for parked actions that must be there by now if they ever were taken, and writes down what is
+    /// shown. Returns those that are in doubt no more.
     ///
     /// # Errors
     ///
     /// If the journal fails.
-    pub async fn look_into(&self, doubts: &mut Doubts) -> Result<Vec<Effect>, StoreError> {
-        let parked = self.store.parked_and_marked().await?;
+    pub async fn look_into(&self, tenant: &str, doubts: &mut Doubts) -> Result<Vec<Effect>, StoreError> {
+        let mut parked = self.store.parked_and_marked().await?;
+        parked.retain(|effect| effect.tenant == tenant);
         let (now, wall) = (self.clock.uptime(), self.clock.now());
         let key = |effect: &Effect| (effect.key.clone(), effect.attempt);
         let of_now: Vec<_> = parked.iter().map(key).collect();
@@ -102,7 +103,7 @@ impl Engine {
                 due.push((doubt.looked, effect, aim));
             }
         }
-        // Those that were not looked for the longest: a tenant that does not answer keeps no other's waiting.
+        // Those that were not looked for the longest: one that is not answered keeps no other waiting.
         due.sort_by_key(|(looked, _effect, _aim)| *looked);
         let mut settled = Vec::new();
         for (_looked, effect, aim) in due.into_iter().take(LOOKS_MAX) {

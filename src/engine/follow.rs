@@ -1,5 +1,7 @@
 //! What became of actions that a tenant accepted and works on: asked for until the tenant says how they ended.
 
+use futures_util::future::try_join_all;
+
 use super::Engine;
 use crate::action::COMMANDS_MAX;
 use crate::diag::Chain;
@@ -8,7 +10,7 @@ use crate::store::{Effect, EffectKey, EffectState, Recorded, StoreError};
 use crate::tenant::{ActionKind, ActionStatus, MachineAction, Tenant};
 use crate::text::clean;
 
-/// Most actions asked about in one pass. Passes come once a minute, and a tenant answers 100 calls in that
+/// Most actions of a tenant asked about in one pass. Passes come once a minute, and a tenant answers 100 calls in that
 /// time and 1,500 in an hour, of which runs need most.
 const ASKED_MAX: usize = 10;
 
@@ -16,14 +18,25 @@ const ASKED_MAX: usize = 10;
 const WORDS_MAX: usize = 200;
 
 impl Engine {
-    /// Asks the tenants about some of the actions under way, the next ones each minute, and writes down how
-    /// they ended. Returns those that did. A tenant that does not answer is asked again another time.
+    /// Asks the tenants about some of the actions under way, all tenants at once. Returns those that ended.
     ///
     /// # Errors
     ///
     /// If the journal fails.
     pub async fn follow_up(&self) -> Result<Vec<Effect>, StoreError> {
-        let under_way = self.store.effects_in(EffectState::Pending).await?;
+        let ended = try_join_all(self.tenants.keys().map(|tenant| self.follow_up_in(tenant))).await?;
+        Ok(ended.concat())
+    }
+
+    /// Asks a tenant about some of the actions under way, the next ones each minute, and writes down how
+    /// they ended. Returns those that did. A tenant that does not answer is asked again another time.
+    ///
+    /// # Errors
+    ///
+    /// If the journal fails.
+    pub async fn follow_up_in(&self, tenant: &str) -> Result<Vec<Effect>, StoreError> {
+        let mut under_way = self.store.effects_in(EffectState::Pending).await?;
+        under_way.retain(|effect| effect.tenant == tenant);
         let minute = usize::try_from(self.clock.now().as_second() / 60).unwrap_or(0);
         let first = minute.wrapping_mul(ASKED_MAX).checked_rem(under_way.len()).unwrap_or(0);
         let count = under_way.len().min(ASKED_MAX);

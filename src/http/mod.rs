@@ -241,6 +241,18 @@ impl Http {
         }
     }
 
+    /// Whether an address may be talked to, as far as it says by itself: a name is looked at when it is resolved.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Address`] if it is out of reach.
+    pub fn allow(&self, address: &Address) -> Result<(), HttpError> {
+        match self.0.wire {
+            Some(_) => Ok(()),
+            None => self.0.pool.allow(address),
+        }
+    }
+
     /// Finds out whether an address's server answers, without asking anything of the address itself: once,
     /// and any answer will do.
     ///

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::public::PublicOnly;
+use super::public::{NOT_PUBLIC, PublicOnly};
 use super::{Address, HttpError, HttpOptions, Reach, Repeat};
 use crate::model::Secret;
 
@@ -61,11 +61,17 @@ impl Pool {
         Ok(Self { options, certificates, proxy, local: Pair::default(), remote: Pair::default() })
     }
 
+    /// Refuses an address that is out of reach as it is written; names are looked at when they are resolved.
+    pub(super) fn allow(&self, address: &Address) -> Result<(), HttpError> {
+        match self.options.reach {
+            Reach::Public if !address.may_be_public() => Err(HttpError::address(NOT_PUBLIC)),
+            Reach::Public | Reach::Anywhere => Ok(()),
+        }
+    }
+
     /// The client for a request.
     pub(super) fn client(&self, address: &Address, repeat: Repeat) -> Result<reqwest::Client, HttpError> {
-        if self.options.reach == Reach::Public && !address.may_be_public() {
-            return Err(HttpError::address("its host is not public"));
-        }
+        self.allow(address)?;
         let local = address.is_near();
         let pair = if local { &self.local } else { &self.remote };
         let (slot, idle) = match repeat {

@@ -4,6 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
+/// What is said of a host that is not, and what to do about it.
+pub(super) const NOT_PUBLIC: &str = "its host is not public, of this machine or a private network; `privateAddresses: true` in the settings allows that";
+
 /// Resolves names to public addresses, as the system does, and refuses those of which any address is not public: one
 /// name with both is a trap.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +19,7 @@ impl Resolve for PublicOnly {
             if found.iter().all(|address| is_public(address.ip())) {
                 return Ok(Box::new(found.into_iter()) as Addrs);
             }
-            Err("its name leads to an address that is not public".into())
+            Err(NOT_PUBLIC.into())
         })
     }
 }
@@ -56,6 +59,12 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_this_machine_is_not_followed() {
+        let refused = PublicOnly.resolve("localhost".parse().unwrap()).await.err().unwrap();
+        assert_eq!(refused.to_string(), NOT_PUBLIC);
+    }
 
     #[test]
     fn what_only_this_machine_or_house_reaches_is_not_public() {

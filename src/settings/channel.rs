@@ -41,6 +41,19 @@ pub enum ChannelSettings {
 #[error("a channel has exactly one kind")]
 struct NotOneKind;
 
+impl ChannelSettings {
+    /// Whether it may lead to hosts that are not public. Mail goes where its settings say: a mail server is mostly the
+    /// house's own.
+    #[must_use]
+    pub const fn may_be_private(&self) -> bool {
+        match self {
+            Self::Email(_) => true,
+            Self::Teams(hook) | Self::Slack(hook) => hook.private_addresses,
+            Self::Webhook(hook) => hook.private_addresses,
+        }
+    }
+}
+
 impl TryFrom<ChannelItem> for ChannelSettings {
     type Error = NotOneKind;
 
@@ -111,6 +124,9 @@ pub enum MailSecurity {
 pub struct HookSettings {
     /// Where the address is found. Whoever knows the address can post, so it is a secret.
     pub url: SecretRef,
+    /// Whether its host may be one that is not public: of this machine, of a private network, of the platform.
+    #[serde(default)]
+    pub private_addresses: bool,
 }
 
 /// A receiver of one's own.
@@ -119,6 +135,9 @@ pub struct HookSettings {
 pub struct WebhookSettings {
     /// The address, or where it is found if it is a secret.
     pub url: PlainOrSecret,
+    /// Whether its host may be one that is not public: of this machine, of a private network, of the platform.
+    #[serde(default)]
+    pub private_addresses: bool,
     /// Where the signing secret is found (Standard Webhooks, `whsec_...`); unsigned without it.
     pub secret: Option<SecretRef>,
     /// Where the signing secret before is found, while one replaces the other.

@@ -484,6 +484,19 @@ pub enum RemoteState {
     Done,
     /// It is accepted; the device has to do it.
     Pending,
+    /// The same was asked for before, and the device has still to do it: nothing was added.
+    UnderWay,
     /// The same is in force already, by us or by somebody else: nothing was added.
     AlreadyInForce,
+}
+
+impl RemoteState {
+    /// Whether it was this change that did it.
+    #[must_use]
+    pub const fn is_ours(self) -> bool {
+        match self {
+            Self::Done | Self::Pending => true,
+            Self::UnderWay | Self::AlreadyInForce => false,
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::form::Form;
 use super::session::{Rights, Session};
 use crate::console::NAME_MAX;
 use crate::console::leave::{self, LeaveError, Speech};
-use crate::store::{Consent, Heard, Stop, StopWord, StoppedPlaybook, Way};
+use crate::store::{Consent, Heard, Speaker, Stop, StopWord, StoppedPlaybook, Way};
 use crate::text::clean;
 
 /// Writes a person's word about a request down.
@@ -21,6 +21,9 @@ pub(super) async fn speak(
     insist_on_right(session)?;
     let facts = &web.0.facts;
     let reason = form.field("reason");
+    if form.field("word") == Some("approve") {
+        insist_on_proof(web, session)?;
+    }
     let word = match form.field("word") {
         Some("approve") => Consent::Approve,
         Some("deny") if reason.is_none() => return Err(unclear("Say why you deny it.")),
@@ -64,9 +67,33 @@ pub(super) async fn stop(web: &Web, session: &Session, form: &Form) -> Result<Re
     Ok(see("/"))
 }
 
+/// Writes a person's word about an edit that raises risk down.
+pub(super) async fn confirm(
+    web: &Web,
+    session: &Session,
+    (id, form): (&str, &Form),
+) -> Result<Response, Refusal> {
+    insist_on_right(session)?;
+    insist_on_proof(web, session)?;
+    let facts = &web.0.facts;
+    let waiting = facts.store.held_edits().await?;
+    let over = || Refusal::new(StatusCode::CONFLICT, "This edit does not wait any more.");
+    let edit = waiting.into_iter().find(|edit| edit.digest.to_string() == id).ok_or_else(over)?;
+    let account = &session.account;
+    leave::may_confirm(&edit, form.field("by"), &facts.world.approvers, account).map_err(unheard)?;
+    let reason = leave::reason(form.field("reason"));
+    let by = Speaker { account: account.shown(), uid: account.uid, reason };
+    if !facts.store.hear_confirmed(&edit, &by).await? {
+        return Err(over());
+    }
+    tracing::warn!(account = by.account, edit = id, "somebody confirmed an edit on the page");
+    Ok(see("/"))
+}
+
 /// Lets actions be taken again.
 pub(super) async fn resume(web: &Web, session: &Session, form: &Form) -> Result<Response, Refusal> {
     insist_on_right(session)?;
+    insist_on_proof(web, session)?;
     let facts = &web.0.facts;
     let (tenant, playbook) = (form.field("tenant"), form.field("playbook"));
     let is_meant = |stop: &Stop| {
@@ -92,6 +119,22 @@ fn insist_on_right(session: &Session) -> Result<(), Refusal> {
         "somebody who may only look tried to do something on the page"
     );
     Err(Refusal::new(StatusCode::FORBIDDEN, "Your role lets you look, and nothing was done."))
+}
+
+/// What lets actions be taken is said by somebody who has shown just now who they are, not by whoever finds the browser
+/// open. To deny and to stop needs no proof.
+fn insist_on_proof(web: &Web, session: &Session) -> Result<(), Refusal> {
+    if session.is_proven(web.0.facts.clock.now()) {
+        return Ok(());
+    }
+    tracing::warn!(
+        account = session.account.name,
+        "somebody has to sign in again before they let actions be taken"
+    );
+    Err(Refusal::new(
+        StatusCode::FORBIDDEN,
+        "Nothing was done: sign in again, and say it within fifteen minutes.",
+    ))
 }
 
 /// A playbook in force.
@@ -131,7 +174,10 @@ pub(super) fn unheard(error: LeaveError) -> Refusal {
             return Refusal::new(StatusCode::NOT_FOUND, "There is no such request.");
         }
         LeaveError::Several(_) => return unclear("Say which approver you are."),
-        LeaveError::NoApprovers | LeaveError::Nobody(_) | LeaveError::NotAllowed(_) => StatusCode::FORBIDDEN,
+        LeaveError::NoApprovers
+        | LeaveError::Nobody(_)
+        | LeaveError::NotAllowed(_)
+        | LeaveError::OwnFile(_) => StatusCode::FORBIDDEN,
     };
     Refusal::new(status, format!("Nothing was done: {}.", clean(&error.to_string(), 400)))
 }

@@ -13,7 +13,7 @@ use super::layout::{Sheet, sheet};
 use super::route::{self, Missing, Route};
 use super::secret::keep;
 use super::session::{Asks, Session};
-use super::{Web, act, approval, live, overview, runs};
+use super::{Web, act, approval, live, overview, runs, sessions};
 use crate::diag::Chain;
 use crate::store::StoreError;
 
@@ -106,7 +106,7 @@ impl Web {
         match (route, session) {
             (Route::SignIn, _) => Ok(self.sign_in_form(None)),
             (Route::TakeCode, _) => self.sign_in(&form, id),
-            (Route::ToProvider, _) => self.to_provider().await,
+            (Route::ToProvider, _) => self.to_provider(parts).await,
             (Route::FromProvider, _) => self.take_back(parts, id).await,
             (Route::Live, None) => Err(Refusal::new(StatusCode::FORBIDDEN, "You are not signed in.")),
             (_, None) if changes => Err(Refusal::new(
@@ -137,6 +137,9 @@ impl Web {
             Route::Approvals => approval::list(self, session).await,
             Route::Approval(asked) => approval::one(self, session, &asked).await,
             Route::Speak(asked) => act::speak(self, session, (&asked, form)).await,
+            Route::Confirm(edit) => act::confirm(self, session, (&edit, form)).await,
+            Route::Sessions => Ok(sessions::list(self, session, id.unwrap_or_default())),
+            Route::EndSessions => Ok(sessions::end(self, session, (form, id.unwrap_or_default()))),
             Route::Stop => act::stop(self, session, form).await,
             Route::Resume => act::resume(self, session, form).await,
             Route::Live => live::watch(self, id.unwrap_or_default()),

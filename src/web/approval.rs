@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::Web;
 use super::answer::Refusal;
-use super::layout::{Sheet, state, token};
+use super::layout::{Sheet, sign_in_again, state, token};
 use super::session::{Rights, Session};
 use crate::console::{NAME_MAX, leave};
 use crate::store::{Approval, ApprovalState};
@@ -72,6 +72,7 @@ pub(super) async fn one(web: &Web, session: &Session, id: &str) -> Result<Respon
 /// The form for a person's word.
 fn word(web: &Web, session: &Session, asked: &Approval) -> Markup {
     let approvers = &web.0.facts.world.approvers;
+    let proven = session.is_proven(web.0.facts.clock.now());
     let names = match session.rights {
         Rights::Act => approvers.of_account(session.account.who()),
         Rights::Look => Vec::new(),
@@ -80,6 +81,7 @@ fn word(web: &Web, session: &Session, asked: &Approval) -> Markup {
         @if names.is_empty() {
             p { "You are none of the approvers, so you can look and not speak." }
         } @else {
+            @if !proven { (sign_in_again(session, "approve it")) }
             form.act method="post" action={ "/approvals/" (asked.id) } {
                 (token(session))
                 @if 1 < names.len() {
@@ -88,7 +90,7 @@ fn word(web: &Web, session: &Session, asked: &Approval) -> Markup {
                 }
                 label for="reason" { "Why (it stays in the journal; needed to deny)" }
                 textarea id="reason" name="reason" rows="2" maxlength="500" {}
-                button.yes name="word" value="approve" { "Approve" }
+                @if proven { button.yes name="word" value="approve" { "Approve" } }
                 button.no name="word" value="deny" { "Deny" }
             }
         }

@@ -44,7 +44,7 @@ pub(super) fn sheet(about: &Sheet<'_>, beat: i64, main: &Markup) -> Markup {
                         }
                         form method="post" action="/sign-out" {
                             (token(session))
-                            span { "Signed in as " strong { (clean(&session.account.shown(), 120)) } }
+                            span { "Signed in as " a href="/sessions" { strong { (clean(&session.account.shown(), 120)) } } }
                             button { "Sign out" }
                         }
                     }
@@ -58,6 +58,19 @@ pub(super) fn sheet(about: &Sheet<'_>, beat: i64, main: &Markup) -> Markup {
 /// The field that says that a form is of a session.
 pub(super) fn token(session: &Session) -> Markup {
     html! { input type="hidden" name="token" value=(session.token); }
+}
+
+/// The way to show again who one is: what it is for, and how.
+pub(super) fn sign_in_again(session: &Session, what: &str) -> Markup {
+    html! {
+        p {
+            "To " (what) ", "
+            // Who has no account on this machine came by way of the provider.
+            @if session.account.uid.is_none() { a href="/sign-in/provider?again" { "sign in again" } }
+            @else { a href="/sign-in" { "sign in again" } " with a new code" }
+            ": it is a while since you showed who you are."
+        }
+    }
 }
 
 /// The main part of the page on which a code is taken.

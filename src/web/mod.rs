@@ -25,6 +25,7 @@ mod runs;
 mod secret;
 mod serve;
 mod session;
+mod sessions;
 mod sign_in;
 mod socket;
 

@@ -1,16 +1,17 @@
 //! The overview: what is in force, what goes on, and what waits for a person.
 
 use axum::response::Response;
+use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
 use super::Web;
 use super::answer::Refusal;
 use super::approval::requests;
-use super::layout::{Sheet, state, token};
+use super::layout::{Sheet, sign_in_again, state, token};
 use super::session::{Rights, Session};
-use crate::console::{InForce, Moment, NAME_MAX, audit, guards, shown};
-use crate::store::{Effect, Refusal as RefusedFile, Stop};
+use crate::console::{InForce, Moment, NAME_MAX, audit, guards, leave, shown};
+use crate::store::{Effect, HeldEdit, Refusal as RefusedFile, Stop};
 use crate::text::{clean, counted};
 
 /// Shows the overview.
@@ -24,6 +25,7 @@ pub(super) async fn page(web: &Web, session: &Session) -> Result<Response, Refus
         h2 id="approvals" { "Approvals" }
         @if moment.approvals.is_empty() { p { "Nothing waits for approval." } } @else { (requests(&moment.approvals)) }
         (doubt(&moment))
+        (edits(web, session, &moment))
         (playbooks(&moment))
         (going_on(&moment))
         (limits(web, &moment))
@@ -40,7 +42,9 @@ fn switch(web: &Web, session: &Session, moment: &Moment) -> Markup {
         @for stop in &moment.stops {
             div.alert role="alert" {
                 p { (clean(&stop.to_string(), 700)) }
-                @if session.rights == Rights::Act {
+                @if session.rights == Rights::Act && !session.is_proven(moment.now) {
+                    (sign_in_again(session, "lift it"))
+                } @else if session.rights == Rights::Act {
                     form method="post" action="/resume" {
                         (token(session))
                         (whose(stop))
@@ -104,6 +108,48 @@ fn doubt(moment: &Moment) -> Markup {
 
 fn linked(effect: &Effect) -> Markup {
     html! { a href={ "/runs/" (effect.run) } { (shown(effect)) } }
+}
+
+/// Edits that raise risk, each with what it raises, and the word of a second person about it.
+fn edits(web: &Web, session: &Session, moment: &Moment) -> Markup {
+    html! {
+        @if !moment.held_edits.is_empty() {
+            h2 id="edits" { "Edits that wait for a second person" }
+            p { "What was in force stays. Look at the files before you confirm one." }
+            @for edit in &moment.held_edits {
+                section {
+                    p {
+                        strong { (clean(&edit.name, NAME_MAX)) } ", " (clean(&edit.file, 200)) ", since " (format!("{:.0}", edit.at))
+                        @if let Some(author) = &edit.author { ", by " (clean(author, NAME_MAX)) }
+                    }
+                    ul { @for risk in &edit.risks { li { (clean(risk, 400)) } } }
+                    (confirming(web, session, (edit, moment.now)))
+                }
+            }
+        }
+    }
+}
+
+/// The form that confirms an edit, or why there is none.
+fn confirming(web: &Web, session: &Session, (edit, now): (&HeldEdit, Timestamp)) -> Markup {
+    let approvers = &web.0.facts.world.approvers;
+    let names = approvers.of_account(session.account.who());
+    let allowed = leave::may_confirm(edit, names.first().copied(), approvers, &session.account);
+    html! {
+        @if edit.confirmed { p { "Confirmed: it comes into force." } }
+        @else if session.rights != Rights::Act { p { "Your role lets you look." } }
+        @else if let Err(why) = allowed { p { "You cannot confirm it: " (clean(&why.to_string(), 300)) "." } }
+        @else if !session.is_proven(now) { (sign_in_again(session, "confirm it")) }
+        @else {
+            form.act method="post" action={ "/edits/" (edit.digest) } {
+                (token(session))
+                @if let Some(name) = names.first() { input type="hidden" name="by" value=(name); }
+                label for={ "why-" (edit.digest.short()) } { "Why (it stays in the journal)" }
+                input id={ "why-" (edit.digest.short()) } name="reason" maxlength="500";
+                button.yes { "Confirm" }
+            }
+        }
+    }
 }
 
 fn playbooks(moment: &Moment) -> Markup {

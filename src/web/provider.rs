@@ -12,10 +12,11 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::Mutex;
 
 use super::secret::{keep, make};
-use super::session::Rights;
+use super::session::{LIFE, Person, Rights};
 use crate::clock::SharedClock;
 use crate::console::{Account, NAME_MAX};
 use crate::http::{Address, Http, HttpError, Limits, Repeat, Request};
@@ -73,6 +74,15 @@ pub(super) enum ProviderError {
     NoRole { who: String, look: String, act: String },
 }
 
+/// What the provider is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Who they are, as they showed it today.
+    Standing,
+    /// That they show it now.
+    Anew,
+}
+
 /// A sign-in that has begun: where the browser goes, and the secret of its cookie.
 pub(super) struct Begun {
     pub(super) page: String,
@@ -117,6 +127,12 @@ struct Claims {
     oid: Option<String>,
     exp: i64,
     iat: i64,
+    /// Whom it is for; exactly one is trusted.
+    aud: Value,
+    /// To whom it was given, if that is said.
+    azp: Option<String>,
+    /// When the person showed who they are. Entra ID says it only where the application asks for the optional claim.
+    auth_time: Option<i64>,
     nonce: Option<String>,
     #[serde(default)]
     roles: Vec<String>,
@@ -164,7 +180,7 @@ impl Provider {
     }
 
     /// Begins a sign-in.
-    pub(super) async fn begin(&self) -> Result<Begun, ProviderError> {
+    pub(super) async fn begin(&self, proof: Proof) -> Result<Begun, ProviderError> {
         let known = self.known(None).await?;
         let secret = make().ok_or(ProviderError::Answer("this machine gives no random numbers"))?;
         let challenge = hash(&derived(&secret, "verifier"));
@@ -178,11 +194,16 @@ impl Provider {
             .query("nonce", &derived(&secret, "nonce"))
             .query("code_challenge", &challenge)
             .query("code_challenge_method", "S256");
+        // Who asks how old a sign-in may be is told how old it is.
+        let page = match proof {
+            Proof::Standing => page.query("max_age", &LIFE.as_secs().to_string()),
+            Proof::Anew => page.query("max_age", "0").query("prompt", "login"),
+        };
         Ok(Begun { page: page.expose().to_owned(), secret })
     }
 
     /// Ends it: who has come back, and what they may.
-    pub(super) async fn finish(&self, back: Back, secret: &str) -> Result<(Account, Rights), ProviderError> {
+    pub(super) async fn finish(&self, back: Back, secret: &str) -> Result<Person, ProviderError> {
         let state = back.state.unwrap_or_default();
         if secret.is_empty() || keep(&state) != keep(&derived(secret, "state")) {
             return Err(ProviderError::Strange);
@@ -243,18 +264,28 @@ impl Provider {
         rules.validate_nbf = false;
         let read = jsonwebtoken::decode::<Claims>(token.expose(), &key, &rules);
         let claims = read.map_err(|_it_may_quote| bad("its signature, issuer or audience is wrong"))?.claims;
+        let ours = Some(self.options.client_id.as_str());
+        let given_to_us = claims.azp.is_none() || claims.azp.as_deref() == ours;
+        // Of others it also names, nobody knows what they do with it.
+        let for_us_alone = match &claims.aud {
+            Value::Array(all) => all.iter().all(|one| one.as_str() == ours),
+            one => one.as_str() == ours,
+        };
+        if !given_to_us || !for_us_alone {
+            return Err(bad("it is for others, too"));
+        }
         let now = self.clock.now();
-        let at = |second: i64| Timestamp::from_second(second).unwrap_or(Timestamp::MIN);
         if at(claims.exp).saturating_add(SKEW).is_ok_and(|ends| ends < now) {
             return Err(bad("it has ended"));
         }
-        if at(claims.iat).saturating_sub(SKEW).is_ok_and(|issued| now < issued) {
+        let is_future = |second: i64| at(second).saturating_sub(SKEW).is_ok_and(|said| now < said);
+        if is_future(claims.iat) || claims.auth_time.is_some_and(is_future) {
             return Err(bad("it is of the future: is the clock right?"));
         }
         Ok(claims)
     }
 
-    fn person(&self, claims: Claims) -> Result<(Account, Rights), ProviderError> {
+    fn person(&self, claims: Claims) -> Result<Person, ProviderError> {
         let id = claims.oid.unwrap_or(claims.sub);
         // Cut or made visible it could be another person's.
         if id.is_empty() || ID_MAX < id.len() || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -266,13 +297,15 @@ impl Provider {
         let account = Account::elsewhere(&id, clean(&called, NAME_MAX));
         let ProviderOptions { look, act, .. } = &self.options;
         let has = |wanted: &String| claims.roles.iter().any(|role| role == wanted);
-        if has(act) {
-            Ok((account, Rights::Act))
-        } else if has(look) {
-            Ok((account, Rights::Look))
-        } else {
-            Err(ProviderError::NoRole { who: account.shown(), look: look.clone(), act: act.clone() })
-        }
+        let rights = match (has(act), has(look)) {
+            (true, _) => Rights::Act,
+            (false, true) => Rights::Look,
+            (false, false) => {
+                let who = account.shown();
+                return Err(ProviderError::NoRole { who, look: look.clone(), act: act.clone() });
+            }
+        };
+        Ok(Person { account, rights, proven: claims.auth_time.map(at) })
     }
 
     /// The provider's endpoints and keys; asked anew once a day, and if a key is missing.
@@ -299,6 +332,10 @@ impl Provider {
         let answer = self.options.http.send(&request, Repeat::Safe, &limits()).await?;
         read(&answer.body)
     }
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap_or(Timestamp::MIN)
 }
 
 fn limits() -> Limits {

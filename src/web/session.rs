@@ -18,11 +18,16 @@ const TICKETS_MAX: usize = 32;
 /// A session that nobody used for so long ends.
 const IDLE: SignedDuration = SignedDuration::from_mins(15);
 /// A session ends after so long, whoever uses it: a working day.
-const LIFE: SignedDuration = SignedDuration::from_hours(8);
+pub(super) const LIFE: SignedDuration = SignedDuration::from_hours(8);
 /// Most sessions of one account; the one that was used longest ago gives way. A desk, a phone, and then some.
 const SESSIONS_OF_ONE: usize = 5;
 /// Most sessions in all.
 const SESSIONS_MAX: usize = 100;
+/// For so long after somebody has shown who they are they may do what is dangerous; then they show it again. Time to read
+/// what waits, and too short for whoever finds the browser open.
+const PROVEN: SignedDuration = SignedDuration::from_mins(15);
+/// Characters of a session's handle. It tells the sessions of one account apart, and opens nothing.
+const HANDLE_LEN: usize = 12;
 /// Most wrong codes in a minute that are answered as such. A code has 256 bits: this is for the log's sake.
 const FAILED_MAX: usize = 10;
 const FAILED_WITHIN: SignedDuration = SignedDuration::from_mins(1);
@@ -59,16 +64,26 @@ pub(super) enum Rights {
     Act,
 }
 
+/// Somebody who comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Person {
+    pub(super) account: Account,
+    pub(super) rights: Rights,
+    /// When they showed who they are, if anybody says so.
+    pub(super) proven: Option<Timestamp>,
+}
+
 /// Somebody who is signed in.
 #[derive(Debug, Clone)]
 pub(super) struct Session {
     /// Whom the session is.
     pub(super) account: Account,
     pub(super) rights: Rights,
+    proven: Option<Timestamp>,
     /// What every form of it carries.
     pub(super) token: String,
-    began: Timestamp,
-    used: Timestamp,
+    pub(super) began: Timestamp,
+    pub(super) used: Timestamp,
 }
 
 /// Why nobody is let in.
@@ -128,25 +143,22 @@ impl Sessions {
             return Err(book.failed(now));
         };
         drop(book);
-        let id = self.begin((account.clone(), Rights::Act), before, now).ok_or(Refused::Wrong)?;
+        let person = Person { account: account.clone(), rights: Rights::Act, proven: Some(now) };
+        let id = self.begin(person, before, now).ok_or(Refused::Wrong)?;
         Ok((id, account))
     }
 
     /// Begins a session of somebody in the place of `before`, and returns its id; `None` if this machine gives no
     /// random numbers.
-    pub(super) fn begin(
-        &self,
-        (account, rights): (Account, Rights),
-        before: Option<&str>,
-        now: Timestamp,
-    ) -> Option<String> {
+    pub(super) fn begin(&self, person: Person, before: Option<&str>, now: Timestamp) -> Option<String> {
         let (id, token) = make().zip(make())?;
+        let Person { account, rights, proven } = person;
         let mut book = self.book();
         if let Some(before) = before {
             book.sessions.remove(&keep(before));
         }
         book.make_room(&account, now);
-        book.sessions.insert(keep(&id), Session { account, rights, token, began: now, used: now });
+        book.sessions.insert(keep(&id), Session { account, rights, proven, token, began: now, used: now });
         Some(id)
     }
 
@@ -174,12 +186,49 @@ impl Sessions {
         self.book().sessions.remove(&keep(id));
     }
 
+    /// The sessions of an account, by what tells them apart, the newest first.
+    pub(super) fn of(&self, account: &Account, now: Timestamp) -> Vec<(String, Session)> {
+        let book = self.book();
+        let own =
+            book.sessions.iter().filter(|(_, one)| one.account.who() == account.who() && one.stands(now));
+        let mut own: Vec<_> = own.map(|(kept, one)| (handle(kept), one.clone())).collect();
+        drop(book);
+        own.sort_by_key(|(_, one)| std::cmp::Reverse(one.began));
+        own
+    }
+
+    /// Ends those sessions of an account that `which` names by their handles, and says how many there were.
+    pub(super) fn end_some(&self, account: &Account, which: impl Fn(&str) -> bool) -> usize {
+        let mut book = self.book();
+        let before = book.sessions.len();
+        book.sessions.retain(|kept, one| one.account.who() != account.who() || !which(&handle(kept)));
+        before - book.sessions.len()
+    }
+
     fn book(&self) -> MutexGuard<'_, Book> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// What tells a session from the others of its account.
+fn handle(kept: &Kept) -> String {
+    let mut digits: String = kept.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.truncate(HANDLE_LEN);
+    digits
+}
+
+/// The handle of the session with an id.
+pub(super) fn handle_of(id: &str) -> String {
+    handle(&keep(id))
+}
+
 impl Session {
+    /// Whether they have shown just now who they are.
+    pub(super) fn is_proven(&self, now: Timestamp) -> bool {
+        // Another machine's clock may have said when.
+        self.proven.is_some_and(|at| at.duration_until(now).abs() < PROVEN)
+    }
+
     /// A clock that was turned back ends it too.
     fn stands(&self, now: Timestamp) -> bool {
         let (age, idle) = (self.began.duration_until(now), self.used.duration_until(now));
@@ -259,6 +308,35 @@ mod tests {
         assert!(sessions.find(&id, Asks::Person, later(480)).is_none());
         let id = signed_in(&sessions, START);
         assert!(sessions.find(&id, Asks::Person, later(-1)).is_none(), "the clock was turned back");
+    }
+
+    #[test]
+    fn who_has_shown_long_ago_who_they_are_shows_it_again() {
+        let sessions = Sessions::default();
+        let id = signed_in(&sessions, START);
+        let session = sessions.find(&id, Asks::Person, later(10)).unwrap();
+        for (minute, proven) in [(0, true), (14, true), (15, false), (400, false)] {
+            assert_eq!(session.is_proven(later(minute)), proven, "{minute}");
+        }
+        let unsaid = Person { account: alice(), rights: Rights::Act, proven: None };
+        let id = sessions.begin(unsaid, None, START).unwrap();
+        assert!(!sessions.find(&id, Asks::Person, START).unwrap().is_proven(START));
+    }
+
+    #[test]
+    fn the_sessions_of_one_account_are_told_apart_and_end_one_by_one() {
+        let sessions = Sessions::default();
+        let (desk, phone) = (signed_in(&sessions, START), signed_in(&sessions, later(1)));
+        let other = Person { account: Account::of(1002, None), rights: Rights::Act, proven: None };
+        let other = sessions.begin(other, None, later(1)).unwrap();
+        let handles: Vec<String> =
+            sessions.of(&alice(), later(2)).into_iter().map(|(handle, _)| handle).collect();
+        assert_eq!(handles, [handle_of(&phone), handle_of(&desk)]);
+        assert!(!desk.contains(&handles[1]), "it opens nothing");
+        assert_eq!(sessions.end_some(&alice(), |one| one == handle_of(&other)), 0, "another's stay");
+        assert_eq!(sessions.end_some(&alice(), |one| one == handles[1]), 1);
+        let stands = |id: &str| sessions.find(id, Asks::Script, later(2)).is_some();
+        assert_eq!([stands(&desk), stands(&phone), stands(&other)], [false, true, true]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::Web;
 use super::answer::{Refusal, put, see};
 use super::form::Form;
 use super::layout::{self, Sheet};
-use super::provider::{BACK, Back, Provider, ProviderError};
+use super::provider::{BACK, Back, Proof, Provider, ProviderError};
 use super::route::Missing;
 use super::session::{Refused, Session};
 use crate::diag::Chain;
@@ -82,9 +82,11 @@ impl Web {
         self.0.provider.as_ref().ok_or_else(|| Missing::Page.into())
     }
 
-    /// Sends somebody to the provider. Nothing is kept of it but a cookie.
-    pub(super) async fn to_provider(&self) -> Result<Response, Refusal> {
-        let begun = self.provider()?.begin().await.map_err(|error| not_let_in(&error))?;
+    /// Sends somebody to the provider, with `again` in the query to show anew who they are. Nothing is kept of it but a
+    /// cookie.
+    pub(super) async fn to_provider(&self, parts: &Parts) -> Result<Response, Refusal> {
+        let proof = if parts.uri.query() == Some("again") { Proof::Anew } else { Proof::Standing };
+        let begun = self.provider()?.begin(proof).await.map_err(|error| not_let_in(&error))?;
         let mut response = see(&begun.page);
         put(response.headers_mut(), header::SET_COOKIE, &self.set_cookie_away(&begun.secret, AWAY_MAX));
         Ok(response)
@@ -95,13 +97,13 @@ impl Web {
         let provider = self.provider()?;
         let back = Back::read(parts.uri.query().unwrap_or_default());
         let secret = cookie_of(parts, self.cookie_away()).unwrap_or_default();
-        let (account, rights) = provider.finish(back, secret).await.map_err(|error| not_let_in(&error))?;
+        let person = provider.finish(back, secret).await.map_err(|error| not_let_in(&error))?;
         tracing::info!(
-            account = account.shown(),
-            ?rights,
+            account = person.account.shown(),
+            rights = ?person.rights,
             "somebody signed in to the page by way of the provider"
         );
-        let begun = self.0.sessions.begin((account, rights), before, self.0.facts.clock.now());
+        let begun = self.0.sessions.begin(person, before, self.0.facts.clock.now());
         let id = begun.ok_or_else(|| {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "This machine gives no random numbers.")
         })?;

@@ -13,7 +13,7 @@ const SETTINGS: &str = "tenants:
     tenantId: 11111111-2222-4333-8444-555555555555
     auth: {clientSecret: {clientId: 66666666-7777-4888-8999-000000000000, secret: {env: HUNTBOOK_TEST_SECRET}}}
 channels:
-  siem: {webhook: {url: \"http://127.0.0.1:9/siem\"}}
+  siem: {webhook: {url: \"http://127.0.0.1:9/siem\", privateAddresses: true}}
 ";
 
 /// A folder with settings and playbooks, and no tenant: nothing here may ask for one.

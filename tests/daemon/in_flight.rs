@@ -72,6 +72,35 @@ impl Place {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_tenant_that_does_not_answer_keeps_nobody_from_hearing_of_others() {
+    let place = Place::at("2026-03-01T12:10:00Z").await;
+    place.write(ISOLATES);
+    place.spare("nobody");
+    let mut options = SimOptions::sample().unwrap();
+    options.hunter = Arc::clone(&place.gate) as Arc<dyn Hunter>;
+    let slow = Sim::start(options, Arc::new(place.clock.clone())).await.unwrap();
+    let served = place
+        .serve_tenants(Arc::new(place.clock.clone()), &[("adatum", &slow), ("contoso", &place.sim)])
+        .await;
+    place.clock.set(served.next());
+    served.until_ended(2).await;
+    // It is asked first, and wants an hour: who waits for it waits as long as time stands still.
+    let busy =
+        Fault { status: Some(429), retry_after: Some(3600), ..Fault::on("GET /mde/api/machineactions/*") };
+    slow.set_faults(vec![busy]).unwrap();
+    place.clock.advance(MINUTE + SECOND);
+    for _look in 0..LOOKS_MAX {
+        let under_way = served.store.effects_in(EffectState::Pending).await.unwrap();
+        if under_way.iter().all(|effect| effect.tenant == "adatum") {
+            assert_eq!(under_way.len(), 3);
+            return served.end().await.unwrap();
+        }
+        SystemClock.sleep(LOOK_EVERY).await;
+    }
+    panic!("{:#?}", served.store.effects_in(EffectState::Pending).await);
+}
+
 pub(super) fn report(run: &Run) -> Report {
     serde_json::from_value(run.report.clone()).unwrap()
 }

@@ -81,7 +81,7 @@ impl Bench {
                 "auth": {"clientSecret": {"clientId": SimApp::CLIENT_ID, "secret": {"env": "DOCTOR_SECRET"}}},
                 "endpoints": {},
             }},
-            "channels": {"soc-teams": {"teams": {"url": {"env": "DOCTOR_HOOK"}}}},
+            "channels": {"soc-teams": {"teams": {"url": {"env": "DOCTOR_HOOK"}, "privateAddresses": true}}},
             "alerts": {"channel": "soc-teams"},
         });
         Self {

@@ -49,7 +49,8 @@ impl Lost {
     /// Time passes, and the tenant is looked at.
     async fn look(&mut self, time: SignedDuration) -> Vec<EffectState> {
         self.house.clock.advance(time);
-        let settled = self.house.engine.look_into(&mut self.doubts).await.expect("the journal is fine");
+        let settled =
+            self.house.engine.look_into("contoso", &mut self.doubts).await.expect("the journal is fine");
         settled.into_iter().map(|effect| effect.state).collect()
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use huntbook::action::{Approval, Approvers};
-use huntbook::engine::{Present, Standing, Unchanging, Undoing};
+use huntbook::engine::{Present, Standing, StepState, Unchanging, Undoing};
 use huntbook::http::Open;
 use huntbook::plan::World;
 use huntbook::sim::Fault;
@@ -125,6 +125,25 @@ async fn what_people_have_taken_back_or_done_anew_is_theirs() {
     house.clock.advance(FOUR_HOURS);
     house.take_back().await;
     assert_eq!(house.applied(), ["isolate 0", "unisolate 0", "isolate 0"]);
+    assert!(house.stands().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_people_had_asked_for_before_is_theirs() {
+    let house = House::with_rows(1).await;
+    let before = Operation::IsolateDevice {
+        device: house.devices[0].parse().unwrap(),
+        isolation_type: huntbook::tenant::IsolationType::Full,
+        comment: "ours".to_owned(),
+    };
+    house.somebody_does(&before).await;
+    // The device has still to do it: the tenant refuses ours, which is followed to the end of theirs.
+    let report = house.run(&isolate("revertAfter: 4h")).await;
+    assert_eq!(report.items[0].steps[0].state, StepState::Accepted, "{report:?}");
+    house.done().await;
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0"]);
     assert!(house.stands().await.is_empty());
 }
 

@@ -158,7 +158,7 @@ impl Bench {
             }},
             "tenants": tenants,
             "channels": {
-                "hook": {"webhook": {"url": self.file("hook"), "secret": self.file("hook-key")}},
+                "hook": {"webhook": {"url": self.file("hook"), "secret": self.file("hook-key"), "privateAddresses": true}},
                 "mail": {"email": {
                     "host": "127.0.0.1", "port": self.tap.mail_port, "security": "none", "username": "huntbook",
                     "password": {"env": "MAIL_PASSWORD"}, "from": "a@contoso.example", "to": ["b@contoso.example"],

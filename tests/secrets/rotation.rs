@@ -70,7 +70,7 @@ async fn what_is_replaced_serves_without_a_restart() {
             "file": secret(IN_FILE, json!({"file": "client"})),
             "vault": secret(IN_VAULT, json!({"keyVault": {"vault": "soc", "name": "app"}})),
         },
-        "channels": {"hook": {"webhook": {"url": {"file": "hook"}, "secret": {"file": "hook-key"}}}},
+        "channels": {"hook": {"webhook": {"url": {"file": "hook"}, "secret": {"file": "hook-key"}, "privateAddresses": true}}},
     });
     put("huntbook.yaml", &settings.to_string());
     put("client", "the first secret");

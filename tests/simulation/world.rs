@@ -62,7 +62,8 @@ impl InForce for InForceNow {
 /// What a death takes along.
 struct Process {
     engine: Engine,
-    doubts: Arc<tokio::sync::Mutex<Doubts>>,
+    /// Of each tenant.
+    doubts: Arc<tokio::sync::Mutex<BTreeMap<String, Doubts>>>,
     table: Timetable,
 }
 
@@ -450,14 +451,19 @@ impl World {
             self.step("taking back", async move { engine.revert((playbook, &tenant), &in_force).await })
                 .await?;
         }
-        let (looking, doubts) = (engine.clone(), Arc::clone(&self.process.as_ref()?.doubts));
-        let looked =
-            self.step("looking", async move { looking.look_into(&mut *doubts.lock().await).await }).await?;
-        for effect in looked {
-            self.line.reach(&format!("doubt ends {}", effect.state));
+        for tenant in engine.tenants.keys().cloned().collect::<Vec<String>>() {
+            let (looking, doubts) = (engine.clone(), Arc::clone(&self.process.as_ref()?.doubts));
+            let of = tenant.clone();
+            let look = async move {
+                let mut doubts = doubts.lock().await;
+                looking.look_into(&of, doubts.entry(of.clone()).or_default()).await
+            };
+            for effect in self.step("looking", look).await? {
+                self.line.reach(&format!("doubt ends {}", effect.state));
+            }
+            let following = engine.clone();
+            self.step("following", async move { following.follow_up_in(&tenant).await }).await?;
         }
-        let following = engine.clone();
-        self.step("following", async move { following.follow_up().await }).await?;
         let (store, channels, clock) = (engine.store.clone(), Arc::clone(&self.channels), self.host());
         self.step("telling", async move { deliver_due(&store, &channels, &clock, 200).await }).await?;
         let store = &engine.store;

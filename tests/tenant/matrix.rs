@@ -12,7 +12,7 @@ use huntbook::rows::Flow;
 use huntbook::sim::{CannedHunter, Fault, HuntTable, Pattern, SimApp, SimOptions};
 use huntbook::tenant::{
     HuntFault, HuntLimits, HuntQuery, IncidentPatch, Indicator, IndicatorAction, IndicatorType,
-    IndicatorValue, Operation, Tenant, TenantError,
+    IndicatorValue, Operation, RemoteState, Tenant, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -212,7 +212,8 @@ async fn status_400_of_a_determination_tries_the_other_spelling_once() {
 async fn status_400_of_an_action_under_way_is_looked_up() {
     let world = World::start(|_| {}).await;
     let first = world.tenant.apply(&isolate(), &Open).await.unwrap();
-    assert_eq!(world.tenant.apply(&isolate(), &Open).await.unwrap(), first);
+    let second = world.tenant.apply(&isolate(), &Open).await.unwrap();
+    assert_eq!((second.remote_id, second.state), (first.remote_id, RemoteState::UnderWay));
     assert_eq!(world.effects().len(), 1);
 }
 

@@ -301,7 +301,7 @@ async fn row_13_the_same_action_stands_for_ours_if_it_is_there() {
     for body in bodies {
         let receipt = under_way(body.clone(), json!([isolated])).await.unwrap();
         let theirs: Option<MachineActionId> = Some(ACTION.parse().unwrap());
-        assert_eq!(receipt, Receipt { remote_id: theirs.clone(), state: RemoteState::Pending });
+        assert_eq!(receipt, Receipt { remote_id: theirs.clone(), state: RemoteState::UnderWay });
         let over = one("Isolate", "Succeeded", "2026-01-10T11:00:00Z");
         let receipt = under_way(body.clone(), json!([over])).await.unwrap();
         assert_eq!(receipt, Receipt { remote_id: theirs, state: RemoteState::AlreadyInForce });
@@ -309,7 +309,7 @@ async fn row_13_the_same_action_stands_for_ours_if_it_is_there() {
         for vain in ["Failed", "TimeOut", "Cancelled"] {
             let later = one("Unisolate", vain, "2026-01-10T11:30:00Z");
             let receipt = under_way(body.clone(), json!([later, isolated])).await.unwrap();
-            assert_eq!(receipt.state, RemoteState::Pending, "{vain}");
+            assert_eq!(receipt.state, RemoteState::UnderWay, "{vain}");
         }
         // What goes half of the way is not what is asked for.
         let (device, comment) = (DEVICE.parse().unwrap(), "why".to_owned());

@@ -77,8 +77,12 @@ impl Walker {
 
 /// Somebody whom the provider knows signs in.
 async fn visitor(site: &Site, who: &str) -> Visitor {
+    visitor_by(site, "/sign-in/provider", who).await
+}
+
+async fn visitor_by(site: &Site, from: &str, who: &str) -> Visitor {
     let mut walker = Walker::new();
-    let back = walker.follow(site, "/sign-in/provider", who).await;
+    let back = walker.follow(site, from, who).await;
     let answer = walker.get(&back).await;
     assert_eq!(answer.status(), 200, "{}", site.log());
     let cookies: Vec<&str> =
@@ -123,8 +127,9 @@ async fn roles_of_the_provider_say_who_looks_and_who_acts() {
     assert_eq!(site.post("/resume", &lead, &[]).await.status(), 303);
 
     // One from elsewhere and one of the machine are two; one of them twice is one.
-    assert_eq!(site.post(&path, &duty, &yes).await.status(), 303);
-    assert_eq!(site.post(&path, &visitor(&site, "duty").await, &yes).await.status(), 409);
+    let duty_again = visitor_by(&site, "/sign-in/provider?again", "duty").await;
+    assert_eq!(site.post(&path, &duty_again, &yes).await.status(), 303);
+    assert_eq!(site.post(&path, &duty, &yes).await.status(), 409);
     assert_eq!(site.post(&path, &site.visitor(LEAD).await, &yes).await.status(), 303);
     let asked = site.until("consumed").await;
     let voice = &asked["voices"][0];
@@ -278,6 +283,11 @@ async fn an_identity_token_that_is_not_good_lets_nobody_in() {
         ("for another app", with("aud", "another".into()), 403),
         ("ended", with("exp", (now - 600).into()), 403),
         ("of tomorrow", with("iat", (now + 86_400).into()), 403),
+        ("shown tomorrow", with("auth_time", (now + 86_400).into()), 403),
+        ("for us in a list", with("aud", json!([CLIENT])), 200),
+        ("for another app as well", with("aud", json!([CLIENT, "another"])), 403),
+        ("given to another app", with("azp", "another".into()), 403),
+        ("given to us", with("azp", CLIENT.into()), 200),
         ("another sign-in's", with("nonce", "another".into()), 403),
         ("without roles", with("roles", json!([])), 403),
         ("of nobody", with("sub", "".into()), 403),
@@ -298,24 +308,77 @@ async fn an_identity_token_that_is_not_good_lets_nobody_in() {
             403,
         ),
     ];
-    for (what, mut forged, status) in cases {
-        let mut walker = Walker::new();
-        let begun = walker.get(&Url::parse(&format!("{}/sign-in/provider", site.url)).unwrap()).await;
-        let page = Url::parse(begun.headers()[LOCATION].to_str().unwrap()).unwrap();
-        let asked = |name: &str| page.query_pairs().find(|(one, _)| one == name).unwrap().1.into_owned();
+    for (what, forged, status) in cases {
+        let (page, answer) = through(&site, &liar, "/sign-in/provider", forged).await;
         assert_eq!(
-            (asked("code_challenge_method"), asked("scope")),
-            ("S256".to_owned(), "openid profile".to_owned())
+            (asked(&page, "code_challenge_method"), asked(&page, "scope"), asked(&page, "max_age")),
+            ("S256".to_owned(), "openid profile".to_owned(), "28800".to_owned())
         );
-        if forged.claims["nonce"].is_null() {
-            forged.claims["nonce"] = asked("nonce").into();
-        }
-        *liar.next.lock().unwrap() = forged;
-        let back = format!("{}/sign-in/back?code=c&state={}", site.url, asked("state"));
-        let answer = walker.get(&Url::parse(&back).unwrap()).await;
         assert_eq!(answer.status(), status, "{what}\n{}", site.log());
         let session = answer.headers().get_all(SET_COOKIE).iter();
         let session = session.filter(|cookie| cookie.to_str().unwrap().starts_with("huntbook=")).count();
         assert_eq!(session, usize::from(status == 200), "{what}");
     }
+}
+
+/// What the provider's page is asked for.
+fn asked(page: &Url, name: &str) -> String {
+    page.query_pairs().find(|(one, _)| one == name).unwrap().1.into_owned()
+}
+
+/// Signs somebody in with a token of the liar's: the provider's page that the browser is sent to, and the answer.
+async fn through(site: &Site, liar: &Liar, from: &str, mut forged: Forged) -> (Url, Response) {
+    let mut walker = Walker::new();
+    let begun = walker.get(&Url::parse(&format!("{}{from}", site.url)).unwrap()).await;
+    let page = Url::parse(begun.headers()[LOCATION].to_str().unwrap()).unwrap();
+    if forged.claims["nonce"].is_null() {
+        forged.claims["nonce"] = asked(&page, "nonce").into();
+    }
+    *liar.next.lock().unwrap() = forged;
+    let back = format!("{}/sign-in/back?code=c&state={}", site.url, asked(&page, "state"));
+    (page, walker.get(&Url::parse(&back).unwrap()).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_shown_long_ago_who_they_are_shows_it_again_before_they_let_anything_be_done() {
+    let liar = Liar::start().await;
+    let site = Site::open_with(1, &format!("openId: {{issuer: \"{}\", clientId: {CLIENT}}}", liar.url)).await;
+    let path = format!("/approvals/{}", site.asked_id().await);
+    let now = SystemClock.now().as_second();
+    let duty = async |from: &str, shown: Value| {
+        let header = Header { kid: Some("own".to_owned()), ..Header::new(Algorithm::ES256) };
+        let claims = json!({
+            "iss": liar.url, "aud": CLIENT, "sub": "oid-duty", "exp": now + 600, "iat": now, "roles": ["Huntbook.Act"],
+            "auth_time": shown,
+        });
+        let (page, answer) =
+            through(&site, &liar, from, Forged { header, claims, strange: false, cut: false }).await;
+        let mut cookies = answer.headers().get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
+        let cookie = cookies.find(|cookie| cookie.starts_with("huntbook=")).unwrap();
+        (page, site.of_cookie(cookie.split(';').next().unwrap().to_owned()).await)
+    };
+    let yes = [("word", "approve"), ("reason", "seen it")];
+    for shown in [Value::Null, (now - 3600).into()] {
+        let (_page, duty) = duty("/sign-in/provider", shown).await;
+        let form = site.get(&path, Some(&duty.cookie)).await.text().await.unwrap();
+        assert!(
+            form.contains("href=\"/sign-in/provider?again\"")
+                && !form.contains("value=\"approve\"")
+                && form.contains("value=\"deny\""),
+            "{form}"
+        );
+        // To stop needs no proof, to let go on does.
+        assert_eq!(site.post("/stop", &duty, &[("reason", "drill")]).await.status(), 303);
+        for (path, fields) in [(path.as_str(), &yes[..]), ("/resume", &[])] {
+            let refused = site.post(path, &duty, fields).await;
+            assert_eq!(refused.status(), 403, "{path}");
+            assert!(refused.text().await.unwrap().contains("sign in again"), "{path}");
+        }
+    }
+    let (page, duty) = duty("/sign-in/provider?again", now.into()).await;
+    assert_eq!((asked(&page, "max_age"), asked(&page, "prompt")), ("0".to_owned(), "login".to_owned()));
+    assert_eq!(site.post("/resume", &duty, &[]).await.status(), 303);
+    assert_eq!(site.post(&path, &duty, &yes).await.status(), 303);
+    site.until("consumed").await;
+    assert_eq!(site.isolated(), 1);
 }

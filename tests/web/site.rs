@@ -15,7 +15,7 @@ use tempfile::TempDir;
 const SECRET_NAME: &str = "HUNTBOOK_TEST_SECRET";
 
 /// How often something is looked for; ten times a second.
-const LOOKS_MAX: u32 = 1200;
+pub(crate) const LOOKS_MAX: u32 = 1200;
 
 /// The accounts of two approvers, and of somebody who is none.
 pub(crate) const LEAD: u32 = 4001;
@@ -88,6 +88,11 @@ impl Site {
 
     /// The same, with more said of the page.
     pub(crate) async fn open_with(minimum: u32, more: &str) -> Self {
+        Self::open_under(minimum, more, "").await
+    }
+
+    /// The same, with more said in the settings.
+    pub(crate) async fn open_under(minimum: u32, more: &str, settings: &str) -> Self {
         let clock: SharedClock = Arc::new(SystemClock);
         let sim = Sim::start(SimOptions::story(clock.now()).unwrap(), clock).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
@@ -97,9 +102,9 @@ impl Site {
         let settings = format!(
             "tenants:\n  contoso:\n    tenantId: {tenant}\n    auth:\n      clientSecret: {{clientId: {}, secret: {{env: {SECRET_NAME}}}}}\n    \
              endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\", xdr: \"{}\"}}\n\
-             channels:\n  siem: {{webhook: {{url: \"{}/webhook/siem\"}}}}\n\
+             channels:\n  siem: {{webhook: {{url: \"{}/webhook/siem\", privateAddresses: true}}}}\n\
              approvers:\n  lead: {{account: \"{LEAD}\"}}\n  duty: {{account: \"{DUTY}\"}}\n{dana}\
-             web: {{listen: \"127.0.0.1:0\", {more}}}\n",
+             web: {{listen: \"127.0.0.1:0\", {more}}}\n{settings}",
             SimApp::CLIENT_ID,
             at.login,
             at.graph,

@@ -64,7 +64,7 @@ impl Client {
                 // What the device has not picked up yet may come to nothing: it is followed like our own.
                 let state = match theirs.status {
                     Term::Known(ActionStatus::Succeeded) => RemoteState::AlreadyInForce,
-                    _ => RemoteState::Pending,
+                    _ => RemoteState::UnderWay,
                 };
                 return Ok(Receipt { remote_id: Some(theirs.id), state });
             }
