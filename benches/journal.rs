@@ -56,6 +56,7 @@ impl Bench {
             version: ContentHash::of(b"bench"),
             tenant: "contoso".to_owned(),
             trigger: Trigger::Manual,
+            by: None,
             scheduled_for: None,
             mode: RunMode::Enforce,
             effects: Effects::Apply,

@@ -111,6 +111,7 @@ async fn main() -> anyhow::Result<()> {
         lists: Arc::new(Lists::default()),
         tenant: TENANT.to_owned(),
         trigger: Trigger::Manual,
+        by: None,
         slot: None,
         effects: Effects::Apply,
     };

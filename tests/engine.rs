@@ -250,6 +250,7 @@ impl House {
             lists: Arc::clone(&self.lists),
             tenant: "contoso".to_owned(),
             trigger: Trigger::Manual,
+            by: None,
             slot: None,
             effects,
         }

@@ -63,6 +63,18 @@ pub enum NotAllowed {
     /// The approver wrote the playbook.
     #[error("the playbook is by `{0}`: somebody else must approve what it does")]
     Author(String),
+    /// The approver started the run.
+    #[error("you started this run by hand: somebody else must approve what it does")]
+    Starter,
+}
+
+/// From whom comes what is to be approved.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Origin<'a> {
+    /// Whom the playbook names as its author.
+    pub author: Option<&'a str>,
+    /// Who started the run, if it was by hand.
+    pub starter: Option<Who<'a>>,
 }
 
 fn numbered(uid: Option<u32>) -> String {
@@ -132,7 +144,7 @@ impl Approvers {
         Err(NotAllowed::Stranger { by: by.to_owned(), wanted, account, uid })
     }
 
-    /// Whether an account may say yes, as an approver, to what a playbook of `author` does. As far as can be
+    /// Whether an account may say yes, as an approver, to what comes from elsewhere: not from them. As far as can be
     /// known: an author is a text in the playbook, and is compared word by word.
     ///
     /// # Errors
@@ -142,9 +154,14 @@ impl Approvers {
         &self,
         by: &str,
         (account, uid): Who<'_>,
-        author: Option<&str>,
+        origin: &Origin<'_>,
     ) -> Result<(), NotAllowed> {
         self.may_speak(by, (account, uid))?;
+        let is_same = |(name, number): Who<'_>| name == account || (uid.is_some() && number == uid);
+        if origin.starter.is_some_and(is_same) {
+            return Err(NotAllowed::Starter);
+        }
+        let author = origin.author;
         let words = |text: &str| -> Vec<String> {
             let split = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
             split.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
@@ -171,8 +188,24 @@ mod tests {
     fn hear(by: &str, who: Who<'_>, author: Option<&str>, expect: &str) {
         let named = [("soc-lead", "alice"), ("duty", "1002"), ("dana", "openid:0f3a")];
         let approvers = Approvers::new(named.map(|(name, user)| (name.to_owned(), user.to_owned())));
-        let allowed = approvers.may_approve(by, who, author);
+        let allowed = approvers.may_approve(by, who, &Origin { author, starter: None });
         assert_eq!(allowed.err().map_or_else(|| "yes".to_owned(), |why| why.to_string()), expect);
+    }
+
+    #[test]
+    fn who_started_a_run_approves_nothing_of_it() {
+        let approvers = Approvers::new([("soc-lead".to_owned(), "alice".to_owned())]);
+        let started = |starter| {
+            approvers.may_approve("soc-lead", ("alice", Some(1001)), &Origin { author: None, starter })
+        };
+        for same in [("alice", Some(1001)), ("alice", None), ("al", Some(1001))] {
+            assert_eq!(started(Some(same)), Err(NotAllowed::Starter), "{same:?}");
+        }
+        assert_eq!(started(Some(("bob", Some(1002)))), Ok(()));
+        // Two people of a provider have no numbers, and are not the same for that.
+        let approvers = Approvers::new([("dana".to_owned(), of_provider("a"))]);
+        let origin = Origin { author: None, starter: Some(("openid:b", None)) };
+        assert_eq!(approvers.may_approve("dana", (&of_provider("a"), None), &origin), Ok(()));
     }
 
     #[test]

@@ -24,7 +24,9 @@ mod set;
 mod step;
 
 pub use account::{AccountChange, AccountParams, MasteredParams, SwitchAt};
-pub use approval::{Approval, Approvers, NotAllowed, TIMEOUT, TIMEOUT_MAX, TIMEOUT_MIN, Who, of_provider};
+pub use approval::{
+    Approval, Approvers, NotAllowed, Origin, TIMEOUT, TIMEOUT_MAX, TIMEOUT_MIN, Who, of_provider,
+};
 pub use call::Call;
 pub use case::{AlertParams, IncidentParams, MergeParams, NewAlertParams, Tags, WhichAlerts};
 pub use catalogue::{Remote, Spec, TargetKind};

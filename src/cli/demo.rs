@@ -151,6 +151,7 @@ impl Stage {
                 lists: Arc::clone(&lists),
                 tenant: TENANT.to_owned(),
                 trigger: Trigger::Demo,
+                by: None,
                 slot: None,
                 effects: Effects::Apply,
             };

@@ -27,7 +27,10 @@ pub(super) fn text(report: &Report, shown: Shown) -> String {
     line("playbook", format!("{} ({}, {})", clean(&report.name, 120), report.mode, report.effects));
     line("version", report.playbook_version.clone());
     line("tenant", clean(&report.tenant, 120));
-    line("started", format!("{} by {}", report.started, report.trigger));
+    line(
+        "started",
+        format!("{} by {}{}", report.started, report.trigger, history::starter(report.started_by.as_ref())),
+    );
     line("ended", format!("{} {}", report.finished, report.state.as_str()));
     line("counts", history::counts(&report.counts));
     if report.counts.truncated {
@@ -156,7 +159,7 @@ pub(super) fn unfinished(detail: &RunDetail, shown: Shown) -> String {
     let run = &detail.run;
     let why = run.error.as_deref().map(|error| format!(": {}", clean(error, 400))).unwrap_or_default();
     let mut text = format!(
-        "run      {}\nplaybook {} ({}, {})\nversion  {}\ntenant   {}\nstarted  {} by {}\nstate    {}{why}\n",
+        "run      {}\nplaybook {} ({}, {})\nversion  {}\ntenant   {}\nstarted  {} by {}{}\nstate    {}{why}\n",
         run.id,
         clean(&run.playbook_name, 120),
         run.mode,
@@ -165,6 +168,7 @@ pub(super) fn unfinished(detail: &RunDetail, shown: Shown) -> String {
         clean(&run.tenant, 120),
         run.started,
         run.trigger,
+        history::starter(run.by.as_ref()),
         run.state
     );
     let most = if shown == Shown::All { detail.items.len() } else { ITEMS_MAX };

@@ -11,7 +11,7 @@ use super::choose::{Chosen, Project};
 use super::exit::{Exit, unless_ended};
 use super::output::{clean, show, tell};
 use super::stop::{lifts, shown};
-use super::{Misuse, Refusal, report, setup};
+use super::{Misuse, Refusal, account, report, setup};
 use crate::clock::SharedClock;
 use crate::console::history;
 use crate::daemon::{self, Generation};
@@ -21,7 +21,7 @@ use crate::model::Lists;
 use crate::notify::{Channels, deliver_due};
 use crate::plan::{Plan, World};
 use crate::settings::Settings;
-use crate::store::{Effects, Store, Trigger};
+use crate::store::{Effects, Starter, Store, Trigger};
 
 /// Most messages sent at the end of a run.
 const DELIVERIES_MAX: u32 = 100;
@@ -216,6 +216,8 @@ async fn run_in_tenants(
     engine.store.keep_version(&chosen.file.bytes).await?;
     let progress = spinner();
     let lists = Arc::new(lists.clone());
+    let account = account::caller();
+    let by = Starter { account: account.name, uid: account.uid };
     let mut reports = Vec::new();
     for tenant in tenants {
         progress.set_message(format!("{}: running in {tenant}", plan.about.name));
@@ -224,6 +226,7 @@ async fn run_in_tenants(
             lists: Arc::clone(&lists),
             tenant,
             trigger: Trigger::Manual,
+            by: Some(by.clone()),
             slot: None,
             effects: if arguments.dry_run { Effects::DryRun } else { Effects::Apply },
         };

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Counts, REPORT_VERSION, Report};
-use crate::store::{Effect, Run, RunDetail, RunSummary, Store, StoreError};
+use crate::store::{Effect, Run, RunDetail, RunSummary, Starter, Store, StoreError};
+use crate::text::clean;
 
 /// A run in a list, with its report as things stand now, if it has one.
 #[derive(Debug)]
@@ -65,7 +66,7 @@ fn in_json(run: &Run, report: Option<&Report>) -> Map<String, Value> {
                 "playbookName": run.playbook_name, "playbookVersion": run.version, "tenant": run.tenant,
                 "mode": run.mode, "effects": run.effects, "trigger": run.trigger, "started": run.started,
                 "finished": run.finished, "state": run.state, "reason": run.error, "counts": run.counts,
-                "items": [], "told": [],
+                "items": [], "told": [], "startedBy": run.by,
             })
         },
         |report| json!(report),
@@ -73,6 +74,17 @@ fn in_json(run: &Run, report: Option<&Report>) -> Map<String, Value> {
     let mut all = all.as_object().cloned().unwrap_or_default();
     all.insert("scheduledFor".to_owned(), json!(run.scheduled_for));
     all
+}
+
+/// Who started a run by hand, to be said after how it was started.
+#[must_use]
+pub fn starter(by: Option<&Starter>) -> String {
+    let Some(Starter { account, uid }) = by else { return String::new() };
+    let account = clean(account, 120);
+    match uid {
+        Some(uid) if account != uid.to_string() => format!(", {account} ({uid})"),
+        _ => format!(", {account}"),
+    }
 }
 
 /// The report of a run as things stand now; `None` if it has not ended, or was given up.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Account;
-use crate::action::{Approvers, NotAllowed};
+use crate::action::{Approvers, NotAllowed, Origin};
 use crate::store::{Approval, ApprovalState, Consent, HeldEdit, NewVoice, Store, StoreError, Way};
 use crate::text::{clean, counted};
 
@@ -106,12 +106,21 @@ pub fn voice(asked: &Approval, speech: &Speech<'_>, approvers: &Approvers) -> Re
     let shown = asked.shown();
     match word {
         Consent::Approve => {
-            approvers.may_approve(&by, who, shown.get("author").and_then(Value::as_str))?;
+            approvers.may_approve(&by, who, &origin(&shown))?;
         }
         Consent::Deny => approvers.may_speak(&by, who)?,
     }
     let note = reason(speech.reason);
     Ok(NewVoice { word, by, account: account.name.clone(), uid: account.uid, way, note })
+}
+
+/// From whom comes what people are shown.
+fn origin(shown: &Value) -> Origin<'_> {
+    let starter = shown.get("startedBy").and_then(|by| {
+        let uid = by.get("uid").and_then(Value::as_u64).and_then(|uid| u32::try_from(uid).ok());
+        Some((by.get("account")?.as_str()?, uid))
+    });
+    Origin { author: shown.get("author").and_then(Value::as_str), starter }
 }
 
 /// Whether somebody may confirm an edit that raises risk: an approver, who is neither its author nor the owner of its
@@ -127,7 +136,8 @@ pub fn may_confirm(
     account: &Account,
 ) -> Result<(), LeaveError> {
     let by = speaker(named, approvers, account)?;
-    approvers.may_approve(&by, account.who(), edit.author.as_deref())?;
+    let origin = Origin { author: edit.author.as_deref(), starter: None };
+    approvers.may_approve(&by, account.who(), &origin)?;
     if edit.owner.is_some() && edit.owner == account.uid {
         return Err(LeaveError::OwnFile(clean(&edit.file, 200)));
     }
@@ -180,13 +190,15 @@ pub fn bound(asked: &Approval) -> Vec<(&'static str, String)> {
     };
     let author =
         shown.get("author").and_then(Value::as_str).map(|author| format!(" by {}", clean(author, 120)));
+    let started =
+        origin(&shown).starter.map(|(account, _uid)| format!(", started by {}", clean(account, 120)));
     let version: String = part("playbookVersion").chars().take(12).collect();
     let targets = counted(shown.get("targets").and_then(Value::as_u64).unwrap_or(0), "target");
     vec![
         ("for", part("itemKey")),
         ("in", part("tenant")),
         ("playbook", format!("{}{}, version {version}", part("playbookName"), author.unwrap_or_default())),
-        ("action", format!("{}, run {}", part("step"), part("run"))),
+        ("action", format!("{}, run {}{}", part("step"), part("run"), started.unwrap_or_default())),
         ("sends", part("parameters")),
         ("guards", format!("{}; asked for {targets} of the run", part("guards"))),
     ]

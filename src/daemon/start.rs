@@ -92,6 +92,7 @@ impl Daemon {
             lists: Arc::clone(&live.lists),
             tenant: due.key.tenant.to_string(),
             trigger: due.trigger,
+            by: None,
             slot: Some(due.slot),
             effects: Effects::Apply,
         };

@@ -149,6 +149,7 @@ impl<'a> Context<'a> {
             mode: plan.mode.as_str().to_owned(),
             effects: self.order.effects.as_str().to_owned(),
             trigger: self.order.trigger.as_str().to_owned(),
+            started_by: self.order.by.clone(),
             started: self.started,
             finished,
             state: RunState::of(&counts),

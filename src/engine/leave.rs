@@ -15,13 +15,13 @@ use super::decide::Decision;
 use super::lookup::bare;
 use super::report::{StepReport, StepState};
 use super::{Engine, EngineError, set};
-use crate::action::{self, Call, Step};
+use crate::action::{self, Call, Origin, Step};
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::guard::Target;
 use crate::model::{PlaybookId, RunId};
 use crate::playbook::OnError;
-use crate::store::{Approval, ApprovalState, Closing, Consent, ContentHash, NewApproval};
+use crate::store::{Approval, ApprovalState, Closing, Consent, ContentHash, NewApproval, Starter};
 use crate::tenant::Difference;
 
 /// Version of what is shown; raised when a reader of the old form would misread the new one.
@@ -88,6 +88,9 @@ pub(super) struct Shown {
     playbook_name: String,
     playbook_version: String,
     author: Option<String>,
+    /// Who started the run by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    started_by: Option<Starter>,
     run: RunId,
     item: u32,
     item_key: String,
@@ -124,6 +127,7 @@ impl Shown {
             playbook_name: about.name.clone(),
             playbook_version: context.plan().version.to_string(),
             author: about.author.clone(),
+            started_by: context.order.by.clone(),
             run: context.run,
             item: seq,
             item_key: key.to_owned(),
@@ -440,10 +444,12 @@ fn drift(
     if ContentHash::of(fresh.canonical().as_bytes()) != asked.digest {
         return Some("what would be done now is not what was approved".to_owned());
     }
-    let (plan, author) = (context.plan(), context.plan().about.author.as_deref());
+    let plan = context.plan();
+    let starter = context.order.by.as_ref().map(|by| (by.account.as_str(), by.uid));
+    let origin = Origin { author: plan.about.author.as_deref(), starter };
     let yes = asked.voices.iter().filter(|voice| voice.word == Consent::Approve);
     let may =
-        |voice: &&crate::store::Voice| plan.approvers.may_approve(&voice.by, voice.who(), author).is_ok();
+        |voice: &&crate::store::Voice| plan.approvers.may_approve(&voice.by, voice.who(), &origin).is_ok();
     let valid = yes.filter(may).count();
     (u32::try_from(valid).unwrap_or(u32::MAX) < asked.minimum)
         .then(|| "who approved it may not do so any more".to_owned())

@@ -46,7 +46,8 @@ use crate::hunt::HuntError;
 use crate::model::{Lists, RunId};
 use crate::plan::{Mode, Plan};
 use crate::store::{
-    Begun, ContentHash, Effects, NewRun, OutboxMessage, Remedy, RunEnd, RunMode, Store, StoreError, Trigger,
+    Begun, ContentHash, Effects, NewRun, OutboxMessage, Remedy, RunEnd, RunMode, Starter, Store, StoreError,
+    Trigger,
 };
 use crate::tenant::{Tenant, TenantError};
 
@@ -95,6 +96,8 @@ pub struct Order {
     pub tenant: String,
     /// Why.
     pub trigger: Trigger,
+    /// Who started it, if it is by hand: they approve nothing of it.
+    pub by: Option<Starter>,
     /// The slot of the schedule it stands for.
     pub slot: Option<Timestamp>,
     /// Whether anything is changed.
@@ -318,6 +321,7 @@ fn new_run(order: &Order, run: RunId, started: Timestamp) -> NewRun {
         version: order.plan.version,
         tenant: order.tenant.clone(),
         trigger: order.trigger,
+        by: order.by.clone(),
         scheduled_for: order.slot,
         mode: match order.plan.mode {
             Mode::Observe => RunMode::Observe,

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{PlaybookId, RunId};
+use crate::store::Starter;
 
 /// Version of the report's form; raised when a reader of the old form would misread the new one.
 pub const REPORT_VERSION: u32 = 1;
@@ -406,6 +407,9 @@ pub struct Report {
     pub effects: String,
     /// What started the run.
     pub trigger: String,
+    /// Who did, if it was by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_by: Option<Starter>,
     /// When it began.
     pub started: Timestamp,
     /// When it ended.

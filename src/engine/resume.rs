@@ -210,6 +210,7 @@ impl Engine {
             lists: present.in_force.lists(),
             tenant: run.tenant.clone(),
             trigger: run.trigger,
+            by: run.by.clone(),
             slot: run.scheduled_for,
             effects: run.effects,
         }))

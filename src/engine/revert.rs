@@ -201,6 +201,7 @@ impl Engine {
             version: due.version,
             tenant: due.tenant.clone(),
             trigger: Trigger::Revert,
+            by: None,
             scheduled_for: None,
             mode: RunMode::Enforce,
             effects: Effects::Apply,
@@ -284,6 +285,7 @@ impl Engine {
             lists,
             tenant: due.tenant.clone(),
             trigger: Trigger::Revert,
+            by: None,
             slot: None,
             effects: Effects::Apply,
         }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::stage::{Stage, said};
 use super::suite::Setting;
-use crate::action::Approvers;
+use crate::action::{Approvers, Origin};
 use crate::diag::{Code, Diagnostic, Sink};
 use crate::engine::{ItemReport, Present, Standing, Unchanging};
 use crate::guard::OnExceed;
@@ -93,7 +93,8 @@ pub(super) fn read(
             let (account, uid) = account(&plan.approvers, by);
             let allowed = match word {
                 Consent::Approve => {
-                    plan.approvers.may_approve(by, (&account, uid), plan.about.author.as_deref())
+                    let origin = Origin { author: plan.about.author.as_deref(), starter: None };
+                    plan.approvers.may_approve(by, (&account, uid), &origin)
                 }
                 Consent::Deny => plan.approvers.may_speak(by, (&account, uid)),
             };

@@ -147,6 +147,7 @@ impl Stage {
             lists: Arc::clone(&setting.lists),
             tenant: setting.tenant.clone(),
             trigger: Trigger::Manual,
+            by: None,
             slot: None,
             effects: Effects::Apply,
         };

@@ -89,7 +89,7 @@ pub use outbox::{OutboxMessage, Waiting};
 pub use pulse::Pulse;
 pub use retention::Swept;
 pub use revert::{NewRevert, Revert, RevertNote};
-pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement};
+pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement, Starter};
 pub use said::Speaker;
 pub use seen::Identity;
 pub use sign_in::SignIn;

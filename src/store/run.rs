@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
@@ -24,6 +24,15 @@ pub(super) const MATCHED: &str = "matched";
 /// to seven of SQLite's 32,766 variables.
 pub(super) const ROWS_PER_INSERT: usize = 250;
 
+/// Who started a run by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starter {
+    /// The account of the operating system.
+    pub account: String,
+    /// Its number.
+    pub uid: Option<u32>,
+}
+
 /// A run about to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRun {
@@ -39,6 +48,8 @@ pub struct NewRun {
     pub tenant: String,
     /// Why it runs.
     pub trigger: Trigger,
+    /// Who started it, if it was by hand.
+    pub by: Option<Starter>,
     /// The slot of the schedule it stands for.
     pub scheduled_for: Option<Timestamp>,
     /// Whether the playbook may act.
@@ -105,6 +116,8 @@ pub struct Run {
     pub tenant: String,
     /// Why it ran.
     pub trigger: Trigger,
+    /// Who started it, if it was by hand.
+    pub by: Option<Starter>,
     /// The slot of the schedule it stood for.
     pub scheduled_for: Option<Timestamp>,
     /// Whether the playbook might act.
@@ -175,7 +188,8 @@ impl Store {
         let due = run.scheduled_for.map(Timestamp::as_millisecond);
         let inserted = sqlx::query(
             "INSERT INTO runs (id, tenant, playbook, playbook_name, version, cause, scheduled_for, mode, \
-             effects, state, started) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10) \
+             effects, state, started, account, uid) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11, $12) \
              ON CONFLICT (tenant, playbook, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING",
         )
         .bind(run.id.to_string())
@@ -188,6 +202,8 @@ impl Store {
         .bind(run.mode.as_str())
         .bind(run.effects.as_str())
         .bind(run.started.as_millisecond())
+        .bind(run.by.as_ref().map(|by| by.account.as_str()))
+        .bind(run.by.as_ref().and_then(|by| by.uid))
         .execute(&mut *tx)
         .await?
         .rows_affected();
@@ -431,7 +447,9 @@ pub(super) fn read_run(row: &SqliteRow) -> Result<Run, StoreError> {
     let when = |column: &str| -> Result<Option<Timestamp>, StoreError> {
         row.try_get::<Option<i64>, _>(column)?.map(at).transpose()
     };
+    let (account, uid) = (row.try_get::<Option<String>, _>("account")?, row.try_get("uid")?);
     Ok(Run {
+        by: account.map(|account| Starter { account, uid }),
         id: read_run_id(row.try_get("id")?)?,
         playbook: read_playbook_id(row.try_get("playbook")?)?,
         playbook_name: row.try_get("playbook_name")?,

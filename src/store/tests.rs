@@ -28,6 +28,7 @@ async fn bench() -> Bench {
         version: ContentHash::of(b"a"),
         tenant: "contoso".to_owned(),
         trigger: Trigger::Manual,
+        by: None,
         scheduled_for: None,
         mode: RunMode::Enforce,
         effects: Effects::Apply,

@@ -92,7 +92,7 @@ fn about(detail: &RunDetail, report: Option<&Report>) -> Markup {
             dt { "tenant" } dd { (clean(&run.tenant, NAME_MAX)) }
             dt { "mode" } dd { (run.mode) ", " (run.effects) }
             dt { "version" } dd { (run.version) }
-            dt { "started" } dd { (format!("{:.0}", run.started)) " by " (run.trigger) }
+            dt { "started" } dd { (format!("{:.0}", run.started)) " by " (run.trigger) (history::starter(run.by.as_ref())) }
             @if let Some(finished) = run.finished { dt { "ended" } dd { (format!("{finished:.0}")) } }
             dt { "state" } dd { (state(&word)) }
             @if let Some(why) = why { dt { "reason" } dd { (clean(why, WHY_MAX)) } }

@@ -78,7 +78,7 @@ async fn shown(dir: &TempDir) -> (String, Value) {
 async fn an_action_waits_until_it_is_approved_and_is_then_taken_once() {
     let sim = tenant().await;
     let dir = folder(&sim, "{channel: siem, timeout: 30m}");
-    let run = say(&dir, 4001, &["run", "Tag servers"]).await;
+    let run = say(&dir, 4009, &["run", "Tag servers"]).await;
     ends(&run, 1);
     assert!(text(&run.stdout).contains("pendingApproval"), "{}", text(&run.stdout));
     assert_eq!(tagged(&sim), 0);
@@ -93,7 +93,7 @@ async fn an_action_waits_until_it_is_approved_and_is_then_taken_once() {
     );
     ends(&say(&dir, 4001, &["status"]).await, 1);
     // The same rows are not asked for twice.
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 0);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     let list = text(&say(&dir, 4001, &["approvals"]).await.stdout);
     for part in [short.as_str(), "tagDevice of device:", "sends", "within the limits", "waiting with 0 of 1"]
     {
@@ -111,7 +111,7 @@ async fn an_action_waits_until_it_is_approved_and_is_then_taken_once() {
     assert!(text(&approved.stderr).contains("nobody serves"), "{}", text(&approved.stderr));
     assert_eq!(tagged(&sim), 0, "who approves does nothing else");
 
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 0);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!(tagged(&sim), 1);
     let request = only(&dir).await;
     assert_eq!((&request["state"], &request["voices"][0]["uid"]), (&"consumed".into(), &4001.into()));
@@ -120,7 +120,7 @@ async fn an_action_waits_until_it_is_approved_and_is_then_taken_once() {
     assert!(step["reason"].as_str().unwrap().contains("lead"), "{step}");
     // A word that comes twice does nothing.
     ends(&say(&dir, 4002, &["approve", &short, "--as", "duty"]).await, 1);
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 0);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!(tagged(&sim), 1);
     ends(&say(&dir, 4001, &["status"]).await, 0);
     sim.stop().await;
@@ -130,15 +130,37 @@ async fn an_action_waits_until_it_is_approved_and_is_then_taken_once() {
 async fn two_different_people_are_needed_where_two_are_asked_for() {
     let sim = tenant().await;
     let dir = folder(&sim, "{channel: siem, minimum: 2}");
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 1);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 1);
     let request = only(&dir).await;
     ends(&say(&dir, 4001, &["approve", id(&request)]).await, 0);
     ends(&say(&dir, 4001, &["approve", id(&request)]).await, 1);
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 0);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!((tagged(&sim), &only(&dir).await["state"]), (0, &"awaiting".into()));
     ends(&say(&dir, 4002, &["approve", id(&request)]).await, 0);
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 0);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!(tagged(&sim), 1);
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_started_a_run_by_hand_approves_nothing_of_it() {
+    let sim = tenant().await;
+    let dir = folder(&sim, "{channel: siem}");
+    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 1);
+    let request = only(&dir).await;
+    let by = |of: &Value| (of["startedBy"]["account"].clone(), of["startedBy"]["uid"].clone());
+    assert_eq!(by(&request["shown"]), ("4001".into(), 4001.into()), "{request}");
+    let refused = say(&dir, 4001, &["approve", id(&request)]).await;
+    ends(&refused, 1);
+    assert!(text(&refused.stderr).contains("you started this run by hand"), "{}", text(&refused.stderr));
+    // Somebody else goes on with it; it stays the run of who started it.
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
+    ends(&say(&dir, 4001, &["approve", id(&request)]).await, 1);
+    ends(&say(&dir, 4002, &["approve", id(&request)]).await, 0);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
+    assert_eq!(tagged(&sim), 1);
+    let runs = json(&say(&dir, 4009, &["runs", "--format", "json"]).await);
+    assert_eq!(by(runs.as_array().unwrap().last().unwrap()), ("4001".into(), 4001.into()), "{runs}");
     sim.stop().await;
 }
 
@@ -146,16 +168,16 @@ async fn two_different_people_are_needed_where_two_are_asked_for() {
 async fn a_denied_action_is_not_taken_and_does_not_come_back() {
     let sim = tenant().await;
     let dir = folder(&sim, "{channel: siem}");
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 1);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 1);
     let request = only(&dir).await;
     ends(&say(&dir, 4001, &["deny", id(&request)]).await, 2);
     ends(&say(&dir, 4001, &["deny", id(&request), "--reason", "maintenance"]).await, 0);
     ends(&say(&dir, 4002, &["approve", id(&request)]).await, 1);
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 0);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     let (_state, step) = shown(&dir).await;
     assert_eq!((&step["state"], &step["reason"]), (&"denied".into(), &"denied by lead: maintenance".into()));
     assert!(sim.messages().iter().any(|message| message.body.contains("denied by lead: maintenance")));
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 0);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!((tagged(&sim), waiting(&dir, &["--all"]).await.len()), (0, 1));
     sim.stop().await;
 }
@@ -164,11 +186,11 @@ async fn a_denied_action_is_not_taken_and_does_not_come_back() {
 async fn what_was_changed_after_it_was_approved_is_void_and_asked_for_anew() {
     let sim = tenant().await;
     let dir = folder(&sim, "{channel: siem}");
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 1);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 1);
     let request = only(&dir).await;
     ends(&say(&dir, 4001, &["approve", id(&request)]).await, 0);
     edit(dir.path(), "tag: seen", "tag: other");
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 1);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 1);
     assert_eq!(tagged(&sim), 0);
     let all = waiting(&dir, &["--all"]).await;
     let states: Vec<&str> = all.iter().map(|one| one["state"].as_str().unwrap()).collect();
@@ -183,13 +205,13 @@ async fn nobody_approves_what_their_own_playbook_does() {
     let sim = tenant().await;
     let dir = folder(&sim, "{channel: siem}");
     edit(dir.path(), "severity: Low\n", "severity: Low\nauthor: lead\n");
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 1);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 1);
     let request = only(&dir).await;
     let own = say(&dir, 4001, &["approve", id(&request)]).await;
     ends(&own, 1);
     assert!(text(&own.stderr).contains("somebody else must approve"), "{}", text(&own.stderr));
     ends(&say(&dir, 4002, &["approve", id(&request)]).await, 0);
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 0);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!(tagged(&sim), 1);
     sim.stop().await;
 }
@@ -199,7 +221,7 @@ async fn a_huntbook_that_serves_does_what_is_approved_by_itself() {
     let sim = tenant().await;
     let dir = folder(&sim, "{channel: siem}");
     edit(dir.path(), "actions:", "schedule: {every: 1h}\nactions:");
-    ends(&say(&dir, 4001, &["run", "Tag servers"]).await, 1);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 1);
     let mut served = serving(&dir).stderr(Stdio::null()).spawn().unwrap();
     let request = only(&dir).await;
     for _look in 0..LOOKS_MAX {

@@ -214,6 +214,7 @@ async fn a_halt_is_told_by_the_process_that_finds_it_untold() {
         version: plan.version,
         tenant: "contoso".to_owned(),
         trigger: Trigger::Manual,
+        by: None,
         scheduled_for: None,
         mode: RunMode::Enforce,
         effects: Effects::Apply,

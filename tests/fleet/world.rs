@@ -322,6 +322,7 @@ impl Fleet {
                 lists: Arc::new(Lists::default()),
                 tenant: format!("t{place:02}"),
                 trigger: Trigger::Manual,
+                by: None,
                 slot: None,
                 effects: Effects::Apply,
             }));

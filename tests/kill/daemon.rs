@@ -220,6 +220,7 @@ async fn old_run(store: &Store, clock: &ManualClock) -> Result<(), huntbook::sto
         version: ContentHash::of(b"old"),
         tenant: "contoso".to_owned(),
         trigger: Trigger::Manual,
+        by: None,
         scheduled_for: None,
         mode: RunMode::Enforce,
         effects: Effects::Apply,

@@ -100,6 +100,7 @@ impl Stage {
             lists: Arc::clone(&self.lists),
             tenant: TENANT.to_owned(),
             trigger: Trigger::Manual,
+            by: None,
             slot: None,
             effects,
         };

@@ -403,6 +403,7 @@ impl World {
                 lists: Arc::clone(&self.in_force.lists),
                 tenant: due.key.tenant.to_string(),
                 trigger: due.trigger,
+                by: None,
                 slot: Some(due.slot),
                 effects: Effects::Apply,
             };

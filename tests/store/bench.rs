@@ -110,6 +110,7 @@ impl Bench {
             version: ContentHash::of(b"playbook"),
             tenant: TENANT.to_owned(),
             trigger: if scheduled_for.is_some() { Trigger::Schedule } else { Trigger::Manual },
+            by: None,
             scheduled_for,
             mode: RunMode::Enforce,
             effects: Effects::Apply,

@@ -115,7 +115,7 @@ impl Site {
         std::fs::write(dir.path().join("huntbook.yaml"), settings).unwrap();
         std::fs::create_dir(dir.path().join("playbooks")).unwrap();
         std::fs::write(dir.path().join("playbooks/cut.yaml"), playbook(minimum)).unwrap();
-        let asked = say(&dir, LEAD, &["run", "Cut servers off"]).await;
+        let asked = say(&dir, READER, &["run", "Cut servers off"]).await;
         assert_eq!(asked.status.code(), Some(1), "{}", String::from_utf8_lossy(&asked.stderr));
         let mut served = command(&dir).arg("serve").stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(served.stderr.take().unwrap()).lines().map_while(Result::ok);
