@@ -196,7 +196,7 @@ const PERMISSIONS: &[Case] = &[
     case(
         "what becomes of actions cannot be seen",
         |b| b.revoke("Machine.Read.All"),
-        ("warning", "permissions", "(how isolateDevice ended)"),
+        ("problem", "permissions", "(how isolateDevice ended)"),
     ),
     case(
         "exclusions cannot be looked up",

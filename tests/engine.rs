@@ -19,6 +19,8 @@ mod cut_off;
 mod doubt;
 #[path = "engine/feeds.rs"]
 mod feeds;
+#[path = "engine/identity.rs"]
+mod identity;
 #[path = "engine/indicators.rs"]
 mod indicators;
 #[path = "engine/late.rs"]
@@ -27,6 +29,8 @@ mod late;
 mod polling;
 #[path = "engine/protected.rs"]
 mod protected;
+#[path = "engine/restored.rs"]
+mod restored;
 #[path = "engine/reverted.rs"]
 mod reverted;
 #[path = "engine/shares.rs"]
@@ -131,6 +135,9 @@ impl House {
         let mut options = SimOptions::sample().expect("the sample tenant");
         for user in &mut options.data.users {
             user.privileged = false;
+        }
+        for (n, machine) in options.data.machines.iter_mut().take(count).enumerate() {
+            machine.computer_dns_name = format!("host{n}.contoso.example");
         }
         change(&mut options);
         let known = options.data.machines.iter().map(|machine| machine.id.clone());

@@ -6,6 +6,7 @@
 use serde_json::Value;
 
 use super::context::Context;
+use super::identity::mistaken;
 use super::leave::Turn;
 use super::look::{Sight, is_read_back, look};
 use super::passage::Passage;
@@ -30,18 +31,29 @@ impl Engine {
     pub(super) async fn ready(
         &self,
         context: &Context<'_>,
-        Turn { step, call, .. }: Turn<'_>,
-    ) -> Result<Prepared, StepReport> {
+        turn: Turn<'_>,
+    ) -> Result<Result<Prepared, StepReport>, EngineError> {
+        let Turn { step, call, .. } = turn;
         if !context.acts() {
             let why = set::preview(context, call).await;
-            return Err(not_sent(step, call, StepState::Planned, &why));
+            return Ok(Err(not_sent(step, call, StepState::Planned, &why)));
         }
         let not = |state| move |error| not_sent(step, call, state, &Chain(&error).to_string());
-        context.tenant.token_facts(call.kind.audience()).await.map_err(not(StepState::Failed))?;
+        if let Err(error) = context.tenant.token_facts(call.kind.audience()).await {
+            return Ok(Err(not(StepState::Failed)(error)));
+        }
+        if let Some(report) = Box::pin(self.forgotten(context, turn)).await? {
+            return Ok(Err(report));
+        }
         // After the intent there is half a minute for a turn in the budget of calls.
-        context.tenant.opened(call.kind).await.map_err(not(StepState::Halted))?;
-        let change = set::change(context, call).await.map_err(not(StepState::Failed))?;
-        Ok(Prepared { change })
+        if let Err(error) = context.tenant.opened(call.kind).await {
+            return Ok(Err(not(StepState::Halted)(error)));
+        }
+        if let Some(report) = mistaken(context, turn).await {
+            return Ok(Err(report));
+        }
+        let change = set::change(context, call).await.map_err(not(StepState::Failed));
+        Ok(change.map(|change| Prepared { change }))
     }
 
     /// Makes one call, or says why not.

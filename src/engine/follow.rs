@@ -145,7 +145,7 @@ fn is_of(action: &MachineAction, effect: &Effect) -> bool {
 }
 
 /// How an action ended, if it did.
-fn end(action: &MachineAction) -> Option<Recorded> {
+pub(super) fn end(action: &MachineAction) -> Option<Recorded> {
     let Term::Known(status) = &action.status else { return None };
     let (state, detail) = match status {
         ActionStatus::Pending | ActionStatus::InProgress => return None,

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use serde_json::Value;
 
 use super::act::{judge, not_sent, read_back};
 use super::context::Context;
@@ -74,7 +75,8 @@ type Answers = Result<Vec<Result<Receipt, TenantError>>, TenantError>;
 impl<'t> Member<'t, '_> {
     fn turn(&self) -> Turn<'t> {
         let Joining { step, place, call, target } = self.joining;
-        Turn { seq: self.seq, key: self.key, step, place: *place, call, target }
+        // What goes together is of no device.
+        Turn { seq: self.seq, key: self.key, step, place: *place, call, target, data: &Value::Null }
     }
 }
 

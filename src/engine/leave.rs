@@ -76,6 +76,8 @@ pub(super) struct Turn<'t> {
     pub(super) call: &'t Call,
     /// What is known of its target.
     pub(super) target: &'t Target,
+    /// What was matched.
+    pub(super) data: &'t Value,
 }
 
 /// What people are shown, and what a request is bound to.
@@ -254,6 +256,9 @@ impl Engine {
             && context.acts()
             && let Some(stop) = self.store.stopped((&context.order.tenant, context.plan().about.id)).await?
         {
+            if let Some(done) = self.done_before(context, turn).await? {
+                return Ok(done);
+            }
             return Ok(not_sent(step, call, StepState::Halted, &stop.to_string()));
         }
         match leave {
@@ -262,7 +267,7 @@ impl Engine {
                     let why = format!("waits until `{first}` is decided");
                     Ok(not_sent(step, call, StepState::PendingApproval, &why))
                 }
-                None => match self.ready(context, turn).await {
+                None => match self.ready(context, turn).await? {
                     Ok(prepared) => Box::pin(self.call(context, turn, (prepared, None))).await,
                     Err(report) => Ok(report),
                 },
@@ -378,7 +383,7 @@ impl Engine {
         asked: &Approval,
     ) -> Result<StepReport, EngineError> {
         crash_point("c23_approval_read");
-        let prepared = match self.ready(context, turn).await {
+        let prepared = match self.ready(context, turn).await? {
             Ok(prepared) => prepared,
             Err(report) => {
                 course.close(asked, ApprovalState::Void, report.reason.clone());

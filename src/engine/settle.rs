@@ -341,8 +341,8 @@ impl Engine {
                     return Ok(());
                 }
                 Decision::Call { step, place, call, leave, target } => {
-                    let turn =
-                        Turn { seq, key: &in_hand.item.key, step, place, call: &call, target: &target };
+                    let Work { key, data, .. } = &in_hand.item;
+                    let turn = Turn { seq, key, step, place, call: &call, target: &target, data };
                     (step, Box::pin(self.take(context, &mut in_hand.course, turn, leave)).await?)
                 }
             };

@@ -79,7 +79,10 @@ impl Plan {
             }
             if kind.spec().remote == Remote::Later {
                 let purpose = format!("how {kind} ended");
-                found.add(permission::DEVICES, &purpose, acts.max(Weight::Useful));
+                // What disrupts is not done while nobody knows what was done before.
+                let disrupts = kind.impact() == Impact::Disruptive;
+                let weight = if disrupts { acts } else { acts.max(Weight::Useful) };
+                found.add(permission::DEVICES, &purpose, weight);
             }
         }
         self.needs_of_guards((hunting, lists), looks, &mut found);

@@ -393,7 +393,7 @@ pub(super) async fn find(tx: &mut Tx, key: &EffectKey) -> Result<Option<Effect>,
 }
 
 /// Writes an intent: a new effect, or a further attempt at one.
-async fn write_intent(
+pub(super) async fn write_intent(
     tx: &mut Tx,
     effect: &NewEffect,
     (attempt, epoch, now): (u32, i64, i64),

@@ -16,6 +16,8 @@ use crate::model::RunId;
 const PARTS: [&str; 4] = ["markKey0", "markKey1", "markKey2", "markKey3"];
 /// The fact that says from which opening of the journal on actions have been marked.
 const SINCE: &str = "markedSince";
+/// What every mark begins with.
+pub(super) const BEGINNING: &str = "[hb:1:";
 /// Bytes of the code that are written: a guess per call, each an action on a device that somebody may take, is not
 /// worth trying 2⁴⁰ times.
 const CODE_BYTES: usize = 5;
@@ -74,12 +76,21 @@ impl Marks {
             code.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
             code.update(part);
         }
-        let mut mark = format!("[hb:1:{key}:{attempt}:");
+        let mut mark = format!("{BEGINNING}{key}:{attempt}:");
         for byte in code.finalize().into_bytes().iter().take(CODE_BYTES) {
             let _infallible = write!(mark, "{byte:02x}");
         }
         mark.push(']');
         mark
+    }
+
+    /// The call and the attempt of which a comment in a tenant carries this journal's own mark.
+    pub(super) fn read(&self, tenant: &str, comment: &str) -> Option<(EffectKey, u32)> {
+        let (inner, _rest) = comment.strip_prefix(BEGINNING)?.split_once(']')?;
+        let (key, rest) = inner.split_once(':')?;
+        let (attempt, _code) = rest.split_once(':')?;
+        let (key, attempt) = (key.parse().ok()?, attempt.parse().ok()?);
+        comment.starts_with(&self.mark((tenant, &key, attempt))).then_some((key, attempt))
     }
 }
 
@@ -118,6 +129,13 @@ mod tests {
         let key = |text: &str| text.parse::<EffectKey>().unwrap();
         let mark = of(7).mark(("contoso", &key("k"), 1));
         assert_eq!(mark, "[hb:1:k:1:75da7e85bb]");
+        let written = format!("{mark} test");
+        assert_eq!(of(7).read("contoso", &written), Some((key("k"), 1)));
+        assert_eq!((of(8).read("contoso", &written), of(7).read("fabrikam", &written)), (None, None));
+        for strange in ["", "[hb:1:", "[hb:1:k:1", "[hb:1:k]", "[hb:1:k:1]", "[hb:1:k:x:75da7e85bb]"] {
+            assert_eq!(of(7).read("contoso", strange), None, "{strange}");
+        }
+        assert_eq!(of(7).read("contoso", &written.replace(":1:7", ":2:7")), None);
         let others = [
             of(7).mark(("contoso", &key("k"), 2)),
             of(7).mark(("contoso", &key("l"), 1)),

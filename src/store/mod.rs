@@ -46,6 +46,7 @@ mod open;
 mod outbox;
 mod pass;
 mod pulse;
+mod restored;
 mod retention;
 mod revert;
 mod run;
@@ -61,9 +62,10 @@ mod unfinished;
 mod watermark;
 mod word;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePool;
@@ -87,6 +89,7 @@ pub use history::{EffectEvent, Message, RunDetail, RunFilter, RunSummary};
 pub use mount::is_sealed;
 pub use outbox::{OutboxMessage, Waiting};
 pub use pulse::Pulse;
+pub use restored::ShownAction;
 pub use retention::Swept;
 pub use revert::{NewRevert, Revert, RevertNote};
 pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement, Starter};
@@ -128,6 +131,8 @@ struct Writer {
     marks: Option<mark::Marks>,
     /// How many runs were given an id in this opening.
     runs: AtomicU64,
+    /// The tenants that this opening has held the journal against.
+    compared: Mutex<BTreeSet<String>>,
     /// Keeps other processes out; `None` for one word written beside the owner, and in memory.
     _lock: Option<open::Lock>,
 }

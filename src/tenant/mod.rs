@@ -210,6 +210,18 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
         since: jiff::Timestamp,
     ) -> Result<Vec<MachineAction>, TenantError>;
 
+    /// Returns the response actions of all devices that were asked for since `since` with a comment that begins with
+    /// `mark`, newest first as the service orders them.
+    ///
+    /// # Errors
+    ///
+    /// If any page fails, or one of these cannot be read, there is no answer.
+    async fn marked_actions(
+        &self,
+        mark: &str,
+        since: jiff::Timestamp,
+    ) -> Result<Vec<MachineAction>, TenantError>;
+
     /// Returns the link to the package that a device's action has gathered, once it has; nothing before. The link
     /// is short-lived, and whoever has it has the package.
     ///

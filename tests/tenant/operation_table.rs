@@ -109,7 +109,7 @@ fn counted_as(operation: &str) -> &'static str {
         "result of a live response" => "liveResult",
         "device" => "machine",
         "response action" => "machineAction",
-        "response actions of a device" => "machineActions",
+        "response actions of a device" | "marked response actions" => "machineActions",
         "addIndicator, many of a run" => "importIndicators",
         "indicators in force" => "indicators",
         _ => "",
@@ -166,6 +166,9 @@ async fn reads(out: &mut String) {
     let from = at();
     world.tenant.machine_actions(&device, jiff::Timestamp::UNIX_EPOCH).await.unwrap();
     line("response actions of a device", ("Tenant::machine_actions", followed), DEVICES, (&world, from));
+    let from = at();
+    assert_eq!(world.tenant.marked_actions("[hb:", jiff::Timestamp::UNIX_EPOCH).await.unwrap(), []);
+    line("marked response actions", ("Tenant::marked_actions", here), DEVICES, (&world, from));
     let from = at();
     world.tenant.package(&id).await.unwrap().unwrap();
     let named = ("Tenant::package", "a_package_is_there_when_it_is_gathered");

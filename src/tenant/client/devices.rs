@@ -27,7 +27,7 @@ pub(super) const PACKAGE: Asked =
 pub(super) const LIVE_RESULT: Asked =
     Asked { operation: "liveResult", permission: permission::DEVICES, kind: Kind::Plain };
 
-/// Most pages of a device's actions. A page holds up to 10,000, a device has a handful a day.
+/// Most pages of actions. A page holds up to 10,000; a device has a handful a day, and a tenant fewer than this in a week.
 const ACTION_PAGES_MAX: usize = 20;
 
 /// The scope of an isolation or a scan that leaves nothing out.
@@ -213,17 +213,49 @@ impl Client {
         since: Timestamp,
     ) -> Result<Vec<MachineAction>, TenantError> {
         let filter = format!("machineId eq {} and creationDateTimeUtc ge {since}", odata(device.as_str()));
-        let address = self.at(Audience::Mde, ACTIONS, "api/machineactions", &[])?.query("$filter", &filter);
-        let call = Call::read(Audience::Mde, ACTIONS, Request::get(address));
         let mut actions = Vec::new();
+        self.each_action(&filter, &mut |item| {
+            actions.push(decode(ACTIONS, item)?);
+            Ok(())
+        })
+        .await?;
+        Ok(actions)
+    }
+
+    /// Of the actions of all devices those whose comment begins with `mark`; others need not even be readable.
+    pub(super) async fn list_marked_actions(
+        &self,
+        mark: &str,
+        since: Timestamp,
+    ) -> Result<Vec<MachineAction>, TenantError> {
+        let mut actions = Vec::new();
+        self.each_action(&format!("creationDateTimeUtc ge {since}"), &mut |item| {
+            let Commented { requestor_comment } = decode(ACTIONS, item)?;
+            if requestor_comment.is_some_and(|comment| comment.starts_with(mark)) {
+                actions.push(decode(ACTIONS, item)?);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(actions)
+    }
+
+    /// Reads a list of response actions to its end.
+    async fn each_action(
+        &self,
+        filter: &str,
+        on_action: &mut (dyn FnMut(&[u8]) -> Result<(), TenantError> + Send),
+    ) -> Result<(), TenantError> {
+        let address = self.at(Audience::Mde, ACTIONS, "api/machineactions", &[])?.query("$filter", filter);
+        let call = Call::read(Audience::Mde, ACTIONS, Request::get(address));
         let end = self
             .each_item(call, ACTION_PAGES_MAX, &mut |item| {
-                actions.push(decode(ACTIONS, item.get().as_bytes())?);
+                on_action(item.get().as_bytes())?;
                 Ok(More::Wanted)
             })
             .await?;
         match end {
-            End::Reached => Ok(actions),
+            End::Reached => Ok(()),
             End::Cut => {
                 Err(TenantError::Paging { operation: ACTIONS.operation, reason: "it has too many pages" })
             }
@@ -241,6 +273,14 @@ fn same_device(wanted: &DeviceId, found: &DeviceId) -> Result<(), TenantError> {
 
 pub(super) fn decode<T: serde::de::DeserializeOwned>(asked: Asked, body: &[u8]) -> Result<T, TenantError> {
     serde_json::from_slice(body).map_err(|source| TenantError::Shape { operation: asked.operation, source })
+}
+
+/// Of a response action what was said of it.
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Commented {
+    #[serde(default)]
+    requestor_comment: Option<String>,
 }
 
 /// What the start of an investigation is answered with.

@@ -379,6 +379,10 @@ impl Tenant for Client {
         self.list_machine_actions(device, since).await
     }
 
+    async fn marked_actions(&self, mark: &str, since: Timestamp) -> Result<Vec<MachineAction>, TenantError> {
+        self.list_marked_actions(mark, since).await
+    }
+
     async fn in_force(&self, operation: &Operation) -> Result<Option<MachineAction>, TenantError> {
         match Response::of(operation) {
             Some((device, response)) => self.find_in_force(device, &response).await,

@@ -1,0 +1,116 @@
+//! Whether a device is still the one that was matched: set up anew, an id can go to another, and a row can be old.
+//!
+//! What people and rows call a device by is its name. So right before a disruptive action the tenant is asked what the
+//! device of that id is called, and if the row called it otherwise nothing is done.
+
+use serde_json::Value;
+
+use super::act::not_sent;
+use super::context::Context;
+use super::leave::Turn;
+use super::report::{StepReport, StepState};
+use crate::action::Impact;
+use crate::diag::Chain;
+use crate::model::DeviceId;
+
+/// Under which of its keys an object has the id of a device, in rows, evidence and machines.
+const IDS: [&str; 3] = ["DeviceId", "MachineId", "mdeDeviceId"];
+/// And under which the name of that device.
+const NAMES: [&str; 3] = ["DeviceName", "deviceDnsName", "computerDnsName"];
+
+/// Says why a call is not made: its device is another one by now, or nobody knows.
+pub(super) async fn mistaken(context: &Context<'_>, turn: Turn<'_>) -> Option<StepReport> {
+    let Turn { step, call, data, .. } = turn;
+    let device = call.device().filter(|_device| call.kind.impact() == Impact::Disruptive)?;
+    let said = said_name(data, device)?;
+    match context.tenant.machine(device).await {
+        Ok(machine) => {
+            let name =
+                machine.computer_dns_name.filter(|name| !name.is_empty() && !is_same_name(name, said))?;
+            let (name, said) = (shown(&name), shown(said));
+            let why = format!("the device of this id is called `{name}` now, and was matched as `{said}`");
+            tracing::error!(run = %context.run, action = %call.kind, target = %call.target, why, "an action is held: its device may be another one");
+            Some(not_sent(step, call, StepState::Halted, &why))
+        }
+        Err(error) => {
+            let why = format!(
+                "the device could not be looked up, so nobody knows whether it is still the one that was matched: {}",
+                Chain(&error)
+            );
+            Some(not_sent(step, call, StepState::Failed, &why))
+        }
+    }
+}
+
+/// What is matched calls the device of this id, if it calls it anything.
+fn said_name<'d>(data: &'d Value, device: &DeviceId) -> Option<&'d str> {
+    match data {
+        Value::Object(object) => {
+            let under = |keys: &[&str]| {
+                let mut found = object
+                    .iter()
+                    .filter(|(key, _value)| keys.iter().any(|one| one.eq_ignore_ascii_case(key)));
+                found.find_map(|(_key, value)| value.as_str().filter(|text| !text.is_empty()))
+            };
+            let is_it = under(&IDS).is_some_and(|id| id.eq_ignore_ascii_case(device.as_str()));
+            let own = if is_it { under(&NAMES) } else { None };
+            own.or_else(|| object.values().find_map(|value| said_name(value, device)))
+        }
+        Value::Array(values) => values.iter().find_map(|value| said_name(value, device)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+    }
+}
+
+/// Whether two names are of one device: whole if both name a domain, otherwise without it.
+fn is_same_name(one: &str, other: &str) -> bool {
+    let whole = |name: &str| name.trim().trim_end_matches('.').to_lowercase();
+    let (one, other) = (whole(one), whole(other));
+    let label = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    if one.contains('.') && other.contains('.') { one == other } else { label(&one) == label(&other) }
+}
+
+/// A name for people: what is matched is text from outside.
+fn shown(name: &str) -> String {
+    crate::text::clean(name, 120)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn names_are_compared_without_case_and_without_a_domain_that_only_one_has() {
+        for (one, other) in [
+            ("WS-1", "ws-1"),
+            ("ws-1.contoso.example", "WS-1"),
+            ("ws-1", "ws-1.contoso.example."),
+            ("ws-1.contoso.example", "WS-1.Contoso.Example"),
+        ] {
+            assert!(is_same_name(one, other), "{one} {other}");
+        }
+        for (one, other) in
+            [("ws-1", "ws-10"), ("ws-1.a.example", "ws-1.b.example"), ("ws-1.a.example", "ws-2")]
+        {
+            assert!(!is_same_name(one, other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn the_name_is_the_one_beside_the_id() {
+        let (a, b) = ("a".repeat(40), "b".repeat(40));
+        let name = |data: &Value| said_name(data, &a.parse().unwrap()).map(str::to_owned);
+        assert_eq!(name(&json!({"DeviceId": a, "DeviceName": "ws-1"})).as_deref(), Some("ws-1"));
+        assert_eq!(
+            name(&json!({"deviceid": a.to_uppercase(), "devicename": "ws-1"})).as_deref(),
+            Some("ws-1")
+        );
+        assert_eq!(name(&json!({"DeviceId": b, "DeviceName": "ws-2", "TargetDeviceId": a})), None);
+        assert_eq!(name(&json!({"DeviceId": a, "DeviceName": null})), None);
+        assert_eq!(name(&json!({"DeviceId": a})), None);
+        let evidence =
+            json!([{"mdeDeviceId": b, "deviceDnsName": "ws-2"}, {"mdeDeviceId": a, "deviceDnsName": "ws-1"}]);
+        assert_eq!(name(&json!({"alerts": [{"evidence": evidence}]})).as_deref(), Some("ws-1"));
+    }
+}

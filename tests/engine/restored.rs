@@ -1,0 +1,178 @@
+//! A journal that is older than what was done with it does nothing again, however much of it is gone.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use huntbook::engine::ItemOutcome::{Acted, Halted};
+use huntbook::engine::StepState::{Accepted, AlreadyInForce};
+use huntbook::http::Open;
+use huntbook::sim::{Duplicates, Fault};
+use huntbook::store::EffectState;
+use huntbook::tenant::{Operation, ScanType};
+use jiff::SignedDuration;
+
+use crate::late::why;
+use crate::stopped::word;
+use crate::{House, ISOLATE, TAG, open, outcomes, playbook, states};
+
+const LIST: &str = "GET /mde/api/machineactions";
+
+impl House {
+    /// A tenant in which what is done twice shows, and a journal whose key is an earlier opening's.
+    async fn kept(rows: usize) -> Self {
+        let house = Self::with(rows, |options| options.duplicates = Duplicates::Queued).await;
+        house.restart().await
+    }
+
+    /// Puts a file in the journal's place while nobody has it open.
+    async fn put_back(self, backup: &Path) -> Self {
+        self.engine.store.close().await;
+        for end in ["-wal", "-shm"] {
+            // There is none where all was written back.
+            drop(std::fs::remove_file(format!("{}{end}", self.journal().display())));
+        }
+        std::fs::copy(backup, self.journal()).expect("both are ours");
+        self.restart().await
+    }
+
+    /// How often the actions of all devices were listed.
+    fn sweeps(&self) -> usize {
+        let all = self.sim.requests().into_iter();
+        all.filter(|one| one.path.ends_with("/machineactions") && !one.query.contains("machineId")).count()
+    }
+
+    async fn stops(&self) -> Vec<String> {
+        let stops = self.engine.store.stops().await.expect("it can be read");
+        stops.iter().map(ToString::to_string).collect()
+    }
+
+    async fn look_and_resume(&self) {
+        let lifted = self.engine.store.lift(&word(Some("contoso"))).await.expect("it is written");
+        assert_eq!(lifted.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn row_44_a_journal_from_a_backup_does_nothing_until_a_person_has_looked_and_nothing_again_then() {
+    let house = House::kept(1).await;
+    let backup = house.dir.path().join("backup.db");
+    house.engine.store.copy_to(&backup).await.expect("it is written");
+    assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [Accepted]);
+    assert_eq!((house.stops().await, house.sweeps()), (Vec::new(), 1), "what it knows is no news");
+    house.clock.advance(SignedDuration::from_mins(1));
+    // The journal that is held against the tenant at the end is another one.
+    house.forge();
+    let mut house = house.put_back(&backup).await;
+    for _run in 0..2 {
+        let held = house.run(&playbook(ISOLATE)).await;
+        assert_eq!(outcomes(&held), [Halted]);
+        let expect = format!("the tenant shows isolateDevice of device:{} at", house.devices[0]);
+        assert!(why(&held).contains("the journal is older than what was done with it"), "{}", why(&held));
+        assert!(why(&held).contains(&expect), "{}", why(&held));
+    }
+    assert_eq!(house.sweeps(), 2, "once in the life of a process");
+    house = house.restart().await;
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [Halted], "over restarts");
+    let stops = house.stops().await;
+    assert!(stops.len() == 1 && stops[0].starts_with("actions in `contoso` are stopped since"), "{stops:?}");
+    assert_eq!(states(&house.run(&playbook(TAG).replace("8e77", "8e78")).await).len(), 1);
+
+    house.look_and_resume().await;
+    let found = house.engine.store.effects_in(EffectState::Done).await.expect("it can be read");
+    assert_eq!(found.iter().map(|effect| effect.action.as_str()).collect::<Vec<_>>(), ["isolateDevice"]);
+    assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [AlreadyInForce]);
+    assert_eq!((house.applied(), house.stops().await), (vec!["isolate 0".to_owned()], Vec::new()));
+    let chain = house.engine.store.verify(huntbook::store::History::Effects, u32::MAX).await;
+    assert!(matches!(chain.expect("it can be read"), huntbook::store::Chain::Intact { .. }));
+}
+
+#[tokio::test]
+async fn row_44_nothing_is_done_while_nobody_knows_what_was_forgotten() {
+    let house = House::kept(2).await;
+    let fault = Fault { status: Some(403), times: Some(2), ..Fault::on(LIST) };
+    house.sim.set_faults(vec![fault]).expect("a sound fault");
+    let held = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&held), [Halted, Halted]);
+    assert!(
+        why(&held).starts_with("nobody knows whether the journal has forgotten an action"),
+        "{}",
+        why(&held)
+    );
+    assert_eq!((house.applied(), house.stops().await), (Vec::new(), Vec::new()));
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [Acted, Acted], "asked again");
+    assert_eq!(house.sweeps(), 3);
+    // A journal that this process has made has forgotten nothing, and what takes nothing away waits for nobody.
+    let new = House::with_rows(1).await;
+    new.run(&playbook(ISOLATE)).await;
+    let new = new.restart().await;
+    new.run(&playbook(TAG)).await;
+    assert_eq!(new.sweeps(), 0);
+}
+
+#[tokio::test]
+async fn row_44_marks_of_another_journal_and_made_up_ones_say_nothing() {
+    let house = House::kept(1).await;
+    house.forge();
+    let device = house.devices[0].parse().expect("an id");
+    let other = House::with_rows(1).await;
+    let key = "k".parse().expect("a key");
+    let of_another = other.engine.store.mark("contoso", &key, 1).expect("it has a key");
+    let own = house.engine.store.mark("fabrikam", &key, 1).expect("it has a key");
+    for comment in [of_another, own, "[hb:1:k:1:0123456789] no".to_owned(), "[hb:1:".to_owned()] {
+        let operation = Operation::RunAntivirusScan {
+            device: Clone::clone(&device),
+            scan_type: ScanType::Quick,
+            comment,
+        };
+        house.engine.tenants["contoso"].apply(&operation, &Open).await.expect("it is taken");
+    }
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [Acted]);
+    assert_eq!((house.sweeps(), house.stops().await), (1, Vec::new()));
+}
+
+/// Where each transaction in SQLite's log ends. Source: <https://www.sqlite.org/fileformat2.html#walformat>.
+fn ends_of_transactions(log: &[u8]) -> Vec<usize> {
+    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().expect("four bytes"));
+    let frame = 24 + usize::try_from(number(8)).expect("a page");
+    let salt = &log[16..24];
+    let frames = (32..log.len()).step_by(frame).take_while(|at| log.get(at + 8..at + 16) == Some(salt));
+    let ends = frames.filter(|at| number(at + 4) != 0).map(|at| at + frame);
+    std::iter::once(32).chain(ends).collect()
+}
+
+#[tokio::test]
+async fn row_61_however_many_of_the_last_transactions_are_gone_nothing_is_done_twice() {
+    let mut house = House::kept(2).await;
+    let first = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&first), [Acted, Acted]);
+    house.clock.advance(SignedDuration::from_mins(1));
+    house.engine.follow_up().await.expect("the tenant answers");
+    let read = |end: &str| std::fs::read(format!("{}{end}", house.journal().display())).expect("it is there");
+    let (base, log) = (read(""), read("-wal"));
+    let ends = ends_of_transactions(&log);
+    assert!(15 < ends.len(), "{ends:?}");
+    let mut came = BTreeMap::<&str, u32>::new();
+    for (place, end) in ends.iter().enumerate() {
+        let path = house.dir.path().join(format!("lost-{place}.db"));
+        std::fs::write(&path, &base).expect("it is ours");
+        std::fs::write(format!("{}-wal", path.display()), &log[..*end]).expect("it is ours");
+        house.engine = open(&house.sim, &house.clock, path).await;
+        house.resume(&playbook(ISOLATE)).await;
+        house.run(&playbook(ISOLATE)).await;
+        if house.stops().await.is_empty() {
+            *came.entry("nothing is missing").or_default() += 1;
+        } else {
+            *came.entry("it is older").or_default() += 1;
+            let settled = house.run_of_the_past().await;
+            assert!(settled.counts.acted == 0 || settled.counts.halted_items == 0, "{settled:#?}");
+            house.look_and_resume().await;
+        }
+        for _run in 0..2 {
+            house.resume(&playbook(ISOLATE)).await;
+            house.run(&playbook(ISOLATE)).await;
+        }
+        assert_eq!(house.applied(), ["isolate 0", "isolate 1"], "without all after transaction {place}");
+        house.engine.store.close().await;
+    }
+    assert!(came.len() == 2 && came.values().all(|count| 3 < *count), "{came:?}");
+}
