@@ -28,6 +28,8 @@ mod halted;
 mod history;
 #[path = "kill/joined.rs"]
 mod joined;
+#[path = "kill/poison.rs"]
+mod poison;
 #[path = "kill/rows.rs"]
 mod rows;
 #[path = "kill/stopped.rs"]

@@ -124,6 +124,7 @@ fn options(
         world: setup::world(settings, Lists::default()),
         channels,
         running_max: RUNNING_MAX,
+        crashes_max: settings.guards.max_crashes.unwrap_or(daemon::CRASHES_MAX),
         drain: SignedDuration::from_secs(drain.into()),
     })
 }

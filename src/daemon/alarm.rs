@@ -6,8 +6,9 @@ use super::edit::Waiting;
 use super::generation::{Generation, Instead, Refused};
 use crate::channel::Message;
 use crate::diag::{self, Format};
+use crate::model::AlertSeverity;
 use crate::notify::{notice, standing_message};
-use crate::store::{ContentHash, OutboxMessage, Refusal};
+use crate::store::{ContentHash, OutboxMessage, Refusal, Stop};
 use crate::text::counted;
 
 /// The refusals of `next` that `before` did not have.
@@ -152,4 +153,22 @@ fn about_loss(channel: &str, (name, (lost, of)): (&str, (usize, usize)), now: Ti
                 file anew; if it is meant, send the process SIGHUP, and what is on disk takes its place.";
     let about = format!("loss/{:.10}/{name}/{lost}/{of}", now.to_string());
     standing_message(channel, notice(title, text.to_owned(), now), about)
+}
+
+/// The message about a playbook that does not run any more, because the process died at it again and again.
+pub(super) fn about_quarantine(channel: &str, stop: &Stop) -> OutboxMessage {
+    let playbook = stop.playbook.as_ref();
+    let name = playbook.map(|playbook| playbook.name.clone()).unwrap_or_default();
+    let text = format!(
+        "{stop}\n\nIts runs wait, and what was done stands. All other playbooks go on. Look into the log for why the process \
+         ended."
+    );
+    let about = format!(
+        "quarantine/{}/{}",
+        playbook.map(|playbook| playbook.id.to_string()).unwrap_or_default(),
+        stop.at
+    );
+    let message =
+        notice(format!("huntbook does not run {name} any more: the process dies at it"), text, stop.at);
+    standing_message(channel, Message { severity: AlertSeverity::High, playbook: name, ..message }, about)
 }

@@ -62,8 +62,11 @@ impl Daemon {
         Ok(left.into_iter().filter_map(|key| self.claim(Key::from(key))).collect())
     }
 
-    /// Takes one turn, if it is free.
+    /// Takes one turn, if it is free and its playbook may run.
     pub(super) fn claim(&self, key: Key) -> Option<Claim> {
+        if self.is_quarantined(key.playbook) {
+            return None;
+        }
         Some(Claim { _ticket: self.0.scheduler.claim(&key)?, key })
     }
 
@@ -75,6 +78,7 @@ impl Daemon {
         // Asked for again: what ended before the turn was taken is not left any more.
         for unfinished in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
             let name = unfinished.run.playbook_name.clone();
+            engine.store.carry(unfinished.run.id).await?;
             let live = self.0.live.load_full();
             let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
             let present =

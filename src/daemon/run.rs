@@ -48,6 +48,8 @@ pub struct DaemonOptions {
     pub channels: Channels,
     /// Most runs at once.
     pub running_max: NonZeroUsize,
+    /// How often the process may die in ten minutes while a playbook runs, until that does not run any more.
+    pub crashes_max: u32,
     /// How long running playbooks may take to finish when the daemon is asked to end.
     pub drain: SignedDuration,
 }
@@ -174,6 +176,7 @@ impl Daemon {
             ending: CancellationToken::new(),
         }));
         daemon.0.engine.park_in_doubt().await?;
+        daemon.quarantine().await?;
         daemon.take_up_headroom().await?;
         daemon.reload().await?;
         // Also when nothing could be read: the timetable is empty at first.
@@ -258,6 +261,9 @@ impl Daemon {
         }
         // From here on no action begins; one that has begun is waited for.
         self.0.ending.cancel();
+        if let Err(error) = self.0.engine.store.end_serving().await {
+            tracing::warn!(error = %Chain(&error), "that the daemon ends could not be noted: it will look as if it had died");
+        }
         let running = runs.tasks.len();
         tracing::info!(
             running,

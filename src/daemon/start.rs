@@ -14,6 +14,9 @@ use crate::store::{Effects, NewSkip, Remedy};
 /// what it matched waits; long enough that a full disk is not asked all the time.
 pub(super) const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 
+/// Why a playbook does not run at which the process died.
+const DIED: &str = "the process died at it again and again: it runs again after `huntbook resume --playbook`";
+
 impl Daemon {
     /// Runs what is due. A slot is not let go because the journal was busy or full at its moment: of a run that
     /// could not be noted nothing is left, so it begins later, in the same turn.
@@ -82,7 +85,12 @@ impl Daemon {
             tracing::info!(playbook = %plan.about.name, "an expired playbook was due; it does not run");
             return Ok(None);
         }
-        if let Some(why) = self.disarmed(plan, &live.lists, &due.key.tenant).await {
+        let died = self.is_quarantined(due.key.playbook).then_some(DIED);
+        let disarmed = match died {
+            Some(why) => Some(why),
+            None => self.disarmed(plan, &live.lists, &due.key.tenant).await,
+        };
+        if let Some(why) = disarmed {
             let skip = NewSkip { slot: due.slot, behind: None, why };
             self.0.engine.store.skip_slot(due.key.playbook, &due.key.tenant, &skip).await?;
             return Ok(None);

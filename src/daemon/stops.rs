@@ -1,9 +1,31 @@
-//! The kill switch, as the log tells of it. What obeys it is the journal: while a stop stands, no intent passes.
+//! The kill switch, as the log tells of it, and playbooks at which the process dies. What obeys a stop is the journal:
+//! while it stands, no intent passes. A playbook that kills the process does not even run.
 
+use super::alarm::about_quarantine;
 use super::run::Daemon;
+use crate::model::PlaybookId;
 use crate::store::StoreError;
 
+/// How often the process may die in ten minutes while a playbook runs, if the settings do not say.
+pub const CRASHES_MAX: u32 = 3;
+
 impl Daemon {
+    /// Counts how the process before ended, and stops what it died at again and again.
+    pub(super) async fn quarantine(&self) -> Result<(), StoreError> {
+        let engine = &self.0.engine;
+        for stop in engine.store.begin_serving(self.0.options.crashes_max).await? {
+            if let Some(channel) = &engine.alerts {
+                engine.store.enqueue(&about_quarantine(channel, &stop)).await?;
+            }
+        }
+        self.note_stops().await
+    }
+
+    /// Whether a playbook does not run because the process died at it.
+    pub(super) fn is_quarantined(&self, playbook: PlaybookId) -> bool {
+        self.known().stops.iter().any(|stop| stop.is_quarantine_of(playbook))
+    }
+
     /// Says which stops stand and which do not any more, each once.
     pub(super) async fn note_stops(&self) -> Result<(), StoreError> {
         let stops = self.0.engine.store.stops().await?;
@@ -13,6 +35,9 @@ impl Daemon {
         }
         for stop in before.iter().filter(|stop| !stops.contains(stop)) {
             tracing::warn!(tenant = stop.tenant, "actions are taken again: a stop was lifted");
+            if stop.is_quarantine() {
+                self.0.left.notify_one();
+            }
         }
         Ok(())
     }

@@ -166,6 +166,10 @@ pub struct GuardSettings {
     /// How many of its latest ones (ten to twenty) may be in doubt, in percent, likewise; 20 by default.
     #[schemars(range(max = 100), example = 20)]
     pub max_in_doubt_percent: Option<u32>,
+    /// How often the whole process may die in ten minutes while a playbook runs before that does not run any more until
+    /// `huntbook resume --playbook`; 3 by default.
+    #[schemars(range(min = 1, max = 1000), example = 3)]
+    pub max_crashes: Option<u32>,
     /// Most disruptive actions of all playbooks in the tenant in a short time.
     #[serde(default)]
     pub max_disruptive: DisruptiveSettings,

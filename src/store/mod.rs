@@ -31,6 +31,7 @@ mod budget;
 mod chain;
 mod conflict;
 mod content;
+mod crash;
 mod doubt;
 mod effect;
 mod effect_chain;

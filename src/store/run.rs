@@ -184,12 +184,13 @@ impl Store {
     ///
     /// Any [`StoreError`]; the run must then not begin.
     pub async fn begin_run(&self, run: &NewRun) -> Result<Begun, StoreError> {
+        let epoch = self.writer()?.epoch;
         let mut tx = self.write().await?;
         let due = run.scheduled_for.map(Timestamp::as_millisecond);
         let inserted = sqlx::query(
             "INSERT INTO runs (id, tenant, playbook, playbook_name, version, cause, scheduled_for, mode, \
-             effects, state, started, account, uid) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11, $12) \
+             effects, state, started, account, uid, epoch) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'running', $10, $11, $12, $13) \
              ON CONFLICT (tenant, playbook, scheduled_for) WHERE scheduled_for IS NOT NULL DO NOTHING",
         )
         .bind(run.id.to_string())
@@ -204,6 +205,7 @@ impl Store {
         .bind(run.started.as_millisecond())
         .bind(run.by.as_ref().map(|by| by.account.as_str()))
         .bind(run.by.as_ref().and_then(|by| by.uid))
+        .bind(epoch)
         .execute(&mut *tx)
         .await?
         .rows_affected();

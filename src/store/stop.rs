@@ -238,7 +238,7 @@ async fn beside(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
 const STANDING: &str = "SELECT * FROM stop_events WHERE word = 'stop' \
      AND n IN (SELECT max(n) FROM stop_events GROUP BY tenant, playbook) ORDER BY n";
 
-async fn standing(tx: &mut Tx) -> Result<Vec<Stop>, StoreError> {
+pub(super) async fn standing(tx: &mut Tx) -> Result<Vec<Stop>, StoreError> {
     sqlx::query(STANDING).fetch_all(&mut **tx).await?.iter().map(read_stop).collect()
 }
 

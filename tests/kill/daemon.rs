@@ -137,14 +137,14 @@ async fn until_runs(world: &World, text: &str, since: Timestamp) {
 }
 
 /// The latest runs.
-async fn runs(world: &World, limit: u32) -> Vec<RunSummary> {
+pub(crate) async fn runs(world: &World, limit: u32) -> Vec<RunSummary> {
     let Ok(store) = Store::open_reader(&world.path("huntbook.db")).await else { return Vec::new() };
     let runs = store.runs(&RunFilter { limit, ..RunFilter::default() }).await;
     store.close().await;
     runs.expect("the journal can be read")
 }
 
-async fn until(world: &World, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(world: &World, what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !holds().await {
         assert!(started.elapsed() < PATIENCE, "waited for: {what}\n{}", world.log_tail());
@@ -176,7 +176,7 @@ async fn serve(world: &World, crash_point: Option<&str>) -> Child {
     child
 }
 
-fn terminate(child: &Child) {
+pub(crate) fn terminate(child: &Child) {
     let sent = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
     assert!(sent.expect("`kill` is there").success(), "it is our child");
 }

@@ -1,0 +1,140 @@
+//! Playbooks at which the whole process dies: counted from one start to the next, and stopped when it comes to it.
+//!
+//! Such a stop is one that huntbook says itself, of a playbook in all tenants; there is no other of that kind.
+
+use jiff::SignedDuration;
+use sqlx::Row as _;
+
+use super::budget::latest;
+use super::run::read_playbook_id;
+use super::stop::{self, Stop, StopWord, StoppedPlaybook};
+use super::{Store, StoreError, Tx};
+use crate::model::{PlaybookId, RunId};
+
+/// Within what time deaths count together.
+const WITHIN: SignedDuration = SignedDuration::from_mins(10);
+
+impl Stop {
+    /// Whether it keeps a playbook from running, because the process died at it again and again.
+    #[must_use]
+    pub fn is_quarantine(&self) -> bool {
+        self.tenant.is_none() && self.playbook.is_some() && self.uid.is_none() && self.way.is_none()
+    }
+
+    /// Whether it keeps this playbook from running.
+    #[must_use]
+    pub fn is_quarantine_of(&self, playbook: PlaybookId) -> bool {
+        self.is_quarantine() && self.playbook.as_ref().is_some_and(|stopped| stopped.id == playbook)
+    }
+}
+
+impl Store {
+    /// Notes that a process serves, and counts how the one before ended. Playbooks of which a run was carried out at
+    /// `crashes_max` deaths in ten minutes, since somebody last let them run again, are stopped; returns those stops.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; then nothing was counted.
+    pub async fn begin_serving(&self, crashes_max: u32) -> Result<Vec<Stop>, StoreError> {
+        let epoch = self.writer()?.epoch;
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        let dead: i64 =
+            sqlx::query_scalar("SELECT value FROM facts WHERE name = 'serving'").fetch_one(&mut *tx).await?;
+        let since = now.saturating_sub(i64::try_from(WITHIN.as_millis()).unwrap_or(i64::MAX));
+        sqlx::query("DELETE FROM crashes WHERE at <= $1").bind(since).execute(&mut *tx).await?;
+        let mut stops = Vec::new();
+        for playbook in carried_out(&mut tx, dead).await? {
+            sqlx::query("INSERT INTO crashes (playbook, at) VALUES ($1, $2)")
+                .bind(playbook.id.to_string())
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+            let times = deaths(&mut tx, playbook.id).await?;
+            if i64::from(crashes_max) <= times && !is_stopped(&mut tx, playbook.id).await? {
+                stops.push(stop::append(&mut tx, "stop", &word(playbook, times), now).await?);
+            }
+        }
+        serve(&mut tx, epoch).await?;
+        tx.commit().await?;
+        Ok(stops)
+    }
+
+    /// Notes that the process that serves was asked to end, or knows why it does.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; then its end counts as a death.
+    pub async fn end_serving(&self) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        serve(&mut tx, 0).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Notes that this process carries a run out that another one began.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn carry(&self, run: RunId) -> Result<(), StoreError> {
+        let epoch = self.writer()?.epoch;
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE runs SET epoch = $2 WHERE id = $1")
+            .bind(run.to_string())
+            .bind(epoch)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+async fn serve(tx: &mut Tx, epoch: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE facts SET value = $1 WHERE name = 'serving'").bind(epoch).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// The playbooks of which a process carried out a run when it died.
+async fn carried_out(tx: &mut Tx, dead: i64) -> Result<Vec<StoppedPlaybook>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT playbook, max(playbook_name) FROM runs WHERE state = 'running' AND epoch = $1 AND $1 > 0 \
+         GROUP BY playbook ORDER BY playbook",
+    )
+    .bind(dead)
+    .fetch_all(&mut **tx)
+    .await?;
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        Ok(StoppedPlaybook { id: read_playbook_id(row.try_get(0)?)?, name: row.try_get(1)? })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// How often the process died at a playbook since somebody last let it run.
+async fn deaths(tx: &mut Tx, playbook: PlaybookId) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT count(*) FROM crashes WHERE playbook = $1 AND at > coalesce( \
+         (SELECT max(at) FROM stop_events WHERE word = 'resume' AND tenant IS NULL AND playbook = $1), 0)",
+    )
+    .bind(playbook.to_string())
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
+async fn is_stopped(tx: &mut Tx, playbook: PlaybookId) -> Result<bool, StoreError> {
+    Ok(stop::standing(tx).await?.iter().any(|stop| stop.is_quarantine_of(playbook)))
+}
+
+fn word(playbook: StoppedPlaybook, times: i64) -> StopWord {
+    let reason = format!(
+        "the process died {times} times in ten minutes while a run of it was under way: it does not run until \
+         `huntbook resume --playbook`"
+    );
+    StopWord {
+        tenant: None,
+        playbook: Some(playbook),
+        reason: Some(reason),
+        account: "huntbook".to_owned(),
+        uid: None,
+        way: None,
+    }
+}

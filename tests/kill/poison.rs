@@ -1,0 +1,87 @@
+//! A playbook at which the whole process dies each time: it is kept from running, and the others go on.
+
+use std::fs;
+
+use huntbook::model::PlaybookId;
+use huntbook::store::{RunState, Stop, Store};
+
+use crate::daemon::{runs, terminate, until};
+use crate::world::{ID, PLAYBOOK, World, matches};
+use crate::{NEW_DEVICES, check_journal, finish, wait};
+
+/// The playbook that goes on.
+const OTHER: &str = "5d0c2f7e-31c4-4c0b-9a53-7f5b1e0a9d12";
+
+fn other(schedule: &str) -> String {
+    format!(
+        "schema: 1\nid: {OTHER}\nname: Look\nmode: enforce\nseverity: Low\nhunt:\n  query: DeviceInfo | project Timestamp, \
+         DeviceId, Risk = 1\n  identity: [DeviceId]\nschedule: {schedule}\nnotify:\n  - {{channel: soc, title: looked}}\n"
+    )
+}
+
+fn put_other(world: &World, schedule: &str) {
+    fs::write(world.path("beside"), other(schedule)).expect("the folder is ours");
+    fs::rename(world.path("beside"), world.path("playbooks/look.yaml")).expect("the folder is ours");
+}
+
+async fn stops(world: &World) -> Vec<Stop> {
+    // Before the first start there is none.
+    let Ok(store) = Store::open_reader(&world.path("huntbook.db")).await else { return Vec::new() };
+    let stops = store.stops().await.expect("the journal can be read");
+    store.close().await;
+    stops
+}
+
+/// The states of the latest runs of a playbook.
+async fn states(world: &World, playbook: &str) -> Vec<RunState> {
+    let id = PlaybookId(playbook.parse().expect("an id"));
+    runs(world, 100).await.into_iter().filter(|one| one.run.playbook == id).map(|one| one.run.state).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_54_a_playbook_at_which_the_process_dies_three_times_does_not_run_and_the_others_go_on() {
+    let world = World::start().await;
+    let settings = fs::read_to_string(world.path("huntbook.yaml")).expect("it is there");
+    let settings = settings.replace("  maxCrashes: 1000\n", "") + "alerts: {channel: soc}\n";
+    fs::write(world.path("huntbook.yaml"), settings).expect("the folder is ours");
+    // Not while the process dies: what runs beside the culprit could be the culprit.
+    put_other(&world, "{cron: \"0 0 29 2 *\"}");
+    world.fleet.grow(NEW_DEVICES);
+    for death in 1..=3 {
+        assert_eq!(stops(&world).await.len(), 0, "before death {death}");
+        let status = wait(world.spawn(&["serve"], Some("c05_batch_fetched")), &world).await;
+        assert_eq!(status.code(), None, "nobody died\n{}", world.log_tail());
+    }
+    let mut child = world.spawn(&["serve"], None);
+    until(&world, "the playbook is kept from running", async || !stops(&world).await.is_empty()).await;
+    put_other(&world, "{every: 1s}");
+    until(&world, "the other one runs", async || states(&world, OTHER).await.contains(&RunState::Ok)).await;
+    assert_eq!(states(&world, ID).await, [RunState::Running], "its run waits");
+    assert_eq!(world.sim.effects(), [], "it does nothing");
+    let [stop] = stops(&world).await.try_into().expect("one stop");
+    assert!(stop.to_string().starts_with("actions of `Contain` are stopped since"), "{stop}");
+    assert!(stop.to_string().contains("the process died 3 times in ten minutes"), "{stop}");
+    let status = wait(world.spawn(&["status"], None), &world).await;
+    assert_eq!(status.code(), Some(1), "what stands still is not fine");
+    let told = || world.sim.messages().into_iter().map(|message| message.body).collect::<String>();
+    until(&world, "people are told", async || told().contains("does not run Contain any more")).await;
+
+    // It outlives a restart that was asked for, and counts nothing for it.
+    terminate(&child);
+    assert!(wait(child, &world).await.success(), "{}", world.log_tail());
+    child = world.spawn(&["serve"], None);
+    let before = states(&world, OTHER).await.len();
+    until(&world, "the other one runs again", async || before < states(&world, OTHER).await.len()).await;
+    assert_eq!((states(&world, ID).await, stops(&world).await.len()), (vec![RunState::Running], 1));
+
+    let resumed = wait(world.spawn(&["resume", "--playbook", "Contain"], None), &world).await;
+    assert!(resumed.success(), "{}", world.log_tail());
+    let wanted = (0..world.fleet.shown()).filter(|number| matches(*number)).count();
+    let isolated = || world.sim.effects().iter().filter(|effect| effect.effect == "isolate").count();
+    until(&world, "its run goes on", async || isolated() == wanted).await;
+    terminate(&child);
+    assert!(wait(child, &world).await.success(), "{}", world.log_tail());
+    put_other(&world, "{cron: \"0 0 29 2 *\"}");
+    finish(&world).await;
+    check_journal(&world).await;
+}
