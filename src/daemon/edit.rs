@@ -24,6 +24,8 @@ pub(super) struct Review {
     pub(super) risk_raising: RiskRaising,
     /// What people confirmed.
     pub(super) confirmed: BTreeSet<ContentHash>,
+    /// Files that went a moment ago, and do not count as deleted yet.
+    pub(super) gone: BTreeSet<String>,
 }
 
 /// An edit that waits.
@@ -121,10 +123,10 @@ impl Review {
         self.confirmed.contains(&of_list(was, now))
     }
 
-    /// Tells what was seen, with what was confirmed, from all else.
+    /// Tells what was seen, with what was confirmed and what went a moment ago, from all else.
     pub(super) fn hash(&self, seen: ContentHash) -> ContentHash {
         let confirmed: String = self.confirmed.iter().map(ToString::to_string).collect();
-        ContentHash::of(format!("{seen}\n{confirmed}").as_bytes())
+        ContentHash::of(format!("{seen}\n{confirmed}\n{:?}", self.gone).as_bytes())
     }
 }
 

@@ -165,6 +165,7 @@ impl Generation {
         let by_file: BTreeMap<&str, &Live> =
             self.playbooks.values().map(|live| (live.file.as_str(), live)).collect();
         next.take_lists(self, scan.lists, scan.unread_lists);
+        next.keep_lists(self, review);
         let world = World { lists: (*next.lists).clone(), ..base.clone() };
         // Besides its bytes a plan depends on which lists there are and which of them are empty, and on
         // settings, which do not change.
@@ -202,6 +203,9 @@ impl Generation {
             let refused = unreadable(unread, kept);
             files.insert(refused.file.clone());
             next.refused.push(refused);
+        }
+        for (id, live) in self.playbooks.iter().filter(|(_id, live)| review.gone.contains(&live.file)) {
+            next.playbooks.entry(*id).or_insert_with(|| live.clone());
         }
         next.hold_vanished(self);
         next.hold_lists(self, &files, (base, review));
@@ -255,6 +259,15 @@ impl Generation {
             let id = tree.value().get("id")?.as_str()?.parse().ok().map(PlaybookId)?;
             self.playbooks.get(&id).filter(is_free).filter(|live| !files.contains(&live.file))
         })
+    }
+
+    /// Keeps the lists whose files went a moment ago.
+    fn keep_lists(&mut self, before: &Self, review: &Review) {
+        for (name, live) in before.list_files.iter().filter(|(_name, live)| review.gone.contains(&live.file))
+        {
+            self.list_files.entry(name.clone()).or_insert_with(|| live.clone());
+        }
+        self.lists = lists_of(&self.list_files, &self.list_files_instead);
     }
 
     fn take_lists(&mut self, before: &Self, files: Vec<SourceFile>, unread: Vec<Unread>) {

@@ -9,6 +9,7 @@ mod approvals;
 mod arming;
 mod edit;
 mod generation;
+mod gone;
 mod held;
 mod left;
 mod loops;

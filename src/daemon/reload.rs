@@ -41,13 +41,15 @@ impl Daemon {
             Err(error) => {
                 // What is there when it can be read again is news, even if it is what was there before.
                 self.known().taken = None;
+                self.known().gone.wait_anew();
                 let before = self.0.live.load_full();
                 let same = before.unread(error);
                 return if same.same_as(&before) { Ok(()) } else { self.put_in_force(&before, same).await };
             }
         };
         crash_point("c29_reload_read");
-        let review = self.review().await?;
+        let mut review = self.review().await?;
+        review.gone = self.known().gone.note(&seen.scan, self.0.engine.clock.uptime());
         let hash = review.hash(seen.hash());
         if self.known().taken == Some(hash) {
             return Ok(());
@@ -74,7 +76,7 @@ impl Daemon {
     async fn review(&self) -> Result<Review, DaemonError> {
         let edits = self.0.engine.store.held_edits().await?;
         let confirmed = edits.iter().filter(|edit| edit.confirmed).map(|edit| edit.digest).collect();
-        Ok(Review { risk_raising: self.0.options.risk_raising, confirmed })
+        Ok(Review { risk_raising: self.0.options.risk_raising, confirmed, ..Review::default() })
     }
 
     /// Waits until somebody has confirmed an edit that waits now.
@@ -97,6 +99,7 @@ impl Daemon {
     /// If the journal fails; then everything stays held.
     pub async fn release(&self) -> Result<(), DaemonError> {
         let _one_at_a_time = self.0.reloading.lock().await;
+        self.known().gone.at_once();
         self.take_over().await?;
         let before = self.0.live.load_full();
         if before.held.is_empty() && before.held_lists.is_empty() {
@@ -201,7 +204,10 @@ impl Daemon {
                 reloaded => reloaded?,
             }
             let waits = !self.0.live.load().edits.is_empty();
+            let clock = &self.0.engine.clock;
+            let gone = self.known().gone.wait(clock.uptime());
             tokio::select! {
+                () = clock.sleep(gone.unwrap_or_default()), if gone.is_some() => {}
                 () = watch.changed() => {}
                 () = self.confirmed(), if waits => {}
             }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::approvals;
 use super::arming::Unarmed;
 use super::generation::{Generation, Status};
+use super::gone::Gone;
 use super::left::Tried;
 use super::loops::unless_over;
 use super::sign_in::Standings;
@@ -128,6 +129,8 @@ impl InForce for Inner {
 pub(super) struct Known {
     /// What was on disk when it was last taken over; the same again is no news.
     pub(super) taken: Option<ContentHash>,
+    /// Which files were there a moment ago.
+    pub(super) gone: Gone,
     /// How often runs were begun that have not come to an end of any kind.
     pub(super) tries: BTreeMap<Tried, u32>,
     /// Who is in the timetable: the journal need not be asked for their last slots.

@@ -21,6 +21,8 @@ use crate::clock::SharedClock;
 pub(super) const QUIET: SignedDuration = SignedDuration::from_millis(100);
 /// How long a file must not have changed before what it says counts, where nothing tells that it was closed.
 pub(super) const SETTLED: SignedDuration = SignedDuration::from_millis(500);
+/// How long a file must be gone before it counts as deleted: longer than a tool takes that removes it and writes it anew.
+pub(super) const GONE: SignedDuration = SignedDuration::from_secs(5);
 /// Longest wait for quiet.
 pub(super) const BURST_MAX: SignedDuration = SignedDuration::from_secs(2);
 /// Longest wait for somebody who has written to a file to close it.
