@@ -28,6 +28,8 @@ mod halted;
 mod history;
 #[path = "kill/joined.rs"]
 mod joined;
+#[path = "kill/lists.rs"]
+mod lists;
 #[path = "kill/poison.rs"]
 mod poison;
 #[path = "kill/rows.rs"]

@@ -146,3 +146,37 @@ fn what_is_in_force_is_not_refused_for_what_is_asked_of_playbooks_since() {
         assert_eq!((kept.playbooks.len(), kept.refused.len()), (1, 0), "{text}: {:?}", kept.refused);
     }
 }
+
+#[tokio::test]
+async fn a_file_that_went_a_moment_ago_is_in_force_for_five_seconds_unless_a_person_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = [("playbooks/test.yaml", playbook("")), ("lists/hosts.txt", "one\n".to_owned())];
+    let put = || {
+        for (name, text) in &files {
+            std::fs::create_dir_all(folder.path().join(name).parent().unwrap()).unwrap();
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+    };
+    let remove =
+        || files.iter().for_each(|(name, _)| std::fs::remove_file(folder.path().join(name)).unwrap());
+    put();
+    let clock = ManualClock::new("2026-03-01T12:10:00Z".parse().unwrap());
+    let daemon = daemon(folder.path(), &clock).await;
+    let after = async |seconds: i64| {
+        clock.advance(SignedDuration::from_secs(seconds));
+        daemon.reload().await.unwrap();
+        let live = daemon.generation();
+        (live.playbooks.len(), live.lists.get("hosts").is_some())
+    };
+    remove();
+    assert_eq!((after(0).await, after(4).await), ((1, true), (1, true)));
+    put();
+    assert_eq!((after(0).await, after(10).await), ((1, true), (1, true)), "it was written anew");
+    remove();
+    assert_eq!((after(0).await, after(5).await), ((1, true), (0, false)));
+    put();
+    assert_eq!(after(0).await, (1, true));
+    remove();
+    daemon.release().await.unwrap();
+    assert_eq!(after(0).await, (0, false), "at once");
+}

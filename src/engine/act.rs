@@ -294,6 +294,14 @@ fn new_effect(context: &Context<'_>, turn: Turn<'_>, limits: ActionLimits) -> Ne
 /// What is noted of an action whose answer was lost and that the tenant shows in force all the same.
 const READ_BACK: &str = "no answer came, and the tenant shows it in force";
 
+/// What an error says of an action.
+pub(super) const fn after_error(applied: Applied) -> EffectState {
+    match applied {
+        Applied::No => EffectState::NotApplied,
+        Applied::Unknown => EffectState::Unknown,
+    }
+}
+
 /// What the answer to a call means, for the journal and for people.
 pub(super) fn judge(
     step: &Step,
@@ -327,8 +335,8 @@ pub(super) fn judge(
                 Applied::No if error.withheld().is_some() || matches!(error, TenantError::Busy { .. }) => {
                     (EffectState::NotApplied, StepState::Halted)
                 }
-                Applied::No => (EffectState::NotApplied, StepState::Failed),
-                Applied::Unknown => (EffectState::Unknown, StepState::Parked),
+                applied @ Applied::No => (after_error(applied), StepState::Failed),
+                applied @ Applied::Unknown => (after_error(applied), StepState::Parked),
             };
             (states, None, Some(why))
         }

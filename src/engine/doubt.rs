@@ -209,6 +209,9 @@ impl Aim {
 }
 
 #[cfg(test)]
+mod protocol;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -15,7 +15,7 @@ use crate::store::{NewEffect, Store};
 
 /// How long after its intent an action may still be sent. Half a minute outlasts a short throttling; double would
 /// let a person undo by hand what is only just about to be sent.
-const SEND_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+pub(super) const SEND_WITHIN: SignedDuration = SignedDuration::from_secs(30);
 
 /// What is asked right before each sending of one action.
 #[derive(Debug)]

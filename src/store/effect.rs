@@ -361,6 +361,14 @@ enum Again {
     Stop(Intended),
 }
 
+impl EffectState {
+    /// Whether what stands so after this attempt is tried once more.
+    #[must_use]
+    pub const fn may_be_tried_again(self, attempt: u32) -> bool {
+        matches!(self, Self::NotApplied) && attempt < ATTEMPTS_MAX
+    }
+}
+
 /// Decides about an effect that comes a second time. Other parameters do not make it another effect: what
 /// was or may have been sent stays as it is, and only a further attempt has to say the same as the first.
 fn again(known: &Effect, effect: &NewEffect) -> Result<Again, StoreError> {
@@ -368,7 +376,7 @@ fn again(known: &Effect, effect: &NewEffect) -> Result<Again, StoreError> {
         (&known.tenant, &known.action, &known.target) == (&effect.tenant, &effect.action, &effect.target);
     let same_words = known.params_digest == effect.params_digest;
     let &Effect { state, attempt, intended: since, .. } = known;
-    let retried = state == EffectState::NotApplied && attempt < ATTEMPTS_MAX;
+    let retried = state.may_be_tried_again(attempt);
     if !same_call || (retried && !same_words) {
         return Err(StoreError::KeyReused { key: effect.key.clone() });
     }

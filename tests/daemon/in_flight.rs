@@ -41,7 +41,7 @@ impl Place {
         place.spare("nobody");
         let busy = Fault {
             status: Some(429),
-            retry_after: Some(5),
+            retry_after: Some(20),
             after: 1,
             times: Some(1),
             ..Fault::on("POST /mde/api/machines/*/isolate")
@@ -113,6 +113,9 @@ fn outcomes(run: &Run) -> Vec<ItemOutcome> {
 async fn halts(edit: impl FnOnce(&Place), why: &str) -> (Place, Served) {
     let (place, served) = Place::in_flight().await;
     edit(&place);
+    served.reload(&place).await;
+    // A file that went counts as deleted after a while.
+    place.clock.advance(SECOND.saturating_mul(5));
     served.reload(&place).await;
     let run = place.pass_until_ended(&served, 1).await;
     assert_eq!((report(&run).state, outcomes(&run)), (RunState::Halted, vec![Acted, Acted, Halted]), "{why}");

@@ -138,7 +138,7 @@ async fn a_row_that_cannot_be_read_makes_the_run_partial_and_is_told_once_a_day(
     let house = House::build().await.watched();
     let deep = format!("{}{}", "[".repeat(80), "]".repeat(80));
     let deep: serde_json::Value = serde_json::from_str(&deep).unwrap();
-    let row = |device: serde_json::Value| json!({"DeviceId": device, "DeviceName": "host", "Note": null, "User": "u", "Files": 1});
+    let row = |device: serde_json::Value| json!({"DeviceId": device, "DeviceName": "host0", "Note": null, "User": "u", "Files": 1});
     let column = |name: &str| json!({"name": name, "type": if name == "Files" { "Int64" } else { "String" }});
     let schema: Vec<_> = ["DeviceId", "DeviceName", "Note", "User", "Files"].map(column).into();
     let body = json!({"schema": schema, "results": [row(deep), row(json!(house.devices[0]))]});

@@ -183,7 +183,7 @@ fn options(place: usize, (lot, nth): (Lot, usize)) -> SimOptions {
     let word = word(place);
     let machines: Vec<Value> = (0..2)
         .map(|number| {
-            json!({"id": device(place, number), "computerDnsName": format!("{word}-{number}.example"),
+            json!({"id": device(place, number), "computerDnsName": format!("{word}.n{number}.example"),
                 "firstSeen": "-90d", "lastSeen": "-1m", "osPlatform": "Windows11", "healthStatus": "Active",
                 "onboardingStatus": "Onboarded"})
         })

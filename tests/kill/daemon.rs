@@ -168,7 +168,7 @@ async fn deaths_at_the_end(world: &World, toll: &mut Toll, points: &mut Points) 
 
 /// Starts a daemon and waits until it says that it serves: from then on it listens to signals, and what an
 /// earlier one left is dealt with.
-async fn serve(world: &World, crash_point: Option<&str>) -> Child {
+pub(crate) async fn serve(world: &World, crash_point: Option<&str>) -> Child {
     let serving = || world.log().matches("huntbook serves").count();
     let before = serving();
     let child = world.spawn(&["serve"], crash_point);

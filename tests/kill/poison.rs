@@ -6,7 +6,7 @@ use huntbook::model::PlaybookId;
 use huntbook::store::{RunState, Stop, Store};
 
 use crate::daemon::{runs, terminate, until};
-use crate::world::{ID, PLAYBOOK, World, matches};
+use crate::world::{ID, World, matches};
 use crate::{NEW_DEVICES, check_journal, finish, wait};
 
 /// The playbook that goes on.
