@@ -195,6 +195,16 @@ const PERMISSIONS: &[Case] = &[
     ),
     case(
         "what becomes of actions cannot be seen",
+        |b| {
+            b.revoke("Machine.Read.All");
+            b.revoke("Machine.Isolate");
+            b.roles.push("Machine.Scan");
+            b.playbook = PLAYBOOK.replace("isolateDevice", "runAntivirusScan");
+        },
+        ("warning", "permissions", "(how runAntivirusScan ended)"),
+    ),
+    case(
+        "what was done to devices cannot be seen before more is done",
         |b| b.revoke("Machine.Read.All"),
         ("problem", "permissions", "(how isolateDevice ended)"),
     ),

@@ -59,13 +59,12 @@ impl Engine {
         Turn { seq, step, place, call, .. }: Turn<'_>,
     ) -> Result<Option<StepReport>, EngineError> {
         let key = effect_key(context, (seq, place), (step, call));
-        let found = self.store.find_effects(key.as_str()).await?;
-        let sent = found.iter().find(|effect| effect.key == key && effect.state != EffectState::NotApplied);
+        let sent = self.store.effect(&key).await?.filter(|effect| effect.state != EffectState::NotApplied);
         // It may have been noted under its key alone.
         Ok(sent.map(|effect| StepReport {
             id: step.id.clone(),
             target: call.target.clone(),
-            ..step_report(effect)
+            ..step_report(&effect)
         }))
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::budget::latest;
-use super::effect::{Effect, NewEffect, Recorded, find, step, write_intent};
+use super::effect::{Effect, NewEffect, Recorded, find, read_effect, step, write_intent};
 use super::stop::{self, Stop, StopWord};
 use super::{ContentHash, EffectKey, EffectState, Store, StoreError, Tx, at, mark};
 use crate::model::{PlaybookId, RunId};
@@ -59,6 +59,16 @@ impl Store {
         let marks = writer.marks.as_ref().ok_or(StoreError::Reader)?;
         let compared = writer.compared.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(marks.since != writer.epoch && !compared.contains(tenant))
+    }
+
+    /// The effect of this key.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn effect(&self, key: &EffectKey) -> Result<Option<Effect>, StoreError> {
+        let query = sqlx::query("SELECT * FROM effects WHERE effect_key = $1").bind(key.as_str());
+        query.fetch_optional(&self.0.readers).await?.as_ref().map(read_effect).transpose()
     }
 
     /// Holds the journal against the marked actions that a tenant shows, all of them. If there are any of this journal

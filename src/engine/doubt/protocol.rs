@@ -138,7 +138,7 @@ impl Moment {
                 let sent = Self { hand: Hand::Request(0), ..self.clone() };
                 next.push(("the request is lost", sent.clone()));
                 for (applied, shown) in
-                    (0..=APPLIED).flat_map(|applied| [0, SHOWN / 2, SHOWN].map(|shown| (applied, shown)))
+                    (0..=APPLIED).flat_map(|applied| (0..=SHOWN).map(move |shown| (applied, shown)))
                 {
                     next.push((
                         "the request leaves",
@@ -272,7 +272,7 @@ fn no_order_of_events_does_an_action_twice_or_believes_what_is_not_so() {
     let ends = ["done", "pending"].into_iter().flat_map(|state| (1..=3).map(move |attempt| (state, attempt)));
     let ends: Vec<_> = ends.chain([("notApplied", 3)]).collect();
     assert_eq!(seen.ends.keys().copied().collect::<BTreeSet<_>>(), ends.into_iter().collect());
-    assert!(10_000 < seen.moments.len(), "{} moments", seen.moments.len());
+    assert!(5_000 < seen.moments.len(), "{} moments", seen.moments.len());
 }
 
 #[test]
