@@ -169,7 +169,12 @@ async fn follow(folder: &Path) -> Sim {
             let settings = block
                 .replace("11111111-2222-4333-8444-555555555555", SimOptions::TENANT_ID)
                 .replace("66666666-7777-4888-8999-000000000000", SimApp::CLIENT_ID)
-                .replace("tags: [production]", &endpoints);
+                .replace("tags: [production]", &endpoints)
+                // The simulated tenant has nineteen devices.
+                .replace(
+                    "guards:\n",
+                    "guards:\n  maxTargetsOfTenant: 5\n  maxPercentOfDevicesInRun: {freely: 20}\n",
+                );
             fs::write(folder.join("huntbook.yaml"), settings).expect("the folder is ours");
         } else if is_tests(&block) {
             fs::write(folder.join("playbooks/psexec.test.yaml"), block).expect("the folder is ours");

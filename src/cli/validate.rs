@@ -91,12 +91,12 @@ fn print(
     if !problems.is_empty() {
         say(&render(problems, Format::Text))?;
     }
-    if let Some(world) = world {
-        tell(tables::guards(world).trim_end());
-    }
     let [playbooks, lists, errors, warnings] =
         [(playbooks, "playbook"), (lists, "list"), (errors, "error"), (warnings, "warning")].map(counted);
     tell(&format!("{playbooks}, {lists}: {errors}, {warnings}"));
+    if let Some(world) = world {
+        tell(tables::guards(world).trim_end());
+    }
     Ok(())
 }
 

@@ -46,6 +46,13 @@ impl fmt::Display for Need {
 struct Found(BTreeMap<Permission, Need>);
 
 impl Found {
+    /// Adds what is worth no word where it is needed anyway.
+    fn add_beside(&mut self, permission: Permission, purpose: &str, weight: Weight) {
+        if !self.0.contains_key(&permission) {
+            self.add(permission, purpose, weight);
+        }
+    }
+
     fn add(&mut self, permission: Permission, purpose: &str, weight: Weight) {
         let need = self.0.entry(permission).or_insert_with(|| Need {
             permission,
@@ -133,7 +140,7 @@ impl Plan {
         });
         if limits.numbers.needs_fleet(acts) {
             // Without it people are asked.
-            found.add(hunting.permission(), "how many devices there are", weight.max(Weight::Useful));
+            found.add_beside(hunting.permission(), "how many devices there are", weight.max(Weight::Useful));
         }
     }
 }
