@@ -65,7 +65,9 @@ fn feed(target: &str, (folders, rounds): (&[&str], u64), check: fn(&[u8])) {
         std::fs::write(&last, input).unwrap();
         check(input);
     };
-    entries.iter().for_each(|entry| tried(entry));
+    for entry in &entries {
+        tried(entry);
+    }
     entries.extend(folders.iter().flat_map(|folder| files(&root.join(folder))));
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let mut dice = Dice::new(number("FUZZ_SEED").unwrap_or(1));

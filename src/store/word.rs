@@ -395,4 +395,30 @@ mod tests {
         }
         assert_eq!(EffectState::ALL.iter().filter(|next| EffectState::follows(None, **next)).count(), 1);
     }
+
+    #[test]
+    fn a_request_is_open_until_it_is_spent_or_over() {
+        for state in ApprovalState::ALL {
+            let ways =
+                ApprovalState::ALL.iter().filter(|next| ApprovalState::follows(*state, **next)).count();
+            let expect = match state {
+                ApprovalState::Awaiting => 4,
+                ApprovalState::Approved => 3,
+                ApprovalState::Consumed
+                | ApprovalState::Rejected
+                | ApprovalState::Expired
+                | ApprovalState::Void => 0,
+            };
+            assert_eq!((ways, state.is_open()), (expect, 0 < expect), "{state}");
+        }
+    }
+
+    #[test]
+    fn hashes_and_keys_are_shown_in_short_and_in_full() {
+        let hash = ContentHash([0xab; 32]);
+        assert_eq!((hash.to_string(), hash.short()), ("ab".repeat(32), "ab".repeat(6)));
+        assert_eq!(format!("{hash:?}"), format!("ContentHash({hash})"));
+        let key: EffectKey = "a-b_c0123456".parse().unwrap();
+        assert_eq!(key.short(), "a-b_c012");
+    }
 }

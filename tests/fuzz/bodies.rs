@@ -12,7 +12,7 @@ use huntbook::model::{Row, Secret, Wanted};
 use huntbook::rows::{Answer, DecodeError, Decoder, Flow, Limits};
 use huntbook::tenant::{
     AlertQuery, Client, ClientOptions, HuntLimits, HuntQuery, IncidentQuery, Indicator, IndicatorAction,
-    IndicatorType, IndicatorValue, IsolationType, Operation, Tenant, TenantError,
+    IndicatorType, IndicatorValue, IsolationType, Operation, Tenant as _, TenantError,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};

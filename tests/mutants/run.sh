@@ -1,0 +1,39 @@
+#!/bin/sh
+# Changes one room at a time and says which changes no test of the room sees: see README.md.
+#
+#     tests/mutants/run.sh encode|guard|store [options of cargo-mutants]
+set -eu
+root=$(cd "$(dirname "$0")/../.." && pwd)
+room=$1
+shift
+work=${MUTANTS:-$root/target/mutants}/$room
+mkdir -p "$work/tests" "$work/src/text"
+cp "$root/tests/mutants/src/"*.rs "$work/src/"
+sed "s|path = \"../..\"|path = \"$root\"|" "$root/tests/mutants/Cargo.toml" >"$work/Cargo.toml"
+[ -e "$work/Cargo.lock" ] || cp "$root/Cargo.lock" "$work/"
+case $room in
+encode)
+    cp "$root/src/text/encode.rs" "$work/src/text/"
+    files="src/text/encode.rs"
+    ;;
+guard)
+    cp -r "$root/src/guard" "$work/src/"
+    files="src/guard/*.rs"
+    ;;
+store)
+    cp -r "$root/src/store" "$work/src/"
+    cp -r "$root/tests/store.rs" "$root/tests/store" "$work/tests/"
+    files="src/store/word.rs"
+    ;;
+*)
+    echo "no room $room: encode, guard, store" >&2
+    exit 2
+    ;;
+esac
+cd "$work"
+set -f
+for file in $files; do
+    set -- "$@" --file "$file"
+done
+export CARGO_TARGET_DIR="${MUTANTS:-$root/target/mutants}/target"
+exec cargo mutants --in-place --features "$room" --timeout 120 --no-shuffle --output "$work" "$@"
