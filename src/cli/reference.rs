@@ -3,6 +3,7 @@
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use super::Misuse;
@@ -59,7 +60,7 @@ fn guards(config: &Path) -> anyhow::Result<Exit> {
     };
     for line in console::guards::lines(&setup::world(&settings, Lists::default())) {
         let key = if line.key.is_empty() { String::new() } else { format!(" (`guards.{}`)", line.key) };
-        text.push_str(&format!("\n{}{key}:\n    {}\n", line.what, clean(&line.said, 400)));
+        let _infallible = write!(text, "\n{}{key}:\n    {}\n", line.what, clean(&line.said, 400));
     }
     say(text.trim_end())?;
     Ok(Exit::Fine)

@@ -1,5 +1,7 @@
 //! Tables: of runs, of actions, and how they look.
 
+use std::fmt::Write as _;
+
 use comfy_table::{Cell, Color, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -35,8 +37,11 @@ pub(super) fn table(head: &[&str]) -> Table {
 
 /// The guards in force by the settings, a line for each.
 pub(super) fn guards(world: &World) -> String {
-    let lines = guards::lines(world);
-    lines.iter().map(|line| format!("guard    {}: {}\n", line.what, clean(&line.said, 400))).collect()
+    let mut text = String::new();
+    for line in guards::lines(world) {
+        let _infallible = writeln!(text, "guard    {}: {}", line.what, clean(&line.said, 400));
+    }
+    text
 }
 
 /// The same for machines.

@@ -30,12 +30,9 @@ impl Lookup {
         }
         let found = match (call.device(), call.user()) {
             (Some(device), _) => {
-                let machine = match exclude.needs_features(TargetKind::Device)
-                    || exclude.needs_names(TargetKind::Device)
-                {
-                    true => machine(context, device, bare).await,
-                    false => Ok(bare),
-                };
+                let asks =
+                    exclude.needs_features(TargetKind::Device) || exclude.needs_names(TargetKind::Device);
+                let machine = if asks { machine(context, device, bare).await } else { Ok(bare) };
                 match machine {
                     Ok(target) if exclude.needs_merged() => self.with_merged(context, call, target).await,
                     other => other,

@@ -157,8 +157,8 @@ impl Exclusions {
     /// Compares what a target has.
     fn feature(&self, candidate: &Candidate) -> Option<Reason> {
         let target = &candidate.target;
-        let mine = self.features.iter().filter(|(feature, _any)| feature.of() == target.kind());
-        mine.filter_map(|(feature, any)| {
+        let mut mine = self.features.iter().filter(|(feature, _any)| feature.of() == target.kind());
+        mine.find_map(|(feature, any)| {
             let (feature, shown) = (*feature, target.shown());
             let Some(has) = target.has(feature) else {
                 let unknown = Reason::FeatureUnknown { target: shown, feature };
@@ -167,7 +167,6 @@ impl Exclusions {
             let value = has.iter().find(|one| any.contains(&one.to_lowercase()))?.clone();
             Some(Reason::ExcludedFeature { target: shown, feature, value })
         })
-        .next()
     }
 
     /// Compares an indicator.

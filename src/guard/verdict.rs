@@ -338,6 +338,34 @@ impl fmt::Display for Reason {
     }
 }
 
+impl Exceeded {
+    /// A limit that is a share of the devices: what it would come to, what is allowed, and what to do about it.
+    fn of_a_share(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, (percent, fleet, limit), end) = match self {
+            Self::TenantShare { percent, fleet, limit, wanted } => (
+                format!("disruptive actions on {wanted} devices and users in this tenant in 24 hours"),
+                (percent, fleet, u64::from(*limit)),
+                " (`guards.maxTargetsOfTenant` in the settings says otherwise)",
+            ),
+            Self::Share { percent, fleet, limit, wanted } => {
+                (format!("{} in 24 hours", counted(wanted, "device")), (percent, fleet, *limit), "")
+            }
+            Self::RunShare { percent, fleet, limit, wanted } => (
+                format!("disruptive actions on {} in this run", counted(wanted, "device")),
+                (percent, fleet, *limit),
+                " (`guards.maxPercentOfDevicesInRun.approved` in the settings says otherwise)",
+            ),
+            Self::RunShareAsked { percent, fleet, limit, wanted } => (
+                format!("disruptive actions on {} in this run", counted(wanted, "device")),
+                (percent, fleet, *limit),
+                " without two people's leave",
+            ),
+            _no_share => return Ok(()),
+        };
+        write!(f, "{what}; {percent} of {}, {limit}, are allowed{end}", counted(fleet, "device"))
+    }
+}
+
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -375,14 +403,6 @@ impl fmt::Display for Exceeded {
                     counted(wanted, "target")
                 )
             }
-            Self::TenantShare { percent, fleet, limit, wanted } => {
-                write!(
-                    f,
-                    "disruptive actions on {wanted} devices and users in this tenant in 24 hours; {percent} of {}, \
-                     {limit}, are allowed (`guards.maxTargetsOfTenant` in the settings says otherwise)",
-                    counted(fleet, "device")
-                )
-            }
             Self::AllTargets { limit, wanted } => {
                 write!(f, "{} in all tenants in 24 hours; {limit} are allowed", counted(wanted, "target"))
             }
@@ -395,32 +415,10 @@ impl fmt::Display for Exceeded {
                 write!(f, "{wanted} in the tenant in an hour; {limit} are allowed")
             }
             Self::Window { why } => f.write_str(why),
-            Self::Share { percent, fleet, limit, wanted } => {
-                write!(
-                    f,
-                    "{} in 24 hours; {percent} of {}, {limit}, are allowed",
-                    counted(wanted, "device"),
-                    counted(fleet, "device")
-                )
-            }
-            Self::RunShare { percent, fleet, limit, wanted } => {
-                write!(
-                    f,
-                    "disruptive actions on {} in this run; {percent} of {}, {limit}, are allowed \
-                     (`guards.maxPercentOfDevicesInRun.approved` in the settings says otherwise)",
-                    counted(wanted, "device"),
-                    counted(fleet, "device")
-                )
-            }
-            Self::RunShareAsked { percent, fleet, limit, wanted } => {
-                write!(
-                    f,
-                    "disruptive actions on {} in this run; {percent} of {}, {limit}, are allowed without two \
-                     people's leave",
-                    counted(wanted, "device"),
-                    counted(fleet, "device")
-                )
-            }
+            Self::TenantShare { .. }
+            | Self::Share { .. }
+            | Self::RunShare { .. }
+            | Self::RunShareAsked { .. } => self.of_a_share(f),
             Self::Unusual { matched, usual, times } => {
                 write!(
                     f,

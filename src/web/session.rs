@@ -3,6 +3,7 @@
 //! All of it is in memory, so a restart signs everybody out. Only hashes of codes and session ids are kept.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -26,8 +27,8 @@ const SESSIONS_MAX: usize = 100;
 /// For so long after somebody has shown who they are they may do what is dangerous; then they show it again. Time to read
 /// what waits, and too short for whoever finds the browser open.
 const PROVEN: SignedDuration = SignedDuration::from_mins(15);
-/// Characters of a session's handle. It tells the sessions of one account apart, and opens nothing.
-const HANDLE_LEN: usize = 12;
+/// Bytes of a session's handle. It tells the sessions of one account apart, and opens nothing.
+const HANDLE_BYTES: usize = 6;
 /// Most wrong codes in a minute that are answered as such. A code has 256 bits: this is for the log's sake.
 const FAILED_MAX: usize = 10;
 const FAILED_WITHIN: SignedDuration = SignedDuration::from_mins(1);
@@ -212,8 +213,10 @@ impl Sessions {
 
 /// What tells a session from the others of its account.
 fn handle(kept: &Kept) -> String {
-    let mut digits: String = kept.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.truncate(HANDLE_LEN);
+    let mut digits = String::new();
+    for byte in kept.iter().take(HANDLE_BYTES) {
+        let _infallible = write!(digits, "{byte:02x}");
+    }
     digits
 }
 

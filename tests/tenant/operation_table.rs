@@ -116,6 +116,11 @@ fn counted_as(operation: &str) -> &'static str {
     }
 }
 
+fn collect() -> Operation {
+    let device = DEVICE.parse().unwrap();
+    Operation::CollectInvestigationPackage { device, comment: "why".to_owned() }
+}
+
 /// Writes the lines of what is only read.
 async fn reads(out: &mut String) {
     let seen = "a_device_and_the_tokens_are_known";
@@ -157,9 +162,7 @@ async fn reads(out: &mut String) {
     world.tenant.machine(&device).await.unwrap();
     line("device", ("Tenant::machine", seen), DEVICES, (&world, from));
     let followed = "an_isolation_is_pending_then_done_and_not_added_twice";
-    let collect =
-        Operation::CollectInvestigationPackage { device: device.clone(), comment: "why".to_owned() };
-    let id = ended(&world, &collect).await;
+    let id = ended(&world, &collect()).await;
     let from = at();
     world.tenant.machine_action(&id).await.unwrap();
     line("response action", ("Tenant::machine_action", followed), DEVICES, (&world, from));

@@ -187,7 +187,7 @@ impl Moment {
             return;
         }
         if 0 < self.failures {
-            next.push(("a look fails", Self { failures: self.failures - 1, ..noted.clone() }.later()));
+            next.push(("a look fails", Self { failures: self.failures - 1, ..noted.later() }));
         }
         if self.listed == Some(0) {
             next.push(("it is found", noted.goes(EffectState::Pending)));
