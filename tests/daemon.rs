@@ -217,7 +217,6 @@ impl Place {
             world,
             channels: Channels::new(),
             running_max: NonZeroUsize::new(4).unwrap(),
-            crashes_max: 3,
             drain: HOUR,
         };
         let daemon = Daemon::open(engine, options).await.unwrap();

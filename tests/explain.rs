@@ -217,6 +217,7 @@ fn the_guards_in_force_are_listed_wherever_people_look() {
         "targets of a run that come before the others: 2, which must end well within 5m",
         "runs of each new version that only observe: 3",
         "a playbook is stopped when: 3 disruptive actions in a row",
+        "a playbook does not run any more when: the process dies 3 times in ten minutes while it runs",
     ];
     let shown = |arguments: &[&str]| {
         let output = huntbook(dir.path(), arguments);

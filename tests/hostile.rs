@@ -79,6 +79,8 @@ fn project(sim: &Sim, mail: u64) -> tempfile::TempDir {
             "slack": {"slack": {"url": {"env": "SLACK_URL"}, "privateAddresses": true}},
             "siem": {"webhook": {"url": format!("{hooks}/webhook/siem"), "privateAddresses": true}},
         },
+        // The tenant has no more devices than these.
+        "guards": {"maxTargetsOfTenant": 50, "maxPercentOfDevicesInRun": {"freely": 100}},
     });
     std::fs::write(dir.path().join("huntbook.yaml"), settings.to_string()).expect("a file");
     std::fs::create_dir(dir.path().join("playbooks")).expect("a folder");

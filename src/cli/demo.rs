@@ -204,7 +204,6 @@ impl Stage {
             world,
             channels: self.channels,
             running_max: NonZeroUsize::MIN.saturating_add(7),
-            crashes_max: daemon::CRASHES_MAX,
             drain: SignedDuration::from_secs(10),
         };
         let engine = Engine { alerts: Some("soc-teams".to_owned()), ..self.engine };

@@ -124,7 +124,6 @@ fn options(
         world: setup::world(settings, Lists::default()),
         channels,
         running_max: RUNNING_MAX,
-        crashes_max: settings.guards.max_crashes.unwrap_or(daemon::CRASHES_MAX),
         drain: SignedDuration::from_secs(drain.into()),
     })
 }

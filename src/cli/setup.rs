@@ -17,7 +17,7 @@ use crate::diag::{Chain, Code, Diagnostic, Format, render};
 use crate::engine::Undoing;
 use crate::expr::Language;
 use crate::feed::{self, Feeds};
-use crate::guard::{BREAKER, CANARY_WAIT, Canary, Caps, Ceilings, Percent, Rate, RunShare};
+use crate::guard::{BREAKER, CANARY_WAIT, CRASHES, Canary, Caps, Ceilings, Percent, Rate, RunShare};
 use crate::http::{Http, HttpOptions, Reach};
 use crate::model::{Lists, Secret, SharedSource};
 use crate::notify::Channels;
@@ -251,6 +251,7 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
             // The settings were read: it is a length of time.
             cool_down: settings.guards.cool_down.as_ref().and_then(|written| written.read().ok()),
             times_usual: settings.guards.max_times_usual,
+            crashes: settings.guards.max_crashes.unwrap_or(CRASHES),
             breaker: Breaker {
                 in_a_row: settings.guards.max_failures_in_a_row.unwrap_or(BREAKER.in_a_row),
                 in_doubt_percent: settings.guards.max_in_doubt_percent.unwrap_or(BREAKER.in_doubt_percent),

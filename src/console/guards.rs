@@ -22,6 +22,8 @@ pub fn lines(world: &World) -> Vec<Line> {
     let limits = guard::tighten(&world.ceilings, &Written::default());
     let mut lines = parts(&limits);
     let opposite = duration_text(guard::OPPOSITE_WITHIN);
+    let died = format!("the process dies {} times in ten minutes while it runs", world.ceilings.crashes);
+    lines.push(line("maxCrashes", "a playbook does not run any more when", died));
     lines.push(line("", "the opposite of an action waits on the same target for", opposite));
     lines.push(line("exclude", "what is never touched", exclusions(world)));
     if let Some(asked) = world.approvers.asked() {

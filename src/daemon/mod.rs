@@ -26,7 +26,6 @@ mod watch;
 pub use generation::{Generation, Instead, Live, Refused, Status};
 pub use run::{Daemon, DaemonError, DaemonOptions, plan_of};
 pub use scan::{Scan, Unread, read_all, read_paths, read_tests, scan, scan_lists, scan_on};
-pub use stops::CRASHES_MAX;
 pub use terms::{ScanError, Terms};
 
 #[cfg(test)]

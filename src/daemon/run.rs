@@ -49,8 +49,6 @@ pub struct DaemonOptions {
     pub channels: Channels,
     /// Most runs at once.
     pub running_max: NonZeroUsize,
-    /// How often the process may die in ten minutes while a playbook runs, until that does not run any more.
-    pub crashes_max: u32,
     /// How long running playbooks may take to finish when the daemon is asked to end.
     pub drain: SignedDuration,
 }

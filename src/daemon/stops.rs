@@ -6,14 +6,11 @@ use super::run::Daemon;
 use crate::model::PlaybookId;
 use crate::store::StoreError;
 
-/// How often the process may die in ten minutes while a playbook runs, if the settings do not say.
-pub const CRASHES_MAX: u32 = 3;
-
 impl Daemon {
     /// Counts how the process before ended, and stops what it died at again and again.
     pub(super) async fn quarantine(&self) -> Result<(), StoreError> {
         let engine = &self.0.engine;
-        for stop in engine.store.begin_serving(self.0.options.crashes_max).await? {
+        for stop in engine.store.begin_serving(self.0.options.world.ceilings.crashes).await? {
             if let Some(channel) = &engine.alerts {
                 engine.store.enqueue(&about_quarantine(channel, &stop)).await?;
             }

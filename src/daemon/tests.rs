@@ -57,7 +57,6 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
         world: world(),
         channels: Channels::new(),
         running_max: NonZeroUsize::MIN,
-        crashes_max: 3,
         drain: HOUR,
     };
     Daemon::open(

@@ -30,6 +30,7 @@ mod resume;
 mod revert;
 mod set;
 mod settle;
+mod shown;
 mod stopped;
 mod tell;
 mod undone;

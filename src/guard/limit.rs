@@ -65,6 +65,10 @@ pub const MATCHES_ALWAYS: u64 = 20;
 /// three in a row, or when more than a fifth are in doubt. Then something is wrong with it or the way to the tenant.
 pub const BREAKER: Breaker = Breaker { in_a_row: 3, in_doubt_percent: 20 };
 
+/// How often the process may die in ten minutes while a playbook runs, when the settings say nothing. Once is a power
+/// cut, twice bad luck.
+pub const CRASHES: u32 = 3;
+
 /// Numbers of a run and of a day; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Caps {
@@ -189,6 +193,8 @@ pub struct Ceilings {
     pub times_usual: Option<u32>,
     /// When a playbook is stopped because its disruptive actions come to nothing.
     pub breaker: Breaker,
+    /// How often the process may die in ten minutes while a playbook runs, before that does not run any more.
+    pub crashes: u32,
     /// What nobody touches.
     pub exclude: Exclusions,
 }
@@ -211,6 +217,7 @@ impl Default for Ceilings {
             cool_down: None,
             times_usual: None,
             breaker: BREAKER,
+            crashes: CRASHES,
             exclude: Exclusions::default(),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
@@ -11,8 +11,8 @@ use sqlx::{QueryBuilder, Row as _, Sqlite};
 use super::seen::{Identity, mark_seen};
 use super::word::{ContentHash, Effects, RunMode, RunState, Trigger};
 use super::{
-    Closing, NewApproval, NewSuppression, NextTime, OutboxMessage, Polled, Store, StoreError, Tx, approval,
-    at, json, outbox, slot, suppress, undone, watermark,
+    Closing, NewApproval, NewSuppression, NextTime, OutboxMessage, Polled, Starter, Store, StoreError, Tx,
+    approval, at, json, outbox, slot, suppress, undone, watermark,
 };
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
@@ -23,15 +23,6 @@ pub(super) const MATCHED: &str = "matched";
 /// Rows written by one statement: each statement is a trip to the writer's thread and back, and each row up
 /// to seven of SQLite's 32,766 variables.
 pub(super) const ROWS_PER_INSERT: usize = 250;
-
-/// Who started a run by hand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Starter {
-    /// The account of the operating system.
-    pub account: String,
-    /// Its number.
-    pub uid: Option<u32>,
-}
 
 /// A run about to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]

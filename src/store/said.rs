@@ -1,5 +1,6 @@
 //! What people say beside approvals and stops, in a chain of its own.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -18,6 +19,15 @@ pub struct Speaker {
     pub uid: Option<u32>,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// Who started a run by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Starter {
+    /// The account of the operating system.
+    pub account: String,
+    /// Its number.
+    pub uid: Option<u32>,
 }
 
 /// A word about to be written.

@@ -31,6 +31,7 @@ mod managed;
 mod operation;
 pub mod permission;
 mod query;
+mod receipt;
 mod session;
 mod signin;
 mod token;
@@ -59,13 +60,14 @@ pub use machine::{ActionStatus, CommandInfo, FileInfo, Machine, MachineAction};
 pub use managed::{ARC_ENDPOINT, ARC_KEYS, IdentityHost, ManagedIdentity, VM_ENDPOINT, WhichIdentity};
 pub use operation::{
     AlertPatch, DeviceValue, IncidentPatch, Indicator, IndicatorAction, IndicatorType, IsolationType,
-    LiveCommand, NewAlert, Operation, Receipt, RemoteState, ScanType, Seen,
+    LiveCommand, NewAlert, Operation, ScanType, Seen,
 };
 pub use permission::Permission;
 pub use query::{
     AlertPage, AlertQuery, HuntAnswer, HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, OnRow,
     Quarantined, Reach,
 };
+pub use receipt::{Receipt, RemoteState};
 pub use session::{Session, SessionError};
 pub use signin::{Consent, consent, remedy};
 pub use token::Audience;

@@ -16,8 +16,8 @@ async fn a_device_group_and_a_value_are_left_alone() {
     let report = house.run(&protecting("deviceGroups: [servers], deviceValues: [High]", ISOLATE)).await;
     assert_eq!(outcomes(&report), [Acted, Skipped, Skipped]);
     let why = |item: usize| report.items[item].steps[0].reason.clone().unwrap_or_default();
-    assert_eq!(why(1), "device `srv-file01.contoso.example` has the excluded device group `Servers`");
-    assert_eq!(why(2), "device `dc01.contoso.example` has the excluded device value `High`");
+    assert_eq!(why(1), "device `host1.contoso.example` has the excluded device group `Servers`");
+    assert_eq!(why(2), "device `host2.contoso.example` has the excluded device value `High`");
     assert_eq!(house.applied(), ["isolate 0"]);
 }
 

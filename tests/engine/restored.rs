@@ -133,10 +133,12 @@ async fn row_44_marks_of_another_journal_and_made_up_ones_say_nothing() {
 
 /// Where each transaction in SQLite's log ends. Source: <https://www.sqlite.org/fileformat2.html#walformat>.
 fn ends_of_transactions(log: &[u8]) -> Vec<usize> {
-    let number = |at: usize| u32::from_be_bytes(log[at..at + 4].try_into().expect("four bytes"));
+    let bytes = |at: usize, count: usize| log.get(at..at + count);
+    let number =
+        |at: usize| u32::from_be_bytes(bytes(at, 4).expect("they are there").try_into().expect("four bytes"));
     let frame = 24 + usize::try_from(number(8)).expect("a page");
-    let salt = &log[16..24];
-    let frames = (32..log.len()).step_by(frame).take_while(|at| log.get(at + 8..at + 16) == Some(salt));
+    let salt = bytes(16, 8);
+    let frames = (32..log.len()).step_by(frame).take_while(|at| bytes(at + 8, 8) == salt);
     let ends = frames.filter(|at| number(at + 4) != 0).map(|at| at + frame);
     std::iter::once(32).chain(ends).collect()
 }

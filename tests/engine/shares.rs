@@ -14,7 +14,7 @@ async fn house(rows: usize, devices: u64) -> House {
     let mut house = House::with_rows(rows).await;
     house.ceilings = Ceilings::default();
     if 0 < devices {
-        house.engine.store.put_fleet("contoso", devices).await.unwrap();
+        house.engine.store.put_fleet("contoso", devices).await.expect("the journal is there");
     }
     house
 }
