@@ -142,7 +142,7 @@ fn documents_watchlists_and_tables_of_ones_own_are_given() {
     put("playbooks/fixtures/bad.csv", "abc\n");
     let query = "    let bad = externaldata(Hash: string) ['https://feeds.contoso.example/bad.csv'];\n    \
                  Own_CL | where Hash in (bad) | join kind=inner (_GetWatchlist('vip')) on DeviceId\n    \
-                 | summarize Files = sum(Rank), DeviceName = 'x' by DeviceId";
+                 | summarize Files = sum(Rank), DeviceName = 'wks-1' by DeviceId";
     let old =
         "    DeviceFileEvents\n    | summarize Files = count(), arg_max(Timestamp, DeviceName) by DeviceId";
     assert!(PLAYBOOK.contains(old));

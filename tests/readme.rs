@@ -170,6 +170,10 @@ async fn follow(folder: &Path) -> Sim {
                 .replace("11111111-2222-4333-8444-555555555555", SimOptions::TENANT_ID)
                 .replace("66666666-7777-4888-8999-000000000000", SimApp::CLIENT_ID)
                 .replace("tags: [production]", &endpoints)
+                .replace(
+                    "url: {env: SOC_TEAMS_URL}",
+                    "url: {env: SOC_TEAMS_URL}\n      privateAddresses: true",
+                )
                 // The simulated tenant has nineteen devices.
                 .replace(
                     "guards:\n",

@@ -86,6 +86,8 @@ impl Place {
             }},
             "channels": {"watch": {"webhook": {"url": format!("{}/webhook/watch", ends.hooks), "privateAddresses": true}}},
             "alerts": {"channel": "watch"},
+            // The tenant has no more devices than the playbooks act on.
+            "guards": {"maxTargetsOfTenant": 50, "maxPercentOfDevicesInRun": {"freely": 100}},
             "playbooks": playbooks,
         });
         place.put("huntbook.yaml", settings.to_string());

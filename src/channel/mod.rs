@@ -35,7 +35,7 @@ pub use message::Message;
 pub use crate::http::Retry;
 
 use crate::clock::SharedClock;
-use crate::http::Http;
+use crate::http::{Http, HttpError};
 use crate::model::{Secret, SharedSource};
 use crate::text::encode;
 use post::Target;
@@ -225,7 +225,13 @@ async fn fetch(what: &'static str, source: &SharedSource) -> Result<Secret, Chan
 async fn target(url: &SharedSource, http: &Http) -> Result<Target, ChannelError> {
     const WHAT: &str = "the address";
     let url = fetch(WHAT, url).await?;
-    Target::parse(&url, http).map_err(|error| ChannelError::Secret { what: WHAT, source: Box::new(error) })
+    Target::parse(&url, http).map_err(|error| {
+        let source = match error {
+            HttpError::Address { reason } => reason.into(),
+            other => Box::new(other) as Box<dyn std::error::Error + Send + Sync>,
+        };
+        ChannelError::Secret { what: WHAT, source }
+    })
 }
 
 async fn keys(secrets: &[SharedSource]) -> Result<Vec<webhook::Key>, ChannelError> {

@@ -112,7 +112,7 @@ impl World {
             "tenants:\n  contoso:\n    tenantId: {}\n    auth:\n      clientSecret:\n        clientId: {}\n        \
              secret: {{env: SIM_SECRET}}\n    endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\"}}\n\
              channels:\n  soc:\n    webhook: {{url: \"{}/webhook/soc\", privateAddresses: true}}\n\
-             guards:\n  maxActions: {{perRun: 100000, perDay: 100000}}\n  maxFailuresInARow: 1000\n  maxCrashes: 1000\n  maxInDoubtPercent: 100\n  maxTimesUsual: 1000\n  maxPercentOfDevicesInRun: {{freely: 100}}\n",
+             guards:\n  maxActions: {{perRun: 100000, perDay: 100000}}\n  maxFailuresInARow: 1000\n  maxCrashes: 1000\n  maxInDoubtPercent: 100\n  maxTimesUsual: 1000\n  maxTargetsOfTenant: 100000\n  maxPercentOfDevicesInRun: {{freely: 100}}\n",
             SimOptions::TENANT_ID,
             SimApp::CLIENT_ID,
             ends.login,
