@@ -4,8 +4,8 @@ use super::{Ceilings, Rate, TARGETS_PER_DAY, TARGETS_PER_RUN, Written};
 use crate::model::duration_text;
 use crate::text::counted;
 
-/// A limit of a playbook that is looser than the settings allow. It does no harm, because [`tighten`] takes
-/// the stricter one, but its author is wrong about it.
+/// A limit of a playbook that is looser than the settings allow. It does no harm, because
+/// [`tighten`](super::tighten) takes the stricter one, but its author is wrong about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Looser {
     /// Where it stands in the playbook, as a JSON pointer.
