@@ -139,7 +139,7 @@ async fn a_form_of_somebody_else_changes_nothing() {
     let answer = ours().header("sec-fetch-site", "same-origin").form(&good).send().await;
     assert_eq!(answer.unwrap().status(), 303);
     assert_eq!(site.until("consumed").await["voices"][0]["way"], "page");
-    assert_eq!(site.isolated(), 1);
+    site.until_isolated().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +243,7 @@ async fn a_double_click_is_one_word_and_two_people_are_two() {
     assert_eq!(site.post(&path, &duty, &yes).await.status(), 303);
     site.until("consumed").await;
     assert_eq!(site.post(&path, &duty, &yes).await.status(), 409);
-    assert_eq!(site.isolated(), 1);
+    site.until_isolated().await;
     let run = site.asked().await["run"].as_str().unwrap().to_owned();
     let shown = site.get(&format!("/runs/{run}"), Some(&lead.cookie)).await.text().await.unwrap();
     assert!(

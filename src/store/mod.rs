@@ -138,6 +138,17 @@ struct Writer {
     _lock: Option<open::Lock>,
 }
 
+impl Writer {
+    fn new(
+        pool: SqlitePool,
+        clock: SharedClock,
+        (epoch, marks): (i64, Option<mark::Marks>),
+        lock: Option<open::Lock>,
+    ) -> Self {
+        Self { pool, clock, epoch, marks, runs: AtomicU64::new(0), compared: Mutex::default(), _lock: lock }
+    }
+}
+
 /// A writing transaction.
 type Tx = Transaction<'static, Sqlite>;
 

@@ -3,8 +3,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -56,15 +55,7 @@ pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<Store, Store
     Ok(Store(Arc::new(Inner {
         path,
         readers,
-        writer: Some(Writer {
-            pool,
-            clock,
-            epoch,
-            marks,
-            runs: AtomicU64::new(0),
-            compared: Mutex::default(),
-            _lock: Some(lock),
-        }),
+        writer: Some(Writer::new(pool, clock, (epoch, marks), Some(lock))),
     })))
 }
 
@@ -86,15 +77,7 @@ pub(super) async fn open_beside(path: &Path, clock: SharedClock) -> Result<Store
     let store = open_reader(path).await?;
     let pool = pool_of_one(options(path)).await?;
     let epoch = sqlx::query_scalar("SELECT value FROM facts WHERE name = 'epoch'").fetch_one(&pool).await?;
-    let writer = Some(Writer {
-        pool,
-        clock,
-        epoch,
-        marks: None,
-        runs: AtomicU64::new(0),
-        compared: Mutex::default(),
-        _lock: None,
-    });
+    let writer = Some(Writer::new(pool, clock, (epoch, None), None));
     Ok(Store(Arc::new(Inner { path: path.to_owned(), readers: store.0.readers.clone(), writer })))
 }
 
@@ -157,15 +140,7 @@ pub(super) async fn scratch(clock: SharedClock) -> Result<Store, StoreError> {
     pool.acquire().await?.deserialize(None, bytes, false).await?;
     let epoch = begin_epoch(&pool).await?;
     let marks = Some(Marks::of(&pool, epoch).await?);
-    let writer = Writer {
-        pool: pool.clone(),
-        clock,
-        epoch,
-        marks,
-        runs: AtomicU64::new(0),
-        compared: Mutex::default(),
-        _lock: None,
-    };
+    let writer = Writer::new(pool.clone(), clock, (epoch, marks), None);
     Ok(Store(Arc::new(Inner { path: PathBuf::new(), readers: pool, writer: Some(writer) })))
 }
 

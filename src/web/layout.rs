@@ -63,13 +63,18 @@ pub(super) fn token(session: &Session) -> Markup {
 /// The way to show again who one is: what it is for, and how.
 pub(super) fn sign_in_again(session: &Session, what: &str) -> Markup {
     html! {
-        p {
+        @if !session.says_when() {
+            p {
+                "You cannot " (what) ": the OpenID provider does not say when you signed in. Whoever runs it can add the claim "
+                code { "auth_time" } " to the identity token; an account of this machine can do it meanwhile."
+            }
+        } @else { p {
             "To " (what) ", "
             // Who has no account on this machine came by way of the provider.
             @if session.account.uid.is_none() { a href="/sign-in/provider?again" { "sign in again" } }
             @else { a href="/sign-in" { "sign in again" } " with a new code" }
             ": it is a while since you showed who you are."
-        }
+        } }
     }
 }
 

@@ -226,6 +226,11 @@ pub(super) fn handle_of(id: &str) -> String {
 }
 
 impl Session {
+    /// Whether anybody says when they showed who they are. Where a provider does not, signing in again changes nothing.
+    pub(super) const fn says_when(&self) -> bool {
+        self.proven.is_some()
+    }
+
     /// Whether they have shown just now who they are.
     pub(super) fn is_proven(&self, now: Timestamp) -> bool {
         // Another machine's clock may have said when.

@@ -60,5 +60,5 @@ async fn a_person_with_a_phone_signs_in_watches_and_approves() {
         (&asked["voices"][0]["note"], &asked["voices"][0]["way"]),
         (&"seen it on the phone".into(), &"page".into())
     );
-    assert_eq!(site.isolated(), 1);
+    site.until_isolated().await;
 }

@@ -217,6 +217,18 @@ impl Site {
         self.sim.effects().iter().filter(|effect| effect.effect == "isolate").count()
     }
 
+    /// Waits until the tenant has isolated something, and insists that it is one device: the leave is spent before the
+    /// call leaves.
+    pub(crate) async fn until_isolated(&self) {
+        for _look in 0..LOOKS_MAX {
+            if 0 < self.isolated() {
+                return assert_eq!(self.isolated(), 1);
+            }
+            SystemClock.sleep(SignedDuration::from_millis(100)).await;
+        }
+        panic!("nothing was isolated\n{}", self.log());
+    }
+
     /// A code for an account.
     pub(crate) async fn code(&self, uid: u32) -> String {
         let said = self.say(uid, &["web", "--format", "json"]).await;
