@@ -10,6 +10,12 @@
 
 #[path = "daemon/cooling.rs"]
 mod cooling;
+#[path = "daemon/heard.rs"]
+mod heard;
+#[path = "history/held.rs"]
+mod held;
+#[path = "history/mod.rs"]
+mod history;
 #[path = "daemon/in_flight.rs"]
 mod in_flight;
 #[path = "daemon/trouble.rs"]
@@ -23,6 +29,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 use async_trait::async_trait;
+use held::Held;
 use huntbook::action::Approvers;
 use huntbook::clock::{Clock, ManualClock, SharedClock, SystemClock};
 use huntbook::daemon::{Daemon, DaemonError, DaemonOptions, Terms};
@@ -124,9 +131,11 @@ impl Clock for Trap {
     }
 }
 
-/// A tenant, a folder of playbooks and a journal.
+/// A tenant, a folder of playbooks and a journal. When it goes, its journal is held against what the tenants say was
+/// done.
 struct Place {
-    sim: Sim,
+    history: Held,
+    sim: Arc<Sim>,
     gate: Arc<Gate>,
     clock: ManualClock,
     dir: tempfile::TempDir,
@@ -147,8 +156,9 @@ impl Place {
         let devices = options.data.machines.iter().take(3).map(|machine| machine.id.clone()).collect();
         let gate = Arc::new(Gate { devices, ..Gate::default() });
         options.hunter = Arc::clone(&gate) as Arc<dyn Hunter>;
-        let sim = Sim::start(options, Arc::new(clock.clone())).await.unwrap();
-        let place = Self { sim, gate, clock, dir: tempfile::tempdir().unwrap() };
+        let sim = Arc::new(Sim::start(options, Arc::new(clock.clone())).await.unwrap());
+        let dir = tempfile::tempdir().unwrap();
+        let place = Self { history: Held::new(dir.path().join("journal.db")), sim, gate, clock, dir };
         std::fs::create_dir(place.playbooks()).unwrap();
         place
     }
@@ -175,9 +185,10 @@ impl Place {
         self.serve_tenants(clock, &[("contoso", &self.sim)]).await
     }
 
-    async fn serve_tenants(&self, clock: SharedClock, sims: &[(&str, &Sim)]) -> Served {
+    async fn serve_tenants(&self, clock: SharedClock, sims: &[(&str, &Arc<Sim>)]) -> Served {
         let http = Http::open(HttpOptions::default(), Arc::clone(&clock)).unwrap();
-        let client = |(name, sim): &(&str, &Sim)| {
+        let client = |(name, sim): &(&str, &Arc<Sim>)| {
+            self.history.tenant(name, sim);
             let secret = Secret::new(SimApp::SECRET.to_owned());
             let tenant_id = SimOptions::TENANT_ID.parse().unwrap();
             let options = ClientOptions {
@@ -202,12 +213,12 @@ impl Place {
         let world = World {
             language: Language::new(),
             lists: Lists::default(),
-            channels: BTreeSet::new(),
+            channels: BTreeSet::from(["soc".to_owned()]),
             tenants: names,
             ceilings: Ceilings::default().on_a_stage(),
             exclusions: Exclusions::default(),
             queries: huntbook::plan::Queries::Checked(huntbook::kql::Schema::defender()),
-            approvers: Approvers::default(),
+            approvers: Approvers::new([("duty".to_owned(), "1000".to_owned())]),
         };
         let options = DaemonOptions {
             playbooks: self.playbooks(),

@@ -46,14 +46,17 @@ mod undone;
 #[path = "engine/usual.rs"]
 mod usual;
 
+#[path = "history/held.rs"]
+mod held;
 #[path = "history/mod.rs"]
 mod history;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
+use held::Held;
 use huntbook::action::Approvers;
 use huntbook::clock::{ManualClock, SharedClock};
 use huntbook::diag::Sink;
@@ -86,36 +89,6 @@ struct House {
     ceilings: Ceilings,
     approvers: Approvers,
     devices: Vec<String>,
-}
-
-/// The journal of a house and the tenant's own log, compared at the end.
-struct Held {
-    sim: Arc<Sim>,
-    journal: PathBuf,
-    /// Whether the test did what huntbook never would: then they differ.
-    is_forged: AtomicBool,
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if std::thread::panicking() || self.is_forged.load(Ordering::Relaxed) {
-            return;
-        }
-        let truths = [("contoso".to_owned(), self.sim.log())];
-        let look = async {
-            let store = Store::open_reader(&self.journal).await.expect("the journal opens");
-            // Who writes down what comes later goes by the latest time that was ever seen.
-            let rules = history::Rules { skew: SignedDuration::from_hours(25), ..history::Rules::default() };
-            history::hold(&store, &truths, &rules).await;
-            store.close().await;
-        };
-        let runtime =
-            || tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let looked = std::thread::scope(|scope| scope.spawn(|| runtime().block_on(look)).join());
-        if let Err(wrong) = looked {
-            std::panic::resume_unwind(wrong);
-        }
-    }
 }
 
 impl House {
@@ -162,15 +135,12 @@ impl House {
         let sim =
             Arc::new(Sim::start(options, Arc::clone(&shared)).await.expect("the simulated tenant starts"));
         let dir = tempfile::tempdir().expect("a folder");
-        let held = Held {
-            sim: Arc::clone(&sim),
-            journal: dir.path().join("journal.db"),
-            is_forged: AtomicBool::new(false),
-        };
+        let history = Held::new(dir.path().join("journal.db"));
+        history.tenant("contoso", &sim);
         let engine = open(&sim, &clock, dir.path().join("journal.db")).await;
         let lists = Arc::new([List::new("packagers", ["host2"])].into_iter().collect());
         Self {
-            history: held,
+            history,
             sim,
             clock,
             dir,

@@ -119,8 +119,8 @@ async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &C
         Present { in_force: &in_force, plan_of: &|name, bytes| daemon::plan_of(name, bytes, &world) };
     let resumed = engine.resume(&present).await?;
     engine.follow_up().await?;
-    for (playbook, tenant) in engine.decided().await? {
-        for run in engine.go_on((playbook, &tenant), &present).await? {
+    for decided in engine.decided().await? {
+        if let Some(run) = engine.go_on(decided.run, &present).await? {
             let ended: Vec<_> =
                 run.items.iter().map(|item| format!("{} {}", item.key, item.outcome)).collect();
             let (name, ended) = (clean(&run.playbook_name, 120), clean(&ended.join(", "), 400));

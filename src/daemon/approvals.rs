@@ -1,15 +1,14 @@
-//! What people decide while the daemon runs: looked for once a second, and done beside the schedule with the
-//! turn of its playbook in its tenant, as runs that were cut off are.
+//! What people decide while the daemon runs: looked for once a second, and done beside the schedule, whatever else its
+//! playbook is at: nobody's word waits for a run that waits for a device.
 
 use jiff::SignedDuration;
 
-use super::left::{Claim, TRIES_MAX, Tried};
+use super::left::{Beside, TRIES_MAX, Tried};
 use super::run::{Daemon, plan_of};
 use super::start::say;
-use crate::engine::{EngineError, Present};
+use crate::engine::{Decided, EngineError, Present};
 use crate::notify::{notice, standing_message};
 use crate::plan::World;
-use crate::schedule::Key;
 use crate::store::StoreError;
 
 /// How often somebody's word is looked for. One look at an index that is empty most of the time; who said yes
@@ -17,51 +16,53 @@ use crate::store::StoreError;
 pub(super) const LOOK: SignedDuration = SignedDuration::from_secs(1);
 
 impl Daemon {
-    /// Takes the turns of all for whom something was decided. While a run of theirs goes on, theirs is not
-    /// free, and it is found again at the next look.
-    pub(super) async fn claim_decided(&self) -> Result<Vec<Claim>, StoreError> {
-        let decided = self.0.engine.decided().await?;
-        let keys = decided.into_iter().map(Key::from);
-        let wanted = keys.filter(|key| !self.is_given_up(&Tried::Decided(key.clone())));
-        Ok(wanted.filter_map(|key| self.claim(key)).collect())
+    /// Takes all runs of which something was decided, and nobody goes on with yet.
+    pub(super) async fn claim_decided(&self) -> Result<Vec<(Decided, Beside)>, StoreError> {
+        let decided = self.0.engine.decided().await?.into_iter();
+        let claim = |one: Decided| {
+            let what = Tried::Decided(one.run);
+            let may = !self.is_quarantined(one.playbook) && !self.is_given_up(&what);
+            let beside = if may { self.beside(what) } else { None }?;
+            Some((one, beside))
+        };
+        Ok(decided.filter_map(claim).collect())
     }
 
-    /// Does what was decided for one playbook in one tenant.
-    pub(super) async fn go_on(&self, claim: Claim) -> Result<(), EngineError> {
+    /// Does what was decided about one run.
+    pub(super) async fn go_on(&self, (decided, _beside): (Decided, Beside)) -> Result<(), EngineError> {
         // Nobody closes it; without a turn it would only be one more at once.
         let _turn = self.0.turns.acquire().await;
         let live = self.0.live.load_full();
         let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
         let present = Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
-        let key = claim.key();
-        let tried = Tried::Decided(key.clone());
+        let tried = Tried::Decided(decided.run);
         if self.is_tried_too_often(&tried) {
-            return self.tell_given_up(key).await;
+            return self.tell_given_up(&decided).await;
         }
-        let went_on = self.0.engine.go_on((key.playbook, &key.tenant), &present).await;
+        let went_on = self.0.engine.go_on(decided.run, &present).await;
         self.known().tries.remove(&tried);
         self.0.outbox.notify_one();
         match went_on {
-            Ok(_runs) => Ok(()),
+            Ok(_run) => Ok(()),
             Err(error) => {
-                say(&error, &key.playbook.to_string());
+                say(&error, &decided.playbook.to_string());
                 Err(error)
             }
         }
     }
 
     /// Tells the operators that what was decided is not done, because doing it crashes.
-    async fn tell_given_up(&self, key: &Key) -> Result<(), EngineError> {
-        let Key { playbook, tenant } = key;
-        tracing::error!(%playbook, %tenant, "what people decided is left until the next start: it crashed each time");
+    async fn tell_given_up(&self, decided: &Decided) -> Result<(), EngineError> {
+        let Decided { playbook, tenant, run } = decided;
+        tracing::error!(%run, %playbook, %tenant, "what people decided is left until the next start: it crashed each time");
         if let Some(channel) = &self.0.engine.alerts {
             let text = format!(
-                "Going on with what people decided about actions of {playbook} in {tenant} crashed {TRIES_MAX} times \
+                "Going on with what people decided about run {run} of {playbook} in {tenant} crashed {TRIES_MAX} times \
                  and once more. Nothing more is done about it until huntbook is started again; `huntbook approvals` lists it."
             );
             let now = self.0.engine.clock.now();
             let notice = notice("huntbook does not go on with what was decided".to_owned(), text, now);
-            let about = format!("crashed/{playbook}/{tenant}/{:.10}", now.to_string());
+            let about = format!("crashed/{run}/{:.10}", now.to_string());
             self.0.engine.store.enqueue(&standing_message(channel, notice, about)).await?;
             self.0.outbox.notify_one();
         }

@@ -1,6 +1,7 @@
-//! Runs that nobody carries out: those of a dead process, and those the journal failed under.
+//! Runs that nobody carries out: those of a dead process, and those the journal failed under; and what is done once at a
+//! time beside the schedule.
 //!
-//! Each is taken up as a task beside the schedule, with the turn of its playbook in its tenant, so that a
+//! Each run is taken up as a task beside the schedule, with the turn of its playbook in its tenant, so that a
 //! tenant that does not answer holds up nobody else.
 
 use super::run::{Daemon, plan_of};
@@ -19,10 +20,16 @@ pub(super) struct Claim {
     _ticket: Ticket,
 }
 
-impl Claim {
-    /// Whose turn it is.
-    pub(super) const fn key(&self) -> &Key {
-        &self.key
+/// The right to do something beside the schedule. Dropping it, for whatever reason, gives it back.
+#[derive(Debug)]
+pub(super) struct Beside {
+    daemon: Daemon,
+    what: Tried,
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.daemon.known().beside.remove(&self.what);
     }
 }
 
@@ -34,8 +41,8 @@ pub(super) const TRIES_MAX: u32 = 2;
 pub(super) enum Tried {
     /// Taking up a run.
     Run(RunId),
-    /// Going on with what people decided.
-    Decided(Key),
+    /// Going on with what people decided about a run.
+    Decided(RunId),
     /// Taking back what was done.
     Revert(Key),
 }
@@ -62,8 +69,14 @@ impl Daemon {
         Ok(left.into_iter().filter_map(|key| self.claim(Key::from(key))).collect())
     }
 
+    /// Takes the right to do something beside the schedule, if nobody is at it.
+    pub(super) fn beside(&self, what: Tried) -> Option<Beside> {
+        let is_free = self.known().beside.insert(what.clone());
+        is_free.then(|| Beside { daemon: self.clone(), what })
+    }
+
     /// Takes one turn, if it is free and its playbook may run.
-    pub(super) fn claim(&self, key: Key) -> Option<Claim> {
+    fn claim(&self, key: Key) -> Option<Claim> {
         if self.is_quarantined(key.playbook) {
             return None;
         }

@@ -1,7 +1,7 @@
-//! What is to be taken back while the daemon runs: looked for once a second, and done with the turn of its playbook in
-//! its tenant, whether the playbook is still there or not.
+//! What is to be taken back while the daemon runs: looked for once a second, and done beside the schedule, whether its
+//! playbook is still there or not, and whatever that is at.
 
-use super::left::{Claim, Tried};
+use super::left::{Beside, Tried};
 use super::run::Daemon;
 use super::start::say;
 use crate::engine::EngineError;
@@ -9,19 +9,22 @@ use crate::schedule::Key;
 use crate::store::StoreError;
 
 impl Daemon {
-    /// Takes the turns of all of whom something is due.
-    pub(super) async fn claim_reverts(&self) -> Result<Vec<Claim>, StoreError> {
-        let due = self.0.engine.to_revert().await?;
-        let keys = due.into_iter().map(Key::from);
-        let wanted = keys.filter(|key| !self.is_given_up(&Tried::Revert(key.clone())));
-        Ok(wanted.filter_map(|key| self.claim(key)).collect())
+    /// Takes all playbooks and tenants of which something is due, and nobody is at it yet.
+    pub(super) async fn claim_reverts(&self) -> Result<Vec<(Key, Beside)>, StoreError> {
+        let due = self.0.engine.to_revert().await?.into_iter().map(Key::from);
+        let claim = |key: Key| {
+            let what = Tried::Revert(key.clone());
+            let may = !self.is_quarantined(key.playbook) && !self.is_given_up(&what);
+            let beside = if may { self.beside(what) } else { None }?;
+            Some((key, beside))
+        };
+        Ok(due.filter_map(claim).collect())
     }
 
     /// Takes back what is due of one playbook in one tenant.
-    pub(super) async fn revert(&self, claim: Claim) -> Result<(), EngineError> {
+    pub(super) async fn revert(&self, (key, _beside): (Key, Beside)) -> Result<(), EngineError> {
         // Nobody closes it; without a turn it would only be one more at once.
         let _turn = self.0.turns.acquire().await;
-        let key = claim.key();
         let tried = Tried::Revert(key.clone());
         if self.is_tried_too_often(&tried) {
             tracing::error!(playbook = %key.playbook, tenant = %key.tenant, "what is to be taken back is left until the next start: it crashed each time");

@@ -131,6 +131,8 @@ pub(super) struct Known {
     pub(super) gone: Gone,
     /// How often runs were begun that have not come to an end of any kind.
     pub(super) tries: BTreeMap<Tried, u32>,
+    /// What is being done beside the schedule.
+    pub(super) beside: BTreeSet<Tried>,
     /// Who is in the timetable: the journal need not be asked for their last slots.
     pub(super) scheduled: BTreeSet<Key>,
     /// Which stops stood at the last look.

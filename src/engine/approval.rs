@@ -1,10 +1,12 @@
 //! Going on with what people decided: items that waited are taken up when people said yes or no, or when
 //! their time is over.
 //!
-//! A run that asked for leave has ended; its items wait in the journal, not in memory. Each is taken up with
-//! the version of the playbook that asked, if that is still in force, and its end replaces what the run's
-//! report says of it. What was denied or was not answered in time counts as dealt with. What is void does
+//! A run that asked for leave has ended, or waits for devices; its items wait in the journal, not in memory. Each is
+//! taken up with the version of the playbook that asked, if that is still in force, and its end replaces what the
+//! run's report says of it. What was denied or was not answered in time counts as dealt with. What is void does
 //! not: nobody decided about what would be done now, so the next run meets the item anew.
+//!
+//! Nobody's word waits for a device: while one item does, what is decided about the others is gone on with.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,6 +14,7 @@ use jiff::Timestamp;
 
 use super::context::{Context, Work};
 use super::in_force::{Bounds, stop};
+use super::in_hand::{InHand, Waiting};
 use super::leave::{names, short};
 use super::report::{Counts, ItemOutcome, ItemReport, Report, RunState, StepState, Told, ToldState};
 use super::resume::{dealt_with, say_parked};
@@ -29,6 +32,17 @@ pub const APPROVAL_MESSAGE: &str = "approval/";
 
 /// Most requests named in one message; the rest is counted.
 const LINES_MAX: usize = 50;
+
+/// A run with items that people have decided about, or time has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Decided {
+    /// The playbook.
+    pub playbook: PlaybookId,
+    /// The tenant, by its name.
+    pub tenant: String,
+    /// The run.
+    pub run: RunId,
+}
 
 /// A run that went on.
 #[derive(Debug)]
@@ -49,36 +63,36 @@ struct Changes {
     told: Vec<(Told, OutboxMessage)>,
 }
 
+/// Whose requests people are told of.
+#[derive(Clone, Copy)]
+pub(super) struct Whose<'a> {
+    pub(super) run: RunId,
+    pub(super) playbook: &'a str,
+    pub(super) tenant: &'a str,
+    /// What was asked for, with what people said.
+    pub(super) asked: &'a [Approval],
+}
+
 impl Engine {
-    /// The playbooks and tenants with items that people have decided about, or time has.
+    /// The runs with items that people have decided about, or time has.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn decided(&self) -> Result<BTreeSet<(PlaybookId, String)>, StoreError> {
+    pub async fn decided(&self) -> Result<BTreeSet<Decided>, StoreError> {
         let decided = self.store.decided(self.clock.now()).await?;
-        Ok(decided.into_iter().map(|(playbook, tenant, _run)| (playbook, tenant)).collect())
+        let all = decided.into_iter().map(|(playbook, tenant, run)| Decided { playbook, tenant, run });
+        Ok(all.collect())
     }
 
-    /// Goes on with what people decided about a playbook's runs in a tenant. Nobody else may carry out runs
-    /// of it there meanwhile.
+    /// Goes on with what people decided about a run. Nobody else may go on with it meanwhile; other runs of its
+    /// playbook may.
     ///
     /// # Errors
     ///
     /// If the journal fails; what was not written down is found again the next time.
-    pub async fn go_on(
-        &self,
-        (playbook, tenant): (PlaybookId, &str),
-        present: &Present<'_>,
-    ) -> Result<Vec<WentOn>, EngineError> {
-        let mut went_on = Vec::new();
-        for (whose, place, run) in self.store.decided(self.clock.now()).await? {
-            if (whose, place.as_str()) == (playbook, tenant) {
-                let one = self.go_on_with(run, present).await;
-                went_on.extend(one.map_err(|error| error.in_the_middle_of(run))?);
-            }
-        }
-        Ok(went_on)
+    pub async fn go_on(&self, run: RunId, present: &Present<'_>) -> Result<Option<WentOn>, EngineError> {
+        self.go_on_with(run, present).await.map_err(|error| error.in_the_middle_of(run))
     }
 
     async fn go_on_with(&self, run: RunId, present: &Present<'_>) -> Result<Option<WentOn>, EngineError> {
@@ -89,100 +103,156 @@ impl Engine {
         if matches!(standing, Standing::Held) && detail.run.trigger != Trigger::Revert {
             return Ok(None);
         }
+        let Ok(mut report) = serde_json::from_value::<Report>(detail.run.report.clone()) else {
+            return Ok(None);
+        };
         let now = self.clock.now();
-        let ready = |asked: &&Approval| {
-            !asked.settled && (asked.state != ApprovalState::Awaiting || asked.expires <= now)
-        };
-        let items: BTreeSet<u32> = detail.approvals.iter().filter(ready).map(|asked| asked.seq).collect();
-        let mut report: Report = match serde_json::from_value(detail.run.report.clone()) {
-            Ok(report) => report,
-            Err(_unreadable) => return Ok(None),
-        };
         let order = match self.tenants.get(&detail.run.tenant) {
             Some(_tenant) => self.order_of(&detail.run, present).await?,
             None => Err(format!("there is no tenant `{}` any more", detail.run.tenant)),
         };
-        let mut changes = match order.and_then(|order| match not_any_more(&order, &standing, now) {
+        let order = order.and_then(|order| match not_any_more(&order, &standing, now) {
             Some(reason) => Err(reason),
             None => Ok(order),
-        }) {
-            Ok(order) => {
-                let bounds = self.bounds(present.in_force);
-                self.act_on((&order, bounds), (&detail, &items), report.clone()).await?
+        });
+        let changed = match order {
+            Ok(order) => self.act_on((&order, self.bounds(present.in_force)), &detail, &mut report).await?,
+            Err(reason) => {
+                let changes = give_up((&detail, &ready(&detail.approvals, now)), &report, &reason);
+                self.amend(&mut report, (&detail.approvals, changes)).await?
             }
-            Err(reason) => give_up((&detail, &items), &report, &reason),
         };
-        let told = self.say(&detail, &changes);
-        changes.told.extend(told);
-        let WentOn { items, .. } = self.amend(&mut report, changes).await?;
+        // As each stands now.
+        let items = report.items.into_iter().filter(|item| changed.contains(&item.seq)).collect::<Vec<_>>();
         let playbook_name = report.name;
         tracing::info!(%run, playbook = %playbook_name, items = items.len(), "a run went on with what people decided");
         Ok(Some(WentOn { run, playbook_name, items }))
     }
 
-    /// Deals with the items in the light of what people said.
-    async fn act_on(
+    /// Deals with the items in the light of what people said, and of what they say while some wait for devices; says
+    /// which those were.
+    async fn act_on<'a>(
         &self,
-        (order, bounds): (&Order, Bounds<'_>),
-        (detail, items): (&RunDetail, &BTreeSet<u32>),
-        stored: Report,
-    ) -> Result<Changes, EngineError> {
+        (order, bounds): (&'a Order, Bounds<'a>),
+        detail: &RunDetail,
+        report: &mut Report,
+    ) -> Result<BTreeSet<u32>, EngineError> {
         let tenant =
             self.tenants.get(&order.tenant).ok_or_else(|| EngineError::NoTenant(order.tenant.clone()))?;
         let began = (detail.run.id, detail.run.started);
         let mut context = Context::new(order, &**tenant, began, bounds);
-        context.chapter = chapter(&detail.approvals, items);
-        let work: Vec<Work> = detail
-            .items
-            .iter()
-            .filter(|item| items.contains(&item.seq))
-            .map(|item| Work { seq: item.seq, key: item.key.clone(), data: item.data.clone() })
-            .collect();
-        let fates = self.decide_again(&context, &work, &detail.approvals).await?;
+        let (mut waiting, mut changed) = (Waiting::default(), BTreeSet::new());
+        let mut asked = detail.approvals.clone();
+        loop {
+            let items = self.ready_now(&context, &asked, &waiting);
+            let known = detail.items.iter().filter(|item| items.contains(&item.seq));
+            let work =
+                known.map(|item| Work { seq: item.seq, key: item.key.clone(), data: item.data.clone() });
+            let over = self.begin_decided(&context, (work.collect(), &asked), &mut waiting).await?;
+            changed.extend(self.amend_with(&mut context, report, (&asked, over)).await?);
+            if waiting.is_empty() {
+                return Ok(changed);
+            }
+            let over = self.ask_about(&context, &mut waiting).await?;
+            changed.extend(self.amend_with(&mut context, report, (&asked, over)).await?);
+            asked = self.store.approvals_of(context.run).await?;
+        }
+    }
+
+    /// The items that may be gone on with, of which none is in hand. What may not be done any more is voided when the
+    /// run is over; nothing new is begun by one that has gone on for long: its own bounds would end it.
+    fn ready_now(&self, context: &Context<'_>, asked: &[Approval], waiting: &Waiting<'_>) -> BTreeSet<u32> {
+        let (now, standing) = (self.clock.now(), context.bounds.standing(context.order));
+        if !context.bounds.is_early(now) || not_any_more(context.order, &standing, now).is_some() {
+            return BTreeSet::new();
+        }
+        let mut items = ready(asked, now);
+        items.retain(|seq| !waiting.holds(*seq));
+        items
+    }
+
+    /// Carries on the items of a run that waits for devices, about which people have decided meanwhile; says what
+    /// became of those that do not wait, too.
+    pub(super) async fn heed<'a>(
+        &self,
+        context: &Context<'a>,
+        reports: &[ItemReport],
+        waiting: &mut Waiting<'a>,
+    ) -> Result<Vec<InHand<'a>>, EngineError> {
+        if !context.acts() {
+            return Ok(Vec::new());
+        }
+        let asked = self.store.approvals_of(context.run).await?;
+        let items = self.ready_now(context, &asked, waiting);
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        let work = reports.iter().filter(|report| items.contains(&report.seq)).map(|report| {
+            let ItemReport { seq, key, data, .. } = report;
+            Work { seq: *seq, key: key.clone(), data: data.clone() }
+        });
+        tracing::info!(run = %context.run, items = items.len(), "a run that waits for devices goes on with what people decided");
+        self.begin_decided(context, (work.collect(), &asked), waiting).await
+    }
+
+    /// Writes down what became of items, and what everybody is told of it.
+    async fn amend_with(
+        &self,
+        context: &mut Context<'_>,
+        report: &mut Report,
+        (asked, ended): (&[Approval], Vec<InHand<'_>>),
+    ) -> Result<BTreeSet<u32>, EngineError> {
+        if ended.is_empty() {
+            return Ok(BTreeSet::new());
+        }
         let mut changes = Changes::default();
-        let decided = work.into_iter().zip(fates);
-        (changes.items, changes.settlements) =
-            self.settle_decided(&context, decided, &detail.approvals).await?.into_iter().unzip();
-        let over = |item: &&ItemReport| item.outcome != ItemOutcome::PendingApproval;
-        let over: Vec<ItemReport> = changes.items.iter().filter(over).cloned().collect();
+        (changes.items, changes.settlements) = ended.into_iter().map(|in_hand| in_hand.end(context)).unzip();
+        context.chapter = chapter(asked, &changes.items.iter().map(|item| item.seq).collect());
+        let over = changes.items.iter().filter(|item| item.outcome != ItemOutcome::PendingApproval);
+        let over: Vec<ItemReport> = over.cloned().collect();
         if !over.is_empty() {
             let matched = u64::try_from(over.len()).unwrap_or(u64::MAX);
-            let counts = Counts { matched, hunted: stored.counts.hunted, ..Counts::default() };
+            let counts = Counts { matched, hunted: report.counts.hunted, ..Counts::default() };
             let mut news = context.report(counts, over, self.clock.now());
-            let messages = self.tell(&context, &mut news, &Known::default());
+            let messages = self.tell(context, &mut news, &Known::default());
             let queued = news.told.into_iter().filter(|told| told.state == ToldState::Queued);
             changes.told.extend(queued.zip(messages));
         }
-        Ok(changes)
+        self.amend(report, (asked, changes)).await
     }
 
     /// Tells those who were asked what came of it, and whom else is asked now.
-    fn say(&self, detail: &RunDetail, changes: &Changes) -> Vec<(Told, OutboxMessage)> {
+    pub(super) fn say<'s>(
+        &self,
+        whose: Whose<'_>,
+        ended: impl IntoIterator<Item = (&'s ItemReport, &'s Settlement)>,
+    ) -> Vec<(Told, OutboxMessage)> {
+        let Whose { run, playbook, tenant, asked: known } = whose;
         let now = self.clock.now();
-        let name = detail.run.playbook_name.as_str();
-        let mut over: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        let mut asked: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for settlement in &changes.settlements {
-            let item = changes.items.iter().find(|item| item.seq == settlement.seq);
+        let (mut over, mut asked): (BTreeMap<&str, Vec<String>>, BTreeMap<&str, Vec<String>>) =
+            Default::default();
+        let mut items = BTreeSet::new();
+        for (item, settlement) in ended {
+            items.insert(item.seq);
             for closing in &settlement.close {
-                let Some(known) = detail.approvals.iter().find(|known| known.id == closing.id) else {
-                    continue;
-                };
-                over.entry(&known.channel).or_default().push(ended(known, closing, item));
+                if let Some(known) = known.iter().find(|known| known.id == closing.id) {
+                    over.entry(&known.channel).or_default().push(ended_line(known, closing, item));
+                }
             }
             for new in &settlement.ask {
                 let line = self.asks((&new.id(), &new.action, &new.target), new.minimum, new.expires);
                 asked.entry(&new.channel).or_default().push(line);
             }
         }
-        let chapter = chapter(&detail.approvals, &changes.items.iter().map(|item| item.seq).collect());
-        let origin = origin(detail.run.id, name, &detail.run.tenant);
+        let chapter = chapter(known, &items);
+        let origin = origin(run, playbook, tenant);
         let over = over.into_iter().map(|(channel, lines)| {
-            let title = format!("{name}: {}", counted(lines.len(), "approval is over", "approvals are over"));
+            let title =
+                format!("{playbook}: {}", counted(lines.len(), "approval is over", "approvals are over"));
             message(&origin, (channel, &format!("over/{chapter}{channel}")), (title, text(&lines, "")), now)
         });
         let asked = asked.into_iter().map(|(channel, lines)| {
-            let title = asking_title(name, lines.len());
+            let title = asking_title(playbook, lines.len());
             message(&origin, (channel, &format!("ask/{chapter}{channel}")), (title, text(&lines, HOW)), now)
         });
         over.chain(asked).collect()
@@ -219,8 +289,15 @@ impl Engine {
         format!("{}  {action} of {target}, until {expires:.0}{people}{page}", short(id))
     }
 
-    /// Writes down what became of the items, in one transaction.
-    async fn amend(&self, report: &mut Report, changes: Changes) -> Result<WentOn, EngineError> {
+    /// Writes down what became of the items, in one transaction, and says which they are.
+    async fn amend(
+        &self,
+        report: &mut Report,
+        (asked, mut changes): (&[Approval], Changes),
+    ) -> Result<BTreeSet<u32>, EngineError> {
+        let whose = Whose { run: report.run, playbook: &report.name, tenant: &report.tenant, asked };
+        let told = self.say(whose, changes.items.iter().zip(&changes.settlements));
+        changes.told.extend(told);
         let Changes { items, settlements, told } = changes;
         for item in &items {
             match report.items.iter_mut().find(|known| known.seq == item.seq) {
@@ -249,8 +326,21 @@ impl Engine {
             undone: None,
         };
         self.store.amend_run(report.run, &settlements, &end, &messages).await?;
-        Ok(WentOn { run: report.run, playbook_name: report.name.clone(), items })
+        Ok(items.into_iter().map(|item| item.seq).collect())
     }
+}
+
+/// The items about whose next step people have decided, or time has.
+fn ready(asked: &[Approval], now: Timestamp) -> BTreeSet<u32> {
+    let mut first: BTreeMap<u32, &Approval> = BTreeMap::new();
+    for one in asked.iter().filter(|one| !one.settled) {
+        let first = first.entry(one.seq).or_insert(one);
+        if one.place < first.place {
+            *first = one;
+        }
+    }
+    let decided = |one: &Approval| one.state != ApprovalState::Awaiting || one.expires <= now;
+    first.into_iter().filter(|(_seq, one)| decided(one)).map(|(seq, _one)| seq).collect()
 }
 
 /// Why what was approved may not be done any more, whatever it is.
@@ -301,7 +391,7 @@ fn give_up((detail, items): (&RunDetail, &BTreeSet<u32>), report: &Report, reaso
 }
 
 /// What sets apart the messages of one going on from those of the others: the requests it is about.
-fn chapter(approvals: &[Approval], items: &BTreeSet<u32>) -> String {
+pub(super) fn chapter(approvals: &[Approval], items: &BTreeSet<u32>) -> String {
     let about = approvals.iter().filter(|asked| !asked.settled && items.contains(&asked.seq));
     let about: Vec<String> = about.map(|asked| format!("{}{}", asked.id, asked.state.as_str())).collect();
     let parts: Vec<&[u8]> = about.iter().map(String::as_bytes).collect();
@@ -321,8 +411,8 @@ fn counted(count: usize, one: &str, many: &str) -> String {
 }
 
 /// What came of a request, in one line.
-fn ended(known: &Approval, closing: &Closing, item: Option<&ItemReport>) -> String {
-    let step = item.and_then(|item| item.steps.iter().find(|step| step.id == known.step));
+fn ended_line(known: &Approval, closing: &Closing, item: &ItemReport) -> String {
+    let step = item.steps.iter().find(|step| step.id == known.step);
     let why = closing.reason.as_deref().or(known.reason.as_deref()).unwrap_or_default();
     let came = match closing.state {
         ApprovalState::Consumed => {
@@ -333,8 +423,8 @@ fn ended(known: &Approval, closing: &Closing, item: Option<&ItemReport>) -> Stri
         ApprovalState::Expired => format!("expired: {why}"),
         ApprovalState::Void | ApprovalState::Awaiting | ApprovalState::Approved => format!("void: {why}"),
     };
-    let name = item.map(|item| format!(" ({})", item.key)).unwrap_or_default();
-    format!("{}  {} of {}{name}: {came}", short(&known.id), known.action, known.target)
+    let (id, name) = (short(&known.id), &item.key);
+    format!("{id}  {} of {} ({name}): {came}", known.action, known.target)
 }
 
 fn text(lines: &[String], how: &str) -> String {

@@ -118,7 +118,7 @@ impl Engine {
         context: &Context<'a>,
         items: &[Work],
         known: &[Approval],
-    ) -> Result<Vec<Fate<'a>>, EngineError> {
+    ) -> Result<Vec<Vec<Decision<'a>>>, EngineError> {
         let begun = Begun::all(self.store.effects_of(context.run).await?);
         let mut steps = bound(context);
         let fate = |item: &Work| {
@@ -129,7 +129,7 @@ impl Engine {
         };
         let mut fates: Vec<Fate<'a>> = items.iter().map(fate).collect();
         self.guard(context, &mut fates, begun.taken()).await?;
-        Ok(fates)
+        Ok(fates.into_iter().map(Fate::into_decisions).collect())
     }
 
     /// The suppressions in force for these items, and of which item of this run, of which there are none yet.
@@ -406,6 +406,13 @@ impl Decision<'_> {
 }
 
 impl<'a> Fate<'a> {
+    fn into_decisions(self) -> Vec<Decision<'a>> {
+        match self {
+            Self::Suppressed { .. } => Vec::new(),
+            Self::Steps { decisions, .. } => decisions,
+        }
+    }
+
     fn decisions_mut(&mut self) -> Option<&mut Vec<Decision<'a>>> {
         match self {
             Self::Suppressed { .. } => None,

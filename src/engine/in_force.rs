@@ -23,6 +23,10 @@ use crate::store::{ContentHash, Run, Trigger};
 /// playbook from starting.
 pub const RUN_MAX: SignedDuration = SignedDuration::from_hours(4);
 
+/// How long before its time is over a run begins nothing new of what people decide meanwhile: as long as a device may be
+/// waited for.
+const BEGIN_BEFORE: SignedDuration = SignedDuration::from_hours(1);
+
 /// How a playbook stands at the moment.
 #[derive(Debug, Clone)]
 pub enum Standing {
@@ -112,6 +116,16 @@ impl Bounds<'_> {
     /// Waits until the process ends.
     pub(super) async fn ending(&self) {
         self.in_force.ending().await;
+    }
+
+    /// How the playbook of an order stands.
+    pub(super) fn standing(&self, order: &Order) -> Standing {
+        self.in_force.standing(order.into())
+    }
+
+    /// Whether there is so much time left that something new may be begun.
+    pub(super) fn is_early(&self, now: Timestamp) -> bool {
+        now.checked_add(BEGIN_BEFORE).is_ok_and(|then| then <= self.until)
     }
 }
 

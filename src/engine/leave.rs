@@ -115,7 +115,7 @@ impl Course {
     }
 
     /// What is reported of a step that makes no call by now: if leave was asked for one, that is void.
-    pub(super) fn without_call(report: StepReport, known: &[&Approval]) -> StepReport {
+    pub(super) fn without_call(report: StepReport, known: &[Approval]) -> StepReport {
         let asked = known.iter().find(|asked| asked.step == report.id && asked.state.is_open());
         let untouched = matches!(report.state, StepState::Skipped | StepState::Failed | StepState::Halted);
         match asked.filter(|_asked| untouched) {
@@ -128,7 +128,7 @@ impl Course {
     }
 
     /// Ends what was asked for about the item and has found no call.
-    pub(super) fn close_rest(&mut self, known: &[&Approval]) {
+    pub(super) fn close_rest(&mut self, known: &[Approval]) {
         for asked in known.iter().filter(|asked| !asked.settled) {
             if self.open.contains(&asked.id) || self.close.iter().any(|closing| closing.id == asked.id) {
                 continue;

@@ -18,6 +18,7 @@ mod fleet;
 mod follow;
 mod identity;
 mod in_force;
+mod in_hand;
 mod join;
 mod leave;
 mod look;
@@ -54,7 +55,7 @@ use crate::store::{
 };
 use crate::tenant::{Tenant, TenantError};
 
-pub use approval::{APPROVAL_MESSAGE, WentOn};
+pub use approval::{APPROVAL_MESSAGE, Decided, WentOn};
 pub use doubt::Doubts;
 pub use in_force::{InForce, RUN_MAX, Standing, Unchanging, Which};
 pub use lookup::MERGED_QUERY;

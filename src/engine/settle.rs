@@ -1,85 +1,22 @@
-//! Dealing with the items of a run, one after the other; those that wait for a device wait together.
-//!
-//! A step with `waitFor` is over when its device has done it. What waits is not kept in memory alone: the action
-//! stands in the journal with the moment it was intended, so a run that is taken up after a crash waits on for the
-//! rest of the time.
+//! Dealing with the items of a run, one after the other. While some wait for their devices, people are asked and heard
+//! about the others.
 //!
 //! The parts of a run are on the heap: held by one another they would be too large for the stack of a thread.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
-
 use super::alert::{Ended, parked_steps};
+use super::approval::{Whose, chapter};
 use super::canary::Canary;
 use super::context::{Context, Work};
-use super::decide::{Decision, Fate};
-use super::join::{Joining, Member, can_join, is_worth_it};
-use super::leave::{Course, Leave, Turn};
-use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, StepState, Told};
-use super::undone::{Known, is_undone, next_time};
+use super::decide::Fate;
+use super::in_hand::{InHand, Waiting};
+use super::join::{Member, is_worth_it};
+use super::report::{Counts, ItemOutcome, ItemReport, Report, StepReport, Told};
+use super::undone::Known;
 use super::{Engine, EngineError};
-use crate::action::Step;
 use crate::fault::crash_point;
-use crate::store::{Approval, EffectState, NewSuppression, NextTime, Settlement, Trigger};
-
-/// How long after it was accepted an action is first asked about; each pause is double the one before. A device
-/// that is on-line takes some seconds.
-const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
-/// Longest pause. A run that ends late by that much is on time, and one action costs a call in half a minute.
-const PAUSE_MAX: SignedDuration = SignedDuration::from_secs(30);
-/// Most actions asked about between two pauses: a tenant answers a hundred calls in a minute.
-const ASKED_MAX: usize = 5;
-
-/// An item whose steps are being carried out.
-struct InHand<'a, 'k> {
-    item: Work,
-    decisions: std::vec::IntoIter<Decision<'a>>,
-    suppress: Option<NewSuppression>,
-    known: Vec<&'k Approval>,
-    course: Course,
-    sends: bool,
-    /// The step that its device works on.
-    wait: Option<Wait<'a>>,
-    /// Whether there are calls of other items that its own can go with.
-    joins: bool,
-    /// The call that goes with those.
-    joining: Option<Joining<'a>>,
-}
-
-/// A step that is over when its device has done it.
-struct Wait<'a> {
-    step: &'a Step,
-    report: StepReport,
-    until: Timestamp,
-}
-
-impl<'a, 'k> InHand<'a, 'k> {
-    fn new(
-        item: Work,
-        (decisions, suppress): (Vec<Decision<'a>>, Option<NewSuppression>),
-        known: &'k [Approval],
-    ) -> Self {
-        let known = known.iter().filter(|asked| asked.seq == item.seq).collect();
-        let sends = decisions.iter().any(|decision| matches!(decision, Decision::Call { .. }));
-        let (decisions, course) = (decisions.into_iter(), Course::default());
-        Self { item, decisions, suppress, known, course, sends, wait: None, joins: false, joining: None }
-    }
-
-    /// What became of it.
-    fn end(mut self, context: &Context<'_>) -> (ItemReport, Settlement) {
-        self.course.close_rest(&self.known);
-        let Course { steps, ask, close, .. } = self.course;
-        let outcome = ItemOutcome::of(&steps);
-        let report = item_report(self.item, outcome, None, steps);
-        let mut settlement = Settlement { ask, close, ..settlement(&report) };
-        // What was halted or failed must come up again, not be kept quiet about.
-        settlement.next_time = next_time(outcome, &report.steps);
-        let suppress = self.suppress.filter(|_suppress| !is_undone(outcome) && context.remembers());
-        settlement.suppress = suppress.into_iter().collect();
-        (report, settlement)
-    }
-}
+use crate::store::{Approval, NextTime, Settlement, Trigger};
 
 /// What has been settled of a run.
 #[derive(Default)]
@@ -108,7 +45,7 @@ impl Engine {
         let fates = Box::pin(self.decide(context, &items)).await?;
         crash_point("c07_plan_built");
         let mut settled = Settled { reports: earlier, ..Settled::default() };
-        let (mut waiting, mut joining, mut behind) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut waiting, mut joining, mut behind) = (Waiting::default(), Vec::new(), Vec::new());
         let mut canary = Canary::of(context);
         let joins = context.acts() && is_worth_it(&fates);
         for (item, fate) in items.into_iter().zip(fates) {
@@ -119,26 +56,24 @@ impl Engine {
                     let mut in_hand = InHand::new(item, (decisions, suppress), &[]);
                     in_hand.joins = joins && canary.is_free();
                     Box::pin(self.carry_on(context, &mut in_hand)).await?;
-                    match in_hand {
-                        InHand { joining: Some(_), .. } => joining.push(in_hand),
-                        InHand { wait: Some(_), .. } => waiting.push(in_hand),
-                        over => self.note(context, &mut settled, over).await?,
+                    if in_hand.joining.is_some() {
+                        joining.push(in_hand);
+                    } else {
+                        self.note_or_wait(context, &mut settled, (in_hand, &mut waiting)).await?;
                     }
                 }
             }
         }
         while !joining.is_empty() {
             for in_hand in Box::pin(self.join_up(context, &mut joining)).await? {
-                match in_hand.wait {
-                    Some(_) => waiting.push(in_hand),
-                    None => self.note(context, &mut settled, in_hand).await?,
-                }
+                self.note_or_wait(context, &mut settled, (in_hand, &mut waiting)).await?;
             }
         }
-        let mut pause = FIRST_PAUSE;
         while !waiting.is_empty() {
             self.tell_meanwhile(context, &mut settled).await?;
-            for over in self.ask_about(context, &mut waiting, &mut pause).await? {
+            let mut over = self.ask_about(context, &mut waiting).await?;
+            over.extend(self.heed(context, &settled.reports, &mut waiting).await?);
+            for over in over {
                 self.note(context, &mut settled, over).await?;
             }
         }
@@ -202,19 +137,38 @@ impl Engine {
         self.finish(context, report, (messages, undone)).await
     }
 
+    /// Writes down what became of an item, if it does not wait for its device.
+    async fn note_or_wait<'a>(
+        &self,
+        context: &Context<'_>,
+        settled: &mut Settled,
+        (in_hand, waiting): (InHand<'a>, &mut Waiting<'a>),
+    ) -> Result<(), EngineError> {
+        if in_hand.is_waiting() {
+            waiting.push(in_hand);
+            return Ok(());
+        }
+        self.note(context, settled, in_hand).await
+    }
+
     /// Writes down what became of an item.
     async fn note(
         &self,
         context: &Context<'_>,
         settled: &mut Settled,
-        in_hand: InHand<'_, '_>,
+        in_hand: InHand<'_>,
     ) -> Result<(), EngineError> {
+        let asked = in_hand.known.clone();
         let sends = in_hand.sends && context.acts();
-        let (report, settlement) = in_hand.end(context);
+        let (report, mut settlement) = in_hand.end(context);
         if settlement.next_time == NextTime::New {
             settled.undone.insert(report.seq);
         }
-        if sends {
+        if !asked.is_empty() {
+            self.tell_decided(context, settled, (&asked, &report, &mut settlement));
+            settled.reports.retain(|known| known.seq != report.seq);
+            self.store.settle(context.run, &settlement).await?;
+        } else if sends {
             self.store.settle(context.run, &settlement).await?;
         } else {
             settled.unsent.push(settlement);
@@ -223,12 +177,31 @@ impl Engine {
         Ok(())
     }
 
+    /// Tells at once what came of what people decided, with the end of its item.
+    fn tell_decided(
+        &self,
+        context: &Context<'_>,
+        settled: &mut Settled,
+        (asked, report, settlement): (&[Approval], &ItemReport, &mut Settlement),
+    ) {
+        let about = &context.plan().about;
+        let whose = Whose { run: context.run, playbook: &about.name, tenant: &context.order.tenant, asked };
+        let told = self.say(whose, [(report, &*settlement)]);
+        let parked = parked_steps([report]);
+        let chapter = format!("/{}", chapter(asked, &BTreeSet::from([report.seq])));
+        settlement.messages.extend(self.parked_alert(&Ended::begun(context), &parked, &chapter));
+        for (told, message) in told {
+            settlement.messages.push(message);
+            settled.asked.push(told);
+        }
+    }
+
     /// Makes calls of several items together, and carries these items on; returns those that join no more.
-    async fn join_up<'a, 'k>(
+    async fn join_up<'a>(
         &self,
         context: &Context<'a>,
-        joining: &mut Vec<InHand<'a, 'k>>,
-    ) -> Result<Vec<InHand<'a, 'k>>, EngineError> {
+        joining: &mut Vec<InHand<'a>>,
+    ) -> Result<Vec<InHand<'a>>, EngineError> {
         let members = joining.iter().filter_map(|one| {
             let joining = one.joining.as_ref()?;
             Some(Member { seq: one.item.seq, key: &one.item.key, joining })
@@ -248,165 +221,6 @@ impl Engine {
         }
         Ok(over)
     }
-
-    /// Lets some time pass and asks about items whose devices work; returns those that are over.
-    async fn ask_about<'a, 'k>(
-        &self,
-        context: &Context<'a>,
-        waiting: &mut Vec<InHand<'a, 'k>>,
-        pause: &mut SignedDuration,
-    ) -> Result<Vec<InHand<'a, 'k>>, EngineError> {
-        self.pause(context, *pause).await?;
-        *pause = pause.saturating_mul(2).min(PAUSE_MAX);
-        let asked = waiting.drain(..waiting.len().min(ASKED_MAX)).collect::<Vec<_>>();
-        let mut over = Vec::new();
-        for mut in_hand in asked {
-            Box::pin(self.carry_on(context, &mut in_hand)).await?;
-            match in_hand.wait {
-                // Behind the others: their turn comes first.
-                Some(_) => waiting.push(in_hand),
-                None => over.push(in_hand),
-            }
-        }
-        Ok(over)
-    }
-
-    /// Lets some time pass; the end of the process ends the run.
-    pub(super) async fn pause(
-        &self,
-        context: &Context<'_>,
-        pause: SignedDuration,
-    ) -> Result<(), EngineError> {
-        let ending = || context.bounds.is_ending().then_some(EngineError::Ending { run: context.run });
-        ending().map_or(Ok(()), Err)?;
-        tokio::select! {
-            () = self.clock.sleep(pause) => {}
-            () = context.bounds.ending() => {}
-        }
-        ending().map_or(Ok(()), Err)
-    }
-
-    /// Carries out the steps of items that people have decided about. `known` is what they were asked about the
-    /// run.
-    pub(super) async fn settle_decided<'a>(
-        &self,
-        context: &Context<'a>,
-        items: impl Iterator<Item = (Work, Fate<'a>)>,
-        known: &[Approval],
-    ) -> Result<Vec<(ItemReport, Settlement)>, EngineError> {
-        let (mut ended, mut waiting) = (Vec::new(), Vec::new());
-        for (item, fate) in items {
-            match fate {
-                Fate::Suppressed { reason, .. } => ended.push(suppressed(item, reason)),
-                Fate::Steps { decisions, suppress } => {
-                    let mut in_hand = InHand::new(item, (decisions, suppress), known);
-                    // Each is begun before any is waited for: leave has its time.
-                    Box::pin(self.carry_on(context, &mut in_hand)).await?;
-                    match in_hand.wait {
-                        Some(_) => waiting.push(in_hand),
-                        None => ended.push(in_hand.end(context)),
-                    }
-                }
-            }
-        }
-        let mut pause = FIRST_PAUSE;
-        while !waiting.is_empty() {
-            let over = self.ask_about(context, &mut waiting, &mut pause).await?;
-            ended.extend(over.into_iter().map(|in_hand| in_hand.end(context)));
-        }
-        Ok(ended)
-    }
-
-    /// Carries out an item's steps in order, up to one that its device works on.
-    async fn carry_on<'a>(
-        &self,
-        context: &Context<'a>,
-        in_hand: &mut InHand<'a, '_>,
-    ) -> Result<(), EngineError> {
-        if let Some(wait) = in_hand.wait.take() {
-            let Some(report) = self.end_of_step(context, in_hand.item.seq, &wait).await? else {
-                in_hand.wait = Some(wait);
-                return Ok(());
-            };
-            in_hand.course.note(wait.step, report);
-        }
-        for decision in in_hand.decisions.by_ref() {
-            let seq = in_hand.item.seq;
-            let is_old = matches!(decision, Decision::Report { .. });
-            let joins = in_hand.joins && in_hand.course.is_free() && can_join(&decision);
-            let (step, mut report) = match decision {
-                Decision::Report { step, report } => (step, Course::without_call(report, &in_hand.known)),
-                Decision::Call { step, place, call, leave: Leave::Free, target } if joins => {
-                    in_hand.joining = Some(Joining { step, place, call, target });
-                    return Ok(());
-                }
-                Decision::Call { step, place, call, leave, target } => {
-                    let Work { key, data, .. } = &in_hand.item;
-                    let turn = Turn { seq, key, step, place, call: &call, target: &target, data };
-                    (step, Box::pin(self.take(context, &mut in_hand.course, turn, leave)).await?)
-                }
-            };
-            in_hand.wait = self.wait_of(context, seq, (step, &report)).await?;
-            // What was sent before a restart may be over by now.
-            if let Some(wait) = in_hand.wait.as_ref().filter(|_wait| is_old)
-                && let Some(end) = self.end_of_step(context, seq, wait).await?
-            {
-                (in_hand.wait, report) = (None, end);
-            }
-            if in_hand.wait.is_some() {
-                // By then the others have gone.
-                in_hand.joins = false;
-                return Ok(());
-            }
-            in_hand.course.note(step, report);
-        }
-        Ok(())
-    }
-
-    /// Until when a step is waited for, if it is.
-    async fn wait_of<'a>(
-        &self,
-        context: &Context<'_>,
-        seq: u32,
-        (step, report): (&'a Step, &StepReport),
-    ) -> Result<Option<Wait<'a>>, EngineError> {
-        let (Some(longest), StepState::Accepted) = (step.wait_for, report.state) else { return Ok(None) };
-        let effects = self.store.effects_of(context.run).await?;
-        let effect = effects.iter().find(|effect| effect.is_of((seq, &step.id), report.remote_id.as_deref()));
-        Ok(effect.map(|effect| {
-            let until = effect.intended.checked_add(longest).unwrap_or(Timestamp::MAX);
-            Wait { step, report: report.clone(), until }
-        }))
-    }
-
-    /// What became of a step that its device works on; nothing while it does.
-    async fn end_of_step(
-        &self,
-        context: &Context<'_>,
-        seq: u32,
-        wait: &Wait<'_>,
-    ) -> Result<Option<StepReport>, EngineError> {
-        let Wait { step, report, until } = wait;
-        let ended = |state, reason: Option<String>| Some(StepReport { state, reason, ..report.clone() });
-        let effects = self.store.effects_of(context.run).await?;
-        let effect =
-            effects.into_iter().find(|effect| effect.is_of((seq, &step.id), report.remote_id.as_deref()));
-        let Some(effect) = effect else { return Ok(Some(report.clone())) };
-        let effect = self.end_of(context.run, &effect.key).await?.unwrap_or(effect);
-        Ok(match effect.state {
-            EffectState::Done => ended(StepState::Done, effect.detail),
-            EffectState::Pending if self.clock.now() < *until => None,
-            EffectState::Pending => {
-                let longest = step.wait_for.unwrap_or_default();
-                ended(StepState::Failed, Some(format!("it had not ended after {longest:#}, and may yet")))
-            }
-            EffectState::Failed
-            | EffectState::NotApplied
-            | EffectState::Intended
-            | EffectState::Unknown
-            | EffectState::Parked => ended(StepState::Failed, effect.detail),
-        })
-    }
 }
 
 /// What becomes of an item that is like one before it.
@@ -423,7 +237,7 @@ fn not_repeated(item: Work) -> (ItemReport, Settlement) {
     (report, Settlement { next_time: NextTime::New, ..settlement })
 }
 
-fn item_report(
+pub(super) fn item_report(
     item: Work,
     outcome: ItemOutcome,
     reason: Option<String>,
@@ -432,7 +246,7 @@ fn item_report(
     ItemReport { seq: item.seq, key: item.key, outcome, reason, steps, data: item.data }
 }
 
-fn settlement(report: &ItemReport) -> Settlement {
+pub(super) fn settlement(report: &ItemReport) -> Settlement {
     let step_reason = || report.steps.iter().find_map(|step| step.reason.clone());
     Settlement {
         seq: report.seq,

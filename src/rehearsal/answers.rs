@@ -169,9 +169,8 @@ impl Stage {
         };
         let present = Present { in_force: &in_force, plan_of: &|_name, _bytes| Ok((*setting.plan).clone()) };
         let mut changed = Vec::new();
-        for (playbook, tenant) in self.engine.decided().await.map_err(said)? {
-            let went_on = self.engine.go_on((playbook, &tenant), &present).await.map_err(said)?;
-            for run in went_on {
+        for decided in self.engine.decided().await.map_err(said)? {
+            if let Some(run) = self.engine.go_on(decided.run, &present).await.map_err(said)? {
                 changed.extend(run.items.into_iter().map(|item| (run.run, item)));
                 // What comes next for an item may be asked for only now.
                 self.expect_answers(setting, run.run).await?;

@@ -79,7 +79,7 @@ async fn a_tenant_that_does_not_answer_keeps_nobody_from_hearing_of_others() {
     place.spare("nobody");
     let mut options = SimOptions::sample().unwrap();
     options.hunter = Arc::clone(&place.gate) as Arc<dyn Hunter>;
-    let slow = Sim::start(options, Arc::new(place.clock.clone())).await.unwrap();
+    let slow = Arc::new(Sim::start(options, Arc::new(place.clock.clone())).await.unwrap());
     let served = place
         .serve_tenants(Arc::new(place.clock.clone()), &[("adatum", &slow), ("contoso", &place.sim)])
         .await;

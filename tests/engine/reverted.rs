@@ -46,8 +46,8 @@ impl House {
     async fn take_back(&self) {
         let gone = Unchanging { lists: Arc::clone(&self.lists), standing: Standing::Gone };
         let present = Present { in_force: &gone, plan_of: &|_name, _bytes| Err("it is gone".to_owned()) };
-        for (playbook, tenant) in self.engine.decided().await.expect("the journal") {
-            self.engine.go_on((playbook, &tenant), &present).await.expect("it is written down");
+        for decided in self.engine.decided().await.expect("the journal") {
+            self.engine.go_on(decided.run, &present).await.expect("it is written down");
         }
         for (playbook, tenant) in self.engine.to_revert().await.expect("the journal") {
             self.engine.revert((playbook, &tenant), &gone).await.expect("it is written down");

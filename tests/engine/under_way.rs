@@ -1,12 +1,14 @@
 //! Actions that the tenant works on: what another run makes of them, and how their end is learnt.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use huntbook::daemon::plan_of;
 use huntbook::engine::ItemOutcome::{Acted, Failed, Halted};
-use huntbook::engine::{Present, RunState, Standing, StepState, Unchanging};
+use huntbook::engine::{Order, Present, Ran, Report, RunState, Standing, StepState, Unchanging};
+use huntbook::model::RunId;
 use huntbook::sim::{Fault, Reach, SimOptions};
-use huntbook::store::{Consent, Effect, EffectState, Effects, NewVoice, Way};
+use huntbook::store::{ApprovalState, Consent, Effect, EffectState, Effects, NewVoice, Trigger, Way};
 use jiff::SignedDuration;
 
 use crate::{House, ISOLATE, outcomes, playbook, states};
@@ -22,11 +24,17 @@ fn other() -> String {
 impl House {
     /// Approves whatever waits.
     pub(crate) async fn say_yes(&self) {
+        self.say_yes_to(0..usize::MAX).await;
+    }
+
+    /// Approves some of what waits, by its place.
+    async fn say_yes_to(&self, places: Range<usize>) {
         let store = &self.engine.store;
         let (by, account) = ("duty".to_owned(), "alice".to_owned());
         let voice =
             NewVoice { word: Consent::Approve, by, account, uid: Some(1000), way: Way::Command, note: None };
-        for asked in store.open_approvals().await.expect("the journal is read") {
+        let open = store.open_approvals().await.expect("the journal is read");
+        for asked in open.iter().skip(places.start).take(places.len()) {
             store.hear(&asked.id, &voice).await.expect("it is heard");
         }
     }
@@ -37,7 +45,9 @@ impl House {
         let standing = Standing::InForce(Arc::clone(&plan));
         let in_force = Unchanging { lists: Arc::clone(&self.lists), standing };
         let present = Present { in_force: &in_force, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
-        drop(self.engine.go_on((plan.about.id, "contoso"), &present).await);
+        for decided in self.engine.decided().await.expect("the journal is read") {
+            drop(self.engine.go_on(decided.run, &present).await);
+        }
     }
 }
 
@@ -230,4 +240,105 @@ async fn what_people_approved_is_begun_before_any_of_it_is_waited_for() {
     house.say_yes().await;
     let go_on = Box::pin(house.go_on(&text));
     until(go_on, async || house.applied().len() == 2).await;
+}
+
+/// A moment in which a second passes: what is on the wire is there long before its time is over.
+async fn second(house: &House) {
+    tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    house.clock.advance(SignedDuration::from_secs(1));
+}
+
+/// Lets time pass until a run is over.
+async fn passes<T>(house: &House, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = second(house) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_people_say_does_not_wait_for_the_last_device_of_the_run() {
+    let (house, text) = away(
+        2,
+        "actions:\n  - {id: tag, if: row.Files == 0, tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}, approval: {channel: soc}}\n  \
+         - {id: isolate, if: row.Files == 10, isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 60m}}\n",
+    )
+    .await;
+    let order = house.order(&text, Effects::Apply).await;
+    let store = &house.engine.store;
+    let mut run = Box::pin(house.engine.run(&order));
+    let is_asked = async || store.pending().await.unwrap() == 1 && house.applied() == ["isolate 1"];
+    until(async { drop(run.as_mut().await) }, is_asked).await;
+    house.say_yes().await;
+    let is_tagged = async || {
+        second(&house).await;
+        house.applied() == ["isolate 1", "addTag 0"]
+    };
+    until(async { drop(run.as_mut().await) }, is_tagged).await;
+    let effects = store.effects_in(EffectState::Pending).await.unwrap();
+    assert_eq!(effects.len(), 1, "the device is away still");
+    let ran = passes(&house, run).await.expect("the journal is there");
+    let Ran::Report(report) = ran else { panic!("no slot") };
+    let items: Vec<_> = report.items.iter().map(|item| (item.seq, item.outcome)).collect();
+    assert_eq!(items, [(0, Acted), (1, Failed)], "each once");
+    let due = store.due(jiff::Timestamp::MAX, 10).await.unwrap();
+    let titles = due.iter().filter_map(|one| one.body.pointer("/message/title")?.as_str());
+    let about = titles.filter(|title| title.contains("approval")).collect::<Vec<_>>();
+    assert_eq!(about, ["Test: 1 action waits for approval", "Test: 1 approval is over"]);
+    assert_eq!(house.engine.decided().await.unwrap().len(), 0, "nothing is left of it");
+    assert!(store.approvals_of(report.run).await.unwrap().iter().all(|asked| asked.settled));
+}
+
+#[tokio::test]
+async fn what_people_say_next_does_not_wait_for_what_they_said_first() {
+    let step = "isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 60m}, \
+                approval: {channel: soc}";
+    let (house, text) = away(2, &format!("actions:\n  - {{{step}}}\n")).await;
+    let report = house.run(&text).await;
+    house.say_yes_to(0..1).await;
+    let mut going_on = Box::pin(house.go_on(&text));
+    until(going_on.as_mut(), async || house.applied().len() == 1).await;
+    house.say_yes().await;
+    let both = async || {
+        second(&house).await;
+        house.applied() == ["isolate 0", "isolate 1"]
+    };
+    until(going_on.as_mut(), both).await;
+    passes(&house, going_on).await;
+    let mut report = house.engine.store.run(report.run).await.unwrap().expect("it is kept").run.report;
+    let report: Report = serde_json::from_value(report.take()).expect("it can be read");
+    assert_eq!(outcomes(&report), [Failed, Failed], "an hour is over");
+    assert_eq!(house.engine.decided().await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn what_was_asked_by_a_playbook_that_changed_meanwhile_is_void_when_the_run_is_over() {
+    let (house, text) = away(
+        2,
+        "actions:\n  - {id: tag, if: row.Files == 0, tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}, approval: {channel: soc}}\n  \
+         - {id: isolate, if: row.Files == 10, isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 60m}}\n",
+    )
+    .await;
+    let order = Order { trigger: Trigger::Schedule, ..house.order(&text, Effects::Apply).await };
+    let newer = text.replace("severity: High", "severity: Medium");
+    let standing = Standing::InForce(house.plan(&newer));
+    let changed = Unchanging { lists: Arc::clone(&house.lists), standing };
+    let mut run = Box::pin(house.engine.run_while(&order, &changed));
+    until(async { drop(run.as_mut().await) }, async || house.applied() == ["isolate 1"]).await;
+    house.say_yes().await;
+    passes(&house, run).await.expect("the journal is there");
+    assert_eq!(house.applied(), ["isolate 1"]);
+    house.go_on(&newer).await;
+    assert_eq!(house.applied(), ["isolate 1"], "nobody said yes to the new version");
+    let asked = house.engine.store.approvals_of(run_of(&house).await).await.unwrap().remove(0);
+    let why = Some("its playbook was changed after people were asked".to_owned());
+    assert_eq!((asked.state, asked.reason, asked.settled), (ApprovalState::Void, why, true));
+}
+
+/// The only run.
+async fn run_of(house: &House) -> RunId {
+    house.run_of_the_past().await.run
 }

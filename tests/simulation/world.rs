@@ -437,13 +437,13 @@ impl World {
     async fn look_around_once(&mut self) -> Option<bool> {
         let engine = self.process.as_ref()?.engine.clone();
         self.answer(&engine).await;
-        for (playbook, tenant) in engine.decided().await.unwrap() {
+        for decided in engine.decided().await.unwrap() {
             let (engine, in_force, settings) =
                 (engine.clone(), self.in_force.clone(), Arc::clone(&self.settings));
             let going_on = async move {
                 let compile = |name: &str, bytes: &[u8]| plan_of(name, bytes, &settings);
                 let present = Present { in_force: &in_force, plan_of: &compile };
-                engine.go_on((playbook, &tenant), &present).await
+                engine.go_on(decided.run, &present).await
             };
             self.step("going on", going_on).await?;
         }

@@ -1,0 +1,258 @@
+//! Items on their way through their steps; those that wait for a device wait together.
+//!
+//! A step with `waitFor` is over when its device has done it. What waits is not kept in memory alone: the action
+//! stands in the journal with the moment it was intended, so a run that is taken up after a crash waits on for the
+//! rest of the time.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::context::{Context, Work};
+use super::decide::Decision;
+use super::join::{Joining, can_join};
+use super::leave::{Course, Leave, Turn};
+use super::report::{ItemOutcome, ItemReport, StepReport, StepState};
+use super::settle::{item_report, settlement};
+use super::undone::{is_undone, next_time};
+use super::{Engine, EngineError};
+use crate::action::Step;
+use crate::store::{Approval, EffectState, NewSuppression, Settlement};
+
+/// How long after it was accepted an action is first asked about; each pause is double the one before. A device
+/// that is on-line takes some seconds.
+const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(5);
+/// Longest pause. A run that ends late by that much is on time, and one action costs a call in half a minute.
+const PAUSE_MAX: SignedDuration = SignedDuration::from_secs(30);
+/// Most actions asked about between two pauses: a tenant answers a hundred calls in a minute.
+const ASKED_MAX: usize = 5;
+
+/// An item whose steps are being carried out.
+pub(super) struct InHand<'a> {
+    pub(super) item: Work,
+    decisions: std::vec::IntoIter<Decision<'a>>,
+    suppress: Option<NewSuppression>,
+    /// What people were asked about it, if they have decided by now.
+    pub(super) known: Vec<Approval>,
+    pub(super) course: Course,
+    /// Whether there are calls among its steps.
+    pub(super) sends: bool,
+    /// The step that its device works on.
+    wait: Option<Wait<'a>>,
+    /// Whether there are calls of other items that its own can go with.
+    pub(super) joins: bool,
+    /// The call that goes with those.
+    pub(super) joining: Option<Joining<'a>>,
+}
+
+/// A step that is over when its device has done it.
+struct Wait<'a> {
+    step: &'a Step,
+    report: StepReport,
+    until: Timestamp,
+}
+
+impl<'a> InHand<'a> {
+    pub(super) fn new(
+        item: Work,
+        (decisions, suppress): (Vec<Decision<'a>>, Option<NewSuppression>),
+        known: &[Approval],
+    ) -> Self {
+        let known = known.iter().filter(|asked| asked.seq == item.seq).cloned().collect();
+        let sends = decisions.iter().any(|decision| matches!(decision, Decision::Call { .. }));
+        let (decisions, course) = (decisions.into_iter(), Course::default());
+        Self { item, decisions, suppress, known, course, sends, wait: None, joins: false, joining: None }
+    }
+
+    /// Whether a device works on a step of it.
+    pub(super) const fn is_waiting(&self) -> bool {
+        self.wait.is_some()
+    }
+
+    /// What became of it.
+    pub(super) fn end(mut self, context: &Context<'_>) -> (ItemReport, Settlement) {
+        self.course.close_rest(&self.known);
+        let Course { steps, ask, close, .. } = self.course;
+        let outcome = ItemOutcome::of(&steps);
+        let report = item_report(self.item, outcome, None, steps);
+        let mut settlement = Settlement { ask, close, ..settlement(&report) };
+        // What was halted or failed must come up again, not be kept quiet about.
+        settlement.next_time = next_time(outcome, &report.steps);
+        let suppress = self.suppress.filter(|_suppress| !is_undone(outcome) && context.remembers());
+        settlement.suppress = suppress.into_iter().collect();
+        (report, settlement)
+    }
+}
+
+/// Items that wait for their devices.
+#[derive(Default)]
+pub(super) struct Waiting<'a> {
+    items: Vec<InHand<'a>>,
+    /// The last pause.
+    pause: SignedDuration,
+}
+
+impl<'a> Waiting<'a> {
+    /// Takes an item that begins to wait.
+    pub(super) fn push(&mut self, item: InHand<'a>) {
+        self.items.push(item);
+    }
+
+    /// Whether nothing waits.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Whether an item of the run does.
+    pub(super) fn holds(&self, seq: u32) -> bool {
+        self.items.iter().any(|one| one.item.seq == seq)
+    }
+
+    /// How long to let it be before it is asked about.
+    fn next_pause(&mut self) -> SignedDuration {
+        self.pause = self.pause.saturating_mul(2).clamp(FIRST_PAUSE, PAUSE_MAX);
+        self.pause
+    }
+}
+
+impl Engine {
+    /// Lets some time pass and asks about items whose devices work; returns those that are over.
+    pub(super) async fn ask_about<'a>(
+        &self,
+        context: &Context<'a>,
+        waiting: &mut Waiting<'a>,
+    ) -> Result<Vec<InHand<'a>>, EngineError> {
+        self.pause(context, waiting.next_pause()).await?;
+        let asked: Vec<InHand<'a>> = waiting.items.drain(..waiting.items.len().min(ASKED_MAX)).collect();
+        let mut over = Vec::new();
+        for mut in_hand in asked {
+            Box::pin(self.carry_on(context, &mut in_hand)).await?;
+            // Behind the others: their turn comes first.
+            if in_hand.is_waiting() { waiting.push(in_hand) } else { over.push(in_hand) }
+        }
+        Ok(over)
+    }
+
+    /// Lets some time pass; the end of the process ends the run.
+    pub(super) async fn pause(
+        &self,
+        context: &Context<'_>,
+        pause: SignedDuration,
+    ) -> Result<(), EngineError> {
+        let ending = || context.bounds.is_ending().then_some(EngineError::Ending { run: context.run });
+        ending().map_or(Ok(()), Err)?;
+        tokio::select! {
+            () = self.clock.sleep(pause) => {}
+            () = context.bounds.ending() => {}
+        }
+        ending().map_or(Ok(()), Err)
+    }
+
+    /// Decides anew about items that people have decided about, and begins to carry them out; those that wait for their
+    /// devices are among the waiting, the others are over. `known` is what people were asked about the run.
+    pub(super) async fn begin_decided<'a>(
+        &self,
+        context: &Context<'a>,
+        (items, known): (Vec<Work>, &[Approval]),
+        waiting: &mut Waiting<'a>,
+    ) -> Result<Vec<InHand<'a>>, EngineError> {
+        let fates = self.decide_again(context, &items, known).await?;
+        let mut over = Vec::new();
+        for (item, decisions) in items.into_iter().zip(fates) {
+            let mut in_hand = InHand::new(item, (decisions, None), known);
+            // Each is begun before any is waited for: leave has its time.
+            Box::pin(self.carry_on(context, &mut in_hand)).await?;
+            if in_hand.is_waiting() { waiting.push(in_hand) } else { over.push(in_hand) }
+        }
+        Ok(over)
+    }
+
+    /// Carries out an item's steps in order, up to one that its device works on.
+    pub(super) async fn carry_on<'a>(
+        &self,
+        context: &Context<'a>,
+        in_hand: &mut InHand<'a>,
+    ) -> Result<(), EngineError> {
+        if let Some(wait) = in_hand.wait.take() {
+            let Some(report) = self.end_of_step(context, in_hand.item.seq, &wait).await? else {
+                in_hand.wait = Some(wait);
+                return Ok(());
+            };
+            in_hand.course.note(wait.step, report);
+        }
+        for decision in in_hand.decisions.by_ref() {
+            let seq = in_hand.item.seq;
+            let is_old = matches!(decision, Decision::Report { .. });
+            let joins = in_hand.joins && in_hand.course.is_free() && can_join(&decision);
+            let (step, mut report) = match decision {
+                Decision::Report { step, report } => (step, Course::without_call(report, &in_hand.known)),
+                Decision::Call { step, place, call, leave: Leave::Free, target } if joins => {
+                    in_hand.joining = Some(Joining { step, place, call, target });
+                    return Ok(());
+                }
+                Decision::Call { step, place, call, leave, target } => {
+                    let Work { key, data, .. } = &in_hand.item;
+                    let turn = Turn { seq, key, step, place, call: &call, target: &target, data };
+                    (step, Box::pin(self.take(context, &mut in_hand.course, turn, leave)).await?)
+                }
+            };
+            in_hand.wait = self.wait_of(context, seq, (step, &report)).await?;
+            // What was sent before a restart may be over by now.
+            if let Some(wait) = in_hand.wait.as_ref().filter(|_wait| is_old)
+                && let Some(end) = self.end_of_step(context, seq, wait).await?
+            {
+                (in_hand.wait, report) = (None, end);
+            }
+            if in_hand.wait.is_some() {
+                // By then the others have gone.
+                in_hand.joins = false;
+                return Ok(());
+            }
+            in_hand.course.note(step, report);
+        }
+        Ok(())
+    }
+
+    /// Until when a step is waited for, if it is.
+    async fn wait_of<'a>(
+        &self,
+        context: &Context<'_>,
+        seq: u32,
+        (step, report): (&'a Step, &StepReport),
+    ) -> Result<Option<Wait<'a>>, EngineError> {
+        let (Some(longest), StepState::Accepted) = (step.wait_for, report.state) else { return Ok(None) };
+        let effects = self.store.effects_of(context.run).await?;
+        let effect = effects.iter().find(|effect| effect.is_of((seq, &step.id), report.remote_id.as_deref()));
+        Ok(effect.map(|effect| {
+            let until = effect.intended.checked_add(longest).unwrap_or(Timestamp::MAX);
+            Wait { step, report: report.clone(), until }
+        }))
+    }
+
+    /// What became of a step that its device works on; nothing while it does.
+    async fn end_of_step(
+        &self,
+        context: &Context<'_>,
+        seq: u32,
+        wait: &Wait<'_>,
+    ) -> Result<Option<StepReport>, EngineError> {
+        let Wait { step, report, until } = wait;
+        let ended = |state, reason: Option<String>| Some(StepReport { state, reason, ..report.clone() });
+        let effects = self.store.effects_of(context.run).await?;
+        let effect =
+            effects.into_iter().find(|effect| effect.is_of((seq, &step.id), report.remote_id.as_deref()));
+        let Some(effect) = effect else { return Ok(Some(report.clone())) };
+        let effect = self.end_of(context.run, &effect.key).await?.unwrap_or(effect);
+        Ok(match effect.state {
+            EffectState::Done => ended(StepState::Done, effect.detail),
+            EffectState::Pending if self.clock.now() < *until => None,
+            EffectState::Pending => {
+                let longest = step.wait_for.unwrap_or_default();
+                ended(StepState::Failed, Some(format!("it had not ended after {longest:#}, and may yet")))
+            }
+            EffectState::Failed
+            | EffectState::NotApplied
+            | EffectState::Intended
+            | EffectState::Unknown
+            | EffectState::Parked => ended(StepState::Failed, effect.detail),
+        })
+    }
+}
