@@ -4,13 +4,15 @@
 //! Each run is taken up as a task beside the schedule, with the turn of its playbook in its tenant, so that a
 //! tenant that does not answer holds up nobody else.
 
+use jiff::SignedDuration;
+
 use super::run::{Daemon, plan_of};
 use super::start::say;
-use crate::engine::{EngineError, Present};
+use crate::engine::{EngineError, InForce as _, Present, Standing};
 use crate::model::RunId;
 use crate::plan::World;
 use crate::schedule::{Key, Ticket};
-use crate::store::StoreError;
+use crate::store::{StoreError, Unfinished};
 
 /// The turn of a playbook in a tenant, where runs are left.
 #[derive(Debug)]
@@ -32,6 +34,10 @@ impl Drop for Beside {
         self.daemon.known().beside.remove(&self.what);
     }
 }
+
+/// How long a run has the process for itself that may be why it died: what kills it does so at once, and what waits for
+/// its device is not waited for.
+const ALONE_FOR: SignedDuration = SignedDuration::from_secs(10);
 
 /// How often what crashed is tried again.
 pub(super) const TRIES_MAX: u32 = 2;
@@ -83,6 +89,37 @@ impl Daemon {
         Some(Claim { _ticket: self.0.scheduler.claim(&key)?, key })
     }
 
+    /// Takes a run up. If the process died a short while ago each has it for itself at first: then it is known at which one
+    /// it dies, and that playbook alone is stopped.
+    async fn take_up_one(&self, unfinished: Unfinished, present: &Present<'_>) -> Result<(), EngineError> {
+        let engine = &self.0.engine;
+        let has_died = engine.store.has_died().await?;
+        let alone = if has_died { Some(self.0.alone.lock().await) } else { None };
+        // What only waits is carried out by nobody.
+        if !matches!(self.0.standing((&unfinished.run).into()), Standing::Held) {
+            engine.store.carry(unfinished.run.id).await?;
+        }
+        let tried = Tried::Run(unfinished.run.id);
+        let taking_up = async {
+            if self.is_tried_too_often(&tried) {
+                let why = format!("it crashed, and {TRIES_MAX} times again when it was taken up");
+                engine.give_up(unfinished, why).await
+            } else {
+                engine.take_up(unfinished, present).await
+            }
+        };
+        let mut taking_up = Box::pin(taking_up);
+        let taken = tokio::select! {
+            taken = &mut taking_up => taken,
+            () = engine.clock.sleep(ALONE_FOR) => {
+                drop(alone);
+                taking_up.await
+            }
+        };
+        self.known().tries.remove(&tried);
+        taken.map(drop)
+    }
+
     /// Takes up every run of one playbook in one tenant, the oldest first.
     pub(super) async fn take_up(&self, claim: Claim) -> Result<(), EngineError> {
         // Nobody closes it; without a turn it would only be one more at once.
@@ -91,19 +128,11 @@ impl Daemon {
         // Asked for again: what ended before the turn was taken is not left any more.
         for unfinished in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
             let name = unfinished.run.playbook_name.clone();
-            engine.store.carry(unfinished.run.id).await?;
             let live = self.0.live.load_full();
             let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
             let present =
                 Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
-            let tried = Tried::Run(unfinished.run.id);
-            let taken = if self.is_tried_too_often(&tried) {
-                let why = format!("it crashed, and {TRIES_MAX} times again when it was taken up");
-                engine.give_up(unfinished, why).await
-            } else {
-                engine.take_up(unfinished, &present).await
-            };
-            self.known().tries.remove(&tried);
+            let taken = self.take_up_one(unfinished, &present).await;
             self.0.outbox.notify_one();
             if let Err(error) = taken {
                 say(&error, &name);

@@ -86,6 +86,9 @@ pub(super) struct Inner {
     pub(super) left: Notify,
     /// Turns of runs that are taken up: as many at once as run in their time.
     pub(super) turns: Semaphore,
+    /// Held by a run that is taken up where the process has died a short while ago, until it is known that this run is
+    /// not why.
+    pub(super) alone: tokio::sync::Mutex<()>,
     /// Told when other playbooks may be in force.
     pub(super) rearm: watch::Sender<()>,
     /// What is not armed; `None` as long as nobody has looked.
@@ -173,6 +176,7 @@ impl Daemon {
             unarmed: tokio::sync::Mutex::default(),
             standings: tokio::sync::Mutex::default(),
             turns,
+            alone: tokio::sync::Mutex::default(),
             known: Mutex::default(),
             reloading: tokio::sync::Mutex::default(),
             written: Written::default(),

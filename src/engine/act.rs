@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::context::Context;
-use super::identity::mistaken;
+use super::identity::as_it_is;
 use super::leave::Turn;
 use super::look::{Sight, is_read_back, look};
 use super::passage::Passage;
@@ -16,7 +16,7 @@ use super::{Engine, EngineError, set};
 use crate::action::{Call, Impact, Remote, Step};
 use crate::diag::Chain;
 use crate::fault::crash_point;
-use crate::guard;
+use crate::guard::{self, Target};
 use crate::http::Applied;
 use crate::model::Term;
 use crate::store::{
@@ -49,11 +49,25 @@ impl Engine {
         if let Err(error) = context.tenant.opened(call.kind).await {
             return Ok(Err(not(StepState::Halted)(error)));
         }
-        if let Some(report) = mistaken(context, turn).await {
-            return Ok(Err(report));
-        }
+        let target = match self.looked_at(context, turn).await? {
+            Ok(target) => target,
+            Err(report) => return Ok(Err(report)),
+        };
         let change = set::change(context, call).await.map_err(not(StepState::Failed));
-        Ok(change.map(|change| Prepared { change }))
+        Ok(change.map(|change| Prepared { change, target }))
+    }
+
+    /// What is known of a call's target at this moment, if it was looked at; or why the call may not be made.
+    pub(super) async fn looked_at(
+        &self,
+        context: &Context<'_>,
+        turn: Turn<'_>,
+    ) -> Result<Result<Option<Target>, StepReport>, EngineError> {
+        let limits = match self.still_may(context, turn)? {
+            Ok(limits) => limits,
+            Err(why) => return Ok(Err(not_sent(turn.step, turn.call, StepState::Halted, &why))),
+        };
+        Ok(as_it_is(context, turn, &limits.exclude).await)
     }
 
     /// Makes one call, or says why not.
@@ -64,6 +78,7 @@ impl Engine {
         (prepared, leave): (Prepared, Option<ContentHash>),
     ) -> Result<StepReport, EngineError> {
         let Turn { step, call, .. } = turn;
+        let turn = Turn { target: prepared.target.as_ref().unwrap_or(turn.target), ..turn };
         let effect = match self.effect(context, turn, leave)? {
             Ok(effect) => effect,
             Err(why) => return Ok(not_sent(step, call, StepState::Halted, &why)),
@@ -91,7 +106,7 @@ impl Engine {
         if answer.as_ref().is_ok_and(|receipt| !receipt.state.is_ours()) {
             self.store.note_revert(&effect.key, &not_ours()).await?;
         }
-        self.note_result(context, call, (&effect, attempt, &recorded)).await?;
+        self.note_result(context, call, (&effect, attempt), (&recorded, is_refused(&answer))).await?;
         if let Err(error @ TenantError::OtherTarget { .. }) = &answer {
             let about = &context.plan().about;
             let playbook = StoppedPlaybook { id: about.id, name: about.name.clone() };
@@ -124,14 +139,15 @@ impl Engine {
         Ok(Err(Box::new(report)))
     }
 
-    /// Writes down what came of a call that was sent; what nobody knows is parked.
+    /// Writes down what came of a call that was sent, and whether the tenant refused it; what nobody knows is parked.
     pub(super) async fn note_result(
         &self,
         context: &Context<'_>,
         call: &Call,
-        (effect, attempt, recorded): (&NewEffect, u32, &Recorded),
+        (effect, attempt): (&NewEffect, u32),
+        (recorded, is_refused): (&Recorded, bool),
     ) -> Result<(), EngineError> {
-        if let Err(error) = self.store.record(&effect.key, attempt, recorded).await {
+        if let Err(error) = self.store.record_as(&effect.key, attempt, (recorded, is_refused)).await {
             tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");
             return Err(error.into());
         }
@@ -185,7 +201,7 @@ impl Engine {
         };
         let revert = new_revert(context, turn.step, turn.call);
         let intended = self.store.intend_with(&effect, revert.as_ref()).await?;
-        if matches!(intended, Intended::CoolingDown { .. })
+        if matches!(intended, Intended::CoolingDown { .. } | Intended::Before { .. })
             && let Ok(Sight::InForce(theirs)) = look(context, turn.call).await
         {
             return Ok(Ready::InForce(theirs));
@@ -220,6 +236,8 @@ impl Engine {
 pub(super) struct Prepared {
     /// What has to change about a set.
     pub(super) change: Option<Difference>,
+    /// What is known of the target by now, if it was looked at again.
+    target: Option<Target>,
 }
 
 /// Whether a call may be sent.
@@ -289,6 +307,14 @@ fn new_effect(context: &Context<'_>, turn: Turn<'_>, limits: ActionLimits) -> Ne
             .map(|action| Opposite { action: action.to_owned(), within: guard::OPPOSITE_WITHIN }),
         leave: None,
     }
+}
+
+/// Whether the tenant refused a call for what it asks, not for being too much at the time.
+pub(super) fn is_refused<T>(answer: &Result<T, TenantError>) -> bool {
+    let refused = answer.as_ref().err().and_then(TenantError::refused);
+    refused.is_some_and(|refused| {
+        refused.applied == Applied::No && (400..500).contains(&refused.status) && refused.status != 429
+    })
 }
 
 /// What is noted of an action whose answer was lost and that the tenant shows in force all the same.
@@ -398,6 +424,18 @@ fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
         }
         Intended::CoolingDown { run, at, until } => {
             let why = format!("run {run} had it at {at:.0}: the target is left alone until {until:.0}");
+            not_sent(step, call, StepState::Halted, &why)
+        }
+        Intended::Before { run, at } => {
+            let why = format!(
+                "it was done before, by a journal that this one does not know the end of (run {run}, found at {at:.0}): \
+                 it is not repeated"
+            );
+            not_sent(step, call, StepState::Halted, &why)
+        }
+        Intended::InVain { tries, until } => {
+            let why =
+                format!("it came to nothing {tries} times within a day: it is tried again at {until:.0}");
             not_sent(step, call, StepState::Halted, &why)
         }
         Intended::NoLeave => {

@@ -14,7 +14,7 @@ use super::undone::Known;
 use crate::channel::Message;
 use crate::model::{AlertSeverity, RunId};
 use crate::notify::{notice, standing_message};
-use crate::store::{Effect, EffectState, OutboxMessage, Run};
+use crate::store::{Effect, EffectState, OutboxMessage, Run, Stop};
 use crate::text::counted;
 
 /// Most actions or items named in one message; the rest is counted.
@@ -93,6 +93,38 @@ impl Engine {
             ..notice(title, text, self.clock.now())
         };
         Some(standing_message(channel, message, format!("settled/{}/{}", effect.key, effect.attempt)))
+    }
+
+    /// What the operators are told of a tenant that shows what the journal does not know: nothing is done there any more.
+    pub(super) fn forgotten_alert(&self, tenant: &str, stop: &Stop) -> Option<OutboxMessage> {
+        let channel = self.alerts.as_deref()?;
+        let text = format!(
+            "{stop}\n\nNothing is done in {tenant} any more. Look at the action centre, then say `huntbook resume \
+             --tenant {tenant}`."
+        );
+        let message =
+            notice(format!("{tenant}: the journal does not know what was done"), text, self.clock.now());
+        let message = Message { severity: AlertSeverity::High, tenant: tenant.to_owned(), ..message };
+        Some(standing_message(channel, message, format!("forgotten/{tenant}/{}", stop.at)))
+    }
+
+    /// What the operators are told of an action that the tenant knows as another device's than was asked for.
+    pub(super) fn other_device_alert(&self, effect: &Effect, device: &str) -> Option<OutboxMessage> {
+        let channel = self.alerts.as_deref()?;
+        let Effect { action, target, run, key, .. } = effect;
+        let text = format!(
+            "{action} was asked for on {target}, and the tenant shows it on device:{device}. The playbook is stopped in \
+             {tenant} until `huntbook resume`; look at both devices, then tell huntbook with `huntbook resolve {key}`. \
+             `huntbook show {run}` tells why it was wanted.",
+            tenant = effect.tenant
+        );
+        let message = Message {
+            severity: AlertSeverity::High,
+            run: run.to_string(),
+            tenant: effect.tenant.clone(),
+            ..notice(format!("{action} went to another device"), text, self.clock.now())
+        };
+        Some(standing_message(channel, message, format!("otherDevice/{key}")))
     }
 
     /// What the operators are told of an action that the tenant accepted and did not take to its end.

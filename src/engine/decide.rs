@@ -167,7 +167,7 @@ impl Engine {
                 return Ok(());
             }
         };
-        let mut lookup = Lookup::default();
+        let mut lookup = Lookup::new(self.store.clone());
         let looked_up = async {
             for call in calls(fates) {
                 lookup.look_up(context, call, &limits.exclude).await;
@@ -391,6 +391,16 @@ fn step_decisions<'a>(
             // Trying again would find the same.
             let is_none = matches!(error, ActionError::Indicator(_));
             report(if is_none { StepState::Skipped } else { StepState::Failed }, Chain(&error).to_string())
+        }
+    }
+}
+
+impl<'a> Decision<'a> {
+    /// The same, with a report in place of a call.
+    pub(super) fn instead(self, report: impl FnOnce(&Step, &Call) -> StepReport) -> Self {
+        match self {
+            Self::Call { step, call, .. } => Self::Report { step, report: report(step, &call) },
+            Self::Report { step, report } => Self::Report { step, report },
         }
     }
 }

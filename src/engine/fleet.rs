@@ -20,8 +20,8 @@ const FLEET_QUERY: &str = "DeviceInfo | where Timestamp > ago(7d) \
                            | summarize Devices = dcount(DeviceId)";
 
 impl Engine {
-    /// How many devices the tenant has, if a guard needs to know for such calls; `None` if nobody can say. Asked once a
-    /// day.
+    /// How many devices the tenant has, if a guard needs to know for such calls; `None` if nobody has ever said. Asked once
+    /// a day; where the tenant does not say, it is as many as it said last.
     pub(super) async fn fleet(
         &self,
         context: &Context<'_>,
@@ -40,8 +40,10 @@ impl Engine {
         let counted = count_devices(context).await;
         if let Some(devices) = counted.filter(|devices| 0 < *devices) {
             self.store.put_fleet(tenant, devices).await?;
+            return Ok(Some(devices));
         }
-        Ok(counted)
+        // What was so last is a better measure than none.
+        self.store.last_fleet(tenant).await
     }
 }
 

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::action::COMMANDS_MAX;
 use crate::diag::Chain;
 use crate::model::{MachineActionId, RunId, Term};
-use crate::store::{Effect, EffectKey, EffectState, Recorded, StoreError};
+use crate::store::{Effect, EffectKey, EffectState, Recorded, StoppedPlaybook, StoreError};
 use crate::tenant::{ActionKind, ActionStatus, MachineAction, Tenant};
 use crate::text::clean;
 
@@ -70,7 +70,7 @@ impl Engine {
         let action = match tenant.machine_action(&id).await {
             Ok(action) if is_of(&action, effect) => action,
             Ok(action) => {
-                tracing::warn!(action = %id, device = %action.machine_id, target = %effect.target, "the tenant knows an action as another device's");
+                self.other_device(effect, &action).await?;
                 return Ok(None);
             }
             Err(error) => {
@@ -101,6 +101,25 @@ impl Engine {
             Err(error) => return Err(error),
         }
         Ok(Some(result.state))
+    }
+}
+
+impl Engine {
+    /// Stops a playbook of which an action went to another device, and tells the operators, once.
+    async fn other_device(&self, effect: &Effect, action: &MachineAction) -> Result<(), StoreError> {
+        let device = action.machine_id.to_string();
+        tracing::error!(action = %action.id, device, target = %effect.target, "the tenant knows an action as another device's");
+        let name = self.store.run(effect.run).await?.map(|detail| detail.run.playbook_name);
+        let playbook = StoppedPlaybook { id: effect.playbook, name: name.unwrap_or_default() };
+        let why = format!(
+            "{} of {} is shown by the tenant as one of device:{device}",
+            effect.action, effect.target
+        );
+        self.store.trip(&effect.tenant, playbook, &why).await?;
+        if let Some(alert) = self.other_device_alert(effect, &device) {
+            self.store.enqueue(&alert).await?;
+        }
+        Ok(())
     }
 }
 

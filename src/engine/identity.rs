@@ -1,16 +1,19 @@
 //! Whether a device is still the one that was matched: set up anew, an id can go to another, and a row can be old.
 //!
 //! What people and rows call a device by is its name. So right before a disruptive action the tenant is asked what the
-//! device of that id is called, and if the row called it otherwise nothing is done.
+//! device of that id is called, and if the row called it otherwise nothing is done. What protects a device by its name, its
+//! tags, its group or its value is looked at again with that answer: a run can be hours old.
 
 use serde_json::Value;
 
 use super::act::not_sent;
 use super::context::Context;
 use super::leave::Turn;
+use super::lookup::{as_shown, bare};
 use super::report::{StepReport, StepState};
 use crate::action::Impact;
 use crate::diag::Chain;
+use crate::guard::{Exclusions, Target, TargetKind};
 use crate::model::DeviceId;
 
 /// Under which of its keys an object has the id of a device, in rows, evidence and machines.
@@ -18,28 +21,43 @@ const IDS: [&str; 3] = ["DeviceId", "MachineId", "mdeDeviceId"];
 /// And under which the name of that device.
 const NAMES: [&str; 3] = ["DeviceName", "deviceDnsName", "computerDnsName"];
 
-/// Says why a call is not made: its device is another one by now, or nobody knows.
-pub(super) async fn mistaken(context: &Context<'_>, turn: Turn<'_>) -> Option<StepReport> {
-    let Turn { step, call, data, .. } = turn;
-    let device = call.device().filter(|_device| call.kind.impact() == Impact::Disruptive)?;
-    let said = said_name(data, device)?;
-    match context.tenant.machine(device).await {
-        Ok(machine) => {
-            let name =
-                machine.computer_dns_name.filter(|name| !name.is_empty() && !is_same_name(name, said))?;
-            let (name, said) = (shown(&name), shown(said));
-            let why = format!("the device of this id is called `{name}` now, and was matched as `{said}`");
-            tracing::error!(run = %context.run, action = %call.kind, target = %call.target, why, "an action is held: its device may be another one");
-            Some(not_sent(step, call, StepState::Halted, &why))
-        }
-        Err(error) => {
-            let why = format!(
-                "the device could not be looked up, so nobody knows whether it is still the one that was matched: {}",
-                Chain(&error)
-            );
-            Some(not_sent(step, call, StepState::Failed, &why))
-        }
+/// What the tenant shows of a call's device at this moment, where that matters; or why the call is not made: its device
+/// is another one by now, or nobody knows.
+pub(super) async fn as_it_is(
+    context: &Context<'_>,
+    turn: Turn<'_>,
+    exclude: &Exclusions,
+) -> Result<Option<Target>, StepReport> {
+    let Turn { step, call, data, target, .. } = turn;
+    let Some(device) = call.device().filter(|_device| call.kind.impact() == Impact::Disruptive) else {
+        return Ok(None);
+    };
+    let said = said_name(data, device);
+    let asks = exclude.needs_features(TargetKind::Device) || exclude.needs_names(TargetKind::Device);
+    if said.is_none() && !asks {
+        return Ok(None);
     }
+    let machine = context.tenant.machine(device).await.map_err(|error| {
+        let why = format!(
+            "the device could not be looked up, so nobody knows whether it is still the one that was matched: {}",
+            Chain(&error)
+        );
+        not_sent(step, call, StepState::Failed, &why)
+    })?;
+    let name = machine.computer_dns_name.as_deref().filter(|name| !name.is_empty());
+    if let (Some(name), Some(said)) = (name, said)
+        && !is_same_name(name, said)
+    {
+        let (name, said) = (shown(name), shown(said));
+        let why = format!("the device of this id is called `{name}` now, and was matched as `{said}`");
+        tracing::error!(run = %context.run, action = %call.kind, target = %call.target, why, "an action is held: its device may be another one");
+        return Err(not_sent(step, call, StepState::Halted, &why));
+    }
+    let now = as_shown(&machine, bare(call));
+    Ok(Some(match target.merged() {
+        Some(merged) => now.merged_with(merged.iter().cloned()),
+        None => now,
+    }))
 }
 
 /// What is matched calls the device of this id, if it calls it anything.

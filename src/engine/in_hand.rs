@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::act::not_sent;
 use super::context::{Context, Work};
 use super::decide::Decision;
 use super::join::{Joining, can_join};
@@ -14,7 +15,7 @@ use super::report::{ItemOutcome, ItemReport, StepReport, StepState};
 use super::settle::{item_report, settlement};
 use super::undone::{is_undone, next_time};
 use super::{Engine, EngineError};
-use crate::action::Step;
+use crate::action::{Impact, Step};
 use crate::store::{Approval, EffectState, NewSuppression, Settlement};
 
 /// How long after it was accepted an action is first asked about; each pause is double the one before. A device
@@ -35,6 +36,8 @@ pub(super) struct InHand<'a> {
     pub(super) course: Course,
     /// Whether there are calls among its steps.
     pub(super) sends: bool,
+    /// Whether nobody has looked yet whether what disrupts can be done.
+    is_new: bool,
     /// The step that its device works on.
     wait: Option<Wait<'a>>,
     /// Whether there are calls of other items that its own can go with.
@@ -59,7 +62,19 @@ impl<'a> InHand<'a> {
         let known = known.iter().filter(|asked| asked.seq == item.seq).cloned().collect();
         let sends = decisions.iter().any(|decision| matches!(decision, Decision::Call { .. }));
         let (decisions, course) = (decisions.into_iter(), Course::default());
-        Self { item, decisions, suppress, known, course, sends, wait: None, joins: false, joining: None }
+        let is_new = true;
+        Self {
+            item,
+            decisions,
+            suppress,
+            known,
+            course,
+            sends,
+            is_new,
+            wait: None,
+            joins: false,
+            joining: None,
+        }
     }
 
     /// Whether a device works on a step of it.
@@ -80,6 +95,32 @@ impl<'a> InHand<'a> {
         settlement.suppress = suppress.into_iter().collect();
         (report, settlement)
     }
+}
+
+/// The place of the first disruptive action that is made without anybody being asked, or that was stopped, if something
+/// harmless comes before it and nothing has been done yet.
+fn ahead(decisions: &[Decision<'_>]) -> Option<usize> {
+    let is_begun = |decision: &Decision<'_>| matches!(decision, Decision::Report { report, .. } if report.state.is_touched());
+    if decisions.iter().any(is_begun) {
+        return None;
+    }
+    let mut is_first = true;
+    for (place, decision) in decisions.iter().enumerate() {
+        match decision {
+            Decision::Call { leave, .. } if leave.is_awaited() => return None,
+            Decision::Call { call, .. } if call.kind.impact() == Impact::Disruptive => {
+                return (!is_first && call.device().is_some()).then_some(place);
+            }
+            Decision::Call { .. } => is_first = false,
+            Decision::Report { step, report } => {
+                let is_stopped = matches!(report.state, StepState::Halted | StepState::Failed);
+                if is_stopped && step.params.kind().impact() == Impact::Disruptive {
+                    return (!is_first).then_some(place);
+                }
+            }
+        }
+    }
+    None
 }
 
 /// Items that wait for their devices.
@@ -178,6 +219,9 @@ impl Engine {
             };
             in_hand.course.note(wait.step, report);
         }
+        if std::mem::take(&mut in_hand.is_new) {
+            Box::pin(self.look_ahead(context, in_hand)).await?;
+        }
         for decision in in_hand.decisions.by_ref() {
             let seq = in_hand.item.seq;
             let is_old = matches!(decision, Decision::Report { .. });
@@ -209,6 +253,41 @@ impl Engine {
             in_hand.course.note(step, report);
         }
         Ok(())
+    }
+
+    /// Looks, before something harmless is done about an item, whether the disruptive action that comes after it can be
+    /// taken at all. If not, nothing is done: the item would count as dealt with, and its device would never be isolated.
+    async fn look_ahead(&self, context: &Context<'_>, in_hand: &mut InHand<'_>) -> Result<(), EngineError> {
+        let decisions = in_hand.decisions.as_slice();
+        let Some(ahead) = ahead(decisions).filter(|_place| context.acts()) else { return Ok(()) };
+        let (step, barred) = match decisions.get(ahead) {
+            Some(Decision::Call { step, place, call, target, .. }) => {
+                let Work { seq, key, data } = &in_hand.item;
+                let turn = Turn { seq: *seq, key, step, place: *place, call, target, data };
+                (*step, Box::pin(self.barred(context, turn)).await?)
+            }
+            Some(Decision::Report { step, report }) => (*step, Some(report.clone())),
+            None => return Ok(()),
+        };
+        let Some(barred) = barred else { return Ok(()) };
+        let why = format!("nothing is done before `{}`, which cannot be done now", step.id);
+        let mut instead = Vec::new();
+        for (place, decision) in std::mem::take(&mut in_hand.decisions).enumerate() {
+            instead.push(decision.instead(|step, call| match place == ahead {
+                true => barred.clone(),
+                false => not_sent(step, call, StepState::Skipped, &why),
+            }));
+        }
+        in_hand.decisions = instead.into_iter();
+        Ok(())
+    }
+
+    /// Why a call cannot be made at this moment.
+    async fn barred(&self, context: &Context<'_>, turn: Turn<'_>) -> Result<Option<StepReport>, EngineError> {
+        match self.forgotten(context, turn).await? {
+            Some(report) => Ok((report.state == StepState::Halted).then_some(report)),
+            None => Ok(self.looked_at(context, turn).await?.err()),
+        }
     }
 
     /// Until when a step is waited for, if it is.

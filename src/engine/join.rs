@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::act::{judge, not_sent, read_back};
+use super::act::{is_refused, judge, not_sent, read_back};
 use super::context::Context;
 use super::decide::{Decision, Fate};
 use super::leave::{Leave, Turn};
@@ -188,30 +188,30 @@ impl Engine {
         let indicators: Vec<Indicator> = sent.iter().map(|one| one.indicator.clone()).collect();
         let answers: Answers = context.tenant.add_indicators(&indicators, passage).await;
         crash_point("c14_response_parsed");
-        let mut came = Vec::with_capacity(sent.len());
-        match answers {
-            Ok(each) => {
-                came.extend(
-                    sent.iter().zip(&each).map(|(one, answer)| judge(one.turn.step, one.turn.call, answer)),
-                );
-            }
+        let judged = |one: &Sent<'_>, answer: &Result<Receipt, TenantError>| {
+            let (recorded, report) = judge(one.turn.step, one.turn.call, answer);
+            (recorded, report, is_refused(answer))
+        };
+        let came: Vec<(Recorded, StepReport, bool)> = match answers {
+            Ok(each) => sent.iter().zip(&each).map(|(one, answer)| judged(one, answer)).collect(),
             Err(error) => {
                 let answer = Err(error);
-                came.extend(sent.iter().map(|one| judge(one.turn.step, one.turn.call, &answer)));
+                sent.iter().map(|one| judged(one, &answer)).collect()
             }
-        }
-        let in_doubt = came.iter().any(|(recorded, _)| recorded.state == EffectState::Unknown);
+        };
+        let in_doubt = came.iter().any(|(recorded, _, _)| recorded.state == EffectState::Unknown);
         let shown =
             if in_doubt { context.tenant.shows(&indicators).await.unwrap_or_default() } else { Vec::new() };
         let mut reports = Vec::with_capacity(sent.len());
-        for (place, (one, judged)) in sent.iter().zip(came).enumerate() {
+        for (place, (one, (recorded, report, is_refused))) in sent.iter().zip(came).enumerate() {
             let Turn { step, call, .. } = one.turn;
             let is_shown = shown.get(place) == Some(&true);
-            let (recorded, report) = match judged {
-                (recorded, _) if recorded.state == EffectState::Unknown && is_shown => read_back(step, call),
-                judged => judged,
+            let (recorded, report) = if recorded.state == EffectState::Unknown && is_shown {
+                read_back(step, call)
+            } else {
+                (recorded, report)
             };
-            self.note_result(context, call, (&one.effect, one.attempt, &recorded)).await?;
+            self.note_result(context, call, (&one.effect, one.attempt), (&recorded, is_refused)).await?;
             reports.push((one.nth, report));
         }
         Ok(reports)

@@ -41,6 +41,15 @@ pub(super) enum Leave {
 }
 
 impl Leave {
+    /// Whether the call is not made before people have said something.
+    pub(super) fn is_awaited(&self) -> bool {
+        match self {
+            Self::Free => false,
+            Self::Needed { .. } => true,
+            Self::Asked(asked) => asked.state != ApprovalState::Approved,
+        }
+    }
+
     /// What a step needs when no guard says more.
     pub(super) fn of(context: &Context<'_>, step: &Step) -> Self {
         if context.acts() && step.approval.is_some() {
@@ -295,7 +304,7 @@ impl Engine {
             Ok(prepared) => prepared,
             Err(report) => {
                 course.close(asked, ApprovalState::Void, report.reason.clone());
-                return Ok(StepReport { state: StepState::Void, ..report });
+                return Ok(unless_done(report));
             }
         };
         if let Some(why) = drift(context, (turn, prepared.change.as_ref()), asked) {
@@ -312,10 +321,23 @@ impl Engine {
         }
         let why = report.reason.clone().unwrap_or_default();
         course.close(asked, ApprovalState::Void, Some(why));
-        if report.state == StepState::AlreadyInForce {
-            return Ok(report);
-        }
-        Ok(StepReport { state: StepState::Void, ..report })
+        Ok(unless_done(report))
+    }
+}
+
+/// What is reported of a call whose leave was not spent: it is void, unless the call was made all the same, by a process
+/// of which the journal has forgotten that it spent it.
+fn unless_done(report: StepReport) -> StepReport {
+    match report.state {
+        StepState::Done | StepState::Accepted | StepState::AlreadyInForce | StepState::Parked => report,
+        StepState::Planned
+        | StepState::Skipped
+        | StepState::Halted
+        | StepState::Failed
+        | StepState::Void
+        | StepState::PendingApproval
+        | StepState::Denied
+        | StepState::Expired => StepReport { state: StepState::Void, ..report },
     }
 }
 

@@ -10,17 +10,24 @@ use crate::diag::Chain;
 use crate::guard::{Candidate, Exclusions, Feature, Target, TargetKind};
 use crate::model::{CellRef, DeviceId, Projection, RowView, UserId, Wanted};
 use crate::rows::Flow;
-use crate::tenant::{HuntLimits, HuntQuery, TenantError, permission};
+use crate::store::Store;
+use crate::tenant::{HuntLimits, HuntQuery, Machine, TenantError, permission};
 
 /// What the tenant says of targets, asked once in a run, by the key of the target.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lookup {
+    store: Store,
     known: BTreeMap<String, Result<Target, String>>,
     /// The ids that devices were merged from and into, once they were asked for.
     merged: Option<Result<Merged, String>>,
 }
 
 impl Lookup {
+    /// Nothing is known yet.
+    pub(super) const fn new(store: Store) -> Self {
+        Self { store, known: BTreeMap::new(), merged: None }
+    }
+
     /// Asks for what exclusions need to know of a call's target.
     pub(super) async fn look_up(&mut self, context: &Context<'_>, call: &Call, exclude: &Exclusions) {
         let bare = bare(call);
@@ -34,7 +41,7 @@ impl Lookup {
                     exclude.needs_features(TargetKind::Device) || exclude.needs_names(TargetKind::Device);
                 let machine = if asks { machine(context, device, bare).await } else { Ok(bare) };
                 match machine {
-                    Ok(target) if exclude.needs_merged() => self.with_merged(context, call, target).await,
+                    Ok(target) if exclude.needs_merged() => Ok(self.with_merged(context, target).await),
                     other => other,
                 }
             }
@@ -56,29 +63,27 @@ impl Lookup {
         self.known.insert(key, found);
     }
 
-    /// Adds the ids that a device was merged from or into. Where nobody can say, nothing is taken from it.
-    async fn with_merged(
-        &mut self,
-        context: &Context<'_>,
-        call: &Call,
-        target: Target,
-    ) -> Result<Target, String> {
+    /// Adds the ids that a device was merged from or into, if somebody can say.
+    async fn with_merged(&mut self, context: &Context<'_>, target: Target) -> Target {
         if self.merged.is_none() {
-            self.merged = Some(merged(context).await);
+            self.merged = Some(merged(&self.store, context).await);
         }
         match &self.merged {
             Some(Ok(merged)) => {
                 let ids = closure(merged, target.id());
-                Ok(target.merged_with(ids))
+                target.merged_with(ids)
             }
-            Some(Err(why)) if call.kind.impact() == Impact::Disruptive => Err(why.clone()),
-            Some(Err(_)) | None => Ok(target),
+            Some(Err(_)) | None => target,
         }
     }
 
-    /// Why a target could not be looked up.
+    /// Why a target could not be looked up. Where nobody can say what a device was merged from, nothing is taken from
+    /// it.
     pub(super) fn problem(&self, call: &Call) -> Option<String> {
-        self.known.get(&bare(call).key())?.as_ref().err().cloned()
+        let own = self.known.get(&bare(call).key()).and_then(|found| found.as_ref().err());
+        let disrupts = call.device().is_some() && call.kind.impact() == Impact::Disruptive;
+        let merged = self.merged.as_ref().and_then(|merged| merged.as_ref().err());
+        own.or_else(|| merged.filter(|_why| disrupts)).cloned()
     }
 
     pub(super) fn candidate(&self, (seq, call): (u32, &Call), leave: &Leave) -> Candidate {
@@ -95,15 +100,13 @@ type Merged = BTreeMap<String, BTreeSet<String>>;
 pub const MERGED_QUERY: &str = "DeviceInfo | where Timestamp > ago(30d) and isnotempty(MergedToDeviceId) \
                             | distinct DeviceId, MergedToDeviceId";
 
-async fn merged(context: &Context<'_>) -> Result<Merged, String> {
+async fn merged(store: &Store, context: &Context<'_>) -> Result<Merged, String> {
     let wanted = Wanted::Only(Arc::new(Projection::new(["DeviceId", "MergedToDeviceId"])));
     let query = HuntQuery { query: MERGED_QUERY.to_owned(), timespan: None };
-    let mut merged = Merged::new();
+    let mut pairs = Vec::new();
     let mut on_row = |row: &RowView<'_>| {
         if let [CellRef::Text(one), CellRef::Text(other)] = row.cells {
-            let (one, other) = (one.to_lowercase(), other.to_lowercase());
-            merged.entry(one.clone()).or_default().insert(other.clone());
-            merged.entry(other).or_default().insert(one);
+            pairs.push((one.to_lowercase(), other.to_lowercase()));
         }
         Flow::Continue
     };
@@ -112,6 +115,13 @@ async fn merged(context: &Context<'_>) -> Result<Merged, String> {
     let answer = answer.map_err(|error| unknown(what, &error))?;
     if answer.truncated {
         return Err(format!("the {what} are too many, so nobody knows whether it is protected"));
+    }
+    let pairs = store.keep_merged(&context.order.tenant, &pairs).await;
+    let pairs = pairs.map_err(|error| format!("the {what} could not be kept: {}", Chain(&error)))?;
+    let mut merged = Merged::new();
+    for (one, other) in pairs {
+        merged.entry(one.clone()).or_default().insert(other.clone());
+        merged.entry(other).or_default().insert(one);
     }
     Ok(merged)
 }
@@ -134,14 +144,19 @@ fn closure(merged: &Merged, id: &str) -> BTreeSet<String> {
 /// What is known of a device.
 async fn machine(context: &Context<'_>, device: &DeviceId, bare: Target) -> Result<Target, String> {
     let machine = context.tenant.machine(device).await.map_err(|error| unknown("device", &error))?;
-    let name = machine.computer_dns_name.unwrap_or_default();
+    Ok(as_shown(&machine, bare))
+}
+
+/// What a tenant shows of a device.
+pub(super) fn as_shown(machine: &Machine, bare: Target) -> Target {
+    let name = machine.computer_dns_name.as_deref().unwrap_or_default();
     let target =
-        bare.named(&name).tagged(&machine.machine_tags).having(Feature::Group, machine.rbac_group_name);
+        bare.named(name).tagged(&machine.machine_tags).having(Feature::Group, machine.rbac_group_name.iter());
     // Every device is in a group or in none; every device has a value.
-    Ok(match machine.device_value {
+    match &machine.device_value {
         Some(value) => target.having(Feature::Value, [value]),
         None => target,
-    })
+    }
 }
 
 /// What is known of a user.

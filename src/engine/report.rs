@@ -42,6 +42,15 @@ pub enum StepState {
 }
 
 impl StepState {
+    /// Whether something was done about it, or people decide about it, or have.
+    pub(super) const fn is_touched(self) -> bool {
+        match self {
+            Self::Done | Self::Accepted | Self::AlreadyInForce | Self::Parked => true,
+            Self::PendingApproval | Self::Denied | Self::Expired => true,
+            Self::Planned | Self::Skipped | Self::Halted | Self::Failed | Self::Void => false,
+        }
+    }
+
     /// The word in JSON and for people.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -4,7 +4,7 @@
 //! Only actions on devices carry marks. Nothing tells of what was done to accounts, mails, indicators and incidents, and
 //! nobody's playbook waits for this that does nothing else.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::act::{effect_key, not_sent};
 use super::context::Context;
@@ -15,11 +15,8 @@ use super::resume::step_report;
 use super::{Engine, EngineError};
 use crate::action::Impact;
 use crate::diag::Chain;
-use crate::store::{EffectState, ShownAction, Store};
+use crate::store::{EffectState, MARKS_WITHIN, ShownAction, Store};
 use crate::tenant::{ActionKind, MachineAction};
-
-/// How far back a tenant's actions are held against the journal, which keeps its own at least as long.
-const WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Engine {
     /// Says why a call is not made because of what the tenant shows and the journal does not know.
@@ -34,7 +31,7 @@ impl Engine {
         if !is_marked || !self.store.is_unproven(tenant)? {
             return Ok(None);
         }
-        let since = self.clock.now().checked_sub(WITHIN).unwrap_or(Timestamp::MIN);
+        let since = self.clock.now().checked_sub(MARKS_WITHIN).unwrap_or(Timestamp::MIN);
         let shown = match context.tenant.marked_actions(Store::MARK, since).await {
             Ok(shown) => shown,
             Err(error) => {
@@ -48,6 +45,9 @@ impl Engine {
         let shown: Vec<ShownAction> = shown.iter().map(shown_action).collect();
         let Some(stop) = self.store.hold_against(tenant, &shown).await? else { return Ok(None) };
         tracing::error!(%stop, "the journal is older than what was done with it");
+        if let Some(alert) = self.forgotten_alert(tenant, &stop) {
+            self.store.enqueue(&alert).await?;
+        }
         let known = self.done_before(context, turn).await?;
         Ok(Some(known.unwrap_or_else(|| not_sent(step, call, StepState::Halted, &stop.to_string()))))
     }

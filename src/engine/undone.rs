@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
-use super::report::{Counts, ItemOutcome, ItemReport, StepReport, StepState};
+use super::report::{Counts, ItemOutcome, ItemReport, StepReport};
 use super::{Engine, EngineError};
 use crate::store::{ContentHash, NextTime, ToldUndone};
 
@@ -64,14 +64,7 @@ pub(super) const fn is_undone(outcome: ItemOutcome) -> bool {
 
 /// What an item is when the next run meets it: news, if something was to be done and nothing was.
 pub(super) fn next_time(outcome: ItemOutcome, steps: &[StepReport]) -> NextTime {
-    let touched = |step: &StepReport| match step.state {
-        StepState::Done | StepState::Accepted | StepState::AlreadyInForce | StepState::Parked => true,
-        // People decide about it, or have.
-        StepState::PendingApproval | StepState::Denied | StepState::Expired => true,
-        StepState::Planned | StepState::Skipped | StepState::Halted | StepState::Failed | StepState::Void => {
-            false
-        }
-    };
+    let touched = |step: &StepReport| step.state.is_touched();
     if is_undone(outcome) && !steps.iter().any(touched) { NextTime::New } else { NextTime::Duplicate }
 }
 
@@ -97,6 +90,7 @@ fn situation(context: &Context<'_>) -> ContentHash {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::StepState;
 
     const TOLD: &str = "2026-03-01T12:00:00Z";
 

@@ -129,7 +129,8 @@ impl Exclusions {
             TargetKind::Device => self
                 .device(target)
                 .or_else(|| self.feature(candidate))
-                .or_else(|| unknown(candidate, &self.devices, is_device_id)),
+                .or_else(|| unknown(candidate, &self.devices, is_device_id))
+                .or_else(|| self.unknown_merged(candidate)),
             TargetKind::User => self
                 .user(target)
                 .or_else(|| self.feature(candidate))
@@ -152,6 +153,16 @@ impl Exclusions {
             })
         })?;
         Some(Reason::ExcludedDevice { target: target.shown(), entry, list })
+    }
+
+    /// Refuses a disruptive action if an entry is an id, and nobody knows which ids the device had before.
+    fn unknown_merged(&self, candidate: &Candidate) -> Option<Reason> {
+        let target = &candidate.target;
+        if !candidate.destructive || target.merged().is_some() {
+            return None;
+        }
+        let entry = self.devices.keys().find(|entry| is_device_id(entry))?.clone();
+        Some(Reason::IdentityUnknown { target: target.shown(), entry })
     }
 
     /// Compares what a target has.
@@ -231,7 +242,8 @@ fn find(
     if let Some(by_id) = entries.get_key_value(&target.id().to_lowercase()) {
         return Some(found(by_id));
     }
-    if let Some(by_id) = target.merged().iter().find_map(|id| entries.get_key_value(&id.to_lowercase())) {
+    let merged = target.merged().unwrap_or_default();
+    if let Some(by_id) = merged.iter().find_map(|id| entries.get_key_value(&id.to_lowercase())) {
         return Some(found(by_id));
     }
     let names: Vec<String> = target.names().iter().map(|name| name.to_lowercase()).collect();

@@ -78,7 +78,7 @@ pub struct Target {
     id: String,
     names: Vec<String>,
     features: BTreeMap<Feature, Vec<String>>,
-    merged: Vec<String>,
+    merged: Option<Vec<String>>,
 }
 
 impl Target {
@@ -99,7 +99,7 @@ impl Target {
     pub fn of(kind: TargetKind, id: &str) -> Self {
         let names =
             if kind == TargetKind::User && id.contains('@') { vec![id.to_owned()] } else { Vec::new() };
-        Self { kind, id: id.to_owned(), names, features: BTreeMap::new(), merged: Vec::new() }
+        Self { kind, id: id.to_owned(), names, features: BTreeMap::new(), merged: None }
     }
 
     /// Gives it the one id that the tenant knows it by, whatever it was called.
@@ -135,10 +135,11 @@ impl Target {
         self
     }
 
-    /// Adds other ids of the same device: those merged into it, and those it was merged into.
+    /// Says under which other ids the same device goes: those merged into it, and those it was merged into. Without
+    /// this they are unknown, which is not the same as none.
     #[must_use]
     pub fn merged_with(mut self, ids: impl IntoIterator<Item = String>) -> Self {
-        self.merged.extend(ids);
+        self.merged = Some(ids.into_iter().collect());
         self
     }
 
@@ -183,9 +184,9 @@ impl Target {
         self.features.get(&feature).map(Vec::as_slice)
     }
 
-    /// Other ids of the same device.
+    /// Other ids of the same device, if they are known.
     #[must_use]
-    pub fn merged(&self) -> &[String] {
-        &self.merged
+    pub fn merged(&self) -> Option<&[String]> {
+        self.merged.as_deref()
     }
 }

@@ -6,6 +6,7 @@ fn device(number: u32) -> Target {
     Target::device(&format!("{number:040x}").parse().unwrap())
         .named(&format!("PC{number:02}.contoso.example"))
         .tagged(["workstation"])
+        .merged_with([])
 }
 
 fn user(name: &str) -> Target {
@@ -483,6 +484,9 @@ fn groups_values_roles_and_merged_ids_protect_and_what_is_not_known_of_them_too(
     let merged = on("isolateDevice", device(1).merged_with([format!("{:040x}", 7)]));
     check(&limits, &Counts::default(), &[merged], &["excludedDevice"]);
     check(&limits, &Counts::default(), &isolate([1]), &["ok"]);
+    let unknown = |action| on(action, Target::device(&format!("{:040x}", 1).parse().unwrap()));
+    check(&limits, &Counts::default(), &[unknown("isolateDevice")], &["identityUnknown"]);
+    check(&limits, &Counts::default(), &[unknown("tagDevice")], &["ok"]);
 }
 
 #[test]

@@ -84,7 +84,14 @@ impl Plan {
             for permission in params.permissions() {
                 found.add(permission, kind.as_str(), acts);
             }
-            if kind.spec().remote == Remote::Later {
+            let spec = kind.spec();
+            if kind.impact() == Impact::Disruptive
+                && spec.target == TargetKind::Device
+                && spec.remote == Remote::AtOnce
+            {
+                found.add(permission::DEVICES, &format!("what {kind} acts on"), acts);
+            }
+            if spec.remote == Remote::Later {
                 let purpose = format!("how {kind} ended");
                 // What disrupts is not done while nobody knows what was done before.
                 let disrupts = kind.impact() == Impact::Disruptive;
@@ -118,6 +125,7 @@ impl Plan {
             found.add(hunting.permission(), "guards.exclude by device ids", weight);
         }
         if exclude.needs_features(guard::TargetKind::User) && aims_at(TargetKind::User) {
+            found.add(permission::USERS, "guards.exclude.userRoles", weight);
             found.add(permission::ROLES, "guards.exclude.userRoles", weight);
         }
         if exclude.needs_names(guard::TargetKind::User) && aims_at(TargetKind::User) {

@@ -44,10 +44,8 @@ pub(super) fn user(service: &Service, call: &Call, caller: &Caller, id: &str) ->
 /// no names.
 pub(super) fn member_of(service: &Service, call: &Call, caller: &Caller, id: &str) -> Result<Reply, Refusal> {
     const NAMED: &[&str] = &["RoleManagement.Read.Directory", "Directory.Read.All"];
+    caller.may(&["User.Read.All", "User.ReadWrite.All", "Directory.Read.All", "Directory.ReadWrite.All"])?;
     let is_named = caller.may(NAMED).is_ok();
-    if !is_named {
-        caller.may(&["User.Read.All", "User.ReadWrite.All"])?;
-    }
     known_options(call, &["$top", "$skiptoken"])?;
     let mut state = service.state(call.now);
     let user = state.user_mut(id).ok_or_else(|| no_user(id))?;

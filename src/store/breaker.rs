@@ -67,11 +67,12 @@ fn word(tenant: &str, playbook: StoppedPlaybook, why: String) -> StopWord {
 }
 
 /// How the latest disruptive actions of a playbook ended, the latest first, since somebody last let it act again.
-/// What provably did nothing says nothing: a tenant that is busy for an hour is no reason to stop for good.
+/// What provably did nothing says nothing, unless the tenant refused it: one that is busy for an hour is no reason to stop
+/// for good.
 async fn latest(tx: &mut Tx, (tenant, playbook): (&str, PlaybookId)) -> Result<Vec<EffectState>, StoreError> {
     let rows = sqlx::query(
         "SELECT state FROM effects WHERE tenant = $1 AND playbook = $2 AND destructive = 1 \
-         AND state IN ('done', 'failed', 'unknown', 'parked') AND intended_at > coalesce( \
+         AND (state IN ('done', 'failed', 'unknown', 'parked') OR refused = 1) AND intended_at > coalesce( \
          (SELECT max(at) FROM stop_events WHERE word = 'resume' AND tenant = $1 AND playbook = $2), 0) \
          ORDER BY intended_at DESC, effect_key LIMIT $3",
     )
@@ -108,6 +109,7 @@ mod tests {
         let state = |letter| match letter {
             'd' => EffectState::Done,
             'f' => EffectState::Failed,
+            'n' => EffectState::NotApplied,
             _ => EffectState::Parked,
         };
         let latest: Vec<EffectState> = latest.chars().map(state).collect();
@@ -119,6 +121,8 @@ mod tests {
         check("", None);
         check("ffd", None);
         check("fdffd", None);
+        check("nfd", None);
+        check("nnn", Some("disruptive actions that came to nothing or are in doubt, one after another: 3"));
         check("fpf", Some("disruptive actions that came to nothing or are in doubt, one after another: 3"));
         check("ppppd", Some("disruptive actions that came to nothing or are in doubt, one after another: 4"));
         check("dpdpdpddd", None);

@@ -4,9 +4,10 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::budget::DAY_MS;
 use super::effect::{Intended, NewEffect};
 use super::run::read_run_id;
-use super::{Store, StoreError, Tx, at};
+use super::{Store, StoreError, Tx, at, restored};
 
 /// The action that undoes another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +18,15 @@ pub struct Opposite {
     pub within: SignedDuration,
 }
 
-/// Finds what stands in the way of a destructive action on its target: another action of the same kind that is under
+/// How often something may come to nothing on a target within a day before the tries are spaced out.
+const TRIES_FREE: u32 = 3;
+/// How long after the last try the next one is made then; each time twice as long.
+const TRY_AFTER: SignedDuration = SignedDuration::from_mins(15);
+/// The longest of these pauses: what was granted meanwhile is not waited for much longer than somebody looks.
+const TRY_AFTER_MAX: SignedDuration = SignedDuration::from_hours(1);
+
+/// Finds what stands in the way of an action on its target: the same that came to nothing again and again; of a
+/// destructive one another action of the same kind that is under
 /// way or in doubt, or was done a short while ago where targets cool down, or the opposite likewise or a short while ago. Under way is under way, however
 /// old: only the tenant's answer or a person's word settles it.
 pub(super) async fn in_the_way(
@@ -25,8 +34,17 @@ pub(super) async fn in_the_way(
     effect: &NewEffect,
     now: i64,
 ) -> Result<Option<Intended>, StoreError> {
+    // Who gives leave wants it tried.
+    if effect.leave.is_none()
+        && let Some(in_vain) = in_vain(tx, effect, now).await?
+    {
+        return Ok(Some(in_vain));
+    }
     if !effect.destructive {
         return Ok(None);
+    }
+    if let Some(before) = restored::before(tx, effect, now).await? {
+        return Ok(Some(before));
     }
     // No time is later than that: of the same kind only what is under way counts.
     if effect.exclusive
@@ -103,6 +121,28 @@ async fn cooling_down(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Optio
         at: at(done)?,
         until: at(done.saturating_add(length))?,
     }))
+}
+
+/// How long a playbook waits before it tries an action again that came to nothing on its target, if it has to.
+async fn in_vain(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Option<Intended>, StoreError> {
+    let row = sqlx::query(
+        "SELECT count(*), max(intended_at) FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
+         AND playbook = $4 AND state = 'notApplied' AND intended_at > $5 AND effect_key <> $6",
+    )
+    .bind(&effect.tenant)
+    .bind(&effect.target)
+    .bind(&effect.action)
+    .bind(effect.playbook.to_string())
+    .bind(now.saturating_sub(DAY_MS))
+    .bind(effect.key.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    let (tries, last): (i64, Option<i64>) = (row.try_get(0)?, row.try_get(1)?);
+    let tries = u32::try_from(tries).unwrap_or(u32::MAX);
+    let (Some(beyond), Some(last)) = (tries.checked_sub(TRIES_FREE), last) else { return Ok(None) };
+    let pause = TRY_AFTER.saturating_mul(1 << beyond.min(16)).min(TRY_AFTER_MAX);
+    let until = last.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+    Ok((now < until).then_some(Intended::InVain { tries, until: at(until)? }))
 }
 
 /// Finds an `action` on the target that is under way, or was intended after `since` and is not provably without

@@ -72,6 +72,17 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// Whether a process died within the last minutes while it carried out runs.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn has_died(&self) -> Result<bool, StoreError> {
+        let since = self.now_ms()?.saturating_sub(i64::try_from(WITHIN.as_millis()).unwrap_or(i64::MAX));
+        let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM crashes WHERE at > $1)").bind(since);
+        Ok(query.fetch_one(&self.0.readers).await?)
+    }
+
     /// Notes that this process carries a run out that another one began.
     ///
     /// # Errors

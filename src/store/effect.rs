@@ -111,6 +111,21 @@ pub enum Intended {
         /// Until when the target is left alone.
         until: Timestamp,
     },
+    /// A journal before this one did the same to the target: it is older than what was done, and the tenant showed it.
+    /// Do not send.
+    Before {
+        /// The run that stands for what was found.
+        run: RunId,
+        /// When it was found.
+        at: Timestamp,
+    },
+    /// The playbook has tried the same on the target again and again, and it came to nothing each time. Do not send yet.
+    InVain {
+        /// How often within a day.
+        tries: u32,
+        /// When it may be tried again.
+        until: Timestamp,
+    },
     /// There is no leave for exactly this, or none any more. Nothing was written.
     NoLeave,
     /// Somebody has stopped all actions, or those in the tenant or of the playbook, or the circuit breaker does so
@@ -266,6 +281,20 @@ impl Store {
     /// [`StoreError::Transition`] if the effect cannot go there from where it is; [`StoreError::Attempt`]
     /// for a result of another attempt; any other [`StoreError`], after which the effect is in doubt.
     pub async fn record(&self, key: &EffectKey, attempt: u32, result: &Recorded) -> Result<(), StoreError> {
+        self.record_as(key, attempt, (result, false)).await
+    }
+
+    /// The same of an attempt that the tenant may have refused: then waiting alone does not help.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::record`].
+    pub async fn record_as(
+        &self,
+        key: &EffectKey,
+        attempt: u32,
+        (result, is_refused): (&Recorded, bool),
+    ) -> Result<(), StoreError> {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
@@ -277,6 +306,11 @@ impl Store {
             return Err(StoreError::Attempt { key: key.clone(), present, given });
         }
         step(&mut tx, &known, result, now).await?;
+        sqlx::query("UPDATE effects SET refused = $2 WHERE effect_key = $1")
+            .bind(key.as_str())
+            .bind(i64::from(is_refused))
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
         crash_point("c15_after_result_commit");
         Ok(())

@@ -1,4 +1,9 @@
-//! How many devices a tenant has: asked once a day, because a share of it is no more exact than that.
+//! What is kept of a tenant's devices: how many there are, asked once a day because a share of it is no more exact than
+//! that, and which of their ids were merged.
+
+use std::collections::BTreeSet;
+
+use sqlx::Row as _;
 
 use super::budget::DAY_MS;
 use super::{Store, StoreError};
@@ -19,6 +24,52 @@ impl Store {
                 .fetch_optional(&self.0.readers)
                 .await?;
         Ok(devices.and_then(|devices| u64::try_from(devices).ok()))
+    }
+
+    /// How many it had when it last said so, however long ago.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn last_fleet(&self, tenant: &str) -> Result<Option<u64>, StoreError> {
+        let query = sqlx::query_scalar("SELECT devices FROM fleets WHERE tenant = $1").bind(tenant);
+        let devices: Option<i64> = query.fetch_optional(&self.0.readers).await?;
+        Ok(devices.and_then(|devices| u64::try_from(devices).ok()))
+    }
+
+    /// Keeps which ids of devices were merged, beside those that were kept before, and returns all: an id that went
+    /// reports no more, and protects its device all the same.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn keep_merged(
+        &self,
+        tenant: &str,
+        pairs: &[(String, String)],
+    ) -> Result<Vec<(String, String)>, StoreError> {
+        let known = self.merged(tenant).await?;
+        let news: Vec<_> = pairs.iter().filter(|pair| !known.contains(pair)).collect();
+        if news.is_empty() {
+            return Ok(known.into_iter().collect());
+        }
+        let mut tx = self.write().await?;
+        for (one, other) in news {
+            sqlx::query("INSERT OR IGNORE INTO merged_devices (tenant, one, other) VALUES ($1, $2, $3)")
+                .bind(tenant)
+                .bind(one)
+                .bind(other)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await?;
+        Ok(self.merged(tenant).await?.into_iter().collect())
+    }
+
+    async fn merged(&self, tenant: &str) -> Result<BTreeSet<(String, String)>, StoreError> {
+        let query = sqlx::query("SELECT one, other FROM merged_devices WHERE tenant = $1").bind(tenant);
+        let rows = query.fetch_all(&self.0.readers).await?;
+        rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
     }
 
     /// Keeps how many there are.

@@ -90,7 +90,7 @@ pub use history::{EffectEvent, Message, RunDetail, RunFilter, RunSummary};
 pub use mount::is_sealed;
 pub use outbox::{OutboxMessage, Waiting};
 pub use pulse::Pulse;
-pub use restored::ShownAction;
+pub use restored::{MARKS_WITHIN, ShownAction};
 pub use retention::Swept;
 pub use revert::{NewRevert, Revert, RevertNote};
 pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement};

@@ -7,15 +7,19 @@
 
 use std::sync::PoisonError;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::budget::latest;
-use super::effect::{Effect, NewEffect, Recorded, find, read_effect, step, write_intent};
+use super::effect::{Effect, Intended, NewEffect, Recorded, find, read_effect, step, write_intent};
+use super::run::read_run_id;
 use super::stop::{self, Stop, StopWord};
 use super::{ContentHash, EffectKey, EffectState, Store, StoreError, Tx, at, mark};
 use crate::model::{PlaybookId, RunId};
 
+/// How far back a tenant's marks are held against the journal, which keeps its own at least as long.
+pub const MARKS_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Actions that a stop names; the rest is counted.
 const NAMED_MAX: usize = 5;
 /// What is noted of an action that was found.
@@ -88,13 +92,14 @@ impl Store {
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
         let run = self.new_run(at(now)?)?;
-        let mut found = Vec::new();
+        let (mut found, mut contradicted) = (Vec::new(), false);
         for action in shown {
             let Some((key, attempt)) = marks.read(tenant, &action.comment) else { continue };
             let known = find(&mut tx, &key).await?;
-            if known.as_ref().is_some_and(|known| is_known(known, attempt)) {
+            if known.as_ref().is_some_and(|known| is_known(known, attempt, action)) {
                 continue;
             }
+            contradicted |= known.is_some();
             if found.is_empty() {
                 begin(&mut tx, (run, tenant), now).await?;
             }
@@ -106,7 +111,7 @@ impl Store {
         let stop = if found.is_empty() {
             None
         } else {
-            Some(stop::append(&mut tx, "stop", &word(tenant, &found), now).await?)
+            Some(stop::append(&mut tx, "stop", &word(tenant, &found, contradicted), now).await?)
         };
         tx.commit().await?;
         writer.compared.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned());
@@ -114,9 +119,36 @@ impl Store {
     }
 }
 
-/// Whether the journal knows an attempt that the tenant shows as one that was sent.
-fn is_known(known: &Effect, attempt: u32) -> bool {
-    attempt <= known.attempt && known.state != EffectState::NotApplied
+/// Whether the journal knows an attempt that the tenant shows as one that was sent; or as one that did nothing, and the
+/// tenant says so too: people take back in the portal what is in doubt, and tell huntbook that it was not done.
+fn is_known(known: &Effect, attempt: u32, shown: &ShownAction) -> bool {
+    let agrees = known.state != EffectState::NotApplied || shown.end == Some(EffectState::Failed);
+    attempt <= known.attempt && agrees
+}
+
+/// Finds what a journal before this one did to the target of a destructive effect, as long as the tenant is asked for
+/// its marks: neither leave nor another run does it again.
+pub(super) async fn before(
+    tx: &mut Tx,
+    effect: &NewEffect,
+    now: i64,
+) -> Result<Option<Intended>, StoreError> {
+    let within = i64::try_from(MARKS_WITHIN.as_millis()).unwrap_or(i64::MAX);
+    let row = sqlx::query(
+        "SELECT run, intended_at FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 AND playbook = $4 \
+         AND state IN ('pending', 'done', 'unknown', 'parked') AND effect_key <> $5 AND intended_at > $6 \
+         ORDER BY intended_at DESC LIMIT 1",
+    )
+    .bind(&effect.tenant)
+    .bind(&effect.target)
+    .bind(&effect.action)
+    .bind(PLAYBOOK.to_string())
+    .bind(effect.key.as_str())
+    .bind(now.saturating_sub(within))
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Intended::Before { run: read_run_id(row.try_get(0)?)?, at: at(row.try_get(1)?)? }))
 }
 
 /// Writes down the run that what was found belongs to.
@@ -207,7 +239,7 @@ async fn finish(tx: &mut Tx, action: &ShownAction, key: &EffectKey, now: i64) ->
 }
 
 /// The stop that a person has to lift, with what was found.
-fn word(tenant: &str, found: &[&ShownAction]) -> StopWord {
+fn word(tenant: &str, found: &[&ShownAction], contradicted: bool) -> StopWord {
     let one = |action: &&ShownAction| {
         let at = action.at.map(|at| format!(" at {at:.0}")).unwrap_or_default();
         format!("{} of {}{at}", action.action, action.target)
@@ -217,10 +249,15 @@ fn word(tenant: &str, found: &[&ShownAction]) -> StopWord {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
+    let what = if contradicted {
+        "the tenant shows what the journal says was not done, by a person's word or because the journal is older than what \
+         was done with it"
+    } else {
+        "the journal is older than what was done with it (restored from a backup, or its disk lost the end of it)"
+    };
     let reason = format!(
-        "the journal is older than what was done with it (restored from a backup, or its disk lost the end of it): the \
-         tenant shows {named}{more}, of which it did not know. These are noted and not repeated; what else was done since \
-         then, nobody here knows"
+        "{what}: the tenant has {named}{more}. These are noted and not repeated; what else was done since then, nobody here \
+         knows"
     );
     StopWord {
         tenant: Some(tenant.to_owned()),

@@ -104,5 +104,7 @@ async fn what_is_protected_by_now_and_cannot_be_told_apart_is_not_touched_whatev
     }
     let house = House::with_rows(1).await;
     let by_id = protects(&format!("devices: [{}]", "e".repeat(40)));
-    assert_eq!(outcomes(&house.run_while(&playbook(TAG), &house.in_force(&by_id)).await), [Acted]);
+    // It may have been merged from a device of that id.
+    assert_eq!(outcomes(&house.run_while(&playbook(TAG), &house.in_force(&by_id)).await), [Halted]);
+    assert_eq!(outcomes(&house.run(&by_id).await), [Acted]);
 }

@@ -1,10 +1,16 @@
 //! What protects a target beside its name: its device group, its value, its roles, and the ids it had before.
 
-use huntbook::engine::ItemOutcome::{Acted, Failed, Skipped};
+use std::sync::Arc;
+
+use huntbook::clock::LeapClock;
+use huntbook::engine::ItemOutcome::{Acted, Failed, Halted, Skipped};
+use huntbook::engine::StepState;
+use huntbook::http::{HttpOptions, Open};
 use huntbook::sim::{SimApp, SimOptions};
+use huntbook::tenant::Operation;
 
 use crate::late::why;
-use crate::{House, ISOLATE, TAG, outcomes, playbook};
+use crate::{House, ISOLATE, TAG, outcomes, playbook, states};
 
 fn protecting(what: &str, rest: &str) -> String {
     playbook(&format!("guards: {{exclude: {{{what}}}}}\n{rest}"))
@@ -93,4 +99,63 @@ async fn where_nobody_says_which_devices_were_merged_nothing_is_taken_from_any()
         "a tag takes nothing"
     );
     assert_eq!(house.sim.effects().len(), 1);
+}
+
+/// Something harmless, then an isolation.
+fn tag_and_isolate() -> String {
+    format!("{TAG}{}", ISOLATE.strip_prefix("actions:\n").expect("a list of actions"))
+}
+
+#[tokio::test]
+async fn something_harmless_before_it_makes_no_device_known() {
+    let refuses = |options: &mut SimOptions| {
+        options.data.machines.iter_mut().for_each(|machine| machine.merged_to = Some("refused".to_owned()));
+    };
+    let house = House::with(1, refuses).await;
+    let text = protecting(&format!("devices: [{}]", "e".repeat(40)), &tag_and_isolate());
+    for _run in 0..2 {
+        let report = house.run(&text).await;
+        assert_eq!(states(&report), [StepState::Skipped, StepState::Failed], "{report:?}");
+        assert_eq!(
+            house.applied(),
+            Vec::<String>::new(),
+            "it comes back, and nothing is done before it can be"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_was_merged_stays_protected_when_nobody_says_so_any_more() {
+    let (old, other) = ("a".repeat(40), "c".repeat(40));
+    let merges = |options: &mut SimOptions| {
+        options.data.machines[0].merged_to = Some("a".repeat(40));
+    };
+    let house = House::with(1, merges).await;
+    let text = protecting(&format!("devices: [{old}]"), ISOLATE);
+    assert_eq!(outcomes(&house.run(&text).await), [Skipped]);
+    let kept = house.engine.store.keep_merged("contoso", &[(other.clone(), other.clone())]).await.unwrap();
+    assert_eq!(kept.len(), 2, "{kept:?}");
+    assert_eq!(house.engine.store.keep_merged("fabrikam", &[]).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_tag_that_a_device_gets_while_the_run_goes_on_protects_it() {
+    let mut house = House::with_rows(2).await;
+    house.forge();
+    let sim = Arc::clone(&house.sim);
+    let second = house.devices[1].clone();
+    // Somebody tags the second device when the first is isolated.
+    house.ambush("/isolate", move || {
+        let tag = Operation::TagDevice { device: second.parse().expect("an id"), tag: "tier0".to_owned() };
+        let (sim, clock) =
+            (Arc::clone(&sim), LeapClock::new("2026-03-01T12:00:00Z".parse().expect("a time")));
+        Box::pin(async move {
+            let tenant = crate::client(&sim, Arc::new(clock), HttpOptions::default());
+            tenant.apply(&tag, &Open).await.expect("it is taken");
+        })
+    });
+    let text = protecting("deviceTags: [tier0]", ISOLATE);
+    let report = house.run(&text).await;
+    assert_eq!(outcomes(&report), [Acted, Halted], "{report:?}");
+    assert!(!house.applied().contains(&"isolate 1".to_owned()), "{:?}", house.applied());
 }

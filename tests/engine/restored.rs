@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use huntbook::engine::ItemOutcome::{Acted, Halted};
-use huntbook::engine::StepState::{Accepted, AlreadyInForce};
-use huntbook::engine::TakenUp;
+use huntbook::engine::ItemOutcome::{Acted, Halted, PendingApproval};
+use huntbook::engine::StepState::{self, Accepted, AlreadyInForce};
+use huntbook::engine::{Report, TakenUp};
 use huntbook::http::Open;
-use huntbook::sim::{Duplicates, Fault};
-use huntbook::store::EffectState;
+use huntbook::sim::{Apply, Duplicates, Fault, Reach, SimOptions};
+use huntbook::store::{EffectState, Store, Word};
 use huntbook::tenant::{Operation, ScanType};
 use jiff::SignedDuration;
 
@@ -67,7 +67,7 @@ async fn row_44_a_journal_from_a_backup_does_nothing_until_a_person_has_looked_a
     for _run in 0..2 {
         let held = house.run(&playbook(ISOLATE)).await;
         assert_eq!(outcomes(&held), [Halted]);
-        let expect = format!("the tenant shows isolateDevice of device:{} at", house.devices[0]);
+        let expect = format!("the tenant has isolateDevice of device:{} at", house.devices[0]);
         assert!(why(&held).contains("the journal is older than what was done with it"), "{}", why(&held));
         assert!(why(&held).contains(&expect), "{}", why(&held));
     }
@@ -180,4 +180,90 @@ async fn row_61_however_many_of_the_last_transactions_are_gone_nothing_is_done_t
         house.engine.store.close().await;
     }
     assert!(came.len() == 3 && came.values().all(|count| 0 < *count), "{came:?}");
+}
+
+/// Puts back a journal that is older than what was done, and lets a person look.
+async fn forgotten(text: &str) -> House {
+    let house = House::kept(1).await;
+    let backup = house.dir.path().join("backup.db");
+    house.engine.store.copy_to(&backup).await.expect("it is written");
+    assert_eq!(outcomes(&house.run(text).await), [Acted]);
+    house.clock.advance(SignedDuration::from_mins(1));
+    house.engine.follow_up().await.expect("the tenant answers");
+    house.forge();
+    let house = house.put_back(&backup).await;
+    assert_eq!(outcomes(&house.run(text).await), [Halted]);
+    house.look_and_resume().await;
+    house
+}
+
+#[tokio::test]
+async fn row_44_what_may_stand_beside_itself_is_not_repeated_either() {
+    let sha1 = "e".repeat(40);
+    let text = playbook(&format!(
+        "actions:\n  - {{stopAndQuarantineFile: {{device: \"{{{{row.DeviceId}}}}\", sha1: {sha1}, comment: test}}}}\n"
+    ));
+    let house = forgotten(&text).await;
+    for _run in 0..2 {
+        let held = house.run(&text).await;
+        assert_eq!(outcomes(&held), [Halted]);
+        assert!(why(&held).starts_with("it was done before, by a journal that this one"), "{}", why(&held));
+    }
+    assert_eq!(house.sim.effects().len(), 1);
+    // Nor with leave, or where nothing cools down.
+    let text = text.replace("comment: test}", "comment: test}, approval: {channel: soc}");
+    assert_eq!(outcomes(&house.run(&text).await), [PendingApproval]);
+    house.say_yes().await;
+    house.go_on(&text).await;
+    assert_eq!(house.sim.effects().len(), 1);
+}
+
+#[tokio::test]
+async fn row_44_what_was_done_with_leave_is_done_and_not_void() {
+    let house = House::kept(1).await;
+    let text = playbook(
+        "actions:\n  - {isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, approval: {channel: soc}}\n",
+    );
+    let asked = house.run(&text).await;
+    assert_eq!(outcomes(&asked), [PendingApproval]);
+    house.say_yes().await;
+    let backup = house.dir.path().join("backup.db");
+    house.engine.store.copy_to(&backup).await.expect("it is written");
+    house.go_on(&text).await;
+    assert_eq!(house.applied(), ["isolate 0"]);
+    house.clock.advance(SignedDuration::from_mins(1));
+    house.forge();
+    let house = house.put_back(&backup).await;
+    house.go_on(&text).await;
+    let detail = house.engine.store.run(asked.run).await.expect("it can be read").expect("it is kept");
+    let report: Report = serde_json::from_value(detail.run.report).expect("a report");
+    assert_eq!(states(&report), [StepState::Done], "{report:?}");
+    house.look_and_resume().await;
+    assert_eq!(house.run(&text).await.counts.matched, 0, "it is dealt with");
+    assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn row_44_what_a_person_said_was_not_done_and_the_tenant_shows_as_failed_is_known() {
+    for (reach, stops) in [(Reach::Failing, 0), (Reach::Offline, 1)] {
+        let change = |options: &mut SimOptions| {
+            options.data.machines.iter_mut().for_each(|machine| machine.reach = reach);
+        };
+        let house = House::with(1, change).await.restart().await;
+        house.forge();
+        let lost = Fault { reset: true, times: Some(1), ..Fault::on("POST /mde/api/machines/*/isolate") };
+        house.sim.set_faults(vec![Fault { apply: Apply::Before, ..lost }]).expect("a sound fault");
+        assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [StepState::Parked]);
+        house.clock.advance(SignedDuration::from_secs(5));
+        let key = house.engine.store.parked().await.expect("it can be read").remove(0).key;
+        let said = (Word::NotApplied, "duty".to_owned());
+        Store::resolve(&house.journal(), house.shared_clock(), &key, said).await.expect("it is heard");
+        let house = house.restart().await;
+        house.run(&playbook(ISOLATE)).await;
+        let found = house.stops().await;
+        assert_eq!(found.len(), stops, "{found:?}");
+        assert!(
+            found.iter().all(|stop| stop.contains("the tenant shows what the journal says was not done"))
+        );
+    }
 }

@@ -267,3 +267,31 @@ async fn an_expired_playbook_neither_hunts_nor_acts() {
     assert_eq!((report.state, report.reason.as_deref()), (RunState::Idle, Some("its playbook has expired")));
     assert_eq!((report.counts.hunted, house.applied()), (0, Vec::<String>::new()));
 }
+
+#[tokio::test]
+async fn what_comes_to_nothing_again_and_again_is_tried_less_and_less_often() {
+    let house = House::build().await;
+    let fault = json!([{"match": "POST /mde/api/machines/*/tags", "status": 403}]);
+    house.sim.set_faults(Fault::script(fault).unwrap()).unwrap();
+    let text = playbook(&format!("where: row.Files == 0\n{TAG}"));
+    let sent = || house.sim.requests().iter().filter(|one| one.path.ends_with("/tags")).count();
+    for _run in 0..3 {
+        assert_eq!(outcomes(&house.run(&text).await), [Failed]);
+    }
+    let spaced = house.run(&text).await;
+    assert_eq!((outcomes(&spaced), sent()), (vec![Halted], 3));
+    let why = spaced.items[0].steps[0].reason.as_deref();
+    assert_eq!(
+        why,
+        Some("it came to nothing 3 times within a day: it is tried again at 2026-03-01T12:15:00Z")
+    );
+    // Every five minutes for a day: a quarter of an hour, half an hour, and then once an hour.
+    for _five in 0..(24 * 12 - 1) {
+        house.clock.advance(SignedDuration::from_mins(5));
+        house.run(&text).await;
+    }
+    assert!((27..=29).contains(&sent()), "{}", sent());
+    house.sim.set_faults(Vec::new()).unwrap();
+    house.clock.advance(SignedDuration::from_hours(1));
+    assert_eq!(outcomes(&house.run(&text).await), [Acted]);
+}
