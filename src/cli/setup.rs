@@ -17,7 +17,7 @@ use crate::diag::{Chain, Code, Diagnostic, Format, render};
 use crate::engine::Undoing;
 use crate::expr::Language;
 use crate::feed::{self, Feeds};
-use crate::guard::{BREAKER, CANARY_WAIT, CRASHES, Canary, Caps, Ceilings, Percent, Rate, RunShare};
+use crate::guard::{BREAKER, CANARY_WAIT, CRASHES, Canary, Caps, Ceilings, MAX_AGE, Percent, Rate, RunShare};
 use crate::http::{Http, HttpOptions, Reach};
 use crate::model::{Lists, Secret, SharedSource};
 use crate::notify::Channels;
@@ -252,6 +252,11 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
             cool_down: settings.guards.cool_down.as_ref().and_then(|written| written.read().ok()),
             times_usual: settings.guards.max_times_usual,
             crashes: settings.guards.max_crashes.unwrap_or(CRASHES),
+            max_age: settings.guards.max_age.as_ref().and_then(|age| age.read().ok()).unwrap_or(MAX_AGE),
+            shown: match settings.guards.exclude.device_values {
+                Some(_) => Ceilings::protected_by_tag(),
+                None => Ceilings::default().shown,
+            },
             breaker: Breaker {
                 in_a_row: settings.guards.max_failures_in_a_row.unwrap_or(BREAKER.in_a_row),
                 in_doubt_percent: settings.guards.max_in_doubt_percent.unwrap_or(BREAKER.in_doubt_percent),
@@ -263,7 +268,7 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
             devices,
             device_tags: settings.guards.exclude.device_tags.clone(),
             device_groups: settings.guards.exclude.device_groups.clone(),
-            device_values: settings.guards.exclude.device_values.clone(),
+            device_values: settings.guards.exclude.device_values.clone().unwrap_or_default(),
             user_roles: settings.guards.exclude.user_roles.clone(),
             user_lists,
             users,

@@ -1,5 +1,7 @@
 //! The limits in force, in words.
 
+use jiff::SignedDuration;
+
 use super::InForce;
 use crate::guard::{self, Caps, GuardLimits, Written};
 use crate::model::duration_text;
@@ -26,6 +28,18 @@ pub fn lines(world: &World) -> Vec<Line> {
     lines.push(line("maxCrashes", "a playbook does not run any more when", died));
     lines.push(line("", "the opposite of an action waits on the same target for", opposite));
     lines.push(line("exclude", "what is never touched", exclusions(world)));
+    let by_value = world.ceilings.shown.needs(guard::Feature::Value);
+    let value = if by_value { format!(", or are worth `{}`", guard::PROTECTED_VALUE) } else { String::new() };
+    let said = format!("devices that have the tag `{}`{value}", guard::PROTECTING_TAG);
+    lines.push(line("exclude.deviceValues", "what nothing disruptive is done to", said));
+    if world.ceilings.max_age < SignedDuration::MAX {
+        let age = duration_text(world.ceilings.max_age);
+        lines.push(line(
+            "maxAge",
+            "disruptive actions wait for approval where what they are about is older than",
+            age,
+        ));
+    }
     if let Some(asked) = world.approvers.asked() {
         let people = match asked.minimum {
             1 => "one approver".to_owned(),

@@ -18,7 +18,7 @@ use super::lookup::{Lookup, bare};
 use super::report::{StepReport, StepState};
 use super::resume::step_report;
 use super::{Engine, EngineError};
-use crate::action::{ActionError, ActionKind, Call, Step};
+use crate::action::{ActionError, ActionKind, Call, Impact, Step};
 use crate::diag::Chain;
 use crate::expr::{Bound, Condition, Env};
 use crate::guard::{self, Candidate, Reason, Target, Verdict};
@@ -380,7 +380,12 @@ fn step_decisions<'a>(
     }
     match step.params.render(&context.item_texts(&item.data), (context.started, &*context.order.lists)) {
         Ok(calls) => {
-            let leave = || Leave::of(context, step);
+            let disrupts = step.params.kind().impact() == Impact::Disruptive;
+            let old = old(context, &item.data).filter(|_why| disrupts && context.acts());
+            let leave = || match &old {
+                Some(why) => Leave::Needed { guards: why.clone(), targets: 0, people: 1 },
+                None => Leave::of(context, step),
+            };
             let call = |(place, call)| {
                 let target = bare(&call);
                 Decision::Call { step, place, call, leave: leave(), target }
@@ -467,6 +472,19 @@ fn wanted(context: &Context<'_>, condition: Option<&mut Bound>, item: &Work) -> 
         Input::Incidents(_) | Input::Alerts(_) | Input::Given => bound.test_value(&item.data, &env),
     };
     tested.map_err(|error| format!("its `if` failed: {}", Chain(&error)))
+}
+
+/// Why people are asked about an item that is so old that somebody may have dealt with it since.
+fn old(context: &Context<'_>, data: &Value) -> Option<String> {
+    let key = match context.plan().input {
+        Input::Hunt(_) => "Timestamp",
+        Input::Incidents(_) | Input::Alerts(_) => "lastUpdateDateTime",
+        Input::Feed(_) | Input::Given => return None,
+    };
+    let at: Timestamp = data.get(key)?.as_str()?.parse().ok()?;
+    let most = context.plan().guards.ceilings.max_age;
+    let is_old = most < at.duration_until(context.started);
+    is_old.then(|| format!("it is about something of {at:.0}, more than {most:#} ago (`guards.maxAge`)"))
 }
 
 /// What makes two items alike for suppression.

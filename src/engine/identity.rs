@@ -9,11 +9,11 @@ use serde_json::Value;
 use super::act::not_sent;
 use super::context::Context;
 use super::leave::Turn;
-use super::lookup::{as_shown, bare};
+use super::lookup::{as_shown, bare, candidate};
 use super::report::{StepReport, StepState};
 use crate::action::Impact;
 use crate::diag::Chain;
-use crate::guard::{Exclusions, Target, TargetKind};
+use crate::guard::{Candidate, Exclusions, Target, TargetKind, excluded, gives_back};
 use crate::model::DeviceId;
 
 /// Under which of its keys an object has the id of a device, in rows, evidence and machines.
@@ -33,8 +33,9 @@ pub(super) async fn as_it_is(
         return Ok(None);
     };
     let said = said_name(data, device);
+    let takes = !gives_back(call.kind.as_str());
     let asks = exclude.needs_features(TargetKind::Device) || exclude.needs_names(TargetKind::Device);
-    if said.is_none() && !asks {
+    if said.is_none() && !asks && !takes {
         return Ok(None);
     }
     let machine = context.tenant.machine(device).await.map_err(|error| {
@@ -54,6 +55,11 @@ pub(super) async fn as_it_is(
         return Err(not_sent(step, call, StepState::Halted, &why));
     }
     let now = as_shown(&machine, bare(call));
+    // What is not shown of it does not protect it.
+    let candidate = Candidate { destructive: false, ..candidate((turn.seq, call), now.clone()) };
+    if let Some(why) = excluded(&context.plan().guards.ceilings.shown, &candidate).filter(|_why| takes) {
+        return Err(not_sent(step, call, StepState::Skipped, &why.to_string()));
+    }
     Ok(Some(match target.merged() {
         Some(merged) => now.merged_with(merged.iter().cloned()),
         None => now,

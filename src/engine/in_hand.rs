@@ -286,7 +286,11 @@ impl Engine {
     async fn barred(&self, context: &Context<'_>, turn: Turn<'_>) -> Result<Option<StepReport>, EngineError> {
         match self.forgotten(context, turn).await? {
             Some(report) => Ok((report.state == StepState::Halted).then_some(report)),
-            None => Ok(self.looked_at(context, turn).await?.err()),
+            None => {
+                let stopped =
+                    |report: &StepReport| matches!(report.state, StepState::Halted | StepState::Failed);
+                Ok(self.looked_at(context, turn).await?.err().filter(stopped))
+            }
         }
     }
 

@@ -99,6 +99,12 @@ impl Exclusions {
         all
     }
 
+    /// Whether it excludes by this feature.
+    #[must_use]
+    pub fn needs(&self, feature: Feature) -> bool {
+        self.features.contains_key(&feature)
+    }
+
     /// Whether deciding about a kind of target needs features of it, so that the caller looks them up.
     #[must_use]
     pub fn needs_features(&self, kind: TargetKind) -> bool {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Exclusions, TargetKind};
+use super::{Exclusions, Feature, TargetKind};
 use crate::cadence::Windows;
 use crate::store::{ActionLimits, Breaker};
 
@@ -68,6 +68,13 @@ pub const BREAKER: Breaker = Breaker { in_a_row: 3, in_doubt_percent: 20 };
 /// How often the process may die in ten minutes while a playbook runs, when the settings say nothing. Once is a power
 /// cut, twice bad luck.
 pub const CRASHES: u32 = 3;
+/// How old an incident, an alert or a row may be before disruptive actions on it wait for people. A process that was down
+/// for a weekend finds what analysts have dealt with since.
+pub const MAX_AGE: SignedDuration = SignedDuration::from_hours(24);
+/// The tag that protects a device from disruptive actions, whatever settings and playbooks say.
+pub const PROTECTING_TAG: &str = "hb-protect";
+/// The value to the business that protects a device, unless the settings name values of their own.
+pub const PROTECTED_VALUE: &str = "High";
 
 /// Numbers of a run and of a day; `None` is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -195,6 +202,10 @@ pub struct Ceilings {
     pub breaker: Breaker,
     /// How often the process may die in ten minutes while a playbook runs, before that does not run any more.
     pub crashes: u32,
+    /// How old what is acted on may be before disruptive actions wait for people.
+    pub max_age: SignedDuration,
+    /// What the tenant shows of a device, right before a disruptive action, that keeps it from being taken.
+    pub shown: Exclusions,
     /// What nobody touches.
     pub exclude: Exclusions,
 }
@@ -218,6 +229,8 @@ impl Default for Ceilings {
             times_usual: None,
             breaker: BREAKER,
             crashes: CRASHES,
+            max_age: MAX_AGE,
+            shown: Self::protected_by_tag().having(Feature::Value, [PROTECTED_VALUE]),
             exclude: Exclusions::default(),
         }
     }
@@ -420,9 +433,16 @@ impl Ceilings {
     pub fn on_a_stage(mut self) -> Self {
         let all = Percent(100.0);
         self.tenant_share = None;
+        (self.max_age, self.shown) = (SignedDuration::MAX, Self::protected_by_tag());
         self.run_share.freely.get_or_insert(all);
         self.run_share.approved.get_or_insert(all);
         self
+    }
+
+    /// Devices that anybody with rights in the portal protects, by giving them a tag.
+    #[must_use]
+    pub fn protected_by_tag() -> Exclusions {
+        Exclusions::default().device_tags([PROTECTING_TAG])
     }
 
     pub(super) fn cool_down(&self) -> SignedDuration {

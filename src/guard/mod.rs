@@ -38,9 +38,10 @@ use crate::store::{Recent, Used};
 pub use exclude::Exclusions;
 pub use limit::{
     ACTIONS_PER_RUN, ALL_TARGETS_PER_DAY, BREAKER, CANARY_WAIT, COOL_DOWN, CRASHES, Canary, Caps, Ceilings,
-    GuardLimits, Leave, MATCHES_ALWAYS, Numbers, OnExceed, PEOPLE_FOR_A_SHARE, PER_HOUR, PER_MINUTE, Percent,
-    RUN_SHARE_APPROVED, RUN_SHARE_FREELY, Rate, RunShare, TARGETS_PER_DAY, TARGETS_PER_RUN,
-    TENANT_ACTIONS_PER_DAY, TENANT_SHARE, TENANT_TARGETS_PER_DAY, TIMES_USUAL, Written, tighten,
+    GuardLimits, Leave, MATCHES_ALWAYS, MAX_AGE, Numbers, OnExceed, PEOPLE_FOR_A_SHARE, PER_HOUR, PER_MINUTE,
+    PROTECTED_VALUE, PROTECTING_TAG, Percent, RUN_SHARE_APPROVED, RUN_SHARE_FREELY, Rate, RunShare,
+    TARGETS_PER_DAY, TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_SHARE, TENANT_TARGETS_PER_DAY,
+    TIMES_USUAL, Written, tighten,
 };
 pub use looser::{Looser, looser};
 pub use target::{Feature, Target, TargetKind};

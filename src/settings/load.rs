@@ -220,6 +220,9 @@ impl Meaning<'_> {
         if let Some(Err(error)) = settings.guards.cool_down.as_ref().map(DurationText::read) {
             self.sink.push(self.tree.error(Code::Duration, "/guards/coolDown", error.to_string()));
         }
+        if let Some(Err(error)) = settings.guards.max_age.as_ref().map(DurationText::read) {
+            self.sink.push(self.tree.error(Code::Duration, "/guards/maxAge", error.to_string()));
+        }
         self.asked(settings, "revertApproval", settings.guards.revert_approval.as_ref());
         self.asked(settings, "approval", settings.guards.approval.as_ref());
         self.reload(settings);

@@ -155,6 +155,10 @@ pub struct GuardSettings {
     /// approve it; a day by default, and `0s` for not at all. Actions that give something back do not wait.
     #[schemars(example = &"24h")]
     pub cool_down: Option<DurationText>,
+    /// How old an incident, an alert or a row (`Timestamp`) may be before disruptive actions on it wait for approval; a
+    /// day by default.
+    #[schemars(example = &"24h")]
+    pub max_age: Option<DurationText>,
     /// How many times the usual number of matches a run of any playbook may have, the usual number being the
     /// median of the runs before; 10 by default. Up to 20 matches are never too many.
     #[schemars(range(min = 1, max = 1000), example = 10)]
@@ -296,10 +300,10 @@ pub struct ExcludeSettings {
     #[serde(default)]
     #[schemars(length(min = 1), inner(length(min = 1)), example = ["Tier 0"])]
     pub device_groups: Vec<String>,
-    /// Devices of one of these values to the business: `Low`, `Normal`, `High`.
-    #[serde(default)]
-    #[schemars(length(min = 1), inner(regex(pattern = "^(Low|Normal|High)$")), example = ["High"])]
-    pub device_values: Vec<String>,
+    /// Devices of one of these values to the business: `Low`, `Normal`, `High`. When left out, nothing disruptive is done
+    /// to devices of the value `High`; `[]` protects none by its value.
+    #[schemars(inner(regex(pattern = "^(Low|Normal|High)$")), example = ["High"])]
+    pub device_values: Option<Vec<String>>,
     /// Users by id or sign-in name: a list by its name, or the entries themselves.
     pub users: Option<EntrySettings>,
     /// Users that have one of these directory roles, by the role's name, directly or by way of a group.

@@ -8,7 +8,7 @@ async fn what_stands_is_listed_and_asked_for_also_when_its_playbook_is_gone() {
     let tag = "  - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n";
     let isolate =
         "  - isolateDevice: {device: \"{{row.DeviceId}}\", comment: contain}\n    revertAfter: 4h\n";
-    let dir = project(&sim, &PLAYBOOK.replace(tag, isolate));
+    let dir = project(&sim, &PLAYBOOK.replace(tag, isolate).replace("'dc01'", "'wks-014'"));
     let nothing = ask(&dir, &["in-force"]).await;
     ends(&nothing, 0);
     assert!(text(&nothing.stdout).contains("nothing of what huntbook did is in force"));

@@ -1,8 +1,10 @@
 //! Incidents and alerts as they come in: partial and shifting lists, late, future and merged ones, echoes, races.
 //! The rows are those of the failure table that the incident queue is built after.
 
+use huntbook::action::Approval;
 use huntbook::engine::{Report, RunState, StepState};
-use huntbook::sim::{Fault, SimAlert, SimData, SimIncident};
+use huntbook::guard::MAX_AGE;
+use huntbook::sim::{Fault, SimAlert, SimData, SimIncident, SimOptions};
 use huntbook::store::Watermark;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -397,4 +399,32 @@ async fn alerts_are_polled_likewise() {
     house.sim.add_cases(&SimData { alerts: late.into(), ..SimData::default() }).unwrap();
     let second = house.run(&text).await;
     assert_eq!(second.counts.acted, 2, "one late, one raised: {second:?}");
+}
+
+#[tokio::test]
+async fn row_58_what_changed_days_ago_is_not_disrupted_unasked() {
+    let mut house = House::with_cases([incident("3", "-10m")]).await;
+    house.ceilings.max_age = MAX_AGE;
+    let machines = SimOptions::sample().expect("the sample").data.machines;
+    let isolate = |incident: &str, device: &str| {
+        format!(
+            "  - {{id: on{incident}, if: incident.id == \"{incident}\", isolateDevice: {{device: {device}, comment: test}}}}\n"
+        )
+    };
+    let steps = [isolate("1", &machines[0].id), isolate("2", &machines[1].id)].concat();
+    let text = triage("status: [active]", &format!("actions:\n{steps}"));
+    assert_eq!(house.run(&text).await.counts.matched, 1);
+    house.clock.advance(hours(80));
+    house.arrives([incident("1", "-25h"), incident("2", "-23h")]);
+    let report = house.run(&text).await;
+    assert_eq!(report.counts.acted, 1, "{report:?}");
+    let old = report.items.iter().find(|item| item.key.contains('1')).expect("it was polled");
+    let why = old.steps.iter().filter_map(|step| step.reason.as_deref()).find(|why| why.contains("maxAge"));
+    let expect = "it is about something of 2026-03-03T19:00:00Z, more than 24h ago (`guards.maxAge`); nobody is named \
+                  who could say yes to it";
+    assert!(why.is_some_and(|why| why.starts_with(expect)), "{old:?}");
+    assert_eq!(house.sim.effects().len(), 1);
+    let approval = Approval { channel: "soc".to_owned(), minimum: 1, timeout: SignedDuration::from_mins(30) };
+    house.approvers = house.approvers.clone().asked_by(Some(approval));
+    assert_eq!(house.run(&text).await.counts.pending_approval, 1, "it comes back, and people are asked");
 }

@@ -159,3 +159,29 @@ async fn a_tag_that_a_device_gets_while_the_run_goes_on_protects_it() {
     assert_eq!(outcomes(&report), [Acted, Halted], "{report:?}");
     assert!(!house.applied().contains(&"isolate 1".to_owned()), "{:?}", house.applied());
 }
+
+#[tokio::test]
+async fn a_tag_and_the_highest_value_protect_whatever_settings_and_playbooks_say() {
+    // The third device is worth most to the business, and somebody has tagged the first in the portal.
+    let tagged = |options: &mut SimOptions| {
+        options.data.machines[0].machine_tags.push("HB-Protect".to_owned());
+    };
+    let mut house = House::with(3, tagged).await;
+    house.ceilings = huntbook::guard::Ceilings::default();
+    house.engine.store.put_fleet("contoso", 1000).await.expect("the journal is there");
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Skipped, Acted, Skipped]);
+    let why = |item: usize| report.items[item].steps[0].reason.clone().unwrap_or_default();
+    assert_eq!(why(0), "device `host0.contoso.example` has the excluded tag `HB-Protect`");
+    assert_eq!(why(2), "device `host2.contoso.example` has the excluded device value `High`");
+    assert_eq!(house.applied(), ["isolate 1"]);
+    assert_eq!(
+        outcomes(&house.run(&playbook(TAG).replace("8e77", "8e78")).await),
+        [Acted; 3],
+        "it takes nothing"
+    );
+    // Settings that name values of their own, or none.
+    let mut house = House::with(3, tagged).await;
+    house.ceilings = huntbook::guard::Ceilings::default().on_a_stage();
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [Skipped, Acted, Acted]);
+}

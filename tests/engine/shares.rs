@@ -83,7 +83,8 @@ async fn where_nobody_knows_how_many_devices_there_are_each_disruption_waits_for
 async fn a_run_on_more_than_a_twentieth_of_the_devices_needs_two_people() {
     let mut house = house(3, 40).await;
     let caps = Caps { per_run: Some(60), per_day: Some(60) };
-    house.ceilings = Ceilings { targets: caps, ..Ceilings::default() };
+    let shown = Ceilings::protected_by_tag();
+    house.ceilings = Ceilings { targets: caps, shown, ..Ceilings::default() };
     house.approvers = asked(1);
     let report = house.run(&playbook(ISOLATE)).await;
     assert_eq!(outcomes(&report), [Halted; 3]);
@@ -124,4 +125,14 @@ async fn a_run_on_more_than_a_tenth_of_the_devices_is_halted_whoever_could_be_as
     );
     house.ceilings.run_share.approved = Percent::new(15.0);
     assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [PendingApproval; 3]);
+}
+
+#[tokio::test]
+async fn where_the_tenant_does_not_say_it_is_as_many_devices_as_it_said_last() {
+    let house = house(3, 30).await;
+    // The hunt for their number finds nothing in this tenant.
+    house.clock.advance(SignedDuration::from_hours(24 * 40));
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Halted; 3]);
+    assert!(why(&report).contains("2 % of 30 devices, 1, are allowed"), "{}", why(&report));
 }
