@@ -11,11 +11,13 @@ pub mod leave;
 
 mod account;
 mod budget;
+mod called;
 mod in_force;
 mod moment;
 
 pub use account::Account;
 pub use budget::Budget;
+pub use called::Called;
 pub use history::Listed;
 pub use in_force::{InForce, Starts, read as in_force};
 pub use moment::{Moment, shown};

@@ -1,9 +1,12 @@
 //! From a file to settings that can be used.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+
+use serde_json::Value;
 
 use super::auth::{AuthSettings, ManagedIdentitySettings};
 use super::exposure::references;
@@ -58,16 +61,56 @@ pub fn place(path: &Path, pointer: &str) -> Span {
 /// what is wrong with the files of the tables.
 #[must_use]
 pub fn folders(path: &Path) -> (Settings, Vec<Diagnostic>) {
-    let mut settings = Settings::default();
-    if let Some(tree) = tree(path) {
-        let folder = |key: &str| tree.value().get(key)?.as_str().map(PathBuf::from);
-        settings.playbooks = folder("playbooks").unwrap_or(settings.playbooks);
-        settings.lists = folder("lists").unwrap_or(settings.lists);
-        settings.schema = folder("schema");
-    }
-    settings.anchor(path.parent().unwrap_or_else(|| Path::new("")));
+    let mut settings = paths(path, tree(path).as_ref());
     let problems = settings.read_tables(path);
     (settings, problems)
+}
+
+/// Settings that say nothing but where things are.
+fn paths(path: &Path, tree: Option<&Tree>) -> Settings {
+    let mut settings = Settings::default();
+    if let Some(tree) = tree {
+        let place = |at: &str| tree.value().pointer(at)?.as_str().map(PathBuf::from);
+        settings.playbooks = place("/playbooks").unwrap_or(settings.playbooks);
+        settings.lists = place("/lists").unwrap_or(settings.lists);
+        settings.schema = place("/schema");
+        settings.store.path = place("/store/path").unwrap_or(settings.store.path);
+    }
+    settings.anchor(path.parent().unwrap_or_else(|| Path::new("")));
+    settings
+}
+
+/// What a word in an emergency needs of the settings.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Places {
+    /// The journal.
+    pub journal: PathBuf,
+    /// Folder of the playbooks.
+    pub playbooks: PathBuf,
+    /// Folder of the lists.
+    pub lists: PathBuf,
+    /// What the tenants are called.
+    pub tenants: BTreeSet<String>,
+}
+
+impl From<&Settings> for Places {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            journal: settings.store.path.clone(),
+            playbooks: settings.playbooks.clone(),
+            lists: settings.lists.clone(),
+            tenants: settings.tenants.keys().cloned().collect(),
+        }
+    }
+}
+
+/// The same of a file that may be bad otherwise; `None` if nothing can be read of it.
+#[must_use]
+pub fn places(path: &Path) -> Option<Places> {
+    let tree = tree(path)?;
+    let tenants = tree.value().get("tenants").and_then(Value::as_object);
+    let tenants = tenants.map(|all| all.keys().cloned().collect()).unwrap_or_default();
+    Some(Places { tenants, ..Places::from(&paths(path, Some(&tree))) })
 }
 
 /// Reads a settings file. Relative paths in it are made to count from its folder.
@@ -163,6 +206,7 @@ impl Settings {
             }
         }
         all.extend(self.http.proxy.as_mut().and_then(PlainOrSecret::reference_mut));
+        all.extend(self.web.as_mut().and_then(|web| web.open_id.as_mut()?.client_secret.as_mut()));
         all
     }
 }
@@ -544,6 +588,24 @@ x-note: anything
         let ChannelSettings::Email(email) = &settings.channels["soc-mail"] else { panic!("not mail") };
         assert_eq!(email.password, Some(SecretRef::File("/etc/huntbook/smtp-password".into())));
         assert_eq!(email.security, MailSecurity::StartTls);
+    }
+
+    #[test]
+    fn the_secret_of_the_page_counts_from_the_folder_of_the_settings() {
+        let web =
+            "web: {openId: {issuer: \"https://login.example\", clientId: x, clientSecret: {file: page}}}\n";
+        let mut settings =
+            parse("huntbook.yaml", format!("{GOOD}{web}").as_bytes(), &mut Sink::new()).unwrap();
+        settings.anchor(Path::new("/etc/huntbook"));
+        // Whatever is referred to is found where it is said to be.
+        let files: Vec<_> = references(&settings)
+            .into_iter()
+            .filter_map(|(_, secret)| match secret {
+                SecretRef::File(path) => Some(path.clone()),
+                _other => None,
+            })
+            .collect();
+        assert_eq!(files, ["/etc/huntbook/smtp-password", "/etc/huntbook/page"].map(PathBuf::from));
     }
 
     /// Checks what is said when a part of the good settings is written otherwise.

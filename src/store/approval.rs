@@ -209,12 +209,16 @@ impl Store {
         self.read_approvals(rows).await
     }
 
-    /// Finds the requests whose id begins with `text`. At most two: one is an answer, two are a question.
+    /// Finds the requests whose id begins with `text`. At most two: one is an answer, two are a question. Nothing is
+    /// the beginning of none.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     pub async fn find_approvals(&self, text: &str) -> Result<Vec<Approval>, StoreError> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
         let query = "SELECT * FROM approvals WHERE substr(id, 1, length($1)) = $1 ORDER BY id LIMIT 2";
         let rows = sqlx::query(query).bind(text.to_ascii_lowercase()).fetch_all(&self.0.readers).await?;
         self.read_approvals(rows).await

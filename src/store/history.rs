@@ -21,6 +21,8 @@ const RUNS_MAX: u32 = 1000;
 pub struct RunFilter {
     /// Of this playbook only.
     pub playbook: Option<PlaybookId>,
+    /// Of playbooks that were called so only.
+    pub name: Option<String>,
     /// In this tenant only.
     pub tenant: Option<String>,
     /// In this state only.
@@ -33,7 +35,7 @@ pub struct RunFilter {
 
 impl Default for RunFilter {
     fn default() -> Self {
-        Self { playbook: None, tenant: None, state: None, before: None, limit: 20 }
+        Self { playbook: None, name: None, tenant: None, state: None, before: None, limit: 20 }
     }
 }
 
@@ -143,6 +145,9 @@ impl Store {
         if let Some(playbook) = filter.playbook {
             query.push(" AND r.playbook = ").push_bind(playbook.to_string());
         }
+        if let Some(name) = &filter.name {
+            query.push(" AND r.playbook_name = ").push_bind(name);
+        }
         if let Some(tenant) = &filter.tenant {
             query.push(" AND r.tenant = ").push_bind(tenant);
         }
@@ -228,12 +233,15 @@ impl Store {
     }
 
     /// Finds the runs whose id begins with `text`, so that people need not type all of it. At most two: one
-    /// is an answer, two are a question.
+    /// is an answer, two are a question. Nothing is the beginning of none.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     pub async fn find_runs(&self, text: &str) -> Result<Vec<RunId>, StoreError> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM runs WHERE substr(id, 1, length($1)) = $1 ORDER BY id LIMIT 2",
         )

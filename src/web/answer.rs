@@ -106,7 +106,7 @@ impl Web {
         match (route, session) {
             (Route::SignIn, _) => Ok(self.sign_in_form(None)),
             (Route::TakeCode, _) => self.sign_in(&form, id),
-            (Route::ToProvider, _) => self.to_provider(parts).await,
+            (Route::ToProvider, _) => self.to_provider(parts, id).await,
             (Route::FromProvider, _) => self.take_back(parts, id).await,
             (Route::Live, None) => Err(Refusal::new(StatusCode::FORBIDDEN, "You are not signed in.")),
             (_, None) if changes => Err(Refusal::new(

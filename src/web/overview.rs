@@ -47,10 +47,17 @@ fn switch(web: &Web, session: &Session, moment: &Moment) -> Markup {
                 } @else if session.rights == Rights::Act {
                     form method="post" action="/resume" {
                         (token(session))
-                        (whose(stop))
-                        button { (if everywhere(stop) { "Lift every stop" } else { "Lift this stop" }) }
+                        input type="hidden" name="stop" value=(stop.mark());
+                        button { "Lift this stop" }
                     }
                 }
+            }
+        }
+        @if 1 < moment.stops.len() && session.rights == Rights::Act && session.is_proven(moment.now) {
+            form method="post" action="/resume" {
+                (token(session))
+                input type="hidden" name="all" value=(Stop::mark_of_all(&moment.stops));
+                button { "Lift all " (moment.stops.len()) " stops" }
             }
         }
         @if session.rights == Rights::Act { (stopping(web, session, moment)) }
@@ -82,18 +89,6 @@ fn stopping(web: &Web, session: &Session, moment: &Moment) -> Markup {
             }
         }
     }
-}
-
-/// What a stop is of, for the form that lifts it.
-fn whose(stop: &Stop) -> Markup {
-    html! {
-        @if let Some(tenant) = &stop.tenant { input type="hidden" name="tenant" value=(tenant); }
-        @if let Some(playbook) = &stop.playbook { input type="hidden" name="playbook" value=(playbook.id); }
-    }
-}
-
-const fn everywhere(stop: &Stop) -> bool {
-    stop.tenant.is_none() && stop.playbook.is_none()
 }
 
 fn doubt(moment: &Moment) -> Markup {

@@ -247,6 +247,14 @@ async fn history_is_told_latest_first_and_in_full() {
     assert_eq!(list(before).await, [ids[0]]);
     let other = RunFilter { tenant: Some("fabrikam".to_owned()), ..RunFilter::default() };
     assert_eq!(list(other).await, []);
+    let named = |name: &str| RunFilter { name: Some(name.to_owned()), limit: 2, ..RunFilter::default() };
+    let called = store.run(ids[0]).await.unwrap().unwrap().run.playbook_name;
+    assert_eq!(list(named(&called)).await, [ids[2], ids[1]]);
+    assert_eq!(list(named("another")).await, []);
+    assert!(
+        store.find_runs("").await.unwrap().is_empty() && store.find_effects("").await.unwrap().is_empty()
+    );
+    assert!(store.find_approvals("").await.unwrap().is_empty());
     let own = RunFilter { playbook: Some(PLAYBOOK), ..RunFilter::default() };
     assert_eq!(list(own).await.len(), 3);
 
