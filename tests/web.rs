@@ -369,3 +369,30 @@ async fn somebody_sees_where_they_are_signed_in_and_ends_it() {
     assert_eq!(site.post("/sessions", &desk, &[("end", handle)]).await.status(), 303);
     assert_eq!(site.get("/", Some(&desk.cookie)).await.status(), 303);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_is_what_is_so_however_many_look() {
+    let site = Site::open(1).await;
+    let lead = site.visitor(LEAD).await;
+    let run = site.asked().await["run"].as_str().unwrap().to_owned();
+    let paths = ["/".to_owned(), "/runs".to_owned(), format!("/runs/{run}")];
+    for _turn in 0..3 {
+        for path in &paths {
+            let tabs = (0..12).map(|_tab| site.get(path, Some(&lead.cookie)));
+            for answer in futures_util::future::join_all(tabs).await {
+                assert_eq!(answer.status(), 200, "{path}");
+            }
+        }
+    }
+    // What another process writes is seen by who looks next: at the latest when the script of the page asks.
+    assert!(site.say(DUTY, &["stop", "--reason", "seen at once"]).await.status.success());
+    let script = || site.request(Method::GET, "/", Some(&lead.cookie)).header("huntbook-live", "1").send();
+    let (one, other) = tokio::join!(script(), script());
+    for answer in [one, other] {
+        let shown = answer.unwrap().text().await.unwrap();
+        assert!(shown.contains("seen at once"), "{shown}");
+    }
+    assert_eq!(site.lift(&lead).await.status(), 303);
+    let shown = site.get("/", Some(&lead.cookie)).await.text().await.unwrap();
+    assert!(shown.contains("Nothing is stopped."), "{shown}");
+}

@@ -177,19 +177,15 @@ fn given(journal: &Path, places: Option<Places>) -> anyhow::Result<Places> {
 
 /// What can be read of settings that are bad. A journal that is not there is not taken for the one that they would name.
 fn in_spite_of(bad: SettingsError, config: &Path) -> anyhow::Result<Places> {
-    match settings::places(config).filter(|places| places.journal.exists()) {
-        Some(places) => {
-            let journal = clean(&places.journal.display().to_string(), 200);
-            tell(&format!(
-                "warning: the settings have problems, see `huntbook validate`; the word goes into `{journal}`"
-            ));
-            Ok(places)
-        }
-        None => {
-            tell("the journal is not known without the settings: name it with `--store FILE`");
-            Err(bad.into())
-        }
-    }
+    let Some(places) = settings::places(config).filter(|places| places.journal.exists()) else {
+        tell("the journal is not known without the settings: name it with `--store FILE`");
+        return Err(bad.into());
+    };
+    let journal = clean(&places.journal.display().to_string(), 200);
+    tell(&format!(
+        "warning: the settings have problems, see `huntbook validate`; the word goes into `{journal}`"
+    ));
+    Ok(places)
 }
 
 fn word(arguments: &Switch, playbook: Option<StoppedPlaybook>) -> StopWord {

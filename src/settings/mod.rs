@@ -14,6 +14,7 @@ mod exposure;
 mod hunting;
 mod load;
 mod owner;
+mod places;
 mod reload;
 mod secret;
 mod signed;
@@ -31,8 +32,9 @@ pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
 pub use exposure::{exposed, exposures, strangers};
-pub use load::{Places, SettingsError, folders, load, parse, place, places};
+pub use load::{SettingsError, load, parse};
 pub use owner::{Exposure, Owners};
+pub use places::{Places, folders, place, places};
 pub use reload::{ReloadSettings, RiskRaising};
 pub use secret::{Packed, SecretError, SecretRef, SecretsFolder, VaultRef, probe, resolve};
 pub(crate) use signed::SIGNATURE_BYTES_MAX;

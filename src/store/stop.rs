@@ -236,7 +236,9 @@ impl Stop {
         let mut marks: Vec<_> = stops.iter().map(|stop| stop.mark().0).collect();
         marks.sort_unstable();
         let mut fields = Fields::default();
-        marks.iter().for_each(|mark| fields.add(mark));
+        for mark in marks {
+            fields.add(mark);
+        }
         ContentHash(fields.hash())
     }
 

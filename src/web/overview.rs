@@ -6,18 +6,18 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::Web;
-use super::answer::Refusal;
+use super::answer::{Refusal, show_as_of};
 use super::approval::requests;
 use super::layout::{Sheet, sign_in_again, state, token};
-use super::session::{Rights, Session};
+use super::look::View;
+use super::session::{Asks, Rights, Session};
 use crate::console::{InForce, Moment, NAME_MAX, audit, guards, leave, shown};
 use crate::store::{Effect, HeldEdit, Refusal as RefusedFile, Stop};
 use crate::text::{clean, counted};
 
 /// Shows the overview.
-pub(super) async fn page(web: &Web, session: &Session) -> Result<Response, Refusal> {
-    let facts = &web.0.facts;
-    let moment = Moment::read(&facts.store, &facts.world, facts.clock.now()).await?;
+pub(super) async fn page(web: &Web, session: &Session, asks: Asks) -> Result<Response, Refusal> {
+    let View { what: moment, stamp } = web.moment(asks).await?;
     let main = html! {
         h1 { "Overview" }
         p { (if moment.needs_somebody() { "Something here waits for a person." } else { "Nothing waits for a person." }) }
@@ -31,7 +31,7 @@ pub(super) async fn page(web: &Web, session: &Session) -> Result<Response, Refus
         (limits(web, &moment))
         (state_of_journal(&moment))
     };
-    Ok(web.show(&Sheet { title: "Overview", here: "/", session: Some(session) }, &main))
+    Ok(show_as_of(stamp, &Sheet { title: "Overview", here: "/", session: Some(session) }, &main))
 }
 
 /// The kill switch.

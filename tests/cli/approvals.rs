@@ -265,8 +265,8 @@ async fn all_that_is_approved_is_shown_however_long_a_part_of_it_is() {
     let sent = only(&dir).await["shown"]["parameters"]["isolateDevice"].clone();
     for (name, value) in sent.as_object().unwrap() {
         let part = format!("isolateDevice.{name}: ");
-        let begins = list.find(&part).unwrap_or_else(|| panic!("{part}\n{list}"));
-        let unfolded: String = list[begins + part.len()..].replace("\n           | ", "");
+        let (_, rest) = list.split_once(&part).unwrap_or_else(|| panic!("{part}\n{list}"));
+        let unfolded = rest.replace("\n           | ", "");
         let shown = unfolded.lines().next().unwrap();
         assert_eq!(shown, value.as_str().unwrap_or_default(), "{list}");
     }

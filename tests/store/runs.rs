@@ -258,6 +258,10 @@ async fn history_is_told_latest_first_and_in_full() {
     let own = RunFilter { playbook: Some(PLAYBOOK), ..RunFilter::default() };
     assert_eq!(list(own).await.len(), 3);
 
+    let none = store.run_start(ids[2], 0).await.unwrap().unwrap();
+    assert_eq!((none.items.len(), none.messages.len(), none.effects.len()), (0, 0, 1));
+    assert!(none.effects[0].1.is_empty(), "how each action stands, and not how it came to that");
+    assert_eq!(store.run_start(ids[2], 1).await.unwrap(), store.run(ids[2]).await.unwrap());
     let detail = store.run(ids[2]).await.unwrap().unwrap();
     assert_eq!((detail.items.len(), detail.messages.len()), (1, 1));
     let (known, events) = &detail.effects[0];
