@@ -219,7 +219,7 @@ async fn a_dry_run_changes_nothing_a_run_acts_and_history_tells() {
         assert!(text(&shown.stdout).contains(word), "{word}\n{}", text(&shown.stdout));
     }
     ends(&ask(&dir, &["status"]).await, 0);
-    ends(&ask(&dir, &["show", "ffff"]).await, 1);
+    ends(&ask(&dir, &["show", "ffff"]).await, 2);
     sim.stop().await;
 }
 
@@ -287,13 +287,16 @@ async fn a_person_answers_for_a_parked_action_while_huntbook_serves() {
     }
     ends(&ask(&dir, &["resolve", &id]).await, 2);
     ends(&ask(&dir, &["resolve", &id, "--done", "--not-applied"]).await, 2);
-    ends(&ask(&dir, &["resolve", "zzzz", "--done"]).await, 1);
+    ends(&ask(&dir, &["resolve", "zzzz", "--done"]).await, 2);
     let resolve = ["resolve", &id, "--done", "--note", "seen in the portal", "--format", "json"];
-    let said = ask(&dir, &resolve).await;
+    // Whoever `USER` says that it is, it is the account that called `sudo`.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
+    command.args(resolve).current_dir(dir.path()).env_clear().env("USER", "mallory").env("SUDO_UID", "4001");
+    let said = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     ends(&said, 0);
     let said: serde_json::Value = serde_json::from_slice(&said.stdout).unwrap();
     assert_eq!(said["state"], "done");
-    assert_eq!(said["detail"], "a person says that it was done: seen in the portal");
+    assert_eq!(said["detail"], "a person says that it was done (4001): seen in the portal");
     let again = ask(&dir, &resolve).await;
     ends(&again, 1);
     assert!(

@@ -76,7 +76,7 @@ async fn each_route_is_for_those_it_is_for() {
     GET /style.css: 200 200 200
     POST /approvals/{id}: 403 403 403
     POST /edits/{id}: 403 409 409
-    POST /resume: 403 409 409
+    POST /resume: 403 400 400
     POST /sessions: 403 303 303
     POST /stop: 403 400 400
     ");
@@ -281,9 +281,41 @@ async fn a_stop_on_the_page_is_the_stop_of_the_command() {
     );
     let shown = site.get("/", Some(&lead.cookie)).await.text().await.unwrap();
     assert!(shown.contains("all actions are stopped") && shown.contains("drill"), "{shown}");
-    assert_eq!(site.post("/resume", &lead, &[]).await.status(), 303);
+    assert_eq!(site.lift(&lead).await.status(), 303);
     assert_eq!(site.json(&["status"]).await["stops"].as_array().unwrap().len(), 0);
-    assert_eq!(site.post("/resume", &lead, &[]).await.status(), 409);
+    assert_eq!(site.post("/resume", &lead, &[("stop", "of before")]).await.status(), 409);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_lifted_on_the_page_is_what_was_shown() {
+    let site = Site::open(1).await;
+    let lead = site.visitor(LEAD).await;
+    let reasons = async || {
+        let stops = site.json(&["status"]).await["stops"].clone();
+        let of = |stop: &serde_json::Value| stop["reason"].as_str().unwrap().to_owned();
+        stops.as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let playbook = ["--playbook", "Cut servers off"];
+    for more in [&["--reason", "here", "--tenant", "contoso"], &["--reason", "there"]] as [&[&str]; 2] {
+        assert!(site.say(LEAD, &[&["stop"], &playbook[..], more].concat()).await.status.success());
+    }
+    let shown = site.get("/", Some(&lead.cookie)).await.text().await.unwrap();
+    let fields = |name: &str| -> Vec<String> {
+        let begins = format!("name=\"{name}\" value=\"");
+        shown.split(&begins).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let (each, all) = (fields("stop"), fields("all"));
+    assert_eq!((each.len(), all.len()), (2, 1), "{shown}");
+    // Somebody stops something else meanwhile: that is not among what was seen.
+    assert!(site.say(LEAD, &["stop", "--reason", "later"]).await.status.success());
+    assert_eq!(site.post("/resume", &lead, &[("all", &all[0])]).await.status(), 409);
+    assert_eq!(reasons().await.len(), 3);
+    // The second stop of the playbook is lifted, and the first stands.
+    assert_eq!(site.post("/resume", &lead, &[("stop", &each[1])]).await.status(), 303);
+    assert_eq!(reasons().await, ["here", "later"]);
+    assert_eq!(site.post("/resume", &lead, &[("stop", &each[1])]).await.status(), 409);
+    assert_eq!(site.lift(&lead).await.status(), 303);
+    assert!(reasons().await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -336,4 +368,31 @@ async fn somebody_sees_where_they_are_signed_in_and_ends_it() {
     assert_eq!(site.get("/", Some(&desk.cookie)).await.status(), 200);
     assert_eq!(site.post("/sessions", &desk, &[("end", handle)]).await.status(), 303);
     assert_eq!(site.get("/", Some(&desk.cookie)).await.status(), 303);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_shown_is_what_is_so_however_many_look() {
+    let site = Site::open(1).await;
+    let lead = site.visitor(LEAD).await;
+    let run = site.asked().await["run"].as_str().unwrap().to_owned();
+    let paths = ["/".to_owned(), "/runs".to_owned(), format!("/runs/{run}")];
+    for _turn in 0..3 {
+        for path in &paths {
+            let tabs = (0..12).map(|_tab| site.get(path, Some(&lead.cookie)));
+            for answer in futures_util::future::join_all(tabs).await {
+                assert_eq!(answer.status(), 200, "{path}");
+            }
+        }
+    }
+    // What another process writes is seen by who looks next: at the latest when the script of the page asks.
+    assert!(site.say(DUTY, &["stop", "--reason", "seen at once"]).await.status.success());
+    let script = || site.request(Method::GET, "/", Some(&lead.cookie)).header("huntbook-live", "1").send();
+    let (one, other) = tokio::join!(script(), script());
+    for answer in [one, other] {
+        let shown = answer.unwrap().text().await.unwrap();
+        assert!(shown.contains("seen at once"), "{shown}");
+    }
+    assert_eq!(site.lift(&lead).await.status(), 303);
+    let shown = site.get("/", Some(&lead.cookie)).await.text().await.unwrap();
+    assert!(shown.contains("Nothing is stopped."), "{shown}");
 }

@@ -1,6 +1,6 @@
 //! Who may give leave for an action, and what a playbook says about asking.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -25,18 +25,21 @@ pub struct Approval {
 }
 
 /// Who may give leave: names of the settings, each with an account of the operating system, by its name or
-/// number, or a person of the OpenID provider ([`of_provider`]).
+/// number, or a person of the OpenID provider ([`of_provider`]), or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Approvers {
-    accounts: BTreeMap<String, String>,
+    accounts: BTreeMap<String, Vec<String>>,
     /// How they are asked where a guard of the settings wants it and the playbook names nobody.
     asked: Option<Approval>,
 }
 
+/// What goes before the id of a person whom the OpenID provider knows.
+const ELSEWHERE: &str = "openid:";
+
 /// How a person is written whom the OpenID provider knows by an id. No account of a machine has a colon in its name.
 #[must_use]
 pub fn of_provider(id: &str) -> String {
-    format!("openid:{id}")
+    format!("{ELSEWHERE}{id}")
 }
 
 /// Who speaks: the name and the number of an account, or a person as [`of_provider`] writes them.
@@ -77,15 +80,34 @@ pub struct Origin<'a> {
     pub starter: Option<Who<'a>>,
 }
 
+impl Origin<'_> {
+    /// Whether the author is called so: as a whole, as one of several, or by one word or address of it. Only as far as can
+    /// be known: an author is a text in the playbook.
+    #[must_use]
+    pub fn is_by(&self, name: &str) -> bool {
+        let Some(author) = self.author else { return false };
+        let is_edge = |c: char| c.is_whitespace() || matches!(c, '<' | '>' | '(' | ')' | '"' | '\'');
+        let plain = |text: &str| text.trim_matches(is_edge).to_lowercase();
+        let wanted = plain(name);
+        let ends = |c: char| matches!(c, ',' | ';');
+        let parts = author.split(ends).chain(author.split(|c: char| ends(c) || c.is_whitespace()));
+        !wanted.is_empty() && parts.chain([author]).any(|part| plain(part) == wanted)
+    }
+}
+
 fn numbered(uid: Option<u32>) -> String {
     uid.map(|uid| format!(" ({uid})")).unwrap_or_default()
 }
 
 impl Approvers {
-    /// Takes names and their accounts.
+    /// Takes names and their accounts. A name that comes several times has as many.
     #[must_use]
     pub fn new(named: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self { accounts: named.into_iter().collect(), asked: None }
+        let mut accounts: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, account) in named {
+            accounts.entry(name).or_default().push(account);
+        }
+        Self { accounts, asked: None }
     }
 
     /// Says how they are asked where a guard of the settings wants it and the playbook names nobody.
@@ -105,10 +127,10 @@ impl Approvers {
         self.accounts.keys().map(String::as_str)
     }
 
-    /// The account of an approver.
+    /// The account of an approver; the first, if they have several.
     #[must_use]
     pub fn account(&self, name: &str) -> Option<&str> {
-        self.accounts.get(name).map(String::as_str)
+        self.accounts.get(name)?.first().map(String::as_str)
     }
 
     /// How many there are.
@@ -126,8 +148,35 @@ impl Approvers {
     /// The approvers who have an account.
     #[must_use]
     pub fn of_account(&self, (account, uid): Who<'_>) -> Vec<&str> {
-        let is = |wanted: &str| wanted == account || uid.is_some_and(|uid| wanted.parse() == Ok(uid));
-        self.accounts.iter().filter(|(_, wanted)| is(wanted)).map(|(name, _)| name.as_str()).collect()
+        let is = |wanted: &String| wanted == account || uid.is_some_and(|uid| wanted.parse() == Ok(uid));
+        let own = self.accounts.iter().filter(|(_, all)| all.iter().any(is));
+        own.map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Whether two who speak are one person, as far as the settings say: by the account, its number, or as accounts of
+    /// one approver.
+    #[must_use]
+    pub fn are_one(&self, one: Who<'_>, other: Who<'_>) -> bool {
+        let same = one.0 == other.0 || (one.1.is_some() && one.1 == other.1);
+        same || !self.names_of(one).is_disjoint(&self.names_of(other))
+    }
+
+    /// All names of whoever speaks: of the account, of what else has one of these names, and so on.
+    fn names_of(&self, who: Who<'_>) -> BTreeSet<&str> {
+        let mut names: BTreeSet<&str> = self.of_account(who).into_iter().collect();
+        loop {
+            let accounts: BTreeSet<&String> = self.accounts_of(&names).collect();
+            let more = self.accounts.iter().filter(|(_, all)| all.iter().any(|one| accounts.contains(one)));
+            let before = names.len();
+            names.extend(more.map(|(name, _)| name.as_str()));
+            if names.len() == before {
+                return names;
+            }
+        }
+    }
+
+    fn accounts_of<'a>(&'a self, names: &BTreeSet<&'a str>) -> impl Iterator<Item = &'a String> {
+        names.iter().filter_map(|name| self.accounts.get(*name)).flatten()
     }
 
     /// Whether an account may speak as an approver.
@@ -140,36 +189,26 @@ impl Approvers {
         if self.of_account((account, uid)).contains(&by) {
             return Ok(());
         }
-        let (wanted, account) = (wanted.clone(), account.to_owned());
+        let (wanted, account) = (wanted.join("` or `"), account.to_owned());
         Err(NotAllowed::Stranger { by: by.to_owned(), wanted, account, uid })
     }
 
-    /// Whether an account may say yes, as an approver, to what comes from elsewhere: not from them. As far as can be
-    /// known: an author is a text in the playbook, and is compared word by word.
+    /// Whether an account may say yes, as an approver, to what comes from elsewhere: not from them, under whichever of
+    /// their names and accounts. As far as can be known: see [`Origin::is_by`].
     ///
     /// # Errors
     ///
     /// Why not.
-    pub fn may_approve(
-        &self,
-        by: &str,
-        (account, uid): Who<'_>,
-        origin: &Origin<'_>,
-    ) -> Result<(), NotAllowed> {
-        self.may_speak(by, (account, uid))?;
-        let is_same = |(name, number): Who<'_>| name == account || (uid.is_some() && number == uid);
-        if origin.starter.is_some_and(is_same) {
+    pub fn may_approve(&self, by: &str, who: Who<'_>, origin: &Origin<'_>) -> Result<(), NotAllowed> {
+        self.may_speak(by, who)?;
+        if origin.starter.is_some_and(|starter| self.are_one(starter, who)) {
             return Err(NotAllowed::Starter);
         }
-        let author = origin.author;
-        let words = |text: &str| -> Vec<String> {
-            let split = text.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'));
-            split.filter(|word| !word.is_empty()).map(str::to_lowercase).collect()
-        };
-        let authors = author.map(words).unwrap_or_default();
-        let is_author = |name: &str| authors.contains(&name.to_lowercase());
-        if is_author(by) || is_author(account) {
-            return Err(NotAllowed::Author(author.unwrap_or_default().to_owned()));
+        let names = self.names_of(who);
+        let accounts = self.accounts_of(&names).map(String::as_str).chain([who.0]);
+        let accounts = accounts.flat_map(|one| [one, one.strip_prefix(ELSEWHERE).unwrap_or(one)]);
+        if names.iter().copied().chain(accounts).any(|name| origin.is_by(name)) {
+            return Err(NotAllowed::Author(origin.author.unwrap_or_default().to_owned()));
         }
         Ok(())
     }
@@ -206,6 +245,40 @@ mod tests {
         let approvers = Approvers::new([("dana".to_owned(), of_provider("a"))]);
         let origin = Origin { author: None, starter: Some(("openid:b", None)) };
         assert_eq!(approvers.may_approve("dana", (&of_provider("a"), None), &origin), Ok(()));
+    }
+
+    #[test]
+    fn who_has_an_account_here_and_one_elsewhere_is_one_person() {
+        let both = [("dana", "dana.c"), ("dana", "openid:0f3a"), ("duty", "openid:0f3a"), ("lead", "alice")];
+        let approvers = Approvers::new(both.map(|(name, who)| (name.to_owned(), who.to_owned())));
+        let (here, elsewhere) = (("dana.c", Some(1001)), ("openid:0f3a", None));
+        assert_eq!((approvers.len(), approvers.account("dana")), (3, Some("dana.c")));
+        assert!(approvers.are_one(here, elsewhere) && !approvers.are_one(here, ("alice", Some(1002))));
+        for (started, speaks) in [(here, elsewhere), (elsewhere, here)] {
+            let origin = Origin { author: None, starter: Some(started) };
+            assert_eq!(approvers.may_approve("dana", speaks, &origin), Err(NotAllowed::Starter));
+            assert_eq!(approvers.may_approve("lead", ("alice", Some(1002)), &origin), Ok(()));
+        }
+        // Whichever name the playbook has for its author, and whichever the approver speaks under.
+        for author in ["dana", "Dana.C", "0f3a", "openid:0f3a", "duty; alice.b", "D. <dana.c>"] {
+            let origin = Origin { author: Some(author), starter: None };
+            for (by, who) in [("dana", here), ("dana", elsewhere), ("duty", elsewhere)] {
+                let may = approvers.may_approve(by, who, &origin);
+                assert!(matches!(may, Err(NotAllowed::Author(_))), "{author} {by} {may:?}");
+            }
+        }
+        let stranger = approvers.may_speak("dana", ("alice", None)).unwrap_err().to_string();
+        assert_eq!(stranger, "`dana` is the account `dana.c` or `openid:0f3a`, and this is `alice`");
+    }
+
+    #[test]
+    fn an_author_is_found_under_a_name_and_an_address() {
+        let by = |author, name: &str| Origin { author: Some(author), starter: None }.is_by(name);
+        assert!(
+            by("Dana Contoso", "dana contoso") && by("Dana Contoso <dana@contoso.com>", "Dana@contoso.com")
+        );
+        assert!(by("lead, Dana Contoso", "Dana Contoso") && !by("dana", "") && !by("", ""));
+        assert!(!by("dana@contoso.com", "dana@contoso.co") && !by("danas", "dana"));
     }
 
     #[test]

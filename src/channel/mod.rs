@@ -19,6 +19,7 @@ mod email_html;
 mod error;
 mod message;
 mod post;
+mod redact;
 mod slack;
 mod teams;
 mod webhook;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 use super::error::ChannelError;
+use super::redact::redact;
 use super::shown;
 use crate::http::{Address, Http, HttpError, Limits, Repeat, Request};
 use crate::model::Secret;
@@ -41,16 +42,7 @@ impl Target {
 
     /// Takes the address out of a text that may repeat it, such as a gateway's error page.
     fn redact(&self, text: &str) -> String {
-        let whole = self.secret.expose();
-        let path =
-            whole.split_once("://").and_then(|(_scheme, rest)| rest.find('/').and_then(|at| rest.get(at..)));
-        let route = path.and_then(|path| path.split('?').next());
-        [Some(whole), path, route]
-            .into_iter()
-            .flatten()
-            // A path of a letter or two says nothing, and would tear up the answer.
-            .filter(|secret| 4 < secret.len())
-            .fold(text.to_owned(), |text, secret| text.replace(secret, "(secret)"))
+        redact(self.secret.expose(), text)
     }
 }
 

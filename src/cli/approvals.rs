@@ -22,6 +22,8 @@ use crate::store::{Approval, ApprovalState, Consent, Heard, Store, Way};
 const ALL_MAX: u32 = 100;
 /// Characters of an id that are shown; as many as messages name.
 const ID_SHOWN: usize = 10;
+/// Characters of a part in one line; with what stands before it, a terminal of a hundred holds it.
+const WIDTH: usize = 86;
 
 /// Arguments of `approvals`.
 #[derive(Debug, Args)]
@@ -107,7 +109,7 @@ pub(super) async fn answer(
     leave::speaker(speech.named, &approvers, &account).map_err(unheard)?;
     let mut said = Vec::with_capacity(answer.ids.len());
     for id in &answer.ids {
-        let asked = leave::find(&past.store, id).await?;
+        let asked = leave::find(&past.store, id).await.map_err(unheard)?;
         let voice = leave::voice(&asked, &speech, &approvers).map_err(unheard)?;
         said.push((asked.id, voice));
     }
@@ -121,7 +123,9 @@ pub(super) async fn answer(
 /// Why nobody hears somebody: a mistake in the arguments, where it is one.
 fn unheard(error: LeaveError) -> anyhow::Error {
     match error {
-        LeaveError::Several(_) => Misuse(error.to_string()).into(),
+        LeaveError::Several(_) | LeaveError::Short(_) | LeaveError::Unknown(_) | LeaveError::Ambiguous(_) => {
+            Misuse(error.to_string()).into()
+        }
         error => error.into(),
     }
 }
@@ -164,8 +168,10 @@ fn text(asked: &Approval) -> String {
     let mut line = |word: &str, rest: &str| {
         let _infallible = writeln!(text, "  {word:<9}{rest}");
     };
-    for (word, rest) in leave::bound(asked) {
-        line(word, &rest);
+    for (word, lines) in leave::bound(asked) {
+        for (at, rest) in lines.iter().enumerate() {
+            line(if at == 0 { word } else { "" }, &folded(rest));
+        }
     }
     line("stands", &standing(asked));
     for voice in &asked.voices {
@@ -175,4 +181,16 @@ fn text(asked: &Approval) -> String {
         line("said", &format!("{} by {who} at {:.0}{note}", voice.word.as_str(), voice.at));
     }
     text
+}
+
+/// A text in lines that a terminal does not break. No text from outside begins one of them: each after the first is marked.
+fn folded(text: &str) -> String {
+    let mut lines = String::new();
+    for (at, one) in text.chars().enumerate() {
+        if 0 < at && at % WIDTH == 0 {
+            lines.push_str("\n           | ");
+        }
+        lines.push(one);
+    }
+    lines
 }

@@ -18,7 +18,8 @@ use crate::store::{Chain, History};
 pub(super) enum Audit {
     /// Check every event of every history against the one before it
     ///
-    /// Histories are those of actions, of approvals and of stops. An event that was changed, taken out or put in
+    /// Histories are those of actions, of approvals, of stops and of words (what people said beside those: of edits, of
+    /// runs that may pass, of what is to be taken back). An event that was changed, taken out or put in
     /// is named with its number and what it is about, and so is what does not stand where its last event says.
     /// Somebody who can write the file can forge a whole history: keep the hash of the last event, which is shown
     /// here, on another machine. Exit code 1 if something was changed.

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::output::{clean, say, tell};
+use super::served::{self, Served};
 use super::{Misuse, Refusal, setup, validate};
-use crate::daemon;
-use crate::diag::{Format, Sink, nearest, render};
-use crate::model::PlaybookId;
+use crate::clock::SharedClock;
+use crate::console::Called;
+use crate::daemon::{self, Scan, Terms};
+use crate::diag::{Format, nearest, render};
 use crate::plan::{Compiled, Plan, SourceFile, World, compile_set};
 use crate::settings::{self, Settings};
-use crate::store::StoppedPlaybook;
-use crate::yaml;
 
 /// A playbook that was chosen, with its bytes.
 pub(super) struct Chosen {
@@ -27,8 +27,8 @@ pub(super) struct Project {
 }
 
 impl Project {
-    /// Reads settings and lists, and finds the playbook a person means. What is wrong with lists is told: to
-    /// whoever names them they are not there.
+    /// Reads settings and lists, and finds the playbook a person means, for somebody who writes it: whatever is on disk
+    /// counts. What is wrong with lists is told: to whoever names them they are not there.
     ///
     /// # Errors
     ///
@@ -46,29 +46,60 @@ impl Project {
         let chosen = choose(wanted, found.playbooks, &world)?;
         Ok(Self { settings, world, chosen })
     }
+
+    /// The same for somebody who lets it act: settings, playbooks and lists count on the terms of `serve`, and of what
+    /// does not count there is what the journal has. A file that is named by its path is a person's own word, but where
+    /// the settings want signatures.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Project::open`]; settings or a playbook that do not meet the terms.
+    pub(super) async fn to_act(
+        config: &Path,
+        wanted: &str,
+        clock: &SharedClock,
+    ) -> anyhow::Result<(Self, Served)> {
+        let settings = settings::load(config)?;
+        setup::insist_on_owners(config, &settings)?;
+        let terms = setup::terms(&settings)?;
+        let found = daemon::scan_on(&terms, &settings.playbooks, &settings.lists)?;
+        let mut problems = Vec::new();
+        drop(validate::lists(&found.lists, &mut problems));
+        problems.extend(found.unread_lists.iter().map(|unread| unread.problem.clone()));
+        if !problems.is_empty() {
+            tell(render(&problems, Format::Text).trim_end());
+        }
+        let generation = served::read(&settings, found.clone(), clock).await?;
+        let world = setup::world(&settings, (*generation.lists).clone());
+        validate::insist_on_names(config, &settings, &world)?;
+        setup::warn_of_exposure(config, &settings);
+        let chosen = accepted(wanted, found, (&world, &terms))?;
+        let served = Served::new(generation, &chosen.plan);
+        Ok((Self { settings, world, chosen }, served))
+    }
 }
 
-/// Which playbook of the folder a person means, whatever else is wrong with it.
-///
-/// # Errors
-///
-/// Those of [`choose`], but for problems of the playbook.
-pub(super) fn named(settings: &Settings, wanted: &str) -> anyhow::Result<StoppedPlaybook> {
-    let found = daemon::scan(&settings.playbooks, &settings.lists)?;
-    let world = setup::world(settings, validate::lists(&found.lists, &mut Vec::new()));
-    let Candidate { name, id, file, .. } = find(wanted, found.playbooks, &world)?;
-    match id.parse() {
-        Ok(id) => Ok(StoppedPlaybook { id: PlaybookId(id), name }),
-        Err(_no_id) => Err(Misuse(format!("`{}` has no id that can be read", clean(&file.name, 200))).into()),
+/// Finds the playbook a person means among the files that count; one that does not count is told of as such.
+fn accepted(wanted: &str, found: Scan, (world, terms): (&World, &Terms)) -> anyhow::Result<Chosen> {
+    let chosen = find(wanted, found.playbooks, (world, terms)).and_then(Candidate::chosen);
+    if !matches!(&chosen, Err(error) if error.is::<Misuse>()) {
+        return chosen;
     }
+    let paths = found.unread_playbooks.iter().map(|unread| unread.path.clone()).collect::<Vec<_>>();
+    let (unread, _unreadable) = daemon::read_all(&paths, Path::new(""));
+    let Some(meant) = unread.playbooks.iter().find(|file| is_meant(file, wanted)) else { return chosen };
+    let covers = |one: &&daemon::Unread| Path::new(&meant.name).starts_with(&one.path);
+    let why = found.unread_playbooks.iter().filter(covers).map(|one| one.problem.clone());
+    say(&render(&why.collect::<Vec<_>>(), Format::Text))?;
+    let file = clean(&meant.name, 200);
+    Err(Refusal(format!("the playbook does not count and does not run: `{file}`")).into())
 }
 
 /// A file, and what it is called even if it is refused.
 struct Candidate {
     file: SourceFile,
     compiled: Compiled,
-    name: String,
-    id: String,
+    called: Called,
 }
 
 /// Finds the playbook a person means among the files; a file elsewhere may be named by its path.
@@ -77,13 +108,17 @@ struct Candidate {
 ///
 /// [`Misuse`] if there is none, or several; [`Refusal`] if it has problems, which are printed.
 pub(super) fn choose(wanted: &str, files: Vec<SourceFile>, world: &World) -> anyhow::Result<Chosen> {
-    find(wanted, files, world)?.chosen()
+    find(wanted, files, (world, &Terms::default()))?.chosen()
 }
 
-fn find(wanted: &str, mut files: Vec<SourceFile>, world: &World) -> anyhow::Result<Candidate> {
+fn find(
+    wanted: &str,
+    mut files: Vec<SourceFile>,
+    (world, terms): (&World, &Terms),
+) -> anyhow::Result<Candidate> {
     let as_file = Path::new(wanted);
     if as_file.is_file() && !files.iter().any(|file| is_file(&file.name, as_file)) {
-        files.extend(daemon::read_paths(&[as_file.to_owned()], as_file)?);
+        files.push(daemon::read_named(terms, as_file)?);
     }
     let compiled = compile_set(&files, world);
     let mut all: Vec<Candidate> = compiled.into_iter().zip(files).map(Candidate::new).collect();
@@ -94,7 +129,7 @@ fn find(wanted: &str, mut files: Vec<SourceFile>, world: &World) -> anyhow::Resu
     };
     match meant.as_slice() {
         [place] => Ok(all.swap_remove(*place)),
-        [] => Err(unknown(wanted, &all)),
+        [] => Err(unknown(wanted, all.iter().map(|one| (one.file.name.as_str(), &one.called)))),
         several => {
             let files = several.iter().filter_map(|place| all.get(*place));
             let files: Vec<String> = files.map(|one| format!("`{}`", clean(&one.file.name, 200))).collect();
@@ -111,26 +146,12 @@ fn find(wanted: &str, mut files: Vec<SourceFile>, world: &World) -> anyhow::Resu
 
 impl Candidate {
     fn new((compiled, file): (Compiled, SourceFile)) -> Self {
-        let (name, id) = if let Some(plan) = &compiled.plan {
-            (plan.about.name.clone(), plan.about.id.to_string())
-        } else {
-            // It has problems, but most of what it says can be read all the same.
-            let tree = yaml::parse(&file.name, &file.bytes, &mut Sink::new());
-            let text = |key: &str| {
-                let value = tree.as_ref().and_then(|tree| tree.value().get(key)?.as_str());
-                value.unwrap_or_default().to_owned()
-            };
-            (text("name"), text("id"))
-        };
-        Self { file, compiled, name, id }
-    }
-
-    fn stem(&self) -> &str {
-        Path::new(&self.file.name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
+        let called = Called::of(&file.name, &file.bytes);
+        Self { file, compiled, called }
     }
 
     fn is(&self, wanted: &str) -> bool {
-        self.stem() == wanted || self.name == wanted || self.id.eq_ignore_ascii_case(wanted)
+        is_called((&self.file.name, &self.called), wanted)
     }
 
     fn chosen(self) -> anyhow::Result<Chosen> {
@@ -143,23 +164,40 @@ impl Candidate {
     }
 }
 
+fn is_meant(file: &SourceFile, wanted: &str) -> bool {
+    is_file(&file.name, Path::new(wanted))
+        || is_called((&file.name, &Called::of(&file.name, &file.bytes)), wanted)
+}
+
+/// Whether a word is what the playbook of a file is called, or its file.
+pub(super) fn is_called((file, called): (&str, &Called), wanted: &str) -> bool {
+    stem(file) == wanted || called.name == wanted || called.id.eq_ignore_ascii_case(wanted)
+}
+
+fn stem(file: &str) -> &str {
+    Path::new(file).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default()
+}
+
 /// Whether a file that was read is the one at a path.
-fn is_file(name: &str, wanted: &Path) -> bool {
+pub(super) fn is_file(name: &str, wanted: &Path) -> bool {
     let name = Path::new(name);
     let same = || Some(name.canonicalize().ok()? == wanted.canonicalize().ok()?);
     name == wanted || same().unwrap_or(false)
 }
 
 /// Says that there is no such playbook, and which may be meant.
-fn unknown(wanted: &str, all: &[Candidate]) -> anyhow::Error {
-    let names = all.iter().flat_map(|one| [one.name.as_str(), one.stem()]).filter(|name| !name.is_empty());
-    let hint = match nearest(wanted, names) {
+pub(super) fn unknown<'a>(
+    wanted: &str,
+    all: impl Iterator<Item = (&'a str, &'a Called)> + Clone,
+) -> anyhow::Error {
+    let names = all.clone().flat_map(|(file, called)| [called.name.as_str(), stem(file)]);
+    let hint = match nearest(wanted, names.filter(|name| !name.is_empty())) {
         Some(near) => format!("did you mean `{}`?", clean(near, 120)),
         None => "name its file, its name or its id".to_owned(),
     };
     // What cannot be read at all may be it.
-    let broken = all.iter().filter(|one| one.compiled.plan.is_none() && one.name.is_empty());
-    let broken: Vec<String> = broken.map(|one| format!("`{}`", clean(&one.file.name, 200))).collect();
+    let broken = all.filter(|(_, called)| called.name.is_empty());
+    let broken: Vec<String> = broken.map(|(file, _)| format!("`{}`", clean(file, 200))).collect();
     let broken = match broken.as_slice() {
         [] => String::new(),
         files => format!("; nameless for their problems are {} (see `huntbook validate`)", files.join(", ")),

@@ -6,12 +6,11 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
-use super::account;
 use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
 use super::output::{clean, say, say_json};
-use super::{Misuse, setup};
+use super::{Misuse, account, id_of, setup};
 use crate::clock::SharedClock;
 use crate::console::leave;
 use crate::settings;
@@ -72,9 +71,9 @@ pub(super) async fn run(
 }
 
 fn find<'a>(waiting: &'a [HeldEdit], id: &str) -> Result<&'a HeldEdit, Misuse> {
-    let (id, shown) = (id.trim().to_lowercase(), id.escape_debug());
+    let (id, shown) = (id_of(id)?, id.escape_debug());
     let found: Vec<&HeldEdit> =
-        waiting.iter().filter(|edit| !id.is_empty() && edit.digest.to_string().starts_with(&id)).collect();
+        waiting.iter().filter(|edit| edit.digest.to_string().starts_with(&id)).collect();
     match found.as_slice() {
         [one] => Ok(*one),
         [] => Err(Misuse(format!("no edit `{shown}` waits: `huntbook confirm` lists them"))),

@@ -12,7 +12,7 @@ Start here:
 Exit codes:
     0  fine
     1  a run failed or was halted, something waits for a person, or the world failed
-    2  wrong usage; a playbook, tenant, action or code that does not exist
+    2  wrong usage; a playbook, tenant, action, code or id that does not exist
    78  settings, secrets or playbooks are refused or not there
   130  a dry run or the demonstration was ended (Ctrl-C; 129 for SIGHUP, 143 for SIGTERM)
   141  whoever read the output went away (`| head`)";

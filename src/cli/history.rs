@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 
 use super::args::{Output, Runs, Show, Shown};
 use super::exit::Exit;
 use super::output::{clean, counted, say, say_json, tell};
 use super::run::Scratch;
-use super::{Misuse, report, tables};
+use super::{Misuse, id_of, report, tables};
 use crate::clock::SharedClock;
 use crate::console::{Listed, history};
 use crate::daemon;
@@ -61,14 +61,9 @@ pub(super) async fn list(
     let past = Past::open(config, &clock).await?;
     let store = &past.store;
     let by_id = arguments.playbook.as_ref().and_then(|text| uuid::Uuid::parse_str(text).ok()).map(PlaybookId);
-    // Names are compared here, so more runs are read than shown.
-    let by_name = arguments.playbook.as_ref().filter(|_name| by_id.is_none());
-    let limit = if by_name.is_some() { 1000 } else { arguments.limit };
-    let mut runs = store.runs(&RunFilter { playbook: by_id, limit, ..RunFilter::default() }).await?;
-    if let Some(name) = by_name {
-        runs.retain(|summary| summary.run.playbook_name == *name);
-        runs.truncate(usize::try_from(arguments.limit)?);
-    }
+    let name = arguments.playbook.clone().filter(|_name| by_id.is_none());
+    let filter = RunFilter { playbook: by_id, name, limit: arguments.limit, ..RunFilter::default() };
+    let runs = store.runs(&filter).await?;
     if let Some(wanted) = arguments.playbook.as_deref().filter(|_name| runs.is_empty()) {
         insist_on_playbook(wanted, config, store).await?;
     }
@@ -118,13 +113,15 @@ pub(super) async fn show(
 ) -> anyhow::Result<Exit> {
     let past = Past::open(config, &clock).await?;
     let store = &past.store;
-    let text = arguments.run.trim();
-    let run = match store.find_runs(text).await?.as_slice() {
-        [run] => *run,
-        [] if past.is_empty() => bail!("there is no run `{}`: nothing has run yet", text.escape_debug()),
-        [] => bail!("there is no run `{}`: `huntbook runs` lists them", text.escape_debug()),
-        _ => bail!("`{}` is the beginning of several runs: give more of it", text.escape_debug()),
+    let id = id_of(&arguments.run)?;
+    let text = id.escape_debug();
+    let run = match store.find_runs(&id).await?.as_slice() {
+        [run] => Ok(*run),
+        [] if past.is_empty() => Err(format!("there is no run `{text}`: nothing has run yet")),
+        [] => Err(format!("there is no run `{text}`: `huntbook runs` lists them")),
+        _ => Err(format!("`{text}` is the beginning of several runs: give more of it")),
     };
+    let run = run.map_err(Misuse)?;
     let detail = store.run(run).await?.context("the run has just been removed")?;
     let report = history::present(store, &detail.run).await?;
     let shown = if arguments.all { Shown::All } else { Shown::First };

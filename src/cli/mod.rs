@@ -22,6 +22,7 @@ mod junit;
 mod kql;
 mod login;
 mod mend;
+mod named;
 mod output;
 mod overview;
 mod pass;
@@ -34,6 +35,7 @@ mod rows;
 mod run;
 mod sarif;
 mod serve;
+mod served;
 mod setup;
 mod shipped;
 mod sim;
@@ -60,6 +62,7 @@ use kql::args::Kql;
 use output::{Unsaid, tell};
 
 use crate::clock::{SharedClock, SystemClock};
+use crate::console::leave::ID_MIN;
 use crate::daemon::ScanError;
 use crate::diag::{Chain, Format, render};
 use crate::fault;
@@ -241,6 +244,22 @@ fn explain(error: &anyhow::Error) -> Exit {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Misuse(String);
+
+/// The beginning of an id, as somebody typed it.
+///
+/// # Errors
+///
+/// If it is so short that a slip of the hand would name something.
+fn id_of(text: &str) -> Result<String, Misuse> {
+    let id = text.trim().to_ascii_lowercase();
+    if id.chars().count() < ID_MIN {
+        let shown = id.escape_debug();
+        return Err(Misuse(format!(
+            "`{shown}` is too short for an id: give at least {ID_MIN} characters of it"
+        )));
+    }
+    Ok(id)
+}
 
 /// Settings of which no working parts can be made: a secret that is not there, a certificate that cannot be
 /// read.

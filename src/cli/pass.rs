@@ -5,15 +5,16 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
+use super::account;
 use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
+use super::named::{self, First};
 use super::output::{clean, say, say_json};
 use super::run::no_tenant;
-use super::{account, choose};
 use crate::clock::SharedClock;
 use crate::console::leave;
-use crate::settings;
+use crate::settings::{self, Places};
 use crate::store::{Speaker, Store};
 
 /// Arguments of `let-pass`.
@@ -43,7 +44,9 @@ pub(super) async fn run(
         Some(tenant) => return Err(no_tenant(Some(tenant), &all)),
         None => all,
     };
-    let playbook = choose::named(&settings, &arguments.playbook)?;
+    let journal = named::journal(&settings.store.path).await?;
+    let wanted = (arguments.playbook.as_str(), First::InForce);
+    let playbook = named::named(journal.as_ref(), &Places::from(&settings), wanted).await?;
     // Nothing to let pass without a journal.
     drop(Past::of(&settings, &clock).await?);
     let account = account::caller();

@@ -10,7 +10,9 @@ use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
 use super::output::{clean, show};
+use super::{Misuse, account, id_of};
 use crate::clock::SharedClock;
+use crate::console::Account;
 use crate::settings;
 use crate::store::{Store, Word};
 
@@ -54,11 +56,18 @@ pub(super) async fn run(
     } else {
         (Word::NotApplied, "a person says that it was not done")
     };
-    let text = arguments.effect.trim();
-    let effect = match Past::open(config, &clock).await?.store.find_effects(text).await?.as_slice() {
+    let id = id_of(&arguments.effect)?;
+    let shown = id.escape_debug();
+    let effect = match Past::open(config, &clock).await?.store.find_effects(&id).await?.as_slice() {
         [effect] => effect.clone(),
-        [] => bail!("there is no effect `{}`: `huntbook status` lists what is parked", text.escape_debug()),
-        _ => bail!("`{}` is the beginning of several effects: give more of it", text.escape_debug()),
+        [] => {
+            let none = format!("there is no effect `{shown}`: `huntbook status` lists what is parked");
+            return Err(Misuse(none).into());
+        }
+        _ => {
+            let several = format!("`{shown}` is the beginning of several effects: give more of it");
+            return Err(Misuse(several).into());
+        }
     };
     let target = clean(&effect.target, 120);
     if !effect.state.takes_a_word() {
@@ -69,7 +78,7 @@ pub(super) async fn run(
         );
     }
     let note = clean(arguments.note.as_deref().unwrap_or_default().trim(), NOTE_MAX);
-    let by = user().map(|name| format!(" ({})", clean(&name, 64))).unwrap_or_default();
+    let by = speaker(&account::caller());
     let note = if note.is_empty() { note } else { format!(": {note}") };
     let path = settings::load(config)?.store.path;
     let resolved = Store::resolve(&path, clock, &effect.key, (word, format!("{said}{by}{note}"))).await?;
@@ -80,8 +89,11 @@ pub(super) async fn run(
     Ok(Exit::Fine)
 }
 
-/// Who the system says is speaking.
-#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
-fn user() -> Option<String> {
-    ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok())
+/// Who is speaking: the account, and its number.
+fn speaker(account: &Account) -> String {
+    let name = clean(&account.name, 64);
+    match account.uid {
+        Some(uid) if name != uid.to_string() => format!(" ({name}, {uid})"),
+        _ => format!(" ({name})"),
+    }
 }

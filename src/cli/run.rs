@@ -10,16 +10,17 @@ use super::args::{Output, Run, Shown};
 use super::choose::{Chosen, Project};
 use super::exit::{Exit, unless_ended};
 use super::output::{clean, show, tell};
+use super::served::Served;
 use super::stop::{lifts, shown};
 use super::{Misuse, Refusal, account, report, setup};
 use crate::clock::SharedClock;
 use crate::console::history;
-use crate::daemon::{self, Generation};
-use crate::diag::nearest;
-use crate::engine::{Engine, InForce, Order, Present, Ran, Report, RunState, Standing, TakenUp, Which};
+use crate::daemon;
+use crate::diag::{Diagnostic, Format, Level, nearest, render};
+use crate::engine::{Engine, Order, Present, Ran, Report, RunState, TakenUp};
 use crate::model::Lists;
 use crate::notify::{Channels, deliver_due};
-use crate::plan::{Plan, World};
+use crate::plan::World;
 use crate::settings::Settings;
 use crate::store::{Effects, Starter, Store, Trigger};
 
@@ -39,7 +40,12 @@ pub(super) async fn run(
 }
 
 async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock) -> anyhow::Result<Exit> {
-    let Project { settings, world, chosen } = Project::open(config, &arguments.playbook)?;
+    let (Project { settings, world, chosen }, served) = if arguments.dry_run {
+        (dry(config, &arguments.playbook)?, None)
+    } else {
+        let (project, served) = Project::to_act(config, &arguments.playbook, &clock).await?;
+        (project, Some(served))
+    };
     let parts = setup::open(&settings, &clock).await?;
     let journal = Journal::open(&settings, arguments, &clock).await?;
     let engine = Engine {
@@ -54,8 +60,8 @@ async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock
     for stop in engine.store.stops().await? {
         tell(&format!("warning: {}; `{}` lifts it", shown(&stop), lifts(&stop)));
     }
-    if !arguments.dry_run {
-        take_up(&engine, &settings, &world, &chosen).await?;
+    if let Some(served) = &served {
+        take_up(&engine, &world, served).await?;
     }
     let reports = run_in_tenants(&engine, arguments, &chosen, &world.lists).await?;
     let reports =
@@ -64,6 +70,17 @@ async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock
         reports.iter().map(|one| report::text(one, Shown::First)).collect::<Vec<_>>().join("\n")
     })?;
     Ok(exit_of(&reports))
+}
+
+/// A dry run is for those who write playbooks: whatever is on disk counts, and what would not is told.
+fn dry(config: &Path, wanted: &str) -> anyhow::Result<Project> {
+    let project = Project::open(config, wanted)?;
+    let unmet = setup::unmet(&project.settings, project.settings.owners()).into_iter();
+    let unmet: Vec<_> = unmet.map(|unmet| Diagnostic { level: Level::Warning, ..unmet }).collect();
+    if !unmet.is_empty() {
+        tell(render(&unmet, Format::Text).trim_end());
+    }
+    Ok(project)
 }
 
 /// The journal of a run: the real one, or for a dry run a copy that is thrown away.
@@ -112,11 +129,8 @@ impl Drop for Scratch {
 }
 
 /// Deals with what an earlier process left, before anything new is done.
-async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &Chosen) -> anyhow::Result<()> {
-    let in_force = Served::read(engine, settings, (chosen, &world.lists)).await?;
-    let world = World { lists: (*in_force.lists).clone(), ..world.clone() };
-    let present =
-        Present { in_force: &in_force, plan_of: &|name, bytes| daemon::plan_of(name, bytes, &world) };
+async fn take_up(engine: &Engine, world: &World, in_force: &Served) -> anyhow::Result<()> {
+    let present = Present { in_force, plan_of: &|name, bytes| daemon::plan_of(name, bytes, world) };
     let resumed = engine.resume(&present).await?;
     engine.follow_up().await?;
     for decided in engine.decided().await? {
@@ -128,7 +142,7 @@ async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &C
         }
     }
     for (playbook, tenant) in engine.to_revert().await? {
-        engine.revert((playbook, &tenant), &in_force).await?;
+        engine.revert((playbook, &tenant), in_force).await?;
     }
     for effect in &resumed.parked {
         tell(&format!(
@@ -151,51 +165,6 @@ async fn take_up(engine: &Engine, settings: &Settings, world: &World, chosen: &C
         tell(&format!("warning: run {run}, which was cut off, {}", clean(&what, 400)));
     }
     Ok(())
-}
-
-/// What is in force for runs that were cut off: what `serve` would hold in force, and the file that is given
-/// by hand again.
-#[derive(Debug)]
-struct Served {
-    generation: Generation,
-    chosen: Arc<Plan>,
-    lists: Arc<Lists>,
-}
-
-impl Served {
-    async fn read(
-        engine: &Engine,
-        settings: &Settings,
-        (chosen, lists): (&Chosen, &Lists),
-    ) -> anyhow::Result<Self> {
-        let (generation, lists) = (Generation::default(), Arc::new(lists.clone()));
-        let mut in_force = Self { generation, chosen: Arc::clone(&chosen.plan), lists };
-        // Compiling everything is worth it only if somebody asks.
-        if engine.store.unfinished_keys().await?.is_empty() && engine.decided().await?.is_empty() {
-            return Ok(in_force);
-        }
-        let live = engine.store.live_versions().await?;
-        let scan = daemon::scan(&settings.playbooks, &settings.lists)?;
-        let base = setup::world(settings, Lists::default());
-        let before = Generation::restore(&live, engine.store.live_lists().await?, &base);
-        in_force.generation = before.next(scan, &base);
-        in_force.lists = Arc::clone(&in_force.generation.lists);
-        Ok(in_force)
-    }
-}
-
-impl InForce for Served {
-    fn lists(&self) -> Arc<Lists> {
-        Arc::clone(&self.lists)
-    }
-
-    /// What a person gives by hand says nothing about what the schedule began, or about another version.
-    fn standing(&self, run: Which) -> Standing {
-        if run.trigger == Trigger::Manual && run.version == self.chosen.version {
-            return Standing::InForce(Arc::clone(&self.chosen));
-        }
-        self.generation.standing(run.playbook)
-    }
 }
 
 async fn run_in_tenants(

@@ -13,7 +13,7 @@ use super::args::Serve;
 use super::exit::Exit;
 use super::output::{clean, counted, tell};
 use super::setup::Doors;
-use super::{setup, validate};
+use super::{Unfit, setup, validate};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Daemon, DaemonOptions, Status};
 use crate::diag::{Chain, Sink};
@@ -36,15 +36,23 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
     let mut lists = validate::lists(&found, &mut Vec::new());
     let store = Store::open(&settings.store.path, Arc::clone(&clock)).await?;
     for stored in store.live_lists().await? {
-        // A broken or missing file does not keep the last good list from its work.
-        if lists.get(&stored.name).is_none() {
+        // A broken, missing or emptied file does not keep the last good list from its work.
+        let is_there = lists.get(&stored.name).map(|list| list.is_empty());
+        if is_there.unwrap_or(true) {
+            if is_there.is_some() && protects(&settings, &stored.name) {
+                let (name, file) = (clean(&stored.name, 120), clean(&stored.file, 200));
+                tell(&format!(
+                    "warning: the list `{name}` protects, and `{file}` is empty: what it said stays in force until \
+                     somebody says that this was meant, see `huntbook status`"
+                ));
+            }
             lists.extend_with(list::parse(&stored.file, &stored.bytes, &mut Sink::new()));
         }
     }
     validate::insist_on_names(config, &settings, &setup::world(&settings, lists))?;
     setup::warn_of_exposure(config, &settings);
     let parts = setup::open(&settings, &clock).await?;
-    let page = web_options(&settings, &clock)?;
+    let page = web_options(&settings, &clock).await?;
     let facts = Facts {
         store: store.clone(),
         world: setup::world(&settings, Lists::default()),
@@ -75,27 +83,39 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
     until_stopped(&daemon, page.as_ref(), Hangup::Releases).await
 }
 
+/// Whether the settings name a list of what no playbook may touch.
+fn protects(settings: &Settings, list: &str) -> bool {
+    setup::world(settings, Lists::default()).exclusions.lists().any(|name| name == list)
+}
+
 /// Where the page is, if there is one.
-fn web_options(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Option<WebOptions>> {
+async fn web_options(settings: &Settings, clock: &SharedClock) -> anyhow::Result<Option<WebOptions>> {
     let Some(web) = &settings.web else { return Ok(None) };
     // The settings were read: it is an address with a port.
     let Some(listen) = web.socket() else { return Ok(None) };
-    let provider = web.open_id.as_ref().map(|open_id| provider(settings, open_id, clock)).transpose()?;
+    let provider = match &web.open_id {
+        Some(open_id) => Some(provider(settings, open_id, clock).await?),
+        None => None,
+    };
     let socket = web::place(&settings.store.path);
     Ok(Some(WebOptions { listen, address: web.address.clone(), socket, provider }))
 }
 
 /// Who vouches for people from elsewhere.
-fn provider(
+async fn provider(
     settings: &Settings,
     open_id: &OpenIdSettings,
     clock: &SharedClock,
 ) -> anyhow::Result<ProviderOptions> {
     let doors = Doors::open(settings, clock)?;
+    let client_secret = open_id.client_secret.as_ref().map(|secret| doors.source(secret)).transpose()?;
+    if let Some(secret) = &client_secret {
+        secret.fetch().await.context("the client secret of the page cannot be fetched").map_err(Unfit)?;
+    }
     Ok(ProviderOptions {
         issuer: open_id.issuer.clone(),
         client_id: open_id.client_id.clone(),
-        client_secret: open_id.client_secret.as_ref().map(|secret| doors.source(secret)).transpose()?,
+        client_secret,
         look: open_id.roles.read.clone(),
         act: open_id.roles.act.clone(),
         http: doors.http,

@@ -337,11 +337,15 @@ fn asked(written: &AskedSettings) -> Approval {
 
 /// Who may approve actions.
 pub(super) fn approvers(settings: &Settings) -> Approvers {
-    let who = |one: &ApproverSettings| match (&one.account, &one.open_id) {
-        (Some(account), _) => account.clone(),
-        (None, id) => of_provider(id.as_deref().unwrap_or_default()),
+    let who = |one: &ApproverSettings| {
+        let elsewhere = one.open_id.as_deref().map(of_provider);
+        one.account.clone().into_iter().chain(elsewhere).collect::<Vec<_>>()
     };
-    Approvers::new(settings.approvers.iter().map(|(name, one)| (name.clone(), who(one))))
+    let each = |(name, one): (&String, &ApproverSettings)| {
+        let name = name.clone();
+        who(one).into_iter().map(move |who| (name.clone(), who))
+    };
+    Approvers::new(settings.approvers.iter().flat_map(each))
         .asked_by(settings.guards.approval.as_ref().map(asked))
 }
 

@@ -2,17 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::bail;
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
 use serde_json::{Value, json};
 
-use super::account;
 use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
 use super::output::{clean, say, say_json, show, tell};
 use super::tables::{CELL_WIDTH, table};
+use super::{Misuse, account, id_of};
 use crate::clock::SharedClock;
 use crate::console::leave;
 use crate::settings;
@@ -80,16 +79,17 @@ pub(super) async fn run(
     Ok(Exit::Fine)
 }
 
-fn find<'s>(standing: &'s [Revert], id: &str) -> anyhow::Result<&'s Revert> {
-    let id = id.trim().to_ascii_lowercase();
+fn find<'s>(standing: &'s [Revert], id: &str) -> Result<&'s Revert, Misuse> {
+    let id = id_of(id)?;
     let mut found = standing.iter().filter(|one| one.effect.as_str().starts_with(&id));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),
-        (None, _) => {
-            bail!("nothing in force is called `{}`: `huntbook in-force` lists it", id.escape_debug())
-        }
+        (None, _) => Err(Misuse(format!(
+            "nothing in force is called `{}`: `huntbook in-force` lists it",
+            id.escape_debug()
+        ))),
         (Some(_), Some(_)) => {
-            bail!("`{}` is the beginning of several ids: give more of it", id.escape_debug())
+            Err(Misuse(format!("`{}` is the beginning of several ids: give more of it", id.escape_debug())))
         }
     }
 }

@@ -11,7 +11,7 @@ use super::setup;
 use super::stop::{lifts, shown as shown_stop};
 use super::tables::{self, CELL_WIDTH};
 use crate::clock::SharedClock;
-use crate::console::{Budget, InForce, Moment, audit, shown};
+use crate::console::{Budget, Compiled, InForce, Moment, audit, shown};
 use crate::model::Lists;
 use crate::settings;
 use crate::store::Refusal;
@@ -21,7 +21,7 @@ pub(super) async fn run(config: &Path, format: Output, clock: SharedClock) -> an
     let settings = settings::load(config)?;
     let past = Past::of(&settings, &clock).await?;
     let world = setup::world(&settings, Lists::default());
-    let moment = Moment::read(&past.store, &world, clock.now()).await?;
+    let moment = Moment::read(&past.store, (&world, &Compiled::default()), clock.now()).await?;
     match format {
         Output::Json => {
             let mut json = moment.json();

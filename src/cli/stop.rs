@@ -1,19 +1,20 @@
 //! `huntbook stop` and `resume`: the kill switch for all actions, or for those in one tenant or of one playbook.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 
 use super::args::Output;
 use super::exit::Exit;
-use super::output::{clean, counted, say, say_json};
+use super::named::{self, First};
+use super::output::{clean, counted, say, say_json, tell};
 use super::run::no_tenant;
-use super::{account, choose};
+use super::{Misuse, account};
 use crate::clock::SharedClock;
 use crate::console::leave;
-use crate::settings::{self, Settings};
-use crate::store::{EffectState, Stop, StopWord, Stopped, StoppedPlaybook, Store, StoreError, Way};
+use crate::settings::{self, Places, SettingsError};
+use crate::store::{EffectState, RunFilter, Stop, StopWord, Stopped, StoppedPlaybook, Store, Way};
 
 /// Arguments of `stop` and `resume`.
 #[derive(Debug, Args)]
@@ -27,6 +28,9 @@ pub(super) struct Switch {
     /// Why; it stays in the journal, and whoever meets it reads it
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
+    /// The state file, where the settings cannot be read that name it
+    #[arg(long, value_name = "FILE")]
+    pub(super) store: Option<PathBuf>,
 }
 
 /// Stops actions.
@@ -36,20 +40,15 @@ pub(super) async fn stop(
     format: Output,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
-    let settings = settings::load(config)?;
-    if let Some(tenant) = &arguments.tenant
-        && !settings.tenants.contains_key(tenant)
-    {
-        return Err(unknown(tenant, &settings));
+    let ground = Ground::find(arguments, config).await?;
+    if let Some(tenant) = &arguments.tenant {
+        ground.insist_on_tenant(tenant).await?;
     }
-    let playbook = match &arguments.playbook {
-        Some(wanted) => Some(choose::named(&settings, wanted)?),
-        None => None,
-    };
-    let stopped = Store::stop(&settings.store.path, clock, &word(arguments, playbook)).await?;
+    let playbook = ground.playbook(arguments, First::InForce).await?;
+    let journal = &ground.places.journal;
+    let stopped = Store::stop(journal, clock, &word(arguments, playbook)).await?;
     let (Stopped::Now(stop) | Stopped::Before(stop)) = &stopped;
-    let mut under_way =
-        Store::open_reader(&settings.store.path).await?.effects_in(EffectState::Intended).await?;
+    let mut under_way = Store::open_reader(journal).await?.effects_in(EffectState::Intended).await?;
     under_way.retain(|effect| {
         stop.tenant.as_ref().is_none_or(|tenant| *tenant == effect.tenant)
             && stop.playbook.as_ref().is_none_or(|playbook| playbook.id == effect.playbook)
@@ -79,19 +78,15 @@ pub(super) async fn resume(
     format: Output,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
-    let settings = settings::load(config)?;
-    let playbook = match &arguments.playbook {
-        Some(wanted) => Some(stopped_playbook(&settings, wanted).await?),
-        None => None,
-    };
-    let lifted = Store::resume(&settings.store.path, clock, &word(arguments, playbook.clone())).await?;
+    let ground = Ground::find(arguments, config).await?;
+    let playbook = ground.playbook(arguments, First::Stopped).await?;
+    let journal = &ground.places.journal;
+    let lifted = Store::resume(journal, clock, &word(arguments, playbook.clone())).await?;
     // A tenant that is in the settings no more can still be stopped.
-    if let Some(tenant) = arguments.tenant.as_ref().filter(|_tenant| lifted.is_empty())
-        && !settings.tenants.contains_key(tenant)
-    {
-        return Err(unknown(tenant, &settings));
+    if let Some(tenant) = arguments.tenant.as_ref().filter(|_tenant| lifted.is_empty()) {
+        ground.insist_on_tenant(tenant).await?;
     }
-    let standing = Store::open_reader(&settings.store.path).await?.stops().await?;
+    let standing = Store::open_reader(journal).await?.stops().await?;
     let in_the_way: Vec<&Stop> = standing
         .iter()
         .filter(|stop| match (&stop.tenant, &arguments.tenant) {
@@ -131,18 +126,66 @@ pub(super) fn lifts(stop: &Stop) -> String {
     ["huntbook resume", &tenant.unwrap_or_default(), &playbook.unwrap_or_default()].concat()
 }
 
-/// The playbook a person means: one that is stopped, also if its file is gone.
-async fn stopped_playbook(settings: &Settings, wanted: &str) -> anyhow::Result<StoppedPlaybook> {
-    let standing = match Store::open_reader(&settings.store.path).await {
-        Ok(store) => store.stops().await?,
-        Err(StoreError::Missing { .. }) => Vec::new(),
-        Err(error) => return Err(error.into()),
+/// What a word is said about. It waits for no flawless settings: what acts has read them when they were.
+struct Ground {
+    places: Places,
+    /// The journal as it is, if there is one.
+    store: Option<Store>,
+}
+
+impl Ground {
+    async fn find(arguments: &Switch, config: &Path) -> anyhow::Result<Self> {
+        let places = match (settings::load(config), &arguments.store) {
+            (Ok(settings), None) => Places::from(&settings),
+            (Ok(settings), Some(journal)) => given(journal, Some(Places::from(&settings)))?,
+            (Err(_bad), Some(journal)) => given(journal, settings::places(config))?,
+            (Err(bad), None) => in_spite_of(bad, config)?,
+        };
+        let store = named::journal(&places.journal).await?;
+        Ok(Self { places, store })
+    }
+
+    async fn playbook(&self, arguments: &Switch, first: First) -> anyhow::Result<Option<StoppedPlaybook>> {
+        let Some(wanted) = &arguments.playbook else { return Ok(None) };
+        Ok(Some(named::named(self.store.as_ref(), &self.places, (wanted, first)).await?))
+    }
+
+    /// Insists that a tenant is one of the settings, or of the process that works with the journal, or one in which
+    /// something has run: a stop of a tenant that nobody knows stops nothing.
+    async fn insist_on_tenant(&self, tenant: &str) -> anyhow::Result<()> {
+        let mut known = self.places.tenants.clone();
+        if let Some(store) = &self.store {
+            known.extend(store.sign_ins().await?.into_keys());
+            let filter = RunFilter { tenant: Some(tenant.to_owned()), limit: 1, ..RunFilter::default() };
+            known.extend(store.runs(&filter).await?.pop().map(|summary| summary.run.tenant));
+        }
+        if known.contains(tenant) {
+            return Ok(());
+        }
+        Err(no_tenant(Some(tenant), &known.into_iter().collect::<Vec<_>>()))
+    }
+}
+
+/// The journal that somebody names, and what else is known. One that is not there is not the one of what acts.
+fn given(journal: &Path, places: Option<Places>) -> anyhow::Result<Places> {
+    if !journal.exists() {
+        let shown = clean(&journal.display().to_string(), 200);
+        return Err(Misuse(format!("there is no journal `{shown}`")).into());
+    }
+    Ok(Places { journal: journal.to_owned(), ..places.unwrap_or_default() })
+}
+
+/// What can be read of settings that are bad. A journal that is not there is not taken for the one that they would name.
+fn in_spite_of(bad: SettingsError, config: &Path) -> anyhow::Result<Places> {
+    let Some(places) = settings::places(config).filter(|places| places.journal.exists()) else {
+        tell("the journal is not known without the settings: name it with `--store FILE`");
+        return Err(bad.into());
     };
-    let mut stopped = standing.into_iter().filter_map(|stop| stop.playbook);
-    let is_meant = |playbook: &StoppedPlaybook| {
-        playbook.name == wanted || playbook.id.to_string().eq_ignore_ascii_case(wanted)
-    };
-    stopped.find(is_meant).map_or_else(|| choose::named(settings, wanted), Ok)
+    let journal = clean(&places.journal.display().to_string(), 200);
+    tell(&format!(
+        "warning: the settings have problems, see `huntbook validate`; the word goes into `{journal}`"
+    ));
+    Ok(places)
 }
 
 fn word(arguments: &Switch, playbook: Option<StoppedPlaybook>) -> StopWord {
@@ -155,8 +198,4 @@ fn word(arguments: &Switch, playbook: Option<StoppedPlaybook>) -> StopWord {
         uid: account.uid,
         way: Some(Way::Command),
     }
-}
-
-fn unknown(tenant: &str, settings: &Settings) -> anyhow::Error {
-    no_tenant(Some(tenant), &settings.tenants.keys().cloned().collect::<Vec<_>>())
 }

@@ -167,7 +167,8 @@ pub(super) fn insist_on_names(config: &Path, settings: &Settings, world: &World)
 pub(super) fn settings_names(config: &Path, settings: &Settings, world: &World) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let guards = &settings.guards.exclude;
-    for (key, entries) in [("devices", &guards.devices), ("users", &guards.users)] {
+    let named = [("devices", &guards.devices), ("users", &guards.users), ("indicators", &guards.indicators)];
+    for (key, entries) in named {
         let Some(settings::EntrySettings::List(name)) = entries else { continue };
         let why = match world.lists.get(name) {
             None => format!("there is no list `{}`", name.escape_debug()),

@@ -14,7 +14,8 @@ pub struct Account {
     pub name: String,
     /// An account's number.
     pub uid: Option<u32>,
-    /// What the provider calls a person. It may change, so nothing depends on it.
+    /// What the provider calls a person. It may change, so it lets nobody do anything; it can only say that an author is
+    /// the one who speaks.
     alias: Option<String>,
 }
 
@@ -37,6 +38,12 @@ impl Account {
     #[must_use]
     pub fn who(&self) -> Who<'_> {
         (&self.name, self.uid)
+    }
+
+    /// What the provider calls it, if it is one of there.
+    #[must_use]
+    pub fn alias(&self) -> Option<&str> {
+        self.alias.as_deref()
     }
 
     /// What people call it.

@@ -102,6 +102,16 @@ pub async fn present(store: &Store, run: &Run) -> Result<Option<Report>, StoreEr
     Ok(Some(report))
 }
 
+/// The same for a run of which everything about its actions is at hand.
+#[must_use]
+pub fn present_of(detail: &RunDetail) -> Option<Report> {
+    let mut report = serde_json::from_value::<Report>(detail.run.report.clone()).ok()?;
+    if !report.is_settled() {
+        update(&mut report, detail);
+    }
+    Some(report)
+}
+
 /// Puts into a report what the journal has learnt since.
 pub fn update(report: &mut Report, detail: &RunDetail) {
     let effects: Vec<Effect> = detail.effects.iter().map(|(effect, _events)| effect.clone()).collect();

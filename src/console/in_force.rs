@@ -1,5 +1,7 @@
 //! The playbooks in force: what they are, when each is due, and how it ended last.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -8,7 +10,7 @@ use super::history::{Listed, listed};
 use crate::daemon::Generation;
 use crate::guard::{self, GuardLimits};
 use crate::plan::{Plan, World};
-use crate::store::{LivePlaybook, RunFilter, Skip, Store, StoreError, Unarmed};
+use crate::store::{ContentHash, LiveList, LivePlaybook, RunFilter, Skip, Store, StoreError, Unarmed};
 use crate::text::clean;
 
 /// A playbook in force.
@@ -47,18 +49,43 @@ pub enum Starts {
     Never,
 }
 
+/// What is in force, compiled; kept as long as the same is in force. For one world.
+#[derive(Debug, Default)]
+pub struct Compiled(Mutex<Option<(ContentHash, Arc<Generation>)>>);
+
+impl Compiled {
+    fn of(&self, versions: &[LivePlaybook], lists: Vec<LiveList>, world: &World) -> Arc<Generation> {
+        let playbooks =
+            versions.iter().map(|live| format!("{} {} {:?}\n", live.playbook, live.hash, live.file));
+        let all = playbooks.chain(lists.iter().map(|live| format!("{:?} {}\n", live.name, live.hash)));
+        let key = ContentHash::of(all.collect::<String>().as_bytes());
+        let known = self.kept().clone().filter(|(of, _)| *of == key);
+        if let Some((_, generation)) = known {
+            return generation;
+        }
+        let generation = Arc::new(Generation::restore(versions, lists, world));
+        *self.kept() = Some((key, Arc::clone(&generation)));
+        generation
+    }
+
+    // Nothing panics half-way.
+    fn kept(&self) -> MutexGuard<'_, Option<(ContentHash, Arc<Generation>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Reads what the journal says of each playbook in force. `served`: whether a process keeps the schedules.
 ///
 /// # Errors
 ///
 /// Any [`StoreError`].
-pub async fn read(
+pub(super) async fn read(
     store: &Store,
-    world: &World,
+    (world, compiled): (&World, &Compiled),
     (served, now): (bool, Timestamp),
 ) -> Result<Vec<InForce>, StoreError> {
     let versions = store.live_versions().await?;
-    let generation = Generation::restore(&versions, store.live_lists().await?, world);
+    let generation = compiled.of(&versions, store.live_lists().await?, world);
     let mut all = Vec::with_capacity(versions.len());
     let unarmed = store.unarmed().await?;
     let known = |one: &&Unarmed| world.tenants.contains_key(&one.tenant);
@@ -163,5 +190,52 @@ impl Starts {
             Self::Off => "off",
             Self::Never => "never",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::action::Approvers;
+    use crate::expr::Language;
+    use crate::guard::Ceilings;
+    use crate::model::{Lists, PlaybookId};
+    use crate::plan::{Exclusions, Queries};
+
+    #[test]
+    fn what_is_in_force_is_compiled_once_for_each_version() {
+        let compiled = Compiled::default();
+        let world = World {
+            language: Language::new(),
+            lists: Lists::default(),
+            channels: BTreeSet::new(),
+            tenants: BTreeMap::new(),
+            ceilings: Ceilings::default(),
+            exclusions: Exclusions::default(),
+            queries: Queries::Trusted,
+            approvers: Approvers::default(),
+        };
+        let live = |bytes: &[u8]| LivePlaybook {
+            playbook: PlaybookId(uuid::Uuid::nil()),
+            file: "a.yaml".to_owned(),
+            hash: ContentHash::of(bytes),
+            bytes: bytes.to_vec(),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let list = |bytes: &[u8]| LiveList {
+            name: "vip".to_owned(),
+            file: "vip.txt".to_owned(),
+            hash: ContentHash::of(bytes),
+            bytes: bytes.to_vec(),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        let of =
+            |playbook: &[u8], entries: &[u8]| compiled.of(&[live(playbook)], vec![list(entries)], &world);
+        let first = of(b"schema: 1\n", b"one\n");
+        assert!(Arc::ptr_eq(&first, &of(b"schema: 1\n", b"one\n")));
+        assert!(!Arc::ptr_eq(&first, &of(b"schema: 1\n", b"two\n")));
+        assert!(!Arc::ptr_eq(&of(b"schema: 1\n", b"two\n"), &of(b"schema: 1 \n", b"two\n")));
     }
 }

@@ -11,13 +11,15 @@ pub mod leave;
 
 mod account;
 mod budget;
+mod called;
 mod in_force;
 mod moment;
 
 pub use account::Account;
 pub use budget::Budget;
+pub use called::Called;
 pub use history::Listed;
-pub use in_force::{InForce, Starts, read as in_force};
+pub use in_force::{Compiled, InForce, Starts};
 pub use moment::{Moment, shown};
 
 /// Widest name or target in a line, in characters: the longest id, a SHA-256, fits.

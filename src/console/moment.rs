@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::audit::{self, Found};
 use super::budget::{self, Budget};
-use super::in_force::{self, InForce};
+use super::in_force::{self, Compiled, InForce};
 use super::leave;
 use crate::plan::World;
 use crate::store::{
@@ -69,12 +69,16 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// Reads it.
+    /// Reads it. Whoever reads it again and again keeps what was compiled.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn read(store: &Store, world: &World, now: Timestamp) -> Result<Self, StoreError> {
+    pub async fn read(
+        store: &Store,
+        (world, compiled): (&World, &Compiled),
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         // The owner first: what it ends meanwhile is then not taken for cut off.
         let owner = store.owner();
         let open = RunFilter { state: Some(RunState::Running), limit: RUNS_MAX, ..RunFilter::default() };
@@ -86,7 +90,7 @@ impl Moment {
         Ok(Self {
             owner,
             sign_ins,
-            playbooks: in_force::read(store, world, (owner.is_some(), now)).await?,
+            playbooks: in_force::read(store, (world, compiled), (owner.is_some(), now)).await?,
             day: store.tally(now.checked_sub(DAY).unwrap_or(Timestamp::MIN)).await?,
             refusals: store.refusals().await?,
             held: store.held().await?,

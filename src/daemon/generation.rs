@@ -18,7 +18,8 @@ use crate::diag::{self, Code, Diagnostic, Format, Level};
 use crate::engine::Standing;
 use crate::model::{List, Lists, PlaybookId};
 use crate::plan::{Plan, SourceFile, World, compile, compile_changed, compile_set, parse_lists};
-use crate::store::{Accepted, ContentHash, LiveList, LivePlaybook, Publication, Refusal};
+use crate::settings::RiskRaising;
+use crate::store::{Accepted, ContentHash, HeldEdit, LiveList, LivePlaybook, Publication, Refusal};
 
 /// A playbook in force.
 #[derive(Debug, Clone)]
@@ -152,14 +153,20 @@ impl Generation {
         self.playbooks.insert(live.plan.about.id, live);
     }
 
-    /// Makes the next generation from what is on disk now, for somebody who runs it by hand: they have looked at it.
-    /// `base` is the world without lists.
+    /// Makes the next generation from what is on disk now, as `serve` does: what raises risk waits where the settings
+    /// say so, but for what people have confirmed of the edits that wait. `base` is the world without lists.
     #[must_use]
-    pub fn next(&self, scan: Scan, base: &World) -> Self {
-        self.next_reviewed(scan, base, &Review::default())
+    pub fn next_served(
+        &self,
+        scan: Scan,
+        base: &World,
+        (risk_raising, waiting): (RiskRaising, &[HeldEdit]),
+    ) -> Self {
+        let confirmed = waiting.iter().filter(|edit| edit.confirmed).map(|edit| edit.digest).collect();
+        self.next_reviewed(scan, base, &Review { risk_raising, confirmed, ..Review::default() })
     }
 
-    /// The same, where some edits have to wait.
+    /// The same with a review at hand.
     pub(super) fn next_reviewed(&self, scan: Scan, base: &World, review: &Review) -> Self {
         let mut next = Self { number: self.number + 1, ..Self::default() };
         let by_file: BTreeMap<&str, &Live> =

@@ -25,7 +25,7 @@ mod watch;
 
 pub use generation::{Generation, Instead, Live, Refused, Status};
 pub use run::{Daemon, DaemonError, DaemonOptions, plan_of};
-pub use scan::{Scan, Unread, read_all, read_paths, read_tests, scan, scan_lists, scan_on};
+pub use scan::{Scan, Unread, read_all, read_named, read_paths, read_tests, scan, scan_lists, scan_on};
 pub use terms::{ScanError, Terms};
 
 #[cfg(test)]

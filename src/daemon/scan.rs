@@ -229,6 +229,17 @@ fn within<'a>(
     }
 }
 
+/// Reads a file that a person names. Whose it is, they have looked at; whether it is signed as it must be, they cannot say.
+///
+/// # Errors
+///
+/// [`ScanError`] if it cannot be read, or is not signed as the terms want it.
+pub fn read_named(terms: &Terms, path: &Path) -> Result<SourceFile, ScanError> {
+    let found = read(path)?;
+    terms.check_signature(path, &found.file.bytes)?;
+    Ok(found.file)
+}
+
 /// Reads files by name: single files and whole directories.
 ///
 /// # Errors

@@ -130,7 +130,7 @@ fn what_is_in_force_is_not_refused_for_what_is_asked_of_playbooks_since() {
         std::fs::write(&file, &text).unwrap();
         let next = |before: Generation| {
             let scan = super::scan(folder.path(), &folder.path().join("lists")).unwrap();
-            before.next(scan, &world())
+            before.next_reviewed(scan, &world(), &super::edit::Review::default())
         };
         let new = next(Generation::default());
         assert_eq!((new.playbooks.len(), new.refused.len()), (0, 1), "{text}");

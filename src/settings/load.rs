@@ -13,12 +13,12 @@ use super::{
     PlainOrSecret, ReloadSettings, RiskRaising, SecretRef, Settings, Signers, WebSettings, schema,
 };
 use crate::cadence::Windows;
-use crate::diag::{Chain, Code, Diagnostic, Sink, SourceText, Span};
+use crate::diag::{Chain, Code, Diagnostic, Sink};
 use crate::http::Address;
 use crate::model::DurationText;
 use crate::yaml::{self, Tree};
 
-static CHECKER: LazyLock<yaml::Checker> = LazyLock::new(|| yaml::Checker::new(schema()));
+pub(super) static CHECKER: LazyLock<yaml::Checker> = LazyLock::new(|| yaml::Checker::new(schema()));
 
 /// Settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,40 +34,6 @@ pub enum SettingsError {
     /// The file has problems.
     #[error("the settings have problems")]
     Refused(Vec<Diagnostic>),
-}
-
-/// The tree of a settings file, however bad its settings are; what may be a secret is hidden in it.
-fn tree(path: &Path) -> Option<Tree> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).ok()?.take(yaml::BYTES_MAX as u64).read_to_end(&mut bytes).ok()?;
-    let tree = yaml::parse_private(&path.display().to_string(), &bytes, &mut Sink::new())?;
-    Some(CHECKER.shield(&tree))
-}
-
-/// A place in a settings file, by JSON pointer, for problems that show outside of it only.
-#[must_use]
-pub fn place(path: &Path, pointer: &str) -> Span {
-    let nowhere = || {
-        let source = SourceText { name: path.display().to_string(), text: String::new() };
-        Span { source: source.into(), range: 0..0 }
-    };
-    tree(path).map_or_else(nowhere, |tree| tree.span(pointer))
-}
-
-/// Settings that say nothing but where playbooks, lists and tables are, of a file that may be bad otherwise; and
-/// what is wrong with the files of the tables.
-#[must_use]
-pub fn folders(path: &Path) -> (Settings, Vec<Diagnostic>) {
-    let mut settings = Settings::default();
-    if let Some(tree) = tree(path) {
-        let folder = |key: &str| tree.value().get(key)?.as_str().map(PathBuf::from);
-        settings.playbooks = folder("playbooks").unwrap_or(settings.playbooks);
-        settings.lists = folder("lists").unwrap_or(settings.lists);
-        settings.schema = folder("schema");
-    }
-    settings.anchor(path.parent().unwrap_or_else(|| Path::new("")));
-    let problems = settings.read_tables(path);
-    (settings, problems)
 }
 
 /// Reads a settings file. Relative paths in it are made to count from its folder.
@@ -105,7 +71,7 @@ pub fn parse(name: &str, bytes: &[u8], sink: &mut Sink) -> Option<Settings> {
 
 impl Settings {
     /// Makes relative paths count from `folder`.
-    fn anchor(&mut self, folder: &Path) {
+    pub(super) fn anchor(&mut self, folder: &Path) {
         let join = |path: &mut PathBuf| *path = folder.join(&*path);
         join(&mut self.playbooks);
         join(&mut self.lists);
@@ -137,7 +103,7 @@ impl Settings {
     }
 
     /// Reads the schema files; says what is wrong with them.
-    fn read_tables(&mut self, settings: &Path) -> Vec<Diagnostic> {
+    pub(super) fn read_tables(&mut self, settings: &Path) -> Vec<Diagnostic> {
         let insist = if self.schema.is_some() { Insist::Yes } else { Insist::No };
         let (tables, problems) = hunting::read(&self.schema_folder(settings), insist);
         self.tables = tables;
@@ -163,6 +129,7 @@ impl Settings {
             }
         }
         all.extend(self.http.proxy.as_mut().and_then(PlainOrSecret::reference_mut));
+        all.extend(self.web.as_mut().and_then(|web| web.open_id.as_mut()?.client_secret.as_mut()));
         all
     }
 }
@@ -547,6 +514,24 @@ x-note: anything
         let ChannelSettings::Email(email) = &settings.channels["soc-mail"] else { panic!("not mail") };
         assert_eq!(email.password, Some(SecretRef::File("/etc/huntbook/smtp-password".into())));
         assert_eq!(email.security, MailSecurity::StartTls);
+    }
+
+    #[test]
+    fn the_secret_of_the_page_counts_from_the_folder_of_the_settings() {
+        let web =
+            "web: {openId: {issuer: \"https://login.example\", clientId: x, clientSecret: {file: page}}}\n";
+        let mut settings =
+            parse("huntbook.yaml", format!("{GOOD}{web}").as_bytes(), &mut Sink::new()).unwrap();
+        settings.anchor(Path::new("/etc/huntbook"));
+        // Whatever is referred to is found where it is said to be.
+        let files: Vec<_> = references(&settings)
+            .into_iter()
+            .filter_map(|(_, secret)| match secret {
+                SecretRef::File(path) => Some(path.clone()),
+                _other => None,
+            })
+            .collect();
+        assert_eq!(files, ["/etc/huntbook/smtp-password", "/etc/huntbook/page"].map(PathBuf::from));
     }
 
     /// Checks what is said when a part of the good settings is written otherwise.

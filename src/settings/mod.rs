@@ -14,6 +14,7 @@ mod exposure;
 mod hunting;
 mod load;
 mod owner;
+mod places;
 mod reload;
 mod secret;
 mod signed;
@@ -31,8 +32,9 @@ pub use channel::{
     ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
 pub use exposure::{exposed, exposures, strangers};
-pub use load::{SettingsError, folders, load, parse, place};
+pub use load::{SettingsError, load, parse};
 pub use owner::{Exposure, Owners};
+pub use places::{Places, folders, place, places};
 pub use reload::{ReloadSettings, RiskRaising};
 pub use secret::{Packed, SecretError, SecretRef, SecretsFolder, VaultRef, probe, resolve};
 pub(crate) use signed::SIGNATURE_BYTES_MAX;
@@ -325,10 +327,11 @@ pub enum EntrySettings {
     Items(#[schemars(length(min = 1), inner(length(min = 1)))] Vec<String>),
 }
 
-/// Somebody who may approve actions: an account of this machine, or a person of the page's OpenID provider.
+/// Somebody who may approve actions: an account of this machine, a person of the page's OpenID provider, or one who is
+/// both. Whoever has both says so here: otherwise nobody knows that they are one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{"required": ["account"]}, {"required": ["openId"]}]))]
+#[schemars(extend("anyOf" = [{"required": ["account"]}, {"required": ["openId"]}]))]
 pub struct ApproverSettings {
     /// The account of this machine that they use: a name of `/etc/passwd`, or the number of any account. With
     /// `sudo`, the one that called it.

@@ -204,17 +204,30 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn approvals_of(&self, run: RunId) -> Result<Vec<Approval>, StoreError> {
-        let query = "SELECT * FROM approvals WHERE run = $1 ORDER BY seq, place";
-        let rows = sqlx::query(query).bind(run.to_string()).fetch_all(&self.0.readers).await?;
+        self.first_approvals_of(run, -1).await
+    }
+
+    /// The same, at most so many; all if that is less than none.
+    pub(super) async fn first_approvals_of(
+        &self,
+        run: RunId,
+        most: i64,
+    ) -> Result<Vec<Approval>, StoreError> {
+        let query = sqlx::query("SELECT * FROM approvals WHERE run = $1 ORDER BY seq, place LIMIT $2");
+        let rows = query.bind(run.to_string()).bind(most).fetch_all(&self.0.readers).await?;
         self.read_approvals(rows).await
     }
 
-    /// Finds the requests whose id begins with `text`. At most two: one is an answer, two are a question.
+    /// Finds the requests whose id begins with `text`. At most two: one is an answer, two are a question. Nothing is
+    /// the beginning of none.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     pub async fn find_approvals(&self, text: &str) -> Result<Vec<Approval>, StoreError> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
         let query = "SELECT * FROM approvals WHERE substr(id, 1, length($1)) = $1 ORDER BY id LIMIT 2";
         let rows = sqlx::query(query).bind(text.to_ascii_lowercase()).fetch_all(&self.0.readers).await?;
         self.read_approvals(rows).await

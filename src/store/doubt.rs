@@ -102,12 +102,15 @@ impl Store {
     }
 
     /// Finds the effects whose key begins with `text`, so that people need not type all of it. At most two:
-    /// one is an answer, two are a question.
+    /// one is an answer, two are a question. Nothing is the beginning of none.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     pub async fn find_effects(&self, text: &str) -> Result<Vec<Effect>, StoreError> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
         sqlx::query(
             "SELECT * FROM effects WHERE substr(effect_key, 1, length($1)) = $1 ORDER BY effect_key LIMIT 2",
         )

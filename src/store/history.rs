@@ -21,6 +21,8 @@ const RUNS_MAX: u32 = 1000;
 pub struct RunFilter {
     /// Of this playbook only.
     pub playbook: Option<PlaybookId>,
+    /// Of playbooks that were called so only.
+    pub name: Option<String>,
     /// In this tenant only.
     pub tenant: Option<String>,
     /// In this state only.
@@ -33,7 +35,7 @@ pub struct RunFilter {
 
 impl Default for RunFilter {
     fn default() -> Self {
-        Self { playbook: None, tenant: None, state: None, before: None, limit: 20 }
+        Self { playbook: None, name: None, tenant: None, state: None, before: None, limit: 20 }
     }
 }
 
@@ -143,6 +145,9 @@ impl Store {
         if let Some(playbook) = filter.playbook {
             query.push(" AND r.playbook = ").push_bind(playbook.to_string());
         }
+        if let Some(name) = &filter.name {
+            query.push(" AND r.playbook_name = ").push_bind(name);
+        }
         if let Some(tenant) = &filter.tenant {
             query.push(" AND r.tenant = ").push_bind(tenant);
         }
@@ -188,14 +193,30 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn run(&self, run: RunId) -> Result<Option<RunDetail>, StoreError> {
-        let id = run.to_string();
+        self.detail(run, None).await
+    }
+
+    /// Tells about a run what fits a page: the first `most` of its items, messages and requests, and the events of as many
+    /// actions. The actions are all there, for they say how the run stands.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn run_start(&self, run: RunId, most: u32) -> Result<Option<RunDetail>, StoreError> {
+        self.detail(run, Some(most)).await
+    }
+
+    async fn detail(&self, run: RunId, most: Option<u32>) -> Result<Option<RunDetail>, StoreError> {
+        // To SQLite, less than nothing is no limit.
+        let (id, most) = (run.to_string(), most.map_or(-1, i64::from));
         // One transaction, so that the parts fit together while the run goes on.
         let mut tx = self.0.readers.begin().await?;
         let row = sqlx::query("SELECT * FROM runs WHERE id = $1").bind(&id).fetch_optional(&mut *tx).await?;
         let Some(row) = row else { return Ok(None) };
         let run = read_run(&row)?;
-        let items = sqlx::query("SELECT * FROM items WHERE run = $1 ORDER BY seq")
+        let items = sqlx::query("SELECT * FROM items WHERE run = $1 ORDER BY seq LIMIT $2")
             .bind(&id)
+            .bind(most)
             .fetch_all(&mut *tx)
             .await?;
         let rows = sqlx::query("SELECT * FROM effects WHERE run = $1 ORDER BY seq, intended_at, effect_key")
@@ -203,21 +224,27 @@ impl Store {
             .fetch_all(&mut *tx)
             .await?;
         let mut effects = Vec::with_capacity(rows.len());
+        let told = usize::try_from(most).unwrap_or(usize::MAX);
         for row in rows {
             let effect = read_effect(&row)?;
+            if told <= effects.len() {
+                effects.push((effect, Vec::new()));
+                continue;
+            }
             let events = sqlx::query("SELECT * FROM effect_events WHERE effect_key = $1 ORDER BY n")
                 .bind(effect.key.as_str())
                 .fetch_all(&mut *tx)
                 .await?;
             effects.push((effect, events.iter().map(read_event).collect::<Result<_, _>>()?));
         }
-        let messages = sqlx::query("SELECT * FROM outbox WHERE run = $1 ORDER BY at, id")
+        let messages = sqlx::query("SELECT * FROM outbox WHERE run = $1 ORDER BY at, id LIMIT $2")
             .bind(&id)
+            .bind(most)
             .fetch_all(&mut *tx)
             .await?;
         // After the rest: what is asked for is never without its item.
         drop(tx);
-        let approvals = self.approvals_of(run.id).await?;
+        let approvals = self.first_approvals_of(run.id, most).await?;
         Ok(Some(RunDetail {
             run,
             approvals,
@@ -228,12 +255,15 @@ impl Store {
     }
 
     /// Finds the runs whose id begins with `text`, so that people need not type all of it. At most two: one
-    /// is an answer, two are a question.
+    /// is an answer, two are a question. Nothing is the beginning of none.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     pub async fn find_runs(&self, text: &str) -> Result<Vec<RunId>, StoreError> {
+        if text.is_empty() {
+            return Ok(Vec::new());
+        }
         let ids: Vec<String> = sqlx::query_scalar(
             "SELECT id FROM runs WHERE substr(id, 1, length($1)) = $1 ORDER BY id LIMIT 2",
         )

@@ -98,7 +98,7 @@ pub use said::{Speaker, Starter};
 pub use seen::Identity;
 pub use sign_in::SignIn;
 pub use slot::{NewSkip, Skip};
-pub use stop::{Stop, StopWord, Stopped, StoppedPlaybook};
+pub use stop::{SeenStop, Stop, StopWord, Stopped, StoppedPlaybook};
 pub use suppress::NewSuppression;
 pub use unarmed::Unarmed;
 pub use undone::{NextTime, ToldUndone};

@@ -16,7 +16,7 @@ use super::budget::latest;
 use super::chain::{Chained, Fields, end};
 use super::run::read_playbook_id;
 use super::word::Way;
-use super::{Store, StoreError, Tx, at, count, open};
+use super::{ContentHash, Store, StoreError, Tx, at, count, open};
 use crate::clock::SharedClock;
 use crate::model::PlaybookId;
 
@@ -81,6 +81,15 @@ impl fmt::Display for Stop {
         write!(f, " since {:.0} by {}", self.at, self.account)?;
         self.reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
     }
+}
+
+/// What somebody saw who lifts a stop: that one, or all there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeenStop<'a> {
+    /// One, by its [`Stop::mark`].
+    One(&'a str),
+    /// All, by [`Stop::mark_of_all`].
+    All(&'a str),
 }
 
 /// What came of somebody's `stop`.
@@ -172,16 +181,67 @@ impl Store {
                 stop.playbook_id() == word.playbook_id() && (tenant.is_none() || stop.tenant == *tenant)
             }
         });
-        for stop in &lifted {
-            let (tenant, playbook) = (stop.tenant.clone(), stop.playbook.clone());
-            append(&mut tx, "resume", &StopWord { tenant, playbook, ..word.clone() }, now).await?;
+        end_each(&mut tx, &lifted, (word, now)).await?;
+        tx.commit().await?;
+        Ok(lifted)
+    }
+
+    /// Lifts what somebody saw, and nothing else: one stop, or all if no other stands by now. Returns what it lifted;
+    /// nothing if it stands otherwise than it was seen. Whose stops they are is not taken from `word`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::resume`].
+    pub async fn lift_seen(&self, seen: SeenStop<'_>, word: &StopWord) -> Result<Vec<Stop>, StoreError> {
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        let mut lifted = standing(&mut tx).await?;
+        match seen {
+            SeenStop::One(mark) => lifted.retain(|stop| stop.mark().to_string() == mark),
+            SeenStop::All(mark) if Stop::mark_of_all(&lifted).to_string() == mark => {}
+            SeenStop::All(_others) => lifted.clear(),
         }
+        end_each(&mut tx, &lifted, (word, now)).await?;
         tx.commit().await?;
         Ok(lifted)
     }
 }
 
+/// Writes that these stops do not stand any more.
+async fn end_each(tx: &mut Tx, stops: &[Stop], (word, now): (&StopWord, i64)) -> Result<(), StoreError> {
+    for stop in stops {
+        let (tenant, playbook) = (stop.tenant.clone(), stop.playbook.clone());
+        append(tx, "resume", &StopWord { tenant, playbook, ..word.clone() }, now).await?;
+    }
+    Ok(())
+}
+
 impl Stop {
+    /// Tells it from every other stop, also from a later one of the same.
+    #[must_use]
+    pub fn mark(&self) -> ContentHash {
+        let mut fields = Fields::default();
+        fields.add_text(self.tenant.as_deref());
+        fields.add_text(self.playbook_id().map(|id| id.to_string()).as_deref());
+        fields.add_text(self.reason.as_deref());
+        fields.add(&self.account);
+        fields.add(self.at.as_millisecond().to_be_bytes());
+        ContentHash(fields.hash())
+    }
+
+    /// Tells these stops from any others, however they are sorted.
+    #[must_use]
+    pub fn mark_of_all(stops: &[Self]) -> ContentHash {
+        let mut marks: Vec<_> = stops.iter().map(|stop| stop.mark().0).collect();
+        marks.sort_unstable();
+        let mut fields = Fields::default();
+        for mark in marks {
+            fields.add(mark);
+        }
+        ContentHash(fields.hash())
+    }
+
     /// Whether it is the stop that a word is about.
     fn is_for(&self, word: &StopWord) -> bool {
         self.tenant == word.tenant && self.playbook_id() == word.playbook_id()

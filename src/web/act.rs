@@ -7,9 +7,9 @@ use super::Web;
 use super::answer::{Refusal, see};
 use super::form::Form;
 use super::session::{Rights, Session};
-use crate::console::NAME_MAX;
 use crate::console::leave::{self, LeaveError, Speech};
-use crate::store::{Consent, Heard, Speaker, Stop, StopWord, StoppedPlaybook, Way};
+use crate::console::{Called, NAME_MAX};
+use crate::store::{Consent, Heard, SeenStop, Speaker, StopWord, StoppedPlaybook, Way};
 use crate::text::clean;
 
 /// Writes a person's word about a request down.
@@ -90,21 +90,24 @@ pub(super) async fn confirm(
     Ok(see("/"))
 }
 
-/// Lets actions be taken again.
+/// Lets actions be taken again: lifts exactly the stop, or the stops, that the form was drawn with.
 pub(super) async fn resume(web: &Web, session: &Session, form: &Form) -> Result<Response, Refusal> {
     insist_on_right(session)?;
     insist_on_proof(web, session)?;
     let facts = &web.0.facts;
-    let (tenant, playbook) = (form.field("tenant"), form.field("playbook"));
-    let is_meant = |stop: &Stop| {
-        let of = stop.playbook.as_ref().map(|playbook| playbook.id.to_string());
-        stop.tenant.as_deref() == tenant && of.as_deref() == playbook
+    let seen = match (form.field("stop"), form.field("all")) {
+        (Some(one), _) => SeenStop::One(one),
+        (None, Some(all)) => SeenStop::All(all),
+        (None, None) => return Err(unclear("Say which stop you lift.")),
     };
-    let Some(stop) = facts.store.stops().await?.into_iter().find(is_meant) else {
-        return Err(Refusal::new(StatusCode::CONFLICT, "That stop does not stand any more."));
-    };
-    let word = word(session, form, (stop.tenant, stop.playbook));
-    facts.store.lift(&word).await?;
+    let word = word(session, form, (None, None));
+    if facts.store.lift_seen(seen, &word).await?.is_empty() {
+        let why = match seen {
+            SeenStop::One(_) => "That stop does not stand any more.",
+            SeenStop::All(_) => "Nothing was lifted: other stops stand than those that you saw. Look again.",
+        };
+        return Err(Refusal::new(StatusCode::CONFLICT, why));
+    }
     tracing::warn!(account = word.account, "somebody lifted a stop on the page");
     Ok(see("/"))
 }
@@ -139,12 +142,12 @@ fn insist_on_proof(web: &Web, session: &Session) -> Result<(), Refusal> {
 
 /// A playbook in force.
 async fn in_force(web: &Web, id: &str) -> Result<StoppedPlaybook, Refusal> {
-    let facts = &web.0.facts;
-    let served = (true, facts.clock.now());
-    let all = crate::console::in_force(&facts.store, &facts.world, served).await?;
-    let found = all.into_iter().find(|one| one.live.playbook.to_string() == id);
-    let found = found.map(|one| StoppedPlaybook { id: one.live.playbook, name: clean(&one.name, NAME_MAX) });
-    found.ok_or_else(|| unclear("There is no such playbook."))
+    let all = web.0.facts.store.live_versions().await?;
+    let live = all.into_iter().find(|live| live.playbook.to_string() == id);
+    let live = live.ok_or_else(|| unclear("There is no such playbook."))?;
+    let name = Called::of(&live.file, &live.bytes).name;
+    let name = if name.is_empty() { id } else { &name };
+    Ok(StoppedPlaybook { id: live.playbook, name: clean(name, NAME_MAX) })
 }
 
 fn word(
@@ -170,10 +173,11 @@ fn unclear(why: &str) -> Refusal {
 pub(super) fn unheard(error: LeaveError) -> Refusal {
     let status = match error {
         LeaveError::Store(error) => return error.into(),
-        LeaveError::Unknown(_) | LeaveError::Ambiguous(_) => {
+        LeaveError::Short(_) | LeaveError::Unknown(_) | LeaveError::Ambiguous(_) => {
             return Refusal::new(StatusCode::NOT_FOUND, "There is no such request.");
         }
         LeaveError::Several(_) => return unclear("Say which approver you are."),
+        LeaveError::SamePerson(_) => StatusCode::CONFLICT,
         LeaveError::NoApprovers
         | LeaveError::Nobody(_)
         | LeaveError::NotAllowed(_)

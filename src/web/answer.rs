@@ -106,7 +106,7 @@ impl Web {
         match (route, session) {
             (Route::SignIn, _) => Ok(self.sign_in_form(None)),
             (Route::TakeCode, _) => self.sign_in(&form, id),
-            (Route::ToProvider, _) => self.to_provider(parts).await,
+            (Route::ToProvider, _) => self.to_provider(parts, id).await,
             (Route::FromProvider, _) => self.take_back(parts, id).await,
             (Route::Live, None) => Err(Refusal::new(StatusCode::FORBIDDEN, "You are not signed in.")),
             (_, None) if changes => Err(Refusal::new(
@@ -118,7 +118,11 @@ impl Web {
                 if changes {
                     insist_on_token(&form, &session)?;
                 }
-                self.serve(route, &session, (&form, id)).await
+                let answer = self.serve((route, asks), &session, (&form, id)).await;
+                if changes && answer.is_ok() {
+                    self.forget_looks().await;
+                }
+                answer
             }
         }
     }
@@ -126,14 +130,14 @@ impl Web {
     /// Answers somebody who is signed in.
     async fn serve(
         &self,
-        route: Route,
+        (route, asks): (Route, Asks),
         session: &Session,
         (form, id): (&Form, Option<&str>),
     ) -> Result<Response, Refusal> {
         match route {
-            Route::Overview => overview::page(self, session).await,
-            Route::Runs => runs::list(self, session).await,
-            Route::Run(run) => runs::one(self, session, &run).await,
+            Route::Overview => overview::page(self, session, asks).await,
+            Route::Runs => runs::list(self, session, asks).await,
+            Route::Run(run) => runs::one(self, session, (&run, asks)).await,
             Route::Approvals => approval::list(self, session).await,
             Route::Approval(asked) => approval::one(self, session, &asked).await,
             Route::Speak(asked) => act::speak(self, session, (&asked, form)).await,
@@ -183,7 +187,7 @@ impl Web {
 
     /// A page of ours.
     pub(super) fn show(&self, about: &Sheet<'_>, main: &maud::Markup) -> Response {
-        typed("text/html", &sheet(about, *self.0.beat.borrow(), main).into_string())
+        show_as_of(*self.0.beat.borrow(), about, main)
     }
 
     fn refuse(&self, refusal: &Refusal) -> Response {
@@ -205,6 +209,11 @@ impl Web {
             put(headers, header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
         }
     }
+}
+
+/// A page of what was seen at a beat: a script that hears of a later one asks again.
+pub(super) fn show_as_of(stamp: i64, about: &Sheet<'_>, main: &maud::Markup) -> Response {
+    typed("text/html", &sheet(about, stamp, main).into_string())
 }
 
 /// Each form carries the token of its session.

@@ -48,7 +48,7 @@ pub(super) async fn one(web: &Web, session: &Session, id: &str) -> Result<Respon
         @if asked.state == ApprovalState::Awaiting { (word(web, session, &asked)) }
         h2 { "What is approved with it" }
         dl {
-            @for (part, said) in leave::bound(&asked) { dt { (part) } dd { (said) } }
+            @for (part, said) in leave::bound(&asked) { dt { (part) } @for line in &said { dd { (line) } } }
             dt { "expires" } dd { (format!("{:.0}", asked.expires)) }
             dt { "run" } dd { a href={ "/runs/" (asked.run) } { (asked.run) } }
             dt { "digest" } dd { (asked.digest) }

@@ -18,6 +18,7 @@ mod approval;
 mod form;
 mod layout;
 mod live;
+mod look;
 mod overview;
 mod provider;
 mod route;
@@ -46,6 +47,7 @@ pub use route::ROUTES;
 pub use session::Ticket;
 pub use socket::{Claim, DoorError, knock, place};
 
+use look::Looks;
 use provider::Provider;
 use session::Sessions;
 
@@ -116,6 +118,7 @@ struct Inner {
     hosts: Vec<String>,
     socket: PathBuf,
     sessions: Sessions,
+    looks: Looks,
     provider: Option<Provider>,
     /// Another number whenever the journal was written to.
     beat: watch::Sender<i64>,
@@ -157,6 +160,7 @@ impl Web {
             hosts,
             socket: options.socket,
             sessions: Sessions::default(),
+            looks: Looks::default(),
             provider,
             beat: watch::Sender::new(0),
             watching: Arc::new(tokio::sync::Semaphore::new(live::WATCHING_MAX)),

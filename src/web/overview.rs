@@ -6,18 +6,18 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::Web;
-use super::answer::Refusal;
+use super::answer::{Refusal, show_as_of};
 use super::approval::requests;
 use super::layout::{Sheet, sign_in_again, state, token};
-use super::session::{Rights, Session};
+use super::look::View;
+use super::session::{Asks, Rights, Session};
 use crate::console::{InForce, Moment, NAME_MAX, audit, guards, leave, shown};
 use crate::store::{Effect, HeldEdit, Refusal as RefusedFile, Stop};
 use crate::text::{clean, counted};
 
 /// Shows the overview.
-pub(super) async fn page(web: &Web, session: &Session) -> Result<Response, Refusal> {
-    let facts = &web.0.facts;
-    let moment = Moment::read(&facts.store, &facts.world, facts.clock.now()).await?;
+pub(super) async fn page(web: &Web, session: &Session, asks: Asks) -> Result<Response, Refusal> {
+    let View { what: moment, stamp } = web.moment(asks).await?;
     let main = html! {
         h1 { "Overview" }
         p { (if moment.needs_somebody() { "Something here waits for a person." } else { "Nothing waits for a person." }) }
@@ -31,7 +31,7 @@ pub(super) async fn page(web: &Web, session: &Session) -> Result<Response, Refus
         (limits(web, &moment))
         (state_of_journal(&moment))
     };
-    Ok(web.show(&Sheet { title: "Overview", here: "/", session: Some(session) }, &main))
+    Ok(show_as_of(stamp, &Sheet { title: "Overview", here: "/", session: Some(session) }, &main))
 }
 
 /// The kill switch.
@@ -47,10 +47,17 @@ fn switch(web: &Web, session: &Session, moment: &Moment) -> Markup {
                 } @else if session.rights == Rights::Act {
                     form method="post" action="/resume" {
                         (token(session))
-                        (whose(stop))
-                        button { (if everywhere(stop) { "Lift every stop" } else { "Lift this stop" }) }
+                        input type="hidden" name="stop" value=(stop.mark());
+                        button { "Lift this stop" }
                     }
                 }
+            }
+        }
+        @if 1 < moment.stops.len() && session.rights == Rights::Act && session.is_proven(moment.now) {
+            form method="post" action="/resume" {
+                (token(session))
+                input type="hidden" name="all" value=(Stop::mark_of_all(&moment.stops));
+                button { "Lift all " (moment.stops.len()) " stops" }
             }
         }
         @if session.rights == Rights::Act { (stopping(web, session, moment)) }
@@ -82,18 +89,6 @@ fn stopping(web: &Web, session: &Session, moment: &Moment) -> Markup {
             }
         }
     }
-}
-
-/// What a stop is of, for the form that lifts it.
-fn whose(stop: &Stop) -> Markup {
-    html! {
-        @if let Some(tenant) = &stop.tenant { input type="hidden" name="tenant" value=(tenant); }
-        @if let Some(playbook) = &stop.playbook { input type="hidden" name="playbook" value=(playbook.id); }
-    }
-}
-
-const fn everywhere(stop: &Stop) -> bool {
-    stop.tenant.is_none() && stop.playbook.is_none()
 }
 
 fn doubt(moment: &Moment) -> Markup {

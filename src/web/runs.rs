@@ -5,39 +5,36 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::Web;
-use super::answer::Refusal;
+use super::answer::{Refusal, show_as_of};
 use super::approval::requests;
 use super::layout::{Sheet, state};
-use super::session::Session;
+use super::look::{OneRun, View};
+use super::session::{Asks, Session};
 use crate::console::{Listed, NAME_MAX, history};
 use crate::engine::{ItemReport, Report};
-use crate::store::{RunDetail, RunFilter};
+use crate::store::RunDetail;
 use crate::text::{clean, counted};
 
 /// Runs listed; older ones are for `huntbook runs`.
 const RUNS_MAX: u32 = 100;
 /// Items of a run shown; all of them are for `huntbook show`.
-const ITEMS_MAX: usize = 200;
+const ITEMS_MAX: u32 = 200;
 /// Longest reason shown, in characters.
 const WHY_MAX: usize = 400;
 
 /// Lists the latest runs.
-pub(super) async fn list(web: &Web, session: &Session) -> Result<Response, Refusal> {
-    let store = &web.0.facts.store;
-    let mut all = Vec::new();
-    for summary in store.runs(&RunFilter { limit: RUNS_MAX, ..RunFilter::default() }).await? {
-        all.push(history::listed(store, summary).await?);
-    }
+pub(super) async fn list(web: &Web, session: &Session, asks: Asks) -> Result<Response, Refusal> {
+    let View { what: all, stamp } = web.runs(asks, RUNS_MAX).await?;
     let main = html! {
         h1 { "Runs" }
         @if all.is_empty() { p { "Nothing has run yet." } } @else {
             table {
                 thead { tr { th { "Started" } th { "Playbook" } th { "Tenant" } th { "Trigger" } th { "State" } th { "Items" } th { "Actions" } th { "Why" } } }
-                tbody { @for one in &all { (row(one)) } }
+                tbody { @for one in &*all { (row(one)) } }
             }
         }
     };
-    Ok(web.show(&Sheet { title: "Runs", here: "/runs", session: Some(session) }, &main))
+    Ok(show_as_of(stamp, &Sheet { title: "Runs", here: "/runs", session: Some(session) }, &main))
 }
 
 fn row(one: &Listed) -> Markup {
@@ -57,29 +54,28 @@ fn row(one: &Listed) -> Markup {
 }
 
 /// Shows one run.
-pub(super) async fn one(web: &Web, session: &Session, id: &str) -> Result<Response, Refusal> {
-    let store = &web.0.facts.store;
-    let found = store.find_runs(id).await?;
+pub(super) async fn one(web: &Web, session: &Session, (id, asks): (&str, Asks)) -> Result<Response, Refusal> {
+    let found = web.0.facts.store.find_runs(id).await?;
     let [run] = found.as_slice() else {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "There is no such run."));
     };
-    let Some(detail) = store.run(*run).await? else {
+    let View { what, stamp } = web.run_of((asks, *run), ITEMS_MAX + 1).await?;
+    let Some(OneRun { detail, report }) = &*what else {
         return Err(Refusal::new(StatusCode::NOT_FOUND, "The run has just been removed."));
     };
-    let report = history::present(store, &detail.run).await?;
     let main = html! {
         h1 { "Run of " (clean(&detail.run.playbook_name, NAME_MAX)) }
-        (about(&detail, report.as_ref()))
+        (about(detail, report.as_ref()))
         @if !detail.approvals.is_empty() { h2 { "Approvals" } (requests(&detail.approvals)) }
         h2 { "Items" }
-        @match &report {
+        @match report {
             Some(report) => (items(&report.items)),
-            None => (unfinished(&detail)),
+            None => (unfinished(detail)),
         }
-        (events(&detail))
-        (told(&detail))
+        (events(detail))
+        (told(detail))
     };
-    Ok(web.show(&Sheet { title: "Run", here: "/runs", session: Some(session) }, &main))
+    Ok(show_as_of(stamp, &Sheet { title: "Run", here: "/runs", session: Some(session) }, &main))
 }
 
 fn about(detail: &RunDetail, report: Option<&Report>) -> Markup {
@@ -107,7 +103,7 @@ fn items(items: &[ItemReport]) -> Markup {
             table {
                 thead { tr { th { "Item" } th { "Outcome" } th { "Actions" } th { "Why" } } }
                 tbody {
-                    @for item in items.iter().take(ITEMS_MAX) {
+                    @for item in items.iter().take(first()) {
                         tr {
                             td { "#" (item.seq) " " (clean(&item.key, NAME_MAX)) }
                             td data-label="Outcome" { (state(item.outcome.as_str())) }
@@ -127,8 +123,13 @@ fn items(items: &[ItemReport]) -> Markup {
     }
 }
 
+/// The same as a length.
+fn first() -> usize {
+    usize::try_from(ITEMS_MAX).unwrap_or(usize::MAX)
+}
+
 fn rest(count: usize) -> Markup {
-    let rest = count.saturating_sub(ITEMS_MAX);
+    let rest = count.saturating_sub(first());
     html! { @if 0 < rest { p { "… and " (counted(rest, "more item")) ": " code { "huntbook show RUN --all" } } } }
 }
 
@@ -136,11 +137,11 @@ fn rest(count: usize) -> Markup {
 fn unfinished(detail: &RunDetail) -> Markup {
     html! {
         ul {
-            @for item in detail.items.iter().take(ITEMS_MAX) {
+            @for item in detail.items.iter().take(first()) {
                 li { "#" (item.seq) " " (clean(&item.key, NAME_MAX)) ": " (state(&item.outcome)) " " (clean(item.reason.as_deref().unwrap_or_default(), WHY_MAX)) }
             }
         }
-        (rest(detail.items.len()))
+        @if first() < detail.items.len() { p { "… and more: " code { "huntbook show RUN --all" } } }
     }
 }
 
@@ -151,7 +152,7 @@ fn events(detail: &RunDetail) -> Markup {
             table {
                 thead { tr { th { "When" } th { "Action" } th { "Target" } th { "State" } th { "Detail" } } }
                 tbody {
-                    @for (effect, event) in detail.effects.iter().flat_map(|(effect, events)| events.iter().map(move |event| (effect, event))).take(ITEMS_MAX) {
+                    @for (effect, event) in detail.effects.iter().flat_map(|(effect, events)| events.iter().map(move |event| (effect, event))).take(first()) {
                         tr {
                             td { (format!("{:.0}", event.at)) " " span.quiet { (effect.key.short()) } }
                             td data-label="Action" { (effect.action) ", attempt " (event.attempt) }

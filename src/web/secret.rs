@@ -22,3 +22,13 @@ pub(super) fn keep(secret: &str) -> Kept {
     }
     kept
 }
+
+/// What is kept of a secret, as a text.
+pub(super) fn written(kept: &Kept) -> String {
+    URL_SAFE_NO_PAD.encode(kept)
+}
+
+/// The same, read again.
+pub(super) fn read(text: &str) -> Option<Kept> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}

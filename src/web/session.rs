@@ -145,18 +145,23 @@ impl Sessions {
         };
         drop(book);
         let person = Person { account: account.clone(), rights: Rights::Act, proven: Some(now) };
-        let id = self.begin(person, before, now).ok_or(Refused::Wrong)?;
+        let id = self.begin(person, before.map(keep), now).ok_or(Refused::Wrong)?;
         Ok((id, account))
     }
 
-    /// Begins a session of somebody in the place of `before`, and returns its id; `None` if this machine gives no
+    /// Begins a session of somebody in the place of those before, and returns its id; `None` if this machine gives no
     /// random numbers.
-    pub(super) fn begin(&self, person: Person, before: Option<&str>, now: Timestamp) -> Option<String> {
+    pub(super) fn begin(
+        &self,
+        person: Person,
+        before: impl IntoIterator<Item = Kept>,
+        now: Timestamp,
+    ) -> Option<String> {
         let (id, token) = make().zip(make())?;
         let Person { account, rights, proven } = person;
         let mut book = self.book();
-        if let Some(before) = before {
-            book.sessions.remove(&keep(before));
+        for before in before {
+            book.sessions.remove(&before);
         }
         book.make_room(&account, now);
         book.sessions.insert(keep(&id), Session { account, rights, proven, token, began: now, used: now });

@@ -11,12 +11,15 @@ use super::form::Form;
 use super::layout::{self, Sheet};
 use super::provider::{BACK, Back, Proof, Provider, ProviderError};
 use super::route::Missing;
+use super::secret;
 use super::session::{Refused, Session};
 use crate::diag::Chain;
 use crate::http::Retry;
 
 /// How long somebody may take at the provider, in seconds.
 const AWAY_MAX: u32 = 600;
+/// Stands between the secret of a sign-in and the session that it ends; in neither of them.
+const BETWEEN: char = '.';
 
 impl Web {
     /// The cookie of a session. It comes with requests from pages of ours only.
@@ -83,12 +86,14 @@ impl Web {
     }
 
     /// Sends somebody to the provider, with `again` in the query to show anew who they are. Nothing is kept of it but a
-    /// cookie.
-    pub(super) async fn to_provider(&self, parts: &Parts) -> Result<Response, Refusal> {
+    /// cookie: it says which session ends when they come back, for the session's own cookie does not come from there.
+    pub(super) async fn to_provider(&self, parts: &Parts, now: Option<&str>) -> Result<Response, Refusal> {
         let proof = if parts.uri.query() == Some("again") { Proof::Anew } else { Proof::Standing };
         let begun = self.provider()?.begin(proof).await.map_err(|error| not_let_in(&error))?;
+        let ends = now.map(|id| secret::written(&secret::keep(id))).unwrap_or_default();
+        let cookie = self.set_cookie_away(&format!("{}{BETWEEN}{ends}", begun.secret), AWAY_MAX);
         let mut response = see(&begun.page);
-        put(response.headers_mut(), header::SET_COOKIE, &self.set_cookie_away(&begun.secret, AWAY_MAX));
+        put(response.headers_mut(), header::SET_COOKIE, &cookie);
         Ok(response)
     }
 
@@ -96,13 +101,15 @@ impl Web {
     pub(super) async fn take_back(&self, parts: &Parts, before: Option<&str>) -> Result<Response, Refusal> {
         let provider = self.provider()?;
         let back = Back::read(parts.uri.query().unwrap_or_default());
-        let secret = cookie_of(parts, self.cookie_away()).unwrap_or_default();
-        let person = provider.finish(back, secret).await.map_err(|error| not_let_in(&error))?;
+        let away = cookie_of(parts, self.cookie_away()).unwrap_or_default();
+        let (own, ends) = away.split_once(BETWEEN).unwrap_or((away, ""));
+        let person = provider.finish(back, own).await.map_err(|error| not_let_in(&error))?;
         tracing::info!(
             account = person.account.shown(),
             rights = ?person.rights,
             "somebody signed in to the page by way of the provider"
         );
+        let before = before.map(secret::keep).into_iter().chain(secret::read(ends));
         let begun = self.0.sessions.begin(person, before, self.0.facts.clock.now());
         let id = begun.ok_or_else(|| {
             Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "This machine gives no random numbers.")

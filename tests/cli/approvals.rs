@@ -105,6 +105,10 @@ async fn an_action_waits_until_it_is_approved_and_is_then_taken_once() {
         ends(&say(&dir, uid, &["approve", &short, "--as", name]).await, 1);
     }
     ends(&say(&dir, 7777, &["approve", &short]).await, 1);
+    for id in ["", "abc", "ffffffff"] {
+        ends(&say(&dir, 4001, &["approve", id]).await, 2);
+        ends(&say(&dir, 4001, &["deny", id, "--reason", "x"]).await, 2);
+    }
     assert_eq!(only(&dir).await["state"], "awaiting");
     let approved = say(&dir, 4001, &["approve", &short, "--as", "lead", "--reason", "seen it"]).await;
     ends(&approved, 0);
@@ -244,5 +248,30 @@ async fn a_huntbook_that_serves_does_what_is_approved_by_itself() {
     assert_eq!(tagged(&sim), 1);
     served.kill().unwrap();
     served.wait().unwrap();
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_is_approved_is_shown_however_long_a_part_of_it_is() {
+    let sim = tenant().await;
+    let dir = folder(&sim, "{channel: siem}");
+    let long = format!("{}  guards   within the limits", "x".repeat(990));
+    let isolate = format!(
+        "isolateDevice: {{device: \"{{{{row.DeviceId}}}}\", isolationType: full, comment: \"{long}\"}}"
+    );
+    edit(dir.path(), "tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}", &isolate);
+    ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 1);
+    let list = text(&say(&dir, 4001, &["approvals"]).await.stdout);
+    let sent = only(&dir).await["shown"]["parameters"]["isolateDevice"].clone();
+    for (name, value) in sent.as_object().unwrap() {
+        let part = format!("isolateDevice.{name}: ");
+        let (_, rest) = list.split_once(&part).unwrap_or_else(|| panic!("{part}\n{list}"));
+        let unfolded = rest.replace("\n           | ", "");
+        let shown = unfolded.lines().next().unwrap();
+        assert_eq!(shown, value.as_str().unwrap_or_default(), "{list}");
+    }
+    // What is made to look like a line of ours begins none.
+    assert_eq!(list.lines().filter(|line| line.trim_start().starts_with("guards ")).count(), 1, "{list}");
+    assert!(list.lines().all(|line| line.chars().count() <= 100), "{list}");
     sim.stop().await;
 }

@@ -132,11 +132,18 @@ fn secretless(dir: &Path, arguments: &[&str]) -> Output {
 #[test]
 fn exit_codes_are_as_documented() {
     let dir = folder(SETTINGS, &[("tag.yaml", PLAYBOOK)]);
-    let table: [(&[&str], i32, &str); 13] = [
+    let table: [(&[&str], i32, &str); 20] = [
         (&["validate"], 0, ""),
         (&["status"], 0, "process  none"),
         (&["runs"], 0, "nothing has run yet"),
-        (&["show", "ffff"], 1, "there is no run `ffff`: nothing has run yet"),
+        (&["show", "ffff"], 2, "there is no run `ffff`: nothing has run yet"),
+        (&["show", ""], 2, "too short for an id"),
+        (&["resolve", "", "--done"], 2, "too short for an id"),
+        (&["resolve", "ffff", "--done"], 2, "there is no effect `ffff`"),
+        (&["in-force", "revert", ""], 2, "too short for an id"),
+        (&["in-force", "revert", "ffff"], 2, "nothing in force is called `ffff`"),
+        (&["confirm", "abc"], 2, "too short for an id"),
+        (&["confirm", "ffff"], 2, "no edit `ffff` waits"),
         (&["runn"], 2, ""),
         (&["run", "nope"], 2, "there is no playbook `nope`"),
         (&["run", "tag", "--dry-run", "--tenant", "contosso"], 2, "did you mean `contoso`?"),
@@ -156,4 +163,29 @@ fn exit_codes_are_as_documented() {
     fs::remove_dir_all(dir.path().join("playbooks")).unwrap();
     says(&huntbook(dir.path(), &["run", "tag"]), 78, &["playbooks", "No such file"]);
     says(&huntbook(dir.path(), &["validate"]), 78, &["HB0006", "playbooks"]);
+}
+
+#[test]
+fn a_protecting_list_of_indicators_is_there_and_has_entries() {
+    let settings = format!("{SETTINGS}guards: {{exclude: {{indicators: ours}}}}\n");
+    let dir = folder(&settings, &[("tag.yaml", PLAYBOOK)]);
+    says(&huntbook(dir.path(), &["validate"]), 78, &["there is no list `ours`"]);
+    says(&huntbook(dir.path(), &["serve"]), 78, &["there is no list `ours`"]);
+    fs::create_dir(dir.path().join("lists")).unwrap();
+    fs::write(dir.path().join("lists/ours.txt"), "# none yet\n").unwrap();
+    says(&huntbook(dir.path(), &["validate"]), 78, &["the list `ours` has no entries"]);
+    fs::write(dir.path().join("lists/ours.txt"), "contoso.com\n").unwrap();
+    says(&huntbook(dir.path(), &["validate"]), 0, &[]);
+}
+
+#[test]
+fn the_secret_of_the_page_is_beside_the_settings_and_looked_for_at_start() {
+    let web = "web: {listen: \"127.0.0.1:0\", openId: {issuer: \"https://login.contoso.example\", clientId: x, \
+               clientSecret: {file: page-secret}}}\n";
+    let dir = folder(&format!("{SETTINGS}{web}"), &[("tag.yaml", PLAYBOOK)]);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let config = dir.path().join("huntbook.yaml");
+    let serve = huntbook(elsewhere.path(), &["-c", config.to_str().unwrap(), "serve"]);
+    let beside = dir.path().join("page-secret");
+    says(&serve, 78, &["the client secret of the page cannot be fetched", beside.to_str().unwrap()]);
 }

@@ -27,7 +27,7 @@ async fn what_stands_is_listed_and_asked_for_also_when_its_playbook_is_gone() {
     for part in [id.as_str(), "isolateDevice", "contoso", "Tag servers", "the playbook"] {
         assert!(shown.contains(part), "{part}\n{shown}");
     }
-    ends(&ask(&dir, &["in-force", "revert", "nothing"]).await, 1);
+    ends(&ask(&dir, &["in-force", "revert", "nothing"]).await, 2);
     let asked = ask(&dir, &["in-force", "revert", &id, "--reason", "it is clean"]).await;
     ends(&asked, 0);
     assert!(text(&asked.stderr).contains("nobody serves"), "{}", text(&asked.stderr));

@@ -141,3 +141,105 @@ async fn a_run_by_hand_says_that_actions_are_stopped() {
     assert_eq!(tagged(&sim), 1);
     sim.stop().await;
 }
+
+/// Serves until the playbooks are in force, and ends.
+async fn served_once(dir: &TempDir) {
+    let (mut served, mut lines) = listen(dir);
+    hear(&mut lines, "huntbook serves").await;
+    served.kill().unwrap();
+    served.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_is_about_what_is_in_force_whatever_the_disk_says() {
+    const OLD: &str = "2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77";
+    let sim = tenant().await;
+    let dir = project(&sim, &format!("{PLAYBOOK}schedule: {{cron: \"0 0 29 2 *\"}}\n"));
+    served_once(&dir).await;
+    let file = dir.path().join("playbooks/tag.yaml");
+    // An edit that is refused, and changes the id: what acts is what was before.
+    let edited = PLAYBOOK.replace("2f6c9d54", "5f6c9d54") + "nonsense: 1\n";
+    std::fs::write(&file, edited).unwrap();
+    for wanted in ["Tag servers", "tag", "playbooks/tag.yaml", OLD] {
+        let stopped = ask(&dir, &["stop", "--playbook", wanted, "--format", "json"]).await;
+        ends(&stopped, 0);
+        assert_eq!(json(&stopped)["stop"]["playbook"]["id"], OLD, "{wanted}");
+        ends(&ask(&dir, &["resume", "--playbook", wanted]).await, 0);
+        assert_eq!(json(&ask(&dir, &["status", "--format", "json"]).await)["stops"], Value::Array(vec![]));
+    }
+    // The folder is gone, and with it every file.
+    std::fs::remove_dir_all(dir.path().join("playbooks")).unwrap();
+    let passed = ask(&dir, &["let-pass", "Tag servers", "--reason", "drill", "--format", "json"]).await;
+    ends(&passed, 0);
+    assert_eq!(json(&passed)["playbook"]["id"], OLD);
+    ends(&ask(&dir, &["stop", "--playbook", "Tag servers"]).await, 0);
+    ends(&ask(&dir, &["stop", "--playbook", "Tag server"]).await, 2);
+    ends(&ask(&dir, &["resume", "--playbook", "Tag servers"]).await, 0);
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_run_by_hand_is_stopped_by_its_name_when_its_file_is_gone() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    ends(&ask(&dir, &["run", "Tag servers"]).await, 0);
+    std::fs::remove_dir_all(dir.path().join("playbooks")).unwrap();
+    let stopped = ask(&dir, &["stop", "--playbook", "Tag servers"]).await;
+    ends(&stopped, 0);
+    assert!(
+        text(&stopped.stdout).contains("actions of `Tag servers` are stopped"),
+        "{}",
+        text(&stopped.stdout)
+    );
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_waits_for_no_flawless_settings() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    ends(&ask(&dir, &["run", "Tag servers"]).await, 0);
+    let file = dir.path().join("huntbook.yaml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let write = |settings: &str| std::fs::write(&file, settings).unwrap();
+    let lifted = async || ends(&ask(&dir, &["resume", "--store", "huntbook.db"]).await, 0);
+
+    write(&format!("{good}nonsense: 1\n"));
+    let stopped = ask(&dir, &["stop"]).await;
+    ends(&stopped, 0);
+    let warned = text(&stopped.stderr);
+    assert!(warned.contains("the settings have problems") && warned.contains("huntbook.db"), "{warned}");
+    lifted().await;
+    // A file of tables that is half written.
+    write(&good);
+    std::fs::create_dir(dir.path().join("hunting-schema")).unwrap();
+    std::fs::write(dir.path().join("hunting-schema/contoso.json"), "{").unwrap();
+    ends(&ask(&dir, &["status"]).await, 78);
+    ends(&ask(&dir, &["stop", "--tenant", "contoso"]).await, 0);
+    lifted_in(&dir).await;
+    std::fs::remove_dir_all(dir.path().join("hunting-schema")).unwrap();
+    // The tenant was taken out, and something acted there.
+    write(&good.replace("  contoso:\n", "  fabrikam:\n"));
+    ends(&ask(&dir, &["stop", "--tenant", "contoso"]).await, 0);
+    ends(&ask(&dir, &["stop", "--tenant", "contosso"]).await, 2);
+    lifted_in(&dir).await;
+    // Nobody can say where the journal is, so nobody says that something is stopped.
+    for unclear in ["tenants: {contoso: [\n", &format!("{good}nonsense: 1\nstore: {{path: elsewhere.db}}\n")]
+    {
+        write(unclear);
+        let refused = ask(&dir, &["stop"]).await;
+        ends(&refused, 78);
+        assert!(text(&refused.stderr).contains("`--store FILE`"), "{}", text(&refused.stderr));
+        assert!(!dir.path().join("elsewhere.db").exists());
+        ends(&ask(&dir, &["stop", "--store", "none.db"]).await, 2);
+        ends(&ask(&dir, &["stop", "--store", "huntbook.db", "--tenant", "contoso"]).await, 0);
+        ends(&ask(&dir, &["stop", "--store", "huntbook.db", "--playbook", "Tag servers"]).await, 0);
+        lifted().await;
+    }
+    sim.stop().await;
+}
+
+/// Lifts what was stopped in the tenant.
+async fn lifted_in(dir: &TempDir) {
+    ends(&ask(dir, &["resume", "--store", "huntbook.db", "--tenant", "contoso"]).await, 0);
+}

@@ -88,6 +88,9 @@ async fn secrets_and_folders_that_are_open_to_others_are_warned_of() {
     }
     let all = format!("{shown}{}{}", text(&run.stdout), text(&run.stderr));
     assert!(!all.contains(SimApp::SECRET));
+    // What acts takes nothing from there.
+    ends(&ask(&dir, &["run", "tag"]).await, 78);
+    allow("playbooks", 0o755);
     // The journal is nobody else's business, whatever the folder's rights are.
     ends(&ask(&dir, &["run", "tag"]).await, 0);
     let mode = std::fs::metadata(at("huntbook.db")).unwrap().permissions().mode();

@@ -54,7 +54,7 @@ console.log("watching");
 await page.getByText("drill").first().waitFor();
 seen.live = await page.evaluate(() => globalThis.sameDocument === true);
 seen.typed = await page.getByLabel("Why").inputValue();
-await page.getByRole("button", { name: "Lift every stop" }).click();
+await page.getByRole("button", { name: "Lift this stop" }).click();
 await page.getByText("Nothing is stopped.").waitFor();
 
 await page.getByRole("link", { name: /isolateDevice/ }).first().click();

@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::Write as _;
 
 use huntbook::sim::{Fault, SimOptions};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::left::{ISOLATE, contain};
-use crate::{EVERY_SECOND, LOOKS_MAX, Place, Served, pause, playbook, until};
+use crate::{EVERY_SECOND, LOOKS_MAX, NEVER, Place, Served, pause, playbook, until};
 
 const LIST: &str = "lists/vip.txt";
 
@@ -118,4 +118,32 @@ async fn a_run_by_hand_takes_nothing_up_against_a_list_that_serve_would_hold() {
     let output = place.huntbook().args(["run", "watched 2"]).output().unwrap();
     assert!(place.running().is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(place.isolated(), 1, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_protecting_list_that_is_emptied_keeps_nobody_from_starting_and_holds_for_runs_by_hand() {
+    let place = Place::new().await;
+    place.set(
+        "guards",
+        json!({"maxTargetsOfTenant": 50, "maxPercentOfDevicesInRun": {"freely": 100}, "exclude": {"devices": "vip"}}),
+    );
+    place.put(LIST, list(9));
+    place.put("playbooks/a.yaml", playbook(1, &format!("{NEVER}where: row.DeviceId in lists.vip\n")));
+    let served = place.serve().await;
+    served.stop().await;
+    place.put(LIST, "");
+    let by_hand = || place.ask(&["run", "watched 1"])[0]["counts"]["matched"].clone();
+    assert_eq!(by_hand(), 1);
+    let served = place.serve().await;
+    let said = served.text();
+    assert!(said.contains("the list `vip` protects") && said.contains("vip.txt` is empty"), "{said}");
+    assert_eq!(place.held().into_iter().collect::<Vec<_>>(), ["vip.txt"]);
+    served.stop().await;
+    // A list that lost much at once is held for who runs something by hand, too.
+    place.put(LIST, "host0\nhost1\n");
+    assert_eq!(by_hand(), 1);
+    // One that there never was is none.
+    place.set("guards", json!({"exclude": {"users": "nobody"}}));
+    let refused = place.huntbook().arg("serve").output().unwrap();
+    assert_eq!(refused.status.code(), Some(78), "{}", String::from_utf8_lossy(&refused.stderr));
 }

@@ -192,3 +192,61 @@ async fn where_keys_are_named_only_what_they_signed_comes_into_force() {
     until_nothing_is_refused(&place).await;
     served.stop().await;
 }
+
+/// Runs something by hand; gives the exit code and all that was said.
+fn by_hand(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = place.huntbook().arg("run").args(arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_by_hand_takes_what_serve_would_take() {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", playbook(1, NEVER));
+    assert_eq!(by_hand(&place, &["watched 1"]).0, Some(0));
+    allow(&place, "playbooks/a.yaml", 0o646);
+    for wanted in ["watched 1", "a", "0f3e8a10-5b7c-4d21-9e64-000000000001"] {
+        let (code, said) = by_hand(&place, &[wanted]);
+        assert_eq!(code, Some(78), "{wanted}: {said}");
+        assert!(said.contains("(mode 0646, owner ") && said.contains("does not count"), "{said}");
+    }
+    assert_eq!(by_hand(&place, &["nothing"]).0, Some(2));
+    // To look is for those who write it, and says what would not count.
+    let (code, said) = by_hand(&place, &["watched 1", "--dry-run"]);
+    assert!(code == Some(0) && said.contains("warning[HB0803]"), "{said}");
+    // Who names the file has looked at it.
+    let file = place.at("playbooks/a.yaml").display().to_string();
+    assert_eq!(by_hand(&place, &[&file]).0, Some(0));
+    allow(&place, "playbooks/a.yaml", 0o644);
+    allow(&place, "huntbook.yaml", 0o666);
+    let (code, said) = by_hand(&place, &["watched 1"]);
+    assert!(code == Some(78) && said.contains("huntbook.yaml` (mode 0666"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_by_hand_takes_only_what_is_signed_where_keys_are_named() {
+    let place = Place::new().await;
+    let key = String::from_utf8(signed("minisign.pub")).unwrap().lines().nth(1).unwrap().to_owned();
+    place.set("reload", json!({"signedBy": {"ops": key}}));
+    put(&place, ("playbooks/a.yaml", "first/a.yaml"), "first/a.yaml.minisig");
+    put(&place, ("lists/vip.txt", "first/vip.txt"), "first/vip.txt.minisig");
+    let served = place.serve().await;
+    served.stop().await;
+    let file = place.at("playbooks/a.yaml").display().to_string();
+    for wanted in ["a", file.as_str()] {
+        assert_eq!(by_hand(&place, &[wanted]).0, Some(0), "{wanted}");
+    }
+    // Another version without a signature of its own; its path makes it no better.
+    place.replace("playbooks/a.yaml", std::str::from_utf8(&signed("second/a.yaml")).unwrap());
+    for wanted in ["a", file.as_str()] {
+        let (code, said) = by_hand(&place, &[wanted]);
+        assert!(code == Some(78) && said.contains("is not that of these bytes"), "{wanted}: {said}");
+    }
+    // Nor does a list count that nobody signed: the one that was signed does.
+    put(&place, ("playbooks/a.yaml", "second/a.yaml"), "second/a.yaml.minisig");
+    fs::remove_file(place.at("lists/vip.txt.minisig")).unwrap();
+    place.replace("lists/vip.txt", "nothing-of-before\n");
+    let (code, said) = by_hand(&place, &["a"]);
+    assert!(code == Some(0) && said.contains("there is no signature `vip.txt.minisig`"), "{said}");
+}

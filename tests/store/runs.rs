@@ -247,9 +247,21 @@ async fn history_is_told_latest_first_and_in_full() {
     assert_eq!(list(before).await, [ids[0]]);
     let other = RunFilter { tenant: Some("fabrikam".to_owned()), ..RunFilter::default() };
     assert_eq!(list(other).await, []);
+    let named = |name: &str| RunFilter { name: Some(name.to_owned()), limit: 2, ..RunFilter::default() };
+    let called = store.run(ids[0]).await.unwrap().unwrap().run.playbook_name;
+    assert_eq!(list(named(&called)).await, [ids[2], ids[1]]);
+    assert_eq!(list(named("another")).await, []);
+    assert!(
+        store.find_runs("").await.unwrap().is_empty() && store.find_effects("").await.unwrap().is_empty()
+    );
+    assert!(store.find_approvals("").await.unwrap().is_empty());
     let own = RunFilter { playbook: Some(PLAYBOOK), ..RunFilter::default() };
     assert_eq!(list(own).await.len(), 3);
 
+    let none = store.run_start(ids[2], 0).await.unwrap().unwrap();
+    assert_eq!((none.items.len(), none.messages.len(), none.effects.len()), (0, 0, 1));
+    assert!(none.effects[0].1.is_empty(), "how each action stands, and not how it came to that");
+    assert_eq!(store.run_start(ids[2], 1).await.unwrap(), store.run(ids[2]).await.unwrap());
     let detail = store.run(ids[2]).await.unwrap().unwrap();
     assert_eq!((detail.items.len(), detail.messages.len()), (1, 1));
     let (known, events) = &detail.effects[0];

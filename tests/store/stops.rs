@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use huntbook::model::PlaybookId;
-use huntbook::store::{Chain, History, Intended, StopWord, Stopped, StoppedPlaybook, Store};
+use huntbook::store::{Chain, History, Intended, SeenStop, Stop, StopWord, Stopped, StoppedPlaybook, Store};
 use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::bench::{Bench, PLAYBOOK, TENANT, effect};
@@ -64,6 +64,37 @@ async fn a_playbook_is_stopped_by_itself_and_its_stop_is_chained_too() {
     assert_eq!(store.intend(&effect(run, "device:a")).await.unwrap(), Intended::Go { attempt: 1 });
     let chain = store.verify(History::Stops, u32::MAX).await.unwrap();
     assert!(matches!(chain, Chain::Intact { events: 2, .. }), "{chain:?}");
+}
+
+#[tokio::test]
+async fn what_somebody_saw_is_lifted_and_nothing_else() {
+    let (bench, store, _run) = Bench::running().await;
+    let playbook = StoppedPlaybook { id: PLAYBOOK, name: "PsExec fan-out".to_owned() };
+    store.trip(TENANT, playbook.clone(), "it answered for another device").await.unwrap();
+    let everywhere = StopWord { playbook: Some(playbook), ..word(None) };
+    store.halt(&everywhere).await.unwrap();
+    stop(&bench, None).await;
+    let seen = store.stops().await.unwrap();
+    let one = seen.iter().find(|stop| stop.tenant.is_none() && stop.playbook.is_some()).unwrap().mark();
+    let lifted = store.lift_seen(SeenStop::One(&one.to_string()), &word(None)).await.unwrap();
+    assert_eq!(lifted.iter().map(|stop| stop.account.as_str()).collect::<Vec<_>>(), ["duty"]);
+    assert!(store.lift_seen(SeenStop::One(&one.to_string()), &word(None)).await.unwrap().is_empty(), "once");
+    let left = store.stops().await.unwrap();
+    assert_eq!(left.len(), 2, "that of the breaker stands, and that of everything: {left:?}");
+    // The same again is another one, and all of before are not all of now.
+    let all = Stop::mark_of_all(&left).to_string();
+    bench.clock.advance(jiff::SignedDuration::from_secs(1));
+    store.halt(&everywhere).await.unwrap();
+    for seen in [SeenStop::One(&one.to_string()), SeenStop::All(&all)] {
+        assert!(store.lift_seen(seen, &word(None)).await.unwrap().is_empty(), "{seen:?}");
+    }
+    assert_eq!(store.stops().await.unwrap().len(), 3);
+    let mut now = store.stops().await.unwrap();
+    now.reverse();
+    let all = Stop::mark_of_all(&now).to_string();
+    assert_eq!(store.lift_seen(SeenStop::All(&all), &word(None)).await.unwrap().len(), 3);
+    assert!(store.stops().await.unwrap().is_empty());
+    assert!(matches!(store.verify(History::Stops, u32::MAX).await.unwrap(), Chain::Intact { events: 8, .. }));
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::browser::browse;
 use crate::oidc::Provider;
-use crate::site::{LEAD, Site, Visitor};
+use crate::site::{LEAD, LOOKS_MAX, Site, Visitor};
 
 const CLIENT: &str = "6f1d3a52-8b07-4c19-b3a8-0e5f9d2c7a11";
 const TENANT: &str = "contoso";
@@ -124,7 +124,7 @@ async fn roles_of_the_provider_say_who_looks_and_who_acts() {
     assert_eq!(site.post("/stop", &lead, &[("reason", "drill")]).await.status(), 303);
     let stops = site.json(&["status"]).await["stops"].clone();
     assert_eq!(stops[0]["account"], "lead@contoso.example (openid:oid-lead)", "{stops}");
-    assert_eq!(site.post("/resume", &lead, &[]).await.status(), 303);
+    assert_eq!(site.lift(&lead).await.status(), 303);
 
     // One from elsewhere and one of the machine are two; one of them twice is one.
     let duty_again = visitor_by(&site, "/sign-in/provider?again", "duty").await;
@@ -379,8 +379,76 @@ async fn who_has_shown_long_ago_who_they_are_shows_it_again_before_they_let_anyt
     }
     let (page, duty) = duty("/sign-in/provider?again", now.into()).await;
     assert_eq!((asked(&page, "max_age"), asked(&page, "prompt")), ("0".to_owned(), "login".to_owned()));
-    assert_eq!(site.post("/resume", &duty, &[]).await.status(), 303);
+    assert_eq!(site.lift(&duty).await.status(), 303);
     assert_eq!(site.post(&path, &duty, &yes).await.status(), 303);
     site.until("consumed").await;
     site.until_isolated().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_started_a_run_under_an_account_approves_nothing_of_it_as_a_person_of_the_provider() {
+    let provider = Provider::start(&[TENANT, CLIENT, ""]).await;
+    let more = format!("openId: {{issuer: \"{}\", clientId: {CLIENT}}}", provider.url);
+    let site = Site::open_under(1, &more, "x-note: dana has an account\n").await;
+    let duty = visitor(&site, "duty").await;
+    let path = format!("/approvals/{}", site.asked_id().await);
+    let refused = site.post(&path, &duty, &[("word", "approve")]).await;
+    assert_eq!(refused.status(), 403);
+    let why = refused.text().await.unwrap();
+    assert!(why.contains("you started this run by hand"), "{why}");
+    assert_eq!(site.asked().await["state"], "awaiting");
+    // To deny it is theirs as anybody's.
+    assert_eq!(site.post(&path, &duty, &[("word", "deny"), ("reason", "drill")]).await.status(), 303);
+    site.until("rejected").await;
+    assert_eq!(site.isolated(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_wrote_a_playbook_approves_nothing_of_it_under_the_name_that_the_provider_has() {
+    let (site, _provider) = with_provider(1).await;
+    let duty = visitor(&site, "duty").await;
+    let file = site.dir.path().join("playbooks/cut.yaml");
+    let written = std::fs::read_to_string(&file).unwrap();
+    let before = site.asked().await["shown"]["playbookVersion"].clone();
+    let by = "mode: enforce\nauthor: Duty <duty@contoso.example>\nschedule: {every: 1s}\n";
+    std::fs::write(&file, written.replace("mode: enforce\n", by).replace("drill", "other")).unwrap();
+    site.until_another_version_than(&before).await;
+    let lead = site.visitor(LEAD).await;
+    site.post(&format!("/approvals/{}", site.asked_id().await), &lead, &[("word", "approve")]).await;
+    let mut asked = Value::Null;
+    for _look in 0..LOOKS_MAX {
+        asked = site.asked().await;
+        if asked["shown"]["author"].is_string() && asked["state"] == "awaiting" {
+            break;
+        }
+        SystemClock.sleep(jiff::SignedDuration::from_millis(100)).await;
+    }
+    let path = format!("/approvals/{}", asked["id"].as_str().unwrap());
+    let refused = site.post(&path, &duty, &[("word", "approve")]).await;
+    assert_eq!(refused.status(), 403, "{asked}");
+    let why = refused.text().await.unwrap();
+    assert!(why.contains("somebody else must approve what it does"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn to_sign_in_again_at_the_provider_ends_the_session_before() {
+    let (site, _provider) = with_provider(1).await;
+    let mut walker = Walker::new();
+    let at = site.url.trim_start_matches("http://").to_owned();
+    let mut sessions = Vec::new();
+    for _twice in 0..2 {
+        let back = walker.follow(&site, "/sign-in/provider", "lead").await;
+        // The browser comes from another site, and sends no strict cookie.
+        walker.jar.retain(|(host, cookie)| !(*host == at && cookie.starts_with("huntbook=")));
+        assert_eq!(walker.get(&back).await.status(), 200);
+        let own = walker.jar.iter().find(|(host, cookie)| *host == at && cookie.starts_with("huntbook="));
+        sessions.push(own.unwrap().1.clone());
+    }
+    let mut stands = Vec::new();
+    for session in &sessions {
+        stands.push(site.get("/", Some(session)).await.status().as_u16());
+    }
+    assert_eq!(stands, [303, 200]);
+    let mut away = walker.jar.iter().filter(|(host, _)| *host == at);
+    assert!(away.all(|(_, cookie)| !cookie.contains(sessions[0].split_once('=').unwrap().1)));
 }

@@ -97,8 +97,12 @@ impl Site {
         let sim = Sim::start(SimOptions::story(clock.now()).unwrap(), clock).await.unwrap();
         let dir = tempfile::tempdir().unwrap();
         let (at, tenant) = (sim.endpoints(), SimOptions::TENANT_ID);
-        // Somebody whom only a provider knows.
-        let dana = if more.contains("openId") { "  dana: {openId: oid-duty}\n" } else { "" };
+        // Somebody whom a provider knows, and who may have an account here as well.
+        let dana = match (more.contains("openId"), settings.contains("dana has an account")) {
+            (true, false) => "  dana: {openId: oid-duty}\n".to_owned(),
+            (true, true) => format!("  dana: {{openId: oid-duty, account: \"{READER}\"}}\n"),
+            (false, _) => String::new(),
+        };
         let settings = format!(
             "tenants:\n  contoso:\n    tenantId: {tenant}\n    auth:\n      clientSecret: {{clientId: {}, secret: {{env: {SECRET_NAME}}}}}\n    \
              endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\", xdr: \"{}\"}}\n\
@@ -261,6 +265,16 @@ impl Site {
         let mut all = vec![("token", visitor.token.as_str())];
         all.extend_from_slice(fields);
         self.request(Method::POST, path, Some(&visitor.cookie)).form(&all).send().await.unwrap()
+    }
+
+    /// Lifts the stops that the overview shows, as its form for all of them or for the only one does.
+    pub(crate) async fn lift(&self, visitor: &Visitor) -> Response {
+        let page = self.get("/", Some(&visitor.cookie)).await.text().await.unwrap();
+        let field = ["all", "stop"].into_iter().find_map(|name| {
+            let (_, rest) = page.split_once(&format!("name=\"{name}\" value=\""))?;
+            Some((name, rest.split('"').next()?))
+        });
+        self.post("/resume", visitor, &[field.unwrap_or_else(|| panic!("no stop is shown: {page}"))]).await
     }
 
     /// Signs somebody in.
