@@ -87,7 +87,7 @@ impl Place {
             "channels": {"watch": {"webhook": {"url": format!("{}/webhook/watch", ends.hooks), "privateAddresses": true}}},
             "alerts": {"channel": "watch"},
             // The tenant has no more devices than the playbooks act on.
-            "guards": {"maxTargetsOfTenant": 50, "maxPercentOfDevicesInRun": {"freely": 100}},
+            "guards": {"maxTargetsOfTenant": 50, "maxPercentOfDevicesInRun": {"freely": 100}, "exclude": {"deviceValues": []}},
             "playbooks": playbooks,
         });
         place.put("huntbook.yaml", settings.to_string());

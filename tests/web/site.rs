@@ -34,7 +34,7 @@ name: Cut servers off
 mode: enforce
 severity: High
 hunt:
-  query: DeviceInfo | where DeviceName startswith 'dc01' | summarize arg_max(Timestamp, DeviceName) by DeviceId \
+  query: DeviceInfo | where DeviceName startswith 'wks-014' | summarize arg_max(Timestamp, DeviceName) by DeviceId \
          | extend Called = \"{NAME}\"
   queryPeriod: 30d
   identity: [DeviceId, Called]
