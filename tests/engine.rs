@@ -13,6 +13,8 @@ mod bounded;
 mod breaker;
 #[path = "engine/cool_down.rs"]
 mod cool_down;
+#[path = "engine/crashes.rs"]
+mod crashes;
 #[path = "engine/cut_off.rs"]
 mod cut_off;
 #[path = "engine/doubt.rs"]

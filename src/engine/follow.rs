@@ -5,6 +5,7 @@ use futures_util::future::try_join_all;
 use super::Engine;
 use crate::action::COMMANDS_MAX;
 use crate::diag::Chain;
+use crate::fault::crash_point;
 use crate::model::{MachineActionId, RunId, Term};
 use crate::store::{Effect, EffectKey, EffectState, Recorded, StoppedPlaybook, StoreError};
 use crate::tenant::{ActionKind, ActionStatus, MachineAction, Tenant};
@@ -79,6 +80,7 @@ impl Engine {
             }
         };
         let Some(mut result) = end(&action) else { return Ok(None) };
+        crash_point("c25_end_heard");
         if result.state == EffectState::Done && effect.action == COLLECT {
             result.detail = Some(has_package(&**tenant, &id).await.to_owned());
         }
@@ -100,6 +102,7 @@ impl Engine {
             Ok(()) | Err(StoreError::Transition { .. }) => {}
             Err(error) => return Err(error),
         }
+        crash_point("c26_end_written");
         Ok(Some(result.state))
     }
 }

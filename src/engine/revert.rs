@@ -18,6 +18,7 @@ use super::{Counts, Engine, EngineError, InForce, Order};
 use crate::action::{Approval, Approvers, Call, Params, RevertRule, Step, Undo};
 use crate::channel::Message;
 use crate::diag::Chain;
+use crate::fault::crash_point;
 use crate::model::{AlertSeverity, DeviceId, Lists, PlaybookId, RunId, Term};
 use crate::notify::{notice, standing_message};
 use crate::plan::{About, Guards, Input, Mode, Plan, Selector, World};
@@ -194,6 +195,7 @@ impl Engine {
         let (state, undo_run) = (RevertState::Standing, Some(run));
         let note = RevertNote { state, look_at: soon, undo_run, tries: due.tries, reason: None };
         self.store.note_revert(&due.effect, &note).await?;
+        crash_point("c36_undo_noted");
         let new = NewRun {
             id: run,
             playbook: due.playbook,
@@ -208,6 +210,7 @@ impl Engine {
             started,
         };
         self.store.begin_run(&new).await?;
+        crash_point("c37_undo_begun");
         let data = json!({
             "effect": due.effect, "action": due.action, "target": due.target, "since": due.since, "run": due.run,
         });

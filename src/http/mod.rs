@@ -33,6 +33,7 @@ pub use retry::{Jitter, retry_after};
 pub use wire::{Pieces, Wire};
 
 use crate::clock::SharedClock;
+use crate::fault::crash_point;
 use crate::model::Secret;
 use pool::Pool;
 use retry::Patience;
@@ -183,6 +184,7 @@ impl Http {
         loop {
             let tried = match gate.pass().await {
                 Ok(()) => {
+                    at_change(request, "c11_let_pass");
                     let tried = self.exchange(request, repeat, limits).await;
                     gate.heard(tried.as_ref().err());
                     tried
@@ -207,7 +209,10 @@ impl Http {
         limits: &Limits,
     ) -> Result<Answer, HttpError> {
         let mut chunks = self.attempt(request, repeat, limits).await?;
-        chunks.read_all().await.map(|body| Answer::new(chunks.head(), body))
+        at_change(request, "c12_head_received");
+        let body = chunks.read_all().await?;
+        at_change(request, "c13_body_received");
+        Ok(Answer::new(chunks.head(), body))
     }
 
     /// Sends a request that may be repeated, and gives its successful answer piece by piece.
@@ -304,3 +309,10 @@ fn log_repeat(error: &HttpError, wait: SignedDuration) {
 
 /// The bytes of an answer that has none.
 const EMPTY: Bytes = Bytes::new();
+
+/// A place where a test may make the process die, if the request changes something.
+fn at_change(request: &Request, point: &'static str) {
+    if !request.is_read() {
+        crash_point(point);
+    }
+}

@@ -18,6 +18,7 @@ use super::run::{read_playbook_id, read_run_id};
 use super::word::{ApprovalState, Consent, Way};
 use super::{ContentHash, EffectKey, Store, StoreError, Tx, at, count, json, open};
 use crate::clock::SharedClock;
+use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
 
 /// A request about to be written.
@@ -312,6 +313,7 @@ impl Store {
         append(&mut tx, &known, &Saying::of(state, voice), now).await?;
         let heard = find(&mut tx, id).await?;
         tx.commit().await?;
+        crash_point("c34_word_heard");
         Ok(Heard::Counts(Box::new(heard)))
     }
 

@@ -18,6 +18,7 @@ use super::run::read_playbook_id;
 use super::word::Way;
 use super::{ContentHash, Store, StoreError, Tx, at, count, open};
 use crate::clock::SharedClock;
+use crate::fault::crash_point;
 use crate::model::PlaybookId;
 
 /// A person's word about all actions.
@@ -161,6 +162,7 @@ impl Store {
         let now = latest(&mut tx, wall).await?;
         let stop = append(&mut tx, "stop", word, now).await?;
         tx.commit().await?;
+        crash_point("c33_stop_written");
         Ok(Stopped::Now(stop))
     }
 

@@ -29,7 +29,7 @@ fn isolate(rest: &str) -> String {
 
 impl House {
     /// Isolates the only device, and lets it be done.
-    async fn isolated(rest: &str) -> Self {
+    pub(crate) async fn isolated(rest: &str) -> Self {
         let house = Self::with_rows(1).await;
         house.run(&isolate(rest)).await;
         house.done().await;
@@ -43,7 +43,7 @@ impl House {
     }
 
     /// Takes back what is due, where no playbook is in force.
-    async fn take_back(&self) {
+    pub(crate) async fn take_back(&self) {
         let gone = Unchanging { lists: Arc::clone(&self.lists), standing: Standing::Gone };
         let present = Present { in_force: &gone, plan_of: &|_name, _bytes| Err("it is gone".to_owned()) };
         for decided in self.engine.decided().await.expect("the journal") {
@@ -55,7 +55,7 @@ impl House {
     }
 
     /// Everything that stands.
-    async fn stands(&self) -> Vec<Revert> {
+    pub(crate) async fn stands(&self) -> Vec<Revert> {
         self.engine.store.in_force().await.expect("the journal")
     }
 

@@ -8,6 +8,8 @@ use huntbook::store::{StopWord, Store};
 use crate::world::World;
 use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, wait};
 
+/// Where `huntbook stop` dies when its word is on disk.
+pub(crate) const STOP_DIES: &str = "c33_stop_written";
 /// Where a run dies before it has sent anything.
 const POINTS: &[&str] = &["c06_batch_journalled", "c07_plan_built", "c08_before_intent"];
 
@@ -29,7 +31,8 @@ async fn no_kill_makes_a_stop_forgotten() {
         let status = wait(world.spawn(&["run", "Contain"], Some(point)), &world).await;
         assert_eq!(status.code(), None, "nobody died at {point}\n{}", world.log_tail());
         toll.count(&world).await;
-        Store::stop(&journal, Arc::new(SystemClock), &word).await.unwrap();
+        let status = wait(world.spawn(&["stop"], Some(STOP_DIES)), &world).await;
+        assert_eq!(status.code(), None, "nobody died at {STOP_DIES}\n{}", world.log_tail());
         let before = world.sim.effects();
         wait(world.spawn(&["run", "Contain"], None), &world).await;
         assert_eq!(world.sim.effects(), before, "after {point}\n{}", world.log_tail());

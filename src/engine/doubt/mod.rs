@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 
 use super::Engine;
 use crate::diag::Chain;
+use crate::fault::crash_point;
 use crate::model::DeviceId;
 use crate::store::{Effect, EffectKey, EffectState, Recorded, StoppedPlaybook, StoreError};
 use crate::tenant::{ActionKind, MachineAction};
@@ -144,6 +145,7 @@ impl Engine {
                 return Ok(None);
             }
         };
+        crash_point("c20_list_read");
         let mut ours = all.into_iter().filter(|action| aim.is(action, &marks));
         Ok(Some(match (ours.next(), ours.next()) {
             (None, _) => Look::Missing,
@@ -169,6 +171,7 @@ impl Engine {
         let remote_id = found.map(|action| action.id.to_string());
         let result = Recorded { state, remote_id, detail: Some(format!("no answer came, and {detail}")) };
         let is_first = self.store.settle_parked(effect, &result).await?;
+        crash_point("c21_doubt_settled");
         if is_first {
             tracing::info!(run = %effect.run, action = %effect.action, target = %effect.target, "an action is in doubt no more: {what}");
         }
