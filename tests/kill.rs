@@ -81,6 +81,7 @@ const POINTS: &[(&str, &[u32])] = &[
     ("c16_before_outbox", &[1]),
     ("c17_after_outbox", &[1, 2]),
     ("c18_run_ended", &[1]),
+    ("c19_batch_written", &[1]),
     ("c25_end_heard", &[1, 2]),
     ("c26_end_written", &[1, 2]),
     ("c27_notify_sent", &[1, 2, 3]),

@@ -7,6 +7,7 @@ use super::context::{Context, Work};
 use super::in_force::{InForce, Standing, stop};
 use super::{Counts, Engine, EngineError, ItemOutcome, ItemReport, Order, Report, StepReport, StepState};
 use crate::diag::Chain;
+use crate::fault::crash_point;
 use crate::plan::{Mode, Plan};
 use crate::store::{
     Approval, Effect, EffectState, Item, Remedy, Run, RunDetail, RunMode, StoreError, Trigger, Unfinished,
@@ -123,6 +124,7 @@ impl Engine {
             Ok(parked) => parked.iter().for_each(say_parked),
             Err(error) => drop(its_own_fault(error.into())?),
         }
+        crash_point("c38_giving_up");
         let abandoned = self.abandon(&unfinished, &reason).await;
         if let Err(error) = abandoned.map_err(|error| error.in_the_middle_of(run)) {
             // What even its end fails on is left for a person, who is told all the same.

@@ -41,8 +41,10 @@ pub const POINTS: &[(&str, &str)] = &[
     ("c16_before_outbox", "every item is settled, no message is written"),
     ("c17_after_outbox", "the messages wait in the outbox"),
     ("c18_run_ended", "the run has ended on disk"),
+    ("c19_batch_written", "what a poll brought is written with how far it came, and not committed"),
     ("c20_list_read", "the tenant's list was read for an action in doubt, nothing is written"),
     ("c21_doubt_settled", "what became of an action in doubt is on disk"),
+    ("c22_told_of_doubt", "people are told what became of an action in doubt, and it is not written"),
     ("c25_end_heard", "the tenant said how an action ended, nothing is written"),
     ("c26_end_written", "how an action ended is on disk"),
     ("c27_notify_sent", "a message left, not marked"),
@@ -56,6 +58,7 @@ pub const POINTS: &[(&str, &str)] = &[
     ("c35_retention_delete", "a batch of old rows is gone"),
     ("c36_undo_noted", "what takes an action back is noted, its run has not begun"),
     ("c37_undo_begun", "its run has begun, nothing is decided"),
+    ("c38_giving_up", "a run that was cut off is not taken up, and its end is not written"),
     ("c39_shutdown_begun", "nothing new is begun, runs may be in flight"),
     ("c40_shutdown_done", "everything has ended, the process has not"),
 ];

@@ -26,6 +26,7 @@
 mod exclude;
 mod limit;
 mod looser;
+mod share;
 mod target;
 mod verdict;
 
@@ -38,12 +39,12 @@ use crate::store::{Recent, Used};
 pub use exclude::Exclusions;
 pub use limit::{
     ACTIONS_PER_RUN, ALL_TARGETS_PER_DAY, BREAKER, CANARY_WAIT, COOL_DOWN, CRASHES, Canary, Caps, Ceilings,
-    GuardLimits, Leave, MATCHES_ALWAYS, MAX_AGE, Numbers, OnExceed, PEOPLE_FOR_A_SHARE, PER_HOUR, PER_MINUTE,
-    PROTECTED_VALUE, PROTECTING_TAG, Percent, RUN_SHARE_APPROVED, RUN_SHARE_FREELY, Rate, RunShare,
-    TARGETS_PER_DAY, TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_SHARE, TENANT_TARGETS_PER_DAY,
+    GuardLimits, Leave, MATCHES_ALWAYS, MAX_AGE, Numbers, OnExceed, PER_HOUR, PER_MINUTE, PROTECTED_VALUE,
+    PROTECTING_TAG, Rate, TARGETS_PER_DAY, TARGETS_PER_RUN, TENANT_ACTIONS_PER_DAY, TENANT_TARGETS_PER_DAY,
     TIMES_USUAL, Written, tighten,
 };
 pub use looser::{Looser, looser};
+pub use share::{PEOPLE_FOR_A_SHARE, Percent, RUN_SHARE_APPROVED, RUN_SHARE_FREELY, RunShare, TENANT_SHARE};
 pub use target::{Feature, Target, TargetKind};
 pub use verdict::{Exceeded, Reason, Verdict, Verdicts};
 

@@ -9,7 +9,8 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use sqlx::Row as _;
 
-use super::effect::{Intended, NewEffect};
+use super::effect::NewEffect;
+use super::intended::Intended;
 use super::{Breaker, Store, StoreError, Tx, count};
 use crate::model::{PlaybookId, RunId};
 

@@ -5,7 +5,8 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::budget::DAY_MS;
-use super::effect::{Intended, NewEffect};
+use super::effect::NewEffect;
+use super::intended::Intended;
 use super::run::read_run_id;
 use super::{Store, StoreError, Tx, at, restored};
 

@@ -12,7 +12,8 @@ use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::budget::latest;
-use super::effect::{Effect, Intended, NewEffect, Recorded, find, read_effect, step, write_intent};
+use super::effect::{Effect, NewEffect, Recorded, find, read_effect, step, write_intent};
+use super::intended::Intended;
 use super::run::read_run_id;
 use super::stop::{self, Stop, StopWord};
 use super::{ContentHash, EffectKey, EffectState, Store, StoreError, Tx, at, mark};

@@ -269,6 +269,7 @@ impl Store {
             watermark::move_on(&mut tx, (&tenant, &playbook), mark).await?;
         }
         mark_seen(&mut tx, (&tenant, &playbook, &id), &identities, now).await?;
+        crash_point("c19_batch_written");
         tx.commit().await?;
         crash_point("c06_batch_journalled");
         Ok(())

@@ -2,9 +2,10 @@
 //! next process goes on from there.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use huntbook::engine::{Doubts, Standing, StepState};
+use huntbook::engine::{Doubts, Present, Resumed, Standing, StepState, TakenUp, Unchanging};
 use huntbook::fault;
 use huntbook::sim::{Apply, Fault};
 use huntbook::store::EffectState;
@@ -30,6 +31,7 @@ async fn who_dies_while_actions_in_doubt_are_looked_for_looks_again() {
     for (point, taken) in [
         ("c20_list_read", Apply::Before),
         ("c21_doubt_settled", Apply::Before),
+        ("c22_told_of_doubt", Apply::Before),
         ("c20_list_read", Apply::Not),
         ("c21_doubt_settled", Apply::Not),
     ] {
@@ -88,5 +90,30 @@ async fn who_dies_while_it_takes_an_action_back_takes_it_back_once() {
         }
         assert_eq!(house.applied(), ["isolate 0", "unisolate 0"], "{point}");
         assert!(house.stands().await.is_empty(), "{point}: {:?}", house.stands().await);
+    }
+}
+
+#[tokio::test]
+async fn who_dies_while_a_run_is_given_up_gives_it_up_again() {
+    let house = House::with_rows(2).await;
+    let cut_off = async |house: &House| drop(house.run(&playbook(ISOLATE)).await);
+    let house = dies(house, "c07_plan_built", cut_off).await;
+    let gone = async |house: &House| drop(house.resume_unreadable().await);
+    let house = dies(house, "c38_giving_up", gone).await;
+    let taken = house.resume_unreadable().await;
+    assert!(matches!(taken.runs.as_slice(), [TakenUp::Abandoned { .. }]), "{taken:?}");
+    assert!(house.resume_unreadable().await.runs.is_empty(), "it has ended");
+    assert_eq!(house.applied(), Vec::<String>::new());
+    house.run(&playbook(ISOLATE)).await;
+    assert_eq!(house.applied(), ["isolate 0", "isolate 1"], "what it left is news");
+}
+
+impl House {
+    /// Takes up what was cut off where nobody can read its playbook any more.
+    async fn resume_unreadable(&self) -> Resumed {
+        let standing = Standing::InForce(self.plan(&playbook(ISOLATE)));
+        let in_force = Unchanging { lists: Arc::clone(&self.lists), standing };
+        let present = Present { in_force: &in_force, plan_of: &|_name, _bytes| Err("no version".to_owned()) };
+        self.engine.resume(&present).await.expect("the journal is there")
     }
 }

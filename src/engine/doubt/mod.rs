@@ -168,6 +168,7 @@ impl Engine {
         if let Some(alert) = self.settled_alert(effect, what) {
             self.store.enqueue(&alert).await?;
         }
+        crash_point("c22_told_of_doubt");
         let remote_id = found.map(|action| action.id.to_string());
         let result = Recorded { state, remote_id, detail: Some(format!("no answer came, and {detail}")) };
         let is_first = self.store.settle_parked(effect, &result).await?;
