@@ -136,10 +136,27 @@ fn play(seed: u64, days: i64) -> (ContentHash, Reached) {
         assert!(world.store().unfinished().await.unwrap().is_empty(), "no run is left over");
         let journal = world.journal();
         world.store().close().await;
+        count_words(&journal, &mut reached).await;
         let hash = whole(&journal).await;
         world.end().await;
         (hash, reached)
     })
+}
+
+/// Counts how requests for leave ended, what stopped actions, and which runs took something back.
+async fn count_words(journal: &Path, reached: &mut Reached) {
+    let pool = SqlitePool::connect(&format!("sqlite://{}", journal.display())).await.unwrap();
+    for (what, query) in [
+        ("approval", "SELECT state, count(*) FROM approvals GROUP BY state"),
+        ("said", "SELECT word, count(*) FROM stop_events GROUP BY word"),
+        ("cause", "SELECT cause, count(*) FROM runs GROUP BY cause"),
+    ] {
+        let rows: Vec<(String, i64)> = sqlx::query_as(query).fetch_all(&pool).await.unwrap();
+        for (word, count) in rows {
+            *reached.entry(format!("{what} {word}")).or_default() += u64::try_from(count).unwrap();
+        }
+    }
+    pool.close().await;
 }
 
 /// The hash of every row of every table.
