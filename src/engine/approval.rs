@@ -229,8 +229,8 @@ impl Engine {
     ) -> Vec<(Told, OutboxMessage)> {
         let Whose { run, playbook, tenant, asked: known } = whose;
         let now = self.clock.now();
-        let (mut over, mut asked): (BTreeMap<&str, Vec<String>>, BTreeMap<&str, Vec<String>>) =
-            Default::default();
+        let mut over: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut asked: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         let mut items = BTreeSet::new();
         for (item, settlement) in ended {
             items.insert(item.seq);

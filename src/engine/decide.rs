@@ -400,7 +400,7 @@ fn step_decisions<'a>(
     }
 }
 
-impl<'a> Decision<'a> {
+impl Decision<'_> {
     /// The same, with a report in place of a call.
     pub(super) fn instead(self, report: impl FnOnce(&Step, &Call) -> StepReport) -> Self {
         match self {

@@ -15,7 +15,7 @@ use super::report::{ItemOutcome, ItemReport, StepReport, StepState};
 use super::settle::{item_report, settlement};
 use super::undone::{is_undone, next_time};
 use super::{Engine, EngineError};
-use crate::action::{Impact, Step};
+use crate::action::{Call, Impact, Step};
 use crate::store::{Approval, EffectState, NewSuppression, Settlement};
 
 /// How long after it was accepted an action is first asked about; each pause is double the one before. A device
@@ -36,14 +36,23 @@ pub(super) struct InHand<'a> {
     pub(super) course: Course,
     /// Whether there are calls among its steps.
     pub(super) sends: bool,
-    /// Whether nobody has looked yet whether what disrupts can be done.
-    is_new: bool,
+    /// How far it has come.
+    stage: Stage,
     /// The step that its device works on.
     wait: Option<Wait<'a>>,
     /// Whether there are calls of other items that its own can go with.
     pub(super) joins: bool,
     /// The call that goes with those.
     pub(super) joining: Option<Joining<'a>>,
+}
+
+/// How far an item has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nobody has looked yet whether what disrupts can be done.
+    New,
+    /// Somebody has.
+    Begun,
 }
 
 /// A step that is over when its device has done it.
@@ -62,7 +71,7 @@ impl<'a> InHand<'a> {
         let known = known.iter().filter(|asked| asked.seq == item.seq).cloned().collect();
         let sends = decisions.iter().any(|decision| matches!(decision, Decision::Call { .. }));
         let (decisions, course) = (decisions.into_iter(), Course::default());
-        let is_new = true;
+        let stage = Stage::New;
         Self {
             item,
             decisions,
@@ -70,7 +79,7 @@ impl<'a> InHand<'a> {
             known,
             course,
             sends,
-            is_new,
+            stage,
             wait: None,
             joins: false,
             joining: None,
@@ -219,7 +228,7 @@ impl Engine {
             };
             in_hand.course.note(wait.step, report);
         }
-        if std::mem::take(&mut in_hand.is_new) {
+        if std::mem::replace(&mut in_hand.stage, Stage::Begun) == Stage::New {
             Box::pin(self.look_ahead(context, in_hand)).await?;
         }
         for decision in in_hand.decisions.by_ref() {
@@ -273,10 +282,11 @@ impl Engine {
         let why = format!("nothing is done before `{}`, which cannot be done now", step.id);
         let mut instead = Vec::new();
         for (place, decision) in std::mem::take(&mut in_hand.decisions).enumerate() {
-            instead.push(decision.instead(|step, call| match place == ahead {
-                true => barred.clone(),
-                false => not_sent(step, call, StepState::Skipped, &why),
-            }));
+            let is_it = place == ahead;
+            let report = |step: &Step, call: &Call| {
+                if is_it { barred.clone() } else { not_sent(step, call, StepState::Skipped, &why) }
+            };
+            instead.push(decision.instead(report));
         }
         in_hand.decisions = instead.into_iter();
         Ok(())
@@ -284,14 +294,11 @@ impl Engine {
 
     /// Why a call cannot be made at this moment.
     async fn barred(&self, context: &Context<'_>, turn: Turn<'_>) -> Result<Option<StepReport>, EngineError> {
-        match self.forgotten(context, turn).await? {
-            Some(report) => Ok((report.state == StepState::Halted).then_some(report)),
-            None => {
-                let stopped =
-                    |report: &StepReport| matches!(report.state, StepState::Halted | StepState::Failed);
-                Ok(self.looked_at(context, turn).await?.err().filter(stopped))
-            }
+        if let Some(report) = self.forgotten(context, turn).await? {
+            return Ok((report.state == StepState::Halted).then_some(report));
         }
+        let stopped = |report: &StepReport| matches!(report.state, StepState::Halted | StepState::Failed);
+        Ok(self.looked_at(context, turn).await?.err().filter(stopped))
     }
 
     /// Until when a step is waited for, if it is.

@@ -93,14 +93,16 @@ impl Store {
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
         let run = self.new_run(at(now)?)?;
-        let (mut found, mut contradicted) = (Vec::new(), false);
+        let (mut found, mut why) = (Vec::new(), Found::Forgotten);
         for action in shown {
             let Some((key, attempt)) = marks.read(tenant, &action.comment) else { continue };
             let known = find(&mut tx, &key).await?;
             if known.as_ref().is_some_and(|known| is_known(known, attempt, action)) {
                 continue;
             }
-            contradicted |= known.is_some();
+            if known.is_some() {
+                why = Found::Contradicted;
+            }
             if found.is_empty() {
                 begin(&mut tx, (run, tenant), now).await?;
             }
@@ -112,7 +114,7 @@ impl Store {
         let stop = if found.is_empty() {
             None
         } else {
-            Some(stop::append(&mut tx, "stop", &word(tenant, &found, contradicted), now).await?)
+            Some(stop::append(&mut tx, "stop", &word(tenant, &found, why), now).await?)
         };
         tx.commit().await?;
         writer.compared.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned());
@@ -150,6 +152,15 @@ pub(super) async fn before(
     .await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Intended::Before { run: read_run_id(row.try_get(0)?)?, at: at(row.try_get(1)?)? }))
+}
+
+/// What the journal says of what was found.
+#[derive(Clone, Copy)]
+enum Found {
+    /// Nothing.
+    Forgotten,
+    /// Of some, that it was not done.
+    Contradicted,
 }
 
 /// Writes down the run that what was found belongs to.
@@ -240,7 +251,7 @@ async fn finish(tx: &mut Tx, action: &ShownAction, key: &EffectKey, now: i64) ->
 }
 
 /// The stop that a person has to lift, with what was found.
-fn word(tenant: &str, found: &[&ShownAction], contradicted: bool) -> StopWord {
+fn word(tenant: &str, found: &[&ShownAction], why: Found) -> StopWord {
     let one = |action: &&ShownAction| {
         let at = action.at.map(|at| format!(" at {at:.0}")).unwrap_or_default();
         format!("{} of {}{at}", action.action, action.target)
@@ -250,11 +261,14 @@ fn word(tenant: &str, found: &[&ShownAction], contradicted: bool) -> StopWord {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    let what = if contradicted {
-        "the tenant shows what the journal says was not done, by a person's word or because the journal is older than what \
+    let what = match why {
+        Found::Contradicted => {
+            "the tenant shows what the journal says was not done, by a person's word or because the journal is older than what \
          was done with it"
-    } else {
-        "the journal is older than what was done with it (restored from a backup, or its disk lost the end of it)"
+        }
+        Found::Forgotten => {
+            "the journal is older than what was done with it (restored from a backup, or its disk lost the end of it)"
+        }
     };
     let reason = format!(
         "{what}: the tenant has {named}{more}. These are noted and not repeated; what else was done since then, nobody here \
