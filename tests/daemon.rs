@@ -203,6 +203,7 @@ impl Place {
             language: Language::new(),
             lists: Lists::default(),
             channels: BTreeSet::new(),
+            chats: BTreeMap::new(),
             tenants: names,
             ceilings: Ceilings::default().on_a_stage(),
             exclusions: Exclusions::default(),

@@ -10,10 +10,10 @@ use super::exit::Exit;
 use super::history::Past;
 use super::output::{clean, say, say_json};
 use super::run::no_tenant;
-use super::{account, choose};
+use super::{account, choose, setup};
 use crate::clock::SharedClock;
 use crate::console::leave;
-use crate::settings;
+use crate::settings::{self, Hand};
 use crate::store::{Speaker, Store};
 
 /// Arguments of `let-pass`.
@@ -37,6 +37,7 @@ pub(super) async fn run(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
+    setup::insist_on_state(config, &settings, Hand::Beside)?;
     let all: Vec<String> = settings.tenants.keys().cloned().collect();
     let tenants = match &arguments.tenant {
         Some(tenant) if all.contains(tenant) => vec![tenant.clone()],

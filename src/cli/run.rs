@@ -20,7 +20,7 @@ use crate::engine::{Engine, InForce, Order, Present, Ran, Report, RunState, Stan
 use crate::model::Lists;
 use crate::notify::{Channels, deliver_due};
 use crate::plan::{Plan, World};
-use crate::settings::Settings;
+use crate::settings::{Hand, Settings};
 use crate::store::{Effects, Starter, Store, Trigger};
 
 /// Most messages sent at the end of a run.
@@ -40,6 +40,9 @@ pub(super) async fn run(
 
 async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock) -> anyhow::Result<Exit> {
     let Project { settings, world, chosen } = Project::open(config, &arguments.playbook)?;
+    if !arguments.dry_run {
+        setup::insist_on_state(config, &settings, Hand::Owner)?;
+    }
     let parts = setup::open(&settings, &clock).await?;
     let journal = Journal::open(&settings, arguments, &clock).await?;
     let engine = Engine {

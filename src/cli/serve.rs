@@ -20,7 +20,7 @@ use crate::diag::{Chain, Sink};
 use crate::engine::Engine;
 use crate::model::Lists;
 use crate::playbook::list;
-use crate::settings::{self, OpenIdSettings, Settings};
+use crate::settings::{self, Hand, OpenIdSettings, Settings};
 use crate::store::Store;
 use crate::web::{self, Facts, ProviderOptions, Web, WebOptions};
 
@@ -31,6 +31,7 @@ const RUNNING_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero")
 pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
     setup::insist_on_owners(config, &settings)?;
+    setup::insist_on_state(config, &settings, Hand::Owner)?;
     let found = daemon::scan_on(&setup::terms(&settings)?, &settings.playbooks, &settings.lists);
     let found = found.map(|scan| scan.lists).unwrap_or_default();
     let mut lists = validate::lists(&found, &mut Vec::new());

@@ -9,10 +9,10 @@ use super::args::Output;
 use super::exit::Exit;
 use super::output::{clean, counted, say, say_json};
 use super::run::no_tenant;
-use super::{account, choose};
+use super::{account, choose, setup};
 use crate::clock::SharedClock;
 use crate::console::leave;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Hand, Settings};
 use crate::store::{EffectState, Stop, StopWord, Stopped, StoppedPlaybook, Store, StoreError, Way};
 
 /// Arguments of `stop` and `resume`.
@@ -37,6 +37,8 @@ pub(super) async fn stop(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
+    // A stop is taken whatever is wrong beside it.
+    setup::warn_of_state(config, &settings);
     if let Some(tenant) = &arguments.tenant
         && !settings.tenants.contains_key(tenant)
     {
@@ -80,6 +82,7 @@ pub(super) async fn resume(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
+    setup::insist_on_state(config, &settings, Hand::Beside)?;
     let playbook = match &arguments.playbook {
         Some(wanted) => Some(stopped_playbook(&settings, wanted).await?),
         None => None,
