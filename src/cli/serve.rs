@@ -46,6 +46,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
     setup::warn_of_exposure(config, &settings);
     let parts = setup::open(&settings, &clock).await?;
     let page = web_options(&settings, &clock)?;
+    let journal = store.clone();
     let facts = Facts {
         store: store.clone(),
         world: setup::world(&settings, Lists::default()),
@@ -73,7 +74,11 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
             page.listens()
         ));
     }
-    until_stopped(&daemon, page.as_ref(), Hangup::Releases).await
+    let ended = until_stopped(&daemon, page.as_ref(), Hangup::Releases).await;
+    if let Err(error) = daemon::tell_heads(&journal).await {
+        tracing::warn!(error = %Chain(&error), "the ends of the histories could not be read");
+    }
+    ended
 }
 
 /// Where the page is, if there is one.
