@@ -63,6 +63,7 @@ fn check_a_playbook(language: &Language) {
         language: language.clone(),
         lists: Lists::default(),
         channels: BTreeSet::from(["soc-teams".to_owned()]),
+        chats: BTreeMap::new(),
         tenants: BTreeMap::new(),
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),

@@ -82,6 +82,7 @@ async fn main() -> anyhow::Result<()> {
         language: Language::new(),
         lists: Lists::default(),
         channels: BTreeSet::new(),
+        chats: BTreeMap::new(),
         tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::new())]),
         ceilings: Ceilings::default().on_a_stage(),
         exclusions: Exclusions::default(),

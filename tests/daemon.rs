@@ -214,6 +214,7 @@ impl Place {
             language: Language::new(),
             lists: Lists::default(),
             channels: BTreeSet::from(["soc".to_owned()]),
+            chats: BTreeMap::new(),
             tenants: names,
             ceilings: Ceilings::default().on_a_stage(),
             exclusions: Exclusions::default(),

@@ -177,6 +177,7 @@ impl House {
             language: Language::new(),
             lists: (*self.lists).clone(),
             channels: BTreeSet::from(["soc".to_owned()]),
+            chats: BTreeMap::new(),
             tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::new())]),
             ceilings: self.ceilings.clone(),
             exclusions: Exclusions::default(),

@@ -1,5 +1,8 @@
 //! The table of failures and the tests that show its rows are the same.
 
+#[path = "promises/named.rs"]
+mod named;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -24,7 +27,7 @@ fn shown(folder: &Path, rows: &mut BTreeSet<u32>) {
             shown(&path, rows);
         } else if path.extension().is_some_and(|end| end == "rs") {
             let text = fs::read_to_string(&path).expect("it is text");
-            let names = text.split("fn row_").skip(1);
+            let names = named::tests(&text).into_iter().filter_map(|name| name.strip_prefix("row_"));
             rows.extend(names.filter_map(|name| name.split('_').next()?.parse::<u32>().ok()));
         }
     }

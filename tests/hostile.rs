@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 use huntbook::clock::SystemClock;
 use huntbook::sim::{CannedHunter, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
+use huntbook::text::encode;
 use reader::{assert_harmless, slack, teams};
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
 /// One of everything that some reader would take for more than text.
 const EVIL: &str = "<script>alert(1)</script><img src=x onerror=alert(2)> <!channel>\r\nBcc: victim@evil.example\r\n\r\n <@U012ABCDEF> \
@@ -43,6 +44,7 @@ notify:
   - {channel: teams, group: item, title: \"{{row.Text}}\", text: \"{{row.Text}}\"}
   - {channel: slack, group: item, title: \"{{row.Text}}\", text: \"{{row.Text}}\"}
   - {channel: siem, group: item, title: \"{{row.Text}}\", text: \"{{row.Text}}\"}
+  - {channel: collector, group: item, title: \"{{row.Text}}\", text: \"{{row.Text}}\"}
 ";
 
 /// What takes the place of a text that cannot be rendered.
@@ -75,9 +77,12 @@ fn project(sim: &Sim, mail: u64) -> tempfile::TempDir {
                 "host": "127.0.0.1", "port": mail, "security": "none",
                 "from": "huntbook@contoso.example", "to": ["soc@contoso.example"],
             }},
-            "teams": {"teams": {"url": {"env": "TEAMS_URL"}, "privateAddresses": true}},
-            "slack": {"slack": {"url": {"env": "SLACK_URL"}, "privateAddresses": true}},
+            "teams": {"teams": {"url": {"env": "TEAMS_URL"}, "privateAddresses": true, "columns": ["Text"]}},
+            "slack": {"slack": {"url": {"env": "SLACK_URL"}, "privateAddresses": true, "columns": ["*"]}},
             "siem": {"webhook": {"url": format!("{hooks}/webhook/siem"), "privateAddresses": true}},
+            "collector": {"webhook": {
+                "url": format!("{hooks}/webhook/collector"), "privateAddresses": true, "format": "cef",
+            }},
         },
         // The tenant has no more devices than these.
         "guards": {"maxTargetsOfTenant": 50, "maxPercentOfDevicesInRun": {"freely": 100}},
@@ -139,7 +144,7 @@ async fn a_hostile_row_is_nothing_but_text_to_every_reader() {
     {
         let bodies: Vec<Value> = messages
             .iter()
-            .filter(|message| message.sink == sink)
+            .filter(|message| message.sink == sink && message.name != "collector")
             .map(|message| serde_json::from_str(&message.body).expect("JSON"))
             .collect();
         let (ours, rows): (Vec<&Value>, Vec<&Value>) =
@@ -147,6 +152,8 @@ async fn a_hostile_row_is_nothing_but_text_to_every_reader() {
         assert_eq!((ours.len(), rows.len()), (1, 2), "{sink}");
         rows.into_iter().for_each(check);
     }
+    let events = messages.iter().filter(|message| message.name == "collector");
+    check_events(events.map(|message| message.body.as_str()).collect()).await;
     let isolated: Vec<String> = sim.effects().into_iter().map(|effect| effect.target).collect();
     assert_eq!(isolated, devices[..2], "what a row says decides nothing but what the playbook says");
 
@@ -158,11 +165,158 @@ async fn a_hostile_row_is_nothing_but_text_to_every_reader() {
         assert_harmless(more[0], &out);
         assert_harmless(more[0], &err);
     }
+    for more in [["runs"].as_slice(), &["journal", "list"], &["journal", "export"]] {
+        let (out, _log) = huntbook(dir.path(), &sim, &[more, &["--format", "csv"]].concat()).await;
+        assert_harmless("CSV", &out.replace("\r\n", "\n"));
+        check_table(&out).await;
+    }
     let (out, _log) = huntbook(dir.path(), &sim, &["show", &id, "--format", "json"]).await;
     assert_harmless("JSON", &out);
     let shown: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(shown["items"][0]["data"]["Text"], EVIL, "machines get what the tenant said");
     sim.stop().await;
+}
+
+/// Has Python read tables and events.
+async fn read_tables(csv: &str, cef: &[&str]) -> Value {
+    let mut reader = python::script("read_tables.py").spawn().expect("it starts");
+    let mut input = reader.stdin.take().expect("a pipe");
+    let given = json!({"csv": csv, "cef": cef}).to_string();
+    input.write_all(given.as_bytes()).await.expect("it reads");
+    drop(input);
+    let read = reader.wait_with_output().await.expect("it ends");
+    assert!(read.status.success(), "what was written cannot be read");
+    serde_json::from_slice(&read.stdout).expect("JSON")
+}
+
+/// No field of a table is a formula, and all records have as many fields as the head.
+async fn check_table(csv: &str) -> Value {
+    let read = read_tables(csv, &[]).await["csv"].take();
+    let records = read.as_array().expect("records");
+    let width = records[0].as_array().map(Vec::len);
+    for record in records {
+        let fields = record.as_array().expect("fields");
+        assert_eq!(Some(fields.len()), width, "{record}");
+        for field in fields.iter().filter_map(Value::as_str) {
+            let formula = field
+                .trim_start_matches(' ')
+                .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+            assert!(!formula, "{field:?}");
+        }
+    }
+    read
+}
+
+/// Each message is one event whose keys are ours.
+async fn check_events(bodies: Vec<&str>) {
+    assert_eq!(bodies.len(), 3);
+    let lines: Vec<&str> = bodies.iter().map(|body| body.strip_suffix('\n').expect("a line")).collect();
+    let read = read_tables("", &lines).await;
+    for event in read["cef"].as_array().expect("events") {
+        let header = event[0].as_array().expect("a header");
+        assert_eq!(
+            (&header[..3], header.len()),
+            (&[json!("CEF:0"), json!("huntbook"), json!("huntbook")][..], 7)
+        );
+        assert_eq!((&header[4], &header[6]), (&json!("Hostile rows"), &json!("8")));
+        let keys: Vec<&String> = event[1].as_object().expect("keys").keys().collect();
+        assert_eq!(
+            keys,
+            ["rt", "externalId", "cs1Label", "cs1", "cs2Label", "cs2", "cs3Label", "cs3", "msg"]
+        );
+        assert_eq!((&event[1]["cs1"], &event[1]["cs3Label"]), (&json!("contoso"), &json!("facts")));
+        assert_harmless("event", event[1]["msg"].as_str().expect("a text"));
+    }
+}
+
+/// What becomes of line ends and tabs.
+#[derive(Clone, Copy, PartialEq)]
+enum Ends {
+    Stay,
+    MayBeBlank,
+}
+
+/// What a reader of an encoded text is to get of it: the same, but that what cannot be seen may be a mark.
+fn is_visible(read: &str, text: &str, ends: Ends) -> bool {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let is_same = |(read, was): (char, char)| match was {
+        '\n' | '\t' if ends == Ends::MayBeBlank => read == ' ' || read == was,
+        '\n' | '\t' => read == was,
+        was => read == was || (read == '\u{fffd}' && !was.is_alphanumeric() && !was.is_ascii_graphic()),
+    };
+    read.chars().count() == text.chars().count() && read.chars().zip(text.chars()).all(is_same)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_and_events_read_back_in_other_programs() {
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+
+    let piece = proptest::sample::select(vec![
+        "=",
+        "+",
+        "-",
+        "@",
+        "\t",
+        "\r",
+        "\n",
+        "\r\n",
+        "＝1",
+        "＠",
+        "\"",
+        "\"\"",
+        ",",
+        ";",
+        "|",
+        "\\",
+        "\\n",
+        "a=b",
+        " src=1",
+        " ",
+        "'",
+        "x",
+        "CEF:0|",
+        "\u{0}",
+        "\u{1b}[31m",
+        "\u{202e}",
+        "\u{2028}",
+        "é",
+        "😀",
+        "\\=",
+        "\\|",
+    ]);
+    let any = proptest::collection::vec(
+        proptest::prop_oneof![piece.prop_map(str::to_owned), proptest::arbitrary::any::<String>()],
+        0..8,
+    );
+    let mut runner = TestRunner::deterministic();
+    let texts: Vec<String> =
+        (0..2_000).map(|_text| any.new_tree(&mut runner).expect("a value").current().concat()).collect();
+    let table: String = texts.iter().map(|text| encode::csv([text.as_str(), "end"])).collect();
+    let events: Vec<String> = texts
+        .iter()
+        .map(|text| encode::cef([text, text, "1", text, text, "5"], [("one", text.as_str()), ("two", text)]))
+        .collect();
+    let lines: Vec<&str> = events.iter().map(String::as_str).collect();
+    let read = read_tables(&table, &lines).await;
+    check_table(&table).await;
+    for (index, text) in texts.iter().enumerate() {
+        let record = &read["csv"][index];
+        let field = record[0].as_str().expect("a text");
+        assert_eq!(record[1], "end", "{text:?}");
+        let guarded = field.strip_prefix('\'').is_some_and(|field| is_visible(field, text, Ends::Stay));
+        assert!(guarded || is_visible(field, text, Ends::Stay), "{text:?}: {field:?}");
+        let event = &read["cef"][index];
+        for place in [1, 2, 4, 5] {
+            let part = event[0][place].as_str().expect("a text");
+            assert!(is_visible(part, text, Ends::MayBeBlank), "{text:?}: {part:?}");
+        }
+        for key in ["one", "two"] {
+            let value = event[1][key].as_str().expect("a text");
+            assert!(is_visible(value, text, Ends::MayBeBlank), "{text:?}: {value:?}");
+        }
+        assert_eq!(event[1].as_object().map(serde_json::Map::len), Some(2), "{text:?}");
+    }
 }
 
 fn check_mail(mail: &Value) {

@@ -49,7 +49,7 @@ use std::time::Duration;
 
 use history::Rules;
 use huntbook::clock::SystemClock;
-use huntbook::store::{Chain, EffectState, History, Store};
+use huntbook::store::{Chain, EffectState, History, Store, StoreError};
 use tokio::time::{Instant, sleep, timeout};
 use world::{FLEET, World, device, matches};
 
@@ -107,6 +107,8 @@ struct Toll {
     before_batch: u32,
     /// Kills that left matched items that nobody had dealt with.
     undecided: u32,
+    /// Whether the journal was found made.
+    is_made: bool,
     /// Kills that left messages unsent.
     untold: u32,
     /// Deaths by named point.
@@ -121,7 +123,13 @@ impl Toll {
         if !path.exists() {
             return;
         }
-        let Ok(store) = Store::open_reader(&path).await else { return };
+        let store = match Store::open_reader(&path).await {
+            Ok(store) => store,
+            // Killed before it was made for the first time; from then on it is there, and whole.
+            Err(StoreError::Missing { .. } | StoreError::Older) if !self.is_made => return,
+            Err(error) => panic!("a kill broke the journal: {error:?}"),
+        };
+        self.is_made = true;
         let intended = store.effects_in(EffectState::Intended).await.expect("the journal can be read");
         let unfinished = store.unfinished().await.expect("the journal can be read");
         let pending = store.pending().await.expect("the journal can be read");
@@ -142,6 +150,7 @@ impl Toll {
         Self {
             kills: self.kills + other.kills,
             survivors: self.survivors + other.survivors,
+            is_made: self.is_made || other.is_made,
             in_flight: self.in_flight + other.in_flight,
             in_doubt: self.in_doubt + other.in_doubt,
             before_batch: self.before_batch + other.before_batch,

@@ -13,6 +13,7 @@
 //! `Kind`; the settings' form of it; its hostile-text case in `tests/channel_web.rs` or
 //! `tests/channel_mail.rs`.
 
+mod cef;
 mod cut;
 mod email;
 mod email_html;
@@ -68,6 +69,13 @@ pub enum ChannelOptions {
         /// unsigned.
         secrets: Vec<SharedSource>,
     },
+    /// A collector of logs: the same receiver, which is sent one event in the Common Event Format for each message.
+    Cef {
+        /// Where the address is found.
+        url: SharedSource,
+        /// What to sign with, as for a webhook.
+        secrets: Vec<SharedSource>,
+    },
 }
 
 /// A message that went out.
@@ -93,6 +101,7 @@ enum Kind {
     Teams(SharedSource),
     Slack(SharedSource),
     Webhook(SharedSource, Vec<SharedSource>),
+    Cef(SharedSource, Vec<SharedSource>),
 }
 
 impl Channel {
@@ -125,6 +134,15 @@ impl Channel {
         &self.name
     }
 
+    /// Whether many people read what is told there.
+    #[must_use]
+    pub const fn is_chat(&self) -> bool {
+        match self.kind {
+            Kind::Teams(_) | Kind::Slack(_) => true,
+            Kind::Email(_) | Kind::Webhook(..) | Kind::Cef(..) => false,
+        }
+    }
+
     /// Finds out whether what it needs is where it is said to be, and can be used.
     ///
     /// # Errors
@@ -134,7 +152,7 @@ impl Channel {
         match &self.kind {
             Kind::Email(email) => email.transport().await.map(drop),
             Kind::Teams(url) | Kind::Slack(url) => target(url, &self.http).await.map(drop),
-            Kind::Webhook(url, secrets) => {
+            Kind::Webhook(url, secrets) | Kind::Cef(url, secrets) => {
                 target(url, &self.http).await?;
                 keys(secrets).await.map(drop)
             }
@@ -170,7 +188,7 @@ impl Channel {
         let reached = async {
             match &self.kind {
                 Kind::Email(email) => email.reach().await,
-                Kind::Teams(url) | Kind::Slack(url) | Kind::Webhook(url, _) => {
+                Kind::Teams(url) | Kind::Slack(url) | Kind::Webhook(url, _) | Kind::Cef(url, _) => {
                     target(url, &self.http).await?.reach(&self.http).await
                 }
             }
@@ -187,18 +205,26 @@ impl Channel {
             Kind::Email(email) => email.send(message).await,
             Kind::Teams(url) => {
                 let target = target(url, &self.http).await?;
-                let body = teams::body(message).to_string().into_bytes();
+                let body = post::Body::json(teams::body(message).to_string().into_bytes());
                 teams::check(&post::post(&self.http, &target, &[], body, self.time_max).await?)
             }
             Kind::Slack(url) => {
                 let target = target(url, &self.http).await?;
-                let body = slack::body(message).to_string().into_bytes();
+                let body = post::Body::json(slack::body(message).to_string().into_bytes());
                 slack::check(&post::post(&self.http, &target, &[], body, self.time_max).await?)
             }
             Kind::Webhook(url, secrets) => {
                 let (target, keys) = (target(url, &self.http).await?, keys(secrets).await?);
                 let body = webhook::body(message);
                 let headers = webhook::headers(&message.wire_id(), &keys, &body, self.clock.now());
+                let body = post::Body::json(body);
+                webhook::check(&post::post(&self.http, &target, &headers, body, self.time_max).await?)
+            }
+            Kind::Cef(url, secrets) => {
+                let (target, keys) = (target(url, &self.http).await?, keys(secrets).await?);
+                let body = cef::body(message);
+                let headers = webhook::headers(&message.wire_id(), &keys, &body, self.clock.now());
+                let body = post::Body { kind: "text/plain; charset=utf-8", bytes: body };
                 webhook::check(&post::post(&self.http, &target, &headers, body, self.time_max).await?)
             }
         }
@@ -214,6 +240,7 @@ impl Kind {
             ChannelOptions::Webhook { url, secrets } => {
                 Self::Webhook(SharedSource::clone(url), secrets.clone())
             }
+            ChannelOptions::Cef { url, secrets } => Self::Cef(SharedSource::clone(url), secrets.clone()),
         })
     }
 }

@@ -64,19 +64,35 @@ impl Reply {
     }
 }
 
-/// Posts JSON once.
+/// What is posted.
+#[derive(Debug)]
+pub(super) struct Body {
+    /// Its media type.
+    pub(super) kind: &'static str,
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Body {
+    /// JSON.
+    pub(super) const fn json(bytes: Vec<u8>) -> Self {
+        Self { kind: "application/json", bytes }
+    }
+}
+
+/// Posts once.
 pub(super) async fn post(
     http: &Http,
     target: &Target,
     headers: &[(&'static str, String)],
-    body: Vec<u8>,
+    body: Body,
     time_max: Duration,
 ) -> Result<Reply, ChannelError> {
     let mut request = Request::post(target.address.clone());
     for (name, value) in headers {
         request = request.header(name, value).map_err(|error| ChannelError::Compose(Box::new(error)))?;
     }
-    let request = request.body("application/json", body);
+    let request = request.body(body.kind, body.bytes);
     let limits = Limits { bytes_max: ANSWER_BYTES_MAX, time_max };
     let (status, wait, body) = match http.send(&request, Repeat::Never, &limits).await {
         Ok(answer) => (answer.status, None, answer.body),

@@ -15,7 +15,7 @@ use super::output::{clean, say, say_json, tell};
 use super::setup;
 use crate::clock::SharedClock;
 use crate::console::leave::{self, LeaveError, Speech, in_json, standing};
-use crate::settings;
+use crate::settings::{self, Hand};
 use crate::store::{Approval, ApprovalState, Consent, Heard, Store, Way};
 
 /// Requests listed with `--all`.
@@ -96,6 +96,7 @@ pub(super) async fn answer(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
+    setup::insist_on_state(config, &settings, Hand::Beside)?;
     let past = Past::of(&settings, &clock).await?;
     let (approvers, account) = (setup::approvers(&settings), account::caller());
     let speech = Speech {

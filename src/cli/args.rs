@@ -62,6 +62,8 @@ pub(super) enum Form {
     Text,
     /// One JSON document
     Json,
+    /// A table for spreadsheets (RFC 4180); `runs` and `journal` only
+    Csv,
     /// JUnit XML, for build servers; `test` only
     Junit,
     /// SARIF 2.1.0, for code hosts and editors; `validate` and `kql check` only

@@ -13,7 +13,7 @@ use super::output::{clean, say, say_json};
 use super::{Misuse, account, id_of, setup};
 use crate::clock::SharedClock;
 use crate::console::leave;
-use crate::settings;
+use crate::settings::{self, Hand};
 use crate::store::{HeldEdit, Speaker, Store};
 
 /// Arguments of `confirm`.
@@ -38,6 +38,7 @@ pub(super) async fn run(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
+    setup::insist_on_state(config, &settings, Hand::Beside)?;
     let waiting = Past::of(&settings, &clock).await?.store.held_edits().await?;
     if arguments.ids.is_empty() {
         match format {

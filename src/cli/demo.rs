@@ -82,10 +82,12 @@ pub(super) async fn run(arguments: &Demo, format: Output, clock: SharedClock) ->
 /// What the shipped playbooks refer to.
 fn world(channels: &Channels, lists: Lists) -> World {
     let world = setup::world(&Settings::default(), lists);
+    let chats = channels.iter().filter(|(_name, channel)| channel.is_chat());
     World {
         // The story's twenty devices stand for a fleet.
         ceilings: world.ceilings.clone().on_a_stage(),
         channels: channels.keys().cloned().collect(),
+        chats: chats.map(|(name, _channel)| (name.clone(), BTreeSet::new())).collect(),
         tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::from(["demo".to_owned()]))]),
         ..world
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use super::args::{Output, Runs, Show, Shown};
+use super::args::{Form, Output, Runs, Show, Shown};
 use super::exit::Exit;
 use super::output::{clean, counted, say, say_json, tell};
 use super::run::Scratch;
@@ -55,7 +55,7 @@ impl Past {
 pub(super) async fn list(
     arguments: &Runs,
     config: &Path,
-    format: Output,
+    form: Form,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let past = Past::open(config, &clock).await?;
@@ -71,9 +71,10 @@ pub(super) async fn list(
     for summary in runs {
         all.push(history::listed(store, summary).await?);
     }
-    match format {
-        Output::Json => say_json(&all.iter().map(Listed::json).collect::<Vec<_>>())?,
-        Output::Text => say(&tables::runs(&all))?,
+    match form {
+        Form::Json => say_json(&all.iter().map(Listed::json).collect::<Vec<_>>())?,
+        Form::Csv => say(&tables::runs_as_csv(&all))?,
+        Form::Text | Form::Junit | Form::Sarif => say(&tables::runs(&all))?,
     }
     let unarmed = store.unarmed().await?.len();
     if 0 < unarmed {

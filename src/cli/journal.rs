@@ -7,11 +7,11 @@ use comfy_table::Cell;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::args::Output;
+use super::args::Form;
 use super::backtest::moment;
 use super::exit::Exit;
 use super::history::{Past, insist_on_playbook};
-use super::output::{clean, say, show};
+use super::output::{clean, say, say_json};
 use super::tables::{CELL_WIDTH, table};
 use crate::clock::SharedClock;
 use crate::store::{Effect, EffectState, History};
@@ -24,9 +24,9 @@ pub(super) enum Journal {
     ///
     /// What is `parked` waits for a person's word: `huntbook resolve`. Exit code 1 if something is in doubt.
     List,
-    /// Write every event as one JSON object a line, oldest first: of actions, approvals, stops and words
+    /// Write every event, oldest first: of actions, approvals, stops and words
     ///
-    /// Each has the number and the hash it has in its history; `huntbook audit verify` checks them. Reads a
+    /// One JSON object a line, or a table with `--format csv`. Each has the number and the hash it has in its history; `huntbook audit verify` checks them. Reads a
     /// thousand at a time, also while `serve` runs.
     Export(Export),
 }
@@ -49,15 +49,15 @@ pub(super) struct Export {
 pub(super) async fn run(
     what: &Journal,
     config: &Path,
-    format: Output,
+    form: Form,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let past = Past::open(config, &clock).await?;
     match what {
-        Journal::List => list(&past, format).await,
+        Journal::List => list(&past, form).await,
         Journal::Export(wanted) => {
             let since = wanted.since.as_deref().map(|since| moment(since, clock.now())).transpose()?;
-            if export(&past, wanted, since).await? == 0
+            if export(&past, (wanted, since), form).await? == 0
                 && let Some(playbook) = &wanted.playbook
             {
                 insist_on_playbook(playbook, config, &past.store).await?;
@@ -67,12 +67,16 @@ pub(super) async fn run(
     }
 }
 
-async fn list(past: &Past, format: Output) -> anyhow::Result<Exit> {
+async fn list(past: &Past, form: Form) -> anyhow::Result<Exit> {
     let mut open = Vec::new();
     for state in [EffectState::Parked, EffectState::Unknown, EffectState::Intended, EffectState::Pending] {
         open.extend(past.store.effects_in(state).await?);
     }
-    show(format, &open, |open| text(open))?;
+    match form {
+        Form::Json => say_json(&open)?,
+        Form::Csv => say(&csv(&open))?,
+        Form::Text | Form::Junit | Form::Sarif => say(&text(&open))?,
+    }
     let is_in_doubt = |effect: &Effect| matches!(effect.state, EffectState::Parked | EffectState::Unknown);
     Ok(if open.iter().any(is_in_doubt) { Exit::Findings } else { Exit::Fine })
 }
@@ -96,9 +100,64 @@ fn text(open: &[Effect]) -> String {
     table.to_string()
 }
 
+/// The actions that are not settled, for spreadsheets.
+fn csv(open: &[Effect]) -> String {
+    let head = ["effect", "state", "action", "target", "since", "tenant", "run"];
+    let record = |effect: &Effect| {
+        let (key, since, run) = (effect.key.to_string(), effect.changed.to_string(), effect.run.to_string());
+        let state = effect.state.as_str();
+        encode::csv([&key, state, &effect.action, &effect.target, &since, &effect.tenant, &run])
+    };
+    std::iter::once(encode::csv(head)).chain(open.iter().map(record)).collect()
+}
+
+/// What a table of events has of each, and under which names the histories have it; the last column is all of it.
+const COLUMNS: [(&str, &[&str]); 19] = [
+    ("history", &["history"]),
+    ("n", &["n"]),
+    ("at", &["at"]),
+    ("tenant", &["tenant"]),
+    ("playbook", &["playbook"]),
+    ("playbookName", &["playbookName"]),
+    ("run", &["run"]),
+    ("item", &["item"]),
+    ("step", &["step"]),
+    ("action", &["action"]),
+    ("target", &["target"]),
+    ("about", &["effect", "approval"]),
+    ("state", &["state"]),
+    ("word", &["word"]),
+    ("approver", &["approver"]),
+    ("account", &["account"]),
+    ("why", &["detail", "note", "reason"]),
+    ("hash", &["hash"]),
+    ("event", &[]),
+];
+
+/// One event as a record of a table.
+fn record(event: &Value) -> String {
+    let field = |(_column, names): &(&str, &[&str])| match names {
+        [] => event.to_string(),
+        names => match names.iter().find_map(|name| event.get(*name).filter(|value| !value.is_null())) {
+            None => String::new(),
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        },
+    };
+    let fields: Vec<String> = COLUMNS.iter().map(field).collect();
+    encode::csv(fields.iter().map(String::as_str))
+}
+
 /// Writes the events that are wanted; says how many there were.
-async fn export(past: &Past, wanted: &Export, since: Option<Timestamp>) -> anyhow::Result<u64> {
+async fn export(
+    past: &Past,
+    (wanted, since): (&Export, Option<Timestamp>),
+    form: Form,
+) -> anyhow::Result<u64> {
     let mut written = 0;
+    if form == Form::Csv {
+        say(&encode::csv(COLUMNS.map(|(column, _names)| column)))?;
+    }
     for history in History::ALL {
         let mut after = 0;
         loop {
@@ -107,8 +166,12 @@ async fn export(past: &Past, wanted: &Export, since: Option<Timestamp>) -> anyho
             after = *last;
             let mut lines = String::new();
             for (_n, event) in events.iter().filter(|(_n, event)| is_wanted(event, wanted, since)) {
-                lines.push_str(&encode::json(&event.to_string()));
-                lines.push('\n');
+                if form == Form::Csv {
+                    lines.push_str(&record(event));
+                } else {
+                    lines.push_str(&encode::json(&event.to_string()));
+                    lines.push('\n');
+                }
                 written += 1;
             }
             if !lines.is_empty() {

@@ -130,6 +130,10 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         tell("error: `--format sarif` is for `huntbook validate` and `huntbook kql check` only");
         return Ok(Exit::Usage);
     }
+    if form == Form::Csv && !matches!(arguments.command, Command::Runs(_) | Command::Journal { .. }) {
+        tell("error: `--format csv` is for `huntbook runs` and `huntbook journal` only");
+        return Ok(Exit::Usage);
+    }
     let format = if form == Form::Json { Output::Json } else { Output::Text };
     match arguments.command {
         Command::Demo(demo) => Box::pin(demo::run(&demo, format, clock)).await,
@@ -137,11 +141,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Test(test) => test::run(&test, &config, form).await,
         Command::Record(record) => Box::pin(record::run(&record, &config, format, clock)).await,
         Command::Run(run) => run::run(&run, &config, format, clock).await,
-        Command::Runs(runs) => history::list(&runs, &config, format, clock).await,
+        Command::Runs(runs) => history::list(&runs, &config, form, clock).await,
         Command::Show(show) => history::show(&show, &config, format, clock).await,
         Command::Backtest(order) => Box::pin(backtest::run(&order, &config, format, clock)).await,
         Command::Status => status::run(&config, format, clock).await,
-        Command::Journal { what } => journal::run(&what, &config, format, clock).await,
+        Command::Journal { what } => journal::run(&what, &config, form, clock).await,
         Command::Audit { what } => audit::run(&what, &config, format, clock).await,
         Command::Approvals(which) => approvals::list(&which, &config, format, clock).await,
         Command::Approve(answer) => {

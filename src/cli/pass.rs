@@ -5,16 +5,16 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
-use super::account;
 use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
 use super::named::{self, First};
 use super::output::{clean, say, say_json};
 use super::run::no_tenant;
+use super::{account, setup};
 use crate::clock::SharedClock;
 use crate::console::leave;
-use crate::settings::{self, Places};
+use crate::settings::{self, Hand, Places};
 use crate::store::{Speaker, Store};
 
 /// Arguments of `let-pass`.
@@ -38,6 +38,7 @@ pub(super) async fn run(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
+    setup::insist_on_state(config, &settings, Hand::Beside)?;
     let all: Vec<String> = settings.tenants.keys().cloned().collect();
     let tenants = match &arguments.tenant {
         Some(tenant) if all.contains(tenant) => vec![tenant.clone()],

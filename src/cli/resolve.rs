@@ -10,10 +10,10 @@ use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
 use super::output::{clean, show};
-use super::{Misuse, account, id_of};
+use super::{Misuse, account, id_of, setup};
 use crate::clock::SharedClock;
 use crate::console::Account;
-use crate::settings;
+use crate::settings::{self, Hand};
 use crate::store::{Store, Word};
 
 /// Longest note, in characters: what somebody saw and where, not a report.
@@ -80,7 +80,9 @@ pub(super) async fn run(
     let note = clean(arguments.note.as_deref().unwrap_or_default().trim(), NOTE_MAX);
     let by = speaker(&account::caller());
     let note = if note.is_empty() { note } else { format!(": {note}") };
-    let path = settings::load(config)?.store.path;
+    let settings = settings::load(config)?;
+    setup::insist_on_state(config, &settings, Hand::Beside)?;
+    let path = settings.store.path;
     let resolved = Store::resolve(&path, clock, &effect.key, (word, format!("{said}{by}{note}"))).await?;
     show(format, &resolved, |resolved| {
         let detail = clean(resolved.detail.as_deref().unwrap_or_default(), 700);

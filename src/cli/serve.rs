@@ -20,7 +20,7 @@ use crate::diag::{Chain, Sink};
 use crate::engine::Engine;
 use crate::model::Lists;
 use crate::playbook::list;
-use crate::settings::{self, OpenIdSettings, Settings};
+use crate::settings::{self, Hand, OpenIdSettings, Settings};
 use crate::store::Store;
 use crate::web::{self, Facts, ProviderOptions, Web, WebOptions};
 
@@ -31,6 +31,7 @@ const RUNNING_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero")
 pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
     setup::insist_on_owners(config, &settings)?;
+    setup::insist_on_state(config, &settings, Hand::Owner)?;
     let found = daemon::scan_on(&setup::terms(&settings)?, &settings.playbooks, &settings.lists);
     let found = found.map(|scan| scan.lists).unwrap_or_default();
     let mut lists = validate::lists(&found, &mut Vec::new());
@@ -53,6 +54,7 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
     setup::warn_of_exposure(config, &settings);
     let parts = setup::open(&settings, &clock).await?;
     let page = web_options(&settings, &clock).await?;
+    let journal = store.clone();
     let facts = Facts {
         store: store.clone(),
         world: setup::world(&settings, Lists::default()),
@@ -80,7 +82,11 @@ pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) ->
             page.listens()
         ));
     }
-    until_stopped(&daemon, page.as_ref(), Hangup::Releases).await
+    let ended = until_stopped(&daemon, page.as_ref(), Hangup::Releases).await;
+    if let Err(error) = daemon::tell_heads(&journal).await {
+        tracing::warn!(error = %Chain(&error), "the ends of the histories could not be read");
+    }
+    ended
 }
 
 /// Whether the settings name a list of what no playbook may touch.

@@ -13,7 +13,7 @@ use crate::cadence::Windows;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
 use crate::clock::SharedClock;
 use crate::daemon::{self, Terms};
-use crate::diag::{Chain, Code, Diagnostic, Format, render};
+use crate::diag::{Chain, Code, Diagnostic, Format, Level, render};
 use crate::engine::Undoing;
 use crate::expr::Language;
 use crate::feed::{self, Feeds};
@@ -24,8 +24,8 @@ use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
 use crate::settings::{
     self, ApproverSettings, AskedSettings, ChannelSettings, Cloud, EmailSettings, EndpointSettings,
-    EntrySettings, HuntingApi, Owners, PlainOrSecret, SecretRef, Settings, SettingsError, Signers,
-    TenantSettings,
+    EntrySettings, Hand, HookFormat, HuntingApi, Owners, PlainOrSecret, SecretRef, Settings, SettingsError,
+    Signers, TenantSettings,
 };
 use crate::store::Breaker;
 use crate::tenant::{
@@ -194,6 +194,26 @@ pub(super) fn insist_on_owners(config: &Path, settings: &Settings) -> anyhow::Re
     }
 }
 
+/// The same where work goes on: somebody else could change the journal.
+pub(super) fn warn_of_state(config: &Path, settings: &Settings) {
+    if let Ok(Some(found)) = settings::state_exposure(settings, Hand::Beside) {
+        let problem = settings::state_problem(config, settings, &found);
+        tell(&render(&[Diagnostic { level: Level::Warning, ..problem }], Format::Text));
+    }
+}
+
+/// Insists that nobody else can change the journal or put another one in its place.
+pub(super) fn insist_on_state(config: &Path, settings: &Settings, hand: Hand) -> anyhow::Result<()> {
+    let path = &settings.store.path;
+    let found = settings::state_exposure(settings, hand);
+    match found.with_context(|| format!("looking at `{}` and what leads to it", path.display()))? {
+        None => Ok(()),
+        Some(found) => {
+            Err(SettingsError::Refused(vec![settings::state_problem(config, settings, &found)]).into())
+        }
+    }
+}
+
 /// What files of playbooks and lists must be like to come into force.
 pub(super) fn terms(settings: &Settings) -> anyhow::Result<Terms> {
     let signers = Signers::read(&settings.reload.signed_by);
@@ -211,6 +231,12 @@ pub(super) fn unmet(settings: &Settings, owners: Option<Owners>) -> Vec<Diagnost
     unread.filter(|problem| matches!(problem.code, Code::Exposed | Code::Unsigned)).collect()
 }
 
+/// The channels that are chats, and what each may be told beyond what all are.
+fn chats(settings: &Settings) -> BTreeMap<String, BTreeSet<String>> {
+    let chats = settings.channels.iter().map(|(name, channel)| Some((name.clone(), channel.chat()?.clone())));
+    chats.flatten().collect()
+}
+
 /// What playbooks may refer to.
 pub(super) fn world(settings: &Settings, lists: Lists) -> World {
     let tags = |tenant: &TenantSettings| tenant.tags.iter().cloned().collect::<BTreeSet<_>>();
@@ -221,6 +247,7 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
         language: Language::new(),
         lists,
         channels: settings.channels.keys().cloned().collect(),
+        chats: chats(settings),
         tenants: settings.tenants.iter().map(|(name, tenant)| (name.clone(), tags(tenant))).collect(),
         ceilings: Ceilings {
             actions: Caps {
@@ -406,9 +433,10 @@ impl Doors {
                     PlainOrSecret::Plain(text) => Arc::new(Secret::new(text.clone())),
                     PlainOrSecret::Secret(reference) => self.source(reference)?,
                 };
-                ChannelOptions::Webhook {
-                    url,
-                    secrets: secrets.map(|key| self.source(key)).collect::<Result<_, _>>()?,
+                let secrets = secrets.map(|key| self.source(key)).collect::<Result<_, _>>()?;
+                match hook.format {
+                    HookFormat::Json => ChannelOptions::Webhook { url, secrets },
+                    HookFormat::Cef => ChannelOptions::Cef { url, secrets },
                 }
             }
         })

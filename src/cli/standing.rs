@@ -10,11 +10,12 @@ use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
 use super::output::{clean, say, say_json, show, tell};
+use super::setup;
 use super::tables::{CELL_WIDTH, table};
 use super::{Misuse, account, id_of};
 use crate::clock::SharedClock;
 use crate::console::leave;
-use crate::settings;
+use crate::settings::{self, Hand};
 use crate::store::{EffectState, Revert, Speaker, Store};
 
 /// What about what is in force.
@@ -49,6 +50,7 @@ pub(super) async fn run(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
+    setup::insist_on_state(config, &settings, Hand::Beside)?;
     let past = Past::of(&settings, &clock).await?;
     let standing = past.store.in_force().await?;
     let Some(Standing::Revert(arguments)) = what else {

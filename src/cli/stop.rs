@@ -10,10 +10,10 @@ use super::exit::Exit;
 use super::named::{self, First};
 use super::output::{clean, counted, say, say_json, tell};
 use super::run::no_tenant;
-use super::{Misuse, account};
+use super::{Misuse, account, setup};
 use crate::clock::SharedClock;
 use crate::console::leave;
-use crate::settings::{self, Places, SettingsError};
+use crate::settings::{self, Hand, Places, Settings, SettingsError};
 use crate::store::{EffectState, RunFilter, Stop, StopWord, Stopped, StoppedPlaybook, Store, Way};
 
 /// Arguments of `stop` and `resume`.
@@ -41,6 +41,10 @@ pub(super) async fn stop(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let ground = Ground::find(arguments, config).await?;
+    // A stop is taken whatever is wrong beside it.
+    if let Some(settings) = &ground.settings {
+        setup::warn_of_state(config, settings);
+    }
     if let Some(tenant) = &arguments.tenant {
         ground.insist_on_tenant(tenant).await?;
     }
@@ -79,6 +83,9 @@ pub(super) async fn resume(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let ground = Ground::find(arguments, config).await?;
+    if let Some(settings) = &ground.settings {
+        setup::insist_on_state(config, settings, Hand::Beside)?;
+    }
     let playbook = ground.playbook(arguments, First::Stopped).await?;
     let journal = &ground.places.journal;
     let lifted = Store::resume(journal, clock, &word(arguments, playbook.clone())).await?;
@@ -129,20 +136,22 @@ pub(super) fn lifts(stop: &Stop) -> String {
 /// What a word is said about. It waits for no flawless settings: what acts has read them when they were.
 struct Ground {
     places: Places,
+    /// The settings, if they can be read and the journal is theirs.
+    settings: Option<Box<Settings>>,
     /// The journal as it is, if there is one.
     store: Option<Store>,
 }
 
 impl Ground {
     async fn find(arguments: &Switch, config: &Path) -> anyhow::Result<Self> {
-        let places = match (settings::load(config), &arguments.store) {
-            (Ok(settings), None) => Places::from(&settings),
-            (Ok(settings), Some(journal)) => given(journal, Some(Places::from(&settings)))?,
-            (Err(_bad), Some(journal)) => given(journal, settings::places(config))?,
-            (Err(bad), None) => in_spite_of(bad, config)?,
+        let (places, settings) = match (settings::load(config), &arguments.store) {
+            (Ok(settings), None) => (Places::from(&settings), Some(Box::new(settings))),
+            (Ok(settings), Some(journal)) => (given(journal, Some(Places::from(&settings)))?, None),
+            (Err(_bad), Some(journal)) => (given(journal, settings::places(config))?, None),
+            (Err(bad), None) => (in_spite_of(bad, config)?, None),
         };
         let store = named::journal(&places.journal).await?;
-        Ok(Self { places, store })
+        Ok(Self { places, settings, store })
     }
 
     async fn playbook(&self, arguments: &Switch, first: First) -> anyhow::Result<Option<StoppedPlaybook>> {

@@ -10,6 +10,7 @@ use super::output::{clean, width};
 use crate::console::{InForce, Listed, guards};
 use crate::engine::RunState;
 use crate::plan::World;
+use crate::text::encode;
 
 /// Widest text of the tenant in a cell, in characters: the longest id, a SHA-256, fits.
 pub(super) const CELL_WIDTH: usize = 100;
@@ -98,6 +99,43 @@ pub(super) fn runs(runs: &[Listed]) -> String {
         ]);
     }
     table.to_string()
+}
+
+/// The same for spreadsheets.
+pub(super) fn runs_as_csv(runs: &[Listed]) -> String {
+    let head = [
+        "run",
+        "started",
+        "finished",
+        "playbook",
+        "playbookId",
+        "tenant",
+        "mode",
+        "trigger",
+        "state",
+        "items",
+        "actions",
+        "why",
+    ];
+    let record = |listed: &Listed| {
+        let (run, summary) = (&listed.summary.run, &listed.summary);
+        let fields = [
+            run.id.to_string(),
+            run.started.to_string(),
+            run.finished.map(|finished| finished.to_string()).unwrap_or_default(),
+            run.playbook_name.clone(),
+            run.playbook.to_string(),
+            run.tenant.clone(),
+            run.mode.to_string(),
+            run.trigger.to_string(),
+            listed.state(),
+            summary.items.to_string(),
+            summary.effects.to_string(),
+            listed.reason().unwrap_or_default().to_owned(),
+        ];
+        encode::csv(fields.iter().map(String::as_str))
+    };
+    std::iter::once(encode::csv(head)).chain(runs.iter().map(record)).collect()
 }
 
 /// The playbooks in force.

@@ -152,7 +152,7 @@ pub(super) fn bar(all: usize) -> ProgressBar {
 
 fn report(suite: &Suite, played: &[Played], coverage: Option<&Coverage>, form: Form) -> Result<(), Unsaid> {
     match form {
-        Form::Text | Form::Sarif => {
+        Form::Text | Form::Csv | Form::Sarif => {
             if !suite.diagnostics.is_empty() {
                 say(&render(&suite.diagnostics, Format::Text))?;
             }

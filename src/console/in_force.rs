@@ -211,6 +211,7 @@ mod tests {
             language: Language::new(),
             lists: Lists::default(),
             channels: BTreeSet::new(),
+            chats: BTreeMap::new(),
             tenants: BTreeMap::new(),
             ceilings: Ceilings::default(),
             exclusions: Exclusions::default(),

@@ -1,4 +1,4 @@
-//! What the daemon does all the time beside the schedule: messages, old history, and how actions ended.
+//! What the daemon does all the time beside the schedule: messages, the journal, and how actions ended.
 //!
 //! A failure that may pass is logged and waited out; one that does not ends the daemon, as it does under a run.
 
@@ -19,6 +19,8 @@ use crate::tenant::Headroom;
 const DELIVERIES_MAX: u32 = 100;
 /// How long the outbox is left alone when nothing says that something is due.
 const OUTBOX_LOOK: SignedDuration = SignedDuration::from_secs(30);
+/// How often the ends of the journal's histories are told to the log: what is cut off later is seen up to then.
+const LOOK_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// How often old history is removed.
 const HOUSEKEEPING: SignedDuration = SignedDuration::from_hours(6);
 /// How long history is kept.
@@ -80,14 +82,20 @@ impl Daemon {
         }
     }
 
-    /// Removes old history now and then.
+    /// Looks after the journal every hour, and removes old history now and then.
     pub(super) async fn keep_house(&self) -> Result<(), DaemonError> {
+        let engine = &self.0.engine;
+        let mut tidied: Option<Timestamp> = None;
         loop {
-            let engine = &self.0.engine;
-            if let Err(error) = engine.store.retention(engine.clock.now(), RETENTION).await {
-                unless_over(error, "old history could not be removed")?;
+            let now = engine.clock.now();
+            if tidied.is_none_or(|tidied| HOUSEKEEPING <= now.duration_since(tidied).abs()) {
+                tidied = Some(now);
+                if let Err(error) = engine.store.retention(now, RETENTION).await {
+                    unless_over(error, "old history could not be removed")?;
+                }
             }
-            engine.clock.sleep(HOUSEKEEPING).await;
+            self.look_after_journal().await?;
+            engine.clock.sleep(LOOK_AFTER).await;
         }
     }
 

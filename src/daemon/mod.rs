@@ -18,6 +18,7 @@ mod reverts;
 mod run;
 mod scan;
 mod sign_in;
+mod sound;
 mod start;
 mod stops;
 mod terms;
@@ -26,6 +27,7 @@ mod watch;
 pub use generation::{Generation, Instead, Live, Refused, Status};
 pub use run::{Daemon, DaemonError, DaemonOptions, plan_of};
 pub use scan::{Scan, Unread, read_all, read_named, read_paths, read_tests, scan, scan_lists, scan_on};
+pub use sound::tell_heads;
 pub use terms::{ScanError, Terms};
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ fn world() -> World {
         language: Language::new(),
         lists: Lists::default(),
         channels: BTreeSet::new(),
+        chats: BTreeMap::new(),
         tenants: BTreeMap::from(known),
         ceilings: Ceilings::default().on_a_stage(),
         exclusions: Exclusions::default(),

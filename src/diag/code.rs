@@ -107,6 +107,8 @@ codes! {
     UnknownHelper = "HB0403", "an unknown helper in a template";
     /// Interpolation where none may be.
     ForbiddenTemplate = "HB0404", "a template where none is allowed";
+    /// A column that chats are not told.
+    ChatColumn = "HB0405", "a column that chats are not told";
     /// A list, channel, tenant or file that does not exist.
     UnknownReference = "HB0501", "a name that refers to nothing";
     /// A list file that cannot be read.

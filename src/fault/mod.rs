@@ -3,7 +3,7 @@
 //! The journal promises that a process that dies at any instant loses nothing and repeats nothing. To
 //! try that, the program is full of calls such as `fault::crash_point("c09_after_intent_commit")`.
 //! Without the cargo feature `crash-points` they compile to nothing. With it, and after [`arm`], the
-//! process aborts at the n-th passage of the named point: at once, without unwinding, without a flush.
+//! process is killed at the n-th passage of the named point (SIGKILL): at once, without unwinding, without a flush.
 //!
 //! A panic is another end: after [`panics`] the point unwinds as a mistake of ours would, so that a test sees what is said
 //! of it.
@@ -94,7 +94,7 @@ pub fn arm(spec: &str) -> Result<(), ArmError> {
     armed::arm(name, passage)
 }
 
-/// Lets the armed point panic in place of aborting.
+/// Lets the armed point panic in place of killing the process.
 ///
 /// # Errors
 ///
@@ -212,8 +212,18 @@ mod armed {
         let Some((armed, left)) = POINT.get() else { return };
         if armed == name && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             assert!(!PANICS.load(Ordering::Relaxed), "crash point {name}");
-            std::process::abort();
+            die();
         }
+    }
+
+    /// Ends the process as `kill -9` does: no handler runs, and no core is written.
+    fn die() -> ! {
+        #[cfg(unix)]
+        {
+            use rustix::process::{Signal, getpid, kill_process};
+            let _nothing_else_ends_it_so = kill_process(getpid(), Signal::KILL);
+        }
+        std::process::abort()
     }
 }
 

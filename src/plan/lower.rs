@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::names::{Lowering, Text};
 use super::{
     About, Exclusions, Guards, HuntInput, Input, Mode, Plan, Selector, Suppress, Telling, World, approval,
-    cadence, feed, params, query, queue,
+    cadence, chat, feed, params, query, queue,
 };
 use crate::action::{Impact, Step};
 use crate::cadence::Windows;
@@ -189,10 +189,15 @@ fn tellings(lowering: &mut Lowering<'_>) -> Vec<Telling> {
             Some(source) => lowering.template(&format!("{at}/text"), source, place).map(Some),
         };
         if let (true, Some(condition), Some(title), Some(text)) = (known, condition, title, text) {
+            chat::check(lowering, &notify.channel, &format!("{at}/title"), &title);
+            if let Some(text) = &text {
+                chat::check(lowering, &notify.channel, &format!("{at}/text"), text);
+            }
             let channel = notify.channel.clone();
             tellings.push(Telling { channel, condition, group: notify.group, title, text });
         }
     }
+    chat::check_key(lowering);
     tellings
 }
 

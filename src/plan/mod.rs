@@ -8,6 +8,7 @@ mod account;
 mod approval;
 mod cadence;
 mod case;
+mod chat;
 mod feed;
 mod lower;
 mod names;
@@ -38,6 +39,7 @@ use crate::store::ContentHash;
 use crate::text::Template;
 
 pub use cadence::Rule;
+pub use chat::EVERY_COLUMN;
 pub use needs::{Granted, Need, Weight, lacking, least_roles};
 pub use risk::{Risk, risks};
 pub use set::{Compiled, SourceFile, compile_changed, compile_set, parse_lists};
@@ -259,6 +261,8 @@ pub struct World {
     pub lists: Lists,
     /// Channels of the settings.
     pub channels: BTreeSet<String>,
+    /// Those of them that are chats, and the columns that each may be told beyond what all are.
+    pub chats: BTreeMap<String, BTreeSet<String>>,
     /// Tenants of the settings with their tags.
     pub tenants: BTreeMap<String, BTreeSet<String>>,
     /// Ceilings of the settings.

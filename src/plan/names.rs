@@ -109,7 +109,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The same in texts, where a feed that is dealt with as a whole is the item itself.
-    fn item_name(&self) -> &'static str {
+    pub(super) fn item_name(&self) -> &'static str {
         let playbook = &self.document.playbook;
         let is_whole = playbook.feed.is_some() && playbook.actions.iter().any(super::feed::of_whole);
         if is_whole { "feed" } else { self.subject() }
@@ -334,7 +334,8 @@ impl<'a> Lowering<'a> {
             let problem = Problem::new(Code::UnknownVariable, part(source, reference, name), message);
             return Some(problem.nearest(name, known.iter().copied()));
         }
-        let Some(name) = rest.first() else {
+        // Of each column by turns: `{{#each row}}`.
+        let Some(name) = rest.first().filter(|name| **name != "[]") else {
             self.reads = Reads::All;
             return None;
         };
@@ -404,7 +405,7 @@ impl<'a> Lowering<'a> {
 }
 
 /// Where in a template the last mention of a name within a reference stands.
-fn part(source: &str, reference: &Reference, name: &str) -> Range<usize> {
+pub(super) fn part(source: &str, reference: &Reference, name: &str) -> Range<usize> {
     let written = source.get(reference.range.clone()).unwrap_or_default();
     match written.rfind(name) {
         Some(at) => reference.range.start + at..reference.range.start + at + name.len(),

@@ -1,5 +1,7 @@
 //! A channel: one place to tell people things.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -42,6 +44,15 @@ pub enum ChannelSettings {
 struct NotOneKind;
 
 impl ChannelSettings {
+    /// If many people read what is told there: what they may be told beside what all chats are.
+    #[must_use]
+    pub const fn chat(&self) -> Option<&BTreeSet<String>> {
+        match self {
+            Self::Teams(hook) | Self::Slack(hook) => Some(&hook.columns),
+            Self::Email(_) | Self::Webhook(_) => None,
+        }
+    }
+
     /// Whether it may lead to hosts that are not public. Mail goes where its settings say: a mail server is mostly the
     /// house's own.
     #[must_use]
@@ -127,6 +138,11 @@ pub struct HookSettings {
     /// Whether its host may be one that is not public: of this machine, of a private network, of the platform.
     #[serde(default)]
     pub private_addresses: bool,
+    /// What messages may tell here of rows, incidents and alerts, beside what every chat is told: names of columns, and
+    /// fields as `description` or `alerts.evidence`. `"*"` is everything.
+    #[serde(default)]
+    #[schemars(inner(length(min = 1)), example = ["ProcessCommandLine"])]
+    pub columns: BTreeSet<String>,
 }
 
 /// A receiver of one's own.
@@ -142,6 +158,20 @@ pub struct WebhookSettings {
     pub secret: Option<SecretRef>,
     /// Where the signing secret before is found, while one replaces the other.
     pub previous_secret: Option<SecretRef>,
+    /// How a message is written; `json` by default.
+    #[serde(default)]
+    pub format: HookFormat,
+}
+
+/// How a message to a webhook is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HookFormat {
+    /// A JSON document.
+    #[default]
+    Json,
+    /// One event in the Common Event Format, as collectors of logs read it.
+    Cef,
 }
 
 /// A value that may be written here, or found elsewhere.

@@ -1,16 +1,14 @@
 //! Secrets and folders that more people can get at than should.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::owner::{Exposure, Owners};
+use super::state::{Hand, state_exposure, state_problem};
 use super::{AuthSettings, ChannelSettings, PlainOrSecret, SecretRef, Settings, place};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Level};
 
 /// Read by the group or by all.
 const READABLE: u32 = 0o044;
-/// Written by all; a folder where only the owner of a file can remove it is as good.
-const WRITABLE: u32 = 0o002;
-const STICKY: u32 = 0o1000;
 
 /// Warns of files of secrets that others can read, and of folders that others can write to: whoever can put a
 /// playbook or a journal there has huntbook's power. What is not there is somebody else's problem.
@@ -18,11 +16,14 @@ const STICKY: u32 = 0o1000;
 pub fn exposures(path: &Path, settings: &Settings) -> Vec<Diagnostic> {
     let mut found = exposed(path, settings);
     let strangers = strangers(path, settings, settings.owners_at_desk(path).as_ref());
+    if let Ok(Some(of_journal)) = state_exposure(settings, Hand::Beside) {
+        found.push(Diagnostic { level: Level::Warning, ..state_problem(path, settings, &of_journal) });
+    }
     found.extend(strangers.into_iter().map(|(pointer, exposure)| exposure.warning(place(path, pointer))));
     found
 }
 
-/// Of these the files of secrets, and the folder of the journal.
+/// Of these the files of secrets.
 #[must_use]
 pub fn exposed(path: &Path, settings: &Settings) -> Vec<Diagnostic> {
     let mut found = Vec::new();
@@ -35,17 +36,6 @@ pub fn exposed(path: &Path, settings: &Settings) -> Vec<Diagnostic> {
         let message = format!("the secret in `{}` can be read by others (mode {mode:04o})", file.display());
         let warning = Diagnostic::warning(Code::Exposed, place(path, &format!("{pointer}/file")), message);
         found.push(warning.help(format!("chmod 600 {}", file.display())));
-    }
-    let folder = |file: &Path| match file.parent() {
-        Some(folder) if folder != Path::new("") => folder.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    let folder = folder(&settings.store.path);
-    let open = |mode: &u32| mode & WRITABLE != 0 && mode & STICKY == 0;
-    if let Some(mode) = mode(&folder).filter(open) {
-        let message = format!("everybody can write to `{}` (mode {mode:04o})", folder.display());
-        let help = format!("chmod o-w {}", folder.display());
-        found.push(Diagnostic::warning(Code::Exposed, place(path, "/store/path"), message).help(help));
     }
     found
 }

@@ -18,6 +18,7 @@ mod places;
 mod reload;
 mod secret;
 mod signed;
+mod state;
 mod tenant;
 mod vault;
 mod web;
@@ -29,7 +30,7 @@ pub use auth::{
 };
 pub use budget::BudgetSettings;
 pub use channel::{
-    ChannelSettings, EmailSettings, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
+    ChannelSettings, EmailSettings, HookFormat, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
 pub use exposure::{exposed, exposures, strangers};
 pub use load::{SettingsError, load, parse};
@@ -39,6 +40,7 @@ pub use reload::{ReloadSettings, RiskRaising};
 pub use secret::{Packed, SecretError, SecretRef, SecretsFolder, VaultRef, probe, resolve};
 pub(crate) use signed::SIGNATURE_BYTES_MAX;
 pub use signed::{Signers, Unsigned};
+pub use state::{Hand, state_exposure, state_problem};
 pub use tenant::{Cloud, EndpointSettings, HuntingApi, TenantSettings};
 
 pub use vault::VaultSettings;

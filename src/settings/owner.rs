@@ -85,15 +85,21 @@ impl Exposure {
     /// What mends it.
     #[must_use]
     pub fn help(&self) -> String {
-        let mend = match self {
-            Self::Owner { path, .. } => format!("chown -h root '{}'", path.display()),
+        let owners = matches!(self, Self::Owner { .. });
+        let owners = if owners { ", or name the account in `reload: {owners: […]}`" } else { "" };
+        let mend = self.mend("root");
+        format!("{mend}{owners}; `reload: {{strictModes: false}}` in the settings lets it count all the same")
+    }
+
+    /// The command that mends it; `owner` is whose a thing is to be.
+    #[must_use]
+    pub fn mend(&self, owner: &str) -> String {
+        match self {
+            Self::Owner { path, .. } => format!("chown -h {owner} '{}'", path.display()),
             Self::Everybody { path, .. } => format!("chmod go-w '{}'", path.display()),
             Self::Group { path, .. } => format!("chmod g-w '{}'", path.display()),
             Self::Outside { path, .. } => format!("put the file itself in place of '{}'", path.display()),
-        };
-        let owners = matches!(self, Self::Owner { .. });
-        let owners = if owners { ", or name the account in `reload: {owners: […]}`" } else { "" };
-        format!("{mend}{owners}; `reload: {{strictModes: false}}` in the settings lets it count all the same")
+        }
     }
 }
 
@@ -176,6 +182,19 @@ impl Owners {
             let about = std::fs::symlink_metadata(&place)?;
             let at = if place == real { Place::Inside } else { Place::Above };
             if let Some(found) = self.judge(&place, &about, at) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Looks at all that leads to a place, and at the place as at one of them: that others may add to it is no harm if
+    /// they cannot take away.
+    pub(super) fn look_above(&self, path: &Path) -> io::Result<Option<Exposure>> {
+        let (_real, way) = way(path)?;
+        for place in way {
+            let about = std::fs::symlink_metadata(&place)?;
+            if let Some(found) = self.judge(&place, &about, Place::Above) {
                 return Ok(Some(found));
             }
         }

@@ -61,7 +61,7 @@ impl Default for ReloadSettings {
     }
 }
 
-fn owner(path: &Path) -> Option<u32> {
+pub(super) fn owner(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|about| about.uid())
 }
 

@@ -39,6 +39,7 @@ impl Chained for ApprovalEvents {
          v.at AS event_at, v.prev_hash, v.hash, v.approval AS about, r.playbook_name, a.* FROM approval_events v \
          LEFT JOIN approvals a ON a.id = v.approval LEFT JOIN runs r ON r.id = a.run WHERE v.n > $1 ORDER BY v.n LIMIT $2";
     const LAST: &'static str = "SELECT n, hash FROM approval_events ORDER BY n DESC LIMIT 1";
+    const FIND: &'static str = "SELECT n FROM approval_events WHERE hash = $1";
     const STRAY: &'static str = "SELECT a.id FROM approvals a LEFT JOIN approval_events v ON v.n = \
          (SELECT max(n) FROM approval_events WHERE approval = a.id) \
          WHERE v.n IS NULL OR v.state <> a.state OR (a.settled <> 0 AND a.state IN ('awaiting', 'approved')) LIMIT 1";

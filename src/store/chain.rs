@@ -47,6 +47,17 @@ impl History {
     }
 }
 
+/// An event that is, or was, the last one of its history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// The history.
+    pub history: History,
+    /// Its number there.
+    pub event: i64,
+    /// Its hash.
+    pub hash: ContentHash,
+}
+
 /// What a look through a chain found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chain {
@@ -77,6 +88,8 @@ pub(super) trait Chained {
     const PAGE: &'static str;
     /// The number and the hash of the last event.
     const LAST: &'static str;
+    /// The number of the event with the hash `$1`.
+    const FIND: &'static str;
     /// Finds one thing that does not stand where its last event says.
     const STRAY: &'static str;
     /// What is said of that.
@@ -103,6 +116,50 @@ impl Store {
             History::Stops => self.walk::<StopEvents>(events_max).await,
             History::Words => self.walk::<WordEvents>(events_max).await,
         }
+    }
+
+    /// The last event of each history that has one: its number and its hash. Kept elsewhere, they show later that an end
+    /// was cut off.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn heads(&self) -> Result<Vec<Head>, StoreError> {
+        let mut heads = Vec::new();
+        for history in History::ALL {
+            let last = match history {
+                History::Effects => EffectEvents::LAST,
+                History::Approvals => ApprovalEvents::LAST,
+                History::Stops => StopEvents::LAST,
+                History::Words => WordEvents::LAST,
+            };
+            if let Some(row) = sqlx::query(last).fetch_optional(&self.0.readers).await? {
+                let hash: Vec<u8> = row.try_get(1)?;
+                heads.push(Head { history, event: row.try_get(0)?, hash: ContentHash::stored(&hash)? });
+            }
+        }
+        Ok(heads)
+    }
+
+    /// Finds the event with a hash that was a head once.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn event_with(&self, hash: &ContentHash) -> Result<Option<Head>, StoreError> {
+        for history in History::ALL {
+            let find = match history {
+                History::Effects => EffectEvents::FIND,
+                History::Approvals => ApprovalEvents::FIND,
+                History::Stops => StopEvents::FIND,
+                History::Words => WordEvents::FIND,
+            };
+            let found = sqlx::query_scalar(find).bind(hash.0.as_slice()).fetch_optional(&self.0.readers);
+            if let Some(event) = found.await? {
+                return Ok(Some(Head { history, event, hash: *hash }));
+            }
+        }
+        Ok(None)
     }
 
     /// Tells the events of a history after the one with the number `after`, a thousand at most, each with its

@@ -19,6 +19,7 @@ impl Chained for EffectEvents {
          v.effect_key AS about, r.playbook_name, e.* FROM effect_events v \
          LEFT JOIN effects e ON e.effect_key = v.effect_key LEFT JOIN runs r ON r.id = e.run WHERE v.n > $1 ORDER BY v.n LIMIT $2";
     const LAST: &'static str = "SELECT n, hash FROM effect_events ORDER BY n DESC LIMIT 1";
+    const FIND: &'static str = "SELECT n FROM effect_events WHERE hash = $1";
     // What the effect itself says of its last event, what the events of its attempt said last (unless retention
     // has cut off where that began), and the instant that its budget counts from.
     const STRAY: &'static str = "SELECT e.effect_key FROM effects e LEFT JOIN effect_events v ON v.n = \

@@ -6,28 +6,50 @@ use std::path::Path;
 
 use super::mount::above;
 
-/// File systems that share files with other machines. Source: `/proc/filesystems` names, `fstab(5)`.
-const NETWORK: [&str; 13] = [
+/// File systems that share files with other machines, or with the machine that this one is a guest of, whose own
+/// programs know nothing of our locks. Source: `/proc/filesystems` names, `fstab(5)`.
+const SHARED: [&str; 24] = [
+    "9p",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "drvfs",
+    "gfs2",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "ncpfs",
     "nfs",
     "nfs4",
-    "cifs",
+    "ocfs2",
+    "orangefs",
+    "prl_fs",
+    "pvfs2",
     "smb3",
     "smbfs",
-    "ncpfs",
-    "afs",
-    "ceph",
-    "glusterfs",
-    "lustre",
-    "fuse.sshfs",
-    "fuse.glusterfs",
-    "fuse.s3fs",
+    "vboxsf",
+    "virtiofs",
+    "vmhgfs",
+    "wekafs",
 ];
 
-/// Names the network file system that `folder` (absolute, resolved) is on, if it is on one. Knows nothing
-/// outside Linux.
-pub(super) fn network_file_system(folder: &Path) -> Option<String> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-    above(&mounts, folder).map(|mount| mount.kind).filter(|kind| NETWORK.contains(kind)).map(str::to_owned)
+/// File systems of programs that lie on a disk of this machine all the same.
+const LOCAL_FUSE: [&str; 6] =
+    ["fuse.bindfs", "fuse.ext4", "fuse.fuse-overlayfs", "fuse.mergerfs", "fuse.ntfs-3g", "fuse.zfs"];
+
+/// Names the network file system that `folder` (absolute, resolved) is on, if it is on one by what the system says of its
+/// mounts. Knows nothing outside Linux.
+pub(super) fn network_file_system(mounts: Option<&str>, folder: &Path) -> Option<String> {
+    above(mounts?, folder).map(|mount| mount.kind).filter(|kind| is_shared(kind)).map(str::to_owned)
+}
+
+/// Whether a type of file system is one that others have a part in. What a program serves (`fuse.`) is, unless it is
+/// known not to be: there are hundreds, and most lead to another machine.
+fn is_shared(kind: &str) -> bool {
+    let fuse = kind == "fuse" || kind.starts_with("fuse.");
+    SHARED.contains(&kind) || fuse && !LOCAL_FUSE.contains(&kind)
 }
 
 #[cfg(test)]
@@ -53,6 +75,29 @@ mod tests {
         check("/srv/share/huntbook", "nfs4");
         check("/srv/shared", "ext4");
         check("/srv/share/local disk/huntbook", "xfs");
+    }
+
+    #[test]
+    fn what_others_have_a_part_in_is_refused() {
+        for kind in [
+            "9p",
+            "virtiofs",
+            "vboxsf",
+            "drvfs",
+            "prl_fs",
+            "vmhgfs",
+            "fuse.sshfs",
+            "fuse.rclone",
+            "fuse.s3fs",
+            "fuse.vmhgfs-fuse",
+            "fuse",
+            "nfs4",
+        ] {
+            assert!(is_shared(kind), "{kind}");
+        }
+        for kind in ["ext4", "xfs", "btrfs", "zfs", "overlay", "tmpfs", "fuseblk", "fuse.fuse-overlayfs"] {
+            assert!(!is_shared(kind), "{kind}");
+        }
     }
 
     #[test]

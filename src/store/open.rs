@@ -38,7 +38,17 @@ const SQLITE_WITHDRAWN: (u32, u32, u32) = (3, 52, 0);
 
 /// See [`Store::open`].
 pub(super) async fn open(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
-    let path = prepare(path)?;
+    open_on(mounts().as_deref(), path, clock).await
+}
+
+/// What the system says of its mounts.
+fn mounts() -> Option<String> {
+    std::fs::read_to_string("/proc/self/mountinfo").ok()
+}
+
+/// The same on the mounts given.
+async fn open_on(mounts: Option<&str>, path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
+    let path = prepare(mounts, path)?;
     let lock = take_lock(&path)?;
     crash_point("c03_lock_taken");
     check_sqlite().await?;
@@ -165,7 +175,7 @@ pub(super) async fn begin(pool: &SqlitePool) -> Result<Tx, StoreError> {
 }
 
 /// Makes the folder and gives the journal's absolute path.
-fn prepare(path: &Path) -> Result<PathBuf, StoreError> {
+fn prepare(mounts: Option<&str>, path: &Path) -> Result<PathBuf, StoreError> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -176,7 +186,7 @@ fn prepare(path: &Path) -> Result<PathBuf, StoreError> {
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(|source| StoreError::file(folder, source))?;
     let folder = folder.canonicalize().map_err(|source| StoreError::file(folder, source))?;
-    if let Some(kind) = network_file_system(&folder) {
+    if let Some(kind) = network_file_system(mounts, &folder) {
         return Err(StoreError::Network { path: folder, kind });
     }
     let name = path.file_name().ok_or_else(|| {
@@ -195,7 +205,7 @@ pub(super) fn check_place(path: &Path) -> Result<(), StoreError> {
     let folder = above.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| StoreError::file(folder, source);
     let real = folder.canonicalize().map_err(failed)?;
-    if let Some(kind) = network_file_system(&real) {
+    if let Some(kind) = network_file_system(mounts().as_deref(), &real) {
         return Err(StoreError::Network { path: real, kind });
     }
     // Rights, quotas and read-only mounts show only when something is made.
@@ -383,6 +393,25 @@ async fn begin_epoch(pool: &SqlitePool) -> Result<i64, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn row_43_a_journal_on_a_share_is_refused_before_there_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().canonicalize().unwrap();
+        let path = at.join("huntbook.db");
+        let mounted = |kind: &str| {
+            format!("22 1 254:1 / / rw - ext4 /dev/vda1 rw\n40 22 0:40 / {} rw - {kind} x rw\n", at.display())
+        };
+        let clock: SharedClock = Arc::new(crate::clock::SystemClock);
+        for kind in ["nfs4", "9p", "virtiofs", "vboxsf", "drvfs", "fuse.sshfs", "fuse.rclone"] {
+            let refused = open_on(Some(&mounted(kind)), &path, Arc::clone(&clock)).await;
+            let Err(StoreError::Network { kind: told, .. }) = refused else { panic!("{kind}: {refused:?}") };
+            assert_eq!(told, kind);
+            assert_eq!(std::fs::read_dir(&at).unwrap().count(), 0, "{kind}");
+        }
+        open_on(Some(&mounted("xfs")), &path, clock).await.unwrap().close().await;
+        assert!(path.exists());
+    }
 
     #[test]
     fn a_sqlite_with_the_log_reset_bug_is_refused() {

@@ -49,6 +49,7 @@ impl Chained for WordEvents {
     const START: &'static str = "SELECT max(0, coalesce((SELECT max(n) FROM words), 0) - $1)";
     const PAGE: &'static str = "SELECT * FROM words WHERE n > $1 ORDER BY n LIMIT $2";
     const LAST: &'static str = "SELECT n, hash FROM words ORDER BY n DESC LIMIT 1";
+    const FIND: &'static str = "SELECT n FROM words WHERE hash = $1";
     // The events are all there is.
     const STRAY: &'static str = "SELECT about FROM words WHERE n < 1";
     const STRAY_WHY: &'static str = "an event stands before the first";

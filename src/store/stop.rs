@@ -267,6 +267,7 @@ impl Chained for StopEvents {
     const START: &'static str = "SELECT max(0, coalesce((SELECT max(n) FROM stop_events), 0) - $1)";
     const PAGE: &'static str = "SELECT *, tenant AS about FROM stop_events WHERE n > $1 ORDER BY n LIMIT $2";
     const LAST: &'static str = "SELECT n, hash FROM stop_events ORDER BY n DESC LIMIT 1";
+    const FIND: &'static str = "SELECT n FROM stop_events WHERE hash = $1";
     // The events are all there is.
     const STRAY: &'static str = "SELECT coalesce(tenant, '') FROM stop_events WHERE n < 1";
     const STRAY_WHY: &'static str = "an event stands before the first";

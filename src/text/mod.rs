@@ -88,6 +88,19 @@ pub struct Reference {
     pub path: Vec<String>,
     /// Where it stands in the template, in bytes.
     pub range: Range<usize>,
+    /// What becomes of it.
+    pub used: Use,
+}
+
+/// What a template makes of a variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Use {
+    /// Its value can become part of the text.
+    Told,
+    /// A block goes into it; what is told of it is a reference of its own, but for names of members (`@key`).
+    Opened,
+    /// Only a truth or a count comes of it.
+    Asked,
 }
 
 /// A text that could not be rendered.

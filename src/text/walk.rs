@@ -7,7 +7,7 @@ use handlebars::template::{HelperTemplate, Parameter, Template, TemplateElement}
 
 use super::parts::{Start, block_names, path, text_of};
 use super::vocabulary::{BLOCKS, HELPERS, Helper, LOCALS, SCOPES, dated};
-use super::{Reference, offset};
+use super::{Reference, Use, offset};
 use crate::diag::{Code, Problem};
 
 /// Deepest nesting of blocks.
@@ -15,8 +15,14 @@ const DEPTH_MAX: usize = 16;
 
 /// Collects references and problems of a template.
 pub(super) fn walk(source: &str, template: &Template) -> (Vec<Reference>, Vec<Problem>) {
-    let mut walk =
-        Walk { source, at: 0, frames: vec![Frame::default()], references: Vec::new(), problems: Vec::new() };
+    let mut walk = Walk {
+        source,
+        at: 0,
+        frames: vec![Frame::default()],
+        references: Vec::new(),
+        problems: Vec::new(),
+        used: Use::Told,
+    };
     walk.template(template);
     (walk.references, walk.problems)
 }
@@ -55,6 +61,8 @@ struct Walk<'a> {
     frames: Vec<Frame>,
     references: Vec<Reference>,
     problems: Vec<Problem>,
+    /// What becomes of the parameter being walked.
+    used: Use,
 }
 
 impl Walk<'_> {
@@ -117,8 +125,11 @@ impl Walk<'_> {
             self.helper_name(name);
             self.helper_use(name, helper);
         }
+        let used = text_of(name).map_or(Use::Told, use_of);
         for param in &helper.params {
+            self.used = used;
             self.parameter(param);
+            self.used = Use::Told;
         }
         let mut hash: Vec<_> = helper.hash.iter().collect();
         hash.sort_by_key(|(key, _)| key.as_str());
@@ -256,7 +267,7 @@ impl Walk<'_> {
                 let range = self.find(raw).unwrap_or(self.at..self.at);
                 self.at = range.end.max(self.at);
                 if !path.is_empty() {
-                    self.references.push(Reference { path, range });
+                    self.references.push(Reference { path, range, used: self.used });
                 }
             }
             Meaning::Turn => {}
@@ -302,6 +313,36 @@ impl Walk<'_> {
     fn given(&self, name: &str) -> Option<&Meaning> {
         let mut names = self.frames.iter().rev().flat_map(|frame| &frame.names);
         names.find(|(given, _)| given == name).map(|(_, meaning)| meaning)
+    }
+}
+
+/// What a helper makes of its parameters.
+fn use_of(helper: &str) -> Use {
+    match Helper::find(helper) {
+        Some(
+            Helper::And
+            | Helper::Or
+            | Helper::Not
+            | Helper::Eq
+            | Helper::Ne
+            | Helper::Gt
+            | Helper::Gte
+            | Helper::Lt
+            | Helper::Lte
+            | Helper::Len,
+        ) => Use::Asked,
+        Some(
+            Helper::Date
+            | Helper::Default
+            | Helper::Join
+            | Helper::Json
+            | Helper::Lower
+            | Helper::Truncate
+            | Helper::Upper,
+        ) => Use::Told,
+        None if matches!(helper, "if" | "unless") => Use::Asked,
+        None if matches!(helper, "each" | "with") => Use::Opened,
+        None => Use::Told,
     }
 }
 

@@ -52,6 +52,59 @@ async fn a_dry_run_that_is_ended_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_others_could_change_is_not_worked_with() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    let at = |name: &str| dir.path().join(name);
+    let allow = |name: &str, mode: u32| {
+        std::fs::set_permissions(at(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let settings = std::fs::read_to_string(at("huntbook.yaml")).unwrap();
+    let settings = format!("{settings}store: {{path: above/state/huntbook.db}}\n");
+    std::fs::write(at("huntbook.yaml"), &settings).unwrap();
+    std::fs::create_dir_all(at("above")).unwrap();
+    allow("above", 0o777);
+    let refused = async |path: &str, mend: &str| {
+        let shown = format!("`{}`", at(path).canonicalize().unwrap().display());
+        for command in [&["run", "tag"][..], &["serve"], &["resume"]] {
+            let output = ask(&dir, command).await;
+            ends(&output, 78);
+            for word in ["HB0803", "somebody else could change or replace the journal", &shown, mend] {
+                assert!(text(&output.stderr).contains(word), "{command:?} {word}\n{}", text(&output.stderr));
+            }
+        }
+        let doctor = ask(&dir, &["doctor"]).await;
+        let said = format!("{}{}", text(&doctor.stdout), text(&doctor.stderr));
+        assert!(said.contains("HD121") && said.contains(mend), "{said}");
+    };
+    refused("above", "chmod go-w").await;
+    assert!(!at("above/state").exists(), "nothing was made there");
+    allow("above", 0o1777);
+    ends(&ask(&dir, &["run", "tag"]).await, 0);
+    allow("above", 0o755);
+    allow("above/state", 0o777);
+    refused("above/state", "chmod go-w").await;
+    let stopped = ask(&dir, &["stop", "--reason", "whatever else is wrong"]).await;
+    ends(&stopped, 0);
+    assert!(text(&stopped.stderr).contains("somebody else could change"), "{}", text(&stopped.stderr));
+    allow("above/state", 0o700);
+    for file in ["above/state/huntbook.db", "above/state/huntbook.db.lock"] {
+        allow(file, 0o666);
+        refused(file, "chmod go-w").await;
+        allow(file, 0o600);
+    }
+    if std::os::unix::fs::chown(at("above/state"), Some(4711), None).is_ok() {
+        refused("above/state", "chown -h ").await;
+        std::os::unix::fs::chown(at("above/state"), Some(0), None).unwrap();
+    }
+    ends(&ask(&dir, &["resume"]).await, 0);
+    allow("above/state", 0o777);
+    std::fs::write(at("huntbook.yaml"), format!("{settings}reload: {{strictModes: false}}\n")).unwrap();
+    ends(&ask(&dir, &["run", "tag"]).await, 0);
+    sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn secrets_and_folders_that_are_open_to_others_are_warned_of() {
     let sim = tenant().await;
     let dir = project(&sim, PLAYBOOK);

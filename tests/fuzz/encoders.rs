@@ -42,6 +42,12 @@ fn check_encoders(text: &str) {
         let is_card = place.starts_with("card");
         assert!(!is_card || !(encoded.contains("{{") || encoded.contains("${")), "{place}: {encoded:?}");
     }
+    let record = encode::csv([text, "end"]);
+    assert_harmless("csv", &record.replace("\r\n", "\n"));
+    assert!(record.ends_with(",\"end\"\r\n") && record.matches('"').count().is_multiple_of(2), "{record:?}");
+    let event = encode::cef([text; 6], [("one", text), ("two", text)]);
+    assert_harmless("cef", &event);
+    assert!(!event.contains(['\n', '\t']), "{event:?}");
     assert!(clean(text, 80).chars().count() <= 80);
     assert!(!encode::header(text).contains("=?"));
     assert!(!encode::html(text).contains(['"', '\'']));

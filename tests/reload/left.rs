@@ -104,6 +104,68 @@ async fn a_journal_that_fails_for_good_ends_the_process() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_42_a_journal_that_is_damaged_while_it_is_open_ends_the_process_and_people_are_told() {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", contain());
+    place
+        .sim
+        .set_faults(vec![Fault { status: Some(500), ..Fault::on("POST /graph/*/security/runHuntingQuery") }])
+        .unwrap();
+    drop(place.huntbook().arg("run").arg(place.at("playbooks/a.yaml")).output().unwrap());
+    place.sim.set_faults(Vec::new()).unwrap();
+    let before = place.isolated();
+    // An index that does not fit its table: what opening looks at does not show it.
+    let mut journal = place.journal().await;
+    for step in [
+        "PRAGMA writable_schema = ON",
+        "UPDATE sqlite_schema SET sql = 'CREATE INDEX runs_started ON runs (finished, id)' WHERE name = 'runs_started'",
+    ] {
+        journal.execute(step).await.unwrap();
+    }
+    journal.close().await.unwrap();
+    let mut served = place.serve().await;
+    assert_eq!(served.ended().await.code(), Some(1), "{}", served.text());
+    assert!(served.text().contains("the journal is damaged"), "{}", served.text());
+    assert_eq!(place.told("huntbook's journal is damaged"), 1);
+    assert_eq!(place.isolated(), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ends_of_the_histories_are_told_to_the_log_and_one_that_is_cut_off_is_missed() {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", contain());
+    let served = place.serve().await;
+    until("it has run", || (place.isolated() == 3).then_some(())).await;
+    let stopped = place.huntbook().args(["stop", "--reason", "look"]).status().unwrap();
+    assert!(stopped.success());
+    let log = served.log.clone();
+    served.stop().await;
+    let text = fs::read_to_string(log).unwrap();
+    let lines: Vec<Value> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let told: Vec<&Value> = lines.iter().filter(|line| line["target"] == "huntbook::heads").collect();
+    let [first, .., last] = told.as_slice() else { panic!("{text}") };
+    assert_eq!((&first["fields"]["stops"], &first["fields"]["words"]), (&json!("none"), &json!("none")));
+    let last = ["effects", "stops"].map(|history| last["fields"][history].as_str().unwrap().to_owned());
+    let verify = |heads: &[String]| {
+        let heads = heads.iter().flat_map(|head| ["--head", head]);
+        let output = place.huntbook().args(["audit", "verify"]).args(heads).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, said) = verify(&last);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("is event 1 of stops") && said.contains(" of effects"), "{said}");
+    let mut journal = place.journal().await;
+    for step in ["DROP TRIGGER stop_events_left", "DELETE FROM stop_events"] {
+        journal.execute(step).await.unwrap();
+    }
+    journal.close().await.unwrap();
+    assert_eq!(verify(&[]).0, Some(0), "what is left is whole");
+    let (code, said) = verify(&last);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is in no history: its end was cut off"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_that_does_not_answer_holds_up_no_other() {
     let place = Place::new().await;
     // Connections are taken by the system and nobody ever reads from them.

@@ -53,6 +53,7 @@ fn plan(text: &str) -> Plan {
         language: Language::new(),
         lists: Lists::default(),
         channels: BTreeSet::from(["soc".to_owned()]),
+        chats: BTreeMap::new(),
         tenants: BTreeMap::from(["contoso", "fabrikam"].map(|name| (name.to_owned(), BTreeSet::new()))),
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),

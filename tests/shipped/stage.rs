@@ -66,6 +66,7 @@ impl Stage {
             language: Language::new(),
             lists: (*self.lists).clone(),
             channels: channels.map(str::to_owned).into(),
+            chats: ["soc-teams", "soc-slack"].map(|name| (name.to_owned(), BTreeSet::new())).into(),
             tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::new())]),
             ceilings: Ceilings::default().on_a_stage(),
             exclusions: Exclusions::default(),

@@ -13,7 +13,7 @@ use crate::daemon::{self, ScanError};
 use crate::diag::{Chain, Diagnostic, Level};
 use crate::model::Lists;
 use crate::plan::{SourceFile, World, compile_set};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Hand, Settings};
 use crate::store::{Store, StoreError};
 
 /// The settings, and what lies around them.
@@ -96,6 +96,12 @@ impl House<'_> {
         let name = path.display().to_string();
         if let Err(error) = Store::check_place(path) {
             report.problem((flaw::JOURNAL_PLACE, &name), Chain(&error).to_string(), None);
+            return;
+        }
+        if let Ok(Some(found)) = settings::state_exposure(self.settings, Hand::Beside) {
+            let problem = settings::state_problem(self.config, self.settings, &found);
+            let help = problem.help.first().map(String::as_str);
+            report.problem((flaw::JOURNAL_PLACE, &name), problem.message.clone(), help);
             return;
         }
         match Store::open_reader(path).await {

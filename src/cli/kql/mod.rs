@@ -53,7 +53,7 @@ fn check(arguments: &KqlCheck, schema: &Schema, form: Form) -> anyhow::Result<Ex
             let problems = as_json(&problems)?;
             say_json(&json!({"queries": queries, "errors": errors, "problems": problems}))?;
         }
-        Form::Text | Form::Junit => {
+        Form::Text | Form::Csv | Form::Junit => {
             if !problems.is_empty() {
                 say(&render(&problems, Format::Text))?;
             }

@@ -4,8 +4,14 @@
 //! What cannot be seen (control characters, marks that turn the direction of writing, characters without
 //! width) is made visible or harmless everywhere, because it hides what a reader should see.
 
+mod cef;
+mod csv;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
+
+pub use cef::cef;
+pub use csv::csv;
 
 /// Makes a text fit for one line of a log or a terminal: control, format and direction characters are
 /// shown as escapes.

@@ -1,0 +1,44 @@
+//! A look through the whole file for damage, now and then. Opening looks too, but a journal can be open for months.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Store, StoreError};
+
+/// The fact that says when the file was looked through.
+const CHECKED: &str = "integrityChecked";
+
+impl Store {
+    /// Looks through the whole file, its indexes and its rules, unless that was done within the time given; says whether
+    /// it did. Others read and write meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Corrupt`] if something does not fit; any other [`StoreError`] if nobody could look.
+    pub async fn check_integrity(&self, now: Timestamp, every: SignedDuration) -> Result<bool, StoreError> {
+        let last: Option<i64> = sqlx::query_scalar("SELECT value FROM facts WHERE name = $1")
+            .bind(CHECKED)
+            .fetch_optional(&self.0.readers)
+            .await?;
+        let last = last.and_then(|last| Timestamp::from_millisecond(last).ok());
+        // A clock that was set back does not put the next look off.
+        if last.is_some_and(|last| last <= now && now.duration_since(last) < every) {
+            return Ok(false);
+        }
+        let found: String =
+            sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&self.0.readers).await?;
+        if found != "ok" {
+            return Err(StoreError::Corrupt { detail: found });
+        }
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO facts (name, value) VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(CHECKED)
+        .bind(now.as_millisecond())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
