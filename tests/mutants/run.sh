@@ -13,8 +13,8 @@ sed "s|path = \"../..\"|path = \"$root\"|" "$root/tests/mutants/Cargo.toml" >"$w
 [ -e "$work/Cargo.lock" ] || cp "$root/Cargo.lock" "$work/"
 case $room in
 encode)
-    cp "$root/src/text/encode.rs" "$work/src/text/"
-    files="src/text/encode.rs"
+    cp -r "$root/src/text/encode" "$work/src/text/"
+    files="src/text/encode/*.rs"
     ;;
 guard)
     cp -r "$root/src/guard" "$work/src/"
