@@ -247,7 +247,7 @@ pub struct Numbers {
     pub rate: Rate,
     /// Share of the devices touched in a day.
     pub percent_of_devices: Option<Percent>,
-    /// Share of the devices that one run's disruptive actions reach without [`PEOPLE_FOR_A_SHARE`].
+    /// Share of the devices that one run's disruptive actions reach without [`super::PEOPLE_FOR_A_SHARE`].
     pub run_share_freely: Option<Percent>,
     /// The same with their leave.
     pub run_share_approved: Option<Percent>,

@@ -12,7 +12,7 @@ use crate::model::RunId;
 pub enum Intended {
     /// It is on disk: send it, once, now.
     Go {
-        /// Which attempt this is, from 1; [`Store::record`] wants it back.
+        /// Which attempt this is, from 1; [`super::Store::record`] wants it back.
         attempt: u32,
     },
     /// It was sent before and its result is known.
