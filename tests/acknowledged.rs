@@ -27,7 +27,7 @@ name: {name}
 mode: enforce
 severity: Low
 hunt:
-  query: DeviceInfo | where DeviceName startswith 'dc01' | summarize arg_max(Timestamp, DeviceName) by DeviceId
+  query: DeviceInfo | where DeviceName startswith 'wks-014' | summarize arg_max(Timestamp, DeviceName) by DeviceId
   queryPeriod: 30d
   identity: [DeviceId]
 actions:

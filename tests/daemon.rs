@@ -229,7 +229,7 @@ impl Place {
             world,
             channels: Channels::new(),
             running_max: NonZeroUsize::new(4).unwrap(),
-            drain: HOUR,
+            drain: HOUR * 2,
         };
         let daemon = Daemon::open(engine, options).await.unwrap();
         let (stop, mut task) = (CancellationToken::new(), JoinSet::new());
@@ -478,14 +478,13 @@ async fn a_run_keeps_its_version_over_a_reload_and_what_is_due_is_not_lost() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_part_that_crashes_ends_the_daemon_when_what_runs_is_finished() {
-    let place = Place::at("2026-03-01T12:10:00Z").await;
+    let place = Place::at("2026-03-01T12:10:30Z").await;
     place.put("crash", "every: 1h");
-    // Who removes old history waits six hours between.
-    let length = SignedDuration::from_hours(6);
-    let trap = Trap::new(&place.clock, length..=length);
+    // Who looks after the journal waits an hour between, and nobody else does to the second.
+    let trap = Trap::new(&place.clock, HOUR..=HOUR);
     let mut served = place.serve_by(Arc::clone(&trap) as SharedClock).await;
     place.gate.close();
-    place.clock.set(instant("2026-03-01T13:00:00Z"));
+    place.clock.set(instant("2026-03-01T13:00:01Z"));
     until("the run is in the middle of its query", || place.gate.asked() == 1).await;
     trap.sprung.cancel();
     place.clock.set(instant("2026-03-01T13:59:00Z"));

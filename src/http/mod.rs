@@ -184,7 +184,7 @@ impl Http {
         loop {
             let tried = match gate.pass().await {
                 Ok(()) => {
-                    at_change(request, "c11_let_pass");
+                    at_change(request, || crash_point("c11_let_pass"));
                     let tried = self.exchange(request, repeat, limits).await;
                     gate.heard(tried.as_ref().err());
                     tried
@@ -209,9 +209,9 @@ impl Http {
         limits: &Limits,
     ) -> Result<Answer, HttpError> {
         let mut chunks = self.attempt(request, repeat, limits).await?;
-        at_change(request, "c12_head_received");
+        at_change(request, || crash_point("c12_head_received"));
         let body = chunks.read_all().await?;
-        at_change(request, "c13_body_received");
+        at_change(request, || crash_point("c13_body_received"));
         Ok(Answer::new(chunks.head(), body))
     }
 
@@ -311,8 +311,8 @@ fn log_repeat(error: &HttpError, wait: SignedDuration) {
 const EMPTY: Bytes = Bytes::new();
 
 /// A place where a test may make the process die, if the request changes something.
-fn at_change(request: &Request, point: &'static str) {
+fn at_change(request: &Request, point: impl FnOnce()) {
     if !request.is_read() {
-        crash_point(point);
+        point();
     }
 }
