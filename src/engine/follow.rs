@@ -105,24 +105,27 @@ impl Engine {
         crash_point("c26_end_written");
         Ok(Some(result.state))
     }
-}
 
-impl Engine {
     /// Stops a playbook of which an action went to another device, and tells the operators, once.
     async fn other_device(&self, effect: &Effect, action: &MachineAction) -> Result<(), StoreError> {
         let device = action.machine_id.to_string();
         tracing::error!(action = %action.id, device, target = %effect.target, "the tenant knows an action as another device's");
-        let name = self.store.run(effect.run).await?.map(|detail| detail.run.playbook_name);
-        let playbook = StoppedPlaybook { id: effect.playbook, name: name.unwrap_or_default() };
         let why = format!(
             "{} of {} is shown by the tenant as one of device:{device}",
             effect.action, effect.target
         );
-        self.store.trip(&effect.tenant, playbook, &why).await?;
+        self.stop_playbook_of(effect, &why).await?;
         if let Some(alert) = self.other_device_alert(effect, &device) {
             self.store.enqueue(&alert).await?;
         }
         Ok(())
+    }
+
+    /// Stops the playbook of an action in its tenant, because of what the tenant shows of the action.
+    pub(super) async fn stop_playbook_of(&self, effect: &Effect, why: &str) -> Result<(), StoreError> {
+        let name = self.store.run(effect.run).await?.map(|detail| detail.run.playbook_name);
+        let playbook = StoppedPlaybook { id: effect.playbook, name: name.unwrap_or_default() };
+        self.store.trip(&effect.tenant, playbook, why).await
     }
 }
 

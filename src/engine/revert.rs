@@ -96,7 +96,8 @@ impl Engine {
         Ok(due.into_iter().map(|one| (one.playbook, one.tenant)).collect())
     }
 
-    /// Takes back what is due of a playbook in a tenant. Nobody else may carry out runs of it there meanwhile.
+    /// Takes back what is due of a playbook in a tenant. Nobody else may take back what is due of it there meanwhile;
+    /// its runs may go on.
     ///
     /// # Errors
     ///

@@ -183,8 +183,8 @@ const HARMLESS_FIELDS: [&str; 22] = [
     "users",
 ];
 
-/// Columns by which a run calls a row, best first, as the engine does; else it is the first of its identity.
-const CALLED_BY: [&str; 12] = [
+/// Columns by which a run calls a row, best first; else it is the first of its identity.
+pub const CALLED_BY: [&str; 12] = [
     "DeviceName",
     "AccountUpn",
     "UserPrincipalName",

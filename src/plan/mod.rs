@@ -39,7 +39,7 @@ use crate::store::ContentHash;
 use crate::text::Template;
 
 pub use cadence::Rule;
-pub use chat::EVERY_COLUMN;
+pub use chat::{CALLED_BY, EVERY_COLUMN};
 pub use needs::{Granted, Need, Weight, lacking, least_roles};
 pub use risk::{Risk, risks};
 pub use set::{Compiled, SourceFile, compile_changed, compile_set, parse_lists};

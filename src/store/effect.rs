@@ -219,11 +219,10 @@ impl Store {
             return Err(StoreError::Attempt { key: key.clone(), present, given });
         }
         step(&mut tx, &known, result, now).await?;
-        sqlx::query("UPDATE effects SET refused = $2 WHERE effect_key = $1")
-            .bind(key.as_str())
-            .bind(i64::from(is_refused))
-            .execute(&mut *tx)
-            .await?;
+        if is_refused {
+            let refused = sqlx::query("UPDATE effects SET refused = 1 WHERE effect_key = $1");
+            refused.bind(key.as_str()).execute(&mut *tx).await?;
+        }
         tx.commit().await?;
         crash_point("c15_after_result_commit");
         Ok(())
@@ -376,7 +375,7 @@ pub(super) async fn write_intent(
     } else {
         sqlx::query(
             "UPDATE effects SET state = 'intended', attempt = $2, epoch = $3, intended_at = $4, \
-             changed_at = $4, detail = NULL, remote_id = NULL WHERE effect_key = $1",
+             changed_at = $4, detail = NULL, remote_id = NULL, refused = 0 WHERE effect_key = $1",
         )
         .bind(effect.key.as_str())
         .bind(i64::from(attempt))

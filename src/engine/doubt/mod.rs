@@ -14,7 +14,7 @@ use super::Engine;
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::model::DeviceId;
-use crate::store::{Effect, EffectKey, EffectState, Recorded, StoppedPlaybook, StoreError};
+use crate::store::{Effect, EffectKey, EffectState, Recorded, StoreError};
 use crate::tenant::{ActionKind, MachineAction};
 
 /// When nothing can change any more.
@@ -183,9 +183,7 @@ impl Engine {
     async fn stop_after_two(&self, effect: &Effect) -> Result<(), StoreError> {
         let why = format!("the tenant took {} of {} more than once", effect.action, effect.target);
         tracing::error!(run = %effect.run, "{why}");
-        let name = self.store.run(effect.run).await?.map(|detail| detail.run.playbook_name);
-        let playbook = StoppedPlaybook { id: effect.playbook, name: name.unwrap_or_default() };
-        self.store.trip(&effect.tenant, playbook, &why).await
+        self.stop_playbook_of(effect, &why).await
     }
 }
 
