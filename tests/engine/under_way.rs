@@ -242,6 +242,15 @@ async fn what_people_approved_is_begun_before_any_of_it_is_waited_for() {
     until(go_on, async || house.applied().len() == 2).await;
 }
 
+/// Approves whatever waits, while `work` goes on: it may be in the middle of writing.
+async fn yes_beside(house: &House, work: impl Future<Output = ()>) {
+    until(work, async || {
+        house.say_yes().await;
+        true
+    })
+    .await;
+}
+
 /// A moment in which a second passes: what is on the wire is there long before its time is over.
 async fn second(house: &House) {
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
@@ -272,7 +281,7 @@ async fn what_people_say_does_not_wait_for_the_last_device_of_the_run() {
     let mut run = Box::pin(house.engine.run(&order));
     let is_asked = async || store.pending().await.unwrap() == 1 && house.applied() == ["isolate 1"];
     until(async { drop(run.as_mut().await) }, is_asked).await;
-    house.say_yes().await;
+    yes_beside(&house, async { drop(run.as_mut().await) }).await;
     let is_tagged = async || {
         second(&house).await;
         house.applied() == ["isolate 1", "addTag 0"]
@@ -301,7 +310,7 @@ async fn what_people_say_next_does_not_wait_for_what_they_said_first() {
     house.say_yes_to(0..1).await;
     let mut going_on = Box::pin(house.go_on(&text));
     until(going_on.as_mut(), async || house.applied().len() == 1).await;
-    house.say_yes().await;
+    yes_beside(&house, going_on.as_mut()).await;
     let both = async || {
         second(&house).await;
         house.applied() == ["isolate 0", "isolate 1"]
@@ -328,7 +337,7 @@ async fn what_was_asked_by_a_playbook_that_changed_meanwhile_is_void_when_the_ru
     let changed = Unchanging { lists: Arc::clone(&house.lists), standing };
     let mut run = Box::pin(house.engine.run_while(&order, &changed));
     until(async { drop(run.as_mut().await) }, async || house.applied() == ["isolate 1"]).await;
-    house.say_yes().await;
+    yes_beside(&house, async { drop(run.as_mut().await) }).await;
     passes(&house, run).await.expect("the journal is there");
     assert_eq!(house.applied(), ["isolate 1"]);
     house.go_on(&newer).await;
