@@ -82,6 +82,11 @@ impl Daemon {
         if self.is_shut_out(tenant, &audiences).await {
             return Some("huntbook does not get in to the tenant: it is not armed");
         }
+        let now = self.0.engine.clock.now();
+        let is_left_alone = |&api: &Audience| door.rejected(api).is_some_and(|rejected| now < rejected.until);
+        if audiences.iter().any(is_left_alone) {
+            return Some("the tenant accepts no token of ours: it is asked again within five minutes");
+        }
         let known = |audience: Audience| Some((audience, door.known_token_facts(audience)?));
         let lacks = !lacking(&needs, &audiences.into_iter().filter_map(known).collect()).is_empty();
         lacks.then_some("the app lacks permissions that the playbook needs: it is not armed")

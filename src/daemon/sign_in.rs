@@ -100,7 +100,17 @@ pub(super) async fn ask(tenant: &dyn Tenant, apis: BTreeSet<Audience>) -> Asked 
             Err(_it_may_pass) => {}
         }
     }
+    asked.shut_out = asked.shut_out.or_else(|| rejected(tenant));
     asked
+}
+
+/// What says that an API accepts no token, though the authority issues them. Playbooks go on being armed, as the API
+/// is asked again soon: what it answers then is the only way to find out.
+fn rejected(tenant: &dyn Tenant) -> Option<ShutOut> {
+    let of = |api| tenant.rejected(api).map(|rejected| (api, rejected));
+    let (api, rejected) = Audience::ALL.into_iter().find_map(of)?;
+    let why = format!("{api} accepts no token of ours: {}", rejected.why);
+    Some(ShutOut { apis: BTreeSet::new(), why, kind: format!("rejected by {api}") })
 }
 
 /// Waits until a credential that does not serve was replaced.

@@ -40,7 +40,8 @@ impl Engine {
         }
         let not = |state| move |error| not_sent(step, call, state, &Chain(&error).to_string());
         if let Err(error) = context.tenant.token_facts(call.kind.audience()).await {
-            return Ok(Err(not(StepState::Failed)(error)));
+            let state = if is_shut(&error) { StepState::Halted } else { StepState::Failed };
+            return Ok(Err(not(state)(error)));
         }
         if let Some(report) = Box::pin(self.forgotten(context, turn)).await? {
             return Ok(Err(report));
@@ -309,11 +310,17 @@ fn new_effect(context: &Context<'_>, turn: Turn<'_>, limits: ActionLimits) -> Ne
     }
 }
 
-/// Whether the tenant refused a call for what it asks, not for being too much at the time.
+/// Whether a call was not sent because the tenant takes none at the time.
+const fn is_shut(error: &TenantError) -> bool {
+    matches!(error, TenantError::Busy { .. } | TenantError::Rejected { .. })
+}
+
+/// Whether the tenant refused a call for what it asks, not for who asks (every call would be) nor for being too much at
+/// the time.
 pub(super) fn is_refused<T>(answer: &Result<T, TenantError>) -> bool {
     let refused = answer.as_ref().err().and_then(TenantError::refused);
     refused.is_some_and(|refused| {
-        refused.applied == Applied::No && (400..500).contains(&refused.status) && refused.status != 429
+        refused.applied == Applied::No && (400..500).contains(&refused.status) && ![401, 429].contains(&refused.status)
     })
 }
 
@@ -358,7 +365,7 @@ pub(super) fn judge(
             let why = error.withheld().map_or_else(|| Chain(error).to_string(), str::to_owned);
             let states = match error.applied() {
                 // It was too late, or no turn came: nobody refused it.
-                Applied::No if error.withheld().is_some() || matches!(error, TenantError::Busy { .. }) => {
+                Applied::No if error.withheld().is_some() || is_shut(error) => {
                     (EffectState::NotApplied, StepState::Halted)
                 }
                 applied @ Applied::No => (after_error(applied), StepState::Failed),

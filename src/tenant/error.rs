@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::SignedDuration;
 
-use super::{Busy, CredentialError, SessionError};
+use super::{Busy, CredentialError, Rejected, SessionError};
 use crate::http::{Applied, HttpError, Retry};
 use crate::model::TenantId;
 use crate::rows::DecodeError;
@@ -70,6 +70,16 @@ pub enum TenantError {
         wanted: TenantId,
         /// What the token says, escaped; empty if nothing.
         found: String,
+    },
+    /// The API accepted no token the last times, not a new one either: it is left alone for a while.
+    #[error("{api} of tenant `{tenant}` accepts no token of ours; {rejected}")]
+    Rejected {
+        /// The tenant's name.
+        tenant: String,
+        /// Which API.
+        api: &'static str,
+        /// What it says, and until when it is left alone.
+        rejected: Box<Rejected>,
     },
     /// The API refused the call.
     #[error("{0}")]
@@ -206,7 +216,10 @@ impl TenantError {
             Self::Refused(refused) => refused.retry,
             Self::Authority { source, .. } | Self::Http { source, .. } => source.retry(),
             Self::NotBegun { source, .. } | Self::Unfinished { source, .. } => source.retry(),
-            Self::Busy { .. } | Self::Overwritten { .. } | Self::Rows(DecodeError::Truncated { .. }) => {
+            Self::Busy { .. }
+            | Self::Rejected { .. }
+            | Self::Overwritten { .. }
+            | Self::Rows(DecodeError::Truncated { .. }) => {
                 Retry::Backoff
             }
             Self::Credential { source, .. } if source.passes() => Retry::Backoff,
@@ -237,6 +250,7 @@ impl TenantError {
             | Self::Authority { .. }
             | Self::NotAToken { .. }
             | Self::WrongTenant { .. }
+            | Self::Rejected { .. }
             | Self::Rows(_)
             | Self::Busy { .. }
             | Self::NotBegun { .. }

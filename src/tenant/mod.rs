@@ -32,6 +32,7 @@ mod operation;
 pub mod permission;
 mod query;
 mod receipt;
+mod rejected;
 mod session;
 mod signin;
 mod token;
@@ -68,6 +69,7 @@ pub use query::{
     Quarantined, Reach,
 };
 pub use receipt::{Receipt, RemoteState};
+pub use rejected::Rejected;
 pub use session::{Session, SessionError};
 pub use signin::{Consent, consent, remedy};
 pub use token::Audience;
@@ -300,6 +302,10 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
 
     /// The same of the token at hand, if there is one; nobody is asked.
     fn known_token_facts(&self, audience: Audience) -> Option<TokenFacts>;
+
+    /// Whether an API accepts none of our tokens, as far as the last calls show; nobody is asked. It stands until a call
+    /// is accepted, also when the time has come to ask again.
+    fn rejected(&self, audience: Audience) -> Option<Rejected>;
 
     /// The same of a token that was issued within `age_max`: an older one is replaced first, because it shows
     /// what the app was granted then.

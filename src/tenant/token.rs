@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 use super::claims::TokenFacts;
 use super::cloud::Cloud;
 use super::exchange::{Issued, Purpose, SignIn};
+use super::rejected::Rejections;
 use super::{Look, TenantError};
 use crate::clock::SharedClock;
 use crate::model::{Secret, TenantId};
@@ -118,6 +119,7 @@ pub(super) struct Tokens {
 struct Slot {
     current: RwLock<Option<Arc<Token>>>,
     flight: Mutex<Option<Timestamp>>,
+    rejections: Rejections,
 }
 
 impl Slot {
@@ -141,15 +143,24 @@ impl Tokens {
         self.sign_in.look().await
     }
 
-    /// Returns a token that is good for a while.
+    /// Returns a token that is good for a while, unless the API accepts none.
     pub(super) async fn get(&self, audience: Audience) -> Result<Arc<Token>, TenantError> {
         let slot = self.slot(audience);
         let now = self.clock.now();
+        if let Some(rejected) = slot.rejections.in_force(now) {
+            let (tenant, api) = (self.sign_in.tenant().to_owned(), audience.as_str());
+            return Err(TenantError::Rejected { tenant, api, rejected: Box::new(rejected) });
+        }
         match slot.current() {
             Some(token) if now < token.refresh_at => Ok(token),
             Some(token) if now < token.facts.expires_at => Ok(self.ahead(slot, audience, token).await),
             _ => self.replace(slot, audience, None).await,
         }
+    }
+
+    /// How an API has taken the tokens.
+    pub(super) fn rejections(&self, audience: Audience) -> &Rejections {
+        &self.slot(audience).rejections
     }
 
     /// Returns the token at hand, good or not.

@@ -89,3 +89,41 @@ async fn a_loop_that_the_journal_fails_for_good_ends_the_daemon() {
     assert_eq!(error.to_string(), "another huntbook took the journal over; this one must not act any more");
     served.store.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn row_09_a_tenant_that_accepts_no_token_is_left_alone_told_and_asked_again() {
+    let place = Place::at("2026-03-01T12:10:00Z").await;
+    place.put("rejected", "every: 1m, catchUp: none");
+    let hunting = Fault { status: Some(401), ..Fault::on("POST /graph/*/security/runHuntingQuery") };
+    place.sim.set_faults(vec![hunting]).unwrap();
+    let served = place.serve().await;
+    for _call in 0..2 {
+        let run = served.start_next(&place).await;
+        assert_eq!(run.state, huntbook::store::RunState::Failed);
+    }
+    place.clock.set(served.next());
+    let skip = served.until_skipped(1).await;
+    assert_eq!(skip.reason, "the tenant accepts no token of ours: it is asked again within five minutes");
+    // People are told at the next look at how huntbook gets in.
+    let mut refused = None;
+    while refused.is_none() {
+        place.clock.advance(SignedDuration::from_secs(1));
+        assert!(place.clock.now() < instant("2026-03-01T12:30:00Z"), "nobody is told");
+        SystemClock.sleep(LOOK_EVERY).await;
+        refused = served.store.sign_ins().await.unwrap().remove("contoso").and_then(|one| one.refused);
+    }
+    let refused = refused.unwrap();
+    assert!(refused.starts_with("Microsoft Graph accepts no token of ours: "), "{refused}");
+    let told = served.store.due(Timestamp::MAX, 100).await.unwrap();
+    let title = "huntbook does not get in to contoso";
+    assert!(told.iter().any(|message| message.body["message"]["title"] == title), "{told:?}");
+
+    place.sim.set_faults(Vec::new()).unwrap();
+    let is_ok = |run: &Run| run.state == huntbook::store::RunState::Ok;
+    while !served.runs().await.iter().any(is_ok) || served.store.sign_ins().await.unwrap()["contoso"].refused.is_some() {
+        place.clock.advance(SignedDuration::from_secs(1));
+        assert!(place.clock.now() < instant("2026-03-01T12:50:00Z"), "it is not asked again");
+        SystemClock.sleep(LOOK_EVERY).await;
+    }
+    served.end().await.unwrap();
+}

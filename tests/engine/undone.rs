@@ -295,3 +295,22 @@ async fn what_comes_to_nothing_again_and_again_is_tried_less_and_less_often() {
     house.clock.advance(SignedDuration::from_hours(1));
     assert_eq!(outcomes(&house.run(&text).await), [Acted]);
 }
+
+#[tokio::test]
+async fn row_09_what_a_tenant_that_accepts_no_token_refused_comes_back_and_stops_no_playbook() {
+    let house = House::with_rows(6).await;
+    let rejected = Fault { status: Some(401), ..Fault::on("* /mde/**") };
+    house.sim.set_faults(vec![rejected]).expect("a sound fault");
+    let text = playbook(ISOLATE);
+    let report = house.run(&text).await;
+    assert!(outcomes(&report).iter().all(|outcome| matches!(outcome, Failed | Halted)), "{report:?}");
+    let asked = house.sim.log().iter().filter(|call| call.path.starts_with("/mde/")).count();
+    assert_eq!(asked, 4, "two calls, each with two tokens");
+    house.clock.advance(SignedDuration::from_mins(4));
+    assert_eq!(outcomes(&house.run(&text).await), [Halted; 6]);
+    assert_eq!(house.engine.store.stops().await.unwrap(), []);
+    house.sim.set_faults(Vec::new()).expect("no fault");
+    house.clock.advance(SignedDuration::from_mins(1));
+    assert_eq!(outcomes(&house.run(&text).await), [Acted; 6]);
+    assert_eq!(house.applied().len(), 6);
+}

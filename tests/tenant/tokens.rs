@@ -1,7 +1,7 @@
 //! Tokens: how often they are asked for, and what becomes of those that are not good.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use huntbook::http::{Applied, Open, Retry};
@@ -9,7 +9,7 @@ use huntbook::model::Secret;
 use huntbook::settings::SecretRef;
 use huntbook::tenant::{
     Audience, Client, ClientOptions, Credential, EndpointOverrides, HuntingApi, IdentityHost,
-    ManagedIdentity, Operation, Tenant as _, TenantError,
+    IsolationType, ManagedIdentity, Operation, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -29,6 +29,11 @@ fn machine() -> Reply {
 
 fn revoke() -> Operation {
     Operation::RevokeSessions { user: "dana@contoso.example".parse().unwrap() }
+}
+
+fn isolate() -> Operation {
+    let device = DEVICE.parse().unwrap();
+    Operation::IsolateDevice { device, comment: "test".to_owned(), isolation_type: IsolationType::Full }
 }
 
 #[tokio::test]
@@ -168,6 +173,56 @@ async fn row_09_a_rejected_token_is_replaced_once_and_the_call_repeated_once() {
     assert_eq!((server.token_requests(), server.calls().len()), (2, 2));
     assert_eq!((error.retry(), error.applied()), (Retry::Never, Applied::No));
     assert_eq!(error.to_string(), "`revokeSessions` was refused with status 401 (invalid_token: too old)");
+}
+
+#[tokio::test]
+async fn row_09_an_api_that_accepts_no_token_twice_in_a_row_is_left_alone_for_a_while() {
+    let refuses = Arc::new(AtomicBool::new(true));
+    let seen_by = Arc::clone(&refuses);
+    let server = Server::tenant(move |seen| {
+        let lists = seen.path.contains("machineactions");
+        if lists || !seen_by.load(Ordering::SeqCst) { machine() } else { Reply::new(401, "") }
+    })
+    .await;
+    let (tenant, clock) = server.client();
+    let device = DEVICE.parse().unwrap();
+    for calls in [2, 4] {
+        tenant.machine(&device).await.unwrap_err();
+        assert_eq!(server.calls().len(), calls);
+    }
+    let error = tenant.machine(&device).await.unwrap_err();
+    assert_eq!((error.retry(), error.applied()), (Retry::Backoff, Applied::No));
+    let said = "Defender for Endpoint of tenant `contoso` accepts no token of ours; it is asked again at \
+                2026-01-10T12:05:00Z (`machine` was refused with status 401)";
+    assert_eq!(error.to_string(), said);
+    let error = tenant.token_facts(Audience::Mde).await.unwrap_err();
+    assert!(matches!(error, TenantError::Rejected { .. }), "{error}");
+    assert_eq!((server.calls().len(), server.token_requests()), (4, 3), "nothing was asked");
+    assert!(tenant.token_facts(Audience::Graph).await.is_ok(), "another API is another matter");
+    let error = tenant.apply(&isolate(), &Open).await.unwrap_err();
+    assert_eq!((error.applied(), error.retry()), (Applied::No, Retry::Backoff));
+
+    clock.advance(SignedDuration::from_mins(5));
+    assert!(tenant.rejected(Audience::Mde).is_some(), "nothing says that it accepts one");
+    tenant.machine(&device).await.unwrap_err();
+    tenant.machine(&device).await.unwrap_err();
+    assert_eq!(server.calls().len(), 6, "one more call is enough");
+    refuses.store(false, Ordering::SeqCst);
+    clock.advance(SignedDuration::from_mins(5));
+    tenant.machine(&device).await.unwrap();
+    assert_eq!(tenant.rejected(Audience::Mde), None);
+}
+
+#[tokio::test]
+async fn one_call_that_is_rejected_again_and_again_keeps_no_other_from_being_made() {
+    let server =
+        Server::tenant(|seen| if seen.method == "POST" { Reply::new(401, "") } else { machine() }).await;
+    let (tenant, _clock) = server.client();
+    for _call in 0..3 {
+        tenant.apply(&isolate(), &Open).await.unwrap_err();
+        tenant.machine(&DEVICE.parse().unwrap()).await.unwrap();
+    }
+    assert_eq!(server.calls().iter().filter(|seen| seen.method == "POST").count(), 6);
 }
 
 #[tokio::test]

@@ -78,6 +78,34 @@ pub(super) const fn asked(operation: &Operation) -> Asked {
 impl Client {
     /// Sends a call and reads its answer.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, TenantError> {
+        let answer = self.send_signed(call).await;
+        self.note_taken(call, &answer);
+        answer
+    }
+
+    /// Sends a call that only looks, and gives its answer piece by piece.
+    pub(super) async fn stream(&self, call: &Call<'_>) -> Result<Chunks, TenantError> {
+        let chunks = self.stream_signed(call).await;
+        self.note_taken(call, &chunks);
+        chunks
+    }
+
+    /// Notes whether the API took our token. A service that is busy has not looked at it.
+    fn note_taken<T>(&self, call: &Call<'_>, sent: &Result<T, TenantError>) {
+        let rejections = self.tokens.rejections(call.audience);
+        match sent {
+            Err(error @ TenantError::Refused(refused)) if refused.status == 401 => {
+                rejections.rejected(error.to_string(), self.clock.now());
+            }
+            Ok(_) => rejections.accepted(),
+            Err(TenantError::Refused(refused)) if matches!(refused.status, 400 | 403 | 404 | 409) => {
+                rejections.accepted();
+            }
+            Err(_nobody_knows) => {}
+        }
+    }
+
+    async fn send_signed(&self, call: &Call<'_>) -> Result<Answer, TenantError> {
         let token = self.token(call).await?;
         let request = signed(call, &token)?;
         let queue = self.queue(call);
@@ -90,8 +118,7 @@ impl Client {
         sent.map_err(|error| of_person((call, &token), failed(call, &queue, error)))
     }
 
-    /// Sends a call that only looks, and gives its answer piece by piece.
-    pub(super) async fn stream(&self, call: &Call<'_>) -> Result<Chunks, TenantError> {
+    async fn stream_signed(&self, call: &Call<'_>) -> Result<Chunks, TenantError> {
         let token = self.token(call).await?;
         let request = signed(call, &token)?;
         let queue = self.queue(call);

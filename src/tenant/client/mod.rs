@@ -31,7 +31,7 @@ use super::token::Tokens;
 use super::{
     ActionKind, AlertPage, AlertQuery, Audience, Credential, Difference, HuntAnswer, HuntLimits, HuntQuery,
     HuntSchema, IncidentPage, IncidentQuery, Indicator, IndicatorSet, Look, Machine, MachineAction, OnRow,
-    Operation, Receipt, Reconciled, Tenant, TenantError, TokenFacts,
+    Operation, Receipt, Reconciled, Rejected, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Gate, Http, HttpError};
@@ -412,6 +412,10 @@ impl Tenant for Client {
 
     fn known_token_facts(&self, audience: Audience) -> Option<TokenFacts> {
         self.tokens.known(audience).map(|token| token.facts.clone())
+    }
+
+    fn rejected(&self, audience: Audience) -> Option<Rejected> {
+        self.tokens.rejections(audience).known()
     }
 
     async fn newer_token_facts(
