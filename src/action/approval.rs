@@ -133,10 +133,22 @@ impl Approvers {
         self.accounts.get(name)?.first().map(String::as_str)
     }
 
-    /// How many there are.
+    /// How many people there are: who has several names is one.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.accounts.len()
+    pub fn people(&self) -> usize {
+        self.people_among(self.accounts.values().flatten().map(|account| (account.as_str(), None)))
+    }
+
+    /// How many people speak, as far as the settings say.
+    #[must_use]
+    pub fn people_among<'a>(&self, speakers: impl IntoIterator<Item = Who<'a>>) -> usize {
+        let mut people: Vec<Who<'a>> = Vec::new();
+        for who in speakers {
+            if !people.iter().any(|&other| self.are_one(other, who)) {
+                people.push(who);
+            }
+        }
+        people.len()
     }
 
     /// Whether there is none.
@@ -252,7 +264,8 @@ mod tests {
         let both = [("dana", "dana.c"), ("dana", "openid:0f3a"), ("duty", "openid:0f3a"), ("lead", "alice")];
         let approvers = Approvers::new(both.map(|(name, who)| (name.to_owned(), who.to_owned())));
         let (here, elsewhere) = (("dana.c", Some(1001)), ("openid:0f3a", None));
-        assert_eq!((approvers.len(), approvers.account("dana")), (3, Some("dana.c")));
+        assert_eq!((approvers.people(), approvers.account("dana")), (2, Some("dana.c")), "duty is dana");
+        assert_eq!(approvers.people_among([here, elsewhere, ("alice", None), here]), 2);
         assert!(approvers.are_one(here, elsewhere) && !approvers.are_one(here, ("alice", Some(1002))));
         for (started, speaks) in [(here, elsewhere), (elsewhere, here)] {
             let origin = Origin { author: None, starter: Some(started) };

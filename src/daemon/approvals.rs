@@ -30,8 +30,7 @@ impl Daemon {
 
     /// Does what was decided about one run.
     pub(super) async fn go_on(&self, (decided, _beside): (Decided, Beside)) -> Result<(), EngineError> {
-        // Nobody closes it; without a turn it would only be one more at once.
-        let _turn = self.0.turns.acquire().await;
+        // It takes nobody's turn: there are as many as people have decided about, and no word waits for a device.
         let live = self.0.live.load_full();
         let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
         let present = Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
@@ -39,7 +38,14 @@ impl Daemon {
         if self.is_tried_too_often(&tried) {
             return self.tell_given_up(&decided).await;
         }
-        let went_on = self.0.engine.go_on(decided.run, &present).await;
+        let store = &self.0.engine.store;
+        let went_on = async {
+            store.go_on_with(decided.run).await?;
+            let went_on = self.0.engine.go_on(decided.run, &present).await;
+            store.gone_on_with(decided.run).await?;
+            went_on
+        };
+        let went_on = self.alone_at_first(Box::pin(went_on)).await;
         self.known().tries.remove(&tried);
         self.0.outbox.notify_one();
         match went_on {

@@ -4,6 +4,8 @@
 //! Each run is taken up as a task beside the schedule, with the turn of its playbook in its tenant, so that a
 //! tenant that does not answer holds up nobody else.
 
+use std::pin::Pin;
+
 use jiff::SignedDuration;
 
 use super::run::{Daemon, plan_of};
@@ -12,7 +14,7 @@ use crate::engine::{EngineError, InForce as _, Present, Standing};
 use crate::model::RunId;
 use crate::plan::World;
 use crate::schedule::{Key, Ticket};
-use crate::store::{StoreError, Unfinished};
+use crate::store::{StoreError, Trigger, Unfinished};
 
 /// The turn of a playbook in a tenant, where runs are left.
 #[derive(Debug)]
@@ -68,8 +70,8 @@ impl Daemon {
         self.known().tries.get(what).is_some_and(|tries| TRIES_MAX < *tries)
     }
 
-    /// Takes the turns of all who have runs left that nobody carries out. While a run of theirs goes on,
-    /// theirs is not free, and its own runs are not left.
+    /// Takes the turns of all who have runs left that nobody carries out. While a run of theirs goes on in its time, theirs
+    /// is not free; what takes something back has a right of its own.
     pub(super) async fn claim_left(&self) -> Result<Vec<Claim>, StoreError> {
         let left = self.0.engine.store.unfinished_keys().await?;
         Ok(left.into_iter().filter_map(|key| self.claim(Key::from(key))).collect())
@@ -89,32 +91,39 @@ impl Daemon {
         Some(Claim { _ticket: self.0.scheduler.claim(&key)?, key })
     }
 
-    /// Takes a run up. If the process died a short while ago each has it for itself at first: then it is known at which one
-    /// it dies, and that playbook alone is stopped.
-    async fn take_up_one(&self, unfinished: Unfinished, present: &Present<'_>) -> Result<(), EngineError> {
+    /// Does something about a run. If the process died a short while ago each of these has it for itself at first: then it
+    /// is known at which one it dies, and that playbook alone is stopped.
+    pub(super) async fn alone_at_first<T>(
+        &self,
+        mut work: Pin<Box<impl Future<Output = Result<T, EngineError>>>>,
+    ) -> Result<T, EngineError> {
         let engine = &self.0.engine;
         let has_died = engine.store.has_died().await?;
         let alone = if has_died { Some(self.0.alone.lock().await) } else { None };
+        tokio::select! {
+            done = &mut work => done,
+            () = engine.clock.sleep(ALONE_FOR) => {
+                drop(alone);
+                work.await
+            }
+        }
+    }
+
+    /// Takes a run up.
+    async fn take_up_one(&self, unfinished: Unfinished, present: &Present<'_>) -> Result<(), EngineError> {
+        // Nobody closes it; without a turn it would only be one more at once.
+        let _turn = self.0.turns.acquire().await;
+        let engine = &self.0.engine;
         // What only waits is carried out by nobody.
         if !matches!(self.0.standing((&unfinished.run).into()), Standing::Held) {
             engine.store.carry(unfinished.run.id).await?;
         }
         let tried = Tried::Run(unfinished.run.id);
-        let taking_up = async {
-            if self.is_tried_too_often(&tried) {
-                let why = format!("it crashed, and {TRIES_MAX} times again when it was taken up");
-                engine.give_up(unfinished, why).await
-            } else {
-                engine.take_up(unfinished, present).await
-            }
-        };
-        let mut taking_up = Box::pin(taking_up);
-        let taken = tokio::select! {
-            taken = &mut taking_up => taken,
-            () = engine.clock.sleep(ALONE_FOR) => {
-                drop(alone);
-                taking_up.await
-            }
+        let taken = if self.is_tried_too_often(&tried) {
+            let why = format!("it crashed, and {TRIES_MAX} times again when it was taken up");
+            engine.give_up(unfinished, why).await
+        } else {
+            engine.take_up(unfinished, present).await
         };
         self.known().tries.remove(&tried);
         taken.map(drop)
@@ -122,17 +131,21 @@ impl Daemon {
 
     /// Takes up every run of one playbook in one tenant, the oldest first.
     pub(super) async fn take_up(&self, claim: Claim) -> Result<(), EngineError> {
-        // Nobody closes it; without a turn it would only be one more at once.
-        let _turn = self.0.turns.acquire().await;
         let (engine, key) = (&self.0.engine, &claim.key);
         // Asked for again: what ended before the turn was taken is not left any more.
         for unfinished in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
+            let takes_back = unfinished.run.trigger == Trigger::Revert;
+            let right = if takes_back { Some(self.beside(Tried::Revert(key.clone()))) } else { None };
+            // It is not left: somebody is at it.
+            if matches!(right, Some(None)) {
+                continue;
+            }
             let name = unfinished.run.playbook_name.clone();
             let live = self.0.live.load_full();
             let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
             let present =
                 Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
-            let taken = self.take_up_one(unfinished, &present).await;
+            let taken = self.alone_at_first(Box::pin(self.take_up_one(unfinished, &present))).await;
             self.0.outbox.notify_one();
             if let Err(error) = taken {
                 say(&error, &name);

@@ -23,14 +23,17 @@ impl Daemon {
 
     /// Takes back what is due of one playbook in one tenant.
     pub(super) async fn revert(&self, (key, _beside): (Key, Beside)) -> Result<(), EngineError> {
-        // Nobody closes it; without a turn it would only be one more at once.
-        let _turn = self.0.turns.acquire().await;
         let tried = Tried::Revert(key.clone());
         if self.is_tried_too_often(&tried) {
             tracing::error!(playbook = %key.playbook, tenant = %key.tenant, "what is to be taken back is left until the next start: it crashed each time");
             return Ok(());
         }
-        let reverted = self.0.engine.revert((key.playbook, &key.tenant), &*self.0).await;
+        let revert = async {
+            // Nobody closes it; without a turn it would only be one more at once.
+            let _turn = self.0.turns.acquire().await;
+            self.0.engine.revert((key.playbook, &key.tenant), &*self.0).await
+        };
+        let reverted = self.alone_at_first(Box::pin(revert)).await;
         self.known().tries.remove(&tried);
         self.0.outbox.notify_one();
         reverted.inspect_err(|error| say(error, &key.playbook.to_string()))

@@ -320,7 +320,9 @@ const fn is_shut(error: &TenantError) -> bool {
 pub(super) fn is_refused<T>(answer: &Result<T, TenantError>) -> bool {
     let refused = answer.as_ref().err().and_then(TenantError::refused);
     refused.is_some_and(|refused| {
-        refused.applied == Applied::No && (400..500).contains(&refused.status) && ![401, 429].contains(&refused.status)
+        refused.applied == Applied::No
+            && (400..500).contains(&refused.status)
+            && ![401, 429].contains(&refused.status)
     })
 }
 
@@ -395,7 +397,7 @@ fn judged(
 }
 
 /// What is reported when the journal does not let a call go.
-fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
+pub(super) fn refused(step: &Step, call: &Call, intended: &Intended) -> StepReport {
     match intended {
         Intended::Go { .. } => not_sent(step, call, StepState::Planned, "not sent"),
         Intended::AlreadySettled { state, remote_id } => {
@@ -472,6 +474,7 @@ const fn budget_name(budget: crate::store::Budget) -> &'static str {
         Budget::DayTargets => "the limit of targets in 24 hours is reached",
         Budget::TenantTargets => "the tenant's limit of targets in 24 hours is reached",
         Budget::TenantShare => "the tenant's share of devices and users in 24 hours is reached",
+        Budget::DayDevices => "the limit of devices in percent of the tenant's in 24 hours is reached",
         Budget::AllTargets => "the limit of targets in all tenants in 24 hours is reached",
         Budget::Minute => "the tenant's limit of disruptive actions in a minute is reached",
         Budget::Hour => "the tenant's limit of disruptive actions in an hour is reached",

@@ -344,7 +344,7 @@ fn ready(asked: &[Approval], now: Timestamp) -> BTreeSet<u32> {
 }
 
 /// Why what was approved may not be done any more, whatever it is.
-fn not_any_more(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
+pub(super) fn not_any_more(order: &Order, standing: &Standing, now: Timestamp) -> Option<String> {
     stop(order, standing, now).or_else(|| {
         let Standing::InForce(present) = standing else { return None };
         (present.version != order.plan.version && order.trigger != Trigger::Revert)

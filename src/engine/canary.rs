@@ -34,6 +34,11 @@ impl Canary {
         limits.canary.filter(|_canary| context.acts()).map_or(Self::Free, Self::Watching)
     }
 
+    /// Whether the first targets may have to be waited for.
+    pub(super) const fn is_watching(&self) -> bool {
+        matches!(self, Self::Watching(_))
+    }
+
     /// Whether nothing stands in the way of any target.
     pub(super) const fn is_free(&self) -> bool {
         matches!(self, Self::Free)

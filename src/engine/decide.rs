@@ -170,7 +170,7 @@ impl Engine {
         let mut lookup = Lookup::new(self.store.clone());
         let looked_up = async {
             for call in calls(fates) {
-                lookup.look_up(context, call, &limits.exclude).await;
+                lookup.look_up(context, call, &limits.exclude).await?;
             }
             self.fleet(context, (&limits, calls(fates))).await
         };

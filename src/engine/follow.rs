@@ -111,8 +111,9 @@ impl Engine {
         let device = action.machine_id.to_string();
         tracing::error!(action = %action.id, device, target = %effect.target, "the tenant knows an action as another device's");
         let why = format!(
-            "{} of {} is shown by the tenant as one of device:{device}",
-            effect.action, effect.target
+            "{} of {} is shown by the tenant as one of device:{device}; say first what became of it: \
+             `huntbook resolve {}`",
+            effect.action, effect.target, effect.key
         );
         self.stop_playbook_of(effect, &why).await?;
         if let Some(alert) = self.other_device_alert(effect, &device) {

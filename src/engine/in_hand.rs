@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::act::not_sent;
+use super::act::{not_sent, refused};
 use super::context::{Context, Work};
 use super::decide::Decision;
 use super::join::{Joining, can_join};
@@ -16,7 +16,7 @@ use super::settle::{item_report, settlement};
 use super::undone::{is_undone, next_time};
 use super::{Engine, EngineError};
 use crate::action::{Call, Impact, Step};
-use crate::store::{Approval, EffectState, NewSuppression, Settlement};
+use crate::store::{Approval, ApprovalState, EffectState, Intended, NewSuppression, Settlement};
 
 /// How long after it was accepted an action is first asked about; each pause is double the one before. A device
 /// that is on-line takes some seconds.
@@ -106,8 +106,8 @@ impl<'a> InHand<'a> {
     }
 }
 
-/// The place of the first disruptive action that is made without anybody being asked, or that was stopped, if something
-/// harmless comes before it and nothing has been done yet.
+/// The place of the first disruptive action that people are still to be asked about or need not decide any more, or that
+/// was stopped, if something harmless comes before it and nothing has been done yet.
 fn ahead(decisions: &[Decision<'_>]) -> Option<usize> {
     let is_begun = |decision: &Decision<'_>| matches!(decision, Decision::Report { report, .. } if report.state.is_touched());
     if decisions.iter().any(is_begun) {
@@ -116,10 +116,14 @@ fn ahead(decisions: &[Decision<'_>]) -> Option<usize> {
     let mut is_first = true;
     for (place, decision) in decisions.iter().enumerate() {
         match decision {
-            Decision::Call { leave, .. } if leave.is_awaited() => return None,
-            Decision::Call { call, .. } if call.kind.impact() == Impact::Disruptive => {
-                return (!is_first && call.device().is_some()).then_some(place);
+            Decision::Call { leave: Leave::Asked(asked), .. } if asked.state != ApprovalState::Approved => {
+                return None;
             }
+            Decision::Call { call, .. } if call.kind.impact() == Impact::Disruptive => {
+                return (!is_first).then_some(place);
+            }
+            // What comes after it waits, too.
+            Decision::Call { leave: Leave::Needed { .. }, .. } => return None,
             Decision::Call { .. } => is_first = false,
             Decision::Report { step, report } => {
                 let is_stopped = matches!(report.state, StepState::Halted | StepState::Failed);
@@ -130,6 +134,28 @@ fn ahead(decisions: &[Decision<'_>]) -> Option<usize> {
         }
     }
     None
+}
+
+/// Whether what stands in the way of an action does not do so for good, and is no reason to let the item be otherwise.
+const fn passes(found: &Intended) -> bool {
+    match found {
+        Intended::Elsewhere { .. }
+        | Intended::Opposite { .. }
+        | Intended::InVain { .. }
+        | Intended::Stopped(_)
+        | Intended::OverBudget { .. } => true,
+        // It was done, by this run or another, or nobody knows.
+        Intended::Go { .. }
+        | Intended::AlreadySettled { .. }
+        | Intended::InDoubt { .. }
+        | Intended::CoolingDown { .. }
+        | Intended::Before { .. }
+        | Intended::NoLeave => false,
+    }
+}
+
+fn halted(step: &Step, call: &Call, why: &str) -> StepReport {
+    not_sent(step, call, StepState::Halted, why)
 }
 
 /// Items that wait for their devices.
@@ -270,10 +296,10 @@ impl Engine {
         let decisions = in_hand.decisions.as_slice();
         let Some(ahead) = ahead(decisions).filter(|_place| context.acts()) else { return Ok(()) };
         let (step, barred) = match decisions.get(ahead) {
-            Some(Decision::Call { step, place, call, target, .. }) => {
+            Some(Decision::Call { step, place, call, leave, target }) => {
                 let Work { seq, key, data } = &in_hand.item;
                 let turn = Turn { seq: *seq, key, step, place: *place, call, target, data };
-                (*step, Box::pin(self.barred(context, turn)).await?)
+                (*step, Box::pin(self.barred(context, turn, leave)).await?)
             }
             Some(Decision::Report { step, report }) => (*step, Some(report.clone())),
             None => return Ok(()),
@@ -292,13 +318,31 @@ impl Engine {
         Ok(())
     }
 
-    /// Why a call cannot be made at this moment.
-    async fn barred(&self, context: &Context<'_>, turn: Turn<'_>) -> Result<Option<StepReport>, EngineError> {
-        if let Some(report) = self.forgotten(context, turn).await? {
-            return Ok((report.state == StepState::Halted).then_some(report));
+    /// Why a call cannot be made at this moment, or nobody could be asked about it.
+    async fn barred(
+        &self,
+        context: &Context<'_>,
+        turn: Turn<'_>,
+        leave: &Leave,
+    ) -> Result<Option<StepReport>, EngineError> {
+        let Turn { step, call, .. } = turn;
+        let spent = match leave {
+            Leave::Needed { .. } => {
+                return Ok(leave.unasked(context, step).map(|why| halted(step, call, &why)));
+            }
+            Leave::Asked(asked) => Some(asked.digest),
+            Leave::Free => None,
+        };
+        if let Err(report) = self.ready(context, turn).await? {
+            let stopped = matches!(report.state, StepState::Halted | StepState::Failed);
+            return Ok(stopped.then_some(report));
         }
-        let stopped = |report: &StepReport| matches!(report.state, StepState::Halted | StepState::Failed);
-        Ok(self.looked_at(context, turn).await?.err().filter(stopped))
+        let effect = match self.effect(context, turn, spent)? {
+            Ok(effect) => effect,
+            Err(why) => return Ok(Some(halted(step, call, &why))),
+        };
+        let found = self.store.in_the_way(&effect).await?.filter(passes);
+        Ok(found.map(|found| refused(step, call, &found)))
     }
 
     /// Until when a step is waited for, if it is.

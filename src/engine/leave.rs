@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::act::{effect_key, not_sent};
+use super::approval::not_any_more;
 use super::context::Context;
 use super::decide::Decision;
 use super::report::{StepReport, StepState};
@@ -41,13 +42,10 @@ pub(super) enum Leave {
 }
 
 impl Leave {
-    /// Whether the call is not made before people have said something.
-    pub(super) fn is_awaited(&self) -> bool {
-        match self {
-            Self::Free => false,
-            Self::Needed { .. } => true,
-            Self::Asked(asked) => asked.state != ApprovalState::Approved,
-        }
+    /// Why nobody can be asked, if somebody has to be and nobody can.
+    pub(super) fn unasked(&self, context: &Context<'_>, step: &Step) -> Option<String> {
+        let Self::Needed { guards, people, .. } = self else { return None };
+        whom(context, step, *people).err().map(|why| format!("{guards}; {why}"))
     }
 
     /// What a step needs when no guard says more.
@@ -307,7 +305,10 @@ impl Engine {
                 return Ok(unless_done(report));
             }
         };
-        if let Some(why) = drift(context, (turn, prepared.change.as_ref()), asked) {
+        let standing = context.bounds.standing(context.order);
+        let why = not_any_more(context.order, &standing, self.clock.now())
+            .or_else(|| drift(context, (turn, prepared.change.as_ref()), asked));
+        if let Some(why) = why {
             tracing::warn!(run = %context.run, action = %turn.call.kind, target = %turn.call.target, why, "an approval is void");
             course.close(asked, ApprovalState::Void, Some(why.clone()));
             return Ok(not_sent(turn.step, turn.call, StepState::Void, &why));
@@ -350,7 +351,7 @@ fn whom(context: &Context<'_>, step: &Step, least: u32) -> Result<action::Approv
         return Err(format!("nobody is named who could say yes to it ({how})"));
     };
     let minimum = whom.minimum.max(least);
-    let known = plan.approvers.len();
+    let known = plan.approvers.people();
     if known < usize::try_from(minimum).unwrap_or(usize::MAX) {
         return Err(format!(
             "{minimum} people must say yes to it, and `approvers` of the settings names {known}"
@@ -385,7 +386,7 @@ fn drift(
     let yes = asked.voices.iter().filter(|voice| voice.word == Consent::Approve);
     let may =
         |voice: &&crate::store::Voice| plan.approvers.may_approve(&voice.by, voice.who(), &origin).is_ok();
-    let valid = yes.filter(may).count();
+    let valid = plan.approvers.people_among(yes.filter(may).map(crate::store::Voice::who));
     (u32::try_from(valid).unwrap_or(u32::MAX) < asked.minimum)
         .then(|| "who approved it may not do so any more".to_owned())
 }

@@ -10,7 +10,7 @@ use crate::diag::Chain;
 use crate::guard::{Candidate, Exclusions, Feature, Target, TargetKind};
 use crate::model::{CellRef, DeviceId, Projection, RowView, UserId, Wanted};
 use crate::rows::Flow;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::tenant::{HuntLimits, HuntQuery, Machine, TenantError, permission};
 
 /// What the tenant says of targets, asked once in a run, by the key of the target.
@@ -29,11 +29,20 @@ impl Lookup {
     }
 
     /// Asks for what exclusions need to know of a call's target.
-    pub(super) async fn look_up(&mut self, context: &Context<'_>, call: &Call, exclude: &Exclusions) {
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; what the tenant does not say is no error, but a [`problem`](Self::problem).
+    pub(super) async fn look_up(
+        &mut self,
+        context: &Context<'_>,
+        call: &Call,
+        exclude: &Exclusions,
+    ) -> Result<(), StoreError> {
         let bare = bare(call);
         let key = bare.key();
         if self.known.contains_key(&key) {
-            return;
+            return Ok(());
         }
         let found = match (call.device(), call.user()) {
             (Some(device), _) => {
@@ -41,7 +50,7 @@ impl Lookup {
                     exclude.needs_features(TargetKind::Device) || exclude.needs_names(TargetKind::Device);
                 let machine = if asks { machine(context, device, bare).await } else { Ok(bare) };
                 match machine {
-                    Ok(target) if exclude.needs_merged() => Ok(self.with_merged(context, target).await),
+                    Ok(target) if exclude.needs_merged() => Ok(self.with_merged(context, target).await?),
                     other => other,
                 }
             }
@@ -61,20 +70,21 @@ impl Lookup {
             _ => Ok(bare),
         };
         self.known.insert(key, found);
+        Ok(())
     }
 
     /// Adds the ids that a device was merged from or into, if somebody can say.
-    async fn with_merged(&mut self, context: &Context<'_>, target: Target) -> Target {
+    async fn with_merged(&mut self, context: &Context<'_>, target: Target) -> Result<Target, StoreError> {
         if self.merged.is_none() {
-            self.merged = Some(merged(&self.store, context).await);
+            self.merged = Some(merged(&self.store, context).await?);
         }
-        match &self.merged {
+        Ok(match &self.merged {
             Some(Ok(merged)) => {
                 let ids = closure(merged, target.id());
                 target.merged_with(ids)
             }
             Some(Err(_)) | None => target,
-        }
+        })
     }
 
     /// Why a target could not be looked up. Where nobody can say what a device was merged from, nothing is taken from
@@ -100,7 +110,8 @@ type Merged = BTreeMap<String, BTreeSet<String>>;
 pub const MERGED_QUERY: &str = "DeviceInfo | where Timestamp > ago(30d) and isnotempty(MergedToDeviceId) \
                             | distinct DeviceId, MergedToDeviceId";
 
-async fn merged(store: &Store, context: &Context<'_>) -> Result<Merged, String> {
+/// Asks for them and keeps them; or says why nobody knows.
+async fn merged(store: &Store, context: &Context<'_>) -> Result<Result<Merged, String>, StoreError> {
     let wanted = Wanted::Only(Arc::new(Projection::new(["DeviceId", "MergedToDeviceId"])));
     let query = HuntQuery { query: MERGED_QUERY.to_owned(), timespan: None };
     let mut pairs = Vec::new();
@@ -112,18 +123,20 @@ async fn merged(store: &Store, context: &Context<'_>) -> Result<Merged, String> 
     };
     let what = "ids that devices were merged from";
     let answer = context.tenant.hunt(&query, &wanted, &HuntLimits::default(), &mut on_row).await;
-    let answer = answer.map_err(|error| unknown(what, &error))?;
-    if answer.truncated {
-        return Err(format!("the {what} are too many, so nobody knows whether it is protected"));
+    match answer {
+        Ok(answer) if !answer.truncated => {}
+        Ok(_truncated) => {
+            return Ok(Err(format!("the {what} are too many, so nobody knows whether it is protected")));
+        }
+        Err(error) => return Ok(Err(unknown(what, &error))),
     }
-    let pairs = store.keep_merged(&context.order.tenant, &pairs).await;
-    let pairs = pairs.map_err(|error| format!("the {what} could not be kept: {}", Chain(&error)))?;
+    let pairs = store.keep_merged(&context.order.tenant, &pairs).await?;
     let mut merged = Merged::new();
     for (one, other) in pairs {
         merged.entry(one.clone()).or_default().insert(other.clone());
         merged.entry(other).or_default().insert(one);
     }
-    Ok(merged)
+    Ok(Ok(merged))
 }
 
 /// The ids that an id leads to, itself left out.

@@ -52,6 +52,10 @@ impl Engine {
             match fate {
                 Fate::Suppressed { reason, behind: first } => behind.push((item, reason, first)),
                 Fate::Steps { mut decisions, suppress } => {
+                    // Who is asked for leave is told before the first targets are waited for: its time runs.
+                    if canary.is_watching() {
+                        self.tell_meanwhile(context, &mut settled).await?;
+                    }
                     self.behind_canary(context, &mut canary, &mut decisions).await?;
                     let mut in_hand = InHand::new(item, (decisions, suppress), &[]);
                     in_hand.joins = joins && canary.is_free();

@@ -104,6 +104,8 @@ impl Engine {
         };
         let left: Vec<Settlement> = self.store.unsettled(run).await?.into_iter().map(settlement).collect();
         self.store.settle_all(run, &left).await?;
+        // Nobody goes on with what was asked: whoever says yes is to hear that.
+        self.store.void_approvals(run, reason).await?;
         let end = RunEnd {
             state: crate::store::RunState::Failed,
             error: Some(reason.to_owned()),

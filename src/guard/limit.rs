@@ -351,6 +351,10 @@ impl Numbers {
             targets_per_day: self.targets.per_day,
             tenant_targets_per_day: self.tenant_targets_per_day,
             tenant_share_per_day: self.tenant_share_of(fleet),
+            devices_per_day: self
+                .percent_of_devices
+                .zip(fleet)
+                .map(|(percent, fleet)| u32::try_from(percent.of(fleet)).unwrap_or(u32::MAX)),
             all_targets_per_day: self.all_targets_per_day,
             per_minute: self.rate.per_minute,
             per_hour: self.rate.per_hour,

@@ -21,7 +21,7 @@ pub(super) fn approval(
         let message = "people have between a minute and an hour to approve an action";
         lowering.error(Code::WrongValue, &format!("{at}/timeout"), message, "write `30m`, for instance");
     }
-    let known = lowering.world.approvers.len();
+    let known = lowering.world.approvers.people();
     if known == 0 {
         let help = "name them: `approvers: {soc-lead: {account: alice}}`";
         lowering.error(Code::UnknownReference, at, "the settings name no approvers", help);

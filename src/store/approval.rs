@@ -317,6 +317,29 @@ impl Store {
         Ok(Heard::Counts(Box::new(heard)))
     }
 
+    /// Ends what people were asked about a run that nobody goes on with.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing is ended then.
+    pub async fn void_approvals(&self, run: RunId, why: &str) -> Result<(), StoreError> {
+        let asked = self.approvals_of(run).await?.into_iter().filter(|asked| !asked.settled);
+        let void = |asked: Approval| Closing {
+            id: asked.id,
+            state: ApprovalState::Void,
+            reason: Some(why.to_owned()),
+        };
+        let closings: Vec<Closing> = asked.map(void).collect();
+        if closings.is_empty() {
+            return Ok(());
+        }
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        close(&mut tx, &closings, now).await?;
+        Ok(tx.commit().await?)
+    }
+
     async fn read_approvals(&self, rows: Vec<SqliteRow>) -> Result<Vec<Approval>, StoreError> {
         let mut approvals = Vec::with_capacity(rows.len());
         for row in rows {
@@ -371,11 +394,12 @@ pub(super) async fn ask(
     Ok(())
 }
 
-/// Ends requests inside the transaction that settles their item.
+/// Ends requests inside the transaction that settles their item. What has ended meanwhile, by somebody's word, stays as
+/// it ended.
 pub(super) async fn close(tx: &mut Tx, closings: &[Closing], now: i64) -> Result<(), StoreError> {
     for closing in closings {
         let known = find(tx, &closing.id).await?;
-        if known.state != closing.state {
+        if known.state.is_open() && known.state != closing.state {
             step(tx, &known, (closing.state, closing.reason.as_deref()), now).await?;
             append(tx, &known, &Saying::silent(closing.state, closing.reason.as_deref()), now).await?;
         }

@@ -40,8 +40,10 @@ impl Store {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = now_seen(&mut tx, wall).await?;
-        if stop::in_the_way(&mut tx, (tenant, playbook.id)).await?.is_none() {
-            stop::append(&mut tx, "stop", &word(tenant, playbook, why.to_owned()), now).await?;
+        let word = word(tenant, playbook, why.to_owned());
+        // One of all, or of the tenant, may be lifted by somebody who knows nothing of this.
+        if !stop::standing(&mut tx).await?.iter().any(|stop| stop.is_for(&word)) {
+            stop::append(&mut tx, "stop", &word, now).await?;
         }
         Ok(tx.commit().await?)
     }

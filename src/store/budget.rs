@@ -35,6 +35,8 @@ pub struct ActionLimits {
     pub tenant_targets_per_day: Option<u32>,
     /// Distinct devices and users among these.
     pub tenant_share_per_day: Option<u32>,
+    /// Distinct devices of all actions of the playbook in the tenant, in 24 hours.
+    pub devices_per_day: Option<u32>,
     /// Distinct targets of destructive actions of all playbooks in all tenants, in 24 hours.
     pub all_targets_per_day: Option<u32>,
     /// Destructive actions of all playbooks in the tenant, in a minute.
@@ -65,6 +67,8 @@ pub enum Budget {
     TenantTargets,
     /// [`ActionLimits::tenant_share_per_day`].
     TenantShare,
+    /// [`ActionLimits::devices_per_day`].
+    DayDevices,
     /// [`ActionLimits::all_targets_per_day`].
     AllTargets,
     /// [`ActionLimits::per_minute`].
@@ -107,6 +111,7 @@ struct Sums {
     day_targets: u32,
     tenant_targets: u32,
     tenant_share: u32,
+    day_devices: u32,
 }
 
 impl Store {
@@ -187,7 +192,8 @@ async fn sums(
          count(DISTINCT CASE WHEN destructive = 1 AND playbook = $2 AND intended_at > $4 THEN target END), \
          count(DISTINCT CASE WHEN destructive = 1 AND intended_at > $4 THEN target END), \
          count(DISTINCT CASE WHEN destructive = 1 AND intended_at > $4 \
-               AND (target LIKE 'device:%' OR target LIKE 'user:%') THEN target END) \
+               AND (target LIKE 'device:%' OR target LIKE 'user:%') THEN target END), \
+         count(DISTINCT CASE WHEN playbook = $2 AND intended_at > $4 AND target LIKE 'device:%' THEN target END) \
          FROM effects WHERE tenant = $1 AND (intended_at > $4 OR run = $3) AND state <> 'notApplied'",
     )
     .bind(tenant)
@@ -204,6 +210,7 @@ async fn sums(
         day_targets: count(row.try_get(4)?)?,
         tenant_targets: count(row.try_get(5)?)?,
         tenant_share: count(row.try_get(6)?)?,
+        day_devices: count(row.try_get(7)?)?,
     })
 }
 
@@ -237,12 +244,15 @@ async fn wide(tx: &mut Tx, tenant: &str, now: i64) -> Result<Wide, StoreError> {
     })
 }
 
-/// Which of the effect's target's counts already hold it: run, playbook today, tenant today.
-async fn counted(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<[bool; 3], StoreError> {
+/// Which of the counts already hold the effect's target: of destructive actions of the run, of the playbook today and of
+/// the tenant today, and of all actions of the playbook today.
+async fn counted(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<[bool; 4], StoreError> {
     let row = sqlx::query(
-        "SELECT coalesce(max(run = $3), 0), coalesce(max(playbook = $2 AND intended_at > $4), 0), \
-         coalesce(max(intended_at > $4), 0) FROM effects WHERE tenant = $1 AND target = $5 \
-         AND destructive = 1 AND state <> 'notApplied' AND (intended_at > $4 OR run = $3)",
+        "SELECT coalesce(max(destructive = 1 AND run = $3), 0), \
+         coalesce(max(destructive = 1 AND playbook = $2 AND intended_at > $4), 0), \
+         coalesce(max(destructive = 1 AND intended_at > $4), 0), \
+         coalesce(max(playbook = $2 AND intended_at > $4), 0) FROM effects WHERE tenant = $1 AND target = $5 \
+         AND state <> 'notApplied' AND (intended_at > $4 OR run = $3)",
     )
     .bind(&effect.tenant)
     .bind(effect.playbook.to_string())
@@ -252,7 +262,7 @@ async fn counted(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<[bool; 3],
     .fetch_one(&mut **tx)
     .await?;
     let is = |column| Ok::<_, StoreError>(row.try_get::<i64, _>(column)? != 0);
-    Ok([is(0)?, is(1)?, is(2)?])
+    Ok([is(0)?, is(1)?, is(2)?, is(3)?])
 }
 
 /// Finds the first budget the effect does not fit in.
@@ -268,8 +278,10 @@ pub(super) async fn over_budget(
         (Budget::DayActions, limits.per_day, used.day_actions),
         (Budget::TenantActions, limits.tenant_actions_per_day, used.tenant_actions),
     ];
+    let [in_run, in_day, in_tenant, touched] = counted(tx, effect, now).await?;
+    let devices = limits.devices_per_day.filter(|_limit| effect.target.starts_with("device:") && !touched);
+    budgets.push((Budget::DayDevices, devices, used.day_devices));
     if effect.destructive {
-        let [in_run, in_day, in_tenant] = counted(tx, effect, now).await?;
         budgets.push((Budget::RunTargets, limits.targets_per_run.filter(|_limit| !in_run), used.run_targets));
         budgets.push((Budget::DayTargets, limits.targets_per_day.filter(|_limit| !in_day), used.day_targets));
         let tenant = limits.tenant_targets_per_day.filter(|_limit| !in_tenant);

@@ -56,6 +56,7 @@ impl Store {
                 stops.push(stop::append(&mut tx, "stop", &word(playbook, times), now).await?);
             }
         }
+        sqlx::query("DELETE FROM going_on").execute(&mut *tx).await?;
         serve(&mut tx, epoch).await?;
         tx.commit().await?;
         Ok(stops)
@@ -83,6 +84,34 @@ impl Store {
         Ok(query.fetch_one(&self.0.readers).await?)
     }
 
+    /// Notes that this process goes on with an ended run of which people have decided something: if it dies meanwhile, it
+    /// died at that.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn go_on_with(&self, run: RunId) -> Result<(), StoreError> {
+        let epoch = self.writer()?.epoch;
+        let mut tx = self.write().await?;
+        sqlx::query("INSERT OR REPLACE INTO going_on (run, epoch) VALUES ($1, $2)")
+            .bind(run.to_string())
+            .bind(epoch)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Notes that it has done so.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn gone_on_with(&self, run: RunId) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM going_on WHERE run = $1").bind(run.to_string()).execute(&mut *tx).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Notes that this process carries a run out that another one began.
     ///
     /// # Errors
@@ -108,8 +137,8 @@ async fn serve(tx: &mut Tx, epoch: i64) -> Result<(), StoreError> {
 /// The playbooks of which a process carried out a run when it died.
 async fn carried_out(tx: &mut Tx, dead: i64) -> Result<Vec<StoppedPlaybook>, StoreError> {
     let rows = sqlx::query(
-        "SELECT playbook, max(playbook_name) FROM runs WHERE state = 'running' AND epoch = $1 AND $1 > 0 \
-         GROUP BY playbook ORDER BY playbook",
+        "SELECT playbook, max(playbook_name) FROM runs WHERE $1 > 0 AND ((state = 'running' AND epoch = $1) \
+         OR id IN (SELECT run FROM going_on WHERE epoch = $1)) GROUP BY playbook ORDER BY playbook",
     )
     .bind(dead)
     .fetch_all(&mut **tx)

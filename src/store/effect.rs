@@ -153,26 +153,13 @@ impl Store {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
-        let attempt = match find(&mut tx, &effect.key).await? {
-            Some(known) => match again(&known, effect)? {
-                Again::Attempt(attempt) => attempt,
-                Again::Stop(stop) => return Ok(stop),
-            },
-            None => 1,
+        let attempt = match admit(&mut tx, effect, now).await? {
+            Ok(attempt) => attempt,
+            Err(instead) => {
+                keep_stop(tx, &instead).await?;
+                return Ok(instead);
+            }
         };
-        if let Some(stop) = stop::in_the_way(&mut tx, (&effect.tenant, effect.playbook)).await? {
-            return Ok(Intended::Stopped(Box::new(stop)));
-        }
-        if let Some(stop) = breaker::look(&mut tx, effect, now).await? {
-            tx.commit().await?;
-            return Ok(Intended::Stopped(Box::new(stop)));
-        }
-        if let Some(stop) = conflict::in_the_way(&mut tx, effect, now).await? {
-            return Ok(stop);
-        }
-        if let Some(stop) = over_budget(&mut tx, effect, now).await? {
-            return Ok(stop);
-        }
         if let Some(digest) = effect.leave
             && !approval::consume(&mut tx, &effect.key, digest, now).await?
         {
@@ -185,6 +172,20 @@ impl Store {
         tx.commit().await?;
         crash_point("c09_after_intent_commit");
         Ok(Intended::Go { attempt })
+    }
+
+    /// What stands in the way of an effect at this moment, if anything does. No intent is written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::intend`].
+    pub async fn in_the_way(&self, effect: &NewEffect) -> Result<Option<Intended>, StoreError> {
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        let Err(instead) = admit(&mut tx, effect, now).await? else { return Ok(None) };
+        keep_stop(tx, &instead).await?;
+        Ok(Some(instead))
     }
 
     /// Writes down how an attempt went.
@@ -297,6 +298,35 @@ impl Store {
         }
         Ok(found)
     }
+}
+
+/// Whether an effect may be intended, and as which attempt; or what is in its way.
+async fn admit(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Result<u32, Intended>, StoreError> {
+    let attempt = match find(tx, &effect.key).await? {
+        Some(known) => match again(&known, effect)? {
+            Again::Attempt(attempt) => attempt,
+            Again::Stop(stop) => return Ok(Err(stop)),
+        },
+        None => 1,
+    };
+    if let Some(stop) = stop::in_the_way(tx, (&effect.tenant, effect.playbook)).await? {
+        return Ok(Err(Intended::Stopped(Box::new(stop))));
+    }
+    if let Some(stop) = breaker::look(tx, effect, now).await? {
+        return Ok(Err(Intended::Stopped(Box::new(stop))));
+    }
+    if let Some(stop) = conflict::in_the_way(tx, effect, now).await? {
+        return Ok(Err(stop));
+    }
+    Ok(over_budget(tx, effect, now).await?.map_or(Ok(attempt), Err))
+}
+
+/// Keeps what the circuit breaker has just said; of anything else nothing was written.
+async fn keep_stop(tx: Tx, instead: &Intended) -> Result<(), StoreError> {
+    if matches!(instead, Intended::Stopped(_)) {
+        tx.commit().await?;
+    }
+    Ok(())
 }
 
 /// What to do with an effect the journal knows.

@@ -245,7 +245,7 @@ impl Stop {
     }
 
     /// Whether it is the stop that a word is about.
-    fn is_for(&self, word: &StopWord) -> bool {
+    pub(super) fn is_for(&self, word: &StopWord) -> bool {
         self.tenant == word.tenant && self.playbook_id() == word.playbook_id()
     }
 

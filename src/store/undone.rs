@@ -102,13 +102,7 @@ pub(super) async fn forget(tx: &mut Tx, run: &str, items: &[u32]) -> Result<(), 
 /// Opens an item again inside a transaction: nothing was done about it, a person says, so it is news to the
 /// next run, and does not keep others of its key quiet.
 pub(super) async fn open_again(tx: &mut Tx, run: &str, item: u32) -> Result<(), StoreError> {
-    forget(tx, run, &[item]).await?;
-    sqlx::query("DELETE FROM suppressions WHERE run = $1 AND seq = $2")
-        .bind(run)
-        .bind(i64::from(item))
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
+    forget(tx, run, &[item]).await
 }
 
 /// Notes inside a transaction that people are told what a run left undone.

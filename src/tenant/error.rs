@@ -219,9 +219,7 @@ impl TenantError {
             Self::Busy { .. }
             | Self::Rejected { .. }
             | Self::Overwritten { .. }
-            | Self::Rows(DecodeError::Truncated { .. }) => {
-                Retry::Backoff
-            }
+            | Self::Rows(DecodeError::Truncated { .. }) => Retry::Backoff,
             Self::Credential { source, .. } if source.passes() => Retry::Backoff,
             Self::Credential { .. }
             | Self::Options { .. }

@@ -120,7 +120,9 @@ async fn row_09_a_tenant_that_accepts_no_token_is_left_alone_told_and_asked_agai
 
     place.sim.set_faults(Vec::new()).unwrap();
     let is_ok = |run: &Run| run.state == huntbook::store::RunState::Ok;
-    while !served.runs().await.iter().any(is_ok) || served.store.sign_ins().await.unwrap()["contoso"].refused.is_some() {
+    while !served.runs().await.iter().any(is_ok)
+        || served.store.sign_ins().await.unwrap()["contoso"].refused.is_some()
+    {
         place.clock.advance(SignedDuration::from_secs(1));
         assert!(place.clock.now() < instant("2026-03-01T12:50:00Z"), "it is not asked again");
         SystemClock.sleep(LOOK_EVERY).await;

@@ -2,11 +2,15 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use huntbook::action::Approvers;
 use huntbook::daemon::plan_of;
 use huntbook::engine::ItemOutcome::{Acted, Failed, Halted};
-use huntbook::engine::{Order, Present, Ran, Report, RunState, Standing, StepState, Unchanging};
-use huntbook::model::RunId;
+use huntbook::engine::{
+    InForce, Order, Present, Ran, Report, RunState, Standing, StepState, Unchanging, Which,
+};
+use huntbook::model::{Lists, RunId};
 use huntbook::sim::{Fault, Reach, SimOptions};
 use huntbook::store::{ApprovalState, Consent, Effect, EffectState, Effects, NewVoice, Trigger, Way};
 use jiff::SignedDuration;
@@ -29,14 +33,17 @@ impl House {
 
     /// Approves some of what waits, by its place.
     async fn say_yes_to(&self, places: Range<usize>) {
-        let store = &self.engine.store;
-        let (by, account) = ("duty".to_owned(), "alice".to_owned());
-        let voice =
-            NewVoice { word: Consent::Approve, by, account, uid: Some(1000), way: Way::Command, note: None };
-        let open = store.open_approvals().await.expect("the journal is read");
+        let open = self.engine.store.open_approvals().await.expect("the journal is read");
         for asked in open.iter().skip(places.start).take(places.len()) {
-            store.hear(&asked.id, &voice).await.expect("it is heard");
+            self.say(&asked.id, Consent::Approve).await;
         }
+    }
+
+    /// Says a word about one request.
+    async fn say(&self, id: &str, word: Consent) {
+        let (by, account) = ("duty".to_owned(), "alice".to_owned());
+        let voice = NewVoice { word, by, account, uid: Some(1000), way: Way::Command, note: None };
+        self.engine.store.hear(id, &voice).await.expect("it is heard");
     }
 
     /// Does what was decided about a playbook's items.
@@ -350,4 +357,111 @@ async fn what_was_asked_by_a_playbook_that_changed_meanwhile_is_void_when_the_ru
 /// The only run.
 async fn run_of(house: &House) -> RunId {
     house.run_of_the_past().await.run
+}
+
+/// What is in force until somebody edits the playbook.
+#[derive(Debug)]
+struct Edited {
+    lists: Arc<Lists>,
+    before: Standing,
+    after: Standing,
+    is_edited: Arc<AtomicBool>,
+}
+
+impl InForce for Edited {
+    fn lists(&self) -> Arc<Lists> {
+        Arc::clone(&self.lists)
+    }
+
+    fn standing(&self, _run: Which) -> Standing {
+        if self.is_edited.load(Ordering::SeqCst) { self.after.clone() } else { self.before.clone() }
+    }
+}
+
+/// A device that is away, and two steps of it that people are asked about.
+async fn asked_twice() -> (House, String) {
+    let (house, text) = away(
+        1,
+        "actions:\n  - {id: isolate, isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 10m}, onError: continue, approval: {channel: soc}}\n  \
+         - {id: scan, runAntivirusScan: {device: \"{{row.DeviceId}}\", comment: test}, approval: {channel: soc, timeout: 60m}}\n",
+    )
+    .await;
+    house.run(&text).await;
+    (house, text)
+}
+
+/// What became of the requests, by step.
+async fn ends(house: &House) -> Vec<(String, ApprovalState)> {
+    let asked = house.engine.store.approvals_of(run_of(house).await).await.unwrap();
+    assert!(asked.iter().all(|asked| asked.settled), "{asked:?}");
+    asked.into_iter().map(|asked| (asked.step, asked.state)).collect()
+}
+
+#[tokio::test]
+async fn what_people_deny_while_the_step_before_it_waits_stays_denied() {
+    let (house, text) = asked_twice().await;
+    house.say_yes_to(0..1).await;
+    let mut going_on = Box::pin(house.go_on(&text));
+    until(going_on.as_mut(), async || house.applied() == ["isolate 0"]).await;
+    let deny = async || {
+        let open = house.engine.store.open_approvals().await.expect("the journal is read");
+        let last = open.last().expect("the scan is asked for");
+        house.say(&last.id, Consent::Deny).await;
+        true
+    };
+    until(going_on.as_mut(), deny).await;
+    passes(&house, going_on).await;
+    let expect = [("isolate", ApprovalState::Consumed), ("scan", ApprovalState::Rejected)];
+    assert_eq!(ends(&house).await, expect.map(|(step, state)| (step.to_owned(), state)));
+    assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn what_people_approved_is_void_when_the_playbook_changes_while_the_step_before_it_waits() {
+    let (house, text) = asked_twice().await;
+    house.say_yes().await;
+    let newer = text.replace("severity: High", "severity: Medium");
+    let in_force = |text: &str| Standing::InForce(house.plan(text));
+    let (before, after) = (in_force(&text), in_force(&newer));
+    let edited = Arc::new(AtomicBool::new(false));
+    let standing = Edited { lists: Arc::clone(&house.lists), before, after, is_edited: Arc::clone(&edited) };
+    let world = house.world();
+    let present = Present { in_force: &standing, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
+    let run = run_of(&house).await;
+    let mut going_on = Box::pin(house.engine.go_on(run, &present));
+    until(async { drop(going_on.as_mut().await) }, async || house.applied() == ["isolate 0"]).await;
+    edited.store(true, Ordering::SeqCst);
+    passes(&house, going_on).await.expect("the journal is there");
+    let expect = [("isolate", ApprovalState::Consumed), ("scan", ApprovalState::Void)];
+    assert_eq!(ends(&house).await, expect.map(|(step, state)| (step.to_owned(), state)));
+    assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn two_names_of_one_person_are_one_yes_when_the_settings_learn_of_it() {
+    let mut house = House::with_rows(1).await;
+    let named = |all: &[(&str, &str)]| {
+        Approvers::new(all.iter().map(|(name, who)| ((*name).to_owned(), (*who).to_owned())))
+    };
+    house.approvers = named(&[("duty", "1000"), ("lead", "1001"), ("dana", "1002")]);
+    let text = playbook(
+        &ISOLATE
+            .replace("}\n", "}, approval: {channel: soc, minimum: 2}\n")
+            .replace("- isolate", "- {isolate")
+            .replace("2}\n", "2}}\n"),
+    );
+    house.run(&text).await;
+    for (by, account, uid) in [("duty", "alice", 1000), ("lead", "bob", 1001)] {
+        let (by, account) = (by.to_owned(), account.to_owned());
+        let voice =
+            NewVoice { word: Consent::Approve, by, account, uid: Some(uid), way: Way::Command, note: None };
+        let asked = house.engine.store.open_approvals().await.unwrap().remove(0);
+        house.engine.store.hear(&asked.id, &voice).await.expect("it is heard");
+    }
+    house.approvers = named(&[("duty", "1000"), ("duty", "1001"), ("lead", "1001"), ("dana", "1002")]);
+    house.go_on(&text).await;
+    assert_eq!(house.applied(), Vec::<String>::new());
+    let asked = house.engine.store.approvals_of(run_of(&house).await).await.unwrap().remove(0);
+    let expect = (ApprovalState::Void, Some("who approved it may not do so any more"));
+    assert_eq!((asked.state, asked.reason.as_deref()), expect);
 }

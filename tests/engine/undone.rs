@@ -6,7 +6,7 @@ use huntbook::engine::ItemOutcome::{Acted, Failed, Halted, Parked, Suppressed};
 use huntbook::engine::{Present, Report, RunState, Standing, TakenUp, ToldState, Unchanging};
 use huntbook::guard::{Caps, Ceilings};
 use huntbook::model::{List, RunId};
-use huntbook::sim::Fault;
+use huntbook::sim::{Fault, LogEntry};
 use huntbook::store::{Effects, NewItem, NewRun, NextTime, RunMode, Settlement, Store, Trigger, Word};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -298,19 +298,41 @@ async fn what_comes_to_nothing_again_and_again_is_tried_less_and_less_often() {
 
 #[tokio::test]
 async fn row_09_what_a_tenant_that_accepts_no_token_refused_comes_back_and_stops_no_playbook() {
-    let house = House::with_rows(6).await;
+    let house = House::build().await;
     let rejected = Fault { status: Some(401), ..Fault::on("* /mde/**") };
     house.sim.set_faults(vec![rejected]).expect("a sound fault");
     let text = playbook(ISOLATE);
     let report = house.run(&text).await;
     assert!(outcomes(&report).iter().all(|outcome| matches!(outcome, Failed | Halted)), "{report:?}");
-    let asked = house.sim.log().iter().filter(|call| call.path.starts_with("/mde/")).count();
+    let asked = house
+        .sim
+        .log()
+        .iter()
+        .filter(|entry| matches!(entry, LogEntry::Request(call) if call.path.starts_with("/mde/")))
+        .count();
     assert_eq!(asked, 4, "two calls, each with two tokens");
     house.clock.advance(SignedDuration::from_mins(4));
-    assert_eq!(outcomes(&house.run(&text).await), [Halted; 6]);
+    assert_eq!(outcomes(&house.run(&text).await), [Halted; 3]);
     assert_eq!(house.engine.store.stops().await.unwrap(), []);
     house.sim.set_faults(Vec::new()).expect("no fault");
     house.clock.advance(SignedDuration::from_mins(1));
-    assert_eq!(outcomes(&house.run(&text).await), [Acted; 6]);
-    assert_eq!(house.applied().len(), 6);
+    assert_eq!(outcomes(&house.run(&text).await), [Acted; 3]);
+    assert_eq!(house.applied().len(), 3);
+}
+
+#[tokio::test]
+async fn nothing_is_done_before_what_another_run_has_in_doubt() {
+    let house = House::with_rows(1).await;
+    let lost = json!([{"match": "POST /mde/api/machines/*/isolate", "reset": true, "times": 1}]);
+    house.sim.set_faults(Fault::script(lost).unwrap()).unwrap();
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [Parked]);
+    let both = format!("{TAG}{}", ISOLATE.trim_start_matches("actions:\n"));
+    let other = playbook(&both).replace("8e77", "8e78");
+    let report = house.run(&other).await;
+    assert_eq!((outcomes(&report), house.applied()), (vec![Halted], Vec::<String>::new()), "{report:?}");
+    let [parked] = house.engine.store.parked().await.unwrap().try_into().unwrap();
+    let word = (Word::NotApplied, "the device is on the network".to_owned());
+    Store::resolve(&house.journal(), Arc::new(house.clock.clone()), &parked.key, word).await.unwrap();
+    assert_eq!(outcomes(&house.run(&other).await), [Acted]);
+    assert_eq!(house.applied(), ["addTag 0", "isolate 0"]);
 }

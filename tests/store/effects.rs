@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use huntbook::model::PlaybookId;
 use huntbook::store::{
-    ActionLimits, Budget, Chain, ContentHash, EffectState, History, Intended, NewEffect, Opposite, Recorded,
-    StoreError,
+    ActionLimits, Budget, Chain, ContentHash, EffectKey, EffectState, History, Intended, NewEffect, Opposite,
+    Recorded, StoreError,
 };
 use jiff::SignedDuration;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -293,10 +294,10 @@ async fn budgets_of_playbook_and_tenant_are_kept_apart() {
         ActionLimits { targets_per_day: Some(1), tenant_targets_per_day: Some(2), ..ActionLimits::default() };
     assert_eq!(store.intend(&limited(run, "device:a", limits)).await.unwrap(), GO);
     over(&store.intend(&limited(run, "device:b", limits)).await.unwrap(), Budget::DayTargets);
-    let other = huntbook::model::PlaybookId(uuid::Uuid::from_u128(9));
+    let other = PlaybookId(uuid::Uuid::from_u128(9));
     let of_other = |target: &str| NewEffect { playbook: other, ..limited(run, target, limits) };
     assert_eq!(store.intend(&of_other("device:b")).await.unwrap(), GO);
-    let third = huntbook::model::PlaybookId(uuid::Uuid::from_u128(10));
+    let third = PlaybookId(uuid::Uuid::from_u128(10));
     let of_third = |target: &str| NewEffect { playbook: third, ..limited(run, target, limits) };
     over(&store.intend(&of_third("device:c")).await.unwrap(), Budget::TenantTargets);
     let elsewhere = NewEffect { tenant: "fabrikam".to_owned(), ..limited(run, "device:c", limits) };
@@ -450,4 +451,35 @@ async fn the_opposite_is_looked_for_in_the_transaction_that_intends() {
         bench.clock.advance(HOUR * 48);
         assert_eq!(stands(store.intend(&release(other, "device:a")).await.unwrap()), after, "{state}");
     }
+}
+
+#[tokio::test]
+async fn a_playbooks_devices_of_a_day_have_a_budget_whatever_is_done_to_them() {
+    let (_bench, store, run) = Bench::running().await;
+    let limits = ActionLimits { devices_per_day: Some(1), ..ActionLimits::default() };
+    let harmless = |target: &str| NewEffect { destructive: false, ..limited(run, target, limits) };
+    assert_eq!(store.intend(&harmless("device:a")).await.unwrap(), GO);
+    over(&store.intend(&harmless("device:b")).await.unwrap(), Budget::DayDevices);
+    over(&store.intend(&limited(run, "device:b", limits)).await.unwrap(), Budget::DayDevices);
+    assert_eq!(store.intend(&harmless("user:a")).await.unwrap(), GO, "no device");
+    let again = NewEffect {
+        action: "runAntivirusScan".to_owned(),
+        key: EffectKey::of(&[b"scan"]),
+        ..harmless("device:a")
+    };
+    assert_eq!(store.intend(&again).await.unwrap(), GO, "each counts once");
+    let other = NewEffect { playbook: PlaybookId(uuid::Uuid::from_u128(99)), ..harmless("device:c") };
+    assert_eq!(store.intend(&other).await.unwrap(), GO, "another playbook's");
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_said_beforehand_and_nothing_is_written() {
+    let (_bench, store, run) = Bench::running().await;
+    let limits = ActionLimits { targets_per_run: Some(1), ..ActionLimits::default() };
+    let (one, other) = (limited(run, "device:a", limits), limited(run, "device:b", limits));
+    assert_eq!(store.in_the_way(&one).await.unwrap(), None);
+    assert_eq!(store.intend(&one).await.unwrap(), GO, "nothing was intended before");
+    over(&store.in_the_way(&other).await.unwrap().expect("a budget"), Budget::RunTargets);
+    store.record(&one.key, 1, &result(EffectState::NotApplied)).await.unwrap();
+    assert_eq!(store.intend(&other).await.unwrap(), GO);
 }

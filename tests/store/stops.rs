@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use huntbook::model::PlaybookId;
-use huntbook::store::{Chain, History, Intended, SeenStop, Stop, StopWord, Stopped, StoppedPlaybook, Store};
+use huntbook::store::{
+    Chain, History, Intended, RunEnd, RunState, SeenStop, Stop, StopWord, Stopped, StoppedPlaybook, Store,
+};
 use sqlx::{AssertSqlSafe, Executor as _};
 
 use crate::bench::{Bench, PLAYBOOK, TENANT, effect};
@@ -44,9 +46,12 @@ async fn no_intent_passes_after_a_stop_over_a_new_start_and_a_clock_turned_back(
 async fn a_playbook_is_stopped_by_itself_and_its_stop_is_chained_too() {
     let (bench, store, run) = Bench::running().await;
     let playbook = StoppedPlaybook { id: PLAYBOOK, name: "PsExec fan-out".to_owned() };
+    // A stop of the tenant may be lifted by somebody who knows nothing of this one.
+    stop(&bench, Some(TENANT)).await;
     for _twice in 0..2 {
         store.trip(TENANT, playbook.clone(), "it answered for another device").await.unwrap();
     }
+    Store::resume(&bench.path(), Arc::new(bench.clock.clone()), &word(Some(TENANT))).await.unwrap();
     let stops = store.stops().await.unwrap();
     assert_eq!(
         stops.iter().map(|stop| (stop.uid, stop.playbook.clone())).collect::<Vec<_>>(),
@@ -63,7 +68,7 @@ async fn a_playbook_is_stopped_by_itself_and_its_stop_is_chained_too() {
     assert_eq!(resume(StopWord { playbook: Some(playbook), ..word(None) }).await, 1);
     assert_eq!(store.intend(&effect(run, "device:a")).await.unwrap(), Intended::Go { attempt: 1 });
     let chain = store.verify(History::Stops, u32::MAX).await.unwrap();
-    assert!(matches!(chain, Chain::Intact { events: 2, .. }), "{chain:?}");
+    assert!(matches!(chain, Chain::Intact { events: 4, .. }), "{chain:?}");
 }
 
 #[tokio::test]
@@ -131,4 +136,30 @@ async fn a_stop_that_is_changed_or_taken_out_is_found() {
             "{statement}"
         );
     }
+}
+
+#[tokio::test]
+async fn row_54_a_death_while_an_ended_run_is_gone_on_with_counts_against_its_playbook() {
+    let (bench, mut store, run) = Bench::running().await;
+    let end = RunEnd {
+        state: RunState::Ok,
+        error: None,
+        counts: serde_json::json!({}),
+        report: serde_json::json!({}),
+        undone: None,
+    };
+    store.finish_run(run, &end, &[]).await.unwrap();
+    assert_eq!(store.begin_serving(3).await.unwrap(), []);
+    // What was gone on with to its end is nobody's death.
+    store.go_on_with(run).await.unwrap();
+    store.gone_on_with(run).await.unwrap();
+    for deaths in 0..=3 {
+        bench.end(store).await;
+        store = bench.open().await;
+        let stops = store.begin_serving(3).await.unwrap();
+        assert_eq!(stops.len(), usize::from(deaths == 3), "{deaths}: {stops:?}");
+        assert_eq!(store.has_died().await.unwrap(), 0 < deaths);
+        store.go_on_with(run).await.unwrap();
+    }
+    assert!(store.stops().await.unwrap()[0].is_quarantine_of(PLAYBOOK));
 }

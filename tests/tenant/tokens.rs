@@ -8,8 +8,8 @@ use huntbook::http::{Applied, Open, Retry};
 use huntbook::model::Secret;
 use huntbook::settings::SecretRef;
 use huntbook::tenant::{
-    Audience, Client, ClientOptions, Credential, EndpointOverrides, HuntingApi, IdentityHost,
-    IsolationType, ManagedIdentity, Operation, Tenant as _, TenantError,
+    Audience, Client, ClientOptions, Credential, EndpointOverrides, HuntingApi, IdentityHost, IsolationType,
+    ManagedIdentity, Operation, Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
