@@ -374,7 +374,7 @@ async fn recent_actions_of_a_target_are_told() {
 #[tokio::test]
 async fn a_changed_journal_is_noticed() {
     let free = "DROP TRIGGER effect_events_kept; DROP TRIGGER effect_events_cut; DROP TRIGGER effects_fixed; \
-                DROP TRIGGER effects_step; DROP TRIGGER effects_tried; DROP TRIGGER effects_kept; PRAGMA foreign_keys = OFF;";
+                DROP TRIGGER effects_step; DROP TRIGGER effects_tried; DROP TRIGGER effects_kept; DROP TRIGGER effects_refused; PRAGMA foreign_keys = OFF;";
     for tampering in [
         "UPDATE effect_events SET state = 'notApplied' WHERE n = 2",
         "UPDATE effect_events SET at = at - 1 WHERE n = 1",
