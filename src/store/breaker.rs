@@ -43,7 +43,7 @@ impl Store {
         if stop::in_the_way(&mut tx, (tenant, playbook.id)).await?.is_none() {
             stop::append(&mut tx, "stop", &word(tenant, playbook, why.to_owned()), now).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 

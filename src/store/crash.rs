@@ -69,7 +69,7 @@ impl Store {
     pub async fn end_serving(&self) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         serve(&mut tx, 0).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Whether a process died within the last minutes while it carried out runs.
@@ -96,7 +96,7 @@ impl Store {
             .bind(epoch)
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 

@@ -9,9 +9,11 @@ use super::budget::{ActionLimits, latest, over_budget};
 use super::conflict::Opposite;
 use super::intended::Intended;
 use super::run::{read_playbook_id, read_run_id};
-use super::stop;
 use super::word::{ContentHash, EffectKey, EffectState};
-use super::{NewRevert, Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain, revert};
+use super::{
+    NewRevert, Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain, reserve, revert,
+};
+use super::{stop, stop_file};
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
 
@@ -150,6 +152,7 @@ impl Store {
         revert: Option<&NewRevert>,
     ) -> Result<Intended, StoreError> {
         let epoch = self.writer()?.epoch;
+        self.insist_on_reserve()?;
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
@@ -160,7 +163,8 @@ impl Store {
             },
             None => 1,
         };
-        if let Some(stop) = stop::in_the_way(&mut tx, (&effect.tenant, effect.playbook)).await? {
+        let stop = stop::in_the_way(&mut tx, (&effect.tenant, effect.playbook)).await?;
+        if let Some(stop) = stop.or_else(|| stop_file::look(self.path())) {
             return Ok(Intended::Stopped(Box::new(stop)));
         }
         if let Some(stop) = breaker::look(&mut tx, effect, now).await? {
@@ -197,12 +201,27 @@ impl Store {
         self.record_as(key, attempt, (result, false)).await
     }
 
-    /// The same of an attempt that the tenant may have refused: then waiting alone does not help.
+    /// The same of an attempt that the tenant may have refused: then waiting alone does not help. On a disk that is full
+    /// it takes the room that is kept for it.
     ///
     /// # Errors
     ///
     /// As [`Store::record`].
     pub async fn record_as(
+        &self,
+        key: &EffectKey,
+        attempt: u32,
+        result: (&Recorded, bool),
+    ) -> Result<(), StoreError> {
+        match self.record_once(key, attempt, result).await {
+            Err(StoreError::Full(_)) if reserve::give_up(self.path()) => {
+                self.record_once(key, attempt, result).await
+            }
+            recorded => recorded,
+        }
+    }
+
+    async fn record_once(
         &self,
         key: &EffectKey,
         attempt: u32,
