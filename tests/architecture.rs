@@ -39,7 +39,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rcgen", &["sim"]),
     ("reqwest", &["http"]),
     ("rhai", &["expr"]),
-    ("rustix", &["cli", "clock", "console", "daemon", "fault", "settings"]),
+    ("rustix", &["cli", "clock", "console", "daemon", "fault", "settings", "store"]),
     ("schemars", &["model", "playbook", "settings"]),
     ("secret_service", &["tenant"]),
     ("serde_yaml", &["yaml"]),

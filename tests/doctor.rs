@@ -396,6 +396,11 @@ const HOUSE: &[Case] = &[
         ("problem", "journal", "the journal"),
     ),
     case(
+        "a file stops all actions",
+        |b| b.files.push(("stop", "wrong list\n")),
+        ("warning", "journal", "/stop`: wrong list"),
+    ),
+    case(
         "the extra authority is no certificate",
         |b| {
             b.settings["http"] = json!({"extraCa": "ca.pem"});

@@ -32,8 +32,12 @@ mod joined;
 mod lists;
 #[path = "kill/poison.rs"]
 mod poison;
+#[path = "kill/reserve.rs"]
+mod reserve;
 #[path = "kill/rows.rs"]
 mod rows;
+#[path = "kill/stop_file.rs"]
+mod stop_file;
 #[path = "kill/stopped.rs"]
 mod stopped;
 #[path = "kill/two.rs"]

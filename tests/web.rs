@@ -19,10 +19,13 @@ mod site;
 use std::fmt::Write as _;
 
 use huntbook::clock::{Clock as _, SystemClock};
+use huntbook::store::STOP_FILE;
 use huntbook::web::ROUTES;
 use jiff::SignedDuration;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, COOKIE, HOST, LOCATION, ORIGIN, SET_COOKIE};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
 
 use site::{DUTY, LEAD, LOOKS_MAX, READER, Site};
 
@@ -316,6 +319,34 @@ async fn what_is_lifted_on_the_page_is_what_was_shown() {
     assert_eq!(site.post("/resume", &lead, &[("stop", &each[1])]).await.status(), 409);
     assert_eq!(site.lift(&lead).await.status(), 303);
     assert!(reasons().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_on_the_page_needs_no_journal_and_what_its_file_says_is_text() {
+    let site = Site::open(1).await;
+    let lead = site.visitor(LEAD).await;
+    let file = site.dir.path().join(STOP_FILE);
+    let journal = SqliteConnectOptions::new().filename(site.dir.path().join("huntbook.db"));
+    let mut somebody = journal.connect().await.unwrap();
+    somebody.execute("BEGIN IMMEDIATE").await.unwrap();
+    let fields = [("reason", "<b>drill</b>"), ("tenant", "contoso")];
+    assert_eq!(site.post("/stop", &lead, &fields).await.status(), 303);
+    assert!(file.exists());
+    let page = async || site.get("/", Some(&lead.cookie)).await.text().await.unwrap();
+    let shown = page().await;
+    assert!(shown.contains("all actions are stopped since") && shown.contains("&lt;b&gt;drill"), "{shown}");
+    // That nothing is written for it is said too, until it is.
+    assert!(shown.contains("the journal cannot be written since"), "{shown}");
+    somebody.execute("ROLLBACK").await.unwrap();
+    let mut looks = 0;
+    while page().await.contains("the journal cannot be written") {
+        looks += 1;
+        assert!(looks < LOOKS_MAX);
+        SystemClock.sleep(SignedDuration::from_millis(100)).await;
+    }
+    assert_eq!(site.lift(&lead).await.status(), 303);
+    assert!(!file.exists());
+    assert_eq!(site.json(&["status"]).await["stops"], serde_json::Value::Array(Vec::new()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

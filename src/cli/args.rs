@@ -142,7 +142,7 @@ pub(super) enum Command {
     /// Checks the latest events of the journal, too; `audit verify` checks all. Exit code 1 if somebody has to
     /// look: a file was refused or is held without being there, a schedule is not followed for want of
     /// permissions, an action is parked, waits for approval or was cut off, actions are stopped, or the journal
-    /// was changed.
+    /// was changed, cannot be written, or soon cannot because its disk is nearly full.
     Status,
     /// List the actions that are not settled, or write the events of the journal for other tools
     Journal {
@@ -166,11 +166,12 @@ pub(super) enum Command {
     ///
     /// From the moment it is written into the journal no action is begun, by no playbook, run or approval, over
     /// restarts too. Works also while `serve` runs. What is not done for it is reported as halted, and is news
-    /// to the runs after `huntbook resume`. What was begun before is named: its answer may still come.
+    /// to the runs after `huntbook resume`. What was begun before is named: its answer may still come. Where the
+    /// journal takes no word, a file `stop` beside it does, which stops everything; so does one that you touch.
     Stop(Switch),
     /// Take actions again after `stop`; without --tenant and --playbook every stop is lifted
     ///
-    /// Also after huntbook itself has stopped a playbook. Exit code 1 if what is resumed stays stopped by another.
+    /// Also after huntbook itself has stopped a playbook. Without both the file `stop` is removed, too. Exit code 1 if what is resumed stays stopped by another.
     Resume(Switch),
     /// Let one run pass that matches far more than usual, within 24 hours; every other guard holds for it
     LetPass(LetPass),

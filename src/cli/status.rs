@@ -6,7 +6,7 @@ use std::path::Path;
 use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
-use super::output::{clean, counted, say, say_json};
+use super::output::{clean, counted, say, say_json, tell};
 use super::setup;
 use super::stop::{lifts, shown as shown_stop};
 use super::tables::{self, CELL_WIDTH};
@@ -14,12 +14,16 @@ use crate::clock::SharedClock;
 use crate::console::{Budget, Compiled, InForce, Moment, audit, shown};
 use crate::model::Lists;
 use crate::settings;
-use crate::store::Refusal;
+use crate::store::{Refusal, Store};
 
 /// Says what is in force, what goes on, and what waits for a person.
 pub(super) async fn run(config: &Path, format: Output, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
-    let past = Past::of(&settings, &clock).await?;
+    let past = Past::of(&settings, &clock).await.inspect_err(|_unread| {
+        if let Some(stop) = Store::stop_file(&settings.store.path) {
+            tell(&format!("{}; `{}` lifts it", shown_stop(&stop), lifts(&stop)));
+        }
+    })?;
     let world = setup::world(&settings, Lists::default());
     let moment = Moment::read(&past.store, (&world, &Compiled::default()), clock.now()).await?;
     match format {
@@ -42,8 +46,8 @@ fn text(moment: &Moment) -> String {
     let mut line = |word: &str, rest: String| {
         let _infallible = writeln!(text, "{word:<9}{rest}");
     };
-    for stop in &moment.stops {
-        line("stopped", format!("{}; `{}` lifts it", shown_stop(stop), lifts(stop)));
+    for (word, what) in in_the_way(moment) {
+        line(word, what);
     }
     for held in &moment.held {
         let file = clean(&held.file, 200);
@@ -108,6 +112,15 @@ fn text(moment: &Moment) -> String {
     }
     text
 }
+
+/// What keeps actions from being taken.
+fn in_the_way(moment: &Moment) -> Vec<(&'static str, String)> {
+    let mut lines = moment.disk();
+    let stopped = |stop| ("stopped", format!("{}; `{}` lifts it", shown_stop(stop), lifts(stop)));
+    lines.extend(moment.stops.iter().map(stopped));
+    lines
+}
+
 /// The files that were refused, and why.
 fn refused(refusals: &[Refusal]) -> String {
     let mut text = String::new();

@@ -12,9 +12,12 @@ use super::output::{clean, counted, say, say_json, tell};
 use super::run::no_tenant;
 use super::{Misuse, account, setup};
 use crate::clock::SharedClock;
-use crate::console::leave;
+use crate::console::{Halted, halt, leave};
+use crate::diag::Chain;
 use crate::settings::{self, Hand, Places, Settings, SettingsError};
-use crate::store::{EffectState, RunFilter, Stop, StopWord, Stopped, StoppedPlaybook, Store, Way};
+use crate::store::{
+    Effect, EffectState, RunFilter, Stop, StopWord, Stopped, StoppedPlaybook, Store, StoreError, Way,
+};
 
 /// Arguments of `stop` and `resume`.
 #[derive(Debug, Args)]
@@ -40,36 +43,80 @@ pub(super) async fn stop(
     format: Output,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
-    let ground = Ground::find(arguments, config).await?;
+    let ground = Ground::find(arguments, config)?;
     // A stop is taken whatever is wrong beside it.
     if let Some(settings) = &ground.settings {
         setup::warn_of_state(config, settings);
     }
-    if let Some(tenant) = &arguments.tenant {
-        ground.insist_on_tenant(tenant).await?;
-    }
-    let playbook = ground.playbook(arguments, First::InForce).await?;
     let journal = &ground.places.journal;
-    let stopped = Store::stop(journal, clock, &word(arguments, playbook)).await?;
-    let (Stopped::Now(stop) | Stopped::Before(stop)) = &stopped;
+    // What the word is about is looked up in the journal: one that cannot be read does not keep anybody from stopping.
+    let found = match ground.about(arguments).await {
+        Ok(playbook) => Ok(word(arguments, playbook)),
+        Err(error) => Err(error.downcast::<StoreError>()?),
+    };
+    let plain = word(arguments, None);
+    let about = found.as_ref().unwrap_or(&plain).clone();
+    let written = async { Store::stop(journal, SharedClock::clone(&clock), &found?).await };
+    match halt(&clock, (journal, &about), written).await? {
+        Halted::InJournal(stopped) => {
+            let (Stopped::Now(stop) | Stopped::Before(stop)) = &stopped;
+            let under_way = under_way(journal, stop).await?;
+            told(format, (stop, matches!(stopped, Stopped::Now(_))), &under_way, None)
+        }
+        Halted::ByFile { file, why } => {
+            if !file.is_kept {
+                tell("warning: the file may not outlast a power cut: its disk fails");
+            }
+            let under_way = under_way(journal, &file.stop).await.unwrap_or_else(|error| {
+                let error = Chain(&error).to_string();
+                tell(&format!("warning: what is under way is not known: {}", clean(&error, 400)));
+                Vec::new()
+            });
+            told(format, (&file.stop, file.is_new), &under_way, Some(&why))
+        }
+    }
+}
+
+/// What was begun before a stop and has no answer yet.
+async fn under_way(journal: &Path, stop: &Stop) -> Result<Vec<Effect>, StoreError> {
     let mut under_way = Store::open_reader(journal).await?.effects_in(EffectState::Intended).await?;
     under_way.retain(|effect| {
         stop.tenant.as_ref().is_none_or(|tenant| *tenant == effect.tenant)
             && stop.playbook.as_ref().is_none_or(|playbook| playbook.id == effect.playbook)
     });
-    let written = matches!(stopped, Stopped::Now(_));
+    Ok(under_way)
+}
+
+/// Says what is stopped; why it is a file, if it is one.
+fn told(
+    format: Output,
+    (stop, is_new): (&Stop, bool),
+    under_way: &[Effect],
+    why: Option<&str>,
+) -> anyhow::Result<Exit> {
     if format == Output::Json {
-        say_json(&json!({"stop": stop, "written": written, "underWay": under_way}))?;
+        let mut all = json!({"stop": stop, "written": is_new, "underWay": under_way});
+        if let (Some(all), Some(why)) = (all.as_object_mut(), why) {
+            all.insert("journal".to_owned(), json!(clean(why, 400)));
+        }
+        say_json(&all)?;
         return Ok(Exit::Fine);
     }
-    let already = if written { "" } else { " (so it was; nothing is changed)" };
+    let already = if is_new { "" } else { " (so it was; nothing is changed)" };
     say(&format!("{}{already}", shown(stop)))?;
+    if let Some(why) = why {
+        let why = clean(why, 400);
+        say(&format!(
+            "the journal does not take the word ({why}), so a file says it, and that stops everything:"
+        ))?;
+        say("every tenant and every playbook, until `huntbook resume` removes it")?;
+    }
     say("hunting and messages go on; what is not done for it comes back after `huntbook resume`")?;
     if !under_way.is_empty() {
         let count = counted((under_way.len(), "action"));
         say(&format!("begun before and without an answer yet: {count}; see `huntbook status`"))?;
     }
-    for effect in &under_way {
+    for effect in under_way {
         say(&format!("  {} of {}, run {}", effect.action, clean(&effect.target, 120), effect.run))?;
     }
     Ok(Exit::Fine)
@@ -82,16 +129,17 @@ pub(super) async fn resume(
     format: Output,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
-    let ground = Ground::find(arguments, config).await?;
+    let ground = Ground::find(arguments, config)?;
     if let Some(settings) = &ground.settings {
         setup::insist_on_state(config, settings, Hand::Beside)?;
     }
-    let playbook = ground.playbook(arguments, First::Stopped).await?;
     let journal = &ground.places.journal;
+    let store = named::journal(journal).await?;
+    let playbook = ground.playbook(store.as_ref(), arguments, First::Stopped).await?;
     let lifted = Store::resume(journal, clock, &word(arguments, playbook.clone())).await?;
     // A tenant that is in the settings no more can still be stopped.
     if let Some(tenant) = arguments.tenant.as_ref().filter(|_tenant| lifted.is_empty()) {
-        ground.insist_on_tenant(tenant).await?;
+        ground.insist_on_tenant(store.as_ref(), tenant).await?;
     }
     let standing = Store::open_reader(journal).await?.stops().await?;
     let in_the_way: Vec<&Stop> = standing
@@ -109,7 +157,8 @@ pub(super) async fn resume(
         say_json(&json!({"lifted": lifted, "standing": standing}))?;
     } else {
         for stop in &lifted {
-            say(&format!("not any more: {}", shown(stop)))?;
+            let gone = if stop.way == Some(Way::File) { " (the file is removed)" } else { "" };
+            say(&format!("not any more: {}{gone}", shown(stop)))?;
         }
         if lifted.is_empty() && in_the_way.is_empty() {
             say("nothing was stopped")?;
@@ -127,7 +176,7 @@ pub(super) fn shown(stop: &Stop) -> String {
 }
 
 /// The command that lifts a stop.
-pub(super) fn lifts(stop: &Stop) -> String {
+pub(in crate::cli) fn lifts(stop: &Stop) -> String {
     let tenant = stop.tenant.as_ref().map(|tenant| format!(" --tenant {tenant}"));
     let playbook = stop.playbook.as_ref().map(|playbook| format!(" --playbook {}", playbook.id));
     ["huntbook resume", &tenant.unwrap_or_default(), &playbook.unwrap_or_default()].concat()
@@ -138,32 +187,43 @@ struct Ground {
     places: Places,
     /// The settings, if they can be read and the journal is theirs.
     settings: Option<Box<Settings>>,
-    /// The journal as it is, if there is one.
-    store: Option<Store>,
 }
 
 impl Ground {
-    async fn find(arguments: &Switch, config: &Path) -> anyhow::Result<Self> {
+    fn find(arguments: &Switch, config: &Path) -> anyhow::Result<Self> {
         let (places, settings) = match (settings::load(config), &arguments.store) {
             (Ok(settings), None) => (Places::from(&settings), Some(Box::new(settings))),
             (Ok(settings), Some(journal)) => (given(journal, Some(Places::from(&settings)))?, None),
             (Err(_bad), Some(journal)) => (given(journal, settings::places(config))?, None),
             (Err(bad), None) => (in_spite_of(bad, config)?, None),
         };
-        let store = named::journal(&places.journal).await?;
-        Ok(Self { places, settings, store })
+        Ok(Self { places, settings })
     }
 
-    async fn playbook(&self, arguments: &Switch, first: First) -> anyhow::Result<Option<StoppedPlaybook>> {
+    /// The playbook that a stop is about, in a tenant that there is.
+    async fn about(&self, arguments: &Switch) -> anyhow::Result<Option<StoppedPlaybook>> {
+        let store = named::journal(&self.places.journal).await?;
+        if let Some(tenant) = &arguments.tenant {
+            self.insist_on_tenant(store.as_ref(), tenant).await?;
+        }
+        self.playbook(store.as_ref(), arguments, First::InForce).await
+    }
+
+    async fn playbook(
+        &self,
+        store: Option<&Store>,
+        arguments: &Switch,
+        first: First,
+    ) -> anyhow::Result<Option<StoppedPlaybook>> {
         let Some(wanted) = &arguments.playbook else { return Ok(None) };
-        Ok(Some(named::named(self.store.as_ref(), &self.places, (wanted, first)).await?))
+        Ok(Some(named::named(store, &self.places, (wanted, first)).await?))
     }
 
     /// Insists that a tenant is one of the settings, or of the process that works with the journal, or one in which
     /// something has run: a stop of a tenant that nobody knows stops nothing.
-    async fn insist_on_tenant(&self, tenant: &str) -> anyhow::Result<()> {
+    async fn insist_on_tenant(&self, store: Option<&Store>, tenant: &str) -> anyhow::Result<()> {
         let mut known = self.places.tenants.clone();
-        if let Some(store) = &self.store {
+        if let Some(store) = store {
             known.extend(store.sign_ins().await?.into_keys());
             let filter = RunFilter { tenant: Some(tenant.to_owned()), limit: 1, ..RunFilter::default() };
             known.extend(store.runs(&filter).await?.pop().map(|summary| summary.run.tenant));

@@ -14,6 +14,7 @@ mod budget;
 mod called;
 mod in_force;
 mod moment;
+mod stopping;
 
 pub use account::Account;
 pub use budget::Budget;
@@ -21,6 +22,7 @@ pub use called::Called;
 pub use history::Listed;
 pub use in_force::{Compiled, InForce, Starts};
 pub use moment::{Moment, shown};
+pub use stopping::{Halted, NotHalted, halt};
 
 /// Widest name or target in a line, in characters: the longest id, a SHA-256, fits.
 pub const NAME_MAX: usize = 100;

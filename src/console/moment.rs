@@ -11,8 +11,8 @@ use super::in_force::{self, Compiled, InForce};
 use super::leave;
 use crate::plan::World;
 use crate::store::{
-    Approval, Effect, EffectState, Held, HeldEdit, Refusal, Run, RunFilter, RunState, SignIn, Stop, Store,
-    StoreError,
+    Approval, Effect, EffectState, Held, HeldEdit, Refusal, Room, Run, RunFilter, RunState, SignIn, Stop,
+    Store, StoreError, Unwritten,
 };
 use crate::tenant::{Ending, days_left};
 use crate::text::{clean, counted};
@@ -62,6 +62,10 @@ pub struct Moment {
     pub sign_ins: BTreeMap<String, SignIn>,
     /// Who stopped actions.
     pub stops: Vec<Stop>,
+    /// Why the journal is not written.
+    pub unwritten: Option<Unwritten>,
+    /// The room on its disk.
+    pub room: Option<Room>,
     /// Whether the histories are as they were written.
     pub histories: Found,
     /// When all this was so.
@@ -102,9 +106,20 @@ impl Moment {
             waiting: store.pending().await?,
             budgets: if owner.is_some() { budget::read(store).await? } else { Vec::new() },
             stops: store.stops().await?,
+            unwritten: store.unwritten(),
+            room: store.room(),
             histories: audit::look(store, EVENTS_MAX).await?,
             now,
         })
+    }
+
+    /// What keeps the journal from being written, or soon will.
+    #[must_use]
+    pub fn disk(&self) -> Vec<(&'static str, String)> {
+        let unwritten =
+            self.unwritten.iter().map(|unwritten| ("journal", clean(&unwritten.to_string(), 700)));
+        let short = self.room.filter(Room::is_short).map(|room| ("disk", room.to_string()));
+        unwritten.chain(short).collect()
     }
 
     /// How many of the parked actions were parked in the last day.
@@ -164,6 +179,7 @@ impl Moment {
             || !self.unarmed().is_empty()
             || !self.tenants().is_empty()
             || !self.stops.is_empty()
+            || !self.disk().is_empty()
             || alone
             || self.intended.iter().any(|effect| self.is_stuck(effect))
             || !audit::is_intact(&self.histories)
@@ -187,7 +203,7 @@ impl Moment {
             .map(|run| json!({"run": run.id, "playbook": run.playbook, "playbookName": run.playbook_name, "tenant": run.tenant, "started": run.started}))
             .collect();
         let histories: Vec<_> = self.histories.iter().map(audit::in_json).collect();
-        let journal = json!({"intact": audit::is_intact(&self.histories), "histories": histories});
+        let journal = json!({"intact": audit::is_intact(&self.histories), "histories": histories, "unwritten": self.unwritten, "room": self.room});
         let since = self.now.checked_sub(DAY).ok();
         json!({
             "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},

@@ -34,12 +34,14 @@ const SHOW_EVERY: SignedDuration = SignedDuration::from_secs(5);
 /// What of each tenant's budgets was written down.
 type Shown = BTreeMap<String, Value>;
 
-/// Logs a failure of the journal that may pass, and gives back one that does not.
+/// Logs a failure of the journal that may pass, and gives back one that does not. That the journal cannot be written was
+/// logged once, where it was met first: what is not written for it is only a detail.
 pub(super) fn unless_over(error: StoreError, what: &str) -> Result<(), DaemonError> {
-    if error.remedy() == Remedy::Stop {
-        return Err(error.into());
+    match error.remedy() {
+        Remedy::Stop => return Err(error.into()),
+        Remedy::Wait => tracing::debug!(error = %Chain(&error), "{what}"),
+        Remedy::Refuse => tracing::error!(error = %Chain(&error), "{what}"),
     }
-    tracing::error!(error = %Chain(&error), "{what}");
     Ok(())
 }
 

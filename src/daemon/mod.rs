@@ -15,6 +15,7 @@ mod left;
 mod loops;
 mod reload;
 mod reverts;
+mod room;
 mod run;
 mod scan;
 mod sign_in;

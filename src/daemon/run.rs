@@ -235,10 +235,10 @@ impl Daemon {
         loops.spawn(async move { watching.watch().await });
         loops.spawn(async move { delivering.deliver().await });
         loops.spawn(async move { cleaning.keep_house().await });
-        let (following, arming) = (self.clone(), self.clone());
+        let [following, arming, showing, looking] = std::array::from_fn(|_which| self.clone());
         loops.spawn(async move { following.follow().await });
-        let showing = self.clone();
         loops.spawn(async move { showing.show_headroom().await });
+        loops.spawn(async move { looking.watch_disk().await });
         loops.spawn(async move { Box::pin(arming.keep_armed()).await });
         let mut runs = Runs::default();
         // Before anything new: what is cut off keeps its playbook's turn.

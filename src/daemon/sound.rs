@@ -55,14 +55,8 @@ impl Daemon {
 
     /// Tells people that the journal is damaged: right away, for what would be written into it may be lost.
     async fn tell_of_damage(&self, error: &StoreError) {
-        let engine = &self.0.engine;
         tracing::error!(error = %Chain(error), "the journal is damaged: nothing is done any more");
-        let channel = engine.alerts.as_ref().and_then(|name| self.0.options.channels.get(name));
-        if let Some(channel) = channel
-            && let Err(error) = channel.send(&about_damage(error, engine.clock.now())).await
-        {
-            tracing::error!(error = %Chain(&error), "that the journal is damaged could not be told");
-        }
+        self.tell_directly(&about_damage(error, self.0.engine.clock.now())).await;
     }
 }
 

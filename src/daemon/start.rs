@@ -27,7 +27,9 @@ impl Daemon {
             match self.begin(&start.due).await {
                 Err(error @ EngineError::Store(_)) if error.remedy() == Remedy::Wait => {
                     let Due { key, slot, .. } = &start.due;
-                    tracing::warn!(playbook = %key.playbook, tenant = %key.tenant, %slot, error = %Chain(&error), "a run that is due could not begin: it is tried again");
+                    if !tried {
+                        tracing::warn!(playbook = %key.playbook, tenant = %key.tenant, %slot, error = %Chain(&error), "a run that is due could not begin: it is tried again");
+                    }
                     tokio::select! {
                         () = self.0.engine.clock.sleep(TRY_AGAIN) => tried = true,
                         () = self.0.ending.cancelled() => return Err(error),

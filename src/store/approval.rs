@@ -337,7 +337,7 @@ impl Store {
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
         close(&mut tx, &closings, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     async fn read_approvals(&self, rows: Vec<SqliteRow>) -> Result<Vec<Approval>, StoreError> {

@@ -45,7 +45,7 @@ impl Store {
         if !stop::standing(&mut tx).await?.iter().any(|stop| stop.is_for(&word)) {
             stop::append(&mut tx, "stop", &word, now).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 

@@ -70,7 +70,7 @@ impl Store {
     pub async fn end_serving(&self) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         serve(&mut tx, 0).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Whether a process died within the last minutes while it carried out runs.
@@ -98,7 +98,7 @@ impl Store {
             .bind(epoch)
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Notes that it has done so.
@@ -109,7 +109,7 @@ impl Store {
     pub async fn gone_on_with(&self, run: RunId) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM going_on WHERE run = $1").bind(run.to_string()).execute(&mut *tx).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Notes that this process carries a run out that another one began.
@@ -125,7 +125,7 @@ impl Store {
             .bind(epoch)
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 

@@ -9,9 +9,11 @@ use super::budget::{ActionLimits, latest, over_budget};
 use super::conflict::Opposite;
 use super::intended::Intended;
 use super::run::{read_playbook_id, read_run_id};
-use super::stop;
 use super::word::{ContentHash, EffectKey, EffectState};
-use super::{NewRevert, Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain, revert};
+use super::{
+    NewRevert, Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain, reserve, revert,
+};
+use super::{stop, stop_file};
 use crate::fault::crash_point;
 use crate::model::{PlaybookId, RunId};
 
@@ -150,10 +152,11 @@ impl Store {
         revert: Option<&NewRevert>,
     ) -> Result<Intended, StoreError> {
         let epoch = self.writer()?.epoch;
+        self.insist_on_reserve()?;
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
-        let attempt = match admit(&mut tx, effect, now).await? {
+        let attempt = match self.admit(&mut tx, effect, now).await? {
             Ok(attempt) => attempt,
             Err(instead) => {
                 keep_stop(tx, &instead).await?;
@@ -183,9 +186,36 @@ impl Store {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
-        let Err(instead) = admit(&mut tx, effect, now).await? else { return Ok(None) };
+        let Err(instead) = self.admit(&mut tx, effect, now).await? else { return Ok(None) };
         keep_stop(tx, &instead).await?;
         Ok(Some(instead))
+    }
+
+    /// Whether an effect may be intended, and as which attempt; or what is in its way.
+    async fn admit(
+        &self,
+        tx: &mut Tx,
+        effect: &NewEffect,
+        now: i64,
+    ) -> Result<Result<u32, Intended>, StoreError> {
+        let attempt = match find(tx, &effect.key).await? {
+            Some(known) => match again(&known, effect)? {
+                Again::Attempt(attempt) => attempt,
+                Again::Stop(stop) => return Ok(Err(stop)),
+            },
+            None => 1,
+        };
+        let stop = stop::in_the_way(tx, (&effect.tenant, effect.playbook)).await?;
+        if let Some(stop) = stop.or_else(|| stop_file::look(self.path())) {
+            return Ok(Err(Intended::Stopped(Box::new(stop))));
+        }
+        if let Some(stop) = breaker::look(tx, effect, now).await? {
+            return Ok(Err(Intended::Stopped(Box::new(stop))));
+        }
+        if let Some(stop) = conflict::in_the_way(tx, effect, now).await? {
+            return Ok(Err(stop));
+        }
+        Ok(over_budget(tx, effect, now).await?.map_or(Ok(attempt), Err))
     }
 
     /// Writes down how an attempt went.
@@ -198,12 +228,27 @@ impl Store {
         self.record_as(key, attempt, (result, false)).await
     }
 
-    /// The same of an attempt that the tenant may have refused: then waiting alone does not help.
+    /// The same of an attempt that the tenant may have refused: then waiting alone does not help. On a disk that is full
+    /// it takes the room that is kept for it.
     ///
     /// # Errors
     ///
     /// As [`Store::record`].
     pub async fn record_as(
+        &self,
+        key: &EffectKey,
+        attempt: u32,
+        result: (&Recorded, bool),
+    ) -> Result<(), StoreError> {
+        match self.record_once(key, attempt, result).await {
+            Err(StoreError::Full(_)) if reserve::give_up(self.path()) => {
+                self.record_once(key, attempt, result).await
+            }
+            recorded => recorded,
+        }
+    }
+
+    async fn record_once(
         &self,
         key: &EffectKey,
         attempt: u32,
@@ -298,27 +343,6 @@ impl Store {
         }
         Ok(found)
     }
-}
-
-/// Whether an effect may be intended, and as which attempt; or what is in its way.
-async fn admit(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Result<u32, Intended>, StoreError> {
-    let attempt = match find(tx, &effect.key).await? {
-        Some(known) => match again(&known, effect)? {
-            Again::Attempt(attempt) => attempt,
-            Again::Stop(stop) => return Ok(Err(stop)),
-        },
-        None => 1,
-    };
-    if let Some(stop) = stop::in_the_way(tx, (&effect.tenant, effect.playbook)).await? {
-        return Ok(Err(Intended::Stopped(Box::new(stop))));
-    }
-    if let Some(stop) = breaker::look(tx, effect, now).await? {
-        return Ok(Err(Intended::Stopped(Box::new(stop))));
-    }
-    if let Some(stop) = conflict::in_the_way(tx, effect, now).await? {
-        return Ok(Err(stop));
-    }
-    Ok(over_budget(tx, effect, now).await?.map_or(Ok(attempt), Err))
 }
 
 /// Keeps what the circuit breaker has just said; of anything else nothing was written.

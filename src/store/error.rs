@@ -40,6 +40,9 @@ pub enum StoreError {
     /// The disk is full. What was to be written is not written.
     #[error("the disk of the journal is full")]
     Full(#[source] sqlx::Error),
+    /// The disk was full, and the room that is kept for what was begun is given up: nothing new is begun.
+    #[error("the disk of the journal was full: what room there is, is kept for what was begun")]
+    Spent,
     /// Another connection holds the journal for too long.
     #[error("the journal is busy")]
     Busy(#[source] sqlx::Error),
@@ -152,7 +155,7 @@ impl StoreError {
     #[must_use]
     pub const fn remedy(&self) -> Remedy {
         match self {
-            Self::Full(_) | Self::Busy(_) => Remedy::Wait,
+            Self::Full(_) | Self::Spent | Self::Busy(_) => Remedy::Wait,
             Self::Transition { .. }
             | Self::Attempt { .. }
             | Self::KeyReused { .. }
@@ -198,6 +201,10 @@ impl From<sqlx::Error> for StoreError {
             _ => None,
         };
         // Source: https://sqlite.org/rescode.html; the low byte is the primary code.
+        // What a full disk says where the log's index has to grow: SQLITE_IOERR_SHMSIZE.
+        if code == Some(4874) {
+            return Self::Full(error);
+        }
         match code.map(|code| code & 0xff) {
             Some(5 | 6) => Self::Busy(error),
             Some(8) => Self::ReadOnly(error),

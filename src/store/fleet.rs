@@ -89,6 +89,6 @@ impl Store {
         .bind(now)
         .execute(&mut *tx)
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }

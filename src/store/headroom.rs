@@ -34,7 +34,7 @@ impl Store {
         .bind(now.as_millisecond())
         .execute(&mut *tx)
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// What is left, by tenant. It speaks of the process that owns the journal, or owned it last.

@@ -16,7 +16,8 @@
 //!   ([`Store::hear`] takes their word).
 //!
 //! People's words may be written beside the process that owns the journal: about a parked effect
-//! ([`Store::resolve`]), about what waits for leave ([`Store::speak`]), and about all actions ([`Store::stop`]).
+//! ([`Store::resolve`]), about what waits for leave ([`Store::speak`]), and about all actions ([`Store::stop`]; where the
+//! journal takes no word, [`Store::stop_by_file`]).
 //!
 //! A failed write means that nothing was written, and then nothing may be done: see
 //! [`StoreError::remedy`]. Rows carry the tenant's name, times are milliseconds, and the SQL is plain,
@@ -38,6 +39,7 @@ mod effect_chain;
 mod error;
 mod fleet;
 mod headroom;
+mod health;
 mod held_edit;
 mod history;
 mod integrity;
@@ -49,6 +51,7 @@ mod open;
 mod outbox;
 mod pass;
 mod pulse;
+mod reserve;
 mod restored;
 mod retention;
 mod revert;
@@ -58,6 +61,7 @@ mod seen;
 mod sign_in;
 mod slot;
 mod stop;
+mod stop_file;
 mod suppress;
 mod unarmed;
 mod undone;
@@ -72,10 +76,11 @@ use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use sqlx::sqlite::SqlitePool;
-use sqlx::{Sqlite, Transaction};
 
 use crate::clock::SharedClock;
 use crate::fault::crash_point;
+
+use health::Tx;
 
 pub use approval::{Approval, Closing, Heard, NewApproval, NewVoice, Voice};
 pub use breaker::Breaker;
@@ -87,6 +92,7 @@ pub use doubt::Word;
 pub use effect::{Effect, NewEffect, Recent, Recorded};
 pub use error::{Remedy, StoreError};
 pub use headroom::Rooms;
+pub use health::{Room, Unwritten};
 pub use held_edit::HeldEdit;
 pub use history::{EffectEvent, Message, RunDetail, RunFilter, RunSummary};
 pub use intended::Intended;
@@ -102,6 +108,7 @@ pub use seen::Identity;
 pub use sign_in::SignIn;
 pub use slot::{NewSkip, Skip};
 pub use stop::{SeenStop, Stop, StopWord, Stopped, StoppedPlaybook};
+pub use stop_file::{STOP_FILE, StopFile};
 pub use suppress::NewSuppression;
 pub use unarmed::Unarmed;
 pub use undone::{NextTime, ToldUndone};
@@ -137,8 +144,10 @@ struct Writer {
     runs: AtomicU64,
     /// The tenants that this opening has held the journal against.
     compared: Mutex<BTreeSet<String>>,
+    /// Why the last write came to nothing, if it did.
+    unwritten: Mutex<Option<Unwritten>>,
     /// Keeps other processes out; `None` for one word written beside the owner, and in memory.
-    _lock: Option<open::Lock>,
+    lock: Option<open::Lock>,
 }
 
 impl Writer {
@@ -148,12 +157,10 @@ impl Writer {
         (epoch, marks): (i64, Option<mark::Marks>),
         lock: Option<open::Lock>,
     ) -> Self {
-        Self { pool, clock, epoch, marks, runs: AtomicU64::new(0), compared: Mutex::default(), _lock: lock }
+        let (runs, compared, unwritten) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
+        Self { pool, clock, epoch, marks, runs, compared, unwritten, lock }
     }
 }
-
-/// A writing transaction.
-type Tx = Transaction<'static, Sqlite>;
 
 impl Store {
     /// Opens the journal for writing, and makes it if there is none: folder 0700, file 0600.
@@ -242,7 +249,7 @@ impl Store {
     async fn write(&self) -> Result<Tx, StoreError> {
         crash_point("c04_before_transaction");
         let writer = self.writer()?;
-        let mut tx = open::begin(&writer.pool).await?;
+        let mut tx = Tx::begin(self).await?;
         let epoch: i64 =
             sqlx::query_scalar("SELECT value FROM facts WHERE name = 'epoch'").fetch_one(&mut *tx).await?;
         if epoch == writer.epoch { Ok(tx) } else { Err(StoreError::Fenced) }

@@ -25,6 +25,13 @@ pub fn is_sealed(path: &Path) -> bool {
     path.canonicalize().is_ok_and(|path| sealed(&mounts, &path))
 }
 
+/// Whether the file system of a place takes no writes, from nobody. A place that is only mounted so may be written
+/// elsewhere.
+pub(super) fn is_read_only(path: &Path) -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    path.canonicalize().is_ok_and(|path| above(&mounts, &path).is_some_and(|mount| mount.sealed))
+}
+
 fn sealed(mounts: &str, path: &Path) -> bool {
     let Some(mount) = above(mounts, path) else { return false };
     let elsewhere = mount.root != "/" && !mount.root.ends_with(&mount.point);

@@ -1,7 +1,8 @@
 //! Opening the journal: folder, lock, SQLite, settings, form.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,11 +12,12 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteOwnedBuf, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite, Transaction};
 
 use super::mark::Marks;
 use super::network::network_file_system;
-use super::{ApprovalState, EffectState, Inner, Store, StoreError, Tx, Writer};
+use super::reserve;
+use super::{ApprovalState, EffectState, Inner, Store, StoreError, Unwritten, Writer};
 use crate::clock::SharedClock;
 use crate::fault::crash_point;
 
@@ -27,6 +29,12 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// How long a write waits for its turn. Longer than [`BUSY`], so that the cause shows and not the queue.
 const TURN: Duration = Duration::from_secs(30);
+
+/// Longest word that the owner leaves of why the journal is not written, in characters: a line.
+const WORD_MAX: usize = 500;
+
+/// Most bytes of a lock's file that are read: its number, and a word in characters of four bytes.
+const LOCK_BYTES_MAX: u64 = 4096;
 
 /// Readers beside the writer: history pages and item look-ups; more would only queue on the disk.
 const READERS_MAX: u32 = 4;
@@ -62,11 +70,13 @@ async fn open_on(mounts: Option<&str>, path: &Path, clock: SharedClock) -> Resul
     let marks = Some(Marks::of(&pool, epoch).await?);
 
     let readers = pool_of_readers(&path).await?;
-    Ok(Store(Arc::new(Inner {
-        path,
-        readers,
-        writer: Some(Writer::new(pool, clock, (epoch, marks), Some(lock))),
-    })))
+    let writer = Some(Writer::new(pool, clock, (epoch, marks), Some(lock)));
+    let store = Store(Arc::new(Inner { path, readers, writer }));
+    // Without the room that a process before has given up nothing is begun.
+    if reserve::is_spent(store.path()) {
+        store.keep_reserve()?;
+    }
+    Ok(store)
 }
 
 /// Writes one thing into a journal beside the process that owns it, and closes it.
@@ -94,7 +104,7 @@ pub(super) async fn open_beside(path: &Path, clock: SharedClock) -> Result<Store
 /// The process that owns a journal, as far as somebody can tell who does not take its lock.
 pub(super) fn owner(path: &Path) -> Option<u32> {
     let lock = lock_path(path).canonicalize().ok()?;
-    let pid: u32 = std::fs::read_to_string(&lock).ok()?.trim().parse().ok()?;
+    let pid = read_lock(&lock).ok()?.0?;
     // The number stays when its process goes, and may be another one's by now.
     match std::fs::read_dir(format!("/proc/{pid}/fd")) {
         Ok(mut open) => open
@@ -162,24 +172,21 @@ async fn empty(options: SqliteConnectOptions) -> Result<Vec<u8>, StoreError> {
 }
 
 /// Begins a writing transaction.
-pub(super) async fn begin(pool: &SqlitePool) -> Result<Tx, StoreError> {
-    match pool.begin_with("BEGIN IMMEDIATE").await {
-        // SQLite ends a transaction by itself when the disk is full, and sqlx goes on counting it. Such a
-        // connection never begins another one; a new one does.
-        Err(sqlx::Error::InvalidSavePointStatement) => {
-            pool.acquire().await?.close().await?;
-            Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
-        }
-        begun => Ok(begun?),
+pub(super) async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    Ok(pool.begin_with("BEGIN IMMEDIATE").await?)
+}
+
+/// The folder that a file is in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
 /// Makes the folder and gives the journal's absolute path.
 fn prepare(mounts: Option<&str>, path: &Path) -> Result<PathBuf, StoreError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -238,11 +245,16 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
     private_file(path).map(drop)
 }
 
+/// A file beside a journal, of its name with an ending.
+pub(super) fn file_beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
 /// Where the lock of a journal is.
 fn lock_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    PathBuf::from(name)
+    file_beside(path, ".lock")
 }
 
 /// Takes the lock that keeps a second process out, and leaves our process number in it.
@@ -250,29 +262,61 @@ fn lock_path(path: &Path) -> PathBuf {
 /// The file stays when the lock goes: removing it would let two processes lock two files of one name.
 fn take_lock(path: &Path) -> Result<Lock, StoreError> {
     let lock_path = lock_path(path);
-    let mut lock = private_file(&lock_path)?;
+    let lock = private_file(&lock_path)?;
     match lock.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let mut text = String::new();
-            let pid = lock.read_to_string(&mut text).ok().and_then(|_length| text.trim().parse().ok());
+            let pid = read_lock(&lock_path).ok().and_then(|(pid, _word)| pid);
             return Err(StoreError::Locked { path: path.to_owned(), pid });
         }
         Err(TryLockError::Error(source)) => return Err(StoreError::file(&lock_path, source)),
     }
-    let write = |lock: &mut File| {
-        lock.set_len(0)?;
-        lock.rewind()?;
-        writeln!(lock, "{}", std::process::id())
-    };
-    write(&mut lock).map_err(|source| StoreError::file(&lock_path, source))?;
-    Ok(Lock(lock))
+    let lock = Lock(lock);
+    lock.write(None).map_err(|source| StoreError::file(&lock_path, source))?;
+    Ok(lock)
+}
+
+/// What a lock's file says: the number of the process that owns it, and in a second line why the journal is not written.
+fn read_lock(lock: &Path) -> std::io::Result<(Option<u32>, String)> {
+    let mut text = String::new();
+    File::open(lock)?.take(LOCK_BYTES_MAX).read_to_string(&mut text)?;
+    let mut lines = text.lines();
+    let pid = lines.next().and_then(|pid| pid.trim().parse().ok());
+    Ok((pid, lines.next().unwrap_or_default().to_owned()))
+}
+
+/// Why the journal is not written, as its owner has left word.
+pub(super) fn word_of_owner(path: &Path) -> Option<Unwritten> {
+    let (_pid, word) = read_lock(&lock_path(path)).ok()?;
+    let (since, why) = word.split_once(' ')?;
+    let since = since.parse().ok().and_then(|second| jiff::Timestamp::from_second(second).ok());
+    Some(Unwritten { since, why: why.to_owned() })
 }
 
 /// The lock on a journal. Given back when dropped: closing the file would not do while this process starts
 /// another one, which has a copy of every open file until it is on its own feet.
 #[derive(Debug)]
 pub(super) struct Lock(File);
+
+impl Lock {
+    /// Leaves word why the journal is not written, or that it is.
+    pub(super) fn leave_word(&self, unwritten: Option<&Unwritten>) {
+        if let Err(error) = self.write(unwritten) {
+            tracing::warn!(%error, "others cannot be told how it stands with the journal");
+        }
+    }
+
+    /// Writes over what is there: on a full disk that takes no room.
+    fn write(&self, unwritten: Option<&Unwritten>) -> std::io::Result<()> {
+        let word = unwritten.map(|Unwritten { since, why }| {
+            let why: String = why.chars().take(WORD_MAX).filter(|c| !c.is_control()).collect();
+            format!("{} {why}\n", since.map_or(0, jiff::Timestamp::as_second))
+        });
+        let text = format!("{}\n{}", std::process::id(), word.unwrap_or_default());
+        self.0.write_all_at(text.as_bytes(), 0)?;
+        self.0.set_len(u64::try_from(text.len()).unwrap_or(u64::MAX))
+    }
+}
 
 impl Drop for Lock {
     fn drop(&mut self) {
@@ -326,6 +370,14 @@ async fn pool_of_one(options: SqliteConnectOptions) -> Result<SqlitePool, StoreE
     let pool = pool(1).after_connect(|connection, _pool| {
         let checked = check_settings(connection);
         Box::pin(async { checked.await.map_err(|error| sqlx::Error::Configuration(error.into())) })
+    });
+    // SQLite ends a transaction by itself when the disk is full, and sqlx goes on counting it. Such a connection never
+    // begins another one, and is closed; what it has to roll back is done when it answers.
+    let pool = pool.before_acquire(|connection, _about| {
+        Box::pin(async {
+            connection.ping().await?;
+            Ok(!connection.is_in_transaction())
+        })
     });
     Ok(pool.connect_with(options).await?)
 }

@@ -56,7 +56,7 @@ impl Store {
         let now = self.now_ms()?;
         let mut tx = self.write().await?;
         write(&mut tx, message, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Lists messages whose time has come at `now`, the longest waiting first, at most `limit`.
@@ -129,7 +129,7 @@ impl Store {
         .await?
         .rows_affected();
         known(id, changed)?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Gives a message up.
@@ -156,7 +156,7 @@ impl Store {
         .bind(until.as_millisecond())
         .execute(&mut *tx)
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// How many messages wait.
@@ -185,7 +185,7 @@ impl Store {
         .await?
         .rows_affected();
         known(id, changed)?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 

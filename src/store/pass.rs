@@ -44,7 +44,7 @@ impl Store {
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
         say(&mut tx, &Saying { word: LET_PASS, tenant, playbook, about: tenant }, by, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Spends the latest such word for a run, if it is not spent and not older than a day; the same run may ask again.

@@ -188,7 +188,7 @@ impl Store {
         .bind(&note.reason)
         .execute(&mut *tx)
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Writes into the journal at `path` that a person wants an action taken back now. This works beside the process
@@ -229,7 +229,7 @@ impl Store {
         let playbook = read_playbook_id(playbook)?;
         let saying = Saying { word: "revert", tenant: &tenant, playbook, about: key.as_str() };
         say(&mut tx, &saying, by, now).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 

@@ -176,6 +176,7 @@ impl Store {
     /// Any [`StoreError`]; the run must then not begin.
     pub async fn begin_run(&self, run: &NewRun) -> Result<Begun, StoreError> {
         let epoch = self.writer()?.epoch;
+        self.insist_on_reserve()?;
         let mut tx = self.write().await?;
         let due = run.scheduled_for.map(Timestamp::as_millisecond);
         let inserted = sqlx::query(
@@ -330,7 +331,7 @@ impl Store {
         for message in messages {
             outbox::write(&mut tx, message, now).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Ends a run together with the messages about it and the note of what they tell, in one transaction.
@@ -367,7 +368,7 @@ impl Store {
         if let Some(situation) = end.undone {
             undone::told(&mut tx, run, situation, now).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 

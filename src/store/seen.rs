@@ -74,7 +74,7 @@ impl Store {
             query.push(")");
             query.build().execute(&mut *tx).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 

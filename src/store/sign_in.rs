@@ -48,7 +48,7 @@ impl Store {
         if let Some(message) = message {
             outbox::write(&mut tx, message, now.as_millisecond()).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// How it stands, by tenant. It speaks of the process that owns the journal, or owned it last.

@@ -118,7 +118,7 @@ impl Store {
         .bind(skip.behind.map(Timestamp::as_millisecond))
         .execute(&mut *tx)
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// What the schedules of a playbook let go last, by tenant.

@@ -1,7 +1,8 @@
 //! The kill switch: while somebody's stop stands, nothing is intended, so nothing is sent.
 //!
 //! Words are events in a chain of their own, written beside the process that owns the journal like those about
-//! approvals. [`Store::intend`] looks in its own transaction: once a stop is written, no intent passes.
+//! approvals. [`Store::intend`] looks in its own transaction: once a stop is written, no intent passes. Where the journal
+//! takes no word, a file beside it is one (`stop_file`), and stands among the others.
 
 use std::fmt;
 use std::path::Path;
@@ -16,7 +17,7 @@ use super::budget::latest;
 use super::chain::{Chained, Fields, end};
 use super::run::read_playbook_id;
 use super::word::Way;
-use super::{ContentHash, Store, StoreError, Tx, at, count, open};
+use super::{ContentHash, Store, StoreError, Tx, at, count, open, stop_file};
 use crate::clock::SharedClock;
 use crate::fault::crash_point;
 use crate::model::PlaybookId;
@@ -65,7 +66,7 @@ pub struct Stop {
     /// Which way it came; `None` if huntbook said it itself, or that was not noted yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub way: Option<Way>,
-    /// When.
+    /// When; the epoch if nobody can tell.
     pub at: Timestamp,
 }
 
@@ -79,7 +80,10 @@ impl fmt::Display for Stop {
                 write!(f, "actions of `{}` in `{tenant}` are stopped", playbook.name)?;
             }
         }
-        write!(f, " since {:.0} by {}", self.at, self.account)?;
+        if self.at != Timestamp::UNIX_EPOCH {
+            write!(f, " since {:.0}", self.at)?;
+        }
+        write!(f, " by {}", self.account)?;
         self.reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
     }
 }
@@ -129,13 +133,15 @@ impl Store {
         resumed
     }
 
-    /// Lists the stops that stand, oldest first.
+    /// Lists the stops that stand, oldest first, and at the end the one that is a file beside the journal.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     pub async fn stops(&self) -> Result<Vec<Stop>, StoreError> {
-        sqlx::query(STANDING).fetch_all(&self.0.readers).await?.iter().map(read_stop).collect()
+        let rows = sqlx::query(STANDING).fetch_all(&self.0.readers).await?;
+        // Looked for last: what is there by now counts.
+        rows.iter().map(read_stop).chain(stop_file::look(self.path()).map(Ok)).collect()
     }
 
     /// The stop that stands in the way of a playbook's actions in a tenant, if one does. The binding look is
@@ -175,7 +181,7 @@ impl Store {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
-        let mut lifted = standing(&mut tx).await?;
+        let mut lifted = self.standing_in(&mut tx).await?;
         lifted.retain(|stop| match (&word.playbook, &word.tenant) {
             (None, None) => true,
             (None, Some(_tenant)) => stop.is_for(word),
@@ -183,8 +189,7 @@ impl Store {
                 stop.playbook_id() == word.playbook_id() && (tenant.is_none() || stop.tenant == *tenant)
             }
         });
-        end_each(&mut tx, &lifted, (word, now)).await?;
-        tx.commit().await?;
+        self.end_each(tx, &lifted, (word, now)).await?;
         Ok(lifted)
     }
 
@@ -198,25 +203,42 @@ impl Store {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         let now = latest(&mut tx, wall).await?;
-        let mut lifted = standing(&mut tx).await?;
+        let mut lifted = self.standing_in(&mut tx).await?;
         match seen {
             SeenStop::One(mark) => lifted.retain(|stop| stop.mark().to_string() == mark),
             SeenStop::All(mark) if Stop::mark_of_all(&lifted).to_string() == mark => {}
             SeenStop::All(_others) => lifted.clear(),
         }
-        end_each(&mut tx, &lifted, (word, now)).await?;
-        tx.commit().await?;
+        self.end_each(tx, &lifted, (word, now)).await?;
         Ok(lifted)
     }
-}
 
-/// Writes that these stops do not stand any more.
-async fn end_each(tx: &mut Tx, stops: &[Stop], (word, now): (&StopWord, i64)) -> Result<(), StoreError> {
-    for stop in stops {
-        let (tenant, playbook) = (stop.tenant.clone(), stop.playbook.clone());
-        append(tx, "resume", &StopWord { tenant, playbook, ..word.clone() }, now).await?;
+    /// The stops that stand: those of the journal, and the one that is a file.
+    async fn standing_in(&self, tx: &mut Tx) -> Result<Vec<Stop>, StoreError> {
+        let mut all = standing(tx).await?;
+        all.extend(stop_file::look(self.path()));
+        Ok(all)
     }
-    Ok(())
+
+    /// Writes that these stops do not stand any more. What a file said is in the history from then on, and the file goes
+    /// last: as long as it is there it stops.
+    async fn end_each(
+        &self,
+        mut tx: Tx,
+        stops: &[Stop],
+        (word, now): (&StopWord, i64),
+    ) -> Result<(), StoreError> {
+        let is_file = |stop: &&Stop| stop.way == Some(Way::File);
+        for stop in stops {
+            if is_file(&stop) {
+                append(&mut tx, "stop", &stop.word(), now).await?;
+            }
+            let (tenant, playbook) = (stop.tenant.clone(), stop.playbook.clone());
+            append(&mut tx, "resume", &StopWord { tenant, playbook, ..word.clone() }, now).await?;
+        }
+        tx.commit().await?;
+        if stops.iter().any(|stop| is_file(&stop)) { stop_file::remove(self.path()) } else { Ok(()) }
+    }
 }
 
 impl Stop {
@@ -242,6 +264,13 @@ impl Stop {
             fields.add(mark);
         }
         ContentHash(fields.hash())
+    }
+
+    /// The word that it is, for the history.
+    fn word(&self) -> StopWord {
+        let Self { tenant, playbook, reason, account, uid, way, at } = self.clone();
+        let reason = Some(format!("since {at:.0}: {}", reason.unwrap_or_default()));
+        StopWord { tenant, playbook, reason, account, uid, way }
     }
 
     /// Whether it is the stop that a word is about.

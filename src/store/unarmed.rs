@@ -64,7 +64,7 @@ impl Store {
         for message in messages {
             outbox::write(&mut tx, message, now.as_millisecond()).await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The schedules that are not followed.

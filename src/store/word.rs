@@ -234,6 +234,8 @@ words!(
         Command = "command",
         /// Through the page, by somebody who signed in on this machine.
         Page = "page",
+        /// By a file beside the journal.
+        File = "file",
     }
 );
 

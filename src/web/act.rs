@@ -8,7 +8,8 @@ use super::answer::{Refusal, see};
 use super::form::Form;
 use super::session::{Rights, Session};
 use crate::console::leave::{self, LeaveError, Speech};
-use crate::console::{Called, NAME_MAX};
+use crate::console::{Called, Halted, NAME_MAX, halt};
+use crate::diag::Chain;
 use crate::store::{Consent, Heard, SeenStop, Speaker, StopWord, StoppedPlaybook, Way};
 use crate::text::clean;
 
@@ -62,8 +63,21 @@ pub(super) async fn stop(web: &Web, session: &Session, form: &Form) -> Result<Re
         Some(id) => Some(in_force(web, id).await?),
     };
     let word = word(session, form, (tenant, playbook));
-    facts.store.halt(&word).await?;
-    tracing::warn!(account = word.account, "somebody stopped actions on the page");
+    let halted = halt(&facts.clock, (facts.store.path(), &word), facts.store.halt(&word)).await;
+    match halted.map_err(|error| {
+        Refusal::new(StatusCode::SERVICE_UNAVAILABLE, clean(&Chain(&error).to_string(), 400))
+    })? {
+        Halted::InJournal(_) => {
+            tracing::warn!(account = word.account, "somebody stopped actions on the page");
+        }
+        Halted::ByFile { why, .. } => {
+            tracing::error!(
+                account = word.account,
+                why,
+                "somebody stopped actions on the page, and a file stops all of them: the journal did not take the word"
+            );
+        }
+    }
     Ok(see("/"))
 }
 

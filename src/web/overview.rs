@@ -21,6 +21,7 @@ pub(super) async fn page(web: &Web, session: &Session, asks: Asks) -> Result<Res
     let main = html! {
         h1 { "Overview" }
         p { (if moment.needs_somebody() { "Something here waits for a person." } else { "Nothing waits for a person." }) }
+        @for (_word, what) in moment.disk() { div.alert role="alert" { p { (what) } } }
         (switch(web, session, &moment))
         h2 id="approvals" { "Approvals" }
         @if moment.approvals.is_empty() { p { "Nothing waits for approval." } } @else { (requests(&moment.approvals)) }

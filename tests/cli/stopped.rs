@@ -243,3 +243,62 @@ async fn a_stop_waits_for_no_flawless_settings() {
 async fn lifted_in(dir: &TempDir) {
     ends(&ask(dir, &["resume", "--store", "huntbook.db", "--tenant", "contoso"]).await, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_journal_keeps_nobody_from_stopping() {
+    let sim = tenant().await;
+    let dir = project(&sim, PLAYBOOK);
+    served_once(&dir).await;
+    let at = |name: &str| dir.path().join(name);
+    let damaged = b"This is a text and no database, and long enough to be told from one.";
+    std::fs::rename(at("huntbook.db"), at("good.db")).unwrap();
+    let log = ["huntbook.db-wal", "huntbook.db-shm"];
+    let good = log.map(|name| std::fs::read(at(name)).unwrap_or_default());
+    for name in log {
+        drop(std::fs::remove_file(at(name)));
+    }
+    std::fs::write(at("huntbook.db"), damaged).unwrap();
+    // Whatever the word is about: nobody can look that up.
+    let stop = ["stop", "--playbook", "Tag servers", "--tenant", "contoso", "--reason", "a\u{1b}[2J drill"];
+    let stopped = ask(&dir, &stop).await;
+    ends(&stopped, 0);
+    let said = text(&stopped.stdout);
+    for part in ["all actions are stopped since", "/stop`: ", "drill", "every tenant and every playbook"] {
+        assert!(said.contains(part) && !said.contains('\u{1b}'), "{said}");
+    }
+    assert!(text(&stopped.stderr).contains("what is under way is not known"), "{}", text(&stopped.stderr));
+    let again = json(&ask(&dir, &["stop", "--format", "json"]).await);
+    assert_eq!((&again["written"], &again["stop"]["way"]), (&false.into(), &"file".into()));
+    assert!(again["journal"].as_str().is_some_and(|why| why.contains("journal")), "{again}");
+    // Nobody reads the journal, and the stop is told of all the same.
+    let status = ask(&dir, &["status"]).await;
+    assert_ne!(status.status.code(), Some(0));
+    assert!(text(&status.stderr).contains("all actions are stopped"), "{}", text(&status.stderr));
+    // It is lifted when the word can be kept.
+    assert_ne!(ask(&dir, &["resume"]).await.status.code(), Some(0));
+    assert!(at("stop").exists());
+    std::fs::rename(at("good.db"), at("huntbook.db")).unwrap();
+    for (name, bytes) in log.iter().zip(good).filter(|(_name, bytes)| !bytes.is_empty()) {
+        std::fs::write(at(name), bytes).unwrap();
+    }
+    let status = ask(&dir, &["status", "--format", "json"]).await;
+    ends(&status, 1);
+    assert_eq!(json(&status)["stops"][0]["way"], "file");
+    ends(&ask(&dir, &["resume", "--tenant", "contoso"]).await, 1);
+    ends(&ask(&dir, &["run", "Tag servers"]).await, 1);
+    assert_eq!(tagged(&sim), 0);
+    let resumed = ask(&dir, &["resume"]).await;
+    ends(&resumed, 0);
+    assert!(text(&resumed.stdout).contains("(the file is removed)"), "{}", text(&resumed.stdout));
+    assert!(!at("stop").exists());
+    ends(&ask(&dir, &["run", "Tag servers"]).await, 0);
+    assert_eq!(tagged(&sim), 1);
+    // Both words about it are in the history.
+    let events = ask(&dir, &["journal", "export"]).await;
+    let events: Vec<Value> =
+        text(&events.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let words = events.iter().filter(|event| event["history"] == "stops").map(|event| event["word"].clone());
+    assert_eq!(words.collect::<Vec<_>>(), ["stop", "resume"]);
+    ends(&ask(&dir, &["audit", "verify"]).await, 0);
+    sim.stop().await;
+}

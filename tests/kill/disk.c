@@ -1,6 +1,6 @@
 /* Lets the n-th write or sync of the journal's files fail: DISK_FAILS=way:n, and DISK_FIRED names a file that is made
    when it has. Ways: `eio` once, `eio-all` from then on, `full` from then on, `torn`: half of it is written, and the
-   process dies. */
+   process dies. Or all of them fail while there is the file that DISK_FULL_WHILE names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,7 +25,8 @@ static int is_journal(int fd) {
 
 /* The way this call fails; null if it does not. */
 static const char *fails(int fd) {
-    const char *spec = getenv("DISK_FAILS");
+    const char *spec = getenv("DISK_FAILS"), *full = getenv("DISK_FULL_WHILE");
+    if (full && !access(full, F_OK) && is_journal(fd)) return "full";
     if (!spec || !is_journal(fd)) return NULL;
     const char *colon = strchr(spec, ':');
     long n = atol(colon + 1), now = __sync_add_and_fetch(&seen, 1);

@@ -2,8 +2,12 @@
 //! passes. Between the binary and the system stands a library that the tests compile (`disk.c`).
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command};
+
+use serde_json::Value;
+use tokio::time::{Duration, sleep};
 
 use crate::world::World;
 use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, settle, tell, wait};
@@ -32,7 +36,7 @@ fn library(world: &World) -> PathBuf {
 }
 
 /// Starts huntbook over a disk whose n-th call fails in a way.
-fn spawn(world: &World, arguments: &[&str], (way, n): (&str, usize)) -> Child {
+pub(crate) fn spawn(world: &World, arguments: &[&str], (way, n): (&str, usize)) -> Child {
     let library = library(world).display().to_string();
     let fired = world.path("fired").display().to_string();
     let fails = format!("{way}:{n}");
@@ -92,5 +96,64 @@ async fn row_40_a_disk_that_takes_nothing_is_read_and_nothing_is_done() {
     }
     finish(&world).await;
     assert!(before.len() < world.sim.effects().len(), "it goes on");
+    check_journal(&world).await;
+}
+
+/// How often something is looked for; five times a second.
+const LOOKS_MAX: u32 = 600;
+
+async fn until(world: &World, is_so: impl Fn() -> bool) {
+    for _look in 0..LOOKS_MAX {
+        if is_so() {
+            return;
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    panic!("it never came to that\n{}", world.log_tail());
+}
+
+/// How the status ends, and what it says of the journal's disk.
+fn status(world: &World) -> (Option<i32>, Value) {
+    let (code, status) = world.ask(&["status"]);
+    (code, status["journal"]["unwritten"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_39_a_full_disk_is_said_everywhere_nothing_is_done_and_it_goes_on_by_itself() {
+    let world = World::start().await;
+    let settings = fs::OpenOptions::new().append(true).open(world.path("huntbook.yaml"));
+    settings.expect("it is ours").write_all(b"alerts: {channel: soc}\n").expect("it is ours");
+    world.fleet.grow(NEW_DEVICES);
+    settle(&world).await;
+    let (disk, full) = (library(&world).display().to_string(), world.path("full"));
+    let environment =
+        [("LD_PRELOAD", disk.as_str()), ("DISK_FULL_WHILE", full.to_str().expect("it is text"))];
+    let mut served = world.spawn_with(&["serve"], &environment);
+    until(&world, || world.log().contains("huntbook serves")).await;
+    assert_eq!(status(&world).1, Value::Null);
+
+    fs::write(&full, "").expect("the folder is ours");
+    until(&world, || status(&world).1.is_object()).await;
+    let (code, unwritten) = status(&world);
+    assert_eq!((code, unwritten["why"].as_str().is_some_and(|why| why.contains("full"))), (Some(1), true));
+    assert!(unwritten["since"].is_string(), "{unwritten}");
+    let (_code, found) = world.ask(&["doctor"]);
+    assert!(found["findings"].to_string().contains("the journal cannot be written since"), "{found}");
+    let before = world.sim.effects();
+    world.fleet.grow(NEW_DEVICES);
+    let told = |part: &str| world.sim.messages().iter().any(|message| message.body.contains(part));
+    until(&world, || told("cannot write its journal")).await;
+    assert_eq!(world.sim.effects(), before, "{}", world.log_tail());
+    assert_eq!(world.log().matches("the journal cannot be written").count(), 1, "{}", world.log_tail());
+
+    fs::remove_file(&full).expect("it is there");
+    until(&world, || before.len() < world.sim.effects().len()).await;
+    until(&world, || status(&world).1.is_null() && told("can be written again")).await;
+    served.kill().expect("it is our child");
+    served.wait().expect("it is our child");
+    // The next start makes nothing of what the last one left.
+    assert_eq!(status(&world).1, Value::Null);
+    finish(&world).await;
+    check_tenant(&world, &Toll { in_doubt: NEW_DEVICES, ..Toll::default() }).await;
     check_journal(&world).await;
 }

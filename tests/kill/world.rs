@@ -154,6 +154,14 @@ impl World {
         command.spawn().expect("the binary starts")
     }
 
+    /// Asks huntbook in the folder for a JSON document: how it ended, and what it said.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> (Option<i32>, Value) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
+        command.args(arguments).args(["--format", "json"]).current_dir(self.folder.path()).env_clear();
+        let asked = command.env("SIM_SECRET", SimApp::SECRET).output().expect("the binary starts");
+        (asked.status.code(), serde_json::from_slice(&asked.stdout).unwrap_or_default())
+    }
+
     /// What every huntbook wrote to standard error.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()

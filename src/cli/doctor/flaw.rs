@@ -43,6 +43,8 @@ flaws! {
     JOURNAL_OLDER = ("HD122", "journal", "the next `run` or `serve` brings it up to date; keep a copy until then"),
     /// The journal cannot be read.
     JOURNAL = ("HD123", "journal", "put the last good copy of it in its place, or name another in `store.path`"),
+    /// Somebody, or huntbook itself, has stopped actions.
+    STOPPED = ("HD124", "journal", "`huntbook resume` lifts it"),
     /// A channel cannot be made of its settings.
     CHANNEL_SETTINGS = ("HD131", "channel", "mend the channel in the settings, or put its secret in its place"),
     /// A channel does not let huntbook in.

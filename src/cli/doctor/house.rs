@@ -8,13 +8,17 @@ use super::report::Report;
 use crate::channel::ChannelError;
 use crate::cli::output::counted;
 use crate::cli::setup::{self, Doors};
+use crate::cli::stop::lifts;
 use crate::cli::validate;
 use crate::daemon::{self, ScanError};
 use crate::diag::{Chain, Diagnostic, Level};
 use crate::model::Lists;
 use crate::plan::{SourceFile, World, compile_set};
 use crate::settings::{self, Hand, Settings};
-use crate::store::{Store, StoreError};
+use crate::store::{Room, Store, StoreError};
+
+/// What to do where the journal cannot be written.
+const MAKE_ROOM: &str = "make room on the disk of `store.path`, or end what holds the journal";
 
 /// The settings, and what lies around them.
 pub(super) struct House<'a> {
@@ -104,7 +108,27 @@ impl House<'_> {
             report.problem((flaw::JOURNAL_PLACE, &name), problem.message.clone(), help);
             return;
         }
-        match Store::open_reader(path).await {
+        let opened = Store::open_reader(path).await;
+        let stops = match &opened {
+            Ok(store) => store.stops().await,
+            Err(_unread) => Ok(Store::stop_file(path).into_iter().collect()),
+        };
+        for stop in stops.iter().flatten() {
+            report.warn(
+                (flaw::STOPPED, &name),
+                stop.to_string(),
+                Some(&format!("`{}` lifts it", lifts(stop))),
+            );
+        }
+        if let Ok(store) = &opened {
+            if let Some(unwritten) = store.unwritten() {
+                report.problem((flaw::JOURNAL_PLACE, &name), unwritten.to_string(), Some(MAKE_ROOM));
+            }
+            if let Some(room) = store.room().filter(Room::is_short) {
+                report.warn((flaw::JOURNAL_PLACE, &name), room.to_string(), Some(MAKE_ROOM));
+            }
+        }
+        match opened.and(stops) {
             Ok(_) | Err(StoreError::Missing { .. }) => report.fine("the journal"),
             Err(error @ StoreError::Older) => {
                 report.warn((flaw::JOURNAL_OLDER, &name), error.to_string(), None);
