@@ -36,6 +36,8 @@ mod poison;
 mod rows;
 #[path = "kill/stopped.rs"]
 mod stopped;
+#[path = "kill/suspended.rs"]
+mod suspended;
 #[path = "kill/two.rs"]
 mod two;
 #[path = "kill/world.rs"]
