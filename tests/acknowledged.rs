@@ -2,19 +2,32 @@
 //! it wrote nothing is left but what it had synced by then. Its word is there.
 
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "test helpers; what is missing fails the test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "test helpers; what is missing fails the test"
+)]
+
+#[path = "history/held.rs"]
+mod held;
+#[path = "history/mod.rs"]
+mod history;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use held::Held;
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::sim::{Apply, Fault, Sim, SimApp, SimOptions};
 use huntbook::store::Store;
+use jiff::SignedDuration;
 use serde_json::Value;
 
 const SECRET_NAME: &str = "HUNTBOOK_TEST_SECRET";
+/// How often something is looked for; ten times a second.
+const LOOKS_MAX: u32 = 600;
 /// What is on a disk of a journal.
 const FILES: [&str; 2] = ["huntbook.db", "huntbook.db-wal"];
 
@@ -38,7 +51,9 @@ actions:
 
 /// A machine with a journal, and the disk that a power cut would leave of it.
 struct Machine {
-    sim: Sim,
+    /// Looked at when the test is over, before the folder goes.
+    _held: Held,
+    sim: Arc<Sim>,
     dir: tempfile::TempDir,
     library: PathBuf,
 }
@@ -46,14 +61,16 @@ struct Machine {
 impl Machine {
     async fn new() -> Self {
         let clock = Arc::new(SystemClock);
-        let sim = Sim::start(SimOptions::story(clock.now()).unwrap(), clock).await.unwrap();
+        let sim = Arc::new(Sim::start(SimOptions::story(clock.now()).unwrap(), clock).await.unwrap());
         let dir = tempfile::tempdir().unwrap();
         let library = dir.path().join("durable.so");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/acknowledged/durable.c");
         let built =
             Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
         assert!(built.unwrap().success(), "tests/setup installs a C compiler");
-        let machine = Self { sim, dir, library };
+        let held = Held::new(dir.path().join("huntbook.db"));
+        held.tenant("contoso", &sim);
+        let machine = Self { _held: held, sim, dir, library };
         machine.put("huntbook.yaml", &machine.settings());
         let tag = "    tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n";
         let asked = format!("{tag}    approval: {{channel: siem, timeout: 30m}}\n");
@@ -71,7 +88,7 @@ impl Machine {
             "tenants:\n  contoso:\n    tenantId: {tenant}\n    auth:\n      clientSecret: {{clientId: {}, secret: \
              {{env: {SECRET_NAME}}}}}\n    endpoints: {{login: \"{}\", graph: \"{}\", mde: \"{}\", xdr: \"{}\"}}\n\
              channels:\n  siem: {{webhook: {{url: \"{}/webhook/siem\", privateAddresses: true}}}}\n\
-             approvers:\n  lead: {{account: \"4001\"}}\n",
+             approvers:\n  lead: {{account: \"4001\"}}\nreload: {{riskRaising: hold}}\n",
             SimApp::CLIENT_ID,
             at.login,
             at.graph,
@@ -111,6 +128,24 @@ impl Machine {
         serde_json::from_slice(&self.ask(self.dir.path(), &all).await.stdout).unwrap()
     }
 
+    /// Serves until there is an edit that waits for a second person, and gives what it is called.
+    async fn raised(&self) -> String {
+        let mut serving = self.command(self.dir.path(), &["serve"]).stderr(Stdio::null()).spawn().unwrap();
+        let mut raised = None;
+        for _look in 0..LOOKS_MAX {
+            let waiting = self.ask(self.dir.path(), &["confirm", "--format", "json"]).await.stdout;
+            let waiting: Value = serde_json::from_slice(&waiting).unwrap_or_default();
+            raised = waiting[0]["digest"].as_str().map(str::to_owned);
+            if raised.is_some() {
+                break;
+            }
+            SystemClock.sleep(SignedDuration::from_millis(100)).await;
+        }
+        drop(Command::new("kill").args(["-s", "TERM", &serving.id().to_string()]).status());
+        assert!(serving.wait().unwrap().success(), "it ends as it was asked to");
+        raised.expect("an edit waits")
+    }
+
     /// Copies the files of the journal from folder to folder.
     fn copy(&self, from: &str, to: &str) {
         drop(fs::remove_dir_all(self.at(to)));
@@ -147,6 +182,7 @@ impl Machine {
 async fn a_word_whose_command_ended_well_outlives_a_power_cut_in_that_instant() {
     let machine = Machine::new().await;
     let run = async |name: &str| drop(machine.ask(machine.dir.path(), &["run", name]).await);
+    let raised = machine.raised().await;
     let lost = Fault { reset: true, apply: Apply::Before, ..Fault::on("POST /mde/api/machines/*/tags") };
     machine.sim.set_faults(vec![lost]).unwrap();
     run("Lost").await;
@@ -167,9 +203,9 @@ async fn a_word_whose_command_ended_well_outlives_a_power_cut_in_that_instant() 
     let standing = machine.json(&["in-force"]).await;
     let standing = standing[0]["effect"].as_str().unwrap();
     machine.say("word-revert", &["in-force", "revert", standing, "--reason", "word-revert"]).await;
+    machine.say("word-confirm", &["confirm", &raised, "--as", "lead", "--reason", "word-confirm"]).await;
     machine.say("word-pass", &["let-pass", "Lost", "--reason", "word-pass"]).await;
     machine.say("word-stop", &["stop", "--reason", "word-stop"]).await;
     machine.say("word-resume", &["resume", "--reason", "word-resume"]).await;
     reader.close().await;
-    machine.sim.stop().await;
 }

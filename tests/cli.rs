@@ -11,7 +11,9 @@
 mod approvals;
 #[path = "cli/feeds.rs"]
 mod feeds;
-#[path = "cli/history.rs"]
+#[path = "history/held.rs"]
+mod held;
+#[path = "history/mod.rs"]
 mod history;
 #[path = "cli/journal.rs"]
 mod journal;
@@ -19,6 +21,8 @@ mod journal;
 mod output;
 #[path = "cli/refused.rs"]
 mod refused;
+#[path = "cli/runs.rs"]
+mod runs;
 #[path = "cli/serving.rs"]
 mod serving;
 #[path = "cli/standing.rs"]
@@ -28,9 +32,12 @@ mod stopped;
 #[path = "cli/tidy.rs"]
 mod tidy;
 
+use std::ops::Deref;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
+use held::Held;
 use huntbook::clock::{SharedClock, SystemClock};
 use huntbook::sim::{Apply, Fault, Sim, SimApp, SimOptions};
 
@@ -69,9 +76,25 @@ fn serving(dir: &tempfile::TempDir) -> Command {
     command
 }
 
+/// A folder of a huntbook. What its journal says is held against the tenant's own log when it goes.
+struct Project {
+    held: Held,
+    dir: tempfile::TempDir,
+}
+
+impl Deref for Project {
+    type Target = tempfile::TempDir;
+
+    fn deref(&self) -> &tempfile::TempDir {
+        &self.dir
+    }
+}
+
 /// A folder with settings for a simulated tenant and one playbook.
-fn project(sim: &Sim, playbook: &str) -> tempfile::TempDir {
+fn project(sim: &Arc<Sim>, playbook: &str) -> Project {
     let dir = tempfile::tempdir().expect("a folder");
+    let held = Held::new(dir.path().join("huntbook.db"));
+    held.tenant("contoso", sim);
     let (at, tenant) = (sim.endpoints(), SimOptions::TENANT_ID);
     let settings = format!(
         "tenants:\n  contoso:\n    tenantId: {tenant}\n    auth:\n      clientSecret: {{clientId: {}, secret: {{env: {SECRET_NAME}}}}}\n    \
@@ -87,7 +110,7 @@ fn project(sim: &Sim, playbook: &str) -> tempfile::TempDir {
     std::fs::write(dir.path().join("huntbook.yaml"), settings).expect("settings are written");
     std::fs::create_dir(dir.path().join("playbooks")).expect("a folder");
     std::fs::write(dir.path().join("playbooks/tag.yaml"), playbook).expect("a playbook is written");
-    dir
+    Project { held, dir }
 }
 
 const PLAYBOOK: &str = "schema: 1
@@ -106,10 +129,10 @@ notify:
     title: \"{{outcome.acted}} tagged\"
 ";
 
-async fn tenant() -> Sim {
-    let clock: SharedClock = std::sync::Arc::new(SystemClock);
+async fn tenant() -> Arc<Sim> {
+    let clock: SharedClock = Arc::new(SystemClock);
     let options = SimOptions::story(clock.now()).expect("the story");
-    Sim::start(options, clock).await.expect("the simulated tenant starts")
+    Arc::new(Sim::start(options, clock).await.expect("the simulated tenant starts"))
 }
 
 /// Runs the binary without holding up the tenant, which lives on this runtime.
@@ -220,7 +243,6 @@ async fn a_dry_run_changes_nothing_a_run_acts_and_history_tells() {
     }
     ends(&ask(&dir, &["status"]).await, 0);
     ends(&ask(&dir, &["show", "ffff"]).await, 2);
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -253,7 +275,6 @@ async fn a_file_that_is_run_by_hand_is_kept_and_not_put_in_force() {
     assert_eq!(*version, served_version, "the last good version is the last one that was served");
     served.kill().unwrap();
     served.wait().unwrap();
-    sim.stop().await;
 }
 
 /// Starts `serve` and waits until it says so.
@@ -318,7 +339,6 @@ async fn a_person_answers_for_a_parked_action_while_huntbook_serves() {
     assert!(!shown.contains("1 parked"), "{shown}");
     served.kill().unwrap();
     served.wait().unwrap();
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -345,7 +365,6 @@ async fn a_bad_playbook_is_refused_with_its_places() {
     }
     ends(&ask(&dir, &["run", "tag"]).await, 78);
     assert_eq!(sim.requests().len(), 0, "nothing is asked of the tenant");
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -368,7 +387,6 @@ async fn a_wrong_secret_is_explained_and_never_shown() {
         let bytes = std::fs::read(file.path()).unwrap();
         assert!(!text(&bytes).contains("canary-secret-7f3a"), "{}", file.path().display());
     }
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -391,5 +409,4 @@ async fn the_ceiling_of_the_settings_halts_harmless_actions_until_it_is_raised()
     allow(1);
     ends(&ask(&dir, &["run", "tag"]).await, 0);
     assert_eq!(sim.effects().len(), 1);
-    sim.stop().await;
 }

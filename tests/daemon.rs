@@ -40,7 +40,7 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::model::{Lists, PlaybookId, Secret};
 use huntbook::notify::Channels;
 use huntbook::plan::{Exclusions, World};
-use huntbook::settings::RiskRaising;
+use huntbook::settings::{RiskRaising, Watching};
 use huntbook::sim::{Fault, HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, Sim, SimApp, SimOptions};
 use huntbook::store::{ContentHash, Run, RunFilter, RunState, Skip, Store, Trigger, Unarmed};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
@@ -226,6 +226,8 @@ impl Place {
             lists: self.dir.path().join("lists"),
             terms: Terms::default(),
             risk_raising: RiskRaising::Apply,
+            watching: Watching::Auto,
+            poll_every: SignedDuration::from_secs(5),
             world,
             channels: Channels::new(),
             running_max: NonZeroUsize::new(4).unwrap(),

@@ -4,9 +4,10 @@
 mod history;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
-use history::{About, Asked, Event, Journal, Rules, Said, Truth, assert_holds, check, hold};
+use history::{About, Asked, Event, Journal, Own, Rules, Said, Truth, assert_holds, check, hold};
 use huntbook::clock::SystemClock;
 use huntbook::sim::{EffectEntry, LogEntry, RequestEntry, SimApp};
 use huntbook::store::ApprovalState::{Approved, Awaiting, Consumed};
@@ -16,6 +17,21 @@ use huntbook::tenant::ActionKind;
 use jiff::{SignedDuration, Timestamp};
 
 const PLAYBOOK: &str = "p";
+
+/// Tests with a simulated tenant whose histories nobody holds against it, and why.
+const UNHELD: &[(&str, &str)] = &[
+    ("doctor", "it only looks"),
+    ("hostile", "its one action is looked at there, byte by byte"),
+    ("login", "its one tag is looked at there"),
+    ("readme", "it shows what people see"),
+    ("record", "it only reads"),
+    ("schema_pull", "it only reads"),
+    ("secrets", "what it does is done only to be listened to"),
+    ("sim", "the tenant itself is on trial"),
+    ("sim_client", "the tenant itself is on trial"),
+    ("sim_tls", "the tenant itself is on trial"),
+    ("tenant", "calls without a journal"),
+];
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_770_000_000 + second).expect("it is in range")
@@ -209,6 +225,20 @@ fn a_cap_that_does_not_hold_is_named() {
 }
 
 #[test]
+fn what_a_version_does_not_allow_itself_is_named() {
+    let own = |per_run, per_day| {
+        let (mut journal, truths) = sound();
+        journal.own.insert("r".to_owned(), Own { per_run, per_day, ..Own::default() });
+        (journal, truths)
+    };
+    let rules = Rules::default();
+    says("is action 2 of p in its run", &own(Some(1), None), &rules);
+    says("is action 2 of p in a day", &own(None, Some(1)), &rules);
+    let (journal, truths) = own(Some(2), Some(2));
+    assert_holds(&journal, &truths, &rules);
+}
+
+#[test]
 fn a_call_without_leave_is_named() {
     let rules = Rules {
         asks: BTreeSet::from([(PLAYBOOK.to_owned(), ActionKind::IsolateDevice)]),
@@ -253,4 +283,69 @@ fn an_intent_under_a_stop_is_named() {
     says("while a stop stood", &history, &Rules::default());
     history.0.stops.push(said(500, false, Some("contoso")));
     says("while a stop stood", &history, &Rules::default());
+}
+
+#[test]
+fn what_is_taken_from_a_target_twice_is_named() {
+    let rules = Rules::default();
+    // Another run, or another playbook: another key.
+    let again = |target: &str, n: i64, state: (u64, EffectState)| {
+        let mut event = event(n, "c", state);
+        event.about.as_mut().expect("it is known").target = target.to_owned();
+        event
+    };
+    let (_, truths) = sound();
+    let with = |more: Vec<Event>, at: usize| {
+        let (mut journal, _) = sound();
+        journal.effects.splice(at..at, more);
+        (journal, truths.clone())
+    };
+    says("was under way", &with(vec![again("device:a", 3, (1, Intended))], 2), &rules);
+    says("was cooling down", &with(vec![again("device:a", 10, (1, Intended))], 9), &rules);
+    let found = |history: &(Journal, Vec<Truth>), rules: &Rules| {
+        let wrong = check(&history.0, &history.1, rules);
+        wrong.iter().any(|one| one.contains("cooling down") || one.contains("under way"))
+    };
+    assert!(!found(&with(vec![again("device:d", 10, (1, Intended))], 9), &rules), "another target");
+    let shorter = Rules { cool_down: Some(SignedDuration::from_secs(60)), ..Rules::default() };
+    assert!(!found(&with(vec![again("device:a", 10, (1, Intended))], 9), &shorter), "its time is over");
+    let mut in_vain = with(Vec::new(), 0);
+    in_vain.0.effects.truncate(6);
+    in_vain.0.effects.push(again("device:b", 7, (1, Intended)));
+    assert!(!found(&in_vain, &rules), "it came to nothing before");
+    let mut allowed = with(vec![again("device:a", 10, (1, Intended))], 9);
+    let spent =
+        Asked { n: 1, approval: "ask".to_owned(), effect: Some("c".to_owned()), state: Consumed, at: at(0) };
+    allowed.0.approvals.push(spent);
+    assert!(!found(&allowed, &rules), "people gave leave");
+}
+
+/// Whether a test or a part of it says this.
+fn says_anywhere(path: &Path, what: &str) -> bool {
+    if path.is_dir() {
+        let entries = std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("a file").path());
+        return entries.into_iter().any(|path| says_anywhere(&path, what));
+    }
+    std::fs::read_to_string(path).is_ok_and(|text| text.contains(what))
+}
+
+#[test]
+fn whoever_has_a_tenant_holds_the_journal_against_it_or_says_why_not() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(&folder).expect("the tests") {
+        let path = entry.expect("a file").path();
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        if path.is_dir() || name == "history" {
+            continue;
+        }
+        let has_tenant = [&path, &folder.join(&name)].iter().any(|path| says_anywhere(path, "Sim::start("));
+        let is_held = says_anywhere(&path, "mod history;");
+        let is_listed = UNHELD.iter().any(|(unheld, _why)| *unheld == name);
+        let is_said_once = if has_tenant { is_held != is_listed } else { !is_listed };
+        if !is_said_once {
+            wrong.push(name);
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new(), "each is held, or listed with a reason, and not both");
 }

@@ -40,6 +40,8 @@ mod rows;
 mod stop_file;
 #[path = "kill/stopped.rs"]
 mod stopped;
+#[path = "kill/suspended.rs"]
+mod suspended;
 #[path = "kill/two.rs"]
 mod two;
 #[path = "kill/world.rs"]

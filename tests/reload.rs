@@ -8,6 +8,10 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
+#[path = "history/held.rs"]
+mod held;
+#[path = "history/mod.rs"]
+mod history;
 #[path = "reload/left.rs"]
 mod left;
 #[path = "reload/lists.rs"]
@@ -16,17 +20,21 @@ mod lists;
 mod raised;
 #[path = "reload/risk.rs"]
 mod risk;
+#[path = "reload/saves.rs"]
+mod saves;
 #[path = "reload/trust.rs"]
 mod trust;
+#[path = "reload/writes.rs"]
+mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
+use held::Held;
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::sim::{CannedHunter, Fault, GeneratedHunter, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
 use huntbook::store::ContentHash;
@@ -45,8 +53,10 @@ const NEVER: &str = "schedule: {cron: \"0 0 29 2 *\"}\n";
 
 /// A folder with settings, playbooks and lists, and the tenant they speak of.
 struct Place {
+    /// Looked at when the test is over, before the folder goes.
+    held: Held,
     top: TempDir,
-    sim: Sim,
+    sim: Arc<Sim>,
 }
 
 /// A `huntbook serve`. Dropping it kills it.
@@ -73,8 +83,10 @@ impl Place {
         let canned =
             CannedHunter::new().when("DeviceProcessEvents", Ok(table)).when("DeviceEvents", Ok(devices));
         options.hunter = Arc::new(GeneratedHunter::before(Arc::new(canned)));
-        let sim = Sim::start(options, Arc::new(SystemClock)).await.unwrap();
-        let place = Self { top: tempfile::tempdir().unwrap(), sim };
+        let sim = Arc::new(Sim::start(options, Arc::new(SystemClock)).await.unwrap());
+        let top = tempfile::tempdir().unwrap();
+        let place = Self { held: Held::new(top.path().join("huntbook.db")), top, sim };
+        place.held.tenant("contoso", &place.sim);
         let ends = place.sim.endpoints();
         let settings = json!({
             "tenants": {"contoso": {
@@ -181,9 +193,12 @@ impl Place {
     }
 
     async fn serve_within(&self, looks_max: u32) -> Served {
+        self.serve_by(self.huntbook(), looks_max).await
+    }
+
+    async fn serve_by(&self, mut huntbook: Command, looks_max: u32) -> Served {
         let log = self.at(&format!("log-{}", fs::read_dir(self.top.path()).unwrap().count()));
-        let child = self
-            .huntbook()
+        let child = huntbook
             .args(["--log", "huntbook=info", "--log-format", "json", "serve"])
             .stderr(File::create(&log).unwrap())
             .stdout(Stdio::null())
@@ -228,6 +243,15 @@ impl Served {
             .collect()
     }
 
+    /// The slots that the log says were dropped, with their playbooks.
+    fn dropped(&self) -> BTreeSet<(String, i64)> {
+        let dropped = self.logged("a due run was dropped");
+        dropped
+            .iter()
+            .map(|fields| (fields["playbook"].as_str().unwrap().to_owned(), instant(&fields["slot"])))
+            .collect()
+    }
+
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
@@ -249,6 +273,31 @@ impl Drop for Served {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+fn instant(value: &Value) -> i64 {
+    value.as_str().unwrap().parse::<Timestamp>().unwrap().as_second()
+}
+
+/// Sees to it that every slot of every playbook between its first and its last had one run, but for those that the log
+/// says were dropped: a slow machine may let a run last over the next. Gives how many slots the first playbook had.
+fn slots_once(place: &Place, every_s: i64, dropped: &BTreeSet<(String, i64)>) -> usize {
+    let mut all = BTreeMap::<String, BTreeMap<i64, u32>>::new();
+    for run in place.runs() {
+        let slots = all.entry(run["playbook"].as_str().unwrap().to_owned()).or_default();
+        *slots.entry(instant(&run["scheduledFor"])).or_default() += 1;
+    }
+    for (playbook, slots) in &all {
+        let (first, last) = (*slots.keys().next().unwrap(), *slots.keys().next_back().unwrap());
+        let mut slot = first;
+        while slot <= last {
+            let expected = u32::from(!dropped.contains(&(playbook.clone(), slot)));
+            let found = slots.get(&slot).copied().unwrap_or(0);
+            assert_eq!(found, expected, "{slot} of {playbook}: {slots:?}, dropped {dropped:?}");
+            slot += every_s;
+        }
+    }
+    all.values().next().map_or(0, BTreeMap::len)
 }
 
 async fn pause(length_ms: i64) {
@@ -278,107 +327,9 @@ fn playbook(number: u32, more: &str) -> String {
     )
 }
 
-/// A version of a playbook whose first part is a playbook as well.
+/// A version of a playbook.
 fn version(number: u32) -> String {
     playbook(1, &format!("{EVERY_SECOND}falsePositives:\n  - first of {number}\n  - second of {number}\n"))
-}
-
-/// Splits a version where its first part is a playbook, too.
-fn halves(text: &str) -> (&str, &str) {
-    text.split_at(text.find("  - second").unwrap())
-}
-
-/// How editors and tools save.
-#[derive(Debug, Clone, Copy)]
-enum Save {
-    InPlace,
-    RenameOver,
-    TruncateAndWriteTwice,
-    EmptyThenAppend,
-    Vim,
-    GitCheckout,
-    LinkSwapped,
-}
-
-impl Save {
-    const ALL: [Self; 7] = [
-        Self::InPlace,
-        Self::RenameOver,
-        Self::TruncateAndWriteTwice,
-        Self::EmptyThenAppend,
-        Self::Vim,
-        Self::GitCheckout,
-        Self::LinkSwapped,
-    ];
-
-    async fn save(self, place: &Place, text: &str) {
-        let folder = place.at("playbooks");
-        let (file, beside) = (folder.join("a.yaml"), |name: &str| folder.join(name));
-        match self {
-            Self::InPlace => fs::write(file, text).unwrap(),
-            Self::RenameOver => place.replace("playbooks/a.yaml", text),
-            Self::TruncateAndWriteTwice => {
-                let (first, second) = halves(text);
-                let mut open = File::create(file).unwrap();
-                open.write_all(first.as_bytes()).unwrap();
-                pause(600).await;
-                open.write_all(second.as_bytes()).unwrap();
-            }
-            Self::EmptyThenAppend => {
-                drop(File::create(&file).unwrap());
-                pause(300).await;
-                OpenOptions::new().append(true).open(file).unwrap().write_all(text.as_bytes()).unwrap();
-            }
-            Self::Vim => {
-                fs::write(beside(".a.yaml.swp"), "b0VIM 9.1").unwrap();
-                fs::write(beside("4913"), "").unwrap();
-                fs::remove_file(beside("4913")).unwrap();
-                fs::rename(&file, beside("a.yaml~")).unwrap();
-                fs::write(file, text).unwrap();
-                fs::remove_file(beside("a.yaml~")).unwrap();
-                fs::remove_file(beside(".a.yaml.swp")).unwrap();
-            }
-            Self::GitCheckout => {
-                fs::remove_file(&file).unwrap();
-                fs::write(file, text).unwrap();
-            }
-            Self::LinkSwapped => {
-                place.put("playbooks/.elsewhere/a", text);
-                symlink(".elsewhere/a", beside("link.tmp")).unwrap();
-                fs::rename(beside("link.tmp"), file).unwrap();
-            }
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn row_48_every_kind_of_save_takes_effect_and_never_by_halves() {
-    let place = Place::new().await;
-    place.put("playbooks/a.yaml", version(0));
-    let served = place.serve().await;
-    place.until_live("a.yaml", &version(0)).await;
-    let mut saved = BTreeSet::from([ContentHash::of(version(0).as_bytes()).to_string()]);
-    for (number, save) in (1..).zip(Save::ALL) {
-        let text = version(number);
-        saved.insert(ContentHash::of(text.as_bytes()).to_string());
-        save.save(&place, &text).await;
-        place.until_live("a.yaml", &text).await;
-        assert_eq!(
-            place.next_run().await["playbookVersion"],
-            json!(ContentHash::of(text.as_bytes()).to_string())
-        );
-    }
-    for run in place.runs() {
-        assert!(saved.contains(run["playbookVersion"].as_str().unwrap()), "{run}");
-        assert_ne!(run["state"], "failed", "{run}");
-    }
-    let in_force = served.logged("a version is in force");
-    assert!(Save::ALL.len() < in_force.len());
-    for version in in_force {
-        assert!(saved.contains(version["version"].as_str().unwrap()), "{version}");
-    }
-    assert_eq!(served.logged("a file is refused"), Vec::<Value>::new());
-    served.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -678,25 +629,10 @@ async fn reloads_neither_lose_nor_double_a_due_run() {
     place.until_live("a.yaml", &version(25)).await;
     let reloads = served.logged("a generation is in force").len();
     assert!(2 < reloads, "{reloads} reloads");
-    let instant = |value: &Value| value.as_str().unwrap().parse::<Timestamp>().unwrap().as_second();
-    let dropped: BTreeSet<i64> =
-        served.logged("a due run was dropped").iter().map(|fields| instant(&fields["slot"])).collect();
+    let dropped = served.dropped();
     served.stop().await;
-    let mut slots = BTreeMap::<i64, u32>::new();
-    for run in place.runs() {
-        *slots.entry(instant(&run["scheduledFor"])).or_default() += 1;
-    }
-    let (first, last) = (*slots.keys().next().unwrap(), *slots.keys().next_back().unwrap());
-    assert!(first + 6 <= last, "{slots:?}");
-    for slot in first..=last {
-        // A slow machine may let a run last over the next; then the log says so.
-        let expected = u32::from(!dropped.contains(&slot));
-        assert_eq!(
-            slots.get(&slot).copied().unwrap_or(0),
-            expected,
-            "{slot} of {slots:?}, dropped {dropped:?}"
-        );
-    }
+    let slots = slots_once(&place, 1, &dropped);
+    assert!(6 < slots, "{slots} slots");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -125,6 +125,7 @@ fn quiet_deaths() {
 /// What must hold.
 fn rules() -> Rules {
     Rules {
+        cool_down: None,
         // The host's clock is wrong by three hours at most, and the latest time ever seen counts.
         skew: SignedDuration::from_hours(25),
         asks: asks(),

@@ -7,11 +7,17 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
+#[path = "history/held.rs"]
+mod held;
+#[path = "history/mod.rs"]
+mod history;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
+use held::Held;
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::sim::{CannedHunter, Consent, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
 use jiff::SignedDuration;
@@ -40,7 +46,9 @@ fn id(place: usize) -> String {
 
 /// Five customers of one application, and one tenant with an application of its own whose secret is not there.
 struct Office {
-    sims: Vec<Sim>,
+    /// Looked at when the test is over, before the folder goes.
+    _held: Held,
+    sims: Vec<Arc<Sim>>,
     dir: tempfile::TempDir,
 }
 
@@ -59,10 +67,10 @@ impl Office {
             options
         };
         let first = Sim::start(options(0), Arc::new(SystemClock)).await.unwrap();
-        let mut sims = vec![first];
+        let mut sims = vec![Arc::new(first)];
         for place in 1..NAMES.len() {
             let next = sims[0].beside(options(place)).unwrap();
-            sims.push(next);
+            sims.push(Arc::new(next));
         }
         let at = sims[0].endpoints();
         let endpoints = json!({"login": at.login, "graph": at.graph, "mde": at.mde, "xdr": at.xdr});
@@ -95,7 +103,9 @@ impl Office {
         std::fs::write(dir.path().join("huntbook.yaml"), settings.to_string()).unwrap();
         std::fs::create_dir(dir.path().join("playbooks")).unwrap();
         std::fs::write(dir.path().join("playbooks/tag.yaml"), PLAYBOOK).unwrap();
-        Self { sims, dir }
+        let held = Held::new(dir.path().join("huntbook.db"));
+        NAMES.iter().zip(&sims).for_each(|(name, sim)| held.tenant(name, sim));
+        Self { _held: held, sims, dir }
     }
 
     async fn say(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -204,7 +214,7 @@ async fn what_is_wrong_with_one_tenant_leaves_the_others_to_their_work() {
             "woodgrove failed",
         ]
     );
-    let did = |sim: &Sim| sim.effects().into_iter().map(|effect| effect.target).collect::<Vec<_>>();
+    let did = |sim: &Arc<Sim>| sim.effects().into_iter().map(|effect| effect.target).collect::<Vec<_>>();
     assert_eq!(
         office.sims.iter().map(did).collect::<Vec<_>>(),
         [vec![DEVICE], vec![DEVICE], vec![], vec![], vec![]]

@@ -9,6 +9,10 @@
 
 #[path = "web/browser.rs"]
 mod browser;
+#[path = "history/held.rs"]
+mod held;
+#[path = "history/mod.rs"]
+mod history;
 #[path = "oidc/mod.rs"]
 mod oidc;
 #[path = "web/provider.rs"]

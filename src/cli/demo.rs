@@ -27,8 +27,8 @@ use crate::http::{Http, HttpOptions};
 use crate::model::{Lists, Secret};
 use crate::notify::Channels;
 use crate::plan::{Plan, World, compile_set};
-use crate::settings::RiskRaising;
 use crate::settings::Settings;
+use crate::settings::{RiskRaising, Watching};
 use crate::sim::mailbox::Mailbox;
 use crate::sim::{Sim, SimApp, SimOptions};
 use crate::store::{Effects, Store, Trigger};
@@ -203,6 +203,8 @@ impl Stage {
             lists: lists.to_path_buf(),
             terms: Terms::default(),
             risk_raising: RiskRaising::Apply,
+            watching: Watching::Auto,
+            poll_every: SignedDuration::from_secs(5),
             world,
             channels: self.channels,
             running_max: NonZeroUsize::MIN.saturating_add(7),

@@ -194,6 +194,9 @@ fn arm_faults() -> Result<(), String> {
     if std::env::var_os("HUNTBOOK_PANICS").is_some() {
         fault::panics().map_err(named("HUNTBOOK_PANICS"))?;
     }
+    if std::env::var_os("HUNTBOOK_SUSPENDS").is_some() {
+        fault::suspends().map_err(named("HUNTBOOK_SUSPENDS"))?;
+    }
     if std::env::var_os("HUNTBOOK_UNPACED").is_some() {
         fault::unpace().map_err(named("HUNTBOOK_UNPACED"))?;
     }

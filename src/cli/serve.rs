@@ -147,6 +147,8 @@ fn options(
         lists: settings.lists.clone(),
         terms: setup::terms(settings)?,
         risk_raising: settings.reload.risk_raising,
+        watching: settings.reload.watch,
+        poll_every: settings.reload.poll_every(),
         world: setup::world(settings, Lists::default()),
         channels,
         running_max: RUNNING_MAX,

@@ -1,6 +1,7 @@
 //! Reload: what is on disk is looked at, compiled, written to the journal, and put in force.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -13,7 +14,7 @@ use super::loops::unless_over;
 use super::run::{Daemon, DaemonError};
 use super::scan::{Seen, look};
 use super::terms::ScanError;
-use super::watch::{BURST_MAX, QUIET, SETTLED, Watch, identities};
+use super::watch::{BURST_MAX, QUIET, SETTLED, STEADY, Watch, identities};
 use crate::fault::crash_point;
 use crate::playbook;
 use crate::schedule::{Entry, Key, Overlap};
@@ -136,7 +137,13 @@ impl Daemon {
     /// as unread: half of a file may validate and leave out what protects.
     async fn look(&self) -> Result<Seen, ScanError> {
         let clock = &self.0.engine.clock;
-        let give_up = clock.now().checked_add(BURST_MAX).unwrap_or(Timestamp::MAX);
+        // What nothing tells of is read whole from where it may be slow to read: not ten times a second.
+        let (pause, longest) = if self.known().steady.is_needed {
+            (SETTLED, STEADY.saturating_add(BURST_MAX))
+        } else {
+            (QUIET, BURST_MAX)
+        };
+        let give_up = clock.now().checked_add(longest).unwrap_or(Timestamp::MAX);
         loop {
             let (playbooks, lists) = (self.0.options.playbooks.clone(), self.0.options.lists.clone());
             let terms = self.0.options.terms.clone();
@@ -144,14 +151,15 @@ impl Daemon {
             let seen = looked
                 .unwrap_or_else(|crashed| Err(ScanError::crashed(&self.0.options.playbooks, crashed)))?;
             let now = clock.now();
-            let changing = seen.changing(now, (SETTLED, BURST_MAX), |path| self.0.written.contains(path));
+            let mut changing = seen.changing(now, (SETTLED, BURST_MAX), |path| self.0.written.contains(path));
+            changing.append(&mut self.known().steady.note(&seen.scan, clock.uptime()));
             if changing.is_empty() {
                 return Ok(seen);
             }
             if give_up <= now {
                 return Ok(seen.without(&changing));
             }
-            clock.sleep(QUIET).await;
+            clock.sleep(pause).await;
         }
     }
 
@@ -188,13 +196,19 @@ impl Daemon {
         self.0.scheduler.set(plans.entries, &plans.marks);
     }
 
+    fn start_watch(&self, directories: &[PathBuf]) -> Watch {
+        let clock = Arc::clone(&self.0.engine.clock);
+        let watch = Watch::start(directories, &self.0.written, (&self.0.options, clock));
+        self.known().steady.is_needed = !watch.is_told();
+        watch
+    }
+
     /// Reloads whenever something may have changed.
     pub(super) async fn watch(&self) -> Result<(), DaemonError> {
-        let options = &self.0.options;
-        let directories = vec![options.playbooks.clone(), options.lists.clone()];
+        let directories = self.0.options.directories();
         // Their identity first: a replacement in between is then noticed.
         let mut watched = identities(&directories);
-        let mut watch = Watch::start(&directories, &self.0.written, Arc::clone(&self.0.engine.clock));
+        let mut watch = self.start_watch(&directories);
         loop {
             // At first too: something may have changed before there was a watch.
             match self.reload().await {
@@ -215,7 +229,7 @@ impl Daemon {
             let found = identities(&directories);
             if found != watched {
                 watched = found;
-                watch = Watch::start(&directories, &self.0.written, Arc::clone(&self.0.engine.clock));
+                watch = self.start_watch(&directories);
             }
         }
     }

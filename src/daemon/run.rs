@@ -21,7 +21,7 @@ use super::loops::unless_over;
 use super::sign_in::Standings;
 use super::start::TRY_AGAIN;
 use super::terms::Terms;
-use super::watch::Written;
+use super::watch::{Steady, Written, needs_steady};
 use crate::diag::{self, Chain};
 use crate::engine::{Engine, EngineError, InForce, Standing, Which};
 use crate::fault::crash_point;
@@ -29,7 +29,7 @@ use crate::model::Lists;
 use crate::notify::Channels;
 use crate::plan::{Plan, World, compile};
 use crate::schedule::{Key, Scheduler, Skipped};
-use crate::settings::RiskRaising;
+use crate::settings::{RiskRaising, Watching};
 use crate::store::{ContentHash, NewSkip, Remedy, Stop, StoreError};
 
 /// What a daemon needs besides the engine.
@@ -43,6 +43,10 @@ pub struct DaemonOptions {
     pub terms: Terms,
     /// What becomes of edits that raise risk.
     pub risk_raising: RiskRaising,
+    /// How changes of files are noticed.
+    pub watching: Watching,
+    /// How often files are looked at where the system does not tell of changes.
+    pub poll_every: SignedDuration,
     /// What playbooks refer to, without lists.
     pub world: World,
     /// Channels, by name.
@@ -51,6 +55,13 @@ pub struct DaemonOptions {
     pub running_max: NonZeroUsize,
     /// How long running playbooks may take to finish when the daemon is asked to end.
     pub drain: SignedDuration,
+}
+
+impl DaemonOptions {
+    /// The directories of which changes are noticed.
+    pub(super) fn directories(&self) -> Vec<PathBuf> {
+        vec![self.playbooks.clone(), self.lists.clone()]
+    }
 }
 
 /// Why the daemon could not start or go on.
@@ -132,6 +143,8 @@ pub(super) struct Known {
     pub(super) taken: Option<ContentHash>,
     /// Which files were there a moment ago.
     pub(super) gone: Gone,
+    /// Since when files say what they say.
+    pub(super) steady: Steady,
     /// How often runs were begun that have not come to an end of any kind.
     pub(super) tries: BTreeMap<Tried, u32>,
     /// What is being done beside the schedule.
@@ -182,6 +195,8 @@ impl Daemon {
             written: Written::default(),
             ending: CancellationToken::new(),
         }));
+        let directories = daemon.0.options.directories();
+        daemon.known().steady.is_needed = needs_steady(&directories, daemon.0.options.watching);
         daemon.0.engine.park_in_doubt().await?;
         daemon.quarantine().await?;
         daemon.take_up_headroom().await?;

@@ -17,7 +17,7 @@ use crate::kql::Schema;
 use crate::model::{Lists, PlaybookId, Secret};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
-use crate::settings::RiskRaising;
+use crate::settings::{RiskRaising, Watching};
 use crate::store::{ContentHash, LivePlaybook, Store};
 use crate::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 
@@ -55,6 +55,8 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
         lists: folder.join("lists"),
         terms: Terms::default(),
         risk_raising: RiskRaising::Apply,
+        watching: Watching::Auto,
+        poll_every: SignedDuration::from_secs(5),
         world: world(),
         channels: Channels::new(),
         running_max: NonZeroUsize::MIN,

@@ -4,8 +4,11 @@
 //! make many of them for one save. So the places where a directory can be replaced are watched too, a
 //! burst is waited out, a file somebody is writing is waited for, and everything is looked at again every
 //! half minute anyway. What has changed is told by the bytes, never by events.
+//!
+//! Where events cannot be had, or not of what others do, everything is looked at every few seconds, and what changed
+//! counts when it has stayed the same for a while ([`Steady`]).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,7 +17,11 @@ use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 
+use super::run::DaemonOptions;
+use super::scan::Scan;
 use crate::clock::SharedClock;
+use crate::settings::Watching;
+use crate::store::{ContentHash, shared_file_system};
 
 /// How long it must be quiet before a look: longer than an editor takes between truncating a file and
 /// writing it, shorter than a person waits.
@@ -27,7 +34,10 @@ pub(super) const GONE: SignedDuration = SignedDuration::from_secs(5);
 pub(super) const BURST_MAX: SignedDuration = SignedDuration::from_secs(2);
 /// Longest wait for somebody who has written to a file to close it.
 const WRITING_MAX: SignedDuration = SignedDuration::from_secs(5);
-/// How often everything is looked at without a hint.
+/// How long a file must have said the same before it counts, where nothing tells that somebody writes: longer than a
+/// transfer over a network pauses, and by our own clock, for that of a server of files may be another.
+pub(super) const STEADY: SignedDuration = SignedDuration::from_secs(2);
+/// How often everything is looked at without a hint, where there are hints.
 const POLL: SignedDuration = SignedDuration::from_secs(30);
 /// Most files remembered as being written; with more, only quiet is waited for.
 const WRITTEN_MAX: usize = 1_000;
@@ -37,8 +47,50 @@ pub(super) struct Watch {
     hints: mpsc::Receiver<()>,
     written: Written,
     clock: SharedClock,
-    // Dropping it ends the watch; `None` where the system has none, and polling must do.
+    every: SignedDuration,
+    is_told: bool,
+    // Dropping it ends the watch; `None` where there is none, and polling must do.
     _watcher: Option<notify::RecommendedWatcher>,
+}
+
+/// Since when, by the clock that nobody sets, files say what they say; kept where nothing tells that they are written.
+#[derive(Debug, Default)]
+pub(super) struct Steady {
+    pub(super) is_needed: bool,
+    said: BTreeMap<String, (ContentHash, SignedDuration)>,
+}
+
+impl Steady {
+    /// Takes a look in, and gives the files that have not said the same for long enough.
+    pub(super) fn note(&mut self, seen: &Scan, now: SignedDuration) -> BTreeSet<String> {
+        if !self.is_needed {
+            return BTreeSet::new();
+        }
+        let mut before = std::mem::take(&mut self.said);
+        for file in seen.playbooks.iter().chain(&seen.lists) {
+            let hash = ContentHash::of(&file.bytes);
+            let same = before.remove(&file.name).filter(|(said, _since)| *said == hash);
+            self.said.insert(file.name.clone(), same.unwrap_or((hash, now)));
+        }
+        let young = self.said.iter().filter(|(_name, (_hash, since))| now.saturating_sub(*since) < STEADY);
+        young.map(|(name, _said)| name.clone()).collect()
+    }
+}
+
+/// Why the system does not tell of all changes in these directories, if that is known beforehand.
+fn untold(directories: &[PathBuf], watching: Watching) -> Option<String> {
+    match watching {
+        Watching::Poll => Some("the settings say so".to_owned()),
+        Watching::Auto => directories
+            .iter()
+            .find_map(|directory| shared_file_system(directory))
+            .map(|kind| format!("others share their file system ({kind})")),
+    }
+}
+
+/// Whether files must be seen to be steady before there is a watch.
+pub(super) fn needs_steady(directories: &[PathBuf], watching: Watching) -> bool {
+    untold(directories, watching).is_some()
 }
 
 /// Files that were written to and not closed since.
@@ -46,48 +98,44 @@ pub(super) struct Watch {
 pub(super) struct Written(Arc<Mutex<BTreeSet<PathBuf>>>);
 
 impl Watch {
-    /// Starts to watch directories and the places where they can be replaced. What cannot be watched is
-    /// looked at every half minute.
-    pub(super) fn start(directories: &[PathBuf], written: &Written, clock: SharedClock) -> Self {
+    /// Starts to watch directories and the places where they can be replaced. Where the system does not tell of
+    /// everything, they are looked at every few seconds.
+    pub(super) fn start(
+        directories: &[PathBuf],
+        written: &Written,
+        (options, clock): (&DaemonOptions, SharedClock),
+    ) -> Self {
         let (hint, hints) = mpsc::channel(1);
         // What another watch noted it may not have seen the end of.
         written.clear();
-        let (noted, roots) = (written.clone(), roots(directories));
-        let on_event = move |event: notify::Result<Event>| {
-            let may_matter = event.map_or(true, |event| {
-                // First of all: the journal and the log are often beside the directories, and open for ever.
-                concerns(&roots, &event.paths) && {
-                    noted.note(&event);
-                    event.need_rescan() || is_change(event.kind)
-                }
-            });
-            if may_matter {
-                // A hint that waits already is as good as two.
-                let _full_or_closed = hint.try_send(());
-            }
-        };
-        let watcher = match notify::recommended_watcher(on_event) {
-            Ok(mut watcher) => {
-                for (place, mode) in places(directories) {
-                    if let Err(error) = watcher.watch(&place, mode) {
-                        let place = place.display();
-                        tracing::warn!(%place, %error, "a directory cannot be watched; it is looked at every {POLL:#}");
-                    }
-                }
+        let mut untold = untold(directories, options.watching);
+        let watcher = (options.watching == Watching::Auto).then(|| watcher(directories, written, hint));
+        let watcher = watcher.and_then(|started| match started {
+            Ok((watcher, unwatched)) => {
+                untold = unwatched.or(untold.take());
                 Some(watcher)
             }
             Err(error) => {
-                tracing::warn!(%error, "directories cannot be watched; they are looked at every {POLL:#}");
+                untold = Some(error.to_string());
                 None
             }
-        };
-        Self { hints, written: written.clone(), clock, _watcher: watcher }
+        });
+        let every = if untold.is_some() { options.poll_every } else { POLL };
+        if let Some(why) = &untold {
+            tracing::warn!(%why, "playbooks and lists are looked at every {every:#}, for not every change is told of");
+        }
+        Self { hints, written: written.clone(), clock, every, is_told: untold.is_none(), _watcher: watcher }
+    }
+
+    /// Whether the system tells of all changes, as far as that can be known.
+    pub(super) const fn is_told(&self) -> bool {
+        self.is_told
     }
 
     /// Waits until something may have changed, it has been quiet since, and nobody is in the middle of
     /// writing.
     pub(super) async fn changed(&mut self) {
-        let poll = self.clock.sleep(POLL);
+        let poll = self.clock.sleep(self.every);
         tokio::select! {
             () = poll => {}
             () = hint(&mut self.hints) => {}
@@ -106,6 +154,35 @@ impl Watch {
             }
         }
     }
+}
+
+/// Starts a watch, and says what of it could not be watched.
+fn watcher(
+    directories: &[PathBuf],
+    written: &Written,
+    hint: mpsc::Sender<()>,
+) -> notify::Result<(notify::RecommendedWatcher, Option<String>)> {
+    let (noted, roots) = (written.clone(), roots(directories));
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let may_matter = event.map_or(true, |event| {
+            // First of all: the journal and the log are often beside the directories, and open for ever.
+            concerns(&roots, &event.paths) && {
+                noted.note(&event);
+                event.need_rescan() || is_change(event.kind)
+            }
+        });
+        if may_matter {
+            // A hint that waits already is as good as two.
+            let _full_or_closed = hint.try_send(());
+        }
+    })?;
+    let mut unwatched = None;
+    for (place, mode) in places(directories) {
+        if let Err(error) = watcher.watch(&place, mode) {
+            unwatched = Some(format!("`{}` cannot be watched: {error}", place.display()));
+        }
+    }
+    Ok((watcher, unwatched))
 }
 
 /// Waits for a hint; for ever if there is no watch that could give one.
@@ -238,6 +315,24 @@ mod tests {
         );
         let missing = places(&[at("gone/playbooks")]);
         assert_eq!(missing, [(top, narrow)]);
+    }
+
+    #[test]
+    fn row_48_a_file_is_steady_when_it_has_said_the_same_for_two_seconds_by_our_own_clock() {
+        let scan = |text: &str| {
+            let file = crate::plan::SourceFile { name: "a".to_owned(), bytes: text.into() };
+            Scan { playbooks: vec![file], ..Scan::default() }
+        };
+        let at = SignedDuration::from_millis;
+        let young = |steady: &mut Steady, text, millis| !steady.note(&scan(text), at(millis)).is_empty();
+        let mut steady = Steady { is_needed: true, ..Steady::default() };
+        assert!(young(&mut steady, "half", 0) && young(&mut steady, "half", 1_999));
+        assert!(young(&mut steady, "whole", 2_000) && young(&mut steady, "half", 3_000));
+        assert!(young(&mut steady, "half", 4_999) && !young(&mut steady, "half", 5_000));
+        // Gone and back is new.
+        assert!(steady.note(&Scan::default(), at(6_000)).is_empty() && young(&mut steady, "half", 9_000));
+        let mut told = Steady::default();
+        assert!(!young(&mut told, "half", 0));
     }
 
     #[test]

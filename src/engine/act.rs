@@ -85,15 +85,14 @@ impl Engine {
             Err(why) => return Ok(not_sent(step, call, StepState::Halted, &why)),
         };
         crash_point("c08_before_intent");
-        let attempt = match Box::pin(self.intend_or_say(context, turn, &effect)).await? {
-            Ok(attempt) => attempt,
+        let (attempt, passage) = match Box::pin(self.intend_or_say(context, turn, &effect)).await? {
+            Ok(go) => go,
             Err(report) => return Ok(*report),
         };
         if leave.is_some() {
             crash_point("c24_approval_consumed");
         }
         crash_point("c10_before_send");
-        let passage = Passage::open(self, &effect);
         let mark = self.store.mark(&effect.tenant, &effect.key, attempt)?;
         let operation = call.operation.clone().marked(&mark);
         let (answer, note) = set::apply(context, (&operation, prepared.change.as_ref()), &passage).await;
@@ -117,16 +116,16 @@ impl Engine {
         Ok(report)
     }
 
-    /// Writes an intent down, and gives the number of the attempt; or what is reported instead.
+    /// Writes an intent down, and gives the number of the attempt and how long it may be sent; or what is reported instead.
     pub(super) async fn intend_or_say(
         &self,
         context: &Context<'_>,
         turn: Turn<'_>,
         effect: &NewEffect,
-    ) -> Result<Result<u32, Box<StepReport>>, EngineError> {
+    ) -> Result<Result<(u32, Passage), Box<StepReport>>, EngineError> {
         let Turn { step, call, .. } = turn;
         let report = match self.intend(context, turn, effect).await {
-            Ok(Ready::Go { attempt }) => return Ok(Ok(attempt)),
+            Ok(Ready::Go { attempt, passage }) => return Ok(Ok((attempt, passage))),
             Ok(Ready::Halted(why)) => not_sent(step, call, StepState::Halted, &why),
             Ok(Ready::InForce(theirs)) => in_force(step, call, theirs),
             Ok(Ready::Refused(why)) => refused(step, call, &why),
@@ -201,6 +200,8 @@ impl Engine {
             Err(why) => return Ok(Ready::Halted(why)),
         };
         let revert = new_revert(context, turn.step, turn.call);
+        // Opened before, each time: what comes between an intent and its sending counts, also a machine that sleeps.
+        let passage = Passage::open(self, &effect);
         let intended = self.store.intend_with(&effect, revert.as_ref()).await?;
         if matches!(intended, Intended::CoolingDown { .. } | Intended::Before { .. })
             && let Ok(Sight::InForce(theirs)) = look(context, turn.call).await
@@ -210,9 +211,9 @@ impl Engine {
         let (Intended::Elsewhere { key, run, state: EffectState::Pending }
         | Intended::Opposite { key, run, state: EffectState::Pending, .. }) = &intended
         else {
-            return Ok(intended.into());
+            return Ok(Ready::of(intended, passage));
         };
-        let Some(other) = self.end_of(*run, key).await? else { return Ok(intended.into()) };
+        let Some(other) = self.end_of(*run, key).await? else { return Ok(Ready::Refused(intended)) };
         if matches!(intended, Intended::Elsewhere { .. }) && other.state == EffectState::Done {
             match context.tenant.in_force(&turn.call.operation).await {
                 Ok(Some(theirs)) if theirs.status == Term::Known(ActionStatus::Succeeded) => {
@@ -221,12 +222,15 @@ impl Engine {
                 Ok(_none) => {}
                 Err(error) => {
                     tracing::debug!(target = %effect.target, error = %Chain(&error), "the tenant does not say what is in force");
-                    return Ok(intended.into());
+                    return Ok(Ready::Refused(intended));
                 }
             }
         }
         match self.effect(context, turn, effect.leave)? {
-            Ok(effect) => Ok(self.store.intend_with(&effect, revert.as_ref()).await?.into()),
+            Ok(effect) => {
+                let passage = Passage::open(self, &effect);
+                Ok(Ready::of(self.store.intend_with(&effect, revert.as_ref()).await?, passage))
+            }
             Err(why) => Ok(Ready::Halted(why)),
         }
     }
@@ -244,7 +248,7 @@ pub(super) struct Prepared {
 /// Whether a call may be sent.
 enum Ready {
     /// Its intent is on disk.
-    Go { attempt: u32 },
+    Go { attempt: u32, passage: Passage },
     /// The tenant shows the same in force, under this name.
     InForce(Option<String>),
     /// It may not any more.
@@ -253,10 +257,10 @@ enum Ready {
     Refused(Intended),
 }
 
-impl From<Intended> for Ready {
-    fn from(intended: Intended) -> Self {
+impl Ready {
+    fn of(intended: Intended, passage: Passage) -> Self {
         match intended {
-            Intended::Go { attempt } => Self::Go { attempt },
+            Intended::Go { attempt } => Self::Go { attempt, passage },
             other => Self::Refused(other),
         }
     }

@@ -167,11 +167,13 @@ impl Engine {
                     continue;
                 }
             };
-            // The oldest intent says until when the call may leave.
-            batch.passage.get_or_insert_with(|| Passage::open(self, &effect));
             crash_point("c08_before_intent");
             match self.intend_or_say(context, turn, &effect).await? {
-                Ok(attempt) => batch.sent.push(Sent { nth, turn, effect, attempt, indicator }),
+                Ok((attempt, passage)) => {
+                    // The oldest intent says until when the call may leave.
+                    batch.passage.get_or_insert(passage);
+                    batch.sent.push(Sent { nth, turn, effect, attempt, indicator });
+                }
                 Err(report) => batch.reports.push((nth, *report)),
             }
         }

@@ -6,7 +6,8 @@
 //! process is killed at the n-th passage of the named point (SIGKILL): at once, without unwinding, without a flush.
 //!
 //! A panic is another end: after [`panics`] the point unwinds as a mistake of ours would, so that a test sees what is said
-//! of it.
+//! of it. After [`suspends`] it is none: the process stops there (SIGSTOP) as it does on a machine that sleeps, until
+//! somebody lets it go on.
 //!
 //! A tenant in a test takes more calls than a real one: [`unpace`] lets the process send them as fast as it can, so
 //! that hundreds of deaths take minutes, not hours. It needs the same feature.
@@ -103,6 +104,15 @@ pub fn panics() -> Result<(), ArmError> {
     armed::panics()
 }
 
+/// Lets the armed point suspend the process in place of killing it.
+///
+/// # Errors
+///
+/// [`ArmError::NotCompiled`] when the build has no crash points.
+pub fn suspends() -> Result<(), ArmError> {
+    armed::suspends()
+}
+
 /// Arms a crash point for this thread alone, in place of any armed before: `name`, or `name:n`. It panics, once; what
 /// simulates many deaths in one process arms it again.
 ///
@@ -169,6 +179,7 @@ mod armed {
     static POINT: OnceLock<(String, AtomicU64)> = OnceLock::new();
     static UNPACED: AtomicBool = AtomicBool::new(false);
     static PANICS: AtomicBool = AtomicBool::new(false);
+    static SUSPENDS: AtomicBool = AtomicBool::new(false);
 
     thread_local! {
         static HERE: Cell<Option<(&'static str, u64)>> = const { Cell::new(None) };
@@ -194,6 +205,12 @@ mod armed {
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
+    pub(super) fn suspends() -> Result<(), ArmError> {
+        SUSPENDS.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
     pub(super) fn unpace() -> Result<(), ArmError> {
         UNPACED.store(true, Ordering::Relaxed);
         Ok(())
@@ -212,7 +229,20 @@ mod armed {
         let Some((armed, left)) = POINT.get() else { return };
         if armed == name && left.fetch_sub(1, Ordering::SeqCst) == 1 {
             assert!(!PANICS.load(Ordering::Relaxed), "crash point {name}");
-            die();
+            if SUSPENDS.load(Ordering::Relaxed) {
+                suspend();
+            } else {
+                die();
+            }
+        }
+    }
+
+    /// Stops all threads of the process until somebody lets them go on.
+    fn suspend() {
+        #[cfg(unix)]
+        {
+            use rustix::process::{Signal, getpid, kill_process};
+            let _nobody_forbids_it = kill_process(getpid(), Signal::STOP);
         }
     }
 
@@ -249,6 +279,10 @@ mod armed {
     }
 
     pub(super) const fn panics() -> Result<(), ArmError> {
+        Err(ArmError::NotCompiled)
+    }
+
+    pub(super) const fn suspends() -> Result<(), ArmError> {
         Err(ArmError::NotCompiled)
     }
 

@@ -2,6 +2,7 @@
 
 use std::io::Read as _;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -210,7 +211,7 @@ impl Meaning<'_> {
 
     /// Whose files count: accounts, keys and people that are there.
     fn reload(&mut self, settings: &Settings) {
-        let ReloadSettings { owners, risk_raising, signed_by, .. } = &settings.reload;
+        let ReloadSettings { owners, risk_raising, signed_by, poll_interval, .. } = &settings.reload;
         let accounts = Accounts::read();
         for (index, owner) in owners.iter().enumerate().filter(|(_, owner)| accounts.number(owner).is_none())
         {
@@ -227,6 +228,24 @@ impl Meaning<'_> {
             let message = "somebody must confirm what raises risk, and `approvers` names nobody";
             self.sink.push(self.tree.error(Code::Guard, "/reload/riskRaising", message));
         }
+        let message = "files are looked at every second at most, and every five minutes at least";
+        self.length(("/reload/pollInterval", poll_interval.as_ref()), 1..=300, message);
+    }
+
+    /// A length of time within these seconds.
+    fn length(
+        &mut self,
+        (at, text): (&str, Option<&DurationText>),
+        within_s: RangeInclusive<i64>,
+        message: &str,
+    ) {
+        match text.map(DurationText::read) {
+            Some(Err(error)) => self.sink.push(self.tree.error(Code::Duration, at, error.to_string())),
+            Some(Ok(length)) if !within_s.contains(&length.as_secs()) => {
+                self.sink.push(self.tree.error(Code::WrongValue, at, message));
+            }
+            Some(Ok(_)) | None => {}
+        }
     }
 
     /// When something may be done, and how long the first targets have.
@@ -236,15 +255,8 @@ impl Meaning<'_> {
             self.sink.push(self.tree.error(Code::WrongValue, at, problem.message));
         }
         let wait = settings.guards.canary.as_ref().and_then(|canary| canary.wait.as_ref());
-        let at = "/guards/canary/wait";
-        match wait.map(DurationText::read) {
-            Some(Err(error)) => self.sink.push(self.tree.error(Code::Duration, at, error.to_string())),
-            Some(Ok(length)) if !(60..=3600).contains(&length.as_secs()) => {
-                let message = "the first targets have between a minute and an hour";
-                self.sink.push(self.tree.error(Code::WrongValue, at, message));
-            }
-            Some(Ok(_)) | None => {}
-        }
+        let message = "the first targets have between a minute and an hour";
+        self.length(("/guards/canary/wait", wait), 60..=3600, message);
     }
 
     /// Whose leave a guard asks for: people who are there, told where they can hear it.

@@ -36,7 +36,7 @@ pub use exposure::{exposed, exposures, strangers};
 pub use load::{SettingsError, load, parse};
 pub use owner::{Exposure, Owners};
 pub use places::{Places, folders, place, places};
-pub use reload::{ReloadSettings, RiskRaising};
+pub use reload::{ReloadSettings, RiskRaising, Watching};
 pub use secret::{Packed, SecretError, SecretRef, SecretsFolder, VaultRef, probe, resolve};
 pub(crate) use signed::SIGNATURE_BYTES_MAX;
 pub use signed::{Signers, Unsigned};

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use jiff::SignedDuration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::Settings;
 use super::account::Accounts;
 use super::owner::Owners;
+use crate::model::DurationText;
 
 /// What it takes for playbooks and lists to come into force while `serve` runs. Whoever can write them has
 /// huntbook's power.
@@ -33,6 +35,26 @@ pub struct ReloadSettings {
     #[serde(default)]
     #[schemars(example = serde_json::json!({"ops": "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"}))]
     pub signed_by: BTreeMap<String, String>,
+    /// How changes are noticed; `auto` by default.
+    #[serde(default)]
+    pub watch: Watching,
+    /// How often all files are looked at where the system does not tell of changes: one second to five minutes, five
+    /// seconds by default.
+    #[serde(default)]
+    #[schemars(example = &"5s")]
+    pub poll_interval: Option<DurationText>,
+}
+
+/// How changes of playbooks and lists are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Watching {
+    /// By what the system tells (inotify). Where it cannot, and on file systems that others share, all files are also
+    /// looked at again and again.
+    #[default]
+    Auto,
+    /// All files are looked at again and again, whatever the system could tell: for mounts that it tells nothing of.
+    Poll,
 }
 
 /// What becomes of an edit that raises risk.
@@ -57,7 +79,21 @@ impl Default for ReloadSettings {
             owners: Vec::new(),
             risk_raising: RiskRaising::Apply,
             signed_by: BTreeMap::new(),
+            watch: Watching::Auto,
+            poll_interval: None,
         }
+    }
+}
+
+/// How often files are looked at by default: what people call soon, and little to read for a server of files.
+const POLL_DEFAULT: SignedDuration = SignedDuration::from_secs(5);
+
+impl ReloadSettings {
+    /// How often files are looked at where the system does not tell of changes.
+    #[must_use]
+    pub fn poll_every(&self) -> SignedDuration {
+        let wished = self.poll_interval.as_ref().and_then(|text| text.read().ok());
+        wished.unwrap_or(POLL_DEFAULT)
     }
 }
 

@@ -97,6 +97,7 @@ pub use held_edit::HeldEdit;
 pub use history::{EffectEvent, Message, RunDetail, RunFilter, RunSummary};
 pub use intended::Intended;
 pub use mount::is_sealed;
+pub use open::shared_file_system;
 pub use outbox::{OutboxMessage, Waiting};
 pub use pulse::Pulse;
 pub use restored::{MARKS_WITHIN, ShownAction};

@@ -220,6 +220,12 @@ pub(super) fn check_place(path: &Path) -> Result<(), StoreError> {
     File::create_new(&trial).and_then(|_file| std::fs::remove_file(&trial)).map_err(failed)
 }
 
+/// Names the file system of a folder if others share it: changes that they make there are not told of.
+#[must_use]
+pub fn shared_file_system(folder: &Path) -> Option<String> {
+    network_file_system(mounts().as_deref(), &folder.canonicalize().ok()?)
+}
+
 /// Opens a file that only its owner may read, and makes it if there is none.
 fn private_file(path: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();

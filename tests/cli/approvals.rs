@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::sim::{Sim, SimApp};
@@ -9,13 +10,13 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{PLAYBOOK, SECRET_NAME, ends, json, project, serving, tenant, text};
+use crate::{PLAYBOOK, Project, SECRET_NAME, ends, json, project, serving, tenant, text};
 
 /// How often something is looked for; ten times a second.
 const LOOKS_MAX: u32 = 600;
 
 /// A folder with two approvers, and a playbook whose only action needs `approval`.
-fn folder(sim: &Sim, approval: &str) -> TempDir {
+fn folder(sim: &Arc<Sim>, approval: &str) -> Project {
     let action = "  - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n";
     assert!(PLAYBOOK.contains(action));
     let asks = format!(
@@ -127,7 +128,6 @@ async fn an_action_waits_until_it_is_approved_and_is_then_taken_once() {
     ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!(tagged(&sim), 1);
     ends(&say(&dir, 4001, &["status"]).await, 0);
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -143,7 +143,6 @@ async fn two_different_people_are_needed_where_two_are_asked_for() {
     ends(&say(&dir, 4002, &["approve", id(&request)]).await, 0);
     ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!(tagged(&sim), 1);
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,7 +164,6 @@ async fn who_started_a_run_by_hand_approves_nothing_of_it() {
     assert_eq!(tagged(&sim), 1);
     let runs = json(&say(&dir, 4009, &["runs", "--format", "json"]).await);
     assert_eq!(by(runs.as_array().unwrap().last().unwrap()), ("4001".into(), 4001.into()), "{runs}");
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +181,6 @@ async fn a_denied_action_is_not_taken_and_does_not_come_back() {
     assert!(sim.messages().iter().any(|message| message.body.contains("denied by lead: maintenance")));
     ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!((tagged(&sim), waiting(&dir, &["--all"]).await.len()), (0, 1));
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -201,7 +198,6 @@ async fn what_was_changed_after_it_was_approved_is_void_and_asked_for_anew() {
     assert_eq!(states, ["awaiting", "void"], "{all:?}");
     assert_eq!(all[0]["shown"]["parameters"]["tagDevice"]["tag"], "other");
     assert!(sim.messages().iter().any(|message| message.body.contains("void: ")));
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +213,6 @@ async fn nobody_approves_what_their_own_playbook_does() {
     ends(&say(&dir, 4002, &["approve", id(&request)]).await, 0);
     ends(&say(&dir, 4009, &["run", "Tag servers"]).await, 0);
     assert_eq!(tagged(&sim), 1);
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -248,7 +243,6 @@ async fn a_huntbook_that_serves_does_what_is_approved_by_itself() {
     assert_eq!(tagged(&sim), 1);
     served.kill().unwrap();
     served.wait().unwrap();
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -273,5 +267,4 @@ async fn all_that_is_approved_is_shown_however_long_a_part_of_it_is() {
     // What is made to look like a line of ours begins none.
     assert_eq!(list.lines().filter(|line| line.trim_start().starts_with("guards ")).count(), 1, "{list}");
     assert!(list.lines().all(|line| line.chars().count() <= 100), "{list}");
-    sim.stop().await;
 }

@@ -84,5 +84,4 @@ async fn what_is_due_and_how_it_ended_can_be_seen() {
     let alone = ask(&dir, &["status"]).await;
     assert!(text(&alone.stdout).contains("nobody serves it"), "{}", text(&alone.stdout));
     ends(&ask(&dir, &["runs"]).await, 0);
-    sim.stop().await;
 }

@@ -34,5 +34,4 @@ async fn what_stands_is_listed_and_asked_for_also_when_its_playbook_is_gone() {
     let said = text(&ask(&dir, &["journal", "export"]).await.stdout);
     assert!(said.contains("\"word\":\"revert\"") && said.contains("it is clean"), "{said}");
     ends(&ask(&dir, &["audit", "verify"]).await, 0);
-    sim.stop().await;
 }

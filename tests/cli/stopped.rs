@@ -83,7 +83,6 @@ async fn a_huntbook_that_serves_obeys_a_stop_and_goes_on_after_it() {
     hear(&mut lines, "actions in `contoso` are stopped").await;
     served.kill().unwrap();
     served.wait().unwrap();
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +114,6 @@ async fn one_playbook_is_stopped_by_its_name_also_if_it_has_problems() {
     // Its file may be gone.
     std::fs::remove_file(dir.path().join("playbooks/broken.yaml")).unwrap();
     ends(&ask(&dir, &["resume", "--playbook", "Broken"]).await, 0);
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +137,6 @@ async fn a_run_by_hand_says_that_actions_are_stopped() {
     ends(&ask(&dir, &["resume"]).await, 0);
     ends(&ask(&dir, &["run", "Tag servers"]).await, 0);
     assert_eq!(tagged(&sim), 1);
-    sim.stop().await;
 }
 
 /// Serves until the playbooks are in force, and ends.
@@ -175,7 +172,6 @@ async fn a_word_is_about_what_is_in_force_whatever_the_disk_says() {
     ends(&ask(&dir, &["stop", "--playbook", "Tag servers"]).await, 0);
     ends(&ask(&dir, &["stop", "--playbook", "Tag server"]).await, 2);
     ends(&ask(&dir, &["resume", "--playbook", "Tag servers"]).await, 0);
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,7 +187,6 @@ async fn what_has_run_by_hand_is_stopped_by_its_name_when_its_file_is_gone() {
         "{}",
         text(&stopped.stdout)
     );
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -236,7 +231,6 @@ async fn a_stop_waits_for_no_flawless_settings() {
         ends(&ask(&dir, &["stop", "--store", "huntbook.db", "--playbook", "Tag servers"]).await, 0);
         lifted().await;
     }
-    sim.stop().await;
 }
 
 /// Lifts what was stopped in the tenant.

@@ -48,7 +48,6 @@ async fn a_dry_run_that_is_ended_leaves_nothing() {
         assert!(text(&ended.stderr).contains("nothing is left behind"), "{}", text(&ended.stderr));
         assert_eq!(files(), 0, "{name}");
     }
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +100,6 @@ async fn a_journal_that_others_could_change_is_not_worked_with() {
     allow("above/state", 0o777);
     std::fs::write(at("huntbook.yaml"), format!("{settings}reload: {{strictModes: false}}\n")).unwrap();
     ends(&ask(&dir, &["run", "tag"]).await, 0);
-    sim.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,5 +146,4 @@ async fn secrets_and_folders_that_are_open_to_others_are_warned_of() {
     ends(&ask(&dir, &["run", "tag"]).await, 0);
     let mode = std::fs::metadata(at("huntbook.db")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    sim.stop().await;
 }

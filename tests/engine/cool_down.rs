@@ -125,6 +125,7 @@ async fn one_user_under_two_names_is_one_target() {
 async fn the_settings_may_say_that_nothing_cools_down() {
     let mut house = House::with_rows(1).await;
     house.ceilings.cool_down = Some(SignedDuration::ZERO);
+    house.history.rules.lock().unwrap().cool_down = Some(SignedDuration::ZERO);
     assert_eq!(outcomes(&house.again(ISOLATE).await), [Acted]);
     house.by_hand(release(&house.devices[0])).await;
     assert_eq!(outcomes(&house.again(ISOLATE).await), [Acted]);

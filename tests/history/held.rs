@@ -14,6 +14,8 @@ use crate::history::{Rules, hold};
 pub(crate) struct Held {
     journal: PathBuf,
     tenants: Mutex<Vec<(String, Arc<Sim>)>>,
+    /// What must hold beside what always holds.
+    pub(crate) rules: Mutex<Rules>,
     /// Whether the test does what huntbook never would, behind its back: then they differ.
     pub(crate) is_forged: AtomicBool,
 }
@@ -21,7 +23,12 @@ pub(crate) struct Held {
 impl Held {
     /// Holds the journal at this place, once there is one.
     pub(crate) fn new(journal: PathBuf) -> Self {
-        Self { journal, tenants: Mutex::default(), is_forged: AtomicBool::new(false) }
+        Self {
+            journal,
+            tenants: Mutex::default(),
+            rules: Mutex::default(),
+            is_forged: AtomicBool::new(false),
+        }
     }
 
     /// Takes a tenant, by its name in the settings.
@@ -40,10 +47,11 @@ impl Drop for Held {
         }
         let tenants = std::mem::take(&mut *self.tenants.lock().expect("nothing panics with it"));
         let truths: Vec<_> = tenants.into_iter().map(|(name, sim)| (name, sim.log())).collect();
+        let rules = std::mem::take(&mut *self.rules.lock().expect("nothing panics with it"));
         let look = async {
             let store = Store::open_reader(&self.journal).await.expect("the journal opens");
             // Who writes down what comes later goes by the latest time that was ever seen.
-            hold(&store, &truths, &Rules { skew: SignedDuration::from_hours(25), ..Rules::default() }).await;
+            hold(&store, &truths, &Rules { skew: SignedDuration::from_hours(25), ..rules }).await;
             store.close().await;
         };
         let runtime =

@@ -5,8 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use huntbook::diag::Sink;
 use huntbook::sim::{EffectEntry, LogEntry, SimApp};
-use huntbook::store::{ApprovalState, Chain, EffectState, History, Store};
+use huntbook::store::{ApprovalState, Chain, EffectState, History, RunFilter, Store, Trigger};
 use huntbook::tenant::{ActionKind, Impact};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub(crate) struct Rules {
     pub(crate) caps: BTreeMap<String, (usize, usize)>,
     /// Targets of disruptive actions of all playbooks in one tenant in one day.
     pub(crate) tenant_targets: Option<usize>,
+    /// How long the settings of the test leave a target alone, if not as long as without a word.
+    pub(crate) cool_down: Option<SignedDuration>,
 }
 
 /// An event of the history of effects.
@@ -84,6 +87,16 @@ pub(crate) struct Journal {
     pub(crate) stops: Vec<Said>,
     /// What is wrong with the chains.
     pub(crate) broken: Vec<String>,
+    /// What the version of the playbook that a run uses allows itself, by run.
+    pub(crate) own: BTreeMap<String, Own>,
+}
+
+/// The limits that a version of a playbook sets itself. Settings can only be stricter; what they say is not in the journal.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Own {
+    pub(crate) per_run: Option<u32>,
+    pub(crate) per_day: Option<u32>,
+    pub(crate) cool_down: Option<SignedDuration>,
 }
 
 impl Journal {
@@ -99,6 +112,7 @@ impl Journal {
         journal.effects = events(store, History::Effects).await.iter().map(event).collect();
         journal.approvals = events(store, History::Approvals).await.iter().map(asked).collect();
         journal.stops = events(store, History::Stops).await.iter().map(said).collect();
+        journal.own = own(store).await;
         journal
     }
 
@@ -112,9 +126,47 @@ impl Journal {
         self.effects.iter().map(|event| (event.key.as_str(), event)).collect()
     }
 
+    /// The effects that people gave leave for.
+    fn spent(&self) -> BTreeSet<&str> {
+        let spent = self.approvals.iter().filter(|event| event.state == ApprovalState::Consumed);
+        spent.filter_map(|event| event.effect.as_deref()).collect()
+    }
+
     /// Whether retention has taken the beginning away.
     fn is_cut(&self) -> bool {
         self.effects.first().is_some_and(|event| event.n != 1)
+    }
+}
+
+/// Reads what the versions that runs used allow themselves. What takes something back is bound by none of it.
+async fn own(store: &Store) -> BTreeMap<String, Own> {
+    let (mut all, mut versions) = (BTreeMap::new(), BTreeMap::new());
+    let mut filter = RunFilter { limit: 1_000, ..RunFilter::default() };
+    loop {
+        let runs = store.runs(&filter).await.expect("the journal can be read");
+        let Some(last) = runs.last() else { return all };
+        filter.before = Some(last.run.started);
+        for run in runs.iter().map(|one| &one.run).filter(|run| run.trigger != Trigger::Revert) {
+            let own = if let Some(own) = versions.get(&run.version) {
+                *own
+            } else {
+                let bytes = store.version_bytes(run.version).await.expect("the journal can be read");
+                let own = bytes.map_or_else(Own::default, |bytes| own_of(&bytes));
+                versions.insert(run.version, own);
+                own
+            };
+            all.insert(run.id.to_string(), own);
+        }
+    }
+}
+
+fn own_of(playbook: &[u8]) -> Own {
+    let parsed = huntbook::playbook::parse("", playbook, &mut Sink::new());
+    let guards = parsed.map(|document| document.playbook.guards).unwrap_or_default();
+    Own {
+        per_run: guards.max_actions.per_run,
+        per_day: guards.max_actions.per_day,
+        cool_down: guards.cool_down.and_then(|text| text.read().ok()),
     }
 }
 
@@ -205,6 +257,8 @@ pub(crate) fn check(journal: &Journal, truths: &[Truth], rules: &Rules) -> Vec<S
     marked(journal, &applied, rules, &mut wrong);
     unmarked(journal, &applied, rules, &mut wrong);
     believed(journal, &applied, &mut wrong);
+    once(journal, rules, &mut wrong);
+    own_caps(journal, &mut wrong);
     caps(journal, rules, &mut wrong);
     leave(journal, rules, &mut wrong);
     stopped(journal, &mut wrong);
@@ -405,27 +459,102 @@ fn believed(journal: &Journal, applied: &[Applied<'_>], wrong: &mut Vec<String>)
     }
 }
 
+/// Whether it takes something from a device or a user: that is done once, and not again before people or time let it.
+const fn takes_away(kind: ActionKind) -> bool {
+    matches!(
+        kind,
+        ActionKind::IsolateDevice
+            | ActionKind::RestrictAppExecution
+            | ActionKind::OffboardDevice
+            | ActionKind::DisableUser
+            | ActionKind::RevokeSessions
+            | ActionKind::MarkUserAsCompromised
+            | ActionKind::ForceUserPasswordReset
+    )
+}
+
+/// The calls of one action on one target, by their keys: where each stands, and when it was intended last.
+type Calls<'a> = BTreeMap<&'a str, (EffectState, Timestamp)>;
+
+/// Nothing is taken from a target twice at a time, nor again within its cool-down, whichever run or playbook wants it: but
+/// with people's leave, or when it came to nothing before.
+fn once(journal: &Journal, rules: &Rules, wrong: &mut Vec<String>) {
+    let spent = journal.spent();
+    let mut of: BTreeMap<(&str, &str, ActionKind), Calls<'_>> = BTreeMap::new();
+    for event in &journal.effects {
+        let Some(about) = event.about.as_ref().filter(|about| takes_away(about.action)) else { continue };
+        let calls = of.entry((&about.tenant, &about.target, about.action)).or_default();
+        let own = journal.own.get(&about.run).and_then(|own| own.cool_down).unwrap_or_default();
+        let cool_down = rules.cool_down.unwrap_or(DAY).max(own);
+        let intended = event.state == EffectState::Intended;
+        if intended {
+            for (other, (state, at)) in calls.iter().filter(|(other, _)| **other != event.key) {
+                let why = match state {
+                    EffectState::Intended | EffectState::Unknown | EffectState::Pending => "under way",
+                    EffectState::Done
+                        if at.duration_until(event.at) < cool_down && !spent.contains(&*event.key) =>
+                    {
+                        "cooling down"
+                    }
+                    _ => continue,
+                };
+                wrong.push(format!(
+                    "{} of {} in {} intended as {} while {other} was {why}",
+                    about.action, about.target, about.tenant, event.key
+                ));
+            }
+        }
+        let before = calls.get(event.key.as_str()).map(|(_state, at)| *at);
+        let at = before.filter(|_at| !intended).unwrap_or(event.at);
+        calls.insert(&event.key, (event.state, at));
+    }
+}
+
 /// Whether it is a person who says that nothing was done.
 fn is_a_word(before: Option<EffectState>, event: &Event) -> bool {
     before == Some(EffectState::Parked) && !event.detail.contains("two whole lists")
 }
 
-/// No run, no playbook and no tenant has more than it may.
-fn caps(journal: &Journal, rules: &Rules, wrong: &mut Vec<String>) {
+/// The calls as budgets count them: by the last attempt, without what provably did nothing, the earliest first.
+fn counted(journal: &Journal) -> Vec<(&Event, &About)> {
     let ends = journal.ends();
-    // As budgets count: by the last attempt, without what provably did nothing.
-    let mut counted: Vec<(&About, Timestamp)> = Vec::new();
-    let mut last: BTreeMap<&str, &Event> = BTreeMap::new();
-    for event in journal.intents() {
-        last.insert(&event.key, event);
-    }
-    for (key, event) in last {
-        let is_nothing = ends.get(key).is_some_and(|end| end.state == EffectState::NotApplied);
-        if let Some(about) = event.about.as_ref().filter(|_about| !is_nothing) {
-            counted.push((about, event.at));
+    let last: BTreeMap<&str, &Event> = journal.intents().map(|event| (event.key.as_str(), event)).collect();
+    let did = |key: &str| ends.get(key).is_none_or(|end| end.state != EffectState::NotApplied);
+    let counted = last.into_iter().filter(|(key, _)| did(key));
+    let mut counted: Vec<_> =
+        counted.filter_map(|(_, event)| event.about.as_ref().map(|about| (event, about))).collect();
+    counted.sort_by_key(|(event, _)| event.n);
+    counted
+}
+
+/// No run does more than its own version allows, in the run and in a day of the playbook, but what people gave leave for.
+fn own_caps(journal: &Journal, wrong: &mut Vec<String>) {
+    let (counted, spent) = (counted(journal), journal.spent());
+    for (place, (event, about)) in counted.iter().enumerate() {
+        let Some(own) = journal.own.get(&about.run).filter(|_own| !spent.contains(&*event.key)) else {
+            continue;
+        };
+        let before = counted.iter().take(place + 1);
+        let of_playbook =
+            before.filter(|(_, other)| (&other.tenant, &other.playbook) == (&about.tenant, &about.playbook));
+        let of_playbook: Vec<_> = of_playbook.collect();
+        let in_run = of_playbook.iter().filter(|(_, other)| other.run == about.run).count();
+        let in_day = of_playbook.iter().filter(|(other, _)| other.at.duration_until(event.at) < DAY).count();
+        for (found, limit, what) in [(in_run, own.per_run, "in its run"), (in_day, own.per_day, "in a day")] {
+            if limit.is_some_and(|limit| usize::try_from(limit).is_ok_and(|limit| limit < found)) {
+                wrong.push(format!(
+                    "{} of {} is action {found} of {} {what} ({}), and its version allows {limit:?}",
+                    about.action, about.target, about.playbook, about.run
+                ));
+            }
         }
     }
-    counted.sort_by_key(|(_, at)| *at);
+}
+
+/// No run, no playbook and no tenant has more than it may.
+fn caps(journal: &Journal, rules: &Rules, wrong: &mut Vec<String>) {
+    let counted: Vec<(&About, Timestamp)> =
+        counted(journal).into_iter().map(|(event, about)| (about, event.at)).collect();
     let mut runs: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for (about, _) in &counted {
         *runs.entry((&about.playbook, &about.run)).or_default() += 1;

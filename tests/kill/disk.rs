@@ -16,11 +16,11 @@ use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, settle, tell
 const EVERY: usize = 23;
 
 /// How calls fail, in the library's words.
-const WAYS: &[&str] = &["eio", "full", "torn"];
+const WAYS: [&str; 3] = ["eio", "full", "torn"];
 
 #[expect(clippy::disallowed_methods, reason = "how many calls fail is said in the environment")]
-fn every() -> usize {
-    std::env::var("DISK_EVERY").map_or(EVERY, |text| text.parse().expect("a number"))
+fn every(otherwise: usize) -> usize {
+    std::env::var("DISK_EVERY").map_or(otherwise, |text| text.parse().expect("a number"))
 }
 
 /// The library, compiled once.
@@ -50,7 +50,7 @@ async fn row_40_whichever_call_of_the_disk_fails_nothing_is_done_without_a_recor
     let mut toll = Toll::default();
     world.fleet.grow(NEW_DEVICES);
     settle(&world).await;
-    let every = every();
+    let every = every(EVERY);
     let mut failed = 0;
     for (shift, way) in WAYS.iter().enumerate() {
         let mut n = 1 + shift;
@@ -156,4 +156,48 @@ async fn row_39_a_full_disk_is_said_everywhere_nothing_is_done_and_it_goes_on_by
     finish(&world).await;
     check_tenant(&world, &Toll { in_doubt: NEW_DEVICES, ..Toll::default() }).await;
     check_journal(&world).await;
+}
+
+/// Lets one call after another fail in runs of one device each, from this one on. What a run leaves, the next one takes up
+/// over a disk that fails a little later.
+async fn one_after_another((way, first): (&str, usize)) -> (usize, Toll) {
+    let world = World::start().await;
+    let mut toll = Toll::default();
+    world.fleet.grow(1);
+    settle(&world).await;
+    let (mut n, mut failed) = (first, 0);
+    loop {
+        world.fleet.grow(1);
+        drop(fs::remove_file(world.path("fired")));
+        let status = wait(spawn(&world, &["run", "Contain"], (way, n)), &world).await;
+        if !world.path("fired").exists() {
+            break;
+        }
+        if !status.success() {
+            toll.count(&world).await;
+        }
+        failed += 1;
+        n += every(WAYS.len());
+        assert!(n < 1_000, "{way}: a run does not end\n{}", world.log_tail());
+    }
+    finish(&world).await;
+    check_tenant(&world, &toll).await;
+    check_journal(&world).await;
+    (failed, toll)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_40_one_call_of_the_disk_after_another_fails_until_none_is_left() {
+    // Each call fails in one of the ways.
+    let [first, second, third] = WAYS;
+    let (first, second, third) = tokio::join!(
+        Box::pin(one_after_another((first, 1))),
+        Box::pin(one_after_another((second, 2))),
+        Box::pin(one_after_another((third, 3)))
+    );
+    for (way, (failed, toll)) in WAYS.iter().zip([first, second, third]) {
+        tell(&format!("{way}: {failed} calls of the disk failed: {toll:?}"));
+        assert!(20 < failed, "{way}: only {failed} calls of the disk were seen");
+        assert!(1 <= toll.in_flight, "{way}: no failure hit a call: {toll:?}");
+    }
 }

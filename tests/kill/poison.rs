@@ -1,12 +1,14 @@
-//! A playbook at which the whole process dies each time: it is kept from running, and the others go on.
+//! A playbook at which the whole process dies each time: it is kept from running, and the others go on, also those whose
+//! runs were cut off beside it.
 
 use std::fs;
 
 use huntbook::model::PlaybookId;
-use huntbook::store::{RunState, Stop, Store};
+use huntbook::sim::Fault;
+use huntbook::store::{EffectState, RunState, Stop, Store};
 
 use crate::daemon::{runs, terminate, until};
-use crate::world::{ID, World, matches};
+use crate::world::{ID, PLAYBOOK, World, matches};
 use crate::{NEW_DEVICES, check_journal, finish, wait};
 
 /// The playbook that goes on.
@@ -82,6 +84,98 @@ async fn row_54_a_playbook_at_which_the_process_dies_three_times_does_not_run_an
     terminate(&child);
     assert!(wait(child, &world).await.success(), "{}", world.log_tail());
     put_other(&world, "{cron: \"0 0 29 2 *\"}");
+    finish(&world).await;
+    check_journal(&world).await;
+}
+
+/// Playbooks that have nothing to do with it.
+const HEALTHY: [&str; 2] = [OTHER, "5d0c2f7e-31c4-4c0b-9a53-7f5b1e0a9d13"];
+
+/// The call by which everything is hunted.
+const HUNTING: &str = "POST /graph/v1.0/security/runHuntingQuery";
+
+/// Writes all three playbooks, with this schedule.
+fn put_all(world: &World, schedule: &str) {
+    let poisonous = PLAYBOOK.replace("{every: 1s, catchUp: latest}", schedule);
+    assert!(poisonous.contains(schedule), "it has a schedule");
+    world.edit(&poisonous);
+    for (number, id) in (1..).zip(HEALTHY) {
+        let text = other(schedule).replace(OTHER, id).replace("Look", &format!("Look {number}"));
+        fs::write(world.path("beside"), text).expect("the folder is ours");
+        fs::rename(world.path("beside"), world.path(&format!("playbooks/{id}.yaml"))).expect("it is ours");
+    }
+}
+
+/// Cuts a run of each playbook off at once: the poisonous one's before its second action, the others' while they hunt.
+async fn cut_all_off(world: &World) {
+    let for_ever = |on: &str, after| Fault { delay_ms: 600_000, after, ..Fault::on(on) };
+    world
+        .sim
+        .set_faults(vec![for_ever(HUNTING, 1), for_ever("POST /mde/api/machines/*/isolate", 0)])
+        .expect("it fits");
+    world.edit(PLAYBOOK);
+    let mut child = world.spawn(&["serve"], None);
+    until(world, "the poisonous one acts", async || {
+        let Ok(store) = Store::open_reader(&world.path("huntbook.db")).await else { return false };
+        let intended = store.effects_in(EffectState::Intended).await.expect("the journal can be read");
+        store.close().await;
+        !intended.is_empty()
+    })
+    .await;
+    put_all(world, "{every: 1s}");
+    let are_running = async || {
+        let mut running = true;
+        for id in HEALTHY {
+            running &= states(world, id).await.contains(&RunState::Running);
+        }
+        running
+    };
+    until(world, "the others hunt", are_running).await;
+    // What is due later would run beside what is taken up.
+    put_all(world, "{cron: \"0 0 29 2 *\"}");
+    child.kill().expect("it is our child");
+    child.wait().expect("it is our child");
+    assert!(are_running().await, "nobody was done before");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_54_a_poisonous_playbook_takes_no_other_with_it_whose_run_was_cut_off_beside_it() {
+    let world = World::start().await;
+    let settings = fs::read_to_string(world.path("huntbook.yaml")).expect("it is there");
+    fs::write(world.path("huntbook.yaml"), settings.replace("  maxCrashes: 1000\n", ""))
+        .expect("the folder is ours");
+    world.fleet.grow(NEW_DEVICES);
+    cut_all_off(&world).await;
+    // Long enough for the culprit to die meanwhile, if it were beside the others.
+    world.sim.set_faults(vec![Fault { delay_ms: 500, ..Fault::on(HUNTING) }]).expect("it fits");
+    for death in 2..=3 {
+        assert_eq!(stops(&world).await.len(), 0, "before death {death}");
+        let status = wait(world.spawn(&["serve"], Some("c08_before_intent")), &world).await;
+        assert_eq!(status.code(), None, "nobody died\n{}", world.log_tail());
+    }
+    let child = world.spawn(&["serve"], None);
+    until(&world, "the others end their runs", async || {
+        let mut over = true;
+        for id in HEALTHY {
+            over &= !states(&world, id).await.contains(&RunState::Running);
+        }
+        over
+    })
+    .await;
+    for id in HEALTHY {
+        let states = states(&world, id).await;
+        assert!(!states.is_empty() && states.iter().all(|state| *state == RunState::Ok), "{id}: {states:?}");
+    }
+    until(&world, "the playbook is kept from running", async || !stops(&world).await.is_empty()).await;
+    let [stop] = stops(&world).await.try_into().expect("one stop");
+    assert!(stop.to_string().starts_with("actions of `Contain` are stopped since"), "{stop}");
+    assert_eq!(states(&world, ID).await, [RunState::Running], "its run waits");
+
+    let resumed = wait(world.spawn(&["resume", "--playbook", "Contain"], None), &world).await;
+    assert!(resumed.success(), "{}", world.log_tail());
+    until(&world, "its run goes on", async || states(&world, ID).await != [RunState::Running]).await;
+    terminate(&child);
+    assert!(wait(child, &world).await.success(), "{}", world.log_tail());
     finish(&world).await;
     check_journal(&world).await;
 }

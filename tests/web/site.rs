@@ -12,6 +12,8 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::held::Held;
+
 const SECRET_NAME: &str = "HUNTBOOK_TEST_SECRET";
 
 /// How often something is looked for; ten times a second.
@@ -51,7 +53,9 @@ notify:
 
 /// The page, and what is around it.
 pub(crate) struct Site {
-    pub(crate) sim: Sim,
+    /// Looked at when the test is over, before the folder goes.
+    _held: Held,
+    pub(crate) sim: Arc<Sim>,
     pub(crate) dir: TempDir,
     /// Where it listens.
     pub(crate) url: String,
@@ -94,8 +98,10 @@ impl Site {
     /// The same, with more said in the settings.
     pub(crate) async fn open_under(minimum: u32, more: &str, settings: &str) -> Self {
         let clock: SharedClock = Arc::new(SystemClock);
-        let sim = Sim::start(SimOptions::story(clock.now()).unwrap(), clock).await.unwrap();
+        let sim = Arc::new(Sim::start(SimOptions::story(clock.now()).unwrap(), clock).await.unwrap());
         let dir = tempfile::tempdir().unwrap();
+        let held = Held::new(dir.path().join("huntbook.db"));
+        held.tenant("contoso", &sim);
         let (at, tenant) = (sim.endpoints(), SimOptions::TENANT_ID);
         // Somebody whom a provider knows, and who may have an account here as well.
         let dana = match (more.contains("openId"), settings.contains("dana has an account")) {
@@ -139,7 +145,7 @@ impl Site {
         let at = words.find(|word| word.starts_with("127.0.0.1:")).unwrap().trim_end_matches(");");
         let url = format!("http://{at}");
         let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { sim, dir, url, origin, http, log, served }
+        Self { _held: held, sim, dir, url, origin, http, log, served }
     }
 
     /// What the log said so far.

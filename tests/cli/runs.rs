@@ -36,11 +36,10 @@ async fn what_a_scheduled_run_told_is_delivered_wherever_one_looks() {
     assert_eq!(shown["told"][0]["state"], Value::from("delivered"));
     served.kill().expect("it runs");
     served.wait().expect("it ends");
-    sim.stop().await;
 }
 
 /// A tenant whose devices all match, and there are many.
-async fn crowd(devices: usize) -> Sim {
+async fn crowd(devices: usize) -> Arc<Sim> {
     let row = |number: usize| {
         let row = serde_json::json!({"DeviceId": format!("{number:040x}"), "DeviceName": format!("wks-{number:03}")});
         row.as_object().cloned().expect("an object")
@@ -49,7 +48,7 @@ async fn crowd(devices: usize) -> Sim {
     let table = HuntTable::new(columns, (0..devices).map(row).collect());
     let mut options = SimOptions::sample().expect("the sample is sound");
     options.hunter = Arc::new(CannedHunter::new().when("DeviceInfo", Ok(table)));
-    Sim::start(options, Arc::new(SystemClock)).await.expect("the tenant starts")
+    Arc::new(Sim::start(options, Arc::new(SystemClock)).await.expect("the tenant starts"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,7 +72,6 @@ async fn tables_are_whole_where_no_terminal_is_and_long_lists_are_counted() {
     assert_eq!(of_69.len(), 1, "{all}");
     let all = json(&ask(&dir, &["show", &id, "--format", "json"]).await);
     assert_eq!(all["items"].as_array().map(Vec::len), Some(70));
-    sim.stop().await;
 }
 
 /// Every name in a document, but for those that are the tenant's.
@@ -113,5 +111,4 @@ async fn one_thing_has_one_name_in_every_document() {
     let odd: Vec<&String> =
         found.iter().filter(|name| !name.chars().all(|one| one.is_ascii_alphanumeric())).collect();
     assert!(odd.is_empty(), "{odd:?}");
-    sim.stop().await;
 }
