@@ -365,7 +365,7 @@ struct Edited {
     lists: Arc<Lists>,
     before: Standing,
     after: Standing,
-    is_edited: Arc<AtomicBool>,
+    later: Arc<AtomicBool>,
 }
 
 impl InForce for Edited {
@@ -374,7 +374,7 @@ impl InForce for Edited {
     }
 
     fn standing(&self, _run: Which) -> Standing {
-        if self.is_edited.load(Ordering::SeqCst) { self.after.clone() } else { self.before.clone() }
+        if self.later.load(Ordering::SeqCst) { self.after.clone() } else { self.before.clone() }
     }
 }
 
@@ -392,7 +392,7 @@ async fn asked_twice() -> (House, String) {
 
 /// What became of the requests, by step.
 async fn ends(house: &House) -> Vec<(String, ApprovalState)> {
-    let asked = house.engine.store.approvals_of(run_of(house).await).await.unwrap();
+    let asked = house.engine.store.approvals_of(run_of(house).await).await.expect("the journal is read");
     assert!(asked.iter().all(|asked| asked.settled), "{asked:?}");
     asked.into_iter().map(|asked| (asked.step, asked.state)).collect()
 }
@@ -424,7 +424,7 @@ async fn what_people_approved_is_void_when_the_playbook_changes_while_the_step_b
     let in_force = |text: &str| Standing::InForce(house.plan(text));
     let (before, after) = (in_force(&text), in_force(&newer));
     let edited = Arc::new(AtomicBool::new(false));
-    let standing = Edited { lists: Arc::clone(&house.lists), before, after, is_edited: Arc::clone(&edited) };
+    let standing = Edited { lists: Arc::clone(&house.lists), before, after, later: Arc::clone(&edited) };
     let world = house.world();
     let present = Present { in_force: &standing, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
     let run = run_of(&house).await;
