@@ -259,6 +259,7 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
         lists,
         channels: settings.channels.keys().cloned().collect(),
         chats: chats(settings),
+        alerts: alerts(settings),
         tenants: settings.tenants.iter().map(|(name, tenant)| (name.clone(), tags(tenant))).collect(),
         ceilings: Ceilings {
             actions: Caps {
