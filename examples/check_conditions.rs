@@ -64,6 +64,7 @@ fn check_a_playbook(language: &Language) {
         lists: Lists::default(),
         channels: BTreeSet::from(["soc-teams".to_owned()]),
         chats: BTreeMap::new(),
+        alerts: None,
         tenants: BTreeMap::new(),
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),

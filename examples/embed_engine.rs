@@ -83,6 +83,7 @@ async fn main() -> anyhow::Result<()> {
         lists: Lists::default(),
         channels: BTreeSet::new(),
         chats: BTreeMap::new(),
+        alerts: None,
         tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::new())]),
         ceilings: Ceilings::default().on_a_stage(),
         exclusions: Exclusions::default(),

@@ -215,6 +215,7 @@ impl Place {
             lists: Lists::default(),
             channels: BTreeSet::from(["soc".to_owned()]),
             chats: BTreeMap::new(),
+            alerts: None,
             tenants: names,
             ceilings: Ceilings::default().on_a_stage(),
             exclusions: Exclusions::default(),

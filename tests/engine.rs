@@ -178,6 +178,7 @@ impl House {
             lists: (*self.lists).clone(),
             channels: BTreeSet::from(["soc".to_owned()]),
             chats: BTreeMap::new(),
+            alerts: None,
             tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::new())]),
             ceilings: self.ceilings.clone(),
             exclusions: Exclusions::default(),

@@ -7,7 +7,7 @@ use super::catalogue::case;
 use super::step::{COMMENT_CHARS_MAX, DESCRIPTION_CHARS_MAX, render, short, target, tidy};
 use super::{ActionError, ActionKind, Call, Spec, TargetKind};
 use crate::model::{
-    AlertCategory, AlertId, AlertSeverity, AlertStatus, Classification, Determination, IncidentId,
+    AlertCategory, AlertId, AlertSeverity, AlertStatus, Classification, Determination, IdError, IncidentId,
     IncidentStatus, MergeReason,
 };
 use crate::tenant::{AlertPatch, IncidentPatch, NewAlert, Operation, Seen};
@@ -190,8 +190,8 @@ fn alert_ids(written: &[Template], texts: &Value) -> Result<Vec<AlertId>, Action
         let several =
             text.trim_start().starts_with('[').then(|| serde_json::from_str::<Vec<String>>(&text).ok());
         for id in several.flatten().unwrap_or_else(|| vec![text]) {
-            let id =
-                id.trim().parse().map_err(|source| ActionError::Target { parameter: "alerts", source })?;
+            let no_id = |error: IdError| ActionError::Target { parameter: "alerts", wanted: error.wanted() };
+            let id = id.trim().parse().map_err(no_id)?;
             if !ids.contains(&id) {
                 ids.push(id);
             }

@@ -48,16 +48,18 @@ impl SetParams {
         texts: &Value,
         (now, lists): (Timestamp, &Lists),
     ) -> Result<IndicatorSet, ActionError> {
-        let missing = |source| ActionError::List { list: self.name.clone(), source };
+        let missing = || ActionError::List { list: self.name.clone() };
         let entries: Vec<&str> = match &self.values {
-            SetValues::OfList => lists.get(&self.name).ok_or_else(|| missing(None))?.iter().collect(),
+            SetValues::OfList => lists.get(&self.name).ok_or_else(missing)?.iter().collect(),
             SetValues::OfColumn(column) => {
                 let values = texts.get("feed").and_then(|feed| feed.get("values")?.get(column)?.as_array());
-                values.ok_or_else(|| missing(None))?.iter().filter_map(Value::as_str).collect()
+                values.ok_or_else(missing)?.iter().filter_map(Value::as_str).collect()
             }
         };
-        let parse =
-            |entry| IndicatorValue::parse(self.each.kind, entry).map_err(|error| missing(Some(error)));
+        let parse = |entry| {
+            IndicatorValue::parse(self.each.kind, entry)
+                .map_err(|error| ActionError::Entry { list: self.name.clone(), wanted: error.wanted() })
+        };
         let mut values = entries.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         // Two spellings of one value are one.
         values.sort_by(|one, other| one.as_str().cmp(other.as_str()));

@@ -37,32 +37,38 @@ pub enum ActionError {
         source: TextError,
     },
     /// A target is not an id of its kind: nothing is sent.
-    #[error("`{parameter}` is no usable target")]
+    #[error("`{parameter}` is no usable target: what is filled in is not {wanted}")]
     Target {
         /// Which.
         parameter: &'static str,
-        /// Why.
-        #[source]
-        source: IdError,
+        /// What is wanted. What was found stays out of it: it may be a secret, and reasons are told.
+        wanted: &'static str,
     },
     /// What was found is no indicator of its kind. There is nothing to be done about it, and nothing is sent.
-    #[error("there is no indicator in it")]
-    Indicator(#[from] IndicatorError),
+    #[error("there is no indicator in it: what is filled in is not {wanted}")]
+    Indicator {
+        /// What is wanted.
+        wanted: &'static str,
+    },
     /// A text is empty after rendering where the service wants one.
     #[error("`{parameter}` is empty")]
     Empty {
         /// Which.
         parameter: &'static str,
     },
-    /// A list or feed that says what there is to be is not there, or has an entry that is no indicator: nothing is
-    /// sent.
+    /// A list or feed that says what there is to be is not there: nothing is sent.
     #[error("the list or feed of `{list}` does not say what there is to be")]
     List {
         /// The list.
         list: String,
-        /// The entry.
-        #[source]
-        source: Option<IndicatorError>,
+    },
+    /// One has an entry that is no indicator: nothing is sent.
+    #[error("the list or feed of `{list}` does not say what there is to be: an entry is not {wanted}")]
+    Entry {
+        /// The list.
+        list: String,
+        /// What is wanted.
+        wanted: &'static str,
     },
     /// A text with something filled in is more than one word to a shell, or no path: nothing is sent.
     #[error("`{parameter}` with what is filled in is not one plain word")]
@@ -86,6 +92,12 @@ pub enum ActionError {
         /// The limit.
         max: usize,
     },
+}
+
+impl From<IndicatorError> for ActionError {
+    fn from(error: IndicatorError) -> Self {
+        Self::Indicator { wanted: error.wanted() }
+    }
 }
 
 /// One entry of `actions`, understood.
@@ -341,7 +353,7 @@ pub(super) fn target<T: std::str::FromStr<Err = IdError>>(
     texts: &Value,
 ) -> Result<T, ActionError> {
     let text = render(parameter, template, texts)?;
-    text.trim().parse().map_err(|source| ActionError::Target { parameter, source })
+    text.trim().parse().map_err(|error: IdError| ActionError::Target { parameter, wanted: error.wanted() })
 }
 
 /// Renders a tag: never cut, because a cut tag is another tag.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 use serde_json::json;
+use unicode_width::UnicodeWidthChar as _;
 
 use super::Misuse;
 use super::account;
@@ -22,8 +23,10 @@ use crate::store::{Approval, ApprovalState, Consent, Heard, Store, Way};
 const ALL_MAX: u32 = 100;
 /// Characters of an id that are shown; as many as messages name.
 const ID_SHOWN: usize = 10;
-/// Characters of a part in one line; with what stands before it, a terminal of a hundred holds it.
-const WIDTH: usize = 86;
+/// Columns of a line: what a terminal has at least. One that is narrower breaks lines where it likes.
+const WIDTH: usize = 80;
+/// What begins a further line of a part: no text from outside does.
+const FURTHER: &str = "           | ";
 
 /// Arguments of `approvals`.
 #[derive(Debug, Args)]
@@ -122,7 +125,7 @@ pub(super) async fn answer(
 }
 
 /// Why nobody hears somebody: a mistake in the arguments, where it is one.
-fn unheard(error: LeaveError) -> anyhow::Error {
+pub(super) fn unheard(error: LeaveError) -> anyhow::Error {
     match error {
         LeaveError::Several(_) | LeaveError::Short(_) | LeaveError::Unknown(_) | LeaveError::Ambiguous(_) => {
             Misuse(error.to_string()).into()
@@ -165,13 +168,13 @@ fn report(format: Output, heard: &[Heard], owner: Option<u32>) -> anyhow::Result
 /// A request for people: everything that is approved with it.
 fn text(asked: &Approval) -> String {
     let id: String = asked.id.chars().take(ID_SHOWN).collect();
-    let mut text = format!("{id}  {} of {}\n", asked.action, clean(&asked.target, 200));
+    let mut text = folded(&format!("{id}  {} of {}", asked.action, clean(&asked.target, 200)));
     let mut line = |word: &str, rest: &str| {
-        let _infallible = writeln!(text, "  {word:<9}{rest}");
+        let _infallible = write!(text, "\n{}", folded(&format!("  {word:<9}{rest}")));
     };
     for (word, lines) in leave::bound(asked) {
         for (at, rest) in lines.iter().enumerate() {
-            line(if at == 0 { word } else { "" }, &folded(rest));
+            line(if at == 0 { word } else { "" }, rest);
         }
     }
     line("stands", &standing(asked));
@@ -181,17 +184,47 @@ fn text(asked: &Approval) -> String {
         let who = format!("{} ({}{number})", voice.by, clean(&voice.account, 64));
         line("said", &format!("{} by {who} at {:.0}{note}", voice.word.as_str(), voice.at));
     }
+    text.push('\n');
     text
 }
 
-/// A text in lines that a terminal does not break. No text from outside begins one of them: each after the first is marked.
-fn folded(text: &str) -> String {
-    let mut lines = String::new();
-    for (at, one) in text.chars().enumerate() {
-        if 0 < at && at % WIDTH == 0 {
-            lines.push_str("\n           | ");
+/// A line in as many as a terminal does not break; a sign of Chinese or Japanese takes two columns. No text from outside
+/// begins one of them: each after the first is marked.
+fn folded(line: &str) -> String {
+    let (mut lines, mut column) = (String::new(), 0);
+    for one in line.chars() {
+        let width = one.width().unwrap_or(1);
+        if WIDTH < column + width {
+            lines.push('\n');
+            lines.push_str(FURTHER);
+            column = FURTHER.len();
         }
         lines.push(one);
+        column += width;
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr as _;
+
+    use super::*;
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal_and_none_begins_with_what_is_from_outside() {
+        for text in
+            ["x".repeat(500), "\u{754c}".repeat(200), format!("{}\u{1f468}\u{200d}\u{1f4bb}", "y".repeat(79))]
+        {
+            let whole = format!("  {:<9}{text}", "shown");
+            let lines = folded(&whole);
+            for (at, line) in lines.lines().enumerate() {
+                assert!(line.width() <= WIDTH, "{line}");
+                assert!(line.starts_with(if at == 0 { "  shown" } else { FURTHER }), "{line}");
+            }
+            assert!(1 < lines.lines().count());
+            assert_eq!(lines.replace(&format!("\n{FURTHER}"), ""), whole, "nothing is lost");
+        }
+        assert_eq!(folded(&"x".repeat(WIDTH)), "x".repeat(WIDTH));
+    }
 }

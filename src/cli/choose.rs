@@ -11,7 +11,7 @@ use crate::console::Called;
 use crate::daemon::{self, Scan, Terms};
 use crate::diag::{Format, nearest, render};
 use crate::plan::{Compiled, Plan, SourceFile, World, compile_set};
-use crate::settings::{self, Settings};
+use crate::settings::{self, Hand, Settings};
 
 /// A playbook that was chosen, with its bytes.
 pub(super) struct Chosen {
@@ -60,7 +60,8 @@ impl Project {
         clock: &SharedClock,
     ) -> anyhow::Result<(Self, Served)> {
         let settings = settings::load(config)?;
-        setup::insist_on_owners(config, &settings)?;
+        setup::insist_on_owners(config)?;
+        setup::insist_on_state(config, &settings, Hand::Owner)?;
         let terms = setup::terms(&settings)?;
         let found = daemon::scan_on(&terms, &settings.playbooks, &settings.lists)?;
         let mut problems = Vec::new();

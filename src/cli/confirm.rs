@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
+use super::approvals::unheard;
 use super::args::Output;
 use super::exit::Exit;
 use super::history::Past;
@@ -52,7 +53,7 @@ pub(super) async fn run(
     // All of them first: whoever may not confirm one has confirmed none.
     let approvers = setup::approvers(&settings);
     for edit in &edits {
-        leave::may_confirm(edit, arguments.by.as_deref(), &approvers, &account)?;
+        leave::may_confirm(edit, arguments.by.as_deref(), &approvers, &account).map_err(unheard)?;
     }
     let reason = leave::reason(arguments.reason.as_deref());
     let by = Speaker { account: account.name, uid: account.uid, reason };

@@ -88,6 +88,7 @@ fn world(channels: &Channels, lists: Lists) -> World {
         ceilings: world.ceilings.clone().on_a_stage(),
         channels: channels.keys().cloned().collect(),
         chats: chats.map(|(name, _channel)| (name.clone(), BTreeSet::new())).collect(),
+        alerts: None,
         tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::from(["demo".to_owned()]))]),
         ..world
     }

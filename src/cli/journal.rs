@@ -37,7 +37,7 @@ pub(super) struct Export {
     /// Only events from this moment on: `2026-01-10T12:00:00Z`, `2026-01-10`, or a length back from now such as `7d`
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Only those of a playbook: its name or its id; stops belong to none
+    /// Only those of a playbook: its name or its id, its stops too; a stop of everything belongs to none
     #[arg(long, value_name = "PLAYBOOK")]
     playbook: Option<String>,
     /// Only those in a tenant; a stop of all tenants counts as one in each
@@ -189,7 +189,9 @@ fn is_wanted(event: &Value, wanted: &Export, since: Option<Timestamp>) -> bool {
     since.is_none_or(|since| at().is_some_and(|at| since <= at))
         && wanted.tenant.as_deref().is_none_or(|tenant| everywhere || text("tenant") == Some(tenant))
         && wanted.playbook.as_deref().is_none_or(|playbook| {
-            text("playbookName") == Some(playbook)
-                || text("playbook").is_some_and(|id| id.eq_ignore_ascii_case(playbook))
+            // A stop has both in one.
+            let of_stop = |key: &str| event.get("playbook")?.get(key)?.as_str();
+            let (name, id) = (text("playbookName").or(of_stop("name")), text("playbook").or(of_stop("id")));
+            name == Some(playbook) || id.is_some_and(|id| id.eq_ignore_ascii_case(playbook))
         })
 }

@@ -21,7 +21,7 @@ use crate::engine::{Engine, Order, Present, Ran, Report, RunState, TakenUp};
 use crate::model::Lists;
 use crate::notify::{Channels, deliver_due};
 use crate::plan::World;
-use crate::settings::{Hand, Settings};
+use crate::settings::Settings;
 use crate::store::{Effects, Starter, Store, Trigger};
 
 /// Most messages sent at the end of a run.
@@ -46,9 +46,6 @@ async fn once(arguments: &Run, config: &Path, format: Output, clock: SharedClock
         let (project, served) = Project::to_act(config, &arguments.playbook, &clock).await?;
         (project, Some(served))
     };
-    if !arguments.dry_run {
-        setup::insist_on_state(config, &settings, Hand::Owner)?;
-    }
     let parts = setup::open(&settings, &clock).await?;
     let journal = Journal::open(&settings, arguments, &clock).await?;
     let engine = Engine {

@@ -30,7 +30,7 @@ const RUNNING_MAX: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero")
 /// Runs playbooks on their schedules until stopped.
 pub(super) async fn run(arguments: &Serve, config: &Path, clock: SharedClock) -> anyhow::Result<Exit> {
     let settings = settings::load(config)?;
-    setup::insist_on_owners(config, &settings)?;
+    setup::insist_on_owners(config)?;
     setup::insist_on_state(config, &settings, Hand::Owner)?;
     let found = daemon::scan_on(&setup::terms(&settings)?, &settings.playbooks, &settings.lists);
     let found = found.map(|scan| scan.lists).unwrap_or_default();

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 
-use super::Unfit;
 use super::output::tell;
+use super::{Refusal, Unfit};
 use crate::action::{Approval, Approvers, TIMEOUT, of_provider};
 use crate::cadence::Windows;
 use crate::channel::{Channel, ChannelOptions, EmailOptions, MailLogin, MailSecurity};
@@ -181,15 +181,15 @@ pub(super) fn warn_of_exposure(config: &Path, settings: &Settings) {
     }
 }
 
-/// Insists that nobody else could have written the settings, if they do.
-pub(super) fn insist_on_owners(config: &Path, settings: &Settings) -> anyhow::Result<()> {
-    let Some(owners) = settings.owners() else { return Ok(()) };
+/// Insists that nobody else could have written the settings, whatever they say.
+pub(super) fn insist_on_owners(config: &Path) -> anyhow::Result<()> {
+    let Some(owners) = settings::settings_owners() else { return Ok(()) };
     let found = owners.look(config).with_context(|| format!("looking at `{}`", config.display()))?;
     match found {
         None => Ok(()),
         Some(exposure) => {
             let refused = Diagnostic::error(Code::Exposed, settings::place(config, ""), exposure.to_string());
-            Err(SettingsError::Refused(vec![refused.help(exposure.help())]).into())
+            Err(SettingsError::Refused(vec![refused.help(exposure.help_of_settings())]).into())
         }
     }
 }
@@ -210,6 +210,17 @@ pub(super) fn insist_on_state(config: &Path, settings: &Settings, hand: Hand) ->
         None => Ok(()),
         Some(found) => {
             Err(SettingsError::Refused(vec![settings::state_problem(config, settings, &found)]).into())
+        }
+    }
+}
+
+/// The same for a journal that is named without settings.
+pub(super) fn insist_on_journal(journal: &Path) -> anyhow::Result<()> {
+    let found = settings::journal_exposure(journal, Hand::Beside);
+    match found.with_context(|| format!("looking at `{}` and what leads to it", journal.display()))? {
+        None => Ok(()),
+        Some(found) => {
+            Err(Refusal(format!("somebody else could change or replace the journal: {found}")).into())
         }
     }
 }
@@ -248,6 +259,7 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
         lists,
         channels: settings.channels.keys().cloned().collect(),
         chats: chats(settings),
+        alerts: alerts(settings),
         tenants: settings.tenants.iter().map(|(name, tenant)| (name.clone(), tags(tenant))).collect(),
         ceilings: Ceilings {
             actions: Caps {

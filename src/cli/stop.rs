@@ -130,8 +130,9 @@ pub(super) async fn resume(
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
     let ground = Ground::find(arguments, config)?;
-    if let Some(settings) = &ground.settings {
-        setup::insist_on_state(config, settings, Hand::Beside)?;
+    match &ground.settings {
+        Some(settings) => setup::insist_on_state(config, settings, Hand::Beside)?,
+        None => setup::insist_on_journal(&ground.places.journal)?,
     }
     let journal = &ground.places.journal;
     let store = named::journal(journal).await?;

@@ -212,6 +212,7 @@ mod tests {
             lists: Lists::default(),
             channels: BTreeSet::new(),
             chats: BTreeMap::new(),
+            alerts: None,
             tenants: BTreeMap::new(),
             ceilings: Ceilings::default(),
             exclusions: Exclusions::default(),

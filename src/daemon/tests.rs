@@ -30,6 +30,7 @@ fn world() -> World {
         lists: Lists::default(),
         channels: BTreeSet::new(),
         chats: BTreeMap::new(),
+        alerts: None,
         tenants: BTreeMap::from(known),
         ceilings: Ceilings::default().on_a_stage(),
         exclusions: Exclusions::default(),

@@ -15,7 +15,7 @@ use crate::fault::crash_point;
 use crate::feed;
 use crate::hunt::{self, Around, Catch, Identity, Keep, Kept, Matches};
 use crate::model::{Projection, Row};
-use crate::plan::{CALLED_BY, FeedInput, HuntInput, Input, Items, Plan};
+use crate::plan::{FeedInput, HuntInput, Input, Items, Plan};
 use crate::store::{NewItem, Polled};
 use crate::text::counted;
 
@@ -233,15 +233,9 @@ fn whole(rows: &[Fresh]) -> Brought {
     Ok(vec![Fresh { identity: None, key: "feed".to_owned(), data }])
 }
 
-/// What people call a row: its name if it has one, else its first identity column.
+/// What people call a row: its name if it has one, else the first of its identity.
 fn row_key(plan: &Plan, row: &Row) -> String {
-    let identity = match &plan.input {
-        Input::Hunt(input) => input.hunt.identity.as_slice(),
-        Input::Feed(input) => input.identity.as_slice(),
-        Input::Incidents(_) | Input::Alerts(_) | Input::Given => &[],
-    };
-    let names =
-        CALLED_BY.iter().copied().chain(identity.iter().map(String::as_str)).chain(row.projection.names());
+    let names = plan.input.called_by().into_iter();
     let texts = names.filter_map(|name| row.get(name)).map(crate::model::Cell::to_json);
     let mut texts = texts.filter_map(|value| match value {
         Value::String(text) if !text.is_empty() => Some(text),

@@ -394,7 +394,7 @@ fn step_decisions<'a>(
         }
         Err(error) => {
             // Trying again would find the same.
-            let is_none = matches!(error, ActionError::Indicator(_));
+            let is_none = matches!(error, ActionError::Indicator { .. });
             report(if is_none { StepState::Skipped } else { StepState::Failed }, Chain(&error).to_string())
         }
     }

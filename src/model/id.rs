@@ -17,6 +17,14 @@ pub struct IdError {
     wanted: &'static str,
 }
 
+impl IdError {
+    /// What it should have been, without what it is: that may be somebody's secret.
+    #[must_use]
+    pub const fn wanted(&self) -> &'static str {
+        self.wanted
+    }
+}
+
 /// Cuts and escapes a hostile text for an error message.
 fn shown(text: &str) -> String {
     text.chars().take(64).flat_map(char::escape_debug).collect()

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use super::names::{Lowering, part};
+use super::Input;
+use super::names::{ITEM, Lowering, part};
 use crate::diag::{Code, Problem};
-use crate::expr::Reads;
 use crate::text::{Reference, Template, Use};
 
 /// Stands for every column in a channel's `columns`.
@@ -183,8 +183,8 @@ const HARMLESS_FIELDS: [&str; 22] = [
     "users",
 ];
 
-/// Columns by which a run calls a row, best first; else it is the first of its identity.
-pub const CALLED_BY: [&str; 12] = [
+/// Columns by which a run calls a row, best first; then it is one of its identity. None that can hold anything.
+const CALLED_BY: [&str; 11] = [
     "DeviceName",
     "AccountUpn",
     "UserPrincipalName",
@@ -192,12 +192,32 @@ pub const CALLED_BY: [&str; 12] = [
     "RecipientEmailAddress",
     "AccountName",
     "SenderFromAddress",
-    "RemoteUrl",
     "SHA256",
     "SHA1",
     "AccountObjectId",
     "DeviceId",
 ];
+
+impl Input {
+    /// The columns by which a run calls its rows, best first. One of the identity that can hold anything is among them
+    /// only where no harmless one can stand for it.
+    #[must_use]
+    pub fn called_by(&self) -> Vec<&str> {
+        match self {
+            Self::Hunt(input) => called_by(&input.hunt.identity, &input.hunt.named),
+            Self::Feed(input) => called_by(&input.identity, &BTreeSet::new()),
+            Self::Incidents(_) | Self::Alerts(_) | Self::Given => Vec::new(),
+        }
+    }
+}
+
+fn called_by<'a>(identity: &'a [String], read: &BTreeSet<String>) -> Vec<&'a str> {
+    let is_known = |name: &str| HARMLESS.binary_search(&name).is_ok();
+    let has_name = CALLED_BY.iter().any(|name| read.contains(*name));
+    let has_name = has_name || identity.iter().any(|name| is_known(name));
+    let of_identity = identity.iter().map(String::as_str);
+    CALLED_BY.into_iter().chain(of_identity.filter(|name| !has_name || is_known(name))).collect()
+}
 
 /// What a chat may be told beyond what all are, if the channel is a chat and what is read is new.
 fn allowed<'a>(lowering: &Lowering<'a>, channel: &str) -> Option<&'a BTreeSet<String>> {
@@ -232,11 +252,15 @@ fn untold(lowering: &Lowering<'_>, subject: &str, reference: &Reference) -> Cont
     let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
     let is_opened = reference.used == Use::Opened;
     let rest = match path.as_slice() {
-        ["items" | "item"] | ["items", _] if is_opened => return ControlFlow::Continue(()),
-        ["items" | "item"] | ["items", _] => return ControlFlow::Break(None),
         ["items", _, name, rest @ ..] | ["item", name, rest @ ..] if *name == subject => rest,
         [name, rest @ ..] if *name == subject => rest,
-        _ => return ControlFlow::Continue(()),
+        ["playbook" | "run" | "outcome", ..] => return ControlFlow::Continue(()),
+        ["items", _, name, ..] | ["item", name, ..] if ITEM.contains(name) => {
+            return ControlFlow::Continue(());
+        }
+        // What is opened is told by what stands inside.
+        _ if is_opened => return ControlFlow::Continue(()),
+        _ => return ControlFlow::Break(None),
     };
     let steps: Vec<&str> =
         rest.iter().copied().filter(|step| *step != "[]" && step.parse::<usize>().is_err()).collect();
@@ -289,47 +313,46 @@ fn allowing(channel: &str, name: &str) -> String {
     )
 }
 
-/// Reports an item's own name that a chat should not be told: every message can hold it.
-pub(super) fn check_key(lowering: &mut Lowering<'_>) {
-    if lowering.item_name() != "row" {
-        return;
-    }
-    let Some((column, pointer)) = called_by(lowering) else { return };
-    if is_harmless(lowering, &column) {
-        return;
-    }
-    let channels = lowering.document.playbook.notify.iter().map(|notify| notify.channel.clone());
-    for channel in channels.collect::<BTreeSet<_>>() {
-        let Some(allowed) = allowed(lowering, &channel) else { continue };
-        if !allowed.contains(&column) {
-            let message = format!(
-                "rows are called by their `{column}`, which chats are not told, and `{channel}` is a chat"
-            );
-            let help =
-                format!("give the rows a `DeviceName` or `AccountUpn`; {}", allowing(&channel, &column));
-            lowering.error(Code::ChatColumn, &pointer, message, &help);
+/// Reports what rows can be called by and a chat should not be told: every message can hold it, those that ask for leave
+/// and those about huntbook itself too.
+pub(super) fn check_key(lowering: &mut Lowering<'_>, input: &Input) {
+    let place = if matches!(input, Input::Feed(_)) { "feed" } else { "hunt" };
+    let playbook = &lowering.document.playbook;
+    let identity = match (&playbook.hunt, &playbook.feed) {
+        (Some(hunt), _) => hunt.identity.as_slice(),
+        (None, Some(feed)) => feed.identity.as_slice(),
+        (None, None) => return,
+    };
+    let called_by = input.called_by();
+    for (index, column) in identity.iter().enumerate() {
+        if !called_by.contains(&column.as_str()) || is_harmless(lowering, column) {
+            continue;
+        }
+        for channel in hearers(lowering) {
+            let Some(allowed) = allowed(lowering, &channel) else { continue };
+            if !allowed.contains(column) {
+                let message = format!(
+                    "rows are called by their `{column}`, which chats are not told, and `{channel}` is a chat"
+                );
+                let help = format!(
+                    "put a `DeviceName`, `AccountUpn` or `DeviceId` into the identity; {}",
+                    allowing(&channel, column)
+                );
+                lowering.error(Code::ChatColumn, &format!("/{place}/identity/{index}"), message, &help);
+            }
         }
     }
 }
 
-/// The column that a run calls rows by, as far as it is known, and where it is written.
-fn called_by(lowering: &Lowering<'_>) -> Option<(String, String)> {
-    let playbook = &lowering.document.playbook;
-    let (input, identity) = match (&playbook.hunt, &playbook.feed) {
-        (Some(hunt), _) => ("hunt", hunt.identity.as_slice()),
-        (None, Some(feed)) => ("feed", feed.identity.as_slice()),
-        (None, None) => return None,
-    };
-    let known: BTreeSet<&str> = lowering.columns.iter().flat_map(crate::expr::Columns::names).collect();
-    let reads = |name: &str| match &lowering.reads {
-        Reads::All => true,
-        Reads::Only(columns) => columns.contains(name),
-    };
-    let given = |name: &&&str| known.contains(**name) || known.is_empty() && reads(name);
-    if let Some(name) = CALLED_BY.iter().find(given) {
-        return Some(((*name).to_owned(), format!("/{input}")));
-    }
-    identity.first().map(|name| (name.clone(), format!("/{input}/identity/0")))
+/// The channels that can hear what an item is called.
+fn hearers(lowering: &Lowering<'_>) -> BTreeSet<String> {
+    let (playbook, world) = (&lowering.document.playbook, lowering.world);
+    let told = playbook.notify.iter().map(|notify| &notify.channel);
+    let steps = playbook.actions.iter().flat_map(|action| [&action.approval, &action.revert_approval]);
+    let asked = steps.chain([&playbook.guards.approval]).flatten().map(|approval| &approval.channel);
+    let of_settings =
+        world.approvers.asked().map(|approval| &approval.channel).into_iter().chain(&world.alerts);
+    told.chain(asked).chain(of_settings).cloned().collect()
 }
 
 #[cfg(test)]
@@ -343,6 +366,22 @@ mod tests {
         {
             assert!(!HARMLESS.contains(&column), "{column}");
         }
+    }
+
+    #[test]
+    fn a_row_is_called_by_what_can_hold_anything_only_where_nothing_else_can() {
+        let check = |identity: &[&str], read: &[&str], expect: &[&str]| {
+            let identity: Vec<String> = identity.iter().map(ToString::to_string).collect();
+            let read = read.iter().map(ToString::to_string).collect();
+            let found = called_by(&identity, &read);
+            assert!(found.starts_with(&CALLED_BY), "{found:?}");
+            assert_eq!(found[CALLED_BY.len()..], *expect, "{identity:?} {read:?}");
+        };
+        check(&[], &[], &[]);
+        check(&["ProcessCommandLine", "RemoteUrl"], &["Timestamp"], &["ProcessCommandLine", "RemoteUrl"]);
+        check(&["ProcessCommandLine"], &["DeviceName"], &[]);
+        check(&["ProcessCommandLine", "FileName"], &[], &["FileName"]);
+        assert!(CALLED_BY.iter().all(|name| HARMLESS.contains(name)));
     }
 
     #[test]

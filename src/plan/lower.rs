@@ -68,6 +68,7 @@ pub(super) fn lower(
         query::check(&mut lowering, query, period);
     }
     let input = input?;
+    chat::check_key(&mut lowering, &input);
     (lowering.errors() == before).then(|| Plan {
         about: about(playbook),
         file: document.tree.source().name.clone(),
@@ -197,7 +198,6 @@ fn tellings(lowering: &mut Lowering<'_>) -> Vec<Telling> {
             tellings.push(Telling { channel, condition, group: notify.group, title, text });
         }
     }
-    chat::check_key(lowering);
     tellings
 }
 

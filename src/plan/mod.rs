@@ -39,7 +39,7 @@ use crate::store::ContentHash;
 use crate::text::Template;
 
 pub use cadence::Rule;
-pub use chat::{CALLED_BY, EVERY_COLUMN};
+pub use chat::EVERY_COLUMN;
 pub use needs::{Granted, Need, Weight, lacking, least_roles};
 pub use risk::{Risk, risks};
 pub use set::{Compiled, SourceFile, compile_changed, compile_set, parse_lists};
@@ -263,6 +263,8 @@ pub struct World {
     pub channels: BTreeSet<String>,
     /// Those of them that are chats, and the columns that each may be told beyond what all are.
     pub chats: BTreeMap<String, BTreeSet<String>>,
+    /// The channel that hears of huntbook itself.
+    pub alerts: Option<String>,
     /// Tenants of the settings with their tags.
     pub tenants: BTreeMap<String, BTreeSet<String>>,
     /// Ceilings of the settings.

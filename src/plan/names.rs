@@ -67,7 +67,7 @@ pub(super) const OUTCOME: [&str; 15] = [
 /// What texts see of a feed that is dealt with as a whole.
 const FEED: [&str; 1] = ["rows"];
 /// Members of an item in messages, besides `row` or `incident`.
-const ITEM: [&str; 4] = ["key", "outcome", "reason", "steps"];
+pub(super) const ITEM: [&str; 4] = ["key", "outcome", "reason", "steps"];
 
 impl<'a> Lowering<'a> {
     pub(super) fn new(document: &'a Document, world: &'a World, sink: &'a mut Sink) -> Self {

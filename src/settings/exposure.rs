@@ -15,11 +15,15 @@ const READABLE: u32 = 0o044;
 #[must_use]
 pub fn exposures(path: &Path, settings: &Settings) -> Vec<Diagnostic> {
     let mut found = exposed(path, settings);
-    let strangers = strangers(path, settings, settings.owners_at_desk(path).as_ref());
+    let owners = (settings.settings_owners_at_desk(path), settings.owners_at_desk(path));
+    let strangers = strangers(path, settings, &owners);
     if let Ok(Some(of_journal)) = state_exposure(settings, Hand::Beside) {
         found.push(Diagnostic { level: Level::Warning, ..state_problem(path, settings, &of_journal) });
     }
-    found.extend(strangers.into_iter().map(|(pointer, exposure)| exposure.warning(place(path, pointer))));
+    found.extend(strangers.iter().map(|stranger| {
+        Diagnostic::warning(Code::Exposed, place(path, stranger.pointer), stranger.told())
+            .help(stranger.help())
+    }));
     found
 }
 
@@ -40,19 +44,48 @@ pub fn exposed(path: &Path, settings: &Settings) -> Vec<Diagnostic> {
     found
 }
 
-/// What lets others decide what is put in force, and where the settings name it: the settings themselves, the folders
-/// of the playbooks and the lists, and what leads to them.
+/// What lets others decide what is put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stranger {
+    /// Where the settings name it; empty for the settings themselves and what leads to them.
+    pub pointer: &'static str,
+    /// What it is.
+    pub exposure: Exposure,
+}
+
+impl Stranger {
+    /// What it is, and what comes of it.
+    #[must_use]
+    pub fn told(&self) -> String {
+        if self.pointer.is_empty() { self.exposure.told_of_settings() } else { self.exposure.told() }
+    }
+
+    /// What mends it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        if self.pointer.is_empty() { self.exposure.help_of_settings() } else { self.exposure.help() }
+    }
+}
+
+/// What lets others decide what is put in force: the settings themselves, the folders of the playbooks and the lists, and
+/// what leads to them. First of the owners are those whose settings count, then those of all else; `None` for everybody.
 #[must_use]
-pub fn strangers(path: &Path, settings: &Settings, owners: Option<&Owners>) -> Vec<(&'static str, Exposure)> {
-    let Some(owners) = owners else { return Vec::new() };
-    let places = [("", path), ("/playbooks", &settings.playbooks), ("/lists", &settings.lists)];
-    let mut found: Vec<(&'static str, Exposure)> = Vec::new();
-    for (pointer, place) in places {
+pub fn strangers(
+    path: &Path,
+    settings: &Settings,
+    (of_settings, of_files): &(Option<Owners>, Option<Owners>),
+) -> Vec<Stranger> {
+    let places = [
+        ("", path, of_settings),
+        ("/playbooks", &settings.playbooks, of_files),
+        ("/lists", &settings.lists, of_files),
+    ];
+    let mut found: Vec<Stranger> = Vec::new();
+    for (pointer, place, owners) in places {
         // What cannot be looked at is told of by whoever reads it.
-        let seen = owners.look(place).ok().flatten();
-        found.extend(
-            seen.filter(|seen| found.iter().all(|(_, known)| known != seen)).map(|seen| (pointer, seen)),
-        );
+        let seen = owners.as_ref().and_then(|owners| owners.look(place).ok().flatten());
+        let new = seen.filter(|seen| found.iter().all(|known| known.exposure != *seen));
+        found.extend(new.map(|exposure| Stranger { pointer, exposure }));
     }
     found
 }

@@ -32,15 +32,15 @@ pub use budget::BudgetSettings;
 pub use channel::{
     ChannelSettings, EmailSettings, HookFormat, HookSettings, MailSecurity, PlainOrSecret, WebhookSettings,
 };
-pub use exposure::{exposed, exposures, strangers};
+pub use exposure::{Stranger, exposed, exposures, strangers};
 pub use load::{SettingsError, load, parse};
 pub use owner::{Exposure, Owners};
 pub use places::{Places, folders, place, places};
-pub use reload::{ReloadSettings, RiskRaising, Watching};
+pub use reload::{ReloadSettings, RiskRaising, Watching, settings_owners};
 pub use secret::{Packed, SecretError, SecretRef, SecretsFolder, VaultRef, probe, resolve};
 pub(crate) use signed::SIGNATURE_BYTES_MAX;
 pub use signed::{Signers, Unsigned};
-pub use state::{Hand, state_exposure, state_problem};
+pub use state::{Hand, journal_exposure, state_exposure, state_problem};
 pub use tenant::{Cloud, EndpointSettings, HuntingApi, TenantSettings};
 
 pub use vault::VaultSettings;

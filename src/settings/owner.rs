@@ -10,7 +10,6 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use super::account::Accounts;
-use crate::diag::{Code, Diagnostic, Span};
 use crate::store::is_sealed;
 
 const GROUP_WRITES: u32 = 0o020;
@@ -30,8 +29,8 @@ pub struct Owners(BTreeSet<u32>);
 pub enum Exposure {
     /// Somebody else's.
     #[error(
-        "`{}` belongs to {owner} (mode {mode:04o}), who is neither root nor the account of huntbook nor named in \
-         `reload.owners`", path.display()
+        "`{}` belongs to {owner} (mode {mode:04o}), who is neither root nor the account of huntbook nor one of the \
+         owners named to it", path.display()
     )]
     Owner {
         /// What.
@@ -76,13 +75,34 @@ pub enum Exposure {
 }
 
 impl Exposure {
-    /// What it is, and what comes of it.
+    /// What it is, and what comes of it for a playbook, a list or their folder.
     #[must_use]
     pub fn told(&self) -> String {
         format!("{self}: `huntbook serve` puts nothing of it in force")
     }
 
-    /// What mends it.
+    /// The same for the settings.
+    #[must_use]
+    pub fn told_of_settings(&self) -> String {
+        format!("{self}: `huntbook serve` does not start with settings there")
+    }
+
+    /// What mends it for the settings, which have no say in whether they count.
+    #[must_use]
+    pub fn help_of_settings(&self) -> String {
+        let owners = matches!(self, Self::Owner { .. });
+        let owners = if owners {
+            ", or name the account in the environment: `HUNTBOOK_SETTINGS_OWNERS=…`"
+        } else {
+            ""
+        };
+        let mend = self.mend("root");
+        format!(
+            "{mend}{owners}; `HUNTBOOK_SETTINGS_OWNERS='*'` in the environment lets it count all the same"
+        )
+    }
+
+    /// What mends it for a playbook, a list or their folder.
     #[must_use]
     pub fn help(&self) -> String {
         let owners = matches!(self, Self::Owner { .. });
@@ -100,13 +120,6 @@ impl Exposure {
             Self::Group { path, .. } => format!("chmod g-w '{}'", path.display()),
             Self::Outside { path, .. } => format!("put the file itself in place of '{}'", path.display()),
         }
-    }
-}
-
-impl Exposure {
-    /// As people see problems of settings: a warning, for it keeps nothing but `serve` from working.
-    pub(super) fn warning(&self, place: Span) -> Diagnostic {
-        Diagnostic::warning(Code::Exposed, place, self.told()).help(self.help())
     }
 }
 

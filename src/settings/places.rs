@@ -76,11 +76,26 @@ impl From<&Settings> for Places {
     }
 }
 
-/// The same of a file that may be bad otherwise; `None` if nothing can be read of it.
+/// The same of a file that may be bad otherwise; `None` if nothing can be read of it, or not where it says that the
+/// journal is.
 #[must_use]
 pub fn places(path: &Path) -> Option<Places> {
     let tree = tree(path)?;
+    if !says_where_the_journal_is(tree.value()) {
+        return None;
+    }
     let tenants = tree.value().get("tenants").and_then(Value::as_object);
     let tenants = tenants.map(|all| all.keys().cloned().collect()).unwrap_or_default();
     Some(Places { tenants, ..Places::from(&paths(path, Some(&tree))) })
+}
+
+/// Whether the place of the journal can be read, or is the usual one because nothing is said of it.
+fn says_where_the_journal_is(settings: &Value) -> bool {
+    match settings.get("store") {
+        None => true,
+        Some(store) => store.as_object().is_some_and(|store| match store.get("path") {
+            Some(path) => path.is_string(),
+            None => store.is_empty(),
+        }),
+    }
 }

@@ -18,9 +18,10 @@ use crate::model::DurationText;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReloadSettings {
-    /// Whether files count only if nobody else could have written them: they, these settings, and all folders and
-    /// links that lead to them belong to root, the account of `serve` or `owners`, no group of others nor everybody
-    /// can write to them, and no link leads out of the folder. `true` by default.
+    /// Whether files count only if nobody else could have written them: they, and all folders and links that lead to
+    /// them belong to root, the account of `serve` or `owners`, no group of others nor everybody can write to them, and
+    /// no link leads out of the folder. `true` by default. Of these settings themselves only the environment says so:
+    /// `HUNTBOOK_SETTINGS_OWNERS`.
     #[serde(default = "yes")]
     pub strict_modes: bool,
     /// Further accounts whose files count, by name or number, such as the one that deploys.
@@ -101,6 +102,26 @@ pub(super) fn owner(path: &Path) -> Option<u32> {
     std::fs::metadata(path).ok().map(|about| about.uid())
 }
 
+/// What names further accounts whose settings count.
+const SETTINGS_OWNERS: &str = "HUNTBOOK_SETTINGS_OWNERS";
+
+/// Whose settings count for a process of this account: root's, its own, and those that the environment names, by name
+/// or number, with commas between; `None` if everybody's do (`*`). The settings themselves have no say: whoever could
+/// write them would be let in by what they wrote.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "what settings must be like is not theirs to say")]
+pub fn settings_owners() -> Option<Owners> {
+    named_owners(&std::env::var(SETTINGS_OWNERS).unwrap_or_default(), &Accounts::read())
+}
+
+fn named_owners(named: &str, accounts: &Accounts) -> Option<Owners> {
+    let own = rustix::process::geteuid().as_raw();
+    let named = named.split(',').map(str::trim);
+    let numbers = named.clone().filter_map(|name| accounts.number(name));
+    let owners = Owners::new(numbers.chain([own]));
+    named.clone().all(|name| name != "*").then_some(owners)
+}
+
 impl Settings {
     /// Whose files count for a process of this account; `None` if everybody's do.
     #[must_use]
@@ -117,10 +138,38 @@ impl Settings {
         Some(self.owners()?.and(owner(&self.store.path)))
     }
 
+    /// The same of the settings themselves.
+    #[must_use]
+    pub fn settings_owners_of_service(&self) -> Option<Owners> {
+        Some(settings_owners()?.and(owner(&self.store.path)))
+    }
+
     /// The same at the desk of whoever writes the settings at `path`, perhaps on another machine or in a build: theirs
     /// count, too.
     #[must_use]
     pub fn owners_at_desk(&self, path: &Path) -> Option<Owners> {
         Some(self.owners_of_service()?.and(owner(path)))
+    }
+
+    /// The same of the settings themselves.
+    #[must_use]
+    pub fn settings_owners_at_desk(&self, path: &Path) -> Option<Owners> {
+        Some(self.settings_owners_of_service()?.and(owner(path)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::account::tests::machine;
+    use super::*;
+
+    #[test]
+    fn the_environment_says_whose_settings_count() {
+        let own = rustix::process::geteuid().as_raw();
+        let named = |text: &str| named_owners(text, &machine());
+        assert_eq!(named(""), Some(Owners::new([own])));
+        assert_eq!(named("alice, 4711,nobody-knows"), Some(Owners::new([own, 1001, 4711])));
+        assert_eq!(named("*"), None);
+        assert_eq!(named("alice,*"), None);
     }
 }

@@ -6,8 +6,12 @@ use std::path::Path;
 pub(super) struct Mount<'a> {
     /// The type of its file system.
     pub(super) kind: &'a str,
+    /// Which file system.
+    device: &'a str,
     /// What of its file system is mounted.
-    root: &'a str,
+    root: String,
+    /// The subvolume that is in; `/` where there are none.
+    subvolume: String,
     /// Where.
     point: String,
     /// Whether this mount is read-only.
@@ -16,9 +20,24 @@ pub(super) struct Mount<'a> {
     sealed: bool,
 }
 
+impl Mount<'_> {
+    /// Whether a folder or a file is mounted, and not a whole file system or subvolume.
+    fn is_part(&self) -> bool {
+        self.point != "/" && self.root != "/" && self.root != self.subvolume
+    }
+
+    /// Whether what it shows is also to be seen in another mount, where it may be written to.
+    fn is_shown_by(&self, other: &Self) -> bool {
+        self.device == other.device
+            && self.root != other.root
+            && Path::new(&self.root).starts_with(&other.root)
+    }
+}
+
 /// Whether nobody on this machine can write to a place, whatever its owner and mode say: its file system is
-/// read-only, or it is mounted read-only from elsewhere, as containers mount what they are given. A mount of a folder
-/// over itself does not count: that is how a service manager takes rights from one process and from nobody else.
+/// read-only, or it is mounted read-only from elsewhere, as containers mount what they are given. What is mounted over
+/// itself, or stands in another mount too, does not count: that is how a service manager takes rights from one process
+/// and from nobody else. In doubt it is open.
 #[must_use]
 pub fn is_sealed(path: &Path) -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
@@ -34,8 +53,9 @@ pub(super) fn is_read_only(path: &Path) -> bool {
 
 fn sealed(mounts: &str, path: &Path) -> bool {
     let Some(mount) = above(mounts, path) else { return false };
-    let elsewhere = mount.root != "/" && !mount.root.ends_with(&mount.point);
-    mount.sealed || (mount.read_only && elsewhere)
+    let is_elsewhere = mount.is_part() && !mount.root.ends_with(&mount.point);
+    let is_shown = || mounts.lines().filter_map(read).any(|other| mount.is_shown_by(&other));
+    mount.sealed || (mount.read_only && is_elsewhere && !is_shown())
 }
 
 /// The longest mount point above a place, the last one if several are mounted over each other. Source:
@@ -54,35 +74,95 @@ pub(super) fn above<'a>(mounts: &'a str, path: &Path) -> Option<Mount<'a>> {
 fn read(line: &str) -> Option<Mount<'_>> {
     let is_read_only = |options: &str| options.split(',').any(|option| option == "ro");
     let (left, right) = line.split_once(" - ")?;
-    let mut left = left.split(' ').skip(3);
-    let (root, point, options) = (left.next()?, left.next()?, left.next()?);
-    let point =
-        point.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\");
+    let mut left = left.split(' ').skip(2);
+    let (device, root, point, options) = (left.next()?, left.next()?, left.next()?, left.next()?);
     let mut right = right.split(' ');
-    let (kind, sealed) = (right.next()?, right.nth(1).is_some_and(is_read_only));
-    Some(Mount { kind, root, point, read_only: is_read_only(options), sealed })
+    let (kind, of_all) = (right.next()?, right.nth(1).unwrap_or_default());
+    // Btrfs names it last: a comma is part of it.
+    let (of_all, subvolume) = of_all.split_once(",subvol=").unwrap_or((of_all, "/"));
+    Some(Mount {
+        kind,
+        device,
+        root: plain(root),
+        subvolume: plain(subvolume),
+        point: plain(point),
+        read_only: is_read_only(options),
+        sealed: is_read_only(of_all),
+    })
+}
+
+/// A path as it is; the kernel writes what would end a field as a number.
+fn plain(path: &str) -> String {
+    path.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MOUNTS: &str = "\
+    #[track_caller]
+    fn check(mounts: &str, path: &str, expect: bool) {
+        assert_eq!(sealed(mounts, Path::new(path)), expect, "{path} in\n{mounts}");
+    }
+
+    #[test]
+    fn what_a_service_may_not_write_is_open_to_others() {
+        const SERVICE: &str = "\
 22 1 254:1 / / ro,relatime shared:1 - ext4 /dev/vda1 rw
 23 22 254:2 / /srv ro,relatime shared:2 - xfs /dev/vdb rw
 24 22 254:1 /etc/huntbook /etc/huntbook ro - ext4 /dev/vda1 rw
-25 22 0:30 /@/opt/huntbook /opt/huntbook ro - btrfs /dev/vdc rw
-26 22 254:1 /var/lib/kubelet/pods/7/volumes/playbooks /config/playbooks ro - ext4 /dev/vda1 rw
-27 22 254:1 /home/alice/lists /config/lists rw - ext4 /dev/vda1 rw
+25 22 0:30 /@/opt/huntbook /opt/huntbook ro - btrfs /dev/vdc rw,subvolid=5,subvol=/@
+26 23 254:2 /a/playbooks /srv/a/playbooks ro - xfs /dev/vdb rw
+27 22 254:1 /home/alice/lists /config/lists ro - ext4 /dev/vda1 rw
 28 22 0:31 / /cdrom ro - iso9660 /dev/sr0 ro
 ";
+        for open in
+            ["/etc/huntbook/a", "/opt/huntbook", "/srv/x", "/srv/a/playbooks", "/home/x", "/config/lists"]
+        {
+            check(SERVICE, open, false);
+        }
+        check(SERVICE, "/cdrom/playbooks", true);
+    }
 
     #[test]
-    fn what_a_container_is_given_read_only_is_sealed_and_what_a_service_may_not_write_is_not() {
-        let sealed = |path: &str| sealed(MOUNTS, Path::new(path));
-        assert!(sealed("/config/playbooks/a.yaml") && sealed("/cdrom/playbooks"));
-        for open in ["/config/lists", "/etc/huntbook/playbooks", "/opt/huntbook", "/srv/x", "/home/x"] {
-            assert!(!sealed(open), "{open}");
+    fn what_a_container_is_given_read_only_is_sealed() {
+        const CONTAINER: &str = "\
+22 1 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/l,upperdir=/u
+23 22 254:1 /var/lib/kubelet/pods/7/volumes/playbooks /config/playbooks ro - ext4 /dev/vda1 rw
+24 22 254:1 /home/alice/lists /config/lists rw - ext4 /dev/vda1 rw
+25 22 0:30 /@/srv/settings /config/settings ro - btrfs /dev/vdc rw,subvolid=5,subvol=/@
+26 22 254:1 /var/lib/kubelet/pods/7/etc-hosts /etc/hosts rw - ext4 /dev/vda1 rw
+";
+        check(CONTAINER, "/config/playbooks/a.yaml", true);
+        check(CONTAINER, "/config/settings/huntbook.yaml", true);
+        check(CONTAINER, "/config/lists", false);
+    }
+
+    #[test]
+    fn a_root_in_a_subvolume_or_a_deployment_is_open() {
+        let sub = |root: &str, point: &str| {
+            format!(
+                "22 1 0:30 {root} {point} ro,relatime - btrfs /dev/vda rw,space_cache=v2,subvolid=256,subvol={root}"
+            )
+        };
+        for (root, point) in [
+            ("/@", "/"),
+            ("/root", "/"),
+            ("/@/.snapshots/1/snapshot", "/"),
+            ("/@home", "/home"),
+            ("/a,ro", "/srv"),
+        ] {
+            check(&sub(root, point), &format!("{point}/huntbook/playbooks"), false);
+        }
+        const DEPLOYED: &str = "\
+22 1 254:1 /ostree/deploy/x/deploy/7e.0 / ro,relatime - xfs /dev/vda rw
+23 22 254:1 / /sysroot ro,relatime - xfs /dev/vda rw
+24 22 254:1 /ostree/deploy/x/deploy/7e.0/etc /etc ro,relatime - xfs /dev/vda rw
+25 22 254:1 /ostree/deploy/x/var /var ro,relatime - xfs /dev/vda rw
+26 25 254:1 /ostree/deploy/x/var/home /home ro,relatime - xfs /dev/vda rw
+";
+        for open in ["/x", "/sysroot/x", "/etc/huntbook", "/var/lib/huntbook", "/home/alice"] {
+            check(DEPLOYED, open, false);
         }
     }
 }

@@ -24,6 +24,14 @@ pub struct IndicatorError {
     wanted: &'static str,
 }
 
+impl IndicatorError {
+    /// What it should have been, without what it is: that may be somebody's secret.
+    #[must_use]
+    pub const fn wanted(&self) -> &'static str {
+        self.wanted
+    }
+}
+
 impl IndicatorValue {
     /// Reads the value of an indicator of a kind.
     ///

@@ -266,9 +266,7 @@ impl Walk<'_> {
             Meaning::Data(path) => {
                 let range = self.find(raw).unwrap_or(self.at..self.at);
                 self.at = range.end.max(self.at);
-                if !path.is_empty() {
-                    self.references.push(Reference { path, range, used: self.used });
-                }
+                self.references.push(Reference { path, range, used: self.used });
             }
             Meaning::Turn => {}
             Meaning::Nothing => {

@@ -70,13 +70,22 @@ impl From<Missing> for Refusal {
     }
 }
 
+/// What somebody hears who waited too long: what a form says may be in the journal by then.
+fn too_late(method: &Method) -> &'static str {
+    if *method == Method::POST {
+        "That takes too long. It may have been done or not: look at the overview before you say it again."
+    } else {
+        "That takes too long."
+    }
+}
+
 /// Answers a request.
 pub(super) async fn answer(State(web): State<Web>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let answered = tokio::select! {
         answered = web.respond(&parts, body) => answered,
         () = web.0.facts.clock.sleep(ANSWER_WITHIN) => {
-            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "That takes too long."))
+            Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, too_late(&parts.method)))
         }
     };
     let mut response = answered.unwrap_or_else(|refusal| web.refuse(&refusal));
@@ -120,7 +129,7 @@ impl Web {
                 }
                 let answer = self.serve((route, asks), &session, (&form, id)).await;
                 if changes && answer.is_ok() {
-                    self.forget_looks().await;
+                    self.0.looks.forget();
                 }
                 answer
             }
@@ -138,7 +147,7 @@ impl Web {
             Route::Overview => overview::page(self, session, asks).await,
             Route::Runs => runs::list(self, session, asks).await,
             Route::Run(run) => runs::one(self, session, (&run, asks)).await,
-            Route::Approvals => approval::list(self, session).await,
+            Route::Approvals => approval::list(self, session, asks).await,
             Route::Approval(asked) => approval::one(self, session, &asked).await,
             Route::Speak(asked) => act::speak(self, session, (&asked, form)).await,
             Route::Confirm(edit) => act::confirm(self, session, (&edit, form)).await,
@@ -243,5 +252,16 @@ fn typed(kind: &str, text: &str) -> Response {
 pub(super) fn put(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_word_took_too_long_hears_that_it_may_have_been_heard() {
+        assert!(too_late(&Method::POST).contains("may have been done"));
+        assert!(!too_late(&Method::GET).contains("done"));
     }
 }

@@ -4,9 +4,10 @@ use axum::response::Response;
 use maud::{Markup, html};
 
 use super::Web;
-use super::answer::Refusal;
+use super::answer::{Refusal, show_as_of};
 use super::layout::{Sheet, sign_in_again, state, token};
-use super::session::{Rights, Session};
+use super::look::View;
+use super::session::{Asks, Rights, Session};
 use crate::console::{NAME_MAX, leave};
 use crate::store::{Approval, ApprovalState};
 use crate::text::{clean, encode};
@@ -15,13 +16,13 @@ use crate::text::{clean, encode};
 const LISTED_MAX: u32 = 100;
 
 /// Lists the latest requests.
-pub(super) async fn list(web: &Web, session: &Session) -> Result<Response, Refusal> {
-    let all = web.0.facts.store.latest_approvals(LISTED_MAX).await?;
+pub(super) async fn list(web: &Web, session: &Session, asks: Asks) -> Result<Response, Refusal> {
+    let View { what: all, stamp } = web.asked(asks, LISTED_MAX).await?;
     let main = html! {
         h1 { "Approvals" }
         @if all.is_empty() { p { "Nobody was asked for anything yet." } } @else { (requests(&all)) }
     };
-    Ok(web.show(&Sheet { title: "Approvals", here: "/approvals", session: Some(session) }, &main))
+    Ok(show_as_of(stamp, &Sheet { title: "Approvals", here: "/approvals", session: Some(session) }, &main))
 }
 
 /// Requests in a list.

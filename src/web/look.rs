@@ -3,19 +3,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::SignedDuration;
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::Web;
 use super::session::Asks;
+use crate::clock::SharedClock;
 use crate::console::{Compiled, Listed, Moment, history};
 use crate::engine::Report;
 use crate::model::RunId;
-use crate::store::{Pulse, RunDetail, RunFilter, StoreError};
+use crate::store::{Approval, Pulse, RunDetail, RunFilter, StoreError};
 
-/// A look serves this many times as long as it took, whatever is written meanwhile: so looks take a fifth of the time at
-/// most.
+/// After a look, of whatever and however it ended, nobody looks for this many times as long as it took: so looks take a
+/// fifth of the time at most.
 const REST: i32 = 4;
 /// But no longer than this: whoever waits for news gets them before an answer takes too long.
 const REST_MAX: SignedDuration = SignedDuration::from_secs(10);
@@ -41,14 +43,19 @@ pub(super) struct OneRun {
 #[derive(Debug, Default)]
 pub(super) struct Looks {
     compiled: Compiled,
+    /// How often somebody did something on the page: looks from before do not serve, and nobody rests from them.
+    forgotten: AtomicU64,
     desk: Mutex<Desk>,
 }
 
 #[derive(Debug, Default)]
 struct Desk {
     pulse: Option<Pulse>,
+    /// Until when nobody looks, by the clock that nobody sets; and as of which word on the page.
+    rest_until: (u64, SignedDuration),
     moment: Slot<Moment>,
     runs: Slot<Vec<Listed>>,
+    asked: Slot<Vec<Approval>>,
     each: BTreeMap<RunId, Slot<Option<OneRun>>>,
 }
 
@@ -60,31 +67,86 @@ struct Seen<T> {
     stamp: i64,
     /// The number of the journal before the look; `None` if it could not be asked for.
     beat: Option<i64>,
-    /// When it began and ended, by the clock that nobody sets.
+    /// How often somebody had done something on the page.
+    word: u64,
+    /// When it began and ended.
     begun: SignedDuration,
     ended: SignedDuration,
 }
 
-/// Whether a look may serve once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Serves {
-    /// Nothing was written since, or it began after somebody asked.
-    Fresh,
-    /// Something was, but the next look has to wait so long.
-    Resting(SignedDuration),
-    Over,
+/// What is known when somebody asks.
+#[derive(Debug, Clone, Copy)]
+struct Asking {
+    asks: Asks,
+    asked: SignedDuration,
+    now: SignedDuration,
+    beat: Option<i64>,
+    word: u64,
 }
 
-impl<T> Seen<T> {
-    /// Whether it serves somebody who asked at a moment, while the journal has a number.
-    fn serves(&self, beat: Option<i64>, (asked, now): (SignedDuration, SignedDuration)) -> Serves {
-        let age = now.saturating_sub(self.ended);
-        if asked < self.begun || (beat.is_some() && beat == self.beat && age < FRESH_FOR) {
-            return Serves::Fresh;
+/// What becomes of somebody who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The last look serves.
+    Serves,
+    /// The next look has to wait so long.
+    Rests(SignedDuration),
+    Looks,
+}
+
+/// A look under way. However it ends, a rest follows.
+struct Looking<'a> {
+    desk: MutexGuard<'a, Desk>,
+    clock: &'a SharedClock,
+    word: u64,
+    begun: SignedDuration,
+}
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        let now = self.clock.uptime();
+        let rest = now.saturating_sub(self.begun).saturating_mul(REST).min(REST_MAX);
+        self.desk.rest_until = (self.word, now.saturating_add(rest));
+    }
+}
+
+impl Looks {
+    /// What somebody did, they see at once. Waits for nobody's look.
+    pub(super) fn forget(&self) {
+        self.forgotten.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl Desk {
+    /// How much longer nobody looks.
+    fn rest(&self, asking: &Asking) -> SignedDuration {
+        let (word, until) = self.rest_until;
+        if word == asking.word { until.saturating_sub(asking.now) } else { SignedDuration::ZERO }
+    }
+
+    fn slot_of(&mut self, run: RunId) -> &mut Slot<Option<OneRun>> {
+        if RUNS_KEPT <= self.each.len() && !self.each.contains_key(&run) {
+            let ended = |slot: &Slot<Option<OneRun>>| slot.as_ref().map(|seen| seen.ended);
+            let oldest = self.each.iter().min_by_key(|(_run, slot)| ended(slot)).map(|(run, _slot)| *run);
+            oldest.and_then(|oldest| self.each.remove(&oldest));
         }
-        let took = self.ended.saturating_sub(self.begun);
-        let rest = took.saturating_mul(REST).min(REST_MAX).saturating_sub(age);
-        if rest.is_positive() { Serves::Resting(rest) } else { Serves::Over }
+        self.each.entry(run).or_default()
+    }
+}
+
+/// Whether the last look serves somebody, while nobody looks for a rest. A script waits for news; a person is shown what
+/// there is.
+fn turn<T>(seen: Option<&Seen<T>>, rest: SignedDuration, asking: &Asking) -> Turn {
+    let seen = seen.filter(|seen| seen.word == asking.word);
+    let is_fresh = |seen: &Seen<T>| {
+        let age = asking.now.saturating_sub(seen.ended);
+        asking.asked < seen.begun || (asking.beat.is_some() && asking.beat == seen.beat && age < FRESH_FOR)
+    };
+    match seen {
+        Some(seen) if is_fresh(seen) => Turn::Serves,
+        _ if !rest.is_positive() => Turn::Looks,
+        Some(_old) if asking.asks == Asks::Person => Turn::Serves,
+        _ => Turn::Rests(rest),
     }
 }
 
@@ -125,45 +187,45 @@ impl Web {
         self.look(asks, |desk| desk.slot_of(run), read).await
     }
 
-    /// What somebody did, they see at once.
-    pub(super) async fn forget_looks(&self) {
-        let mut desk = self.0.looks.desk.lock().await;
-        *desk = Desk { pulse: desk.pulse.take(), ..Desk::default() };
+    /// The latest requests for leave, so many.
+    pub(super) async fn asked(&self, asks: Asks, most: u32) -> Result<View<Vec<Approval>>, StoreError> {
+        let read = self.0.facts.store.latest_approvals(most);
+        self.look(asks, |desk| &mut desk.asked, read).await
     }
 
-    /// Looks, unless an earlier look does. A script waits for news; a person is shown what there is.
+    /// Looks, unless an earlier look does.
     async fn look<T>(
         &self,
         asks: Asks,
         slot: impl Fn(&mut Desk) -> &mut Slot<T>,
         read: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<View<T>, StoreError> {
-        let clock = &self.0.facts.clock;
+        let (clock, looks) = (&self.0.facts.clock, &self.0.looks);
         let asked = clock.uptime();
-        loop {
-            let mut desk = self.0.looks.desk.lock().await;
-            let (beat, begun) = (self.beat_of(&mut desk).await, clock.uptime());
-            let serves =
-                slot(&mut desk).as_ref().map_or(Serves::Over, |seen| seen.serves(beat, (asked, begun)));
-            match (serves, asks) {
-                (Serves::Over, _) => {}
-                (Serves::Resting(rest), Asks::Script) => {
+        let (desk, asking) = loop {
+            let mut desk = looks.desk.lock().await;
+            let (word, beat) = (looks.forgotten.load(Ordering::Acquire), self.beat_of(&mut desk).await);
+            let asking = Asking { asks, asked, now: clock.uptime(), beat, word };
+            let rest = desk.rest(&asking);
+            let seen = slot(&mut desk).as_ref();
+            match (turn(seen, rest, &asking), seen) {
+                (Turn::Serves, Some(seen)) => {
+                    return Ok(View { what: Arc::clone(&seen.what), stamp: seen.stamp });
+                }
+                (Turn::Rests(rest), _) => {
                     drop(desk);
                     clock.sleep(rest).await;
-                    continue;
                 }
-                (Serves::Fresh, _) | (Serves::Resting(_), Asks::Person) => {
-                    if let Some(seen) = slot(&mut desk) {
-                        return Ok(View { what: Arc::clone(&seen.what), stamp: seen.stamp });
-                    }
-                }
+                (Turn::Looks | Turn::Serves, _) => break (desk, asking),
             }
-            let stamp = *self.0.beat.borrow();
-            let what = Arc::new(read.await?);
-            let ended = clock.uptime();
-            *slot(&mut desk) = Some(Seen { what: Arc::clone(&what), stamp, beat, begun, ended });
-            return Ok(View { what, stamp });
-        }
+        };
+        let (Asking { beat, word, .. }, begun) = (asking, asking.now);
+        let mut looking = Looking { desk, clock, word, begun };
+        let stamp = *self.0.beat.borrow();
+        let what = Arc::new(read.await?);
+        let seen = Seen { what: Arc::clone(&what), stamp, beat, word, begun, ended: clock.uptime() };
+        *slot(&mut looking.desk) = Some(seen);
+        Ok(View { what, stamp })
     }
 
     /// The number of the journal; `None` if nobody can say. Then each look is made anew, in its share of the time.
@@ -179,44 +241,78 @@ impl Web {
     }
 }
 
-impl Desk {
-    fn slot_of(&mut self, run: RunId) -> &mut Slot<Option<OneRun>> {
-        if RUNS_KEPT <= self.each.len() && !self.each.contains_key(&run) {
-            self.each.clear();
-        }
-        self.each.entry(run).or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ManualClock;
 
-    #[test]
-    fn a_look_serves_while_nothing_is_written_and_for_its_share_of_the_time() {
-        let ms = SignedDuration::from_millis;
-        let check = |took: i64, beat, now, expect| {
-            let (begun, ended) = (ms(100_000 - took), ms(100_000));
-            let seen = Seen { what: Arc::new(()), stamp: 0, beat: Some(7), begun, ended };
-            assert_eq!(seen.serves(beat, (ms(now), ms(now))), expect, "{took} {beat:?} {now}");
-            assert_eq!(seen.serves(None, (begun - ms(1), ms(now))), Serves::Fresh, "it began after that");
-        };
-        check(0, Some(7), 109_999, Serves::Fresh);
-        check(0, Some(7), 110_000, Serves::Over);
-        check(0, Some(8), 100_000, Serves::Over);
-        check(0, None, 100_000, Serves::Over);
-        check(500, Some(8), 100_500, Serves::Resting(ms(1_500)));
-        check(500, None, 101_999, Serves::Resting(ms(1)));
-        check(500, Some(8), 102_000, Serves::Over);
-        check(60_000, Some(8), 100_000, Serves::Resting(REST_MAX));
+    const fn ms(ms: i64) -> SignedDuration {
+        SignedDuration::from_millis(ms)
+    }
+
+    fn seen(begun: i64, ended: i64) -> Seen<()> {
+        Seen { what: Arc::new(()), stamp: 0, beat: Some(7), word: 1, begun: ms(begun), ended: ms(ended) }
+    }
+
+    fn asking(asks: Asks, beat: Option<i64>, now: i64) -> Asking {
+        Asking { asks, asked: ms(now), now: ms(now), beat, word: 1 }
     }
 
     #[test]
-    fn a_few_runs_are_kept() {
+    fn a_look_serves_while_nothing_is_written_and_nobody_looks_during_a_rest() {
+        use Asks::{Person, Script};
+        let last = seen(99_500, 100_000);
+        let check = |asking: Asking, rest, expect| {
+            assert_eq!(turn(Some(&last), ms(rest), &asking), expect, "{asking:?} {rest}");
+        };
+        for asks in [Person, Script] {
+            check(asking(asks, Some(7), 109_999), 0, Turn::Serves);
+            check(asking(asks, Some(7), 110_000), 0, Turn::Looks);
+            check(asking(asks, Some(8), 100_000), 0, Turn::Looks);
+            check(asking(asks, None, 100_000), 0, Turn::Looks);
+            check(Asking { asked: ms(99_499), ..asking(asks, None, 100_000) }, 9, Turn::Serves);
+            // What is from before somebody's word, and what nobody has looked at, is looked at after the rest.
+            check(Asking { word: 2, ..asking(asks, Some(7), 100_000) }, 0, Turn::Looks);
+            check(Asking { word: 2, ..asking(asks, Some(7), 100_000) }, 9, Turn::Rests(ms(9)));
+            assert_eq!(turn::<()>(None, ms(9), &asking(asks, Some(7), 100_000)), Turn::Rests(ms(9)));
+        }
+        check(asking(Script, Some(8), 100_500), 9, Turn::Rests(ms(9)));
+        check(asking(Person, Some(8), 100_500), 9, Turn::Serves);
+    }
+
+    #[test]
+    fn a_rest_follows_each_look_however_it_ends_and_no_word_waits_for_one() {
+        let manual = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
+        let clock: SharedClock = Arc::clone(&manual) as SharedClock;
+        let looks = Looks::default();
+        let rest = |took: i64, word| {
+            let begun = clock.uptime();
+            let looking = Looking { desk: looks.desk.try_lock().unwrap(), clock: &clock, word: 1, begun };
+            manual.advance(ms(took));
+            // Said while somebody looks.
+            looks.forget();
+            drop(looking);
+            let now = clock.uptime();
+            let asking = Asking { asks: Asks::Person, asked: now, now, beat: None, word };
+            looks.desk.try_lock().unwrap().rest(&asking)
+        };
+        assert_eq!(rest(500, 1), ms(2_000));
+        assert_eq!(rest(60_000, 1), REST_MAX);
+        assert_eq!(rest(500, 2), ms(0), "what somebody did, they see at once");
+        assert_eq!(looks.forgotten.load(Ordering::Acquire), 3);
+    }
+
+    #[test]
+    fn a_few_runs_are_kept_and_the_oldest_makes_room() {
         let mut desk = Desk::default();
+        let run = |number| RunId(uuid::Uuid::from_u128(number));
         for number in 0..100 {
-            *desk.slot_of(RunId(uuid::Uuid::from_u128(number))) = None;
+            let ended = ms(i64::try_from(number).unwrap());
+            let what = Arc::new(None);
+            *desk.slot_of(run(number)) =
+                Some(Seen { what, stamp: 0, beat: None, word: 0, begun: ended, ended });
             assert!(desk.each.len() <= RUNS_KEPT);
         }
+        assert!((84..100).all(|number| desk.each.contains_key(&run(number))));
     }
 }

@@ -9,7 +9,7 @@ use super::Web;
 use super::answer::{Refusal, put, see};
 use super::form::Form;
 use super::layout::{self, Sheet};
-use super::provider::{BACK, Back, Proof, Provider, ProviderError};
+use super::provider::{Back, Proof, Provider, ProviderError};
 use super::route::Missing;
 use super::secret;
 use super::session::{Refused, Session};
@@ -27,9 +27,10 @@ impl Web {
         if self.is_private() { "__Host-huntbook" } else { "huntbook" }
     }
 
-    /// The cookie of a sign-in at the provider, which the provider's page sends back here.
+    /// The cookie of a sign-in at the provider, which the provider's page sends back here. Another host of the domain
+    /// cannot set it, and so not sign somebody in as somebody else.
     fn cookie_away(&self) -> &'static str {
-        if self.is_private() { "__Secure-huntbook-sign-in" } else { "huntbook-sign-in" }
+        if self.is_private() { "__Host-huntbook-sign-in" } else { "huntbook-sign-in" }
     }
 
     pub(super) fn session_id<'a>(&self, parts: &'a Parts) -> Option<&'a str> {
@@ -42,7 +43,7 @@ impl Web {
 
     fn set_cookie_away(&self, secret: &str, seconds: u32) -> String {
         let (name, secure) = (self.cookie_away(), self.secure());
-        format!("{name}={secret}; Path={BACK}; HttpOnly; SameSite=Lax{secure}; Max-Age={seconds}")
+        format!("{name}={secret}; Path=/; HttpOnly; SameSite=Lax{secure}; Max-Age={seconds}")
     }
 
     fn secure(&self) -> &'static str {

@@ -25,9 +25,14 @@ pub(crate) static WORLD: LazyLock<World> = LazyLock::new(|| World {
     .into_iter()
     .collect(),
     channels: ["soc", "soc-teams", "soc-slack"].map(str::to_owned).into(),
-    chats: [("soc-teams", [].as_slice()), ("soc-slack", &["ProcessCommandLine", "alerts.evidence"])]
-        .map(|(name, told)| (name.to_owned(), told.iter().map(ToString::to_string).collect()))
-        .into(),
+    chats: [
+        ("soc-teams", [].as_slice()),
+        ("soc-slack", &["ProcessCommandLine", "alerts.evidence"]),
+        ("alerts-teams", &[]),
+    ]
+    .map(|(name, told)| (name.to_owned(), told.iter().map(ToString::to_string).collect()))
+    .into(),
+    alerts: Some("alerts-teams".to_owned()),
     tenants: BTreeMap::from([("contoso".to_owned(), BTreeSet::from(["production".to_owned()]))]),
     ceilings: Ceilings::default(),
     exclusions: Exclusions::default(),

@@ -70,6 +70,11 @@ async fn what_is_not_settled_is_listed_and_every_event_is_written() {
     ] {
         assert_eq!(events(&dir, &filter).await.len(), count, "{filter:?}");
     }
+    ends(&ask(&dir, &["stop", "--playbook", "Tag servers"]).await, 0);
+    for wanted in ["Tag servers", id] {
+        let events = events(&dir, &["--playbook", wanted]).await;
+        assert_eq!((events.len(), &events[4]["history"]), (5, &"stops".into()), "{wanted}");
+    }
     let wrong = ask(&dir, &["journal", "export", "--playbook", "Tag server"]).await;
     ends(&wrong, 2);
     assert!(text(&wrong.stderr).contains("did you mean `Tag servers`?"), "{}", text(&wrong.stderr));

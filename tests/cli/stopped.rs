@@ -219,9 +219,10 @@ async fn a_stop_waits_for_no_flawless_settings() {
     ends(&ask(&dir, &["stop", "--tenant", "contosso"]).await, 2);
     lifted_in(&dir).await;
     // Nobody can say where the journal is, so nobody says that something is stopped.
-    for unclear in ["tenants: {contoso: [\n", &format!("{good}nonsense: 1\nstore: {{path: elsewhere.db}}\n")]
-    {
-        write(unclear);
+    let elsewhere = |store: &str| format!("{good}nonsense: 1\nstore: {store}\n");
+    let bad = ["{path: elsewhere.db}", "{path: [elsewhere.db]}", "{pth: elsewhere.db}", "elsewhere.db"];
+    for unclear in std::iter::once("tenants: {contoso: [\n".to_owned()).chain(bad.map(elsewhere)) {
+        write(&unclear);
         let refused = ask(&dir, &["stop"]).await;
         ends(&refused, 78);
         assert!(text(&refused.stderr).contains("`--store FILE`"), "{}", text(&refused.stderr));

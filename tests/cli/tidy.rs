@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::sim::{Fault, SimApp};
 use jiff::SignedDuration;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{Connection as _, Executor as _};
 
 use crate::{PLAYBOOK, SECRET_NAME, ask, ends, project, tenant, text};
 
@@ -83,6 +85,18 @@ async fn a_journal_that_others_could_change_is_not_worked_with() {
     allow("above", 0o755);
     allow("above/state", 0o777);
     refused("above/state", "chmod go-w").await;
+    // Before anything is read of it, or brought up to date.
+    let journal = at("above/state/huntbook.db");
+    let before = std::fs::read(&journal).unwrap();
+    let options = SqliteConnectOptions::new().filename(&journal);
+    let mut raw = SqliteConnection::connect_with(&options).await.unwrap();
+    raw.execute("DELETE FROM _sqlx_migrations WHERE 1 < version").await.unwrap();
+    raw.close().await.unwrap();
+    ends(&ask(&dir, &["run", "tag"]).await, 78);
+    std::fs::write(&journal, before).unwrap();
+    let named = ask(&dir, &["resume", "--store", journal.to_str().unwrap()]).await;
+    ends(&named, 78);
+    assert!(text(&named.stderr).contains("somebody else could change"), "{}", text(&named.stderr));
     let stopped = ask(&dir, &["stop", "--reason", "whatever else is wrong"]).await;
     ends(&stopped, 0);
     assert!(text(&stopped.stderr).contains("somebody else could change"), "{}", text(&stopped.stderr));

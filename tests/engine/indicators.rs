@@ -47,7 +47,7 @@ async fn what_is_no_indicator_is_skipped_and_says_so() {
     let report = house.run(&block("{{row.DeviceName}}", "[contoso.example]")).await;
     assert_eq!(states(&report), [StepState::Skipped; 3]);
     let why = report.items[0].steps[0].reason.as_deref().unwrap();
-    assert_eq!(why, "there is no indicator in it: `host0` is not a domain name with a dot in it");
+    assert_eq!(why, "there is no indicator in it: what is filled in is not a domain name with a dot in it");
     assert_eq!(house.applied(), Vec::<String>::new());
 }
 

@@ -435,6 +435,7 @@ fn plans() -> Vec<Arc<Plan>> {
         lists: Lists::default(),
         channels: BTreeSet::from(["soc".to_owned()]),
         chats: BTreeMap::new(),
+        alerts: None,
         tenants: (0..TENANTS).map(|place| (format!("t{place:02}"), BTreeSet::new())).collect(),
         // Fifty tenants at once are more than anybody would allow who has one team to look.
         ceilings: Ceilings { all_targets_per_day: Some(1000), ..Ceilings::default().on_a_stage() },

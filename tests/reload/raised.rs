@@ -54,6 +54,7 @@ fn plan(text: &str) -> Plan {
         lists: Lists::default(),
         channels: BTreeSet::from(["soc".to_owned()]),
         chats: BTreeMap::new(),
+        alerts: None,
         tenants: BTreeMap::from(["contoso", "fabrikam"].map(|name| (name.to_owned(), BTreeSet::new()))),
         ceilings: Ceilings::default(),
         exclusions: Exclusions::default(),

@@ -94,9 +94,41 @@ async fn settings_that_others_can_write_are_not_served() {
     // At the desk it is a warning, and what `serve` would not take is a finding of the doctor.
     let validate = place.huntbook().arg("validate").output().unwrap();
     let shown = String::from_utf8_lossy(&validate.stdout);
-    assert!(validate.status.success() && shown.contains("puts nothing of it in force"), "{shown}");
+    assert!(validate.status.success() && shown.contains("does not start with settings there"), "{shown}");
     let doctor = place.ask(&["doctor"]).to_string();
     assert!(doctor.contains("HD105") && doctor.contains("chmod go-w"), "{doctor}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_have_no_say_in_whether_they_count() {
+    let place = Place::new().await;
+    place.put("playbooks/a.yaml", playbook(1, NEVER));
+    place.set("reload", json!({"strictModes": false, "owners": ["4711"]}));
+    allow(&place, "huntbook.yaml", 0o666);
+    let told = |owners: &str, arguments: &[&str]| {
+        let output =
+            place.huntbook().env("HUNTBOOK_SETTINGS_OWNERS", owners).args(arguments).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for arguments in [&["serve"][..], &["run", "a"]] {
+        let (code, said) = told("", arguments);
+        assert_eq!(code, Some(78), "{said}");
+        assert!(
+            said.contains("huntbook.yaml` (mode 0666") && said.contains("HUNTBOOK_SETTINGS_OWNERS="),
+            "{said}"
+        );
+    }
+    // Whoever starts the process says that everybody's count.
+    let (_code, said) = told("*", &["run", "a"]);
+    assert!(!said.contains("HB0803"), "{said}");
+    allow(&place, "huntbook.yaml", 0o644);
+    if fs::metadata(place.at("huntbook.yaml")).unwrap().uid() == 0 {
+        chown(place.at("huntbook.yaml"), Some(4711), None).unwrap();
+        let (code, said) = told("", &["run", "a"]);
+        assert!(code == Some(78) && said.contains("` belongs to 4711 (mode 0644)"), "{said}");
+        let (_code, said) = told("4711", &["run", "a"]);
+        assert!(!said.contains("HB0803"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -67,6 +67,7 @@ impl Stage {
             lists: (*self.lists).clone(),
             channels: channels.map(str::to_owned).into(),
             chats: ["soc-teams", "soc-slack"].map(|name| (name.to_owned(), BTreeSet::new())).into(),
+            alerts: None,
             tenants: BTreeMap::from([(TENANT.to_owned(), BTreeSet::new())]),
             ceilings: Ceilings::default().on_a_stage(),
             exclusions: Exclusions::default(),

@@ -113,6 +113,7 @@ pub(crate) fn world() -> World {
         lists: [List::new("none", ["nobody"])].into_iter().collect::<Lists>(),
         channels: BTreeSet::from(["soc".to_owned()]),
         chats: BTreeMap::new(),
+        alerts: None,
         tenants: (0..TENANTS).map(|place| (tenant(place), BTreeSet::new())).collect::<BTreeMap<_, _>>(),
         ceilings: Ceilings { all_targets_per_day: Some(1000), ..Ceilings::default().on_a_stage() },
         exclusions: Exclusions::default(),

@@ -97,6 +97,23 @@ async fn visitor_by(site: &Site, from: &str, who: &str) -> Visitor {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_other_host_of_the_domain_plants_a_sign_in() {
+    let provider = Provider::start(&[TENANT, CLIENT, ""]).await;
+    let address = "https://huntbook.contoso.example";
+    let more =
+        format!("address: \"{address}\", openId: {{issuer: \"{}\", clientId: {CLIENT}}}", provider.url);
+    let site = Site::open_with(1, &more).await;
+    let begun = site.get("/sign-in/provider", None).await;
+    assert_eq!(begun.status(), 303, "{}", site.log());
+    let cookie = begun.headers()[SET_COOKIE].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-huntbook-sign-in="), "{cookie}");
+    assert!(
+        cookie.contains("; Path=/; HttpOnly; SameSite=Lax; Secure; ") && !cookie.contains("Domain"),
+        "{cookie}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn roles_of_the_provider_say_who_looks_and_who_acts() {
     let (site, mut provider) = with_provider(2).await;
     let (reader, lead, duty) =

@@ -44,12 +44,12 @@ impl House<'_> {
         for exposed in settings::exposed(self.config, settings) {
             report.warn((flaw::EXPOSED, "files"), shown(&exposed), exposed.help.first().map(String::as_str));
         }
-        let owners = settings.owners_of_service();
-        let strangers = settings::strangers(self.config, settings, owners.as_ref());
-        for (_pointer, exposure) in &strangers {
-            report.problem((flaw::STRANGERS, "files"), exposure.told(), Some(&exposure.help()));
+        let owners = (settings.settings_owners_of_service(), settings.owners_of_service());
+        for stranger in settings::strangers(self.config, settings, &owners) {
+            report.problem((flaw::STRANGERS, "files"), stranger.told(), Some(&stranger.help()));
         }
-        for unmet in setup::unmet(settings, owners) {
+        let (_of_settings, of_files) = owners;
+        for unmet in setup::unmet(settings, of_files) {
             report.problem((flaw::STRANGERS, "files"), shown(&unmet), unmet.help.first().map(String::as_str));
         }
         if settings.alerts.is_none() {
