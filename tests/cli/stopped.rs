@@ -295,5 +295,4 @@ async fn a_damaged_journal_keeps_nobody_from_stopping() {
     let words = events.iter().filter(|event| event["history"] == "stops").map(|event| event["word"].clone());
     assert_eq!(words.collect::<Vec<_>>(), ["stop", "resume"]);
     ends(&ask(&dir, &["audit", "verify"]).await, 0);
-    sim.stop().await;
 }
