@@ -26,11 +26,11 @@ impl Mount<'_> {
         self.point != "/" && self.root != "/" && self.root != self.subvolume
     }
 
-    /// Whether what it shows is also to be seen in another mount, where it may be written to.
+    /// Whether what it shows is also in another mount: a part of it, or the same and writable.
     fn is_shown_by(&self, other: &Self) -> bool {
-        self.device == other.device
-            && self.root != other.root
-            && Path::new(&self.root).starts_with(&other.root)
+        let is_part = self.root != other.root && Path::new(&self.root).starts_with(&other.root);
+        let is_same = self.root == other.root && !other.read_only;
+        self.device == other.device && (is_part || is_same)
     }
 }
 
@@ -100,14 +100,8 @@ fn plain(path: &str) -> String {
 mod tests {
     use super::*;
 
-    #[track_caller]
-    fn check(mounts: &str, path: &str, expect: bool) {
-        assert_eq!(sealed(mounts, Path::new(path)), expect, "{path} in\n{mounts}");
-    }
-
-    #[test]
-    fn what_a_service_may_not_write_is_open_to_others() {
-        const SERVICE: &str = "\
+    /// A service with folders of its own, and some that it may not write.
+    const SERVICE: &str = "\
 22 1 254:1 / / ro,relatime shared:1 - ext4 /dev/vda1 rw
 23 22 254:2 / /srv ro,relatime shared:2 - xfs /dev/vdb rw
 24 22 254:1 /etc/huntbook /etc/huntbook ro - ext4 /dev/vda1 rw
@@ -116,35 +110,49 @@ mod tests {
 27 22 254:1 /home/alice/lists /config/lists ro - ext4 /dev/vda1 rw
 28 22 0:31 / /cdrom ro - iso9660 /dev/sr0 ro
 ";
-        for open in
-            ["/etc/huntbook/a", "/opt/huntbook", "/srv/x", "/srv/a/playbooks", "/home/x", "/config/lists"]
-        {
-            check(SERVICE, open, false);
-        }
-        check(SERVICE, "/cdrom/playbooks", true);
-    }
 
-    #[test]
-    fn what_a_container_is_given_read_only_is_sealed() {
-        const CONTAINER: &str = "\
+    /// A container with what it is given.
+    const CONTAINER: &str = "\
 22 1 0:50 / / rw,relatime - overlay overlay rw,lowerdir=/l,upperdir=/u
 23 22 254:1 /var/lib/kubelet/pods/7/volumes/playbooks /config/playbooks ro - ext4 /dev/vda1 rw
 24 22 254:1 /home/alice/lists /config/lists rw - ext4 /dev/vda1 rw
 25 22 0:30 /@/srv/settings /config/settings ro - btrfs /dev/vdc rw,subvolid=5,subvol=/@
 26 22 254:1 /var/lib/kubelet/pods/7/etc-hosts /etc/hosts rw - ext4 /dev/vda1 rw
+27 22 254:1 /home/alice/both /config/both ro - ext4 /dev/vda1 rw
+28 22 254:1 /home/alice/both /data rw - ext4 /dev/vda1 rw
+29 22 254:1 /var/lib/kubelet/pods/7/volumes/playbooks /again ro - ext4 /dev/vda1 rw
 ";
-        check(CONTAINER, "/config/playbooks/a.yaml", true);
-        check(CONTAINER, "/config/settings/huntbook.yaml", true);
-        check(CONTAINER, "/config/lists", false);
+
+    /// A deployment of `OSTree`.
+    const DEPLOYED: &str = "\
+22 1 254:1 /ostree/deploy/x/deploy/7e.0 / ro,relatime - xfs /dev/vda rw
+23 22 254:1 / /sysroot ro,relatime - xfs /dev/vda rw
+24 22 254:1 /ostree/deploy/x/deploy/7e.0/etc /etc ro,relatime - xfs /dev/vda rw
+25 22 254:1 /ostree/deploy/x/var /var ro,relatime - xfs /dev/vda rw
+26 25 254:1 /ostree/deploy/x/var/home /home ro,relatime - xfs /dev/vda rw
+";
+
+    fn sealed_ones<'a>(mounts: &str, paths: &[&'a str]) -> Vec<&'a str> {
+        paths.iter().copied().filter(|path| sealed(mounts, Path::new(path))).collect()
+    }
+
+    #[test]
+    fn what_a_service_may_not_write_is_open_to_others() {
+        let open =
+            ["/etc/huntbook/a", "/opt/huntbook", "/srv/x", "/srv/a/playbooks", "/home/x", "/config/lists"];
+        assert_eq!(sealed_ones(SERVICE, &open), [""; 0]);
+        assert_eq!(sealed_ones(SERVICE, &["/cdrom/playbooks"]), ["/cdrom/playbooks"]);
+    }
+
+    #[test]
+    fn what_a_container_is_given_read_only_is_sealed() {
+        let given = ["/config/playbooks/a.yaml", "/config/settings/huntbook.yaml", "/again"];
+        assert_eq!(sealed_ones(CONTAINER, &given), given);
+        assert_eq!(sealed_ones(CONTAINER, &["/config/lists", "/config/both", "/x"]), [""; 0]);
     }
 
     #[test]
     fn a_root_in_a_subvolume_or_a_deployment_is_open() {
-        let sub = |root: &str, point: &str| {
-            format!(
-                "22 1 0:30 {root} {point} ro,relatime - btrfs /dev/vda rw,space_cache=v2,subvolid=256,subvol={root}"
-            )
-        };
         for (root, point) in [
             ("/@", "/"),
             ("/root", "/"),
@@ -152,17 +160,12 @@ mod tests {
             ("/@home", "/home"),
             ("/a,ro", "/srv"),
         ] {
-            check(&sub(root, point), &format!("{point}/huntbook/playbooks"), false);
+            let mounts = format!(
+                "22 1 0:30 {root} {point} ro,relatime - btrfs /dev/vda rw,space_cache=v2,subvolid=256,subvol={root}"
+            );
+            assert_eq!(sealed_ones(&mounts, &[&format!("{point}/huntbook/playbooks")]), [""; 0], "{root}");
         }
-        const DEPLOYED: &str = "\
-22 1 254:1 /ostree/deploy/x/deploy/7e.0 / ro,relatime - xfs /dev/vda rw
-23 22 254:1 / /sysroot ro,relatime - xfs /dev/vda rw
-24 22 254:1 /ostree/deploy/x/deploy/7e.0/etc /etc ro,relatime - xfs /dev/vda rw
-25 22 254:1 /ostree/deploy/x/var /var ro,relatime - xfs /dev/vda rw
-26 25 254:1 /ostree/deploy/x/var/home /home ro,relatime - xfs /dev/vda rw
-";
-        for open in ["/x", "/sysroot/x", "/etc/huntbook", "/var/lib/huntbook", "/home/alice"] {
-            check(DEPLOYED, open, false);
-        }
+        let open = ["/x", "/sysroot/x", "/etc/huntbook", "/var/lib/huntbook", "/home/alice"];
+        assert_eq!(sealed_ones(DEPLOYED, &open), [""; 0]);
     }
 }
