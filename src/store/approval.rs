@@ -317,29 +317,6 @@ impl Store {
         Ok(Heard::Counts(Box::new(heard)))
     }
 
-    /// Ends what people were asked about a run that nobody goes on with.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`]; nothing is ended then.
-    pub async fn void_approvals(&self, run: RunId, why: &str) -> Result<(), StoreError> {
-        let asked = self.approvals_of(run).await?.into_iter().filter(|asked| !asked.settled);
-        let void = |asked: Approval| Closing {
-            id: asked.id,
-            state: ApprovalState::Void,
-            reason: Some(why.to_owned()),
-        };
-        let closings: Vec<Closing> = asked.map(void).collect();
-        if closings.is_empty() {
-            return Ok(());
-        }
-        let wall = self.now_ms()?;
-        let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
-        close(&mut tx, &closings, now).await?;
-        tx.commit().await
-    }
-
     async fn read_approvals(&self, rows: Vec<SqliteRow>) -> Result<Vec<Approval>, StoreError> {
         let mut approvals = Vec::with_capacity(rows.len());
         for row in rows {

@@ -2,8 +2,9 @@
 
 use sqlx::{QueryBuilder, Row as _};
 
+use super::budget::latest;
 use super::run::{Item, Run, read_item, read_playbook_id, read_run};
-use super::{Store, StoreError};
+use super::{Approval, ApprovalState, Closing, Store, StoreError, approval};
 use crate::model::{PlaybookId, RunId};
 
 /// A run whose process died, and its items that nobody has dealt with.
@@ -87,5 +88,28 @@ impl Store {
             .iter()
             .map(read_item)
             .collect()
+    }
+
+    /// Ends what people were asked about a run that nobody goes on with.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`]; nothing is ended then.
+    pub async fn void_approvals(&self, run: RunId, why: &str) -> Result<(), StoreError> {
+        let asked = self.approvals_of(run).await?.into_iter().filter(|asked| !asked.settled);
+        let void = |asked: Approval| Closing {
+            id: asked.id,
+            state: ApprovalState::Void,
+            reason: Some(why.to_owned()),
+        };
+        let closings: Vec<Closing> = asked.map(void).collect();
+        if closings.is_empty() {
+            return Ok(());
+        }
+        let wall = self.now_ms()?;
+        let mut tx = self.write().await?;
+        let now = latest(&mut tx, wall).await?;
+        approval::close(&mut tx, &closings, now).await?;
+        tx.commit().await
     }
 }
