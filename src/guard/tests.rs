@@ -590,3 +590,13 @@ fn nothing_is_taken_away_outside_the_windows() {
     assert!(shut.shut(Leave::None, now()).is_some() && shut.shut(Leave::Given, now()).is_none());
     check(&shut, &Counts::default(), &isolate([1]), &["haltedWindow"]);
 }
+
+#[test]
+fn a_tag_protects_by_default_and_what_is_needed_to_know_that_is_said() {
+    let by_tag = Ceilings::protected_by_tag();
+    let tagged = on("isolateDevice", device(1).tagged(["hb-protect"]));
+    assert!(excluded(&by_tag, &tagged).is_some());
+    assert!(excluded(&by_tag, &on("isolateDevice", device(1))).is_none());
+    assert!(by_tag.needs(Feature::Tag) && !by_tag.needs(Feature::Value));
+    assert!(!Exclusions::default().needs(Feature::Tag));
+}

@@ -23,7 +23,7 @@ guard)
 store)
     cp -r "$root/src/store" "$work/src/"
     cp -r "$root/tests/store.rs" "$root/tests/store" "$work/tests/"
-    files="src/store/word.rs"
+    files=$(printf 'src/store/%s.rs ' word effect conflict budget doubt breaker stop restored)
     ;;
 *)
     echo "no room $room: encode, guard, store" >&2

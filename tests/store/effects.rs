@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    ActionLimits, Budget, Chain, ContentHash, EffectKey, EffectState, History, Intended, NewEffect, Opposite,
-    Recorded, StoreError,
+    ActionLimits, Breaker, Budget, Chain, ContentHash, EffectKey, EffectState, History, Intended, NewEffect,
+    Opposite, Recorded, StoreError,
 };
 use jiff::SignedDuration;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -482,4 +482,107 @@ async fn what_stands_in_the_way_is_said_beforehand_and_nothing_is_written() {
     over(&store.in_the_way(&other).await.unwrap().expect("a budget"), Budget::RunTargets);
     store.record(&one.key, 1, &result(EffectState::NotApplied)).await.unwrap();
     assert_eq!(store.intend(&other).await.unwrap(), GO);
+}
+
+#[tokio::test]
+async fn what_is_used_is_told_by_run_playbook_tenant_and_kind() {
+    let (bench, store, before) = Bench::running().await;
+    for (action, target) in [("old", "device:old"), ("isolate", "device:a")] {
+        let effect = NewEffect { key: EffectKey::of(&[action.as_bytes()]), ..effect(before, target) };
+        assert_eq!(store.intend(&effect).await.unwrap(), GO);
+        if action == "old" {
+            bench.clock.advance(HOUR * 25);
+        }
+    }
+    let now = bench.begin(&store, 1).await;
+    let harmless = |target: &str| NewEffect {
+        destructive: false,
+        key: EffectKey::of(&[b"harmless", target.as_bytes()]),
+        ..effect(now, target)
+    };
+    let theirs = NewEffect { playbook: PlaybookId(uuid::Uuid::from_u128(9)), ..effect(now, "device:theirs") };
+    for one in
+        [effect(now, "device:b"), effect(now, "user:u"), harmless("device:c"), harmless("incident:1"), theirs]
+    {
+        assert_eq!(store.intend(&one).await.unwrap(), GO);
+    }
+    let used = store.used(TENANT, PLAYBOOK, now).await.unwrap();
+    let names = |all: &[&str]| all.iter().map(ToString::to_string).collect::<BTreeSet<String>>();
+    assert_eq!(used.run_targets, names(&["device:b", "device:theirs", "user:u"]));
+    assert_eq!(used.tenant_targets, names(&["device:a", "device:b", "device:theirs", "user:u"]));
+    assert_eq!(used.day_targets, names(&["device:a", "device:b", "user:u"]));
+    assert_eq!(used.day_devices, names(&["device:a", "device:b", "device:c"]));
+    assert_eq!((used.run_actions, used.day_actions, used.tenant_actions), (5, 5, 6));
+    assert_eq!((used.elsewhere, used.minute, used.hour), (0, 4, 4));
+    let used = store.used(TENANT, PLAYBOOK, before).await.unwrap();
+    assert_eq!(used.run_targets, names(&["device:a", "device:old"]), "a run counts however long it is");
+}
+
+#[tokio::test]
+async fn a_playbook_whose_actions_come_to_nothing_is_stopped_where_it_would_act_next() {
+    let (bench, store, run) = Bench::running().await;
+    let breaker = Some(Breaker { in_a_row: 3, in_doubt_percent: 20 });
+    let limits = ActionLimits { breaker, ..ActionLimits::default() };
+    for target in ["device:a", "device:b", "device:c"] {
+        let one = limited(run, target, limits);
+        assert_eq!(store.intend(&one).await.unwrap(), GO);
+        store.record_as(&one.key, 1, (&result(EffectState::NotApplied), true)).await.unwrap();
+        bench.clock.advance(SignedDuration::from_secs(1));
+    }
+    let next = limited(run, "device:d", limits);
+    let Intended::Stopped(stop) = store.intend(&next).await.unwrap() else { panic!("it is to be stopped") };
+    let said = "disruptive actions that came to nothing or are in doubt, one after another: 3";
+    assert_eq!((stop.reason.as_deref(), stop.tenant.as_deref()), (Some(said), Some(TENANT)));
+    assert_eq!(stop.playbook.as_ref().map(|stopped| stopped.id), Some(PLAYBOOK));
+    assert_eq!(store.stops().await.unwrap(), [*stop], "it stands");
+    let harmless = NewEffect { destructive: false, ..limited(run, "device:e", ActionLimits::default()) };
+    assert!(matches!(store.intend(&harmless).await.unwrap(), Intended::Stopped(_)), "for all it does");
+}
+
+#[tokio::test]
+async fn a_target_is_left_alone_for_a_while_by_what_was_done_to_it() {
+    let (bench, store, run) = Bench::running().await;
+    let limits = ActionLimits { cool_down: Some(HOUR * 24), ..ActionLimits::default() };
+    let first = limited(run, "device:a", limits);
+    assert_eq!(store.intend(&first).await.unwrap(), GO);
+    store.record(&first.key, 1, &result(EffectState::Done)).await.unwrap();
+    let done = bench.now();
+    let again = |limits| NewEffect { key: EffectKey::of(&[b"again"]), ..limited(run, "device:a", limits) };
+    let cooling = Intended::CoolingDown { run, at: done, until: bench.in_hours(24) };
+    bench.clock.advance(HOUR * 23);
+    assert_eq!(store.intend(&again(limits)).await.unwrap(), cooling);
+    let other = NewEffect { action: "runAntivirusScan".to_owned(), ..again(limits) };
+    assert_eq!(store.in_the_way(&other).await.unwrap(), None, "another action");
+    let free = ActionLimits { cool_down: Some(SignedDuration::ZERO), ..limits };
+    assert_eq!(store.in_the_way(&again(free)).await.unwrap(), None, "none is wanted");
+    bench.clock.advance(HOUR);
+    assert_eq!(store.intend(&again(limits)).await.unwrap(), GO);
+}
+
+#[tokio::test]
+async fn what_comes_to_nothing_three_times_is_tried_after_longer_and_longer_pauses() {
+    let (bench, store, run) = Bench::running().await;
+    let try_once = async |number: u32| {
+        let key = EffectKey::of(&[b"try", &number.to_be_bytes()]);
+        let effect = NewEffect { key, ..effect(run, "device:a") };
+        let intended = store.intend(&effect).await.unwrap();
+        if intended == GO {
+            store.record(&effect.key, 1, &result(EffectState::NotApplied)).await.unwrap();
+        }
+        intended
+    };
+    let minutes = |minutes| bench.now().checked_add(SignedDuration::from_mins(minutes)).unwrap();
+    for number in 0..3 {
+        assert_eq!(try_once(number).await, GO);
+    }
+    for (tries, pause) in [(3, 15), (4, 30), (5, 60), (6, 60)] {
+        let until = minutes(pause);
+        bench.clock.advance(SignedDuration::from_mins(pause - 1));
+        assert_eq!(try_once(100).await, Intended::InVain { tries, until });
+        bench.clock.advance(SignedDuration::from_mins(1));
+        assert_eq!(try_once(tries).await, GO);
+    }
+    bench.clock.advance(HOUR * 25);
+    assert_eq!(try_once(200).await, GO, "a day later it begins anew");
+    assert_eq!(try_once(201).await, GO);
 }
