@@ -1,16 +1,17 @@
 //! What nobody knows: parking a run's own effects, and a person's word beside the process that owns the
 //! journal.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use huntbook::store::{Chain, EffectState, History, Intended, Store, StoreError, Word};
+use huntbook::store::{Chain, EffectKey, EffectState, History, Intended, Store, StoreError, Word};
 use sqlx::Executor as _;
 
 use crate::bench::{Bench, effect, result};
 
 async fn say(
     bench: &Bench,
-    key: &huntbook::store::EffectKey,
+    key: &EffectKey,
     word: Word,
 ) -> Result<huntbook::store::Effect, StoreError> {
     let said = (word, "a person says so".to_owned());
@@ -147,4 +148,45 @@ async fn the_end_of_a_long_chain_is_checked_by_itself() {
     ));
     raw.execute("UPDATE effect_events SET detail = 'x' WHERE n = 9").await.unwrap();
     assert!(matches!(store.verify(History::Effects, 3).await.unwrap(), Chain::Broken { event: 9, .. }));
+}
+
+#[tokio::test]
+async fn what_the_tenant_shows_of_what_is_parked_settles_it_once() {
+    let (bench, store, run) = Bench::running().await;
+    let [done, not] = ["device:a", "device:b"].map(|target| effect(run, target));
+    for effect in [&done, &not] {
+        store.intend(effect).await.unwrap();
+        store.record(&effect.key, 1, &result(EffectState::Unknown)).await.unwrap();
+        store.record(&effect.key, 1, &result(EffectState::Parked)).await.unwrap();
+    }
+    let parked = store.parked_and_marked().await.unwrap();
+    let keys: BTreeSet<_> = parked.iter().map(|effect| effect.key.clone()).collect();
+    assert_eq!(keys, BTreeSet::from([done.key.clone(), not.key.clone()]));
+    let of = |key: &EffectKey| parked.iter().find(|effect| effect.key == *key).unwrap();
+    let seen = bench.rows("seen").await;
+    assert!(store.settle_parked(of(&done.key), &result(EffectState::Done)).await.unwrap());
+    assert_eq!(bench.rows("seen").await, seen, "what was done is not done again");
+    assert_eq!(say(&bench, &not.key, Word::NotApplied).await.unwrap().state, EffectState::NotApplied);
+    assert!(
+        !store.settle_parked(of(&not.key), &result(EffectState::Done)).await.unwrap(),
+        "a word came first"
+    );
+    let stale = huntbook::store::Effect { attempt: 2, ..of(&done.key).clone() };
+    assert!(!store.settle_parked(&stale, &result(EffectState::Failed)).await.unwrap(), "another attempt");
+    assert_eq!(store.parked_and_marked().await.unwrap(), []);
+    assert_eq!(store.effect(&done.key).await.unwrap().unwrap().state, EffectState::Done);
+}
+
+#[tokio::test]
+async fn what_was_not_applied_is_news_again() {
+    let (bench, store, run) = Bench::running().await;
+    let one = effect(run, "device:a");
+    store.intend(&one).await.unwrap();
+    for state in [EffectState::Unknown, EffectState::Parked] {
+        store.record(&one.key, 1, &result(state)).await.unwrap();
+    }
+    let seen = bench.rows("seen").await;
+    let parked = store.parked_and_marked().await.unwrap().remove(0);
+    assert!(store.settle_parked(&parked, &result(EffectState::NotApplied)).await.unwrap());
+    assert_eq!(bench.rows("seen").await, seen - 1, "its item comes back");
 }

@@ -586,3 +586,34 @@ async fn what_comes_to_nothing_three_times_is_tried_after_longer_and_longer_paus
     assert_eq!(try_once(200).await, GO, "a day later it begins anew");
     assert_eq!(try_once(201).await, GO);
 }
+
+#[tokio::test]
+async fn the_effects_of_a_run_are_found_by_item_step_and_the_tenants_name() {
+    let (bench, store, run) = Bench::running().await;
+    let one = effect(run, "device:a");
+    let harmless = NewEffect { destructive: false, step: "tag".to_owned(), ..effect(run, "device:b") };
+    for effect in [&one, &harmless] {
+        assert_eq!(store.intend(effect).await.unwrap(), GO);
+    }
+    let named = Recorded { remote_id: Some("4d6c".to_owned()), ..result(EffectState::Done) };
+    store.record(&one.key, 1, &named).await.unwrap();
+    let effects = store.effects_of(run).await.unwrap();
+    let kinds =
+        effects.iter().map(|effect| (effect.step.as_str(), effect.destructive)).collect::<BTreeSet<_>>();
+    assert_eq!(kinds, BTreeSet::from([("isolate", true), ("tag", false)]));
+    let of = |item, step, name| effects.iter().filter(|effect| effect.is_of((item, step), name)).count();
+    let expect = [1, 0, 0, 0, 1];
+    let found = [
+        of(0, "isolate", Some("4d6c")),
+        of(1, "isolate", Some("4d6c")),
+        of(0, "tag", Some("4d6c")),
+        of(0, "isolate", None),
+        of(0, "tag", None),
+    ];
+    assert_eq!(found, expect);
+    let done =
+        async |action: &str, since| store.last_done(TENANT, (action, "device:a"), since).await.unwrap();
+    assert_eq!(done("isolateDevice", bench.in_hours(-1)).await, Some(bench.now()));
+    assert_eq!(done("isolateDevice", bench.in_hours(1)).await, None);
+    assert_eq!(done("releaseDevice", bench.in_hours(-1)).await, None);
+}
