@@ -9,11 +9,7 @@ use sqlx::Executor as _;
 
 use crate::bench::{Bench, effect, result};
 
-async fn say(
-    bench: &Bench,
-    key: &EffectKey,
-    word: Word,
-) -> Result<huntbook::store::Effect, StoreError> {
+async fn say(bench: &Bench, key: &EffectKey, word: Word) -> Result<huntbook::store::Effect, StoreError> {
     let said = (word, "a person says so".to_owned());
     Store::resolve(&bench.path(), Arc::new(bench.clock.clone()), key, said).await
 }

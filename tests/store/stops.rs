@@ -57,6 +57,9 @@ async fn a_playbook_is_stopped_by_itself_and_its_stop_is_chained_too() {
         stops.iter().map(|stop| (stop.uid, stop.playbook.clone())).collect::<Vec<_>>(),
         [(None, Some(playbook.clone()))]
     );
+    let said =
+        format!("actions of `PsExec fan-out` in `{TENANT}` are stopped since {:.0} by huntbook", bench.now());
+    assert!(stops[0].to_string().starts_with(&said), "{}", stops[0]);
     assert!(matches!(store.intend(&effect(run, "device:a")).await.unwrap(), Intended::Stopped(_)));
     assert_eq!(store.stopped((TENANT, PlaybookId(uuid::Uuid::nil()))).await.unwrap(), None);
     assert_eq!(store.stopped(("elsewhere", PLAYBOOK)).await.unwrap(), None);
