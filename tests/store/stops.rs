@@ -166,3 +166,25 @@ async fn row_54_a_death_while_an_ended_run_is_gone_on_with_counts_against_its_pl
     }
     assert!(store.stops().await.unwrap()[0].is_quarantine_of(PLAYBOOK));
 }
+
+#[tokio::test]
+async fn a_playbooks_stop_is_lifted_in_the_tenant_that_is_named_or_in_all() {
+    let (bench, store, _run) = Bench::running().await;
+    let playbook =
+        |number| StoppedPlaybook { id: PlaybookId(uuid::Uuid::from_u128(number)), name: "x".to_owned() };
+    for (tenant, number) in [(TENANT, 1), ("fabrikam", 1), (TENANT, 2)] {
+        store.trip(tenant, playbook(number), "three in a row").await.unwrap();
+        bench.clock.advance(jiff::SignedDuration::from_secs(1));
+    }
+    let lift = async |tenant, number| {
+        let lifted =
+            store.lift(&StopWord { playbook: Some(playbook(number)), ..word(tenant) }).await.unwrap();
+        let left = store.stops().await.unwrap();
+        let left = left.iter().map(|stop| (stop.tenant.clone().unwrap(), stop.playbook.clone().unwrap()));
+        (lifted.len(), left.collect::<Vec<_>>())
+    };
+    let here = |number| (TENANT.to_owned(), playbook(number));
+    assert_eq!(lift(Some("fabrikam"), 1).await, (1, vec![here(1), here(2)]));
+    assert_eq!(lift(None, 1).await, (1, vec![here(2)]));
+    assert_eq!(lift(Some("fabrikam"), 2).await, (0, vec![here(2)]));
+}
