@@ -501,6 +501,8 @@ async fn what_is_used_is_told_by_run_playbook_tenant_and_kind() {
         ..effect(now, target)
     };
     let theirs = NewEffect { playbook: PlaybookId(uuid::Uuid::from_u128(9)), ..effect(now, "device:theirs") };
+    let away = NewEffect { tenant: "fabrikam".to_owned(), ..effect(now, "device:away") };
+    assert_eq!(store.intend(&away).await.unwrap(), GO);
     for one in
         [effect(now, "device:b"), effect(now, "user:u"), harmless("device:c"), harmless("incident:1"), theirs]
     {
@@ -513,7 +515,7 @@ async fn what_is_used_is_told_by_run_playbook_tenant_and_kind() {
     assert_eq!(used.day_targets, names(&["device:a", "device:b", "user:u"]));
     assert_eq!(used.day_devices, names(&["device:a", "device:b", "device:c"]));
     assert_eq!((used.run_actions, used.day_actions, used.tenant_actions), (5, 5, 6));
-    assert_eq!((used.elsewhere, used.minute, used.hour), (0, 4, 4));
+    assert_eq!((used.elsewhere, used.minute, used.hour), (1, 4, 4));
     let used = store.used(TENANT, PLAYBOOK, before).await.unwrap();
     assert_eq!(used.run_targets, names(&["device:a", "device:old"]), "a run counts however long it is");
 }
