@@ -378,6 +378,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_hash_is_read_as_it_is_shown_and_nothing_else_is_one() {
+        let hash = ContentHash::of(b"playbook");
+        let shown = hash.to_string();
+        assert_eq!(
+            (ContentHash::parse(&shown), ContentHash::parse(&shown.to_uppercase())),
+            (Some(hash), Some(hash))
+        );
+        let cut = |length| shown.get(..length).unwrap().to_owned();
+        for bad in [
+            String::new(),
+            cut(62),
+            cut(63),
+            format!("{shown}a"),
+            format!("{shown}ab"),
+            format!("{}g", cut(63)),
+        ] {
+            assert_eq!(ContentHash::parse(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn a_key_is_26_digits_and_its_parts_do_not_run_together() {
         let key = EffectKey::of(&[b"ab", b"c"]);
         assert_eq!(key.as_str().len(), 26);
