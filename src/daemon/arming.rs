@@ -83,7 +83,8 @@ impl Daemon {
             return Some("huntbook does not get in to the tenant: it is not armed");
         }
         let now = self.0.engine.clock.now();
-        let is_left_alone = |&api: &Audience| door.rejected(api).is_some_and(|rejected| now < rejected.until);
+        let is_left_alone =
+            |&api: &Audience| door.rejected(api).is_some_and(|rejected| rejected.is_left_alone(now));
         if audiences.iter().any(is_left_alone) {
             return Some("the tenant accepts no token of ours: it is asked again within five minutes");
         }

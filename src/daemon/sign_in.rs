@@ -87,7 +87,7 @@ pub(super) async fn ask(tenant: &dyn Tenant, apis: BTreeSet<Audience>) -> Asked 
         }
         Err(_it_may_pass) => {}
     }
-    for api in apis {
+    for &api in &apis {
         if asked.shut_out.as_ref().is_some_and(|shut_out| shut_out.apis.contains(&api)) {
             continue;
         }
@@ -100,15 +100,15 @@ pub(super) async fn ask(tenant: &dyn Tenant, apis: BTreeSet<Audience>) -> Asked 
             Err(_it_may_pass) => {}
         }
     }
-    asked.shut_out = asked.shut_out.or_else(|| rejected(tenant));
+    asked.shut_out = asked.shut_out.or_else(|| rejected(tenant, &apis));
     asked
 }
 
-/// What says that an API accepts no token, though the authority issues them. Playbooks go on being armed, as the API
+/// What says that an API that is needed accepts no token, though the authority issues them. Playbooks go on being armed, as the API
 /// is asked again soon: what it answers then is the only way to find out.
-fn rejected(tenant: &dyn Tenant) -> Option<ShutOut> {
-    let of = |api| tenant.rejected(api).map(|rejected| (api, rejected));
-    let (api, rejected) = Audience::ALL.into_iter().find_map(of)?;
+fn rejected(tenant: &dyn Tenant, apis: &BTreeSet<Audience>) -> Option<ShutOut> {
+    let of = |api: &Audience| tenant.rejected(*api).map(|rejected| (*api, rejected));
+    let (api, rejected) = apis.iter().find_map(of)?;
     let why = format!("{api} accepts no token of ours: {}", rejected.why);
     Some(ShutOut { apis: BTreeSet::new(), why, kind: format!("rejected by {api}") })
 }

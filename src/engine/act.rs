@@ -12,6 +12,7 @@ use super::look::{Sight, is_read_back, look};
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
 use super::revert::{new_revert, not_ours};
+use super::wrong_clock::wrong_clock;
 use super::{Engine, EngineError, set};
 use crate::action::{Call, Impact, Remote, Step};
 use crate::diag::Chain;
@@ -97,6 +98,8 @@ impl Engine {
         let operation = call.operation.clone().marked(&mark);
         let (answer, note) = set::apply(context, (&operation, prepared.change.as_ref()), &passage).await;
         crash_point("c14_response_parsed");
+        // Before the result is on disk: nobody looks at the call again once it is.
+        let tripped = self.stop_if_another_was_hit(context, &effect, &answer).await;
         let (recorded, report) = match judge(step, call, &answer) {
             (recorded, _) if recorded.state == EffectState::Unknown && is_read_back(context, call).await => {
                 read_back(step, call)
@@ -107,13 +110,22 @@ impl Engine {
             self.store.note_revert(&effect.key, &not_ours()).await?;
         }
         self.note_result(context, call, (&effect, attempt), (&recorded, is_refused(&answer))).await?;
-        if let Err(error @ TenantError::OtherTarget { .. }) = &answer {
-            let about = &context.plan().about;
-            let playbook = StoppedPlaybook { id: about.id, name: about.name.clone() };
-            let why = Chain(error).to_string();
-            self.store.trip(&effect.tenant, playbook, &why).await?;
-        }
+        tripped?;
         Ok(report)
+    }
+
+    /// Stops the playbook of a call that the tenant says it has done to something else.
+    async fn stop_if_another_was_hit(
+        &self,
+        context: &Context<'_>,
+        effect: &NewEffect,
+        answer: &Result<Receipt, TenantError>,
+    ) -> Result<(), StoreError> {
+        let Err(error @ TenantError::OtherTarget { .. }) = answer else { return Ok(()) };
+        let about = &context.plan().about;
+        let playbook = StoppedPlaybook { id: about.id, name: about.name.clone() };
+        let why = Chain(error).to_string();
+        self.store.trip(&effect.tenant, playbook, &why).await
     }
 
     /// Writes an intent down, and gives the number of the attempt and how long it may be sent; or what is reported instead.
@@ -171,7 +183,8 @@ impl Engine {
         Ok(self.still_may(context, turn)?.and_then(|limits| {
             let given = if leave.is_some() { guard::Leave::Given } else { guard::Leave::None };
             let disrupts = call.kind.impact() == Impact::Disruptive;
-            if let Some(why) = limits.shut(given, now).filter(|_why| disrupts) {
+            let shut = || limits.shut(given, now).or_else(|| wrong_clock(&*context.tenant));
+            if let Some(why) = disrupts.then(shut).flatten() {
                 return Err(why);
             }
             let numbers = if leave.is_some() { limits.ceilings } else { limits.numbers };

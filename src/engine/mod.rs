@@ -36,6 +36,7 @@ mod stopped;
 mod tell;
 mod undone;
 mod usual;
+mod wrong_clock;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -57,6 +57,10 @@ impl Gate for Passage {
         }
     }
 
+    async fn still(&self) -> Result<(), String> {
+        self.pass().await
+    }
+
     fn until(&self) -> Option<Timestamp> {
         Some(self.until)
     }

@@ -15,7 +15,7 @@ use super::resume::step_report;
 use super::{Engine, EngineError};
 use crate::action::Impact;
 use crate::diag::Chain;
-use crate::store::{EffectState, MARKS_WITHIN, ShownAction, Store};
+use crate::store::{EffectState, MARKS_WITHIN, ShownAction, Stop, Store};
 use crate::tenant::{ActionKind, MachineAction};
 
 impl Engine {
@@ -31,7 +31,8 @@ impl Engine {
         if !is_marked || !self.store.is_unproven(tenant)? {
             return Ok(None);
         }
-        let since = self.clock.now().checked_sub(MARKS_WITHIN).unwrap_or(Timestamp::MIN);
+        let theirs = self.clock.now().checked_sub(context.tenant.clock_ahead().unwrap_or_default());
+        let since = theirs.and_then(|now| now.checked_sub(MARKS_WITHIN)).unwrap_or(Timestamp::MIN);
         let shown = match context.tenant.marked_actions(Store::MARK, since).await {
             Ok(shown) => shown,
             Err(error) => {
@@ -43,11 +44,9 @@ impl Engine {
             }
         };
         let shown: Vec<ShownAction> = shown.iter().map(shown_action).collect();
-        let Some(stop) = self.store.hold_against(tenant, &shown).await? else { return Ok(None) };
+        let alarm = |stop: &Stop| self.forgotten_alert(tenant, stop);
+        let Some(stop) = self.store.hold_against(tenant, &shown, alarm).await? else { return Ok(None) };
         tracing::error!(%stop, "the journal is older than what was done with it");
-        if let Some(alert) = self.forgotten_alert(tenant, &stop) {
-            self.store.enqueue(&alert).await?;
-        }
         let known = self.done_before(context, turn).await?;
         Ok(Some(known.unwrap_or_else(|| not_sent(step, call, StepState::Halted, &stop.to_string()))))
     }

@@ -1,14 +1,19 @@
 //! One attempt: send, check the head, read the body within its limits.
 
+use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures_util::stream;
 use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::wire::{self, Wire};
-use super::{EMPTY, HttpError, Limits, Refusal, Request, retry_after};
+use super::{EMPTY, Gate, HttpError, Limits, Refusal, Request, retry_after};
 
 /// Longest silence within a body. Rows of a hunt arrive in one go once the query has run; a minute
 /// without a byte is a dead peer.
@@ -37,6 +42,28 @@ impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+}
+
+/// What tells when it was made, by the server's clock.
+pub trait Answered {
+    /// The `Date` of the answer, if it has one.
+    fn answered_at(&self) -> Option<Timestamp>;
+}
+
+impl Answered for Answer {
+    fn answered_at(&self) -> Option<Timestamp> {
+        date(self.header("date")?)
+    }
+}
+
+impl Answered for Chunks {
+    fn answered_at(&self) -> Option<Timestamp> {
+        date(self.header("date")?)
+    }
+}
+
+fn date(text: &str) -> Option<Timestamp> {
+    Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 
 /// A successful answer whose body is still arriving.
@@ -115,29 +142,77 @@ pub(super) enum Way<'a> {
 }
 
 impl Way<'_> {
-    async fn send(&self, request: &Request) -> Result<reqwest::Response, HttpError> {
+    async fn send(&self, gate: &dyn Gate, request: &Request) -> Result<reqwest::Response, HttpError> {
         match self {
-            Self::Network(client) => client
-                .request(request.method().clone(), request.address().url().clone())
-                .headers(request.headers().clone())
-                .body(request.bytes().clone())
-                .send()
-                .await
-                .map_err(|error| unanswered(request, error)),
-            Self::Wire(wire) => wire::send(*wire, request).await,
+            Self::Network(client) => {
+                let prepared = client
+                    .request(request.method().clone(), request.address().url().clone())
+                    .headers(request.headers().clone());
+                let sent = if request.bytes().is_empty() {
+                    prepared.send().await
+                } else {
+                    send_body(prepared, gate, request).await?
+                };
+                sent.map_err(|error| unanswered(request, error))
+            }
+            Self::Wire(wire) => {
+                gate.still().await.map_err(|why| withheld(request, why))?;
+                wire::send(*wire, request).await
+            }
         }
     }
+}
+
+/// Sends a request with a body, whose bytes leave when the gate has let them: after the connection was made, which
+/// takes seconds where a network is bad, and for ever on a machine that sleeps. A head without the body it announces is
+/// no request, so that what the gate refuses has provably not been applied.
+async fn send_body(
+    prepared: reqwest::RequestBuilder,
+    gate: &dyn Gate,
+    request: &Request,
+) -> Result<Result<reqwest::Response, reqwest::Error>, HttpError> {
+    let (asks, asked) = oneshot::channel::<()>();
+    let (lets, let_out) = oneshot::channel::<()>();
+    let bytes = request.bytes().clone();
+    let body = stream::once(async move {
+        let heard = asks.send(());
+        let let_out = let_out.await;
+        heard.and(let_out.ok().ok_or(())).map(|()| bytes).map_err(|()| io::Error::other("withheld"))
+    });
+    let sent =
+        prepared.header(CONTENT_LENGTH, request.bytes().len()).body(reqwest::Body::wrap_stream(body)).send();
+    let guarded = async {
+        // Nobody asks where no connection came about: the request's own end says why.
+        if asked.await.is_err() {
+            return Ok(());
+        }
+        gate.still().await?;
+        // Where the connection has broken meanwhile, the request's own end says so.
+        let _gone = lets.send(());
+        Ok(())
+    };
+    let (mut sent, mut guarded) = (pin!(sent), pin!(guarded));
+    tokio::select! {
+        biased;
+        refused = &mut guarded => refused.map_err(|why| withheld(request, why))?,
+        sent = &mut sent => return Ok(sent),
+    }
+    Ok(sent.await)
+}
+
+fn withheld(request: &Request, why: String) -> HttpError {
+    HttpError::Withheld { request: request.to_string(), why }
 }
 
 /// Sends `request` and waits for the head of a successful answer.
 pub(super) async fn exchange(
     way: Way<'_>,
-    request: &Request,
-    limits: &Limits,
+    gate: &dyn Gate,
+    (request, limits): (&Request, &Limits),
     now: Timestamp,
 ) -> Result<Chunks, HttpError> {
     let deadline = Instant::now() + limits.time_max;
-    let response = match tokio::time::timeout_at(deadline, way.send(request)).await {
+    let response = match tokio::time::timeout_at(deadline, way.send(gate, request)).await {
         Ok(sent) => sent?,
         Err(_elapsed) => {
             return Err(HttpError::Late { request: request.to_string(), limit: limits.time_max });

@@ -18,6 +18,16 @@ pub trait Gate: fmt::Debug + Send + Sync {
     /// Why not, in words.
     async fn pass(&self) -> Result<(), String>;
 
+    /// Whether what was let pass may still leave: asked once more when the connection stands and nothing but the
+    /// body is left to send. A request without a body is only asked the first time.
+    ///
+    /// # Errors
+    ///
+    /// Why not, in words.
+    async fn still(&self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// From when on it is too late: nobody waits as long as that to send it again. `None` for no such instant.
     fn until(&self) -> Option<Timestamp>;
 

@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use address::Address;
 pub use error::{Applied, HttpError, Refusal, Retry};
-pub use exchange::{Answer, Chunks};
+pub use exchange::{Answer, Answered, Chunks};
 pub use gate::{Gate, Open};
 pub use request::Request;
 pub use retry::{Jitter, retry_after};
@@ -185,7 +185,7 @@ impl Http {
             let tried = match gate.pass().await {
                 Ok(()) => {
                     at_change(request, || crash_point("c11_let_pass"));
-                    let tried = self.exchange(request, repeat, limits).await;
+                    let tried = self.exchange(gate, request, repeat, limits).await;
                     gate.heard(tried.as_ref().err());
                     tried
                 }
@@ -204,11 +204,12 @@ impl Http {
     /// Sends the request once, and reads its successful answer.
     async fn exchange(
         &self,
+        gate: &dyn Gate,
         request: &Request,
         repeat: Repeat,
         limits: &Limits,
     ) -> Result<Answer, HttpError> {
-        let mut chunks = self.attempt(request, repeat, limits).await?;
+        let mut chunks = self.attempt(gate, (request, repeat), limits).await?;
         at_change(request, || crash_point("c12_head_received"));
         let body = chunks.read_all().await?;
         at_change(request, || crash_point("c13_body_received"));
@@ -233,7 +234,7 @@ impl Http {
         loop {
             let tried = match gate.pass().await {
                 Ok(()) => {
-                    let tried = self.attempt(request, Repeat::Safe, limits).await;
+                    let tried = self.attempt(gate, (request, Repeat::Safe), limits).await;
                     gate.heard(tried.as_ref().err());
                     tried
                 }
@@ -274,12 +275,17 @@ impl Http {
     }
 
     /// Sends the request once, as far as the head of a successful answer.
-    async fn attempt(&self, request: &Request, repeat: Repeat, limits: &Limits) -> Result<Chunks, HttpError> {
+    async fn attempt(
+        &self,
+        gate: &dyn Gate,
+        (request, repeat): (&Request, Repeat),
+        limits: &Limits,
+    ) -> Result<Chunks, HttpError> {
         let way = match &self.0.wire {
             Some(wire) => exchange::Way::Wire(&**wire),
             None => exchange::Way::Network(self.0.pool.client(request.address(), repeat)?),
         };
-        exchange::exchange(way, request, limits, self.0.clock.now()).await
+        exchange::exchange(way, gate, (request, limits), self.0.clock.now()).await
     }
 
     /// Waits if the error may pass, there is patience left and it is not too late then; else gives the error

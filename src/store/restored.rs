@@ -14,9 +14,10 @@ use uuid::Uuid;
 use super::budget::latest;
 use super::effect::{Effect, NewEffect, Recorded, find, read_effect, step, write_intent};
 use super::intended::Intended;
+use super::outbox;
 use super::run::read_run_id;
 use super::stop::{self, Stop, StopWord};
-use super::{ContentHash, EffectKey, EffectState, Store, StoreError, Tx, at, mark};
+use super::{ContentHash, EffectKey, EffectState, OutboxMessage, Store, StoreError, Tx, at, mark};
 use crate::model::{PlaybookId, RunId};
 
 /// How far back a tenant's marks are held against the journal, which keeps its own at least as long.
@@ -77,7 +78,8 @@ impl Store {
     }
 
     /// Holds the journal against the marked actions that a tenant shows, all of them. If there are any of this journal
-    /// that it does not know, or knows as not sent, they are noted, and the tenant is stopped; returns that stop.
+    /// that it does not know, or knows as not sent, they are noted, the tenant is stopped, and people are told what
+    /// `alarm` says of the stop; returns it.
     ///
     /// # Errors
     ///
@@ -86,6 +88,7 @@ impl Store {
         &self,
         tenant: &str,
         shown: &[ShownAction],
+        alarm: impl FnOnce(&Stop) -> Option<OutboxMessage>,
     ) -> Result<Option<Stop>, StoreError> {
         let writer = self.writer()?;
         let marks = writer.marks.as_ref().ok_or(StoreError::Reader)?;
@@ -116,6 +119,9 @@ impl Store {
         } else {
             Some(stop::append(&mut tx, "stop", &word(tenant, &found, why), now).await?)
         };
+        if let Some(alarm) = stop.as_ref().and_then(alarm) {
+            outbox::write(&mut tx, &alarm, now).await?;
+        }
         tx.commit().await?;
         writer.compared.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned());
         Ok(stop)

@@ -35,6 +35,7 @@ mod receipt;
 mod rejected;
 mod session;
 mod signin;
+mod time;
 mod token;
 mod user;
 mod vault;
@@ -306,6 +307,9 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// Whether an API accepts none of our tokens, as far as the last calls show; nobody is asked. It stands until a call
     /// is accepted, also when the time has come to ask again.
     fn rejected(&self, audience: Audience) -> Option<Rejected>;
+
+    /// How far this machine's clock is ahead of the tenant's services, as far as their last answers tell.
+    fn clock_ahead(&self) -> Option<jiff::SignedDuration>;
 
     /// The same of a token that was issued within `age_max`: an older one is replaced first, because it shows
     /// what the app was granted then.

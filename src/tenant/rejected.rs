@@ -22,6 +22,14 @@ pub struct Rejected {
     pub until: Timestamp,
 }
 
+impl Rejected {
+    /// Whether it is left alone at `now`. A clock that is set back does not make that longer.
+    #[must_use]
+    pub fn is_left_alone(&self, now: Timestamp) -> bool {
+        now < self.until && now.duration_until(self.until) <= ALONE
+    }
+}
+
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "it is asked again at {:.0} ({})", self.until, self.why)
@@ -59,9 +67,9 @@ impl Rejections {
         self.row().rejected.clone()
     }
 
-    /// The same as long as it is left alone. A clock that is set back does not make that longer.
+    /// The same as long as it is left alone.
     pub(super) fn in_force(&self, now: Timestamp) -> Option<Rejected> {
-        self.known().filter(|rejected| now < rejected.until && now.duration_until(rejected.until) <= ALONE)
+        self.known().filter(|rejected| rejected.is_left_alone(now))
     }
 
     fn row(&self) -> MutexGuard<'_, Row> {

@@ -13,13 +13,13 @@ use crate::{House, ISOLATE, playbook, states};
 
 impl House {
     /// Lets the engine tell operators.
-    fn watched(mut self) -> Self {
+    pub(crate) fn watched(mut self) -> Self {
         self.engine.alerts = Some("watch".to_owned());
         self
     }
 
     /// Titles of what the operators were told, with texts, in order.
-    async fn alerts(&self) -> Vec<(String, String)> {
+    pub(crate) async fn alerts(&self) -> Vec<(String, String)> {
         let due = self.engine.store.due(Timestamp::MAX, 100).await.expect("it can be read");
         let text = |body: &serde_json::Value, key: &str| {
             body.pointer(key).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()

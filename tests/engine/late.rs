@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::engine::ItemOutcome::{Acted, Halted};
 use huntbook::engine::{Report, RunState, StepState};
 use huntbook::sim::{Fault, Reach, SimOptions};
@@ -182,4 +183,34 @@ async fn row_33_a_user_is_not_disabled_twice_in_doubt_and_the_tenant_is_asked_in
     let report = house.run(&playbook(DISABLE)).await;
     assert_eq!(states(&report), [StepState::Parked], "it may come into force yet");
     assert_eq!(house.applied(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn row_34_a_clock_that_is_wrong_keeps_from_what_disrupts_until_it_is_set() {
+    const TAG: &str = "actions:\n  - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n";
+    for (minutes, says) in [(30, "30m ahead of the tenant's"), (-6, "6m behind the tenant's")] {
+        let mut house = House::with_rows(1).await;
+        let wrong = house.clock.now() + SignedDuration::from_mins(minutes);
+        house.clock = ManualClock::new(wrong);
+        let house = house.restart().await.watched();
+        let report = house.run(&playbook(ISOLATE)).await;
+        assert_eq!(outcomes(&report), [Halted]);
+        assert!(why(&report).contains(says), "{}", why(&report));
+        let told = house.alerts().await;
+        let [(title, text)] = told.as_slice() else { panic!("once: {told:?}") };
+        assert!(title == "Test: halted with 1 item undone" && text.contains(says), "{title}: {text}");
+        assert_eq!(outcomes(&house.run(&playbook(TAG).replace("8e77", "8e78")).await), [Acted]);
+        assert_eq!(house.applied(), ["addTag 0"], "what disrupts nobody is done");
+
+        house.clock.jump(SignedDuration::from_mins(-minutes));
+        let report = house.run(&playbook(ISOLATE)).await;
+        assert_eq!(outcomes(&report), [Acted], "{}", why(&report));
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_differs_by_less_than_the_authority_allows_is_no_matter() {
+    let mut house = House::with_rows(1).await;
+    house.clock = ManualClock::new(house.clock.now() + SignedDuration::from_mins(5));
+    assert_eq!(outcomes(&house.restart().await.run(&playbook(ISOLATE)).await), [Acted]);
 }

@@ -14,7 +14,7 @@ use crate::world::World;
 use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, wait};
 
 /// Where the process sleeps.
-const POINTS: [&str; 2] = ["c09_after_intent_commit", "c10_before_send"];
+const POINTS: [&str; 3] = ["c09_after_intent_commit", "c10_before_send", "c11_let_pass"];
 /// A little longer than an action may wait between its intent and its request.
 const SLEEP: Duration = Duration::from_secs(31);
 
@@ -61,6 +61,6 @@ async fn asleep_at(point: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_38_what_is_late_when_the_machine_wakes_is_not_sent_and_is_done_once_later() {
-    let [first, second] = POINTS;
-    tokio::join!(Box::pin(asleep_at(first)), Box::pin(asleep_at(second)));
+    let [first, second, third] = POINTS;
+    tokio::join!(Box::pin(asleep_at(first)), Box::pin(asleep_at(second)), Box::pin(asleep_at(third)));
 }

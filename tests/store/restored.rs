@@ -1,11 +1,11 @@
 //! What a tenant shows of this journal's marks and the journal does not know.
 
 use huntbook::store::{
-    Chain, EffectKey, EffectState, History, Intended, MARKS_WITHIN, NewEffect, ShownAction, Store,
+    Chain, EffectKey, EffectState, History, Intended, MARKS_WITHIN, NewEffect, ShownAction, Stop, Store,
 };
 use jiff::SignedDuration;
 
-use crate::bench::{Bench, HOUR, TENANT, effect, result};
+use crate::bench::{Bench, HOUR, TENANT, effect, message, result};
 
 const GO: Intended = Intended::Go { attempt: 1 };
 
@@ -40,7 +40,9 @@ async fn row_44_what_is_forgotten_is_noted_stops_the_tenant_and_is_not_done_agai
         shown(&store, &elsewhere, (1, None)),
         foreign,
     ];
-    let stop = store.hold_against(TENANT, &all).await.unwrap().expect("three are not known");
+    let alarm = |_stop: &Stop| Some(message("forgotten", None));
+    let stop = store.hold_against(TENANT, &all, alarm).await.unwrap().expect("three are not known");
+    assert_eq!(store.due(bench.now(), 10).await.unwrap().len(), 1, "people are told in the same breath");
     assert_eq!((stop.tenant.as_deref(), stop.account.as_str()), (Some(TENANT), "huntbook"));
     let reason = stop.reason.as_deref().unwrap();
     let named =
@@ -58,7 +60,7 @@ async fn row_44_what_is_forgotten_is_noted_stops_the_tenant_and_is_not_done_agai
     }
     assert!(store.effect(&elsewhere.key).await.unwrap().is_none());
     assert!(!store.is_unproven(TENANT).unwrap() && store.is_unproven("fabrikam").unwrap());
-    assert_eq!(store.hold_against(TENANT, &all).await.unwrap(), None, "by now it knows");
+    assert_eq!(store.hold_against(TENANT, &all, alarm).await.unwrap(), None, "by now it knows");
     assert!(matches!(store.verify(History::Effects, u32::MAX).await.unwrap(), Chain::Intact { .. }));
 
     // When a person has let the tenant go on, none of it is repeated but what came to nothing.
@@ -103,10 +105,10 @@ async fn row_44_what_the_journal_knows_is_no_news_unless_the_tenant_says_otherwi
         shown(&store, &undone, (1, Some(EffectState::Failed))),
         shown(&store, &parked, (1, None)),
     ];
-    assert_eq!(store.hold_against(TENANT, &agrees).await.unwrap(), None);
+    assert_eq!(store.hold_against(TENANT, &agrees, |_stop| None).await.unwrap(), None);
     // It was said not to be done, and the tenant has it; and an attempt that nobody knows.
     let says = [shown(&store, &undone, (1, Some(EffectState::Done))), shown(&store, &parked, (2, None))];
-    let stop = store.hold_against(TENANT, &says).await.unwrap().expect("that is news");
+    let stop = store.hold_against(TENANT, &says, |_stop| None).await.unwrap().expect("that is news");
     assert!(
         stop.reason.as_deref().unwrap().starts_with("the tenant shows what the journal says was not done")
     );

@@ -726,6 +726,42 @@ async fn the_gate_is_asked_before_each_sending() {
     }
 }
 
+/// Lets everything through, and takes it back when the connection stands.
+#[derive(Debug)]
+struct SecondThoughts;
+
+#[async_trait]
+impl Gate for SecondThoughts {
+    async fn pass(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn still(&self) -> Result<(), String> {
+        Err("it is late by now".to_owned())
+    }
+
+    fn until(&self) -> Option<Timestamp> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn row_38_what_is_late_when_the_connection_stands_does_not_leave() {
+    let server = Server::tenant(|_| Reply::json(201, &json!({}))).await;
+    let (tenant, _clock) = server.client();
+    for operation in [isolate(), tag()] {
+        let error = tenant.apply(&operation, &SecondThoughts).await.unwrap_err();
+        assert_eq!(
+            (error.withheld(), error.applied()),
+            (Some("it is late by now"), Applied::No),
+            "{error:?}"
+        );
+    }
+    assert!(server.calls().is_empty(), "a head without its body is no request");
+    tenant.apply(&isolate(), &Open).await.unwrap_err();
+    assert_eq!(server.calls().len(), 1, "the same call with its body is one");
+}
+
 #[tokio::test]
 async fn a_refused_repeat_does_not_prove_that_the_first_attempt_was_not_applied() {
     for last in [400, 401, 403] {

@@ -400,6 +400,10 @@ impl Gate for Queue<'_> {
         self.gate.pass().await
     }
 
+    async fn still(&self) -> Result<(), String> {
+        self.gate.still().await
+    }
+
     fn until(&self) -> Option<Timestamp> {
         self.gate.until()
     }

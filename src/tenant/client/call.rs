@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 
 use super::Client;
 use super::turn::failed;
-use crate::http::{Answer, Applied, Chunks, Gate, HttpError, Limits, Repeat, Request};
+use crate::http::{Answer, Answered, Applied, Chunks, Gate, HttpError, Limits, Repeat, Request};
 use crate::tenant::budget::Queue;
 use crate::tenant::envelope::{Asked, Kind};
 use crate::tenant::token::Token;
@@ -79,15 +79,23 @@ impl Client {
     /// Sends a call and reads its answer.
     pub(super) async fn send(&self, call: &Call<'_>) -> Result<Answer, TenantError> {
         let answer = self.send_signed(call).await;
-        self.note_taken(call, &answer);
+        self.note(call, &answer);
         answer
     }
 
     /// Sends a call that only looks, and gives its answer piece by piece.
     pub(super) async fn stream(&self, call: &Call<'_>) -> Result<Chunks, TenantError> {
         let chunks = self.stream_signed(call).await;
-        self.note_taken(call, &chunks);
+        self.note(call, &chunks);
         chunks
+    }
+
+    /// Notes what a call tells of the tenant, beside what was asked.
+    fn note<T: Answered>(&self, call: &Call<'_>, sent: &Result<T, TenantError>) {
+        if let Ok(answer) = sent {
+            self.time.heard(answer, self.clock.now(), self.clock.uptime());
+        }
+        self.note_taken(call, sent);
     }
 
     /// Notes whether the API took our token. A service that is busy has not looked at it.

@@ -27,6 +27,7 @@ use super::budget::{Budget, Budgets, Group, Headroom, Tighter};
 use super::cloud::{Cloud, EndpointOverrides, Endpoints};
 use super::envelope::{Asked, Kind};
 use super::exchange::SignIn;
+use super::time::TheirTime;
 use super::token::Tokens;
 use super::{
     ActionKind, AlertPage, AlertQuery, Audience, Credential, Difference, HuntAnswer, HuntLimits, HuntQuery,
@@ -129,6 +130,7 @@ pub struct Client {
     party: Option<PlaybookId>,
     http: Http,
     clock: SharedClock,
+    time: Arc<TheirTime>,
 }
 
 impl Client {
@@ -153,7 +155,18 @@ impl Client {
         let way = (name.as_str(), &tenant_id, &endpoints.login);
         let sign_in = SignIn::open(way, credential, http.clone(), clock.clone())?;
         let tokens = Arc::new(Tokens::new(cloud, sign_in, clock.clone()));
-        Ok(Self { name, tenant_id, hunting, endpoints, tokens, budget, party: None, http, clock })
+        Ok(Self {
+            name,
+            tenant_id,
+            hunting,
+            endpoints,
+            tokens,
+            budget,
+            party: None,
+            http,
+            clock,
+            time: Arc::default(),
+        })
     }
 
     /// The page on which an administrator of the tenant consents to the app's permissions. Whoever consented is sent
@@ -416,6 +429,10 @@ impl Tenant for Client {
 
     fn rejected(&self, audience: Audience) -> Option<Rejected> {
         self.tokens.rejections(audience).known()
+    }
+
+    fn clock_ahead(&self) -> Option<SignedDuration> {
+        self.time.ahead(self.clock.now(), self.clock.uptime())
     }
 
     async fn newer_token_facts(

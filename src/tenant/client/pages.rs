@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Call, Client};
-use crate::http::{Address, Answer};
+use crate::http::{Address, Answered as _};
 use crate::tenant::TenantError;
 
 /// One page. Its items are read one by one, so that one bad item does not spoil the others.
@@ -66,7 +66,7 @@ impl Client {
         let items = u64::try_from(page.value.len()).unwrap_or(u64::MAX);
         page.value.into_iter().for_each(on_item);
         let more = page.next.is_some() || page.count.is_some_and(|count| items < count);
-        Ok(Turned { more, asked: answered_at(&answer) })
+        Ok(Turned { more, asked: answer.answered_at() })
     }
 
     /// Hands every item of a list to `on_item`, in order.
@@ -104,11 +104,6 @@ impl Client {
         }
         Ok(End::Cut)
     }
-}
-
-/// When an answer was given, by the service's clock.
-fn answered_at(answer: &Answer) -> Option<Timestamp> {
-    Timestamp::try_from(httpdate::parse_http_date(answer.header("date")?).ok()?).ok()
 }
 
 fn follow(operation: &'static str, from: &Address, link: &str) -> Result<Address, TenantError> {
