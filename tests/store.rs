@@ -16,6 +16,8 @@ mod keeping;
 mod killed;
 #[path = "store/opening.rs"]
 mod opening;
+#[path = "store/rebuilding.rs"]
+mod rebuilding;
 #[path = "store/restored.rs"]
 mod restored;
 #[path = "store/runs.rs"]

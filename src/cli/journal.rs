@@ -5,16 +5,18 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 use comfy_table::Cell;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::account;
 use super::args::Form;
 use super::backtest::moment;
 use super::exit::Exit;
 use super::history::{Past, insist_on_playbook};
-use super::output::{clean, say, say_json};
+use super::output::{clean, counted, say, say_json};
 use super::tables::{CELL_WIDTH, table};
 use crate::clock::SharedClock;
-use crate::store::{Effect, EffectState, History};
+use crate::settings;
+use crate::store::{Effect, EffectState, History, Left, Rebuilt, Revert, StopWord, Store, Way};
 use crate::text::encode;
 
 /// What to tell of the journal.
@@ -29,6 +31,13 @@ pub(super) enum Journal {
     /// One JSON object a line, or a table with `--format csv`. Each has the number and the hash it has in its history; `huntbook audit verify` checks them. Reads a
     /// thousand at a time, also while `serve` runs.
     Export(Export),
+    /// Begin a new journal in place of a damaged one, which is kept
+    ///
+    /// Nothing may have it open, and without damage nothing is changed. Everything is stopped first. The key of the marks that actions carry in the tenants goes
+    /// over if it can be read, so what was done to devices in the last seven days is found there and not done again; so
+    /// do the stops that stood. What else could be read is shown: actions that were not settled, and what was to be taken
+    /// back, which the new journal does not know. Look at the tenants' action centres, then say `huntbook resume`.
+    Rebuild,
 }
 
 /// Arguments of `journal export`.
@@ -52,9 +61,12 @@ pub(super) async fn run(
     form: Form,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
+    if matches!(what, Journal::Rebuild) {
+        return rebuild(config, form, clock).await;
+    }
     let past = Past::open(config, &clock).await?;
     match what {
-        Journal::List => list(&past, form).await,
+        Journal::Rebuild | Journal::List => list(&past, form).await,
         Journal::Export(wanted) => {
             let since = wanted.since.as_deref().map(|since| moment(since, clock.now())).transpose()?;
             if export(&past, (wanted, since), form).await? == 0
@@ -65,6 +77,82 @@ pub(super) async fn run(
             Ok(Exit::Fine)
         }
     }
+}
+
+/// Begins a new journal in place of a damaged one.
+async fn rebuild(config: &Path, form: Form, clock: SharedClock) -> anyhow::Result<Exit> {
+    let account = account::caller();
+    let word = StopWord {
+        tenant: None,
+        playbook: None,
+        reason: Some(
+            "the journal was damaged and begun anew: look at what was done in the tenants".to_owned(),
+        ),
+        account: account.name,
+        uid: account.uid,
+        way: Some(Way::Command),
+    };
+    let path = settings::load(config)?.store.path;
+    let Some(Rebuilt { kept, damage, left, stop }) = Store::rebuild(&path, clock, &word).await? else {
+        let nothing = "the journal is not damaged; nothing is changed";
+        if form == Form::Json {
+            say_json(&Value::Null)?;
+        } else {
+            say(nothing)?;
+        }
+        return Ok(Exit::Fine);
+    };
+    if form == Form::Json {
+        say_json(&json!({
+            "kept": kept, "damage": damage, "knowsMarks": left.knows_marks(), "stops": left.stops,
+            "open": left.open, "inForce": left.in_force, "stop": stop,
+        }))?;
+        return Ok(Exit::Fine);
+    }
+    if let Some(damage) = damage {
+        say(&format!("the journal was damaged: {}", clean(&damage, 400)))?;
+    }
+    say(&format!("it is kept as {}", clean(&kept.display().to_string(), 400)))?;
+    say(&taken_over(&left))?;
+    say(&clean(&stop.to_string(), 600))?;
+    say("look at the tenants' action centres, then say `huntbook resume`: nothing is done before")?;
+    Ok(Exit::Fine)
+}
+
+/// What went over into a new journal, and what it does not know.
+fn taken_over(left: &Left) -> String {
+    let marks = if left.knows_marks() {
+        "the new one knows the marks of actions on devices: those of the last seven days are found in the tenants"
+    } else {
+        "the key of its marks cannot be read: what it did is not recognized in the tenants"
+    };
+    let stops = match &left.stops {
+        Some(stops) => format!("{} that stood stand in the new one", counted((stops.len(), "stop"))),
+        None => "the stops that stood cannot be read".to_owned(),
+    };
+    let open = match left.open.as_deref() {
+        Some([]) => "every action was settled".to_owned(),
+        Some(open) => format!("not settled, and not known to the new one:\n{}", text(open)),
+        None => "what was not settled cannot be read".to_owned(),
+    };
+    let in_force = match left.in_force.as_deref() {
+        Some([]) => "nothing in force was to be taken back".to_owned(),
+        Some(in_force) => {
+            let line = |one: &Revert| {
+                let due = one.due.map(|due| format!(", due {due:.0}")).unwrap_or_default();
+                format!(
+                    "  {} of {} in {}{due}",
+                    one.action,
+                    clean(&one.target, CELL_WIDTH),
+                    clean(&one.tenant, CELL_WIDTH)
+                )
+            };
+            let lines: Vec<String> = in_force.iter().map(line).collect();
+            format!("in force, and not taken back by the new one:\n{}", lines.join("\n"))
+        }
+        None => "what is in force cannot be read".to_owned(),
+    };
+    [marks, &stops, &open, &in_force].join("\n")
 }
 
 async fn list(past: &Past, form: Form) -> anyhow::Result<Exit> {

@@ -32,11 +32,16 @@ pub enum StoreError {
         migration: i64,
     },
     /// The journal cannot be trusted.
-    #[error("the journal is damaged: {detail}")]
+    #[error(
+        "the journal is damaged: {detail}; put a backup in its place, or begin a new one with `huntbook journal rebuild`"
+    )]
     Corrupt {
         /// What was found.
         detail: String,
     },
+    /// A new journal in place of a damaged one has not its place yet.
+    #[error("a rebuild of the journal was cut off; finish it with `huntbook journal rebuild`")]
+    HalfRebuilt,
     /// The disk is full. What was to be written is not written.
     #[error("the disk of the journal is full")]
     Full(#[source] sqlx::Error),
@@ -168,6 +173,7 @@ impl StoreError {
             | Self::Newer { .. }
             | Self::Older
             | Self::Corrupt { .. }
+            | Self::HalfRebuilt
             | Self::ReadOnly(_)
             | Self::Pragma { .. }
             | Self::Network { .. }

@@ -16,6 +16,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite
 
 use super::mark::Marks;
 use super::network::network_file_system;
+use super::rebuild;
 use super::reserve;
 use super::{ApprovalState, EffectState, Inner, Store, StoreError, Unwritten, Writer};
 use crate::clock::SharedClock;
@@ -54,10 +55,18 @@ fn mounts() -> Option<String> {
     std::fs::read_to_string("/proc/self/mountinfo").ok()
 }
 
+/// The absolute path of a journal in a folder that may hold one.
+pub(super) fn place(path: &Path) -> Result<PathBuf, StoreError> {
+    prepare(mounts().as_deref(), path)
+}
+
 /// The same on the mounts given.
 async fn open_on(mounts: Option<&str>, path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
     let path = prepare(mounts, path)?;
     let lock = take_lock(&path)?;
+    if rebuild::is_unfinished(&path) {
+        return Err(StoreError::HalfRebuilt);
+    }
     crash_point("c03_lock_taken");
     check_sqlite().await?;
     create_file(&path)?;
@@ -114,6 +123,12 @@ pub(super) fn owner(path: &Path) -> Option<u32> {
         // Where there is no `/proc`, the word of the lock file is all there is.
         Err(_gone) => (!Path::new("/proc/self").exists()).then_some(pid),
     }
+}
+
+/// Opens a damaged journal for what can be read of it: also where it does not tell its form.
+pub(super) async fn open_damaged(path: &Path) -> Result<Store, StoreError> {
+    let readers = pool_of_readers(path).await?;
+    Ok(Store(Arc::new(Inner { path: path.to_owned(), readers, writer: None })))
 }
 
 /// See [`Store::open_reader`].
@@ -266,7 +281,7 @@ fn lock_path(path: &Path) -> PathBuf {
 /// Takes the lock that keeps a second process out, and leaves our process number in it.
 ///
 /// The file stays when the lock goes: removing it would let two processes lock two files of one name.
-fn take_lock(path: &Path) -> Result<Lock, StoreError> {
+pub(super) fn take_lock(path: &Path) -> Result<Lock, StoreError> {
     let lock_path = lock_path(path);
     let lock = private_file(&lock_path)?;
     match lock.try_lock() {
@@ -350,7 +365,7 @@ fn is_sound(version: &str) -> bool {
 }
 
 /// The settings of every connection.
-fn options(path: &Path) -> SqliteConnectOptions {
+pub(super) fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)

@@ -139,9 +139,16 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn stops(&self) -> Result<Vec<Stop>, StoreError> {
-        let rows = sqlx::query(STANDING).fetch_all(&self.0.readers).await?;
+        let mut all = self.stops_written().await?;
         // Looked for last: what is there by now counts.
-        rows.iter().map(read_stop).chain(stop_file::look(self.path()).map(Ok)).collect()
+        all.extend(stop_file::look(self.path()));
+        Ok(all)
+    }
+
+    /// The same of the journal alone.
+    pub(super) async fn stops_written(&self) -> Result<Vec<Stop>, StoreError> {
+        let rows = sqlx::query(STANDING).fetch_all(&self.0.readers).await?;
+        rows.iter().map(read_stop).collect()
     }
 
     /// The stop that stands in the way of a playbook's actions in a tenant, if one does. The binding look is
@@ -267,7 +274,7 @@ impl Stop {
     }
 
     /// The word that it is, for the history.
-    fn word(&self) -> StopWord {
+    pub(super) fn word(&self) -> StopWord {
         let Self { tenant, playbook, reason, account, uid, way, at } = self.clone();
         let reason = Some(format!("since {at:.0}: {}", reason.unwrap_or_default()));
         StopWord { tenant, playbook, reason, account, uid, way }

@@ -126,3 +126,48 @@ async fn one_changed_byte_is_found_and_its_place_is_named() {
     let found = text(&ask(&dir, &["audit", "verify"]).await.stdout);
     assert!(found.contains(&format!("at event 1 ({effect}): it cannot be read any more")), "{found}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn row_42_a_damaged_journal_is_kept_and_a_new_one_begun() {
+    let (sim, dir) = eventful().await;
+    let sound = ask(&dir, &["journal", "rebuild"]).await;
+    ends(&sound, 0);
+    assert_eq!(text(&sound.stdout), "the journal is not damaged; nothing is changed\n");
+    let path = dir.path().join("huntbook.db");
+    let mut journal =
+        SqliteConnection::connect_with(&SqliteConnectOptions::new().filename(&path)).await.unwrap();
+    journal.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.unwrap();
+    journal.close().await.unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    // An index that nothing is read by here: what is there can all be read.
+    let has_key = |page: &[u8]| page.windows(7).any(|part| part == b"markKey");
+    let index = bytes.chunks(4096).rposition(|page| page[0] == 10 && !has_key(page)).expect("there is one");
+    bytes[index * 4096..][..8].fill(0xff);
+    std::fs::write(&path, &bytes).unwrap();
+
+    let refused = ask(&dir, &["run", "tag"]).await;
+    ends(&refused, 3);
+    assert!(text(&refused.stderr).contains("`huntbook journal rebuild`"), "{}", text(&refused.stderr));
+    let begun = ask(&dir, &["journal", "rebuild"]).await;
+    ends(&begun, 0);
+    let said = text(&begun.stdout);
+    for part in [
+        "the journal was damaged: ",
+        "it is kept as ",
+        "knows the marks",
+        "tagDevice",
+        "all actions are stopped",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let kept = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<_> = kept.filter(|path| path.to_string_lossy().contains("huntbook.db.damaged-")).collect();
+    assert!(kept.iter().any(|path| std::fs::read(path).unwrap() == bytes), "{kept:?}");
+    ends(&ask(&dir, &["status"]).await, 1);
+    let before = sim.effects().len();
+    ask(&dir, &["run", "tag"]).await;
+    assert_eq!(sim.effects().len(), before, "everything is stopped");
+    ends(&ask(&dir, &["resume"]).await, 0);
+    let again = json(&ask(&dir, &["journal", "rebuild", "--format", "json"]).await);
+    assert_eq!(again, Value::Null, "{again}");
+}

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use huntbook::engine::ItemOutcome::{Acted, Halted, PendingApproval};
 use huntbook::engine::StepState::{self, Accepted, AlreadyInForce};
 use huntbook::engine::{Report, TakenUp};
 use huntbook::http::Open;
 use huntbook::sim::{Apply, Duplicates, Fault, Reach, SimOptions};
-use huntbook::store::{EffectState, Store, Word};
+use huntbook::store::{EffectState, Rebuilt, Store, Word};
 use huntbook::tenant::{Operation, ScanType};
 use jiff::SignedDuration;
 
@@ -34,6 +35,15 @@ impl House {
         }
         std::fs::copy(backup, self.journal()).expect("both are ours");
         self.restart().await
+    }
+
+    /// Begins a new journal in place of this one, which is damaged.
+    async fn begun_anew(mut self) -> (Self, Rebuilt) {
+        let journal = self.journal();
+        drop(self.engine);
+        let begun = Store::rebuild(&journal, Arc::new(self.clock.clone()), &word(None)).await;
+        self.engine = open(&self.sim, &self.clock, journal).await;
+        (self, begun.expect("nothing stands in the way").expect("it was damaged"))
     }
 
     /// How often the actions of all devices were listed.
@@ -85,6 +95,34 @@ async fn row_44_a_journal_from_a_backup_does_nothing_until_a_person_has_looked_a
     assert_eq!((house.applied(), house.stops().await), (vec!["isolate 0".to_owned()], Vec::new()));
     let chain = house.engine.store.verify(huntbook::store::History::Effects, u32::MAX).await;
     assert!(matches!(chain.expect("it can be read"), huntbook::store::Chain::Intact { .. }));
+}
+
+#[tokio::test]
+async fn row_42_a_journal_that_was_begun_anew_does_nothing_again() {
+    let house = House::kept(1).await;
+    assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [Accepted]);
+    house.clock.advance(SignedDuration::from_mins(1));
+    house.forge();
+    house.engine.store.close().await;
+    // All pages but those of the form, of the key and in between.
+    let journal = house.journal();
+    let mut bytes = std::fs::read(&journal).expect("it is there");
+    let has = |page: &[u8], word: &[u8]| page.windows(word.len()).any(|part| part == word);
+    let kept = |page: &[u8]| has(page, b"CREATE ") || has(page, b"markKey") || matches!(page[0], 2 | 5);
+    let damaged = bytes.chunks_mut(4096).skip(1).filter(|page| !kept(page));
+    let count = damaged.map(|page| page[..12].fill(0xff)).count();
+    assert!(count > 20, "{count}");
+    std::fs::write(&journal, bytes).expect("it is ours");
+    let (house, begun) = house.begun_anew().await;
+    assert!(begun.left.knows_marks());
+    let held = house.run(&playbook(ISOLATE)).await;
+    assert!(why(&held).starts_with("all actions are stopped since"), "{}", why(&held));
+    house.engine.store.lift(&word(None)).await.expect("it is written");
+    let held = house.run(&playbook(ISOLATE)).await;
+    assert!(why(&held).contains("the journal is older than what was done with it"), "{}", why(&held));
+    house.look_and_resume().await;
+    assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [AlreadyInForce]);
+    assert_eq!(house.applied(), ["isolate 0"]);
 }
 
 #[tokio::test]

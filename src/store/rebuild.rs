@@ -1,0 +1,199 @@
+//! A new journal in place of a damaged one.
+//!
+//! What cannot be read is not made up. The damaged file is kept beside the new one; what the new one must know to do
+//! nothing again goes over: the key of the marks that actions carry in the tenants, the count of openings, the latest
+//! time, and the stops that stood. The rest the tenants show: as after a backup ([`super::restored`]), what carries a
+//! mark that the journal does not know is noted and stops its tenant. What carries none only people know, so everything
+//! is stopped by a file before anything is touched, until somebody has looked and lifts it.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use sqlx::{Connection as _, SqliteConnection};
+
+use super::open::{self, file_beside};
+use super::{Effect, EffectState, Revert, Stop, StopWord, Store, StoreError};
+use crate::clock::SharedClock;
+
+/// The new journal while it is written.
+const BEGUN: &str = ".rebuilding";
+/// The new journal, whole, until it has its place.
+const WHOLE: &str = ".rebuilt";
+/// The facts that a new journal cannot do without.
+const FACTS: [&str; 7] = ["epoch", "wallSeen", "markedSince", "markKey0", "markKey1", "markKey2", "markKey3"];
+/// What the files of a journal end with.
+const FILES: [&str; 3] = ["-wal", "-shm", ""];
+
+/// A journal that was begun anew.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// Where the damaged one is.
+    pub kept: PathBuf,
+    /// What is wrong with it; `None` if an attempt before has found it, and was cut off.
+    pub damage: Option<String>,
+    /// What could be read of it.
+    pub left: Left,
+    /// The stop of everything that stands until somebody has looked.
+    pub stop: Stop,
+}
+
+/// What could be read of a damaged journal; `None` for what could not.
+#[derive(Debug, Default)]
+pub struct Left {
+    facts: Option<Vec<(&'static str, i64)>>,
+    /// The stops that stood. They stand in the new one.
+    pub stops: Option<Vec<Stop>>,
+    /// The actions that were not settled. The new one does not know them.
+    pub open: Option<Vec<Effect>>,
+    /// What was in force and had something to take it back. The new one does not take it back.
+    pub in_force: Option<Vec<Revert>>,
+}
+
+impl Left {
+    async fn read(path: &Path) -> Self {
+        let Some(store) = known(open::open_damaged(path).await) else { return Self::default() };
+        let left = Self {
+            facts: known(facts(&store).await),
+            stops: known(store.stops_written().await),
+            open: known(unsettled(&store).await),
+            in_force: known(store.in_force().await),
+        };
+        store.close().await;
+        left
+    }
+
+    /// Whether the new journal knows the marks of the damaged one.
+    #[must_use]
+    pub const fn knows_marks(&self) -> bool {
+        self.facts.is_some()
+    }
+}
+
+/// What was read, if it could be.
+fn known<T>(read: Result<T, StoreError>) -> Option<T> {
+    read.inspect_err(|error| tracing::warn!(%error, "a part of the damaged journal cannot be read")).ok()
+}
+
+async fn facts(store: &Store) -> Result<Vec<(&'static str, i64)>, StoreError> {
+    let mut facts = Vec::new();
+    for name in FACTS {
+        let query = sqlx::query_scalar("SELECT value FROM facts WHERE name = $1").bind(name);
+        facts.push((name, query.fetch_one(&store.0.readers).await?));
+    }
+    Ok(facts)
+}
+
+async fn unsettled(store: &Store) -> Result<Vec<Effect>, StoreError> {
+    let mut open = Vec::new();
+    for state in [EffectState::Parked, EffectState::Unknown, EffectState::Intended, EffectState::Pending] {
+        open.extend(store.effects_in(state).await?);
+    }
+    Ok(open)
+}
+
+impl Store {
+    /// Keeps a damaged journal aside and begins a new one in its place; `None` if there is no damage to be found.
+    /// Everything is stopped with `word`, by a file, before anything else is done. What was cut off is finished by the
+    /// next call.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Missing`] without a journal, [`StoreError::Locked`] while a process has it, [`StoreError::File`]
+    /// where the disk does not do what is asked. What was there is there.
+    pub async fn rebuild(
+        path: &Path,
+        clock: SharedClock,
+        word: &StopWord,
+    ) -> Result<Option<Rebuilt>, StoreError> {
+        let is_begun = file_beside(path, WHOLE).exists();
+        if !path.exists() && !is_begun {
+            return Err(StoreError::Missing { path: path.to_owned() });
+        }
+        let path = open::place(path)?;
+        let lock = open::take_lock(&path)?;
+        let damage = if is_begun { None } else { damage(&path).await? };
+        if damage.is_none() && !is_begun {
+            return Ok(None);
+        }
+        let stop = Self::stop_by_file(&path, word)?.stop;
+        let left = if is_begun { Left::default() } else { begin_anew(&path, &clock).await? };
+        let kept = take_its_place(&path, clock.now())?;
+        drop(lock);
+        Ok(Some(Rebuilt { kept, damage, left, stop }))
+    }
+}
+
+/// Whether a new journal waits for its place.
+pub(super) fn is_unfinished(path: &Path) -> bool {
+    file_beside(path, WHOLE).exists()
+}
+
+/// What is wrong with the file, if something is.
+async fn damage(path: &Path) -> Result<Option<String>, StoreError> {
+    let looked = async {
+        let mut file = SqliteConnection::connect_with(&open::options(path).read_only(true)).await?;
+        let found: String = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut file).await?;
+        file.close().await?;
+        Ok(found)
+    };
+    match looked.await.map_err(|error: sqlx::Error| StoreError::from(error)) {
+        Ok(found) if found == "ok" => Ok(None),
+        Ok(found) | Err(StoreError::Corrupt { detail: found }) => Ok(Some(found)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the new journal beside the damaged one, with what goes over.
+async fn begin_anew(path: &Path, clock: &SharedClock) -> Result<Left, StoreError> {
+    let left = Left::read(path).await;
+    let begun = file_beside(path, BEGUN);
+    for end in FILES.into_iter().chain([".lock"]) {
+        remove(&file_beside(&begun, end))?;
+    }
+    let store = open::open(&begun, SharedClock::clone(clock)).await?;
+    for stop in left.stops.iter().flatten() {
+        store.halt(&stop.word()).await?;
+    }
+    if let Some(facts) = &left.facts {
+        let mut tx = store.write().await?;
+        for (name, value) in facts {
+            let replace = sqlx::query("INSERT OR REPLACE INTO facts (name, value) VALUES ($1, $2)");
+            replace.bind(*name).bind(*value).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+    }
+    store.close().await;
+    drop(store);
+    remove(&file_beside(&begun, ".lock"))?;
+    rename(&begun, &file_beside(path, WHOLE))?;
+    Ok(left)
+}
+
+/// Gives the new journal the name of the damaged one, which is kept under another. The log goes first: a journal never
+/// stands beside a log that is not its own.
+fn take_its_place(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
+    let kept = file_beside(path, &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+    remove(&file_beside(path, "-shm"))?;
+    for end in ["-wal", ""] {
+        let file = file_beside(path, end);
+        if file.exists() {
+            rename(&file, &file_beside(&kept, end))?;
+        }
+    }
+    rename(&file_beside(path, WHOLE), path)?;
+    Ok(kept)
+}
+
+fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let renamed = fs::rename(from, to).and_then(|()| fs::File::open(open::folder_of(to))?.sync_all());
+    renamed.map_err(|source| StoreError::file(to, source))
+}
+
+fn remove(file: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::file(file, error)),
+        _gone => Ok(()),
+    }
+}

@@ -1,0 +1,119 @@
+//! A new journal in place of a damaged one.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use huntbook::store::{Chain, EffectState, History, Rebuilt, StopWord, Store, StoreError};
+
+use crate::bench::{Bench, TENANT, effect};
+
+const PAGE: usize = 4096;
+
+fn word(tenant: Option<&str>, reason: &str) -> StopWord {
+    let (tenant, reason) = (tenant.map(str::to_owned), Some(reason.to_owned()));
+    StopWord { tenant, playbook: None, reason, account: "duty".to_owned(), uid: Some(1000), way: None }
+}
+
+async fn rebuild(bench: &Bench) -> Result<Option<Rebuilt>, StoreError> {
+    Store::rebuild(&bench.path(), Arc::new(bench.clock.clone()), &word(None, "begun anew")).await
+}
+
+fn beside(bench: &Bench, ending: &str) -> PathBuf {
+    PathBuf::from(format!("{}{ending}", bench.path().display()))
+}
+
+/// A journal with a stop and an action under way, as it is on the disk when nobody has it open, and the mark of the
+/// action.
+async fn lived() -> (Bench, Vec<u8>, String) {
+    let (bench, store, run) = Bench::running().await;
+    for _run in 0..40 {
+        bench.begin(&store, 30).await;
+    }
+    store.halt(&word(Some(TENANT), "drill")).await.unwrap();
+    let open = effect(run, "device:a");
+    store.lift(&word(Some(TENANT), "over")).await.unwrap();
+    store.intend(&open).await.unwrap();
+    store.halt(&word(Some(TENANT), "drill")).await.unwrap();
+    let mark = store.mark(TENANT, &open.key, 1).unwrap();
+    bench.end(store).await;
+    let bytes = fs::read(bench.path()).unwrap();
+    (bench, bytes, mark)
+}
+
+#[tokio::test]
+async fn row_42_whatever_page_is_damaged_a_new_journal_knows_what_could_be_read_and_stops_everything() {
+    let (bench, whole, mark) = lived().await;
+    let (mut damaged, mut known) = (0, 0);
+    for page in 0..whole.len() / PAGE {
+        let mut bytes = whole.clone();
+        for byte in &mut bytes[page * PAGE + 100 * usize::from(page == 0)..page * PAGE + 112] {
+            *byte ^= 0xff;
+        }
+        fs::write(bench.path(), &bytes).unwrap();
+        let Some(rebuilt) = rebuild(&bench).await.unwrap() else { continue };
+        damaged += 1;
+        assert_eq!(fs::read(&rebuilt.kept).unwrap(), bytes, "page {page}: it is kept as it was");
+        assert!(rebuilt.damage.is_some());
+        let store = bench.open().await;
+        let stops = store.stops().await.unwrap();
+        assert_eq!(stops.last().map(|stop| &stop.account), Some(&rebuilt.stop.account), "page {page}");
+        assert!(stops.iter().any(|stop| stop.tenant.is_none()), "page {page}: everything is stopped");
+        let drills = rebuilt.left.stops.as_ref().map(|stops| (stops.len(), stops[0].tenant.as_deref()));
+        assert!(drills.is_none_or(|drill| drill == (1, Some(TENANT))), "page {page}: {drills:?}");
+        assert_eq!(stops.len(), 1 + drills.map_or(0, |(count, _tenant)| count), "page {page}: {stops:?}");
+        if let Some(open) = &rebuilt.left.open {
+            assert_eq!(open.iter().map(|one| one.state).collect::<Vec<_>>(), [EffectState::Intended]);
+        }
+        let key = effect(bench.run(None).id, "device:a").key;
+        assert!(store.is_unproven(TENANT).unwrap(), "page {page}: the tenants are asked");
+        if rebuilt.left.knows_marks() {
+            known += 1;
+            let key = mark.split(':').nth(2).unwrap().parse().unwrap_or(key);
+            assert_eq!(store.mark(TENANT, &key, 1).unwrap(), mark, "page {page}: the same key");
+        }
+        assert!(matches!(store.verify(History::Stops, u32::MAX).await.unwrap(), Chain::Intact { .. }));
+        bench.end(store).await;
+        fs::remove_file(bench.folder().join("state/stop")).unwrap();
+        fs::remove_file(&rebuilt.kept).unwrap();
+    }
+    let pages = whole.len() / PAGE;
+    assert!(pages * 9 / 10 <= damaged && damaged / 2 <= known, "{known} of {damaged} of {pages}");
+}
+
+#[tokio::test]
+async fn what_was_cut_off_is_finished_and_nothing_is_written_before() {
+    let (bench, whole, _mark) = lived().await;
+    // The new one is written, and neither log nor journal has left its place.
+    fs::write(beside(&bench, ".rebuilt"), &whole).unwrap();
+    fs::write(bench.path(), "damaged").unwrap();
+    fs::write(beside(&bench, "-wal"), "its log").unwrap();
+    let refused = bench.try_open().await.unwrap_err();
+    assert!(matches!(refused, StoreError::HalfRebuilt), "{refused}");
+    let rebuilt = rebuild(&bench).await.unwrap().expect("it is finished");
+    assert_eq!(fs::read_to_string(&rebuilt.kept).unwrap(), "damaged");
+    assert_eq!(fs::read_to_string(format!("{}-wal", rebuilt.kept.display())).unwrap(), "its log");
+    bench.end(bench.open().await).await;
+    // The journal has left its place, and the new one has not taken it.
+    fs::rename(bench.path(), beside(&bench, ".rebuilt")).unwrap();
+    assert!(matches!(bench.try_open().await.unwrap_err(), StoreError::HalfRebuilt));
+    rebuild(&bench).await.unwrap().expect("it is finished");
+    let store = bench.open().await;
+    assert_eq!(store.stops().await.unwrap().len(), 2, "what was there, and the file");
+    assert!(!beside(&bench, ".rebuilt").exists());
+}
+
+#[tokio::test]
+async fn a_sound_journal_stays_and_so_does_one_that_somebody_has_open() {
+    let (bench, whole, _mark) = lived().await;
+    assert!(rebuild(&bench).await.unwrap().is_none());
+    assert_eq!(fs::read(bench.path()).unwrap(), whole);
+    assert!(!bench.folder().join("state/stop").exists());
+    let store = bench.open().await;
+    let refused = rebuild(&bench).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+    bench.end(store).await;
+    fs::remove_file(bench.path()).unwrap();
+    let refused = rebuild(&bench).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Missing { .. }), "{refused}");
+}
