@@ -1,6 +1,8 @@
 //! What people decide while the daemon runs: looked for once a second, and done beside the schedule, whatever else its
 //! playbook is at: nobody's word waits for a run that waits for a device.
 
+use std::collections::BTreeSet;
+
 use jiff::SignedDuration;
 
 use super::left::{Beside, TRIES_MAX, Tried};
@@ -25,7 +27,15 @@ impl Daemon {
             let beside = if may { self.beside(what) } else { None }?;
             Some((one, beside))
         };
-        Ok(decided.filter_map(claim).collect())
+        let mut claimed: Vec<_> = decided.filter_map(claim).collect();
+        let mut held = BTreeSet::new();
+        for (one, _beside) in &claimed {
+            if self.0.engine.is_held(one.run, &*self.0).await? {
+                held.insert(one.run);
+            }
+        }
+        claimed.retain(|(one, _beside)| !held.contains(&one.run));
+        Ok(claimed)
     }
 
     /// Does what was decided about one run.

@@ -4,6 +4,7 @@
 //! Each run is taken up as a task beside the schedule, with the turn of its playbook in its tenant, so that a
 //! tenant that does not answer holds up nobody else.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use jiff::SignedDuration;
@@ -71,24 +72,31 @@ impl Daemon {
     }
 
     /// Takes the turns of all who have runs left that nobody carries out. While a run of theirs goes on in its time, theirs
-    /// is not free; what takes something back has a right of its own.
+    /// is not free, and is taken when it is over; what takes something back has a right of its own.
     pub(super) async fn claim_left(&self) -> Result<Vec<Claim>, StoreError> {
-        let left = self.0.engine.store.unfinished_keys().await?;
-        Ok(left.into_iter().filter_map(|key| self.claim(Key::from(key))).collect())
+        let left = self.0.engine.store.unfinished_keys().await?.into_iter().map(Key::from);
+        let (mut claims, mut behind) = (Vec::new(), BTreeSet::new());
+        for key in left.filter(|key| !self.is_quarantined(key.playbook)) {
+            match self.0.scheduler.claim(&key) {
+                Some(ticket) => claims.push(Claim { _ticket: ticket, key }),
+                None => drop(behind.insert(key)),
+            }
+        }
+        self.known().left_behind = behind;
+        Ok(claims)
+    }
+
+    /// Looks again for what was left, if that could not be taken up for the run that has just given its turn back.
+    pub(super) fn heed_left_behind(&self, key: &Key) {
+        if self.known().left_behind.remove(key) {
+            self.0.left.notify_one();
+        }
     }
 
     /// Takes the right to do something beside the schedule, if nobody is at it.
     pub(super) fn beside(&self, what: Tried) -> Option<Beside> {
         let is_free = self.known().beside.insert(what.clone());
         is_free.then(|| Beside { daemon: self.clone(), what })
-    }
-
-    /// Takes one turn, if it is free and its playbook may run.
-    fn claim(&self, key: Key) -> Option<Claim> {
-        if self.is_quarantined(key.playbook) {
-            return None;
-        }
-        Some(Claim { _ticket: self.0.scheduler.claim(&key)?, key })
     }
 
     /// Does something about a run. If the process died a short while ago each of these has it for itself at first: then it
@@ -133,13 +141,14 @@ impl Daemon {
     pub(super) async fn take_up(&self, claim: Claim) -> Result<(), EngineError> {
         let (engine, key) = (&self.0.engine, &claim.key);
         // Asked for again: what ended before the turn was taken is not left any more.
-        for unfinished in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
-            let takes_back = unfinished.run.trigger == Trigger::Revert;
+        for found in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
+            let takes_back = found.run.trigger == Trigger::Revert;
             let right = if takes_back { Some(self.beside(Tried::Revert(key.clone()))) } else { None };
-            // It is not left: somebody is at it.
+            // It is not left: somebody is at it, or was while the ones before it took their time.
             if matches!(right, Some(None)) {
                 continue;
             }
+            let Some(unfinished) = engine.store.unfinished_run(found.run.id).await? else { continue };
             let name = unfinished.run.playbook_name.clone();
             let live = self.0.live.load_full();
             let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };

@@ -1,10 +1,13 @@
 //! What is to be taken back while the daemon runs: looked for once a second, and done beside the schedule, whether its
 //! playbook is still there or not, and whatever that is at.
 
-use super::left::{Beside, Tried};
+use super::left::{Beside, TRIES_MAX, Tried};
 use super::run::Daemon;
 use super::start::say;
+use crate::channel::Message;
 use crate::engine::EngineError;
+use crate::model::AlertSeverity;
+use crate::notify::{notice, standing_message};
 use crate::schedule::Key;
 use crate::store::StoreError;
 
@@ -25,8 +28,7 @@ impl Daemon {
     pub(super) async fn revert(&self, (key, _beside): (Key, Beside)) -> Result<(), EngineError> {
         let tried = Tried::Revert(key.clone());
         if self.is_tried_too_often(&tried) {
-            tracing::error!(playbook = %key.playbook, tenant = %key.tenant, "what is to be taken back is left until the next start: it crashed each time");
-            return Ok(());
+            return self.tell_not_reverted(&key).await;
         }
         let revert = async {
             // Nobody closes it; without a turn it would only be one more at once.
@@ -37,5 +39,24 @@ impl Daemon {
         self.known().tries.remove(&tried);
         self.0.outbox.notify_one();
         reverted.inspect_err(|error| say(error, &key.playbook.to_string()))
+    }
+
+    /// Tells the operators that what was done stays as it is, because taking it back crashes.
+    async fn tell_not_reverted(&self, key: &Key) -> Result<(), EngineError> {
+        let Key { playbook, tenant } = key;
+        tracing::error!(%playbook, %tenant, "what is to be taken back is left until the next start: it crashed each time");
+        let Some(channel) = &self.0.engine.alerts else { return Ok(()) };
+        let text = format!(
+            "Taking back what {playbook} did in {tenant} crashed {TRIES_MAX} times and once more. It stays as it is until \
+             huntbook is started again or a person takes it back; `huntbook in-force` lists it."
+        );
+        let now = self.0.engine.clock.now();
+        let title = "huntbook does not take back what is due".to_owned();
+        let message =
+            Message { severity: AlertSeverity::High, tenant: tenant.to_string(), ..notice(title, text, now) };
+        let about = format!("crashed/revert/{playbook}/{tenant}/{:.10}", now.to_string());
+        self.0.engine.store.enqueue(&standing_message(channel, message, about)).await?;
+        self.0.outbox.notify_one();
+        Ok(())
     }
 }

@@ -151,16 +151,20 @@ pub(super) struct Known {
     pub(super) beside: BTreeSet<Tried>,
     /// Who is in the timetable: the journal need not be asked for their last slots.
     pub(super) scheduled: BTreeSet<Key>,
+    /// Who has runs left that could not be taken up yet, because a run of theirs goes on.
+    pub(super) left_behind: BTreeSet<Key>,
     /// Which stops stood at the last look.
     pub(super) stops: Vec<Stop>,
 }
 
 /// Runs that go on.
 #[derive(Debug, Default)]
-struct Runs {
+pub(super) struct Runs {
     tasks: JoinSet<Result<(), EngineError>>,
     /// When to look again for runs that the journal failed under.
-    try_again: Option<Timestamp>,
+    pub(super) try_again: Option<Timestamp>,
+    /// Whether the journal rests until then: it failed, and is asked again in its own time.
+    pub(super) rests: bool,
     /// When to look for what people decided.
     look: Option<Timestamp>,
 }
@@ -265,7 +269,7 @@ impl Daemon {
                 Some(ended) = runs.tasks.join_next(), if !runs.tasks.is_empty() => self.note(&mut runs, ended),
                 start = self.0.scheduler.next() => {
                     let daemon = self.clone();
-                    runs.tasks.spawn(async move { daemon.start(start).await });
+                    runs.tasks.spawn(async move { daemon.take_turn(start).await });
                     Ok(())
                 }
                 Some(part) = loops.join_next() => {
@@ -273,10 +277,9 @@ impl Daemon {
                 }
                 skipped = self.0.scheduler.skipped() => self.note_skipped(&skipped).await,
                 () = self.0.left.notified() => self.take_up_left(&mut runs).await,
-                // A journal that failed is asked again in its own time.
-                () = self.until(runs.look), if runs.try_again.is_none() => self.go_on_decided(&mut runs).await,
+                () = self.until(runs.look), if !runs.rests => self.go_on_decided(&mut runs).await,
                 () = self.until(runs.try_again) => {
-                    runs.try_again = None;
+                    (runs.try_again, runs.rests) = (None, false);
                     self.take_up_left(&mut runs).await
                 }
             };
@@ -387,15 +390,17 @@ impl Daemon {
 
     fn try_again(&self, runs: &mut Runs) {
         let again = self.0.engine.clock.now().checked_add(TRY_AGAIN);
-        runs.try_again = Some(again.unwrap_or(Timestamp::MAX));
+        // What fails all the time puts nothing off.
+        runs.try_again.get_or_insert(again.unwrap_or(Timestamp::MAX));
     }
 
     /// Decides what becomes of the process when the journal failed under a run.
-    fn failed(&self, runs: &mut Runs, error: EngineError) -> Result<(), DaemonError> {
+    pub(super) fn failed(&self, runs: &mut Runs, error: EngineError) -> Result<(), DaemonError> {
         match error.remedy() {
             Remedy::Stop => Err(DaemonError::Run(error)),
             // What is wrong with one run alone is found when it is taken up, and ends it.
-            Remedy::Wait | Remedy::Refuse => {
+            remedy @ (Remedy::Wait | Remedy::Refuse) => {
+                runs.rests |= remedy == Remedy::Wait;
                 self.try_again(runs);
                 Ok(())
             }

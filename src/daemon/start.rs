@@ -18,6 +18,14 @@ pub(super) const TRY_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 const DIED: &str = "the process died at it again and again: it runs again after `huntbook resume --playbook`";
 
 impl Daemon {
+    /// Runs what is due, and makes room for what was left meanwhile.
+    pub(super) async fn take_turn(&self, start: Start) -> Result<(), EngineError> {
+        let key = start.due.key.clone();
+        let ended = self.start(start).await;
+        self.heed_left_behind(&key);
+        ended
+    }
+
     /// Runs what is due. A slot is not let go because the journal was busy or full at its moment: of a run that
     /// could not be noted nothing is left, so it begins later, in the same turn.
     pub(super) async fn start(&self, start: Start) -> Result<(), EngineError> {

@@ -5,11 +5,14 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 
+use super::left::Tried;
+use super::run::Runs;
 use super::{Daemon, DaemonOptions, Generation, Terms};
 use crate::clock::{Clock as _, ManualClock, SharedClock, SystemClock};
-use crate::engine::{Engine, Undoing};
+use crate::engine::{Engine, EngineError, Undoing};
 use crate::expr::Language;
 use crate::guard::Ceilings;
 use crate::http::{Http, HttpOptions};
@@ -17,8 +20,9 @@ use crate::kql::Schema;
 use crate::model::{Lists, PlaybookId, Secret};
 use crate::notify::Channels;
 use crate::plan::{Exclusions, Queries, World};
+use crate::schedule::Key;
 use crate::settings::{RiskRaising, Watching};
-use crate::store::{ContentHash, LivePlaybook, Store};
+use crate::store::{ContentHash, Effects, LivePlaybook, NewRun, RunMode, Store, StoreError, Trigger};
 use crate::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -69,7 +73,7 @@ async fn daemon(folder: &Path, clock: &ManualClock) -> Daemon {
             clock: shared,
             tenants,
             feeds: Arc::new(crate::feed::Shelf::default()),
-            alerts: None,
+            alerts: Some("watch".to_owned()),
             page: None,
             undoing: Undoing::default(),
         },
@@ -182,4 +186,69 @@ async fn a_file_that_went_a_moment_ago_is_in_force_for_five_seconds_unless_a_per
     remove();
     daemon.release().await.unwrap();
     assert_eq!(after(0).await, (0, false), "at once");
+}
+
+#[tokio::test]
+async fn what_is_left_while_its_playbook_runs_is_taken_up_after_that_run() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("playbooks")).unwrap();
+    std::fs::write(folder.path().join("playbooks/test.yaml"), playbook("")).unwrap();
+    let clock = ManualClock::new("2026-03-01T12:10:00Z".parse().unwrap());
+    let daemon = daemon(folder.path(), &clock).await;
+    clock.advance(HOUR);
+    let start = daemon.0.scheduler.next().await;
+    let live = daemon.0.live.load_full();
+    let plan = &live.playbooks[&start.due.key.playbook].plan;
+    let store = &daemon.0.engine.store;
+    let cut_off = NewRun {
+        id: store.new_run(clock.now()).unwrap(),
+        playbook: plan.about.id,
+        playbook_name: plan.about.name.clone(),
+        version: plan.version,
+        tenant: "contoso".to_owned(),
+        trigger: Trigger::Manual,
+        by: None,
+        scheduled_for: None,
+        mode: RunMode::Observe,
+        effects: Effects::Apply,
+        started: clock.now(),
+    };
+    store.begin_run(&cut_off).await.unwrap();
+    assert!(daemon.claim_left().await.unwrap().is_empty(), "another run of it goes on");
+    daemon.take_turn(start).await.unwrap();
+    assert!(daemon.0.left.notified().now_or_never().is_some(), "it is looked for again");
+    assert_eq!(daemon.claim_left().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_fails_all_the_time_puts_off_neither_the_next_look_nor_what_people_decide() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new("2026-03-01T12:10:00Z".parse().unwrap());
+    let daemon = daemon(folder.path(), &clock).await;
+    let mut runs = Runs::default();
+    let refused = || EngineError::Store(StoreError::Unreadable { what: "a run", text: "?".to_owned() });
+    daemon.failed(&mut runs, refused()).unwrap();
+    let again = runs.try_again.unwrap();
+    clock.advance(SignedDuration::from_secs(9));
+    daemon.failed(&mut runs, refused()).unwrap();
+    assert_eq!((runs.try_again, runs.rests), (Some(again), false));
+    daemon.failed(&mut runs, StoreError::Spent.into()).unwrap();
+    assert_eq!((runs.try_again, runs.rests), (Some(again), true), "a journal that failed rests");
+}
+
+#[tokio::test]
+async fn people_are_told_that_what_is_due_is_not_taken_back_because_that_crashes() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::new("2026-03-01T12:10:00Z".parse().unwrap());
+    let daemon = daemon(folder.path(), &clock).await;
+    let key = Key { playbook: PlaybookId(uuid::Uuid::from_u128(7)), tenant: "contoso".into() };
+    for _crash in 0..3 {
+        assert!(!daemon.is_given_up(&Tried::Revert(key.clone())));
+        daemon.is_tried_too_often(&Tried::Revert(key.clone()));
+    }
+    let beside = daemon.beside(Tried::Revert(key.clone())).unwrap();
+    daemon.revert((key, beside)).await.unwrap();
+    let told = daemon.0.engine.store.due(clock.now(), 10).await.unwrap();
+    let title = "huntbook does not take back what is due";
+    assert_eq!(told.iter().filter(|one| one.body["message"]["title"] == title).count(), 1, "{told:?}");
 }

@@ -19,12 +19,12 @@ use super::leave::{names, short};
 use super::report::{Counts, ItemOutcome, ItemReport, Report, RunState, StepState, Told, ToldState};
 use super::resume::{dealt_with, say_parked};
 use super::undone::Known;
-use super::{Engine, EngineError, Order, Present, Standing};
+use super::{Engine, EngineError, InForce, Order, Present, Standing};
 use crate::model::{AlertSeverity, PlaybookId, RunId};
 use crate::notify::{Draft, Origin, outbox_message};
 use crate::store::{
-    Approval, ApprovalState, Closing, NextTime, OutboxMessage, RunDetail, RunEnd, Settlement, StoreError,
-    Trigger,
+    Approval, ApprovalState, Closing, NextTime, OutboxMessage, Run, RunDetail, RunEnd, Settlement,
+    StoreError, Trigger,
 };
 
 /// What the identity of a message about approvals begins with, in the outbox.
@@ -95,15 +95,29 @@ impl Engine {
         self.go_on_with(run, present).await.map_err(|error| error.in_the_middle_of(run))
     }
 
+    /// Whether what was decided about a run waits, because nobody knows whether its playbook was removed on purpose.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn is_held(&self, run: RunId, in_force: &dyn InForce) -> Result<bool, StoreError> {
+        let detail = self.store.run(run).await?;
+        Ok(detail.is_some_and(|detail| is_held(&detail.run, &in_force.standing((&detail.run).into()))))
+    }
+
     async fn go_on_with(&self, run: RunId, present: &Present<'_>) -> Result<Option<WentOn>, EngineError> {
+        // Nothing is asked of a tenant about what cannot be noted.
+        self.store.insist_on_reserve()?;
         // What was sent for an approval and has no result was cut off.
         self.store.park_run(run).await?.iter().for_each(say_parked);
         let Some(detail) = self.store.run(run).await? else { return Ok(None) };
         let standing = present.in_force.standing((&detail.run).into());
-        if matches!(standing, Standing::Held) && detail.run.trigger != Trigger::Revert {
+        if is_held(&detail.run, &standing) {
             return Ok(None);
         }
         let Ok(mut report) = serde_json::from_value::<Report>(detail.run.report.clone()) else {
+            let settlements = self.void_all(&detail, "what came of its run cannot be read");
+            self.store.settle_all(run, &settlements).await?;
             return Ok(None);
         };
         let now = self.clock.now();
@@ -118,7 +132,7 @@ impl Engine {
         let changed = match order {
             Ok(order) => self.act_on((&order, self.bounds(present.in_force)), &detail, &mut report).await?,
             Err(reason) => {
-                let changes = give_up((&detail, &ready(&detail.approvals, now)), &report, &reason);
+                let changes = give_up((&detail, &ready(&detail.approvals, now)), &report.items, &reason);
                 self.amend(&mut report, (&detail.approvals, changes)).await?
             }
         };
@@ -289,6 +303,21 @@ impl Engine {
         format!("{}  {action} of {target}, until {expires:.0}{people}{page}", short(id))
     }
 
+    /// What becomes of everything that people were asked about a run which nobody goes on with: its items are news to the
+    /// next one, and those who were asked hear of it.
+    pub(super) fn void_all(&self, detail: &RunDetail, reason: &str) -> Vec<Settlement> {
+        let open = detail.approvals.iter().filter(|asked| !asked.settled);
+        let items: BTreeSet<u32> = open.map(|asked| asked.seq).collect();
+        let Changes { items, mut settlements, .. } = give_up((detail, &items), &[], reason);
+        let RunDetail { run, approvals: asked, .. } = detail;
+        let whose = Whose { run: run.id, playbook: &run.playbook_name, tenant: &run.tenant, asked };
+        let told = self.say(whose, items.iter().zip(&settlements));
+        if let Some(first) = settlements.first_mut() {
+            first.messages.extend(told.into_iter().map(|(_told, message)| message));
+        }
+        settlements
+    }
+
     /// Writes down what became of the items, in one transaction, and says which they are.
     async fn amend(
         &self,
@@ -330,6 +359,10 @@ impl Engine {
     }
 }
 
+fn is_held(run: &Run, standing: &Standing) -> bool {
+    matches!(standing, Standing::Held) && run.trigger != Trigger::Revert
+}
+
 /// The items about whose next step people have decided, or time has.
 fn ready(asked: &[Approval], now: Timestamp) -> BTreeSet<u32> {
     let mut first: BTreeMap<u32, &Approval> = BTreeMap::new();
@@ -352,12 +385,12 @@ pub(super) fn not_any_more(order: &Order, standing: &Standing, now: Timestamp) -
     })
 }
 
-/// Ends what was asked for about items that are not acted on any more.
-fn give_up((detail, items): (&RunDetail, &BTreeSet<u32>), report: &Report, reason: &str) -> Changes {
+/// Ends what was asked for about items that are not acted on any more; without a report of them, as the journal has them.
+fn give_up((detail, items): (&RunDetail, &BTreeSet<u32>), report: &[ItemReport], reason: &str) -> Changes {
     tracing::warn!(run = %detail.run.id, reason, "approvals of a run are void");
     let mut changes = Changes::default();
     let from_journal = || dealt_with(detail.clone());
-    let known = if report.items.is_empty() { from_journal() } else { report.items.clone() };
+    let known = if report.is_empty() { from_journal() } else { report.to_vec() };
     for mut item in known.into_iter().filter(|item| items.contains(&item.seq)) {
         let mut close = Vec::new();
         for asked in detail.approvals.iter().filter(|asked| asked.seq == item.seq && !asked.settled) {

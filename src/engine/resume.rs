@@ -99,6 +99,8 @@ impl Engine {
         present: &Present<'_>,
     ) -> Result<TakenUp, EngineError> {
         let run = unfinished.run.id;
+        // Nothing is asked of a tenant about what cannot be noted.
+        self.store.insist_on_reserve()?;
         let taken = self.try_to_take_up(&unfinished, present).await;
         let taken = taken.map_err(|error| error.in_the_middle_of(run)).or_else(its_own_fault)?;
         Ok(match taken {

@@ -169,6 +169,9 @@ impl Engine {
         if let Some(stop) = self.store.stopped((&due.tenant, due.playbook)).await? {
             return Ok((None, Came::Wait(Some(stop.to_string()))));
         }
+        if let Err(error) = self.store.insist_on_reserve() {
+            return Ok((None, Came::Wait(Some(Chain(&error).to_string()))));
+        }
         let Some(tenant) = self.tenants.get(&due.tenant) else {
             return Ok((None, Came::Again(format!("there is no tenant `{}` any more", due.tenant))));
         };

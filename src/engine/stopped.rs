@@ -102,10 +102,13 @@ impl Engine {
             next_time: NextTime::New,
             ..Settlement::default()
         };
-        let left: Vec<Settlement> = self.store.unsettled(run).await?.into_iter().map(settlement).collect();
+        let mut left: Vec<Settlement> =
+            self.store.unsettled(run).await?.into_iter().map(settlement).collect();
+        // Nobody goes on with what was asked. If it cannot be read, that is found when people have decided.
+        if let Ok(Some(detail)) = self.store.run(run).await {
+            left.extend(self.void_all(&detail, reason));
+        }
         self.store.settle_all(run, &left).await?;
-        // Nobody goes on with what was asked: whoever says yes is to hear that.
-        self.store.void_approvals(run, reason).await?;
         let end = RunEnd {
             state: crate::store::RunState::Failed,
             error: Some(reason.to_owned()),

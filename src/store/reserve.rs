@@ -90,7 +90,11 @@ impl Store {
     }
 
     /// Insists that something new may be begun: the room that is kept is there.
-    pub(super) fn insist_on_reserve(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Spent`] if it is not.
+    pub fn insist_on_reserve(&self) -> Result<(), StoreError> {
         let is_file = !self.path().as_os_str().is_empty();
         if is_file && is_spent(self.path()) { Err(StoreError::Spent) } else { Ok(()) }
     }

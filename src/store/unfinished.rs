@@ -2,9 +2,8 @@
 
 use sqlx::{QueryBuilder, Row as _};
 
-use super::budget::latest;
 use super::run::{Item, Run, read_item, read_playbook_id, read_run};
-use super::{Approval, ApprovalState, Closing, Store, StoreError, approval};
+use super::{Store, StoreError};
 use crate::model::{PlaybookId, RunId};
 
 /// A run whose process died, and its items that nobody has dealt with.
@@ -90,26 +89,15 @@ impl Store {
             .collect()
     }
 
-    /// Ends what people were asked about a run that nobody goes on with.
+    /// One run, if it is unfinished.
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; nothing is ended then.
-    pub async fn void_approvals(&self, run: RunId, why: &str) -> Result<(), StoreError> {
-        let asked = self.approvals_of(run).await?.into_iter().filter(|asked| !asked.settled);
-        let void = |asked: Approval| Closing {
-            id: asked.id,
-            state: ApprovalState::Void,
-            reason: Some(why.to_owned()),
-        };
-        let closings: Vec<Closing> = asked.map(void).collect();
-        if closings.is_empty() {
-            return Ok(());
-        }
-        let wall = self.now_ms()?;
-        let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
-        approval::close(&mut tx, &closings, now).await?;
-        tx.commit().await
+    /// Any [`StoreError`].
+    pub async fn unfinished_run(&self, run: RunId) -> Result<Option<Unfinished>, StoreError> {
+        let mut query = QueryBuilder::<sqlx::Sqlite>::new("SELECT * FROM runs WHERE ");
+        query.push(UNFINISHED).push(" AND id = ").push_bind(run.to_string());
+        let Some(row) = query.build().fetch_optional(&self.0.readers).await? else { return Ok(None) };
+        Ok(Some(Unfinished { run: read_run(&row)?, items: self.unsettled(run).await? }))
     }
 }

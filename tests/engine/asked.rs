@@ -108,3 +108,16 @@ async fn what_is_protected_by_now_and_cannot_be_told_apart_is_not_touched_whatev
     assert_eq!(outcomes(&house.run_while(&playbook(TAG), &house.in_force(&by_id)).await), [Halted]);
     assert_eq!(outcomes(&house.run(&by_id).await), [Acted]);
 }
+
+#[tokio::test]
+async fn what_was_decided_waits_without_a_word_while_nobody_knows_how_its_playbook_stands() {
+    let house = House::with_rows(1).await;
+    let text = playbook(
+        "actions:\n  - {isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, approval: {channel: soc}}\n",
+    );
+    let run = house.run(&text).await.run;
+    for (standing, is_held) in [(Standing::Held, true), (Standing::Gone, false)] {
+        let in_force = Unchanging { lists: Arc::clone(&house.lists), standing };
+        assert_eq!(house.engine.is_held(run, &in_force).await.unwrap(), is_held);
+    }
+}

@@ -5,13 +5,15 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use huntbook::engine::{Doubts, Present, Resumed, Standing, StepState, TakenUp, Unchanging};
+use huntbook::engine::{Doubts, ItemOutcome, Present, Resumed, Standing, StepState, TakenUp, Unchanging};
 use huntbook::fault;
 use huntbook::sim::{Apply, Fault};
-use huntbook::store::EffectState;
+use huntbook::store::{ApprovalState, EffectState, Waiting};
 use jiff::SignedDuration;
+use serde_json::json;
+use sqlx::Executor as _;
 
-use crate::{House, ISOLATE, playbook, states};
+use crate::{House, ISOLATE, outcomes, playbook, states};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -106,6 +108,80 @@ async fn who_dies_while_a_run_is_given_up_gives_it_up_again() {
     assert_eq!(house.applied(), Vec::<String>::new());
     house.run(&playbook(ISOLATE)).await;
     assert_eq!(house.applied(), ["isolate 0", "isolate 1"], "what it left is news");
+}
+
+/// Asks about the first device, and isolates the second.
+fn asks_about_the_first() -> String {
+    let step = "isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}";
+    playbook(&format!(
+        "actions:\n  - {{id: first, {step}, if: row.Files == 0, approval: {{channel: soc}}}}\n  - {{id: second, {step}, if: row.Files > 0}}\n"
+    ))
+}
+
+#[tokio::test]
+async fn what_people_were_asked_about_a_run_that_is_given_up_comes_back() {
+    let house = House::with_rows(2).await;
+    let text = asks_about_the_first();
+    let cut_off = async |house: &House| drop(house.run(&text).await);
+    let house = dies(house, "c15_after_result_commit", cut_off).await;
+    let [asked] = house.engine.store.open_approvals().await.expect("it can be read").try_into().expect("one");
+    let taken = house.resume_unreadable().await;
+    assert!(matches!(taken.runs.as_slice(), [TakenUp::Abandoned { .. }]), "{taken:?}");
+    let asked = house.engine.store.find_approvals(&asked.id).await.expect("it can be read").remove(0);
+    assert_eq!((asked.state, asked.settled), (ApprovalState::Void, true));
+    let due = house.engine.store.due(jiff::Timestamp::MAX, 10).await.expect("it can be read");
+    let told = |message: &Waiting| message.body["message"]["title"] == "Test: 1 approval is over";
+    assert_eq!(due.iter().filter(|message| told(message)).count(), 1, "{due:?}");
+    let report = house.run(&text).await;
+    assert_eq!(outcomes(&report), [ItemOutcome::PendingApproval], "people are asked anew");
+    assert_eq!(house.applied(), ["isolate 1"]);
+}
+
+#[tokio::test]
+async fn what_was_decided_of_a_run_that_nobody_can_read_comes_back() {
+    let house = House::with_rows(1).await;
+    let text = asks_about_the_first();
+    house.run(&text).await;
+    house.raw().await.execute("UPDATE runs SET report = '[]'").await.expect("it is written");
+    house.clock.advance(HOUR * 25);
+    house.take_back().await;
+    assert!(
+        house.engine.decided().await.expect("it can be read").is_empty(),
+        "nobody goes on with it for ever"
+    );
+    assert_eq!(outcomes(&house.run(&text).await), [ItemOutcome::PendingApproval], "people are asked anew");
+}
+
+#[tokio::test]
+async fn who_dies_when_another_device_was_hit_has_stopped_the_playbook() {
+    let house = House::with_rows(2).await;
+    house.forge();
+    let other = json!({
+        "id": "5382f7ea-7557-4ab7-9782-d50480024a4e", "type": "Isolate", "status": "Pending",
+        "machineId": "d".repeat(40), "requestorComment": ""
+    });
+    let route = "POST /mde/api/machines/*/isolate";
+    let fault = Fault { status: Some(201), body: Some(other), times: Some(1), ..Fault::on(route) };
+    house.sim.set_faults(vec![fault]).expect("a sound fault");
+    let isolate = async |house: &House| drop(house.run(&playbook(ISOLATE)).await);
+    let house = dies(house, "c15_after_result_commit", isolate).await;
+    assert_eq!(house.engine.store.stops().await.expect("it can be read").len(), 1);
+}
+
+#[tokio::test]
+async fn while_the_room_that_is_kept_is_given_up_nothing_is_taken_back_or_taken_up_and_no_try_is_counted() {
+    let house = House::isolated("revertAfter: 4h").await;
+    house.clock.advance(HOUR * 5);
+    let reserve = std::path::PathBuf::from(format!("{}.reserve", house.journal().display()));
+    std::fs::write(&reserve, "").expect("it is ours");
+    house.take_back().await;
+    let [stands] = house.stands().await.try_into().expect("one");
+    assert_eq!((stands.tries, stands.undo_run), (0, None));
+    assert!(stands.reason.as_deref().is_some_and(|why| why.contains("was full")), "{stands:?}");
+    std::fs::remove_file(&reserve).expect("it is ours");
+    house.clock.advance(MINUTE);
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "unisolate 0"]);
 }
 
 impl House {
