@@ -306,13 +306,13 @@ async fn what_is_lifted_on_the_page_is_what_was_shown() {
     for more in [&["--reason", "here", "--tenant", "contoso"], &["--reason", "there"]] as [&[&str]; 2] {
         assert!(site.say(LEAD, &[&["stop"], &playbook[..], more].concat()).await.status.success());
     }
-    let shown = site.get("/", Some(&lead.cookie)).await.text().await.unwrap();
-    let fields = |name: &str| -> Vec<String> {
+    let fields = async |name: &str| -> Vec<String> {
+        let shown = site.get("/", Some(&lead.cookie)).await.text().await.unwrap();
         let begins = format!("name=\"{name}\" value=\"");
         shown.split(&begins).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
     };
-    let (each, all) = (fields("stop"), fields("all"));
-    assert_eq!((each.len(), all.len()), (2, 1), "{shown}");
+    let (each, all) = (fields("stop").await, fields("all").await);
+    assert_eq!((each.len(), all.len()), (2, 1));
     // Somebody stops something else meanwhile: that is not among what was seen.
     assert!(site.say(LEAD, &["stop", "--reason", "later"]).await.status.success());
     assert_eq!(site.post("/resume", &lead, &[("all", &all[0])]).await.status(), 409);
@@ -321,6 +321,12 @@ async fn what_is_lifted_on_the_page_is_what_was_shown() {
     assert_eq!(site.post("/resume", &lead, &[("stop", &each[1])]).await.status(), 303);
     assert_eq!(reasons().await, ["here", "later"]);
     assert_eq!(site.post("/resume", &lead, &[("stop", &each[1])]).await.status(), 409);
+    // So does that of everything, when the file that says the same is lifted.
+    std::fs::write(site.dir.path().join(STOP_FILE), "touched").unwrap();
+    assert_eq!(reasons().await, ["here", "later", "touched"]);
+    let file = fields("stop").await.pop().unwrap();
+    assert_eq!(site.post("/resume", &lead, &[("stop", &file)]).await.status(), 303);
+    assert_eq!(reasons().await, ["here", "later"]);
     assert_eq!(site.lift(&lead).await.status(), 303);
     assert!(reasons().await.is_empty());
 }

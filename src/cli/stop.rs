@@ -173,7 +173,7 @@ pub(super) async fn resume(
 
 /// A stop for people.
 pub(super) fn shown(stop: &Stop) -> String {
-    clean(&stop.to_string(), 700)
+    clean(&stop.to_string(), Stop::SHOWN_MAX)
 }
 
 /// The command that lifts a stop.

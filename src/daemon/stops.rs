@@ -31,7 +31,11 @@ impl Daemon {
             tracing::warn!(%stop, "actions are stopped: nothing is done until `huntbook resume`");
         }
         for stop in before.iter().filter(|stop| !stops.contains(stop)) {
-            tracing::warn!(tenant = stop.tenant, "actions are taken again: a stop was lifted");
+            if let Some(other) = stops.iter().find(|other| other.covers(stop)) {
+                tracing::warn!(lifted = %stop, stands = %other, "a stop was lifted, and another one stands");
+            } else {
+                tracing::warn!(tenant = stop.tenant, "actions are taken again: a stop was lifted");
+            }
             if stop.is_quarantine() {
                 self.0.left.notify_one();
             }

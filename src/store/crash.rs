@@ -53,7 +53,7 @@ impl Store {
                 .await?;
             let times = deaths(&mut tx, playbook.id).await?;
             if i64::from(crashes_max) <= times && !is_stopped(&mut tx, playbook.id).await? {
-                stops.push(stop::append(&mut tx, "stop", &word(playbook, times), now).await?);
+                stops.push(stop::append_own(&mut tx, word(playbook, times), now).await?);
             }
         }
         sqlx::query("DELETE FROM going_on").execute(&mut *tx).await?;

@@ -87,6 +87,18 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// The file that is a stop cannot be removed. What else was to be lifted is lifted.
+    #[error(
+        "`{}` cannot be removed and may still stop everything; the other stops that were to be lifted are lifted",
+        path.display()
+    )]
+    StopFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// There is no journal to read.
     #[error("there is no journal at `{}`", path.display())]
     Missing {
@@ -166,6 +178,7 @@ impl StoreError {
             | Self::KeyReused { .. }
             | Self::Unknown { .. }
             | Self::Unreadable { .. }
+            | Self::StopFile { .. }
             | Self::Reader => Remedy::Refuse,
             Self::Locked { .. }
             | Self::Fenced

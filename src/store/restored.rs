@@ -117,7 +117,7 @@ impl Store {
         let stop = if found.is_empty() {
             None
         } else {
-            Some(stop::append(&mut tx, "stop", &word(tenant, &found, why), now).await?)
+            Some(stop::append_own(&mut tx, word(tenant, &found, why), now).await?)
         };
         if let Some(alarm) = stop.as_ref().and_then(alarm) {
             outbox::write(&mut tx, &alarm, now).await?;

@@ -125,7 +125,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// Any [`StoreError`]; what stood stands then.
+    /// [`StoreError::StopFile`] if the file beside the journal cannot be removed: that stands, and the stops of the journal
+    /// are lifted. After any other [`StoreError`] what stood stands.
     pub async fn resume(path: &Path, clock: SharedClock, word: &StopWord) -> Result<Vec<Stop>, StoreError> {
         let store = beside(path, clock).await?;
         let resumed = store.lift(word).await;
@@ -228,7 +229,8 @@ impl Store {
     }
 
     /// Writes that these stops do not stand any more. What a file said is in the history from then on, and the file goes
-    /// last: as long as it is there it stops.
+    /// last: as long as it is there it stops. The stop of the journal that is about the same is somebody else's word: if it
+    /// was not lifted too, it is said again.
     async fn end_each(
         &self,
         mut tx: Tx,
@@ -237,11 +239,21 @@ impl Store {
     ) -> Result<(), StoreError> {
         let is_file = |stop: &&Stop| stop.way == Some(Way::File);
         for stop in stops {
+            let mut stays = None;
             if is_file(&stop) {
+                stays = standing(&mut tx)
+                    .await?
+                    .into_iter()
+                    .find(|other| other.is_for(&stop.word()) && !stops.contains(other));
                 append(&mut tx, "stop", &stop.word(), now).await?;
             }
             let (tenant, playbook) = (stop.tenant.clone(), stop.playbook.clone());
             append(&mut tx, "resume", &StopWord { tenant, playbook, ..word.clone() }, now).await?;
+            if let Some(stop) = stays {
+                // Since when it stands, too: it is the one that people saw.
+                let (word, since) = stop.into_word();
+                append(&mut tx, "stop", &word, since.as_millisecond()).await?;
+            }
         }
         tx.commit().await?;
         if stops.iter().any(|stop| is_file(&stop)) { stop_file::remove(self.path()) } else { Ok(()) }
@@ -249,6 +261,9 @@ impl Store {
 }
 
 impl Stop {
+    /// Most characters of one that are shown: why it was said, and the one that it ended.
+    pub const SHOWN_MAX: usize = 4000;
+
     /// Tells it from every other stop, also from a later one of the same.
     #[must_use]
     pub fn mark(&self) -> ContentHash {
@@ -275,9 +290,21 @@ impl Stop {
 
     /// The word that it is, for the history.
     pub(super) fn word(&self) -> StopWord {
-        let Self { tenant, playbook, reason, account, uid, way, at } = self.clone();
-        let reason = Some(format!("since {at:.0}: {}", reason.unwrap_or_default()));
-        StopWord { tenant, playbook, reason, account, uid, way }
+        let (word, at) = self.clone().into_word();
+        StopWord { reason: Some(format!("since {at:.0}: {}", word.reason.unwrap_or_default())), ..word }
+    }
+
+    /// What was said, and when.
+    fn into_word(self) -> (StopWord, Timestamp) {
+        let Self { tenant, playbook, reason, account, uid, way, at } = self;
+        (StopWord { tenant, playbook, reason, account, uid, way }, at)
+    }
+
+    /// Whether all that another one stops is stopped by this one too.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        (self.tenant.is_none() || self.tenant == other.tenant)
+            && (self.playbook.is_none() || self.playbook_id() == other.playbook_id())
     }
 
     /// Whether it is the stop that a word is about.
@@ -325,6 +352,9 @@ impl Chained for StopEvents {
 /// The number of the account where huntbook itself speaks.
 const NOBODY: i64 = -1;
 
+/// Most characters of a stop that are said again in the one that ends it: a person's reason, and who gave it when.
+const BEFORE_MAX: usize = 2000;
+
 /// Opens the journal for a word: beside its owner, or as its owner where there is none yet of this form.
 async fn beside(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
     match open::open_beside(path, SharedClock::clone(&clock)).await {
@@ -349,6 +379,20 @@ pub(super) async fn in_the_way(tx: &mut Tx, whose: (&str, PlaybookId)) -> Result
 fn holds(stop: &Stop, (tenant, playbook): (&str, PlaybookId)) -> bool {
     stop.tenant.as_deref().is_none_or(|one| one == tenant)
         && stop.playbook_id().is_none_or(|one| one == playbook)
+}
+
+/// Adds a stop that huntbook says itself. One that is about the same and stands ends with it, so whoever lifts the new one
+/// reads that too.
+pub(super) async fn append_own(tx: &mut Tx, word: StopWord, now: i64) -> Result<Stop, StoreError> {
+    let before = standing(tx).await?.into_iter().find(|stop| stop.is_for(&word));
+    let reason = match before {
+        Some(before) => {
+            let before: String = before.to_string().chars().take(BEFORE_MAX).collect();
+            Some(format!("{}; and before that, {before}", word.reason.unwrap_or_default()))
+        }
+        None => word.reason,
+    };
+    append(tx, "stop", &StopWord { reason, ..word }, now).await
 }
 
 /// Adds an event to the end of the chain.

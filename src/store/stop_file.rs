@@ -86,7 +86,7 @@ pub(super) fn remove(journal: &Path) -> Result<(), StoreError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         removed => removed.and_then(|()| sync_folder(&place)),
     };
-    removed.map_err(|source| StoreError::file(&place, source))
+    removed.map_err(|source| StoreError::StopFile { path: place, source })
 }
 
 fn sync_folder(place: &Path) -> io::Result<()> {

@@ -42,7 +42,7 @@ fn switch(web: &Web, session: &Session, moment: &Moment) -> Markup {
         @if moment.stops.is_empty() { p { "Nothing is stopped." } }
         @for stop in &moment.stops {
             div.alert role="alert" {
-                p { (clean(&stop.to_string(), 700)) }
+                p { (clean(&stop.to_string(), Stop::SHOWN_MAX)) }
                 @if session.rights == Rights::Act && !session.is_proven(moment.now) {
                     (sign_in_again(session, "lift it"))
                 } @else if session.rights == Rights::Act {

@@ -1,7 +1,8 @@
 //! What a tenant shows of this journal's marks and the journal does not know.
 
 use huntbook::store::{
-    Chain, EffectKey, EffectState, History, Intended, MARKS_WITHIN, NewEffect, ShownAction, Stop, Store,
+    Chain, EffectKey, EffectState, History, Intended, MARKS_WITHIN, NewEffect, ShownAction, Stop, StopWord,
+    Store,
 };
 use jiff::SignedDuration;
 
@@ -64,7 +65,7 @@ async fn row_44_what_is_forgotten_is_noted_stops_the_tenant_and_is_not_done_agai
     assert!(matches!(store.verify(History::Effects, u32::MAX).await.unwrap(), Chain::Intact { .. }));
 
     // When a person has let the tenant go on, none of it is repeated but what came to nothing.
-    let lift = huntbook::store::StopWord {
+    let lift = StopWord {
         tenant: None,
         playbook: None,
         reason: None,
@@ -83,6 +84,27 @@ async fn row_44_what_is_forgotten_is_noted_stops_the_tenant_and_is_not_done_agai
     bench.clock.advance(MARKS_WITHIN + HOUR);
     let next = store.intend(&anew("device:a")).await.unwrap();
     assert_eq!(next, GO, "older ones the tenant is not asked for");
+}
+
+#[tokio::test]
+async fn row_44_a_tenant_that_a_person_stopped_says_both() {
+    let (_bench, store, run) = Bench::running().await;
+    let word = StopWord {
+        tenant: Some(TENANT.to_owned()),
+        playbook: None,
+        reason: Some("we are moving".to_owned()),
+        account: "duty".to_owned(),
+        uid: Some(4001),
+        way: None,
+    };
+    store.halt(&word).await.unwrap();
+    let said = store.stops().await.unwrap().pop().unwrap().to_string();
+    let found = [shown(&store, &effect(run, "device:a"), (1, None))];
+    let stop = store.hold_against(TENANT, &found).await.unwrap().expect("it is not known").to_string();
+    assert!(stop.contains("isolateDevice of device:a") && stop.ends_with(&said), "{stop}");
+    let found = [shown(&store, &effect(run, "device:b"), (1, None))];
+    let stop = store.hold_against(TENANT, &found).await.unwrap().expect("nor is this").to_string();
+    assert!(stop.contains("isolateDevice of device:b") && stop.ends_with(&said), "{stop}");
 }
 
 #[tokio::test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    Chain, History, Intended, RunEnd, RunState, SeenStop, Stop, StopWord, Stopped, StoppedPlaybook, Store,
+    Chain, History, Intended, RunEnd, RunState, STOP_FILE, SeenStop, Stop, StopWord, Stopped,
+    StoppedPlaybook, Store, Way,
 };
 use sqlx::{AssertSqlSafe, Executor as _};
 
@@ -103,6 +104,60 @@ async fn what_somebody_saw_is_lifted_and_nothing_else() {
     assert_eq!(store.lift_seen(SeenStop::All(&all), &word(None)).await.unwrap().len(), 3);
     assert!(store.stops().await.unwrap().is_empty());
     assert!(matches!(store.verify(History::Stops, u32::MAX).await.unwrap(), Chain::Intact { events: 8, .. }));
+}
+
+#[tokio::test]
+async fn a_file_that_is_lifted_takes_nobodys_stop_with_it() {
+    let (bench, store, run) = Bench::running().await;
+    let said = StopWord { reason: Some("wrong list".to_owned()), ..word(None) };
+    store.halt(&said).await.unwrap();
+    let before = store.stops().await.unwrap();
+    bench.clock.advance(jiff::SignedDuration::from_secs(60));
+    let file = bench.path().with_file_name(STOP_FILE);
+    std::fs::write(&file, "touched").unwrap();
+    let seen = store.stops().await.unwrap();
+    let mark = seen[1].mark().to_string();
+    let lifted = store.lift_seen(SeenStop::One(&mark), &word(None)).await.unwrap();
+    assert_eq!(lifted, seen[1..]);
+    assert!(!file.exists());
+    assert_eq!(store.stops().await.unwrap(), before, "the same, since the same time");
+    assert!(matches!(store.intend(&effect(run, "device:a")).await.unwrap(), Intended::Stopped(_)));
+    assert!(matches!(store.verify(History::Stops, u32::MAX).await.unwrap(), Chain::Intact { events: 4, .. }));
+    // Both at once.
+    std::fs::write(&file, "touched").unwrap();
+    assert_eq!(store.lift(&word(None)).await.unwrap().len(), 2);
+    assert!(store.stops().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_removed_still_stops_and_the_other_stops_are_lifted() {
+    let (bench, store, _run) = Bench::running().await;
+    stop(&bench, Some(TENANT)).await;
+    std::fs::create_dir(bench.path().with_file_name(STOP_FILE)).unwrap();
+    let error = store.lift(&word(None)).await.unwrap_err();
+    assert!(error.to_string().ends_with("the other stops that were to be lifted are lifted"), "{error}");
+    let left = store.stops().await.unwrap();
+    assert_eq!(left.iter().map(|stop| stop.way).collect::<Vec<_>>(), [Some(Way::File)]);
+}
+
+#[tokio::test]
+async fn row_54_a_playbook_that_a_person_stopped_and_that_kills_the_process_says_both() {
+    let (bench, mut store, _run) = Bench::running().await;
+    let playbook = StoppedPlaybook { id: PLAYBOOK, name: "PsExec fan-out".to_owned() };
+    let reason = Some("it isolates the wrong ones".to_owned());
+    store.halt(&StopWord { playbook: Some(playbook), reason, ..word(None) }).await.unwrap();
+    let said = store.stops().await.unwrap().pop().unwrap().to_string();
+    for _death in 1..=3 {
+        store.begin_serving(3).await.unwrap();
+        store.carry(store.unfinished().await.unwrap()[0].run.id).await.unwrap();
+        bench.end(store).await;
+        store = bench.open().await;
+    }
+    let stops = store.begin_serving(3).await.unwrap();
+    let told = stops[0].to_string();
+    assert!(stops[0].is_quarantine_of(PLAYBOOK), "{told}");
+    assert!(told.contains("died 3 times") && told.ends_with(&said), "{told}");
+    assert_eq!(store.stops().await.unwrap(), stops);
 }
 
 #[tokio::test]
