@@ -17,6 +17,8 @@ use huntbook::notify::{Channels, DeliveryReport, Draft, Origin, deliver_due, out
 use huntbook::store::{OutboxMessage, Store};
 use jiff::SignedDuration;
 use sink::{Answer, Sink};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Executor as _};
 
 /// A journal, a clock and channels.
 struct Office {
@@ -102,6 +104,25 @@ async fn a_message_goes_out_once() {
     assert_eq!(Vec::from_iter(titles), ["\"item 0\"", "\"item 1\"", "\"item 2\""]);
     assert_eq!(received.len(), 3);
     assert_eq!(office.pending().await, 0);
+}
+
+#[tokio::test]
+async fn row_41_a_message_that_cannot_be_noted_as_sent_goes_out_once_and_again_when_it_can() {
+    let mut office = Office::open().await;
+    let sink = Sink::start(Answer::new(200, "")).await;
+    office.add("soc", &sink);
+    office.enqueue("soc", 1).await;
+    let journal = SqliteConnectOptions::new().filename(office.store.path());
+    let mut somebody = journal.connect().await.expect("the journal is a file");
+    somebody.execute("BEGIN IMMEDIATE").await.expect("nobody else writes");
+    for pass in 1..=2 {
+        let failed = deliver_due(&office.store, &office.channels, &office.shared, 100).await;
+        assert!(failed.is_err(), "pass {pass}");
+        assert_eq!(sink.take().len(), usize::from(pass == 1), "pass {pass}");
+    }
+    somebody.execute("ROLLBACK").await.expect("it is ours");
+    assert_eq!(counts(&office.pass().await), (1, 0, 0));
+    assert_eq!((sink.take().len(), office.pending().await), (1, 0));
 }
 
 #[tokio::test]

@@ -49,7 +49,7 @@ impl Daemon {
     /// Works the outbox off for as long as the daemon lives.
     pub(super) async fn deliver(&self) -> Result<(), DaemonError> {
         loop {
-            self.deliver_once().await?;
+            let is_noted = self.deliver_once().await?;
             let now = self.0.engine.clock.now();
             let look = now.checked_add(OUTBOX_LOOK).unwrap_or(Timestamp::MAX);
             let due = match self.0.engine.store.next_due().await {
@@ -59,8 +59,9 @@ impl Daemon {
                     look
                 }
             };
-            // A channel in trouble leaves what is due where it is: never spin on it.
-            let soon = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
+            // A channel in trouble leaves what is due where it is, and a journal in trouble all of it: never spin on them.
+            let pause = if is_noted { SignedDuration::from_secs(1) } else { OUTBOX_LOOK };
+            let soon = now.checked_add(pause).unwrap_or(Timestamp::MAX);
             tokio::select! {
                 () = self.0.outbox.notified() => {}
                 () = self.0.engine.clock.sleep_until(due.clamp(soon, look)) => {}
@@ -68,8 +69,8 @@ impl Daemon {
         }
     }
 
-    /// Sends what is due.
-    pub(super) async fn deliver_once(&self) -> Result<(), DaemonError> {
+    /// Sends what is due; says whether the journal took what became of it.
+    pub(super) async fn deliver_once(&self) -> Result<bool, DaemonError> {
         let engine = &self.0.engine;
         let done =
             notify::deliver_due(&engine.store, &self.0.options.channels, &engine.clock, DELIVERIES_MAX).await;
@@ -78,9 +79,12 @@ impl Daemon {
                 for undelivered in &report.undelivered {
                     tracing::warn!(channel = %undelivered.channel, reason = %undelivered.reason, "a message was not delivered");
                 }
-                Ok(())
+                Ok(true)
             }
-            Err(NotifyError::Store(error)) => unless_over(error, "the outbox could not be worked off"),
+            Err(NotifyError::Store(error)) => {
+                unless_over(error, "the outbox could not be worked off")?;
+                Ok(false)
+            }
         }
     }
 

@@ -312,7 +312,7 @@ impl Daemon {
         let last = self.clone();
         loops.spawn(async move {
             last.note_headroom(&mut BTreeMap::new()).await?;
-            last.deliver_once().await
+            last.deliver_once().await.map(drop)
         });
         let told = loops.join_next().await;
         if let Some(error) = told.and_then(|told| told.map_err(DaemonError::Crashed).flatten().err()) {

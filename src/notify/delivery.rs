@@ -64,7 +64,8 @@ pub struct DeliveryReport {
     pub held: usize,
 }
 
-/// Sends the messages whose time has come, at most `limit`, and notes what became of each.
+/// Sends the messages whose time has come, at most `limit`, and notes what became of each. While the journal takes no
+/// writes nothing is sent: what cannot be noted as sent would go out again with each pass.
 ///
 /// # Errors
 ///
@@ -79,6 +80,9 @@ pub async fn deliver_due(
     clock: &SharedClock,
     limit: u32,
 ) -> Result<DeliveryReport, NotifyError> {
+    if store.unwritten().is_some() {
+        store.try_write().await.map_err(NotifyError::Store)?;
+    }
     let due = store.due(clock.now(), limit).await.map_err(NotifyError::Store)?;
     let mut turns: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
     for message in due {
