@@ -21,7 +21,7 @@ use crate::guard::{self, Target};
 use crate::http::Applied;
 use crate::model::Term;
 use crate::store::{
-    ActionLimits, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, Recorded,
+    ActionLimits, Besides, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, Recorded,
     StoppedPlaybook, StoreError,
 };
 use crate::tenant::{ActionStatus, Difference, Receipt, RemoteState, TenantError};
@@ -106,10 +106,9 @@ impl Engine {
             }
             judged => set::noted(judged, note),
         };
-        if answer.as_ref().is_ok_and(|receipt| !receipt.state.is_ours()) {
-            self.store.note_revert(&effect.key, &not_ours()).await?;
-        }
-        self.note_result(context, call, (&effect, attempt), (&recorded, is_refused(&answer))).await?;
+        let foreign = answer.as_ref().is_ok_and(|receipt| !receipt.state.is_ours()).then(not_ours);
+        let besides = Besides { is_refused: is_refused(&answer), revert: foreign.as_ref() };
+        self.note_result(context, call, (&effect, attempt), (&recorded, besides)).await?;
         tripped?;
         Ok(report)
     }
@@ -151,15 +150,15 @@ impl Engine {
         Ok(Err(Box::new(report)))
     }
 
-    /// Writes down what came of a call that was sent, and whether the tenant refused it; what nobody knows is parked.
+    /// Writes down what came of a call that was sent, and what else is known by that; what nobody knows is parked.
     pub(super) async fn note_result(
         &self,
         context: &Context<'_>,
         call: &Call,
         (effect, attempt): (&NewEffect, u32),
-        (recorded, is_refused): (&Recorded, bool),
+        (recorded, besides): (&Recorded, Besides<'_>),
     ) -> Result<(), EngineError> {
-        if let Err(error) = self.store.record_as(&effect.key, attempt, (recorded, is_refused)).await {
+        if let Err(error) = self.store.record_as(&effect.key, attempt, (recorded, besides)).await {
             tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");
             return Err(error.into());
         }

@@ -21,7 +21,7 @@ use crate::action::{ActionKind, Call, Step};
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::guard::Target;
-use crate::store::{EffectState, NewEffect, Recorded};
+use crate::store::{Besides, EffectState, NewEffect, Recorded};
 use crate::tenant::{Indicator, Operation, Receipt, TenantError};
 
 /// Most values in one call. Source: the page of import.
@@ -213,7 +213,8 @@ impl Engine {
             } else {
                 (recorded, report)
             };
-            self.note_result(context, call, (&one.effect, one.attempt), (&recorded, is_refused)).await?;
+            let besides = Besides { is_refused, revert: None };
+            self.note_result(context, call, (&one.effect, one.attempt), (&recorded, besides)).await?;
             reports.push((one.nth, report));
         }
         Ok(reports)

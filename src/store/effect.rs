@@ -11,7 +11,8 @@ use super::intended::Intended;
 use super::run::{read_playbook_id, read_run_id};
 use super::word::{ContentHash, EffectKey, EffectState};
 use super::{
-    NewRevert, Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain, reserve, revert,
+    NewRevert, RevertNote, Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain,
+    reserve, revert,
 };
 use super::{stop, stop_file};
 use crate::fault::crash_point;
@@ -66,6 +67,15 @@ pub struct Recorded {
     pub remote_id: Option<String>,
     /// Why, for people.
     pub detail: Option<String>,
+}
+
+/// What is noted together with a result.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Besides<'a> {
+    /// Whether the tenant refused the attempt: then waiting alone does not help.
+    pub is_refused: bool,
+    /// How things stand about taking the action back.
+    pub revert: Option<&'a RevertNote>,
 }
 
 /// A stored effect.
@@ -225,11 +235,10 @@ impl Store {
     /// [`StoreError::Transition`] if the effect cannot go there from where it is; [`StoreError::Attempt`]
     /// for a result of another attempt; any other [`StoreError`], after which the effect is in doubt.
     pub async fn record(&self, key: &EffectKey, attempt: u32, result: &Recorded) -> Result<(), StoreError> {
-        self.record_as(key, attempt, (result, false)).await
+        self.record_as(key, attempt, (result, Besides::default())).await
     }
 
-    /// The same of an attempt that the tenant may have refused: then waiting alone does not help. On a disk that is full
-    /// it takes the room that is kept for it.
+    /// The same with what else came of the attempt. On a disk that is full it takes the room that is kept for it.
     ///
     /// # Errors
     ///
@@ -238,10 +247,10 @@ impl Store {
         &self,
         key: &EffectKey,
         attempt: u32,
-        result: (&Recorded, bool),
+        result: (&Recorded, Besides<'_>),
     ) -> Result<(), StoreError> {
         match self.record_once(key, attempt, result).await {
-            Err(StoreError::Full(_)) if reserve::give_up(self.path()) => {
+            Err(StoreError::Full(_)) if reserve::makes_room(self.path()) => {
                 self.record_once(key, attempt, result).await
             }
             recorded => recorded,
@@ -252,7 +261,7 @@ impl Store {
         &self,
         key: &EffectKey,
         attempt: u32,
-        (result, is_refused): (&Recorded, bool),
+        (result, besides): (&Recorded, Besides<'_>),
     ) -> Result<(), StoreError> {
         let wall = self.now_ms()?;
         let mut tx = self.write().await?;
@@ -265,9 +274,12 @@ impl Store {
             return Err(StoreError::Attempt { key: key.clone(), present, given });
         }
         step(&mut tx, &known, result, now).await?;
-        if is_refused {
+        if besides.is_refused {
             let refused = sqlx::query("UPDATE effects SET refused = 1 WHERE effect_key = $1");
             refused.bind(key.as_str()).execute(&mut *tx).await?;
+        }
+        if let Some(note) = besides.revert {
+            revert::note(&mut tx, key, note).await?;
         }
         tx.commit().await?;
         crash_point("c15_after_result_commit");

@@ -248,6 +248,11 @@ impl From<sqlx::migrate::MigrateError> for StoreError {
     }
 }
 
+/// Whether it is a write that the disk did not take: `SQLITE_IOERR_WRITE`.
+pub(super) fn is_failed_write(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(inner) if inner.code().as_deref() == Some("778"))
+}
+
 /// The last state, or that there was none.
 fn shown(last: Option<EffectState>) -> String {
     last.map_or_else(|| "nothing".to_owned(), |state| state.to_string())

@@ -13,6 +13,7 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Sqlite, Transaction};
 
+use super::error::is_failed_write;
 use super::open::{self, folder_of};
 use super::{Store, StoreError, Writer, mount, reserve};
 use crate::diag::Chain;
@@ -112,6 +113,17 @@ impl Store {
         Some(self.path()).filter(|path| !path.as_os_str().is_empty()).and_then(Room::of)
     }
 
+    /// A failure as what it is: a write that came to nothing because an account may have no more of the disk (`EDQUOT`) is
+    /// told by the database as one of the disk itself.
+    fn seen_through(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Database(inner) if is_failed_write(&inner) && reserve::is_full(self.path()) => {
+                StoreError::Full(inner)
+            }
+            other => other,
+        }
+    }
+
     /// Writes next to nothing, to learn whether the journal can be written again.
     ///
     /// # Errors
@@ -172,7 +184,8 @@ impl Tx {
     /// Begins one.
     pub(super) async fn begin(store: &Store) -> Result<Self, StoreError> {
         let writer = store.writer()?;
-        let mut inner = open::begin(&writer.pool).await.inspect_err(|error| writer.heard(Some(error)))?;
+        let begun = open::begin(&writer.pool).await.map_err(|error| store.seen_through(error));
+        let mut inner = begun.inspect_err(|error| writer.heard(Some(error)))?;
         let changed = match writer.unwritten() {
             Some(_) => Some(changes(&mut inner).await?),
             None => None,
@@ -187,7 +200,7 @@ impl Tx {
             Some(before) => changes(&mut self.inner).await? != before,
             None => true,
         };
-        let done = self.inner.commit().await.map_err(StoreError::from);
+        let done = self.inner.commit().await.map_err(|error| self.store.seen_through(error.into()));
         if wrote || done.is_err() {
             self.store.writer()?.heard(done.as_ref().err());
         }

@@ -90,7 +90,7 @@ pub use chain::{Chain, Head, History};
 pub use conflict::Opposite;
 pub use content::{Accepted, Held, LiveList, LivePlaybook, Publication, Refusal};
 pub use doubt::Word;
-pub use effect::{Effect, NewEffect, Recent, Recorded};
+pub use effect::{Besides, Effect, NewEffect, Recent, Recorded};
 pub use error::{Remedy, StoreError};
 pub use headroom::Rooms;
 pub use health::{Room, Unwritten};

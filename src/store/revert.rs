@@ -176,18 +176,7 @@ impl Store {
     /// Any [`StoreError`].
     pub async fn note_revert(&self, key: &EffectKey, note: &RevertNote) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        sqlx::query(
-            "UPDATE reverts SET state = $2, look_at = $3, undo_run = $4, tries = $5, reason = $6 \
-             WHERE effect_key = $1",
-        )
-        .bind(key.as_str())
-        .bind(note.state.as_str())
-        .bind(note.look_at.map(Timestamp::as_millisecond))
-        .bind(note.undo_run.map(|run| run.to_string()))
-        .bind(i64::from(note.tries))
-        .bind(&note.reason)
-        .execute(&mut *tx)
-        .await?;
+        self::note(&mut tx, key, note).await?;
         tx.commit().await
     }
 
@@ -262,6 +251,23 @@ pub(super) async fn plan(
     .bind(revert.approval.as_ref().map(Value::to_string))
     .bind(now)
     .bind(after.map(|after| now.saturating_add(after)))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes down how things stand about taking an action back.
+pub(super) async fn note(tx: &mut Tx, key: &EffectKey, note: &RevertNote) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE reverts SET state = $2, look_at = $3, undo_run = $4, tries = $5, reason = $6 \
+         WHERE effect_key = $1",
+    )
+    .bind(key.as_str())
+    .bind(note.state.as_str())
+    .bind(note.look_at.map(Timestamp::as_millisecond))
+    .bind(note.undo_run.map(|run| run.to_string()))
+    .bind(i64::from(note.tries))
+    .bind(&note.reason)
     .execute(&mut **tx)
     .await?;
     Ok(())

@@ -43,9 +43,7 @@ impl Store {
         let place = place(path);
         let made = match make(&place, word) {
             // A disk that takes no file any more gives the room for one.
-            Err(error) if error.kind() == ErrorKind::StorageFull && reserve::give_up(path) => {
-                make(&place, word)
-            }
+            Err(error) if reserve::is_about_room(&error) && reserve::makes_room(path) => make(&place, word),
             made => made,
         };
         let made = made.map_err(|source| StoreError::file(&place, source))?;
@@ -53,16 +51,27 @@ impl Store {
         Ok(StopFile { stop, is_new: made.is_some(), is_kept: made.unwrap_or(true) })
     }
 
-    /// The stop that a file beside the journal at `path` is, if it is there. It reads no journal.
+    /// The stop that a file beside the journal at `path` is, if it is there. It reads no journal. Where there is no folder
+    /// for one yet, nobody could put it there.
     #[must_use]
     pub fn stop_file(path: &Path) -> Option<Stop> {
-        look(path)
+        match folder_of(path).symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            _other => look(path),
+        }
     }
 }
 
-/// Where the file is.
+/// Where the file is made: beside the journal itself, whatever link leads to it.
 fn place(journal: &Path) -> PathBuf {
-    folder_of(journal).join(STOP_FILE)
+    let real = journal.canonicalize();
+    folder_of(real.as_deref().unwrap_or(journal)).join(STOP_FILE)
+}
+
+/// Where it stops: there, and beside the link by which the journal is called.
+fn places(journal: &Path) -> impl Iterator<Item = PathBuf> {
+    let by_name = journal.is_symlink().then(|| folder_of(journal).join(STOP_FILE));
+    std::iter::once(place(journal)).chain(by_name)
 }
 
 /// Makes the file and says why; `None` if it was there, otherwise whether it outlasts a power cut.
@@ -81,12 +90,14 @@ fn make(place: &Path, word: &StopWord) -> io::Result<Option<bool>> {
 
 /// Removes the file of a stop that is lifted.
 pub(super) fn remove(journal: &Path) -> Result<(), StoreError> {
-    let place = place(journal);
-    let removed = match std::fs::remove_file(&place) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => removed.and_then(|()| sync_folder(&place)),
-    };
-    removed.map_err(|source| StoreError::StopFile { path: place, source })
+    for place in places(journal) {
+        let removed = match std::fs::remove_file(&place) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed.and_then(|()| sync_folder(&place)),
+        };
+        removed.map_err(|source| StoreError::StopFile { path: place, source })?;
+    }
+    Ok(())
 }
 
 fn sync_folder(place: &Path) -> io::Result<()> {
@@ -99,19 +110,22 @@ pub(super) fn look(journal: &Path) -> Option<Stop> {
     if journal.as_os_str().is_empty() {
         return None;
     }
-    let place = place(journal);
+    places(journal).find_map(|place| look_at(&place))
+}
+
+fn look_at(place: &Path) -> Option<Stop> {
     let found = match place.symlink_metadata() {
         Ok(found) => found,
         // Without its folder nobody could put it there.
-        Err(error) if error.kind() == ErrorKind::NotFound && folder_of(journal).exists() => return None,
-        Err(error) => return Some(standing(&place, Timestamp::UNIX_EPOCH, Some(unseen(&error)))),
+        Err(error) if error.kind() == ErrorKind::NotFound && folder_of(place).exists() => return None,
+        Err(error) => return Some(standing(place, Timestamp::UNIX_EPOCH, Some(unseen(&error)))),
     };
     let at = i32::try_from(found.mtime_nsec()).ok().and_then(|nano| Timestamp::new(found.mtime(), nano).ok());
-    let said = match words(&place, &found) {
+    let said = match words(place, &found) {
         Ok(words) => Some(words).filter(|words| !words.is_empty()),
         Err(error) => Some(unseen(&error)),
     };
-    Some(Stop { uid: Some(found.uid()), ..standing(&place, at.unwrap_or(Timestamp::UNIX_EPOCH), said) })
+    Some(Stop { uid: Some(found.uid()), ..standing(place, at.unwrap_or(Timestamp::UNIX_EPOCH), said) })
 }
 
 fn standing(place: &Path, at: Timestamp, reason: Option<String>) -> Stop {
@@ -208,9 +222,30 @@ mod tests {
     fn what_nobody_can_look_for_stands() {
         let (dir, journal) = folder();
         assert_eq!(look(Path::new("")), None, "a journal in memory");
-        let gone = look(&dir.path().join("gone/huntbook.db"));
-        assert!(gone.is_some_and(|stop| stop.to_string().contains("cannot be read")));
+        let gone = dir.path().join("gone/huntbook.db");
+        assert!(look(&gone).is_some_and(|stop| stop.to_string().contains("cannot be read")));
+        assert_eq!(Store::stop_file(&gone), None, "before the first start there is no folder");
         std::fs::write(&journal, b"").unwrap();
         assert!(look(&journal.join("below")).is_some(), "its folder is a file");
+        assert!(Store::stop_file(&journal.join("below")).is_some());
+    }
+
+    #[test]
+    fn a_link_to_the_journal_stops_what_works_with_it() {
+        let (dir, journal) = folder();
+        std::fs::write(&journal, b"").unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let link = elsewhere.path().join("link.db");
+        std::os::unix::fs::symlink(&journal, &link).unwrap();
+        Store::stop_by_file(&link, &word("wrong list")).unwrap();
+        assert!(dir.path().join(STOP_FILE).exists());
+        assert_eq!(look(&journal), look(&link));
+        remove(&journal).unwrap();
+        assert_eq!(look(&link), None);
+        // Whoever serves it by its link looks there too.
+        std::fs::write(elsewhere.path().join(STOP_FILE), b"").unwrap();
+        assert_eq!((look(&link).is_some(), look(&journal)), (true, None));
+        remove(&link).unwrap();
+        assert_eq!(look(&link), None);
     }
 }

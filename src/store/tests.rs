@@ -116,6 +116,53 @@ async fn row_39_a_full_disk_is_an_error_and_nothing_is_half_done() {
 }
 
 #[tokio::test]
+async fn row_39_a_result_is_written_also_where_another_has_just_given_the_room_up() {
+    let Bench { store, run, _folder } = bench().await;
+    let effect = effect(run, 0);
+    assert_eq!(store.intend(&effect).await.unwrap(), Intended::Go { attempt: 1 });
+    room(&store, 0).await;
+    std::fs::write(open::file_beside(store.path(), ".reserve"), "").unwrap();
+    let done = Recorded { state: EffectState::Done, remote_id: None, detail: Some("x".repeat(1_000_000)) };
+    // There is room as soon as it has failed once: the connection goes to whoever has waited longest for it.
+    let pool = &store.writer().unwrap().pool;
+    let (recorded, roomy) =
+        tokio::join!(store.record(&effect.key, 1, &done), pool.execute("PRAGMA max_page_count = 1000000"));
+    roomy.unwrap();
+    recorded.unwrap();
+    assert_eq!(store.effect(&effect.key).await.unwrap().unwrap().state, EffectState::Done);
+}
+
+#[tokio::test]
+async fn row_39_that_something_is_not_ours_is_noted_with_its_result_or_not_at_all() {
+    let Bench { store, run, _folder } = bench().await;
+    let effect = effect(run, 0);
+    let revert = NewRevert {
+        action: "releaseDevice".to_owned(),
+        undo: json!({}),
+        after: None,
+        approval: None,
+        playbook_name: "a".to_owned(),
+        version: ContentHash::of(b"a"),
+        author: None,
+    };
+    store.intend_with(&effect, Some(&revert)).await.unwrap();
+    let note = RevertNote { state: RevertState::Over, look_at: None, undo_run: None, tries: 0, reason: None };
+    let besides = Besides { is_refused: false, revert: Some(&note) };
+    let done = Recorded { state: EffectState::Done, remote_id: None, detail: Some("x".repeat(1_000_000)) };
+    let stands = async || {
+        let state = store.effect(&effect.key).await.unwrap().unwrap().state;
+        (state, store.in_force().await.unwrap().len())
+    };
+    room(&store, 0).await;
+    let full = store.record_as(&effect.key, 1, (&done, besides)).await;
+    assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+    assert_eq!(stands().await, (EffectState::Intended, 1));
+    room(&store, 10_000).await;
+    store.record_as(&effect.key, 1, (&done, besides)).await.unwrap();
+    assert_eq!(stands().await, (EffectState::Done, 0));
+}
+
+#[tokio::test]
 async fn a_writer_dropped_half_way_leaves_nothing() {
     let Bench { store, run, _folder } = bench().await;
     let mut tx = store.write().await.unwrap();

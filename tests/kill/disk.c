@@ -1,6 +1,7 @@
 /* Lets the n-th write or sync of the journal's files fail: DISK_FAILS=way:n, and DISK_FIRED names a file that is made
    when it has. Ways: `eio` once, `eio-all` from then on, `full` from then on, `torn`: half of it is written, and the
-   process dies. Or all of them fail while there is the file that DISK_FULL_WHILE names. */
+   process dies. Or all of them fail while there is the file that DISK_FULL_WHILE names, or all writes as those of an
+   account that may have no more of the disk, while there is the one that DISK_QUOTA_WHILE names. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -25,7 +26,8 @@ static int is_journal(int fd) {
 
 /* The way this call fails; null if it does not. */
 static const char *fails(int fd) {
-    const char *spec = getenv("DISK_FAILS"), *full = getenv("DISK_FULL_WHILE");
+    const char *spec = getenv("DISK_FAILS"), *full = getenv("DISK_FULL_WHILE"), *quota = getenv("DISK_QUOTA_WHILE");
+    if (quota && !access(quota, F_OK) && is_journal(fd)) return "quota";
     if (full && !access(full, F_OK) && is_journal(fd)) return "full";
     if (!spec || !is_journal(fd)) return NULL;
     const char *colon = strchr(spec, ':');
@@ -38,6 +40,7 @@ static const char *fails(int fd) {
 }
 
 static int error_of(const char *way) {
+    if (!strncmp(way, "quota", 5)) return EDQUOT;
     return !strncmp(way, "full", 4) ? ENOSPC : EIO;
 }
 
@@ -68,8 +71,14 @@ ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t at) {
     return -1;
 }
 
-int fsync(int fd) {
+/* The way a call that takes no room fails. */
+static const char *breaks(int fd) {
     const char *way = fails(fd);
+    return way && strncmp(way, "quota", 5) ? way : NULL;
+}
+
+int fsync(int fd) {
+    const char *way = breaks(fd);
     if (!way) return REAL(fsync)(fd);
     if (!strncmp(way, "torn", 4)) DIE;
     errno = error_of(way);
@@ -77,7 +86,7 @@ int fsync(int fd) {
 }
 
 int fdatasync(int fd) {
-    const char *way = fails(fd);
+    const char *way = breaks(fd);
     if (!way) return REAL(fdatasync)(fd);
     if (!strncmp(way, "torn", 4)) DIE;
     errno = error_of(way);
@@ -85,7 +94,7 @@ int fdatasync(int fd) {
 }
 
 int ftruncate64(int fd, off64_t length) {
-    const char *way = fails(fd);
+    const char *way = breaks(fd);
     if (!way) return REAL(ftruncate64)(fd, length);
     if (!strncmp(way, "torn", 4)) DIE;
     errno = error_of(way);

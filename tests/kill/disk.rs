@@ -120,14 +120,23 @@ fn status(world: &World) -> (Option<i32>, Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_39_a_full_disk_is_said_everywhere_nothing_is_done_and_it_goes_on_by_itself() {
+    full_for_a_while("DISK_FULL_WHILE").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_39_so_is_a_quota_that_is_used_up() {
+    full_for_a_while("DISK_QUOTA_WHILE").await;
+}
+
+/// Serves over a disk that takes nothing as long as the file is there that is named in the environment.
+async fn full_for_a_while(variable: &str) {
     let world = World::start().await;
     let settings = fs::OpenOptions::new().append(true).open(world.path("huntbook.yaml"));
     settings.expect("it is ours").write_all(b"alerts: {channel: soc}\n").expect("it is ours");
     world.fleet.grow(NEW_DEVICES);
     settle(&world).await;
     let (disk, full) = (library(&world).display().to_string(), world.path("full"));
-    let environment =
-        [("LD_PRELOAD", disk.as_str()), ("DISK_FULL_WHILE", full.to_str().expect("it is text"))];
+    let environment = [("LD_PRELOAD", disk.as_str()), (variable, full.to_str().expect("it is text"))];
     let mut served = world.spawn_with(&["serve"], &environment);
     until(&world, || world.log().contains("huntbook serves")).await;
     assert_eq!(status(&world).1, Value::Null);

@@ -141,6 +141,29 @@ impl<'a> Disk<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn row_39_room_that_a_kill_left_half_made_does_not_keep_the_next_start_from_making_it() {
+    let world = World::start().await;
+    let mut settings = OpenOptions::new().append(true).open(world.path("huntbook.yaml")).expect("it is ours");
+    settings.write_all(b"store: {path: state/huntbook.db}\n").expect("it is ours");
+    let disk = Disk::mount(&world);
+    fs::write(disk.path("huntbook.db.reserve"), "").expect("it is ours");
+    let half = vec![0; usize::try_from(RESERVE_BYTES).expect("it is small")];
+    fs::write(disk.path("huntbook.db.reserve.new"), half).expect("there is room");
+    // Without what is left there would be enough.
+    disk.fill(100 << 20);
+    let spent = disk.status().1["journal"]["unwritten"]["why"].clone();
+    assert!(
+        spent.is_null() || spent.as_str().is_some_and(|why| why.contains("until 128 MiB are free")),
+        "{spent}"
+    );
+    let mut served = disk.serve();
+    disk.until(|| disk.kept() == Some(RESERVE_BYTES)).await;
+    assert!(!disk.path("huntbook.db.reserve.new").exists());
+    served.kill().expect("it is our child");
+    served.wait().expect("it is our child");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn row_39_what_is_under_way_when_the_disk_fills_is_written_down_with_the_room_that_is_kept() {
     let world = World::start().await;
     let mut settings = OpenOptions::new().append(true).open(world.path("huntbook.yaml")).expect("it is ours");

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    ActionLimits, Breaker, Budget, Chain, ContentHash, EffectKey, EffectState, History, Intended, NewEffect,
-    Opposite, Recorded, StoreError,
+    ActionLimits, Besides, Breaker, Budget, Chain, ContentHash, EffectKey, EffectState, History, Intended,
+    NewEffect, Opposite, Recorded, StoreError,
 };
 use jiff::SignedDuration;
 use sqlx::{AssertSqlSafe, Executor as _};
@@ -525,10 +525,11 @@ async fn a_playbook_whose_actions_come_to_nothing_is_stopped_where_it_would_act_
     let (bench, store, run) = Bench::running().await;
     let breaker = Some(Breaker { in_a_row: 3, in_doubt_percent: 20 });
     let limits = ActionLimits { breaker, ..ActionLimits::default() };
+    let refused = Besides { is_refused: true, revert: None };
     for target in ["device:a", "device:b", "device:c"] {
         let one = limited(run, target, limits);
         assert_eq!(store.intend(&one).await.unwrap(), GO);
-        store.record_as(&one.key, 1, (&result(EffectState::NotApplied), true)).await.unwrap();
+        store.record_as(&one.key, 1, (&result(EffectState::NotApplied), refused)).await.unwrap();
         bench.clock.advance(SignedDuration::from_secs(1));
     }
     let next = limited(run, "device:d", limits);
