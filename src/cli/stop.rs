@@ -12,7 +12,7 @@ use super::output::{clean, counted, say, say_json, tell};
 use super::run::no_tenant;
 use super::{Misuse, account, setup};
 use crate::clock::SharedClock;
-use crate::console::{Halted, halt, leave};
+use crate::console::{Halted, halt, halt_by_file, in_time, leave};
 use crate::diag::Chain;
 use crate::settings::{self, Hand, Places, Settings, SettingsError};
 use crate::store::{
@@ -49,15 +49,21 @@ pub(super) async fn stop(
         setup::warn_of_state(config, settings);
     }
     let journal = &ground.places.journal;
-    // What the word is about is looked up in the journal: one that cannot be read does not keep anybody from stopping.
-    let found = match ground.about(arguments).await {
-        Ok(playbook) => Ok(word(arguments, playbook)),
-        Err(error) => Err(error.downcast::<StoreError>()?),
-    };
     let plain = word(arguments, None);
-    let about = found.as_ref().unwrap_or(&plain).clone();
-    let written = async { Store::stop(journal, SharedClock::clone(&clock), &found?).await };
-    match halt(&clock, (journal, &about), written).await? {
+    // What the word is about is looked up in the journal: one that cannot be read does not keep anybody from stopping.
+    let halted = match in_time(&clock, ground.about(arguments)).await {
+        Ok(Ok(playbook)) => {
+            let word = StopWord { playbook, ..plain };
+            let written = Store::stop(journal, SharedClock::clone(&clock), &word);
+            halt(&clock, (journal, &word), written).await?
+        }
+        Ok(Err(error)) => {
+            let why = Chain(&error.downcast::<StoreError>()?).to_string();
+            halt_by_file((journal, &plain), why)?
+        }
+        Err(silent) => halt_by_file((journal, &plain), silent.to_string())?,
+    };
+    match halted {
         Halted::InJournal(stopped) => {
             let (Stopped::Now(stop) | Stopped::Before(stop)) = &stopped;
             let under_way = under_way(journal, stop).await?;
@@ -67,8 +73,11 @@ pub(super) async fn stop(
             if !file.is_kept {
                 tell("warning: the file may not outlast a power cut: its disk fails");
             }
-            let under_way = under_way(journal, &file.stop).await.unwrap_or_else(|error| {
-                let error = Chain(&error).to_string();
+            let looked = match in_time(&clock, under_way(journal, &file.stop)).await {
+                Ok(looked) => looked.map_err(|error| Chain(&error).to_string()),
+                Err(silent) => Err(silent.to_string()),
+            };
+            let under_way = looked.unwrap_or_else(|error| {
                 tell(&format!("warning: what is under way is not known: {}", clean(&error, 400)));
                 Vec::new()
             });
@@ -203,6 +212,9 @@ impl Ground {
 
     /// The playbook that a stop is about, in a tenant that there is.
     async fn about(&self, arguments: &Switch) -> anyhow::Result<Option<StoppedPlaybook>> {
+        if arguments.tenant.is_none() && arguments.playbook.is_none() {
+            return Ok(None);
+        }
         let store = named::journal(&self.places.journal).await?;
         if let Some(tenant) = &arguments.tenant {
             self.insist_on_tenant(store.as_ref(), tenant).await?;

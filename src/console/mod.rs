@@ -22,7 +22,7 @@ pub use called::Called;
 pub use history::Listed;
 pub use in_force::{Compiled, InForce, Starts};
 pub use moment::{Moment, shown};
-pub use stopping::{Halted, NotHalted, halt};
+pub use stopping::{Halted, NotHalted, Silent, halt, halt_by_file, in_time};
 
 /// Widest name or target in a line, in characters: the longest id, a SHA-256, fits.
 pub const NAME_MAX: usize = 100;

@@ -46,13 +46,37 @@ pub async fn halt(
     (journal, word): (&Path, &StopWord),
     written: impl Future<Output = Result<Stopped, StoreError>>,
 ) -> Result<Halted, NotHalted> {
-    let why = tokio::select! {
-        stopped = written => match stopped {
-            Ok(stopped) => return Ok(Halted::InJournal(stopped)),
-            Err(error) => Chain(&error).to_string(),
-        },
-        () = clock.sleep(PATIENCE) => format!("it has not answered for {PATIENCE:#}"),
+    let why = match in_time(clock, written).await {
+        Ok(Ok(stopped)) => return Ok(Halted::InJournal(stopped)),
+        Ok(Err(error)) => Chain(&error).to_string(),
+        Err(silent) => silent.to_string(),
     };
+    halt_by_file((journal, word), why)
+}
+
+/// The journal takes its time.
+#[derive(Debug, thiserror::Error)]
+#[error("it has not answered for {PATIENCE:#}")]
+pub struct Silent;
+
+/// What the journal says, if it says it in time.
+///
+/// # Errors
+///
+/// [`Silent`] if it does not.
+pub async fn in_time<T>(clock: &SharedClock, said: impl Future<Output = T>) -> Result<T, Silent> {
+    tokio::select! {
+        said = said => Ok(said),
+        () = clock.sleep(PATIENCE) => Err(Silent),
+    }
+}
+
+/// Stops actions by a file beside the journal at a path, which does not take the word for a reason.
+///
+/// # Errors
+///
+/// [`NotHalted`] if there can be none.
+pub fn halt_by_file((journal, word): (&Path, &StopWord), why: String) -> Result<Halted, NotHalted> {
     match Store::stop_by_file(journal, word) {
         Ok(file) => Ok(Halted::ByFile { file, why }),
         Err(source) => Err(NotHalted { why, source }),

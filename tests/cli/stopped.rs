@@ -1,10 +1,11 @@
 //! `stop` and `resume`, beside a huntbook that serves.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::sim::Sim;
+use huntbook::store::STOP_FILE;
 use jiff::SignedDuration;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,10 +27,15 @@ fn listen(dir: &TempDir) -> (Child, mpsc::Receiver<String>) {
 
 /// Waits for a line with `part`.
 async fn hear(lines: &mut mpsc::Receiver<String>, part: &str) {
+    hear_one(lines, &[part]).await;
+}
+
+/// Waits for a line with one of these; gives it.
+async fn hear_one(lines: &mut mpsc::Receiver<String>, parts: &[&str]) -> String {
     loop {
-        let line = lines.recv().await.unwrap_or_else(|| panic!("nobody said `{part}`"));
-        if line.contains(part) {
-            return;
+        let line = lines.recv().await.unwrap_or_else(|| panic!("nobody said one of {parts:?}"));
+        if parts.iter().any(|part| line.contains(part)) {
+            return line;
         }
     }
 }
@@ -237,6 +243,44 @@ async fn a_stop_waits_for_no_flawless_settings() {
 /// Lifts what was stopped in the tenant.
 async fn lifted_in(dir: &TempDir) {
     ends(&ask(dir, &["resume", "--store", "huntbook.db", "--tenant", "contoso"]).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_that_actions_are_taken_again_when_no_stop_stands() {
+    let sim = tenant().await;
+    let dir = project(&sim, &format!("{PLAYBOOK}schedule: {{cron: \"0 0 29 2 *\"}}\n"));
+    let (mut served, mut lines) = listen(&dir);
+    hear(&mut lines, "huntbook serves").await;
+    ends(&ask(&dir, &["stop"]).await, 0);
+    hear(&mut lines, "actions are stopped").await;
+    let file = dir.path().join(STOP_FILE);
+    std::fs::write(&file, "touched").unwrap();
+    hear(&mut lines, "touched").await;
+    std::fs::remove_file(&file).unwrap();
+    let lifted = hear_one(&mut lines, &["actions are taken again", "another one stands"]).await;
+    assert!(lifted.contains("another one stands"), "{lifted}");
+    ends(&ask(&dir, &["resume"]).await, 0);
+    hear(&mut lines, "actions are taken again").await;
+    served.kill().unwrap();
+    served.wait().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_journal_that_never_answers_keeps_nobody_from_stopping() {
+    let sim = tenant().await;
+    let silent = async |about: &[&str]| {
+        let dir = project(&sim, PLAYBOOK);
+        let journal = dir.path().join("huntbook.db");
+        // Whoever opens it waits for ever.
+        assert!(Command::new("mkfifo").arg(&journal).status().unwrap().success());
+        let stopped = ask(&dir, &[&["stop"], about].concat()).await;
+        ends(&stopped, 0);
+        let said = text(&stopped.stdout);
+        assert!(said.contains("it has not answered for 10s"), "{said}");
+        assert!(dir.path().join(STOP_FILE).exists());
+        std::fs::remove_file(&journal).unwrap();
+    };
+    tokio::join!(silent(&[]), silent(&["--playbook", "Tag servers"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
