@@ -133,7 +133,12 @@ async fn take_up(engine: &Engine, world: &World, in_force: &Served) -> anyhow::R
     let present = Present { in_force, plan_of: &|name, bytes| daemon::plan_of(name, bytes, world) };
     let resumed = engine.resume(&present).await?;
     engine.follow_up().await?;
+    let stops = engine.store.stops().await?;
+    let is_quarantined = |playbook| stops.iter().any(|stop| stop.is_quarantine_of(playbook));
     for decided in engine.decided().await? {
+        if is_quarantined(decided.playbook) {
+            continue;
+        }
         if let Some(run) = engine.go_on(decided.run, &present).await? {
             let ended: Vec<_> =
                 run.items.iter().map(|item| format!("{} {}", item.key, item.outcome)).collect();
@@ -142,6 +147,9 @@ async fn take_up(engine: &Engine, world: &World, in_force: &Served) -> anyhow::R
         }
     }
     for (playbook, tenant) in engine.to_revert().await? {
+        if is_quarantined(playbook) {
+            continue;
+        }
         engine.revert((playbook, &tenant), in_force).await?;
     }
     for effect in &resumed.parked {

@@ -73,15 +73,19 @@ impl Engine {
         Ok(parked)
     }
 
-    /// Parks what is in doubt and takes up every unfinished run, one after the other. Call it before the
-    /// first run, where nothing else goes on.
+    /// Parks what is in doubt and takes up every unfinished run, one after the other, but those at whose playbook a
+    /// process died again and again. Call it before the first run, where nothing else goes on.
     ///
     /// # Errors
     ///
     /// If the journal fails; then nothing may run.
     pub async fn resume(&self, present: &Present<'_>) -> Result<Resumed, EngineError> {
         let mut resumed = Resumed { parked: self.park_in_doubt().await?, ..Resumed::default() };
+        let stops = self.store.stops().await?;
         for unfinished in self.store.unfinished().await? {
+            if stops.iter().any(|stop| stop.is_quarantine_of(unfinished.run.playbook)) {
+                continue;
+            }
             resumed.runs.push(self.take_up(unfinished, present).await?);
         }
         Ok(resumed)
