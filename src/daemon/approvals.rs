@@ -11,7 +11,7 @@ use super::start::say;
 use crate::engine::{Decided, EngineError, Present};
 use crate::notify::{notice, standing_message};
 use crate::plan::World;
-use crate::store::StoreError;
+use crate::store::{StoreError, Suspect};
 
 /// How often somebody's word is looked for. One look at an index that is empty most of the time; who said yes
 /// waits no longer than that.
@@ -55,7 +55,8 @@ impl Daemon {
             store.gone_on_with(decided.run).await?;
             went_on
         };
-        let went_on = self.alone_at_first(Box::pin(went_on)).await;
+        let went_on =
+            self.alone_at_first(Suspect::Run(decided.playbook, decided.run), Box::pin(went_on)).await;
         self.known().tries.remove(&tried);
         self.0.outbox.notify_one();
         match went_on {

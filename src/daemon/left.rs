@@ -15,7 +15,7 @@ use crate::engine::{EngineError, InForce as _, Present, Standing};
 use crate::model::RunId;
 use crate::plan::World;
 use crate::schedule::{Key, Ticket};
-use crate::store::{StoreError, Trigger, Unfinished};
+use crate::store::{Alone, StoreError, Suspect, Trigger, Unfinished};
 
 /// The turn of a playbook in a tenant, where runs are left.
 #[derive(Debug)]
@@ -100,21 +100,28 @@ impl Daemon {
     }
 
     /// Does something about a run. If the process died a short while ago each of these has it for itself at first: then it
-    /// is known at which one it dies, and that playbook alone is stopped.
+    /// is known at which one it dies, which is noted, and that playbook alone is stopped.
     pub(super) async fn alone_at_first<T>(
         &self,
+        suspect: Suspect,
         mut work: Pin<Box<impl Future<Output = Result<T, EngineError>>>>,
     ) -> Result<T, EngineError> {
-        let engine = &self.0.engine;
-        let has_died = engine.store.has_died().await?;
-        let alone = if has_died { Some(self.0.alone.lock().await) } else { None };
-        tokio::select! {
+        let (store, clock) = (&self.0.engine.store, &self.0.engine.clock);
+        if !store.has_died().await? {
+            return work.await;
+        }
+        let alone = self.0.alone.lock().await;
+        store.note_alone(suspect, Alone::Holds).await?;
+        let done = tokio::select! {
             done = &mut work => done,
-            () = engine.clock.sleep(ALONE_FOR) => {
+            () = clock.sleep(ALONE_FOR) => {
+                store.note_alone(suspect, Alone::Survived).await?;
                 drop(alone);
                 work.await
             }
-        }
+        };
+        store.note_alone(suspect, Alone::Over).await?;
+        done
     }
 
     /// Takes a run up.
@@ -154,7 +161,8 @@ impl Daemon {
             let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
             let present =
                 Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
-            let taken = self.alone_at_first(Box::pin(self.take_up_one(unfinished, &present))).await;
+            let suspect = Suspect::Run(key.playbook, unfinished.run.id);
+            let taken = self.alone_at_first(suspect, Box::pin(self.take_up_one(unfinished, &present))).await;
             self.0.outbox.notify_one();
             if let Err(error) = taken {
                 say(&error, &name);

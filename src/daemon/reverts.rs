@@ -9,7 +9,7 @@ use crate::engine::EngineError;
 use crate::model::AlertSeverity;
 use crate::notify::{notice, standing_message};
 use crate::schedule::Key;
-use crate::store::StoreError;
+use crate::store::{StoreError, Suspect};
 
 impl Daemon {
     /// Takes all playbooks and tenants of which something is due, and nobody is at it yet.
@@ -35,7 +35,7 @@ impl Daemon {
             let _turn = self.0.turns.acquire().await;
             self.0.engine.revert((key.playbook, &key.tenant), &*self.0).await
         };
-        let reverted = self.alone_at_first(Box::pin(revert)).await;
+        let reverted = self.alone_at_first(Suspect::Revert(key.playbook), Box::pin(revert)).await;
         self.known().tries.remove(&tried);
         self.0.outbox.notify_one();
         reverted.inspect_err(|error| say(error, &key.playbook.to_string()))

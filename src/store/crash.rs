@@ -14,6 +14,40 @@ use crate::model::{PlaybookId, RunId};
 /// Within what time deaths count together.
 const WITHIN: SignedDuration = SignedDuration::from_mins(10);
 
+/// What may be why the process died, and is tried alone at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspect {
+    /// Taking up a run, or going on with it.
+    Run(PlaybookId, RunId),
+    /// Taking back what a playbook did.
+    Revert(PlaybookId),
+}
+
+/// How it stands about a suspect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alone {
+    /// It has the process for itself.
+    Holds,
+    /// It had, and the process lives: it goes on beside the next.
+    Survived,
+    /// It is done.
+    Over,
+}
+
+impl Suspect {
+    const fn playbook(self) -> PlaybookId {
+        let (Self::Run(playbook, _) | Self::Revert(playbook)) = self;
+        playbook
+    }
+
+    fn about(self) -> String {
+        match self {
+            Self::Run(_playbook, run) => run.to_string(),
+            Self::Revert(playbook) => format!("revert/{playbook}"),
+        }
+    }
+}
+
 impl Stop {
     /// Whether it keeps a playbook from running, because the process died at it again and again.
     #[must_use]
@@ -57,6 +91,7 @@ impl Store {
             }
         }
         sqlx::query("DELETE FROM going_on").execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM alone").execute(&mut *tx).await?;
         serve(&mut tx, epoch).await?;
         tx.commit().await?;
         Ok(stops)
@@ -112,6 +147,30 @@ impl Store {
         tx.commit().await
     }
 
+    /// Notes how it stands about a suspect. There is one at a time that has the process for itself.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn note_alone(&self, suspect: Suspect, alone: Alone) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        let (about, holds) = (suspect.about(), alone == Alone::Holds);
+        sqlx::query("DELETE FROM alone WHERE about = $1 OR (holds = 1 AND $2)")
+            .bind(&about)
+            .bind(holds)
+            .execute(&mut *tx)
+            .await?;
+        if alone != Alone::Over {
+            sqlx::query("INSERT INTO alone (about, playbook, holds) VALUES ($1, $2, $3)")
+                .bind(&about)
+                .bind(suspect.playbook().to_string())
+                .bind(holds)
+                .execute(&mut *tx)
+                .await?;
+        }
+        tx.commit().await
+    }
+
     /// Notes that this process carries a run out that another one began.
     ///
     /// # Errors
@@ -134,11 +193,17 @@ async fn serve(tx: &mut Tx, epoch: i64) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The playbooks of which a process carried out a run when it died.
+/// The playbooks at which a process may have died: that which it tried alone, or of which it carried out a run. While one
+/// was tried alone, those do not count that had been before and went on beside it.
 async fn carried_out(tx: &mut Tx, dead: i64) -> Result<Vec<StoppedPlaybook>, StoreError> {
     let rows = sqlx::query(
-        "SELECT playbook, max(playbook_name) FROM runs WHERE $1 > 0 AND ((state = 'running' AND epoch = $1) \
-         OR id IN (SELECT run FROM going_on WHERE epoch = $1)) GROUP BY playbook ORDER BY playbook",
+        "SELECT playbook, max(playbook_name) FROM runs WHERE $1 > 0 \
+         AND (playbook IN (SELECT playbook FROM alone WHERE holds = 1) \
+          OR (((state = 'running' AND epoch = $1) OR id IN (SELECT run FROM going_on WHERE epoch = $1)) \
+           AND NOT (EXISTS (SELECT 1 FROM alone WHERE holds = 1) \
+            AND EXISTS (SELECT 1 FROM alone WHERE holds = 0 \
+             AND about IN (runs.id, CASE cause WHEN 'revert' THEN 'revert/' || runs.playbook END))))) \
+         GROUP BY playbook ORDER BY playbook",
     )
     .bind(dead)
     .fetch_all(&mut **tx)

@@ -89,6 +89,7 @@ pub use budget::{ActionLimits, Budget, Used};
 pub use chain::{Chain, Head, History};
 pub use conflict::Opposite;
 pub use content::{Accepted, Held, LiveList, LivePlaybook, Publication, Refusal};
+pub use crash::{Alone, Suspect};
 pub use doubt::Word;
 pub use effect::{Besides, Effect, NewEffect, Recent, Recorded};
 pub use error::{Remedy, StoreError};

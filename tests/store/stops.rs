@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    Chain, History, Intended, RunEnd, RunState, STOP_FILE, SeenStop, Stop, StopWord, Stopped,
-    StoppedPlaybook, Store, Way,
+    Alone, Chain, History, Intended, NewRun, RunEnd, RunState, STOP_FILE, SeenStop, Stop, StopWord, Stopped,
+    StoppedPlaybook, Store, Suspect, Way,
 };
 use sqlx::{AssertSqlSafe, Executor as _};
 
@@ -220,6 +220,55 @@ async fn row_54_a_death_while_an_ended_run_is_gone_on_with_counts_against_its_pl
         store.go_on_with(run).await.unwrap();
     }
     assert!(store.stops().await.unwrap()[0].is_quarantine_of(PLAYBOOK));
+}
+
+#[tokio::test]
+async fn row_54_a_run_that_only_waits_does_not_count_when_the_process_dies_at_another() {
+    let (bench, mut store, waits) = Bench::running().await;
+    let poisonous = PlaybookId(uuid::Uuid::from_u128(0x9015));
+    let fresh = PlaybookId(uuid::Uuid::from_u128(0xf7e5));
+    let begin = async |store: &Store, playbook| {
+        bench.clock.advance(jiff::SignedDuration::from_secs(1));
+        let run = NewRun { playbook, ..bench.run(None) };
+        store.begin_run(&run).await.unwrap();
+        run.id
+    };
+    let kills = begin(&store, poisonous).await;
+    assert_eq!(store.begin_serving(4).await.unwrap(), []);
+    // What had its time alone waits for its device; at the next one the process dies, or at what its schedule began.
+    for death in 1..=3 {
+        for (suspect, run) in
+            [(Suspect::Run(PLAYBOOK, waits), waits), (Suspect::Run(poisonous, kills), kills)]
+        {
+            store.note_alone(suspect, Alone::Holds).await.unwrap();
+            store.carry(run).await.unwrap();
+            if run == waits {
+                store.note_alone(suspect, Alone::Survived).await.unwrap();
+            }
+        }
+        if death == 3 {
+            begin(&store, fresh).await;
+        }
+        bench.end(store).await;
+        store = bench.open().await;
+        assert_eq!(store.begin_serving(4).await.unwrap(), [], "death {death}");
+    }
+    // The last one that is let pass.
+    store.note_alone(Suspect::Run(poisonous, kills), Alone::Holds).await.unwrap();
+    store.carry(kills).await.unwrap();
+    bench.end(store).await;
+    store = bench.open().await;
+    let stops = store.begin_serving(4).await.unwrap();
+    assert_eq!(stops.len(), 1, "{stops:?}");
+    assert!(stops[0].is_quarantine_of(poisonous));
+    assert_eq!(deaths(&bench, PLAYBOOK).await, 0);
+    assert_eq!((deaths(&bench, poisonous).await, deaths(&bench, fresh).await), (4, 1));
+}
+
+/// How many deaths count against a playbook.
+async fn deaths(bench: &Bench, playbook: PlaybookId) -> i64 {
+    let query = sqlx::query_scalar("SELECT count(*) FROM crashes WHERE playbook = $1");
+    query.bind(playbook.to_string()).fetch_one(&mut bench.raw().await).await.unwrap()
 }
 
 #[tokio::test]
