@@ -24,3 +24,5 @@ mod restored;
 mod runs;
 #[path = "store/stops.rs"]
 mod stops;
+#[path = "store/turned.rs"]
+mod turned;

@@ -80,7 +80,7 @@ impl Engine {
     ///
     /// Any [`StoreError`].
     pub async fn decided(&self) -> Result<BTreeSet<Decided>, StoreError> {
-        let decided = self.store.decided(self.clock.now()).await?;
+        let decided = self.store.decided().await?;
         let all = decided.into_iter().map(|(playbook, tenant, run)| Decided { playbook, tenant, run });
         Ok(all.collect())
     }
@@ -132,7 +132,8 @@ impl Engine {
         let changed = match order {
             Ok(order) => self.act_on((&order, self.bounds(present.in_force)), &detail, &mut report).await?,
             Err(reason) => {
-                let changes = give_up((&detail, &ready(&detail.approvals, now)), &report.items, &reason);
+                let ready = ready(&detail.approvals, self.store.time().await?);
+                let changes = give_up((&detail, &ready), &report.items, &reason);
                 self.amend(&mut report, (&detail.approvals, changes)).await?
             }
         };
@@ -158,7 +159,7 @@ impl Engine {
         let (mut waiting, mut changed) = (Waiting::default(), BTreeSet::new());
         let mut asked = detail.approvals.clone();
         loop {
-            let items = self.ready_now(&context, &asked, &waiting);
+            let items = self.ready_now(&context, &asked, &waiting).await?;
             let known = detail.items.iter().filter(|item| items.contains(&item.seq));
             let work =
                 known.map(|item| Work { seq: item.seq, key: item.key.clone(), data: item.data.clone() });
@@ -175,14 +176,19 @@ impl Engine {
 
     /// The items that may be gone on with, of which none is in hand. What may not be done any more is voided when the
     /// run is over; nothing new is begun by one that has gone on for long: its own bounds would end it.
-    fn ready_now(&self, context: &Context<'_>, asked: &[Approval], waiting: &Waiting<'_>) -> BTreeSet<u32> {
+    async fn ready_now(
+        &self,
+        context: &Context<'_>,
+        asked: &[Approval],
+        waiting: &Waiting<'_>,
+    ) -> Result<BTreeSet<u32>, EngineError> {
         let (now, standing) = (self.clock.now(), context.bounds.standing(context.order));
         if !context.bounds.is_early(now) || not_any_more(context.order, &standing, now).is_some() {
-            return BTreeSet::new();
+            return Ok(BTreeSet::new());
         }
-        let mut items = ready(asked, now);
+        let mut items = ready(asked, self.store.time().await?);
         items.retain(|seq| !waiting.holds(*seq));
-        items
+        Ok(items)
     }
 
     /// Carries on the items of a run that waits for devices, about which people have decided meanwhile; says what
@@ -197,7 +203,7 @@ impl Engine {
             return Ok(Vec::new());
         }
         let asked = self.store.approvals_of(context.run).await?;
-        let items = self.ready_now(context, &asked, waiting);
+        let items = self.ready_now(context, &asked, waiting).await?;
         if items.is_empty() {
             return Ok(Vec::new());
         }

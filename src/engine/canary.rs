@@ -101,7 +101,7 @@ impl Engine {
                 }
             }
             let Some(open) = open else { return Ok(Canary::Free) };
-            if open.intended.checked_add(canary.wait).unwrap_or(Timestamp::MAX) <= self.clock.now() {
+            if open.intended.checked_add(canary.wait).unwrap_or(Timestamp::MAX) <= self.store.time().await? {
                 let (action, target) = (&open.action, &open.target);
                 let why = format!(
                     "{action} on {target}, of the first targets, had not ended after {:#}",

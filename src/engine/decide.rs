@@ -185,7 +185,7 @@ impl Engine {
         let candidates: Vec<Candidate> =
             numbered_calls(fates).map(|(seq, call, leave)| lookup.candidate((seq, call), leave)).collect();
         let keys: Vec<String> = candidates.iter().map(|candidate| candidate.target.key()).collect();
-        let now = self.clock.now();
+        let now = self.store.time().await?;
         let since = now.checked_sub(guard::OPPOSITE_WITHIN).unwrap_or(Timestamp::MIN);
         let (tenant, id) = (&context.order.tenant, plan.about.id);
         let matched = u64::try_from(fates.len()).unwrap_or(u64::MAX);

@@ -377,7 +377,7 @@ impl Engine {
         let effect = self.end_of(context.run, &effect.key).await?.unwrap_or(effect);
         Ok(match effect.state {
             EffectState::Done => ended(StepState::Done, effect.detail),
-            EffectState::Pending if self.clock.now() < *until => None,
+            EffectState::Pending if self.store.time().await? < *until => None,
             EffectState::Pending => {
                 let longest = step.wait_for.unwrap_or_default();
                 ended(StepState::Failed, Some(format!("it had not ended after {longest:#}, and may yet")))

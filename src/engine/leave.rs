@@ -201,7 +201,10 @@ impl Engine {
                         return Ok(not_sent(step, call, StepState::Failed, &Chain(&error).to_string()));
                     }
                 };
-                let asked = self.request(context, (turn, change.as_ref()), (&whom, guards, targets));
+                let now = self.store.time().await?;
+                let expires = now.checked_add(whom.timeout).unwrap_or(Timestamp::MAX);
+                let asked =
+                    request(context, (turn, change.as_ref()), (&whom, guards, targets), expires);
                 let why =
                     format!("{} until {:.0}: {}", people(whom.minimum), asked.expires, short(&asked.id()));
                 course.ask.push(asked);
@@ -209,34 +212,6 @@ impl Engine {
                 Ok(not_sent(step, call, StepState::PendingApproval, &why))
             }
             Leave::Asked(asked) => self.answered(context, course, turn, &asked).await,
-        }
-    }
-
-    /// What people are asked for one call.
-    fn request(
-        &self,
-        context: &Context<'_>,
-        (turn, change): (Turn<'_>, Option<&Difference>),
-        (whom, guards, targets): (&action::Approval, String, u32),
-    ) -> NewApproval {
-        let expires = self.clock.now().checked_add(whom.timeout).unwrap_or(Timestamp::MAX);
-        let (minimum, channel) = (whom.minimum, whom.channel.clone());
-        let terms = Terms { guards, targets, minimum, channel: channel.clone(), expires };
-        let shown = Shown::of(context, (turn, change), terms);
-        let place = context.plan().steps.iter().position(|step| step.id == turn.step.id).unwrap_or(0);
-        // By step, and by call within it: the order in which they are taken.
-        let place =
-            u32::try_from(place).unwrap_or(u32::MAX).saturating_mul(PLACES).saturating_add(turn.place);
-        NewApproval {
-            effect: effect_key(context, (turn.seq, turn.place), (turn.step, turn.call)),
-            place,
-            step: shown.step.clone(),
-            action: shown.action.clone(),
-            target: shown.target.clone(),
-            channel,
-            minimum,
-            shown: shown.canonical(),
-            expires,
         }
     }
 
@@ -250,7 +225,7 @@ impl Engine {
     ) -> Result<StepReport, EngineError> {
         let Turn { step, call, .. } = turn;
         let report = |state, why: &str| not_sent(step, call, state, why);
-        let is_over = asked.expires <= self.clock.now();
+        let is_over = asked.expires <= self.store.time().await?;
         match asked.state {
             ApprovalState::Rejected
             | ApprovalState::Expired
@@ -339,6 +314,33 @@ fn unless_done(report: StepReport) -> StepReport {
         | StepState::PendingApproval
         | StepState::Denied
         | StepState::Expired => StepReport { state: StepState::Void, ..report },
+    }
+}
+
+/// What people are asked for one call.
+fn request(
+    context: &Context<'_>,
+    (turn, change): (Turn<'_>, Option<&Difference>),
+    (whom, guards, targets): (&action::Approval, String, u32),
+    expires: Timestamp,
+) -> NewApproval {
+    let (minimum, channel) = (whom.minimum, whom.channel.clone());
+    let terms = Terms { guards, targets, minimum, channel: channel.clone(), expires };
+    let shown = Shown::of(context, (turn, change), terms);
+    let place = context.plan().steps.iter().position(|step| step.id == turn.step.id).unwrap_or(0);
+    // By step, and by call within it: the order in which they are taken.
+    let place =
+        u32::try_from(place).unwrap_or(u32::MAX).saturating_mul(PLACES).saturating_add(turn.place);
+    NewApproval {
+        effect: effect_key(context, (turn.seq, turn.place), (turn.step, turn.call)),
+        place,
+        step: shown.step.clone(),
+        action: shown.action.clone(),
+        target: shown.target.clone(),
+        channel,
+        minimum,
+        shown: shown.canonical(),
+        expires,
     }
 }
 

@@ -83,7 +83,8 @@ impl Engine {
         let cools_down =
             effect.limits.and_then(|limits| limits.cool_down).is_some_and(|length| !length.is_zero());
         let Some(opposite) = effect.opposite.as_ref().filter(|_opposite| cools_down) else { return Ok(None) };
-        let since = self.clock.now().checked_sub(guard::REVERSED_WITHIN).unwrap_or(Timestamp::MIN);
+        let now = self.store.time().await?;
+        let since = now.checked_sub(guard::REVERSED_WITHIN).unwrap_or(Timestamp::MIN);
         let same = (effect.action.as_str(), effect.target.as_str());
         let Some(done) = self.store.last_done(&effect.tenant, same, since).await? else { return Ok(None) };
         let undoing = (opposite.action.as_str(), effect.target.as_str());

@@ -13,7 +13,6 @@ use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::approval_chain::{Saying, append};
-use super::budget::latest;
 use super::run::{read_playbook_id, read_run_id};
 use super::word::{ApprovalState, Consent, Way};
 use super::{ContentHash, EffectKey, Store, StoreError, Tx, at, count, json, open};
@@ -40,7 +39,7 @@ pub struct NewApproval {
     pub minimum: u32,
     /// Everything that is shown, as canonical JSON; the request is bound to its hash.
     pub shown: String,
-    /// When it ends.
+    /// When it ends, by [`Store::time`].
     pub expires: Timestamp,
 }
 
@@ -234,13 +233,13 @@ impl Store {
         self.read_approvals(rows).await
     }
 
-    /// The runs, with their playbooks and tenants, that have an item to go on with at `now`: people decided
-    /// about its first request, or time did. Runs that have not ended are left out.
+    /// The runs, with their playbooks and tenants, that have an item to go on with: people decided about its
+    /// first request, or time did. Runs that have not ended are left out.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn decided(&self, now: Timestamp) -> Result<Vec<(PlaybookId, String, RunId)>, StoreError> {
+    pub async fn decided(&self) -> Result<Vec<(PlaybookId, String, RunId)>, StoreError> {
         let rows = sqlx::query(
             "SELECT DISTINCT a.playbook, a.tenant, a.run FROM approvals a JOIN runs r ON r.id = a.run \
              WHERE a.settled = 0 AND r.state <> 'running' AND (a.state <> 'awaiting' OR a.expires_at <= $1) \
@@ -248,7 +247,7 @@ impl Store {
              AND b.place < a.place AND b.settled = 0 AND b.state = 'awaiting' AND b.expires_at > $1) \
              ORDER BY a.run",
         )
-        .bind(now.as_millisecond())
+        .bind(self.time().await?.as_millisecond())
         .fetch_all(&self.0.readers)
         .await?;
         let read = |row: &SqliteRow| {
@@ -280,9 +279,8 @@ impl Store {
     ///
     /// As [`Store::speak`].
     pub async fn hear(&self, id: &str, voice: &NewVoice) -> Result<Heard, StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let known = find(&mut tx, id).await?;
         if known.state != ApprovalState::Awaiting || known.expires.as_millisecond() <= now {
             return Ok(Heard::TooLate(Box::new(known)));
@@ -337,8 +335,8 @@ pub(super) async fn ask(
     tx: &mut Tx,
     (run, seq): (RunId, u32),
     asked: &[NewApproval],
-    now: i64,
 ) -> Result<(), StoreError> {
+    let now = tx.now().await?;
     let (tenant, playbook) = super::run::playbook_of(tx, run).await?;
     for new in asked {
         let id = new.id();
@@ -373,9 +371,9 @@ pub(super) async fn ask(
 
 /// Ends requests inside the transaction that settles their item. What has ended meanwhile, by somebody's word, stays as
 /// it ended.
-pub(super) async fn close(tx: &mut Tx, closings: &[Closing], now: i64) -> Result<(), StoreError> {
+pub(super) async fn close(tx: &mut Tx, closings: &[Closing]) -> Result<(), StoreError> {
     for closing in closings {
-        let known = find(tx, &closing.id).await?;
+        let (known, now) = (find(tx, &closing.id).await?, tx.now().await?);
         if known.state.is_open() && known.state != closing.state {
             step(tx, &known, (closing.state, closing.reason.as_deref()), now).await?;
             append(tx, &known, &Saying::silent(closing.state, closing.reason.as_deref()), now).await?;

@@ -5,7 +5,6 @@
 
 use sqlx::Row as _;
 
-use super::budget::latest as now_seen;
 use super::effect::NewEffect;
 use super::stop::{self, Stop, StopWord, StoppedPlaybook};
 use super::word::EffectState;
@@ -37,9 +36,8 @@ impl Store {
     ///
     /// Any [`StoreError`]; the stop does then not stand.
     pub async fn trip(&self, tenant: &str, playbook: StoppedPlaybook, why: &str) -> Result<(), StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = now_seen(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let word = word(tenant, playbook, why.to_owned());
         // One of all, or of the tenant, may be lifted by somebody who knows nothing of this.
         if !stop::standing(&mut tx).await?.iter().any(|stop| stop.is_for(&word)) {
@@ -73,10 +71,10 @@ fn word(tenant: &str, playbook: StoppedPlaybook, why: String) -> StopWord {
 /// for good.
 async fn latest(tx: &mut Tx, (tenant, playbook): (&str, PlaybookId)) -> Result<Vec<EffectState>, StoreError> {
     let rows = sqlx::query(
-        "SELECT state FROM effects WHERE tenant = $1 AND playbook = $2 AND destructive = 1 \
-         AND (state IN ('done', 'failed', 'unknown', 'parked') OR refused = 1) AND intended_at > coalesce( \
-         (SELECT max(at) FROM stop_events WHERE word = 'resume' AND tenant = $1 AND playbook = $2), 0) \
-         ORDER BY intended_at DESC, effect_key LIMIT $3",
+        "SELECT state FROM effects_dated WHERE tenant = $1 AND playbook = $2 AND destructive = 1 \
+         AND (state IN ('done', 'failed', 'unknown', 'parked') OR refused = 1) AND counts_at > coalesce( \
+         (SELECT max(counts_at) FROM resumes_dated WHERE tenant = $1 AND playbook = $2), 0) \
+         ORDER BY counts_at DESC, effect_key LIMIT $3",
     )
     .bind(tenant)
     .bind(playbook.to_string())

@@ -122,12 +122,11 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn used(&self, tenant: &str, playbook: PlaybookId, run: RunId) -> Result<Used, StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let sums = sums(&mut tx, (tenant, playbook, run), now).await?;
         let rows = sqlx::query(
-            "SELECT target, destructive, playbook = $2, run = $3, intended_at > $4 FROM effects \
+            "SELECT target, destructive, playbook = $2, run = $3, counts_at > $4 FROM effects_dated \
              WHERE tenant = $1 AND (intended_at > $4 OR run = $3) AND state <> 'notApplied'",
         )
         .bind(tenant)
@@ -162,22 +161,6 @@ impl Store {
     }
 }
 
-/// How far ahead of the clock a time seen earlier may be and still count: a day, so that turning the clock
-/// back refills no budget, and an hour for a change of zone. More than that and the clock was wrong then.
-const AHEAD_MAX_MS: i64 = 25 * 60 * 60 * 1000;
-
-/// Gives the latest time ever seen that can be believed, and remembers it.
-pub(super) async fn latest(tx: &mut Tx, wall: i64) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar(
-        "UPDATE facts SET value = CASE WHEN value BETWEEN $1 AND $1 + $2 THEN value ELSE $1 END \
-         WHERE name = 'wallSeen' RETURNING value",
-    )
-    .bind(wall)
-    .bind(AHEAD_MAX_MS)
-    .fetch_one(&mut **tx)
-    .await?)
-}
-
 /// Counts what is used of the budgets.
 async fn sums(
     tx: &mut Tx,
@@ -186,15 +169,15 @@ async fn sums(
 ) -> Result<Sums, StoreError> {
     let row = sqlx::query(
         "SELECT coalesce(sum(run = $3), 0), \
-         coalesce(sum(playbook = $2 AND intended_at > $4), 0), \
-         coalesce(sum(intended_at > $4), 0), \
+         coalesce(sum(playbook = $2 AND counts_at > $4), 0), \
+         coalesce(sum(counts_at > $4), 0), \
          count(DISTINCT CASE WHEN destructive = 1 AND run = $3 THEN target END), \
-         count(DISTINCT CASE WHEN destructive = 1 AND playbook = $2 AND intended_at > $4 THEN target END), \
-         count(DISTINCT CASE WHEN destructive = 1 AND intended_at > $4 THEN target END), \
-         count(DISTINCT CASE WHEN destructive = 1 AND intended_at > $4 \
+         count(DISTINCT CASE WHEN destructive = 1 AND playbook = $2 AND counts_at > $4 THEN target END), \
+         count(DISTINCT CASE WHEN destructive = 1 AND counts_at > $4 THEN target END), \
+         count(DISTINCT CASE WHEN destructive = 1 AND counts_at > $4 \
                AND (target LIKE 'device:%' OR target LIKE 'user:%') THEN target END), \
-         count(DISTINCT CASE WHEN playbook = $2 AND intended_at > $4 AND target LIKE 'device:%' THEN target END) \
-         FROM effects WHERE tenant = $1 AND (intended_at > $4 OR run = $3) AND state <> 'notApplied'",
+         count(DISTINCT CASE WHEN playbook = $2 AND counts_at > $4 AND target LIKE 'device:%' THEN target END) \
+         FROM effects_dated WHERE tenant = $1 AND (intended_at > $4 OR run = $3) AND state <> 'notApplied'",
     )
     .bind(tenant)
     .bind(playbook.to_string())
@@ -228,8 +211,8 @@ const HOUR_MS: i64 = 60 * MINUTE_MS;
 async fn wide(tx: &mut Tx, tenant: &str, now: i64) -> Result<Wide, StoreError> {
     let row = sqlx::query(
         "SELECT count(DISTINCT CASE WHEN tenant <> $1 THEN tenant || ' ' || target END), \
-         coalesce(sum(tenant = $1 AND intended_at > $2), 0), coalesce(sum(tenant = $1 AND intended_at > $3), 0) \
-         FROM effects WHERE destructive = 1 AND intended_at > $4 AND state <> 'notApplied'",
+         coalesce(sum(tenant = $1 AND counts_at > $2), 0), coalesce(sum(tenant = $1 AND counts_at > $3), 0) \
+         FROM effects_dated WHERE destructive = 1 AND counts_at > $4 AND state <> 'notApplied'",
     )
     .bind(tenant)
     .bind(now.saturating_sub(MINUTE_MS))
@@ -249,9 +232,9 @@ async fn wide(tx: &mut Tx, tenant: &str, now: i64) -> Result<Wide, StoreError> {
 async fn counted(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<[bool; 4], StoreError> {
     let row = sqlx::query(
         "SELECT coalesce(max(destructive = 1 AND run = $3), 0), \
-         coalesce(max(destructive = 1 AND playbook = $2 AND intended_at > $4), 0), \
-         coalesce(max(destructive = 1 AND intended_at > $4), 0), \
-         coalesce(max(playbook = $2 AND intended_at > $4), 0) FROM effects WHERE tenant = $1 AND target = $5 \
+         coalesce(max(destructive = 1 AND playbook = $2 AND counts_at > $4), 0), \
+         coalesce(max(destructive = 1 AND counts_at > $4), 0), \
+         coalesce(max(playbook = $2 AND counts_at > $4), 0) FROM effects_dated WHERE tenant = $1 AND target = $5 \
          AND state <> 'notApplied' AND (intended_at > $4 OR run = $3)",
     )
     .bind(&effect.tenant)

@@ -85,8 +85,8 @@ impl Store {
         since: Timestamp,
     ) -> Result<Option<Timestamp>, StoreError> {
         let last: Option<i64> = sqlx::query_scalar(
-            "SELECT max(intended_at) FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
-             AND state = 'done' AND intended_at >= $4",
+            "SELECT max(counts_at) FROM effects_dated WHERE tenant = $1 AND target = $2 AND action = $3 \
+             AND state = 'done' AND counts_at >= $4",
         )
         .bind(tenant)
         .bind(target)
@@ -104,9 +104,9 @@ async fn cooling_down(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Optio
     let Some(cool_down) = cool_down else { return Ok(None) };
     let length = i64::try_from(cool_down.as_millis()).unwrap_or(i64::MAX);
     let row = sqlx::query(
-        "SELECT run, intended_at FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
-         AND effect_key <> $4 AND destructive = 1 AND state = 'done' AND intended_at > $5 \
-         ORDER BY intended_at DESC LIMIT 1",
+        "SELECT run, counts_at FROM effects_dated WHERE tenant = $1 AND target = $2 AND action = $3 \
+         AND effect_key <> $4 AND destructive = 1 AND state = 'done' AND counts_at > $5 \
+         ORDER BY counts_at DESC LIMIT 1",
     )
     .bind(&effect.tenant)
     .bind(&effect.target)
@@ -127,8 +127,8 @@ async fn cooling_down(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Optio
 /// How long a playbook waits before it tries an action again that came to nothing on its target, if it has to.
 async fn in_vain(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Option<Intended>, StoreError> {
     let row = sqlx::query(
-        "SELECT count(*), max(intended_at) FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 \
-         AND playbook = $4 AND state = 'notApplied' AND intended_at > $5 AND effect_key <> $6",
+        "SELECT count(*), max(counts_at) FROM effects_dated WHERE tenant = $1 AND target = $2 AND action = $3 \
+         AND playbook = $4 AND state = 'notApplied' AND counts_at > $5 AND effect_key <> $6",
     )
     .bind(&effect.tenant)
     .bind(&effect.target)
@@ -154,11 +154,11 @@ async fn find(
     (action, since): (&str, i64),
 ) -> Result<Option<SqliteRow>, StoreError> {
     Ok(sqlx::query(
-        "SELECT effect_key, run, state, intended_at FROM effects WHERE tenant = $1 AND target = $2 \
+        "SELECT effect_key, run, state, counts_at FROM effects_dated WHERE tenant = $1 AND target = $2 \
          AND action = $3 AND effect_key <> $4 AND destructive = 1 \
          AND (state IN ('intended', 'pending', 'unknown', 'parked') \
-         OR (state <> 'notApplied' AND intended_at > $5)) \
-         ORDER BY state IN ('done', 'failed'), intended_at LIMIT 1",
+         OR (state <> 'notApplied' AND counts_at > $5)) \
+         ORDER BY state IN ('done', 'failed'), counts_at LIMIT 1",
     )
     .bind(&effect.tenant)
     .bind(&effect.target)

@@ -5,7 +5,6 @@
 use jiff::SignedDuration;
 use sqlx::Row as _;
 
-use super::budget::latest;
 use super::run::read_playbook_id;
 use super::stop::{self, Stop, StopWord, StoppedPlaybook};
 use super::{Store, StoreError, Tx};
@@ -71,13 +70,16 @@ impl Store {
     /// Any [`StoreError`]; then nothing was counted.
     pub async fn begin_serving(&self, crashes_max: u32) -> Result<Vec<Stop>, StoreError> {
         let epoch = self.writer()?.epoch;
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let dead: i64 =
             sqlx::query_scalar("SELECT value FROM facts WHERE name = 'serving'").fetch_one(&mut *tx).await?;
         let since = now.saturating_sub(i64::try_from(WITHIN.as_millis()).unwrap_or(i64::MAX));
-        sqlx::query("DELETE FROM crashes WHERE at <= $1").bind(since).execute(&mut *tx).await?;
+        sqlx::query("DELETE FROM crashes WHERE at <= $1 OR at > $2")
+            .bind(since)
+            .bind(now)
+            .execute(&mut *tx)
+            .await?;
         let mut stops = Vec::new();
         for playbook in carried_out(&mut tx, dead).await? {
             sqlx::query("INSERT INTO crashes (playbook, at) VALUES ($1, $2)")
@@ -114,7 +116,8 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn has_died(&self) -> Result<bool, StoreError> {
-        let since = self.now_ms()?.saturating_sub(i64::try_from(WITHIN.as_millis()).unwrap_or(i64::MAX));
+        let now = self.time().await?.as_millisecond();
+        let since = now.saturating_sub(i64::try_from(WITHIN.as_millis()).unwrap_or(i64::MAX));
         let query = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM crashes WHERE at > $1)").bind(since);
         Ok(query.fetch_one(&self.0.readers).await?)
     }
@@ -218,7 +221,7 @@ async fn carried_out(tx: &mut Tx, dead: i64) -> Result<Vec<StoppedPlaybook>, Sto
 async fn deaths(tx: &mut Tx, playbook: PlaybookId) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar(
         "SELECT count(*) FROM crashes WHERE playbook = $1 AND at > coalesce( \
-         (SELECT max(at) FROM stop_events WHERE word = 'resume' AND tenant IS NULL AND playbook = $1), 0)",
+         (SELECT max(counts_at) FROM resumes_dated WHERE tenant IS NULL AND playbook = $1), 0)",
     )
     .bind(playbook.to_string())
     .fetch_one(&mut **tx)

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use sqlx::{QueryBuilder, Sqlite};
 
-use super::budget::latest;
 use super::effect::{Effect, Recorded, find, read_effect, step};
 use super::{EffectKey, EffectState, Store, StoreError, Tx, open, undone};
 use crate::clock::SharedClock;
@@ -63,9 +62,8 @@ impl Store {
 
     async fn park(&self, whose: Whose) -> Result<Vec<Effect>, StoreError> {
         let epoch = self.writer()?.epoch;
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM effects WHERE ");
         match whose {
             Whose::DeadProcesses => {
@@ -162,9 +160,8 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn settle_parked(&self, parked: &Effect, result: &Recorded) -> Result<bool, StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let known = find(&mut tx, &parked.key).await?;
         let Some(known) =
             known.filter(|known| (known.state, known.attempt) == (EffectState::Parked, parked.attempt))
@@ -182,9 +179,8 @@ impl Store {
         word: Word,
         detail: String,
     ) -> Result<Effect, StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let unknown = || StoreError::Unknown { what: "effect", id: key.to_string() };
         let known = find(&mut tx, key).await?.ok_or_else(unknown)?;
         let next = word.state(known.state);

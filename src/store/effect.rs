@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::budget::{ActionLimits, latest, over_budget};
+use super::budget::{ActionLimits, over_budget};
 use super::conflict::Opposite;
 use super::intended::Intended;
 use super::run::{read_playbook_id, read_run_id};
@@ -140,7 +140,7 @@ impl Store {
     /// has stopped actions, no other run is at it or at the opposite, and the budgets have room. One transaction; when it returns
     /// [`Intended::Go`] the intent is on disk.
     ///
-    /// Budgets slide over 24 hours of the latest time ever seen, so turning the clock back refills nothing.
+    /// Budgets slide over 24 hours of the journal's time, so turning the clock back refills nothing.
     ///
     /// # Errors
     ///
@@ -163,9 +163,8 @@ impl Store {
     ) -> Result<Intended, StoreError> {
         let epoch = self.writer()?.epoch;
         self.insist_on_reserve()?;
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let attempt = match self.admit(&mut tx, effect, now).await? {
             Ok(attempt) => attempt,
             Err(instead) => {
@@ -193,9 +192,8 @@ impl Store {
     ///
     /// As [`Store::intend`].
     pub async fn in_the_way(&self, effect: &NewEffect) -> Result<Option<Intended>, StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let Err(instead) = self.admit(&mut tx, effect, now).await? else { return Ok(None) };
         keep_stop(tx, &instead).await?;
         Ok(Some(instead))
@@ -263,9 +261,8 @@ impl Store {
         attempt: u32,
         (result, besides): (&Recorded, Besides<'_>),
     ) -> Result<(), StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let known = find(&mut tx, key)
             .await?
             .ok_or_else(|| StoreError::Unknown { what: "effect", id: key.to_string() })?;
@@ -339,9 +336,9 @@ impl Store {
         let mut found = Vec::new();
         for chunk in targets.chunks(TARGETS_PER_QUERY) {
             let mut query = QueryBuilder::<Sqlite>::new(
-                "SELECT target, action, max(intended_at) FROM effects WHERE state <> 'notApplied' AND tenant = ",
+                "SELECT target, action, max(counts_at) FROM effects_dated WHERE state <> 'notApplied' AND tenant = ",
             );
-            query.push_bind(tenant).push(" AND intended_at >= ").push_bind(since.as_millisecond());
+            query.push_bind(tenant).push(" AND counts_at >= ").push_bind(since.as_millisecond());
             query.push(" AND target IN (");
             let mut list = query.separated(", ");
             for target in chunk {

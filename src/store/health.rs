@@ -193,6 +193,11 @@ impl Tx {
         Ok(Self { inner, store: store.clone(), changed })
     }
 
+    /// Lends the writer.
+    pub(super) fn writer(&self) -> Result<&Writer, StoreError> {
+        self.store.writer()
+    }
+
     /// Ends it: from then on what it wrote is on disk.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         // What wrote nothing proves nothing.

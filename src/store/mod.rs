@@ -64,6 +64,7 @@ mod slot;
 mod stop;
 mod stop_file;
 mod suppress;
+mod time;
 mod unarmed;
 mod undone;
 mod unfinished;

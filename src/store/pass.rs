@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sqlx::Row as _;
 
-use super::budget::{DAY_MS, latest};
+use super::budget::DAY_MS;
 use super::said::{Saying, Speaker, say};
 use super::{Store, StoreError, open};
 use crate::clock::SharedClock;
@@ -40,9 +40,8 @@ impl Store {
         (tenant, playbook): (&str, PlaybookId),
         by: &Speaker,
     ) -> Result<(), StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         say(&mut tx, &Saying { word: LET_PASS, tenant, playbook, about: tenant }, by, now).await?;
         tx.commit().await
     }
@@ -57,9 +56,8 @@ impl Store {
         (tenant, playbook): (&str, PlaybookId),
         run: RunId,
     ) -> Result<bool, StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let last = sqlx::query(
             "SELECT word, about, at FROM words WHERE tenant = $1 AND playbook = $2 AND word IN ($3, $4) \
              ORDER BY n DESC LIMIT 1",
@@ -76,7 +74,7 @@ impl Store {
         if word == PASSED {
             return Ok(about == run);
         }
-        if at.saturating_add(DAY_MS) <= now {
+        if at.saturating_add(DAY_MS) <= now || now < at {
             return Ok(false);
         }
         let huntbook = Speaker { account: "huntbook".to_owned(), uid: None, reason: None };

@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 use uuid::Uuid;
 
-use super::budget::latest;
 use super::effect::{Effect, NewEffect, Recorded, find, read_effect, step, write_intent};
 use super::intended::Intended;
 use super::outbox;
@@ -92,9 +91,8 @@ impl Store {
     ) -> Result<Option<Stop>, StoreError> {
         let writer = self.writer()?;
         let marks = writer.marks.as_ref().ok_or(StoreError::Reader)?;
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let run = self.new_run(at(now)?)?;
         let (mut found, mut why) = (Vec::new(), Found::Forgotten);
         for action in shown {
@@ -144,9 +142,9 @@ pub(super) async fn before(
 ) -> Result<Option<Intended>, StoreError> {
     let within = i64::try_from(MARKS_WITHIN.as_millis()).unwrap_or(i64::MAX);
     let row = sqlx::query(
-        "SELECT run, intended_at FROM effects WHERE tenant = $1 AND target = $2 AND action = $3 AND playbook = $4 \
-         AND state IN ('pending', 'done', 'unknown', 'parked') AND effect_key <> $5 AND intended_at > $6 \
-         ORDER BY intended_at DESC LIMIT 1",
+        "SELECT run, counts_at FROM effects_dated WHERE tenant = $1 AND target = $2 AND action = $3 AND playbook = $4 \
+         AND state IN ('pending', 'done', 'unknown', 'parked') AND effect_key <> $5 AND counts_at > $6 \
+         ORDER BY counts_at DESC LIMIT 1",
     )
     .bind(&effect.tenant)
     .bind(&effect.target)

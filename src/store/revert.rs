@@ -11,7 +11,6 @@ use serde_json::Value;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::budget::latest;
 use super::run::{read_playbook_id, read_run_id};
 use super::said::{Saying, Speaker, say};
 use super::word::{ContentHash, EffectKey, EffectState, RevertState};
@@ -201,16 +200,15 @@ impl Store {
     ///
     /// As [`Store::ask_revert`].
     pub async fn hear_revert(&self, key: &EffectKey, by: &Speaker) -> Result<(), StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let row = sqlx::query(
             "UPDATE reverts SET due = $2, look_at = $2, tries = 0, reason = NULL \
              WHERE effect_key = $1 AND state = 'standing' RETURNING tenant, playbook",
         )
         .bind(key.as_str())
         // By the clock on the wall: that is what the look goes by.
-        .bind(wall)
+        .bind(self.now_ms()?)
         .fetch_optional(&mut *tx)
         .await?
         .ok_or_else(|| StoreError::Unknown { what: "action in force", id: key.to_string() })?;
@@ -229,6 +227,7 @@ pub(super) async fn plan(
     revert: &NewRevert,
     now: i64,
 ) -> Result<(), StoreError> {
+    let wall = tx.writer()?.clock.now().as_millisecond();
     let after = revert.after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
     sqlx::query(
         "INSERT INTO reverts (effect_key, tenant, playbook, playbook_name, version, author, run, action, target, \
@@ -250,7 +249,8 @@ pub(super) async fn plan(
     .bind(revert.undo.to_string())
     .bind(revert.approval.as_ref().map(Value::to_string))
     .bind(now)
-    .bind(after.map(|after| now.saturating_add(after)))
+    // By the clock on the wall: that is what the look goes by.
+    .bind(after.map(|after| wall.saturating_add(after)))
     .execute(&mut **tx)
     .await?;
     Ok(())

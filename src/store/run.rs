@@ -388,9 +388,9 @@ async fn settle_in(tx: &mut Tx, run: RunId, settlements: &[Settlement], now: i64
     undone::forget(tx, &id, &news).await?;
     for settlement in settlements {
         if !settlement.ask.is_empty() {
-            approval::ask(tx, (run, settlement.seq), &settlement.ask, now).await?;
+            approval::ask(tx, (run, settlement.seq), &settlement.ask).await?;
         }
-        approval::close(tx, &settlement.close, now).await?;
+        approval::close(tx, &settlement.close).await?;
         for message in &settlement.messages {
             outbox::write(tx, message, now).await?;
         }

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::budget::latest;
 use super::chain::{Chained, Fields, end};
 use super::run::read_playbook_id;
 use super::word::Way;
@@ -168,12 +167,11 @@ impl Store {
     ///
     /// As [`Store::stop`].
     pub async fn halt(&self, word: &StopWord) -> Result<Stopped, StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
         if let Some(stop) = standing(&mut tx).await?.into_iter().find(|stop| stop.is_for(word)) {
             return Ok(Stopped::Before(stop));
         }
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let stop = append(&mut tx, "stop", word, now).await?;
         tx.commit().await?;
         crash_point("c33_stop_written");
@@ -186,9 +184,8 @@ impl Store {
     ///
     /// As [`Store::resume`].
     pub async fn lift(&self, word: &StopWord) -> Result<Vec<Stop>, StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let mut lifted = self.standing_in(&mut tx).await?;
         lifted.retain(|stop| match (&word.playbook, &word.tenant) {
             (None, None) => true,
@@ -208,9 +205,8 @@ impl Store {
     ///
     /// As [`Store::resume`].
     pub async fn lift_seen(&self, seen: SeenStop<'_>, word: &StopWord) -> Result<Vec<Stop>, StoreError> {
-        let wall = self.now_ms()?;
         let mut tx = self.write().await?;
-        let now = latest(&mut tx, wall).await?;
+        let now = tx.now().await?;
         let mut lifted = self.standing_in(&mut tx).await?;
         match seen {
             SeenStop::One(mark) => lifted.retain(|stop| stop.mark().to_string() == mark),
@@ -255,6 +251,8 @@ impl Store {
                 append(&mut tx, "stop", &word, since.as_millisecond()).await?;
             }
         }
+        // What fails from here on counts anew.
+        tx.go_past(now).await?;
         tx.commit().await?;
         if stops.iter().any(|stop| is_file(&stop)) { stop_file::remove(self.path()) } else { Ok(()) }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use huntbook::action::Approvers;
+use huntbook::clock::Clock as _;
 use huntbook::daemon::plan_of;
 use huntbook::engine::ItemOutcome::{Acted, Failed, Halted};
 use huntbook::engine::{
@@ -15,7 +16,7 @@ use huntbook::sim::{Fault, Reach, SimOptions};
 use huntbook::store::{ApprovalState, Consent, Effect, EffectState, Effects, NewVoice, Trigger, Way};
 use jiff::SignedDuration;
 
-use crate::{House, ISOLATE, outcomes, playbook, states};
+use crate::{House, ISOLATE, TAG, outcomes, playbook, states};
 
 /// Another playbook for the same device.
 fn other() -> String {
@@ -44,6 +45,12 @@ impl House {
         let (by, account) = ("duty".to_owned(), "alice".to_owned());
         let voice = NewVoice { word, by, account, uid: Some(1000), way: Way::Command, note: None };
         self.engine.store.hear(id, &voice).await.expect("it is heard");
+    }
+
+    /// What a run came to, as the journal has it.
+    async fn run_of(&self, run: RunId) -> Report {
+        let detail = self.engine.store.run(run).await.expect("the journal is read");
+        serde_json::from_value(detail.expect("it is kept").run.report).expect("it can be read")
     }
 
     /// Does what was decided about a playbook's items.
@@ -464,4 +471,44 @@ async fn two_names_of_one_person_are_one_yes_when_the_settings_learn_of_it() {
     let asked = house.engine.store.approvals_of(run_of(&house).await).await.unwrap().remove(0);
     let expect = (ApprovalState::Void, Some("who approved it may not do so any more"));
     assert_eq!((asked.state, asked.reason.as_deref()), expect);
+}
+
+#[tokio::test]
+async fn row_35_leave_is_given_and_a_device_is_waited_for_while_the_clock_is_behind() {
+    let step = "isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 10m}, \
+                approval: {channel: soc, timeout: 30m}";
+    let (house, text) = away(1, &format!("actions:\n  - {{{step}}}\n")).await;
+    // The journal has seen a time that the clock shows in two hours only.
+    house.run(&playbook(TAG).replace("8e77", "8e78")).await;
+    house.clock.jump(SignedDuration::from_hours(-2));
+    let house = house.restart().await;
+    let report = house.run(&text).await;
+    assert_eq!(states(&report), [StepState::PendingApproval]);
+    house.say_yes().await;
+    let before = house.clock.uptime();
+    passes(&house, Box::pin(house.go_on(&text))).await;
+    let waited = house.clock.uptime().saturating_sub(before);
+    assert!(waited < SignedDuration::from_mins(13), "{waited:#}");
+    assert_eq!(house.applied(), ["addTag 0", "isolate 0"]);
+    let asked = house.engine.store.approvals_of(report.run).await.unwrap();
+    assert_eq!(asked[0].state, ApprovalState::Consumed);
+    assert_eq!(outcomes(&house.run_of(report.run).await), [Failed], "ten minutes are over");
+}
+
+#[tokio::test]
+async fn row_35_nobody_is_waited_for_longer_while_the_clock_is_behind() {
+    let text = playbook(
+        "where: row.Files == 0\nactions:\n  - {isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, \
+                         approval: {channel: soc, timeout: 30m}}\n",
+    );
+    let house = House::build().await;
+    house.run(&playbook(TAG).replace("8e77", "8e78")).await;
+    house.clock.jump(SignedDuration::from_hours(-2));
+    let house = house.restart().await;
+    let report = house.run(&text).await;
+    house.clock.advance(SignedDuration::from_mins(29));
+    assert_eq!(house.engine.decided().await.unwrap().len(), 0);
+    house.clock.advance(SignedDuration::from_mins(5));
+    house.go_on(&text).await;
+    assert_eq!(states(&house.run_of(report.run).await), [StepState::Expired]);
 }

@@ -115,9 +115,9 @@ async fn two_words_at_once_are_two_words() {
 #[tokio::test]
 async fn what_is_late_does_not_count_and_leave_ends_with_its_time() {
     let (bench, store, run, id) = asked(1).await;
-    assert_eq!(store.decided(bench.now()).await.unwrap(), []);
+    assert_eq!(store.decided().await.unwrap(), []);
     assert_eq!(state(&yes(&bench, &id, ("lead", 1)).await), ApprovalState::Approved);
-    assert_eq!(store.decided(bench.now()).await.unwrap().len(), 1);
+    assert_eq!(store.decided().await.unwrap().len(), 1);
     bench.clock.advance(HOUR);
     assert_eq!(store.intend(&with_leave(run)).await.unwrap(), Intended::NoLeave);
     // Turning the clock back makes nothing young again.
@@ -141,7 +141,7 @@ async fn a_no_is_final() {
     let settlement = Settlement { seq: 0, outcome: "denied".to_owned(), close, ..Settlement::default() };
     store.amend_run(run, &[settlement], &end(RunState::Ok), &[]).await.unwrap();
     assert_eq!(
-        (store.decided(bench.now()).await.unwrap(), store.open_approvals().await.unwrap()),
+        (store.decided().await.unwrap(), store.open_approvals().await.unwrap()),
         (vec![], vec![])
     );
 }
