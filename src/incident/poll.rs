@@ -99,7 +99,8 @@ impl Window {
         let swept = if whole { now } else { known.map_or(Timestamp::UNIX_EPOCH, |mark| mark.swept) };
         let owed =
             known.and_then(|mark| mark.owed).filter(|owed| *owed < start.from || reach.until.is_some());
-        Watermark { basis, at: known.map_or(at, |mark| mark.at.max(at)), swept, owed }
+        let owes = known.map_or(0, |mark| mark.owes);
+        Watermark { basis, at: known.map_or(at, |mark| mark.at.max(at)), swept, owed, owes }
     }
 }
 
@@ -116,7 +117,7 @@ mod tests {
     }
 
     fn known(at: &str, swept: &str) -> Watermark {
-        Watermark { basis: ContentHash::of(b"x"), at: time(at), swept: time(swept), owed: None }
+        Watermark { basis: ContentHash::of(b"x"), at: time(at), swept: time(swept), owed: None, owes: 0 }
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::{ContentHash, Identity, Store, StoreError, Tx, at};
+use super::{ContentHash, Identity, Store, StoreError, Tx, at, count};
 use crate::model::PlaybookId;
 
 /// How far polls have come.
@@ -20,6 +20,8 @@ pub struct Watermark {
     pub swept: Timestamp,
     /// The earliest change of anything that is to be met again.
     pub owed: Option<Timestamp>,
+    /// How often something was given back to be met again. What was given back since this was read stays owed.
+    pub owes: u32,
 }
 
 /// What a poll leaves besides its items.
@@ -42,23 +44,25 @@ impl Store {
         tenant: &str,
         playbook: PlaybookId,
     ) -> Result<Option<Watermark>, StoreError> {
-        let row =
-            sqlx::query("SELECT basis, at, swept, owed FROM watermarks WHERE tenant = $1 AND playbook = $2")
-                .bind(tenant)
-                .bind(playbook.to_string())
-                .fetch_optional(&self.0.readers)
-                .await?;
+        let row = sqlx::query(
+            "SELECT basis, at, swept, owed, owes FROM watermarks WHERE tenant = $1 AND playbook = $2",
+        )
+        .bind(tenant)
+        .bind(playbook.to_string())
+        .fetch_optional(&self.0.readers)
+        .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(Watermark {
             basis: ContentHash::stored(row.try_get(0)?)?,
             at: at(row.try_get(1)?)?,
             swept: at(row.try_get(2)?)?,
             owed: row.try_get::<Option<i64>, _>(3)?.map(at).transpose()?,
+            owes: count(row.try_get(4)?)?,
         }))
     }
 }
 
-/// Moves a watermark inside a transaction; never back.
+/// Moves a watermark inside a transaction; never back. What is owed since the poll began stays owed.
 pub(super) async fn move_on(
     tx: &mut Tx,
     (tenant, playbook): (&str, &str),
@@ -67,7 +71,8 @@ pub(super) async fn move_on(
     sqlx::query(
         "INSERT INTO watermarks (tenant, playbook, basis, at, swept, owed) VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (tenant, playbook) DO UPDATE SET basis = excluded.basis, at = max(at, excluded.at), \
-         swept = excluded.swept, owed = excluded.owed",
+         swept = excluded.swept, owed = CASE WHEN owes = $7 THEN excluded.owed \
+         ELSE min(coalesce(owed, excluded.owed), coalesce(excluded.owed, owed)) END",
     )
     .bind(tenant)
     .bind(playbook)
@@ -75,6 +80,7 @@ pub(super) async fn move_on(
     .bind(mark.at.as_millisecond())
     .bind(mark.swept.as_millisecond())
     .bind(mark.owed.map(Timestamp::as_millisecond))
+    .bind(i64::from(mark.owes))
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -100,7 +106,7 @@ pub(super) async fn owe(tx: &mut Tx, run: &str, items: &[u32]) -> Result<(), Sto
     }
     let Some(earliest) = earliest else { return Ok(()) };
     sqlx::query(
-        "UPDATE watermarks SET owed = min(coalesce(owed, $2), $2) \
+        "UPDATE watermarks SET owed = min(coalesce(owed, $2), $2), owes = owes + 1 \
          WHERE (tenant, playbook) IN (SELECT tenant, playbook FROM runs WHERE id = $1)",
     )
     .bind(run)

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    Begun, ContentHash, EffectState, NewEffect, NewSkip, NewSuppression, NextTime, RunEnd, RunFilter,
-    RunState, Settlement, StoreError,
+    Begun, ContentHash, EffectState, NewEffect, NewItem, NewSkip, NewSuppression, NextTime, Polled, RunEnd,
+    RunFilter, RunState, Settlement, StoreError, Watermark,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -297,4 +297,44 @@ async fn a_schedule_begins_when_it_is_first_seen_and_goes_on_from_its_mark() {
     let many: Vec<_> =
         (0..1000_u128).map(|number| (PlaybookId(Uuid::from_u128(number)), "x".to_owned())).collect();
     assert_eq!(store.schedule_marks(&many, bench.now()).await.unwrap().len(), 1000);
+}
+
+#[tokio::test]
+async fn row_27_what_is_given_back_while_a_poll_is_under_way_stays_owed() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let changed = |seq: u32, time: &str| NewItem {
+        data: json!({"lastUpdateDateTime": format!("2026-01-10T{time}Z")}),
+        ..item(seq)
+    };
+    let poll = async |items: &[NewItem], mark: Watermark| {
+        let run = bench.run(None);
+        store.begin_run(&run).await.unwrap();
+        let polled = Polled { watermark: Some(mark), ..Polled::default() };
+        store.commit_poll(run.id, items, &json!({}), &polled).await.unwrap();
+        run.id
+    };
+    let known = async || store.watermark(TENANT, PLAYBOOK).await.unwrap().expect("it is kept");
+    let now = bench.now();
+    let first = Watermark { basis: ContentHash::of(b"x"), at: now, swept: now, owed: None, owes: 0 };
+    let run = poll(&[changed(0, "08:00:00"), changed(1, "09:00:00")], first).await;
+    let back = |seq| Settlement {
+        seq,
+        outcome: "halted".to_owned(),
+        next_time: NextTime::New,
+        ..Settlement::default()
+    };
+    let under_way = known().await;
+    store.settle(run, &back(0)).await.unwrap();
+    poll(&[], Watermark { owed: None, ..under_way }).await;
+    let eight = Some("2026-01-10T08:00:00Z".parse().unwrap());
+    assert_eq!(known().await.owed, eight, "that poll has not met it");
+    // Also where it changed later than what was owed already.
+    let under_way = known().await;
+    store.settle(run, &back(1)).await.unwrap();
+    poll(&[], Watermark { owed: None, ..under_way }).await;
+    assert_eq!(known().await.owed, eight);
+    let whole = known().await;
+    poll(&[], Watermark { owed: None, ..whole }).await;
+    assert_eq!(known().await.owed, None, "it was met");
 }
