@@ -34,7 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::store::{Recent, Used};
+use crate::store::{GIVES_BACK, Rates, Recent, Used};
 
 pub use exclude::Exclusions;
 pub use limit::{
@@ -191,7 +191,7 @@ pub fn opposite(action: &str) -> Option<&'static str> {
 /// Whether an action gives something back that another took.
 #[must_use]
 pub fn gives_back(action: &str) -> bool {
-    OPPOSITES.iter().any(|(_takes, gives)| *gives == action)
+    GIVES_BACK.contains(&action)
 }
 
 /// Whether a target is left alone for a while by an action it has had. What gives something back need not wait;
@@ -242,22 +242,25 @@ fn exceeded(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Optio
         return Some(Exceeded::Unusual { matched, usual, times });
     }
     let used = &counts.used;
-    let actions = u32::try_from(admitted.len()).unwrap_or(u32::MAX);
+    let count = |is: &dyn Fn(&Candidate) -> bool| {
+        u32::try_from(admitted.iter().filter(|one| is(one)).count()).unwrap_or(u32::MAX)
+    };
     let targets: BTreeSet<String> =
-        admitted.iter().filter(|one| one.destructive).map(|one| one.target.key()).collect();
+        admitted.iter().filter(|one| one.takes()).map(|one| one.target.key()).collect();
     let over = |limit: Option<u32>, wanted: u32| limit.filter(|limit| *limit < wanted);
     let with = |had: &BTreeSet<String>| u32::try_from(had.union(&targets).count()).unwrap_or(u32::MAX);
 
-    let wanted = used.run_actions.saturating_add(actions);
+    let wanted = used.run_actions.saturating_add(count(&|_any| true));
     if let Some(limit) = over(limits.actions.per_run, wanted) {
         return Some(Exceeded::RunActions { limit, wanted });
     }
+    let actions = count(&|one| !gives_back(&one.action));
     let wanted = used.day_actions.saturating_add(actions);
-    if let Some(limit) = over(limits.actions.per_day, wanted) {
+    if let Some(limit) = over(limits.actions.per_day.filter(|_limit| 0 < actions), wanted) {
         return Some(Exceeded::DayActions { limit, wanted });
     }
     let wanted = used.tenant_actions.saturating_add(actions);
-    if let Some(limit) = over(limits.tenant_actions_per_day, wanted) {
+    if let Some(limit) = over(limits.tenant_actions_per_day.filter(|_limit| 0 < actions), wanted) {
         return Some(Exceeded::TenantActions { limit, wanted });
     }
     if !targets.is_empty() {
@@ -283,18 +286,24 @@ fn exceeded(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Optio
         if let Some(limit) = over(limits.all_targets_per_day, wanted) {
             return Some(Exceeded::AllTargets { limit, wanted });
         }
-        let disruptive = admitted.iter().filter(|one| one.destructive).count();
-        let disruptive = u32::try_from(disruptive).unwrap_or(u32::MAX);
-        let wanted = used.minute.saturating_add(disruptive);
-        if let Some(limit) = over(limits.rate.per_minute, wanted) {
-            return Some(Exceeded::Minute { limit, wanted });
-        }
-        let wanted = used.hour.saturating_add(disruptive);
-        if let Some(limit) = over(limits.rate.per_hour, wanted) {
-            return Some(Exceeded::Hour { limit, wanted });
-        }
     }
-    share(limits, counts, admitted)
+    let taken = (count(&Candidate::takes), used.taken);
+    let given_back = (count(&|one| one.destructive && gives_back(&one.action)), used.given_back);
+    [taken, given_back]
+        .into_iter()
+        .find_map(|(new, had)| too_fast(limits, new, had))
+        .or_else(|| share(limits, counts, admitted))
+}
+
+/// Compares disruptive actions with how fast they may follow each other.
+fn too_fast(limits: &Numbers, new: u32, had: Rates) -> Option<Exceeded> {
+    let over = |limit: Option<u32>, wanted: u32| limit.filter(|limit| 0 < new && *limit < wanted);
+    let wanted = had.minute.saturating_add(new);
+    if let Some(limit) = over(limits.rate.per_minute, wanted) {
+        return Some(Exceeded::Minute { limit, wanted });
+    }
+    let wanted = had.hour.saturating_add(new);
+    over(limits.rate.per_hour, wanted).map(|limit| Exceeded::Hour { limit, wanted })
 }
 
 /// Compares what is done in a day, and by the run, with the number of devices there are.
@@ -309,7 +318,7 @@ fn share(limits: &Numbers, counts: &Counts, admitted: &[&Candidate]) -> Option<E
     }
     let devices: BTreeSet<String> = admitted
         .iter()
-        .filter(|one| one.target.kind() == TargetKind::Device)
+        .filter(|one| one.target.kind() == TargetKind::Device && !gives_back(&one.action))
         .map(|one| one.target.key())
         .collect();
     if let Some(percent) = limits.percent_of_devices.filter(|_percent| !devices.is_empty()) {

@@ -1,5 +1,7 @@
 //! Verdicts as a table: limits, what was done before and what is wanted in; codes out.
 
+use std::ops::RangeInclusive;
+
 use super::*;
 
 fn device(number: u32) -> Target {
@@ -117,6 +119,41 @@ fn what_was_done_before_counts() {
         Counts { used: Used { tenant_targets: keys(1..=50), ..Used::default() }, ..Counts::default() };
     check(&limits(), &tenant, &isolate([50]), &["ok"]);
     check(&limits(), &tenant, &isolate([51]), &["haltedTenantTargets"]);
+}
+
+#[test]
+fn what_gives_back_is_in_no_limit_of_what_is_taken_and_has_a_rate_of_its_own() {
+    for (_takes, gives) in OPPOSITES {
+        assert!(gives_back(gives), "{gives}");
+    }
+    assert_eq!(OPPOSITES.len(), GIVES_BACK.len());
+    let release = |numbers: RangeInclusive<u32>| {
+        numbers.map(|number| on("releaseDevice", device(number))).collect::<Vec<_>>()
+    };
+    let percent = Percent::new(1.0);
+    let actions = Caps { per_run: Some(20), per_day: Some(3) };
+    let written = Written { percent_of_devices: percent, actions, ..Written::default() };
+    let limits = tighten(&ceilings(), &written);
+    let used = Used {
+        run_targets: keys(1..=5),
+        day_targets: keys(1..=20),
+        tenant_targets: keys(1..=50),
+        day_devices: keys(1..=50),
+        day_actions: 3,
+        tenant_actions: 1000,
+        elsewhere: 1000,
+        taken: Rates { minute: 1000, hour: 1000 },
+        ..Used::default()
+    };
+    let full = Counts { used: used.clone(), fleet: Some(100), ..Counts::default() };
+    check(&limits, &full, &release(51..=60), &["ok"; 10]);
+    check(&limits, &full, &release(51..=71), &["haltedRunActions"; 21]);
+    let busy = Used { given_back: Rates { minute: 1000, hour: 0 }, ..used };
+    check(&limits, &Counts { used: busy, ..full }, &release(51..=51), &["haltedMinute"]);
+    // And it takes no room from what takes.
+    let mut both = release(51..=53);
+    both.extend(isolate([1]));
+    check(&limits, &Counts { fleet: Some(100), ..Counts::default() }, &both, &["ok"; 4]);
 }
 
 #[test]

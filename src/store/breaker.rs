@@ -5,6 +5,7 @@
 
 use sqlx::Row as _;
 
+use super::budget::takes;
 use super::effect::NewEffect;
 use super::stop::{self, Stop, StopWord, StoppedPlaybook};
 use super::word::EffectState;
@@ -49,7 +50,7 @@ impl Store {
 
 /// Stops the playbook of a disruptive effect inside a transaction, if its latest ones came to nothing or are in doubt.
 pub(super) async fn look(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<Option<Stop>, StoreError> {
-    let breaker = effect.limits.and_then(|limits| limits.breaker).filter(|_breaker| effect.destructive);
+    let breaker = effect.limits.and_then(|limits| limits.breaker).filter(|_breaker| effect.takes());
     let Some(breaker) = breaker else { return Ok(None) };
     let latest = latest(tx, (&effect.tenant, effect.playbook)).await?;
     let Some(why) = verdict(&latest, breaker) else { return Ok(None) };
@@ -66,16 +67,17 @@ fn word(tenant: &str, playbook: StoppedPlaybook, why: String) -> StopWord {
     StopWord { tenant, playbook: Some(playbook), reason: Some(why), account, uid: None, way: None }
 }
 
-/// How the latest disruptive actions of a playbook ended, the latest first, since somebody last let it act again.
+/// How the latest actions of a playbook that take something ended, the latest first, since somebody last let it act again.
 /// What provably did nothing says nothing, unless the tenant refused it: one that is busy for an hour is no reason to stop
 /// for good.
 async fn latest(tx: &mut Tx, (tenant, playbook): (&str, PlaybookId)) -> Result<Vec<EffectState>, StoreError> {
-    let rows = sqlx::query(
-        "SELECT state FROM effects_dated WHERE tenant = $1 AND playbook = $2 AND destructive = 1 \
-         AND (state IN ('done', 'failed', 'unknown', 'parked') OR refused = 1) AND counts_at > coalesce( \
+    let rows = sqlx::query(concat!(
+        "SELECT state FROM effects_dated WHERE tenant = $1 AND playbook = $2 AND ",
+        takes!(),
+        " AND (state IN ('done', 'failed', 'unknown', 'parked') OR refused = 1) AND counts_at > coalesce( \
          (SELECT max(counts_at) FROM resumes_dated WHERE tenant = $1 AND playbook = $2), 0) \
-         ORDER BY counts_at DESC, effect_key LIMIT $3",
-    )
+         ORDER BY counts_at DESC, effect_key LIMIT $3"
+    ))
     .bind(tenant)
     .bind(playbook.to_string())
     .bind(i64::try_from(LATEST).unwrap_or(i64::MAX))

@@ -86,7 +86,7 @@ use health::Tx;
 
 pub use approval::{Approval, Closing, Heard, NewApproval, NewVoice, Voice};
 pub use breaker::Breaker;
-pub use budget::{ActionLimits, Budget, Used};
+pub use budget::{ActionLimits, Budget, GIVES_BACK, Rates, Used};
 pub use chain::{Chain, Head, History};
 pub use conflict::Opposite;
 pub use content::{Accepted, Held, LiveList, LivePlaybook, Publication, Refusal};

@@ -130,3 +130,13 @@ async fn the_settings_may_say_that_nothing_cools_down() {
     house.by_hand(release(&house.devices[0])).await;
     assert_eq!(outcomes(&house.again(ISOLATE).await), [Acted]);
 }
+
+#[tokio::test]
+async fn a_release_is_not_stopped_by_what_isolations_have_used_up() {
+    let house = House::build().await;
+    let guards = "guards: {maxActions: {perRun: 3, perDay: 3}}\n";
+    assert_eq!(house.again(&format!("{guards}{ISOLATE}")).await.counts.acted, 3);
+    house.pass(SignedDuration::from_mins(20)).await;
+    let report = house.again(&format!("{guards}{RELEASE}")).await;
+    assert_eq!(report.counts.acted, 3, "{report:?}");
+}

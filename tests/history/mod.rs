@@ -527,6 +527,12 @@ fn counted(journal: &Journal) -> Vec<(&Event, &About)> {
     counted
 }
 
+/// Whether an action gives back what another took: no limit of a day counts it.
+fn gives_back(about: &About) -> bool {
+    ["releaseDevice", "removeAppRestriction", "removeIndicator", "enableUser"]
+        .contains(&about.action.as_str())
+}
+
 /// No run does more than its own version allows, in the run and in a day of the playbook, but what people gave leave for.
 fn own_caps(journal: &Journal, wrong: &mut Vec<String>) {
     let (counted, spent) = (counted(journal), journal.spent());
@@ -539,7 +545,10 @@ fn own_caps(journal: &Journal, wrong: &mut Vec<String>) {
             before.filter(|(_, other)| (&other.tenant, &other.playbook) == (&about.tenant, &about.playbook));
         let of_playbook: Vec<_> = of_playbook.collect();
         let in_run = of_playbook.iter().filter(|(_, other)| other.run == about.run).count();
-        let in_day = of_playbook.iter().filter(|(other, _)| other.at.duration_until(event.at) < DAY).count();
+        let in_day = of_playbook.iter().filter(|(other, what)| {
+            other.at.duration_until(event.at) < DAY && !gives_back(what) && !gives_back(about)
+        });
+        let in_day = in_day.count();
         for (found, limit, what) in [(in_run, own.per_run, "in its run"), (in_day, own.per_day, "in a day")] {
             if limit.is_some_and(|limit| usize::try_from(limit).is_ok_and(|limit| limit < found)) {
                 wrong.push(format!(
@@ -566,7 +575,7 @@ fn caps(journal: &Journal, rules: &Rules, wrong: &mut Vec<String>) {
     }
     for (place, (about, end)) in counted.iter().enumerate() {
         let day = |(other, at): &&(&About, Timestamp)| {
-            at.duration_until(*end) < DAY && other.tenant == about.tenant
+            at.duration_until(*end) < DAY && other.tenant == about.tenant && !gives_back(other)
         };
         let window: Vec<_> = counted.iter().take(place + 1).filter(day).collect();
         let own = window.iter().filter(|(other, _)| other.playbook == about.playbook).count();

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    ActionLimits, Besides, Breaker, Budget, Chain, ContentHash, EffectKey, EffectState, History, Intended,
+    ActionLimits, Besides, Breaker, Budget, Chain, ContentHash, EffectKey, EffectState, GIVES_BACK, History,
+    Intended,
     NewEffect, Opposite, Recorded, StoreError,
 };
 use jiff::SignedDuration;
@@ -245,6 +246,52 @@ async fn budgets_are_counted_with_the_intent() {
     let targets = BTreeSet::from(["device:a".to_owned(), "device:c".to_owned()]);
     assert_eq!((&used.run_targets, &used.day_targets), (&targets, &targets));
     assert_eq!((&used.tenant_targets, &used.day_devices), (&targets, &targets));
+}
+
+#[tokio::test]
+async fn what_gives_back_neither_uses_nor_needs_what_may_be_taken() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let breaker = Some(Breaker { in_a_row: 3, in_doubt_percent: 20 });
+    let one = Some(1);
+    let limits = ActionLimits {
+        per_day: one,
+        tenant_actions_per_day: one,
+        targets_per_run: one,
+        targets_per_day: one,
+        tenant_targets_per_day: one,
+        tenant_share_per_day: one,
+        devices_per_day: one,
+        all_targets_per_day: one,
+        per_minute: Some(4),
+        breaker,
+        ..ActionLimits::default()
+    };
+    let run = bench.begin(&store, 1).await;
+    let back = |n: usize| {
+        let action = GIVES_BACK[n % 4].to_owned();
+        let key = format!("back-{n}").parse().unwrap();
+        NewEffect { key, action, ..limited(run, &format!("device:{n}"), limits) }
+    };
+    for n in 0..4 {
+        assert_eq!(store.intend(&back(n)).await.unwrap(), GO, "{n}");
+        store.record(&back(n).key, 1, &result(EffectState::Unknown)).await.unwrap();
+    }
+    over(&store.intend(&back(4)).await.unwrap(), Budget::Minute);
+    assert_eq!(store.intend(&limited(run, "device:a", limits)).await.unwrap(), GO);
+    let next = store.intend(&limited(run, "device:b", limits)).await.unwrap();
+    over(&next, Budget::DayActions);
+    bench.clock.advance(SignedDuration::from_mins(2));
+    assert_eq!(store.intend(&back(4)).await.unwrap(), GO, "whatever was taken");
+    let used = store.used(TENANT, PLAYBOOK, run).await.unwrap();
+    let targets = BTreeSet::from(["device:a".to_owned()]);
+    assert_eq!((&used.run_targets, &used.day_targets), (&targets, &targets));
+    assert_eq!((&used.tenant_targets, &used.day_devices), (&targets, &targets));
+    assert_eq!((used.run_actions, used.day_actions, used.tenant_actions), (6, 1, 1));
+    assert_eq!((used.taken.hour, used.given_back.minute, used.given_back.hour), (1, 1, 5));
+    let whole_run = ActionLimits { per_run: Some(6), ..ActionLimits::default() };
+    let next = store.intend(&NewEffect { limits: Some(whole_run), ..back(5) }).await.unwrap();
+    over(&next, Budget::RunActions);
 }
 
 #[tokio::test]
@@ -515,7 +562,7 @@ async fn what_is_used_is_told_by_run_playbook_tenant_and_kind() {
     assert_eq!(used.day_targets, names(&["device:a", "device:b", "user:u"]));
     assert_eq!(used.day_devices, names(&["device:a", "device:b", "device:c"]));
     assert_eq!((used.run_actions, used.day_actions, used.tenant_actions), (5, 5, 6));
-    assert_eq!((used.elsewhere, used.minute, used.hour), (1, 4, 4));
+    assert_eq!((used.elsewhere, used.taken.minute, used.taken.hour), (1, 4, 4));
     let used = store.used(TENANT, PLAYBOOK, before).await.unwrap();
     assert_eq!(used.run_targets, names(&["device:a", "device:old"]), "a run counts however long it is");
 }
