@@ -203,16 +203,25 @@ impl Engine {
                 };
                 let now = self.store.time().await?;
                 let expires = now.checked_add(whom.timeout).unwrap_or(Timestamp::MAX);
-                let asked =
-                    request(context, (turn, change.as_ref()), (&whom, guards, targets), expires);
+                let asked = request(context, (turn, change.as_ref()), (&whom, guards, targets), expires);
                 let why =
                     format!("{} until {:.0}: {}", people(whom.minimum), asked.expires, short(&asked.id()));
                 course.ask.push(asked);
                 course.waiting.get_or_insert_with(|| step.id.clone());
                 Ok(not_sent(step, call, StepState::PendingApproval, &why))
             }
-            Leave::Asked(asked) => self.answered(context, course, turn, &asked).await,
+            Leave::Asked(asked) => {
+                // A device may have been waited for since it was read.
+                let asked = self.as_it_stands(*asked).await?;
+                self.answered(context, course, turn, &asked).await
+            }
         }
+    }
+
+    /// A request as the journal has it by now.
+    async fn as_it_stands(&self, asked: Approval) -> Result<Approval, EngineError> {
+        let found = self.store.find_approvals(&asked.id).await?;
+        Ok(found.into_iter().next().unwrap_or(asked))
     }
 
     /// Does what people decided about a call.
@@ -289,11 +298,16 @@ impl Engine {
             return Ok(not_sent(turn.step, turn.call, StepState::Void, &why));
         }
         let report = Box::pin(self.call(context, turn, (prepared, Some(asked.digest)))).await?;
-        let now = self.store.find_approvals(&asked.id).await?;
-        if now.iter().any(|now| now.state == ApprovalState::Consumed) {
+        let now = self.as_it_stands(asked.clone()).await?;
+        if now.state == ApprovalState::Consumed {
             course.close(asked, ApprovalState::Consumed, None);
             let by = report.reason.or_else(|| Some(format!("approved by {}", names(asked))));
             return Ok(StepReport { reason: by, ..report });
+        }
+        if now.state == ApprovalState::Rejected {
+            course.close(asked, now.state, now.reason.clone());
+            let report = StepReport { state: StepState::Denied, reason: now.reason, ..report };
+            return Ok(report);
         }
         let why = report.reason.clone().unwrap_or_default();
         course.close(asked, ApprovalState::Void, Some(why));
@@ -329,8 +343,7 @@ fn request(
     let shown = Shown::of(context, (turn, change), terms);
     let place = context.plan().steps.iter().position(|step| step.id == turn.step.id).unwrap_or(0);
     // By step, and by call within it: the order in which they are taken.
-    let place =
-        u32::try_from(place).unwrap_or(u32::MAX).saturating_mul(PLACES).saturating_add(turn.place);
+    let place = u32::try_from(place).unwrap_or(u32::MAX).saturating_mul(PLACES).saturating_add(turn.place);
     NewApproval {
         effect: effect_key(context, (turn.seq, turn.place), (turn.step, turn.call)),
         place,

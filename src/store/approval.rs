@@ -159,7 +159,7 @@ pub struct NewVoice {
 pub enum Heard {
     /// It counts; the request stands so now.
     Counts(Box<Approval>),
-    /// The request is not open any more, or its time is over; nothing was written.
+    /// The request does not hear that any more, or its time is over; nothing was written.
     TooLate(Box<Approval>),
     /// The same approver or account has said yes already; nothing was written.
     Twice(Box<Approval>),
@@ -282,7 +282,7 @@ impl Store {
         let mut tx = self.write().await?;
         let now = tx.now().await?;
         let known = find(&mut tx, id).await?;
-        if known.state != ApprovalState::Awaiting || known.expires.as_millisecond() <= now {
+        if !known.state.hears(voice.word) || known.expires.as_millisecond() <= now {
             return Ok(Heard::TooLate(Box::new(known)));
         }
         let mut said = known.voices.iter().filter(|said| said.word == Consent::Approve);

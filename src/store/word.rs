@@ -205,8 +205,17 @@ impl ApprovalState {
     pub const fn follows(last: Self, next: Self) -> bool {
         match last {
             Self::Awaiting => matches!(next, Self::Approved | Self::Rejected | Self::Expired | Self::Void),
-            Self::Approved => matches!(next, Self::Consumed | Self::Expired | Self::Void),
+            Self::Approved => matches!(next, Self::Consumed | Self::Rejected | Self::Expired | Self::Void),
             Self::Consumed | Self::Rejected | Self::Expired | Self::Void => false,
+        }
+    }
+
+    /// Whether it hears a word: a yes until there are enough of them, a no until the leave is spent.
+    #[must_use]
+    pub const fn hears(self, word: Consent) -> bool {
+        match word {
+            Consent::Approve => matches!(self, Self::Awaiting),
+            Consent::Deny => self.is_open(),
         }
     }
 
@@ -441,14 +450,15 @@ mod tests {
             let ways =
                 ApprovalState::ALL.iter().filter(|next| ApprovalState::follows(*state, **next)).count();
             let expect = match state {
-                ApprovalState::Awaiting => 4,
-                ApprovalState::Approved => 3,
+                ApprovalState::Awaiting | ApprovalState::Approved => 4,
                 ApprovalState::Consumed
                 | ApprovalState::Rejected
                 | ApprovalState::Expired
                 | ApprovalState::Void => 0,
             };
             assert_eq!((ways, state.is_open()), (expect, 0 < expect), "{state}");
+            assert_eq!(state.hears(Consent::Deny), 0 < expect, "{state}");
+            assert_eq!(state.hears(Consent::Approve), *state == ApprovalState::Awaiting, "{state}");
         }
     }
 

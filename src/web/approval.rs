@@ -9,7 +9,7 @@ use super::layout::{Sheet, sign_in_again, state, token};
 use super::look::View;
 use super::session::{Asks, Rights, Session};
 use crate::console::{NAME_MAX, leave};
-use crate::store::{Approval, ApprovalState};
+use crate::store::{Approval, Consent};
 use crate::text::{clean, encode};
 
 /// Requests listed, open ones and those that are over.
@@ -46,7 +46,7 @@ pub(super) async fn one(web: &Web, session: &Session, id: &str) -> Result<Respon
     let main = html! {
         h1 { (asked.action) " of " (clean(&asked.target, 200)) }
         p { (state(asked.state.as_str())) ": " (leave::standing(&asked)) }
-        @if asked.state == ApprovalState::Awaiting { (word(web, session, &asked)) }
+        @if asked.state.is_open() { (word(web, session, &asked)) }
         h2 { "What is approved with it" }
         dl {
             @for (part, said) in leave::bound(&asked) { dt { (part) } @for line in &said { dd { (line) } } }
@@ -74,6 +74,7 @@ pub(super) async fn one(web: &Web, session: &Session, id: &str) -> Result<Respon
 fn word(web: &Web, session: &Session, asked: &Approval) -> Markup {
     let approvers = &web.0.facts.world.approvers;
     let proven = session.is_proven(web.0.facts.clock.now());
+    let hears_yes = asked.state.hears(Consent::Approve);
     let names = match session.rights {
         Rights::Act => approvers.of_account(session.account.who()),
         Rights::Look => Vec::new(),
@@ -82,7 +83,7 @@ fn word(web: &Web, session: &Session, asked: &Approval) -> Markup {
         @if names.is_empty() {
             p { "You are none of the approvers, so you can look and not speak." }
         } @else {
-            @if !proven { (sign_in_again(session, "approve it")) }
+            @if !proven && hears_yes { (sign_in_again(session, "approve it")) }
             form.act method="post" action={ "/approvals/" (asked.id) } {
                 (token(session))
                 @if 1 < names.len() {
@@ -91,7 +92,7 @@ fn word(web: &Web, session: &Session, asked: &Approval) -> Markup {
                 }
                 label for="reason" { "Why (it stays in the journal; needed to deny)" }
                 textarea id="reason" name="reason" rows="2" maxlength="500" {}
-                @if proven { button.yes name="word" value="approve" { "Approve" } }
+                @if proven && hears_yes { button.yes name="word" value="approve" { "Approve" } }
                 button.no name="word" value="deny" { "Deny" }
             }
         }

@@ -40,11 +40,22 @@ impl House {
         }
     }
 
+    /// Approves one request.
+    pub(crate) async fn approve(&self, id: &str) {
+        self.say(id, Consent::Approve).await;
+    }
+
     /// Says a word about one request.
     async fn say(&self, id: &str, word: Consent) {
         let (by, account) = ("duty".to_owned(), "alice".to_owned());
         let voice = NewVoice { word, by, account, uid: Some(1000), way: Way::Command, note: None };
         self.engine.store.hear(id, &voice).await.expect("it is heard");
+    }
+
+    /// Whether a message says so.
+    async fn was_told(&self, what: &str) -> bool {
+        let due = self.engine.store.due(jiff::Timestamp::MAX, 100).await.expect("the journal is read");
+        due.iter().any(|message| message.body.to_string().contains(what))
     }
 
     /// What a run came to, as the journal has it.
@@ -387,12 +398,14 @@ impl InForce for Edited {
 
 /// A device that is away, and two steps of it that people are asked about.
 async fn asked_twice() -> (House, String) {
-    let (house, text) = away(
-        1,
-        "actions:\n  - {id: isolate, isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 10m}, onError: continue, approval: {channel: soc}}\n  \
-         - {id: scan, runAntivirusScan: {device: \"{{row.DeviceId}}\", comment: test}, approval: {channel: soc, timeout: 60m}}\n",
-    )
-    .await;
+    asked_twice_for("60m").await
+}
+
+/// The same, and how long people have for the second.
+async fn asked_twice_for(timeout: &str) -> (House, String) {
+    let steps = "actions:\n  - {id: isolate, isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 10m}, onError: continue, approval: {channel: soc}}\n  \
+         - {id: scan, runAntivirusScan: {device: \"{{row.DeviceId}}\", comment: test}, approval: {channel: soc, timeout: 60m}}\n";
+    let (house, text) = away(1, &steps.replace("60m", timeout)).await;
     house.run(&text).await;
     (house, text)
 }
@@ -421,6 +434,52 @@ async fn what_people_deny_while_the_step_before_it_waits_stays_denied() {
     let expect = [("isolate", ApprovalState::Consumed), ("scan", ApprovalState::Rejected)];
     assert_eq!(ends(&house).await, expect.map(|(step, state)| (step.to_owned(), state)));
     assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn what_people_approved_they_may_deny_until_it_is_sent() {
+    let (house, text) = asked_twice().await;
+    house.say_yes().await;
+    let mut going_on = Box::pin(house.go_on(&text));
+    until(going_on.as_mut(), async || house.applied() == ["isolate 0"]).await;
+    let deny = async || {
+        let open = house.engine.store.open_approvals().await.expect("the journal is read");
+        let last = open.iter().find(|asked| asked.step == "scan").expect("it is not done yet");
+        assert_eq!(last.state, ApprovalState::Approved);
+        house.say(&last.id, Consent::Deny).await;
+        true
+    };
+    until(going_on.as_mut(), deny).await;
+    passes(&house, going_on).await;
+    let expect = [("isolate", ApprovalState::Consumed), ("scan", ApprovalState::Rejected)];
+    assert_eq!(ends(&house).await, expect.map(|(step, state)| (step.to_owned(), state)));
+    assert_eq!(house.applied(), ["isolate 0"]);
+    let report = house.run_of(run_of(&house).await).await;
+    assert_eq!(states(&report), [StepState::Failed, StepState::Denied]);
+    assert!(house.was_told("denied by duty").await);
+}
+
+#[tokio::test]
+async fn what_people_denied_in_time_is_not_told_as_late_after_a_wait() {
+    let (house, text) = asked_twice_for("5m").await;
+    let open = house.engine.store.open_approvals().await.expect("the journal is read");
+    let first = open.iter().find(|asked| asked.step == "isolate").expect("it is asked for");
+    house.approve(&first.id).await;
+    let mut going_on = Box::pin(house.go_on(&text));
+    until(going_on.as_mut(), async || house.applied() == ["isolate 0"]).await;
+    let deny = async || {
+        let open = house.engine.store.open_approvals().await.expect("the journal is read");
+        let last = open.iter().find(|asked| asked.step == "scan").expect("it is not done yet");
+        house.say(&last.id, Consent::Deny).await;
+        true
+    };
+    until(going_on.as_mut(), deny).await;
+    passes(&house, going_on).await;
+    let report = house.run_of(run_of(&house).await).await;
+    assert_eq!(states(&report), [StepState::Failed, StepState::Denied]);
+    assert!(house.was_told("denied by duty").await);
+    assert!(!house.was_told("nobody approved it in time").await);
+    assert!(!house.was_told("its time was over").await);
 }
 
 #[tokio::test]

@@ -113,6 +113,29 @@ async fn two_words_at_once_are_two_words() {
 }
 
 #[tokio::test]
+async fn a_no_is_heard_until_the_leave_is_spent() {
+    let no = async |bench: &Bench, id: &str| {
+        let clock = Arc::new(bench.clock.clone());
+        Store::speak(&bench.path(), clock, id, &voice(Consent::Deny, "duty", 2)).await.unwrap()
+    };
+    let (bench, store, run, id) = asked(1).await;
+    assert_eq!(state(&yes(&bench, &id, ("lead", 1)).await), ApprovalState::Approved);
+    assert!(matches!(yes(&bench, &id, ("duty", 2)).await, Heard::TooLate(_)));
+    assert_eq!(state(&no(&bench, &id).await), ApprovalState::Rejected);
+    assert_eq!(store.intend(&with_leave(run)).await.unwrap(), Intended::NoLeave);
+    assert!(matches!(yes(&bench, &id, ("duty", 2)).await, Heard::TooLate(_)));
+    let why = store.find_approvals(&id).await.unwrap().remove(0).reason;
+    assert_eq!(why.as_deref(), Some("denied by duty: looked"));
+    let chain = store.verify(History::Approvals, u32::MAX).await.unwrap();
+    assert!(matches!(chain, Chain::Intact { events: 3, .. }), "{chain:?}");
+
+    let (bench, store, run, id) = asked(1).await;
+    yes(&bench, &id, ("lead", 1)).await;
+    assert_eq!(store.intend(&with_leave(run)).await.unwrap(), Intended::Go { attempt: 1 });
+    assert!(matches!(no(&bench, &id).await, Heard::TooLate(_)), "it is on its way");
+}
+
+#[tokio::test]
 async fn what_is_late_does_not_count_and_leave_ends_with_its_time() {
     let (bench, store, run, id) = asked(1).await;
     assert_eq!(store.decided().await.unwrap(), []);
@@ -140,10 +163,7 @@ async fn a_no_is_final() {
     let close = vec![Closing { id, state: ApprovalState::Rejected, reason: None }];
     let settlement = Settlement { seq: 0, outcome: "denied".to_owned(), close, ..Settlement::default() };
     store.amend_run(run, &[settlement], &end(RunState::Ok), &[]).await.unwrap();
-    assert_eq!(
-        (store.decided().await.unwrap(), store.open_approvals().await.unwrap()),
-        (vec![], vec![])
-    );
+    assert_eq!((store.decided().await.unwrap(), store.open_approvals().await.unwrap()), (vec![], vec![]));
 }
 
 #[tokio::test]
