@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use super::context::{Context, Work};
 use super::in_force::{Bounds, stop};
 use super::in_hand::{InHand, Waiting};
-use super::leave::{names, short};
+use super::leave::{self, names, short};
 use super::report::{Counts, ItemOutcome, ItemReport, Report, RunState, StepState, Told, ToldState};
 use super::resume::{dealt_with, say_parked};
 use super::undone::Known;
@@ -403,8 +403,8 @@ fn give_up((detail, items): (&RunDetail, &BTreeSet<u32>), report: &[ItemReport],
             let is_open = asked.state.is_open();
             let state = if is_open { ApprovalState::Void } else { asked.state };
             let why = if is_open { Some(reason.to_owned()) } else { asked.reason.clone() };
-            for step in item.steps.iter_mut().filter(|step| step.id == asked.step) {
-                (step.state, step.reason) = (super::leave::state_of(state), why.clone());
+            for step in item.steps.iter_mut().filter(|step| leave::is_asked(step, asked)) {
+                (step.state, step.reason) = (leave::state_of(state), why.clone());
             }
             close.push(Closing { id: asked.id.clone(), state, reason: why });
         }

@@ -428,6 +428,14 @@ pub(super) fn meet<'a>(
     }
 }
 
+/// Whether a step still waits for the answer to this request: it may make several calls, and some were made.
+pub(super) fn is_asked(step: &StepReport, asked: &Approval) -> bool {
+    let target = asked.target.split_once(':').map_or("", |(_kind, id)| id);
+    step.state == StepState::PendingApproval
+        && (step.id.as_str(), step.action.as_str()) == (asked.step.as_str(), asked.action.as_str())
+        && step.target.eq_ignore_ascii_case(target)
+}
+
 /// The state of a step whose request is over.
 pub(super) const fn state_of(state: ApprovalState) -> StepState {
     match state {

@@ -432,3 +432,25 @@ async fn row_58_what_changed_days_ago_is_not_disrupted_unasked() {
     house.approvers = house.approvers.clone().asked_by(Some(approval));
     assert_eq!(house.run(&text).await.counts.pending_approval, 1, "it comes back, and people are asked");
 }
+
+#[tokio::test]
+async fn what_was_done_stays_so_when_another_call_of_its_step_is_given_up() {
+    let house = House::with_cases([incident("1", "-10m")]).await;
+    let text = triage(
+        "status: [active]",
+        "actions:\n  - updateIncident: {incident: \"{{incident.id}}\", tags: {add: [seen]}, comment: seen}\n    \
+         approval: {channel: soc, timeout: 30m}\n",
+    );
+    let run = house.run(&text).await.run;
+    let open = house.engine.store.approvals_of(run).await.unwrap();
+    assert_eq!(open.len(), 2, "the change and the comment are two calls");
+    house.approve(&open[0].id).await;
+    house.go_on(&text).await;
+    house.clock.advance(minutes(31));
+    house.go_on(&text.replace("severity: Low", "severity: Medium")).await;
+    let report: Report = {
+        let detail = house.engine.store.run(run).await.unwrap().expect("it is kept");
+        serde_json::from_value(detail.run.report).expect("a report")
+    };
+    assert_eq!(states(&report), [StepState::Done, StepState::Void], "{report:?}");
+}
