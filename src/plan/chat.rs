@@ -318,16 +318,19 @@ fn allowing(channel: &str, name: &str) -> String {
 pub(super) fn check_key(lowering: &mut Lowering<'_>, input: &Input) {
     let place = if matches!(input, Input::Feed(_)) { "feed" } else { "hunt" };
     let playbook = &lowering.document.playbook;
-    let identity = match (&playbook.hunt, &playbook.feed) {
+    let written = match (&playbook.hunt, &playbook.feed) {
         (Some(hunt), _) => hunt.identity.as_slice(),
         (None, Some(feed)) => feed.identity.as_slice(),
         (None, None) => return,
     };
-    let called_by = input.called_by();
-    for (index, column) in identity.iter().enumerate() {
-        if !called_by.contains(&column.as_str()) || is_harmless(lowering, column) {
+    for column in input.called_by() {
+        if is_harmless(lowering, column) {
             continue;
         }
+        // A feed without an identity is called by all its columns.
+        let index = written.iter().position(|name| name == column);
+        let columns = || format!("/{place}/columns/{column}");
+        let at = index.map_or_else(columns, |index| format!("/{place}/identity/{index}"));
         for channel in hearers(lowering) {
             let Some(allowed) = allowed(lowering, &channel) else { continue };
             if !allowed.contains(column) {
@@ -338,7 +341,7 @@ pub(super) fn check_key(lowering: &mut Lowering<'_>, input: &Input) {
                     "put a `DeviceName`, `AccountUpn` or `DeviceId` into the identity; {}",
                     allowing(&channel, column)
                 );
-                lowering.error(Code::ChatColumn, &format!("/{place}/identity/{index}"), message, &help);
+                lowering.error(Code::ChatColumn, &at, message, &help);
             }
         }
     }
