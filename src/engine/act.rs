@@ -22,7 +22,7 @@ use crate::http::Applied;
 use crate::model::Term;
 use crate::store::{
     ActionLimits, Besides, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, Recorded,
-    StoppedPlaybook, StoreError,
+    StoreError,
 };
 use crate::tenant::{ActionStatus, Difference, Receipt, RemoteState, TenantError};
 
@@ -111,20 +111,6 @@ impl Engine {
         self.note_result(context, call, (&effect, attempt), (&recorded, besides)).await?;
         tripped?;
         Ok(report)
-    }
-
-    /// Stops the playbook of a call that the tenant says it has done to something else.
-    async fn stop_if_another_was_hit(
-        &self,
-        context: &Context<'_>,
-        effect: &NewEffect,
-        answer: &Result<Receipt, TenantError>,
-    ) -> Result<(), StoreError> {
-        let Err(error @ TenantError::OtherTarget { .. }) = answer else { return Ok(()) };
-        let about = &context.plan().about;
-        let playbook = StoppedPlaybook { id: about.id, name: about.name.clone() };
-        let why = Chain(error).to_string();
-        self.store.trip(&effect.tenant, playbook, &why).await
     }
 
     /// Writes an intent down, and gives the number of the attempt and how long it may be sent; or what is reported instead.

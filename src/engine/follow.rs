@@ -3,12 +3,13 @@
 use futures_util::future::try_join_all;
 
 use super::Engine;
+use super::context::Context;
 use crate::action::COMMANDS_MAX;
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::model::{MachineActionId, RunId, Term};
-use crate::store::{Effect, EffectKey, EffectState, Recorded, StoppedPlaybook, StoreError};
-use crate::tenant::{ActionKind, ActionStatus, MachineAction, Tenant};
+use crate::store::{Effect, EffectKey, EffectState, NewEffect, Recorded, StoppedPlaybook, StoreError};
+use crate::tenant::{ActionKind, ActionStatus, MachineAction, Receipt, Tenant, TenantError};
 use crate::text::clean;
 
 /// Most actions of a tenant asked about in one pass. Passes come once a minute, and a tenant answers 100 calls in that
@@ -120,6 +121,20 @@ impl Engine {
             self.store.enqueue(&alert).await?;
         }
         Ok(())
+    }
+
+    /// Stops the playbook of a call that the tenant says it has done to something else.
+    pub(super) async fn stop_if_another_was_hit(
+        &self,
+        context: &Context<'_>,
+        effect: &NewEffect,
+        answer: &Result<Receipt, TenantError>,
+    ) -> Result<(), StoreError> {
+        let Err(error @ TenantError::OtherTarget { .. }) = answer else { return Ok(()) };
+        let about = &context.plan().about;
+        let playbook = StoppedPlaybook { id: about.id, name: about.name.clone() };
+        let why = Chain(error).to_string();
+        self.store.trip(&effect.tenant, playbook, &why).await
     }
 
     /// Stops the playbook of an action in its tenant, because of what the tenant shows of the action.

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use huntbook::model::PlaybookId;
 use huntbook::store::{
     ActionLimits, Besides, Breaker, Budget, Chain, ContentHash, EffectKey, EffectState, GIVES_BACK, History,
-    Intended,
-    NewEffect, Opposite, Recorded, StoreError,
+    Intended, NewEffect, Opposite, Recorded, StoreError,
 };
 use jiff::SignedDuration;
 use sqlx::{AssertSqlSafe, Executor as _};
