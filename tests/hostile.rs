@@ -3,6 +3,10 @@
 
 #![expect(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "test helpers")]
 
+#[path = "history/held.rs"]
+mod held;
+#[path = "history/mod.rs"]
+mod history;
 #[path = "channel/python.rs"]
 mod python;
 #[path = "hostile/reader.rs"]
@@ -11,6 +15,7 @@ mod reader;
 use std::path::Path;
 use std::sync::Arc;
 
+use held::Held;
 use huntbook::clock::SystemClock;
 use huntbook::sim::{CannedHunter, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
 use huntbook::text::encode;
@@ -50,7 +55,7 @@ notify:
 /// What takes the place of a text that cannot be rendered.
 const UNRENDERED: &str = "its title could not be rendered: the text is longer than 1048576 bytes";
 
-async fn tenant() -> (Sim, Vec<String>) {
+async fn tenant() -> (Arc<Sim>, Vec<String>) {
     let mut options = SimOptions::sample().expect("the sample");
     let devices: Vec<String> =
         options.data.machines.iter().take(3).map(|machine| machine.id.clone()).collect();
@@ -60,7 +65,8 @@ async fn tenant() -> (Sim, Vec<String>) {
     let columns = ["DeviceId", "Text"].map(|name| HuntColumn::new(name, "String")).to_vec();
     let table = HuntTable::new(columns, rows.collect());
     options.hunter = Arc::new(CannedHunter::new().when("DeviceEvents", Ok(table)));
-    (Sim::start(options, Arc::new(SystemClock)).await.expect("the tenant starts"), devices)
+    let sim = Sim::start(options, Arc::new(SystemClock)).await.expect("the tenant starts");
+    (Arc::new(sim), devices)
 }
 
 fn project(sim: &Sim, mail: u64) -> tempfile::TempDir {
@@ -123,6 +129,8 @@ async fn a_hostile_row_is_nothing_but_text_to_every_reader() {
     let port = next_mail().await["port"].as_u64().expect("a port");
     let (sim, devices) = tenant().await;
     let dir = project(&sim, port);
+    let history = Held::new(dir.path().join("huntbook.db"));
+    history.tenant("contoso", &sim);
     let (out, log) = huntbook(dir.path(), &sim, &["run", "hostile", "--log", "huntbook=trace"]).await;
     assert_harmless("run", &out);
     assert_harmless("log", &log);
@@ -174,7 +182,6 @@ async fn a_hostile_row_is_nothing_but_text_to_every_reader() {
     assert_harmless("JSON", &out);
     let shown: Value = serde_json::from_str(&out).expect("JSON");
     assert_eq!(shown["items"][0]["data"]["Text"], EVIL, "machines get what the tenant said");
-    sim.stop().await;
 }
 
 /// Has Python read tables and events.

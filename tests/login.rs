@@ -8,6 +8,10 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
+#[path = "history/held.rs"]
+mod held;
+#[path = "history/mod.rs"]
+mod history;
 #[path = "login/keyring.rs"]
 mod keyring;
 #[path = "oidc/mod.rs"]
@@ -21,6 +25,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 use std::sync::Arc;
 
+use held::Held;
 use huntbook::clock::SystemClock;
 use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntTable, Sim, SimApp, SimOptions};
 use serde_json::{Value, json};
@@ -50,7 +55,8 @@ fn hunter() -> Arc<CannedHunter> {
 }
 
 struct Desk {
-    sim: Sim,
+    _history: Held,
+    sim: Arc<Sim>,
     dir: tempfile::TempDir,
     /// Where the keyring of the desktop session answers.
     bus: Option<String>,
@@ -64,7 +70,7 @@ impl Desk {
         let rights = SimApp::sample().roles.into_iter().filter(|role| rights(role)).collect();
         options.apps = vec![SimApp::sample().public("maja.berg@contoso.example", rights)];
         options.hunter = hunter();
-        let sim = Sim::start(options, Arc::new(SystemClock)).await.unwrap();
+        let sim = Arc::new(Sim::start(options, Arc::new(SystemClock)).await.unwrap());
         let at = sim.endpoints();
         let settings = json!({"tenants": {"contoso": {
             "tenantId": SimOptions::TENANT_ID,
@@ -75,7 +81,9 @@ impl Desk {
         std::fs::write(dir.path().join("huntbook.yaml"), settings.to_string()).unwrap();
         std::fs::create_dir(dir.path().join("playbooks")).unwrap();
         std::fs::write(dir.path().join("playbooks/tag.yaml"), PLAYBOOK).unwrap();
-        Self { sim, dir, bus: None }
+        let history = Held::new(dir.path().join("huntbook.db"));
+        history.tenant("contoso", &sim);
+        Self { _history: history, sim, dir, bus: None }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -4,13 +4,13 @@
 //! Each run is taken up as a task beside the schedule, with the turn of its playbook in its tenant, so that a
 //! tenant that does not answer holds up nobody else.
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 
 use jiff::SignedDuration;
 
 use super::run::{Daemon, plan_of};
 use super::start::say;
+use crate::diag::Chain;
 use crate::engine::{EngineError, InForce as _, Present, Standing};
 use crate::model::RunId;
 use crate::plan::World;
@@ -75,14 +75,16 @@ impl Daemon {
     /// is not free, and is taken when it is over; what takes something back has a right of its own.
     pub(super) async fn claim_left(&self) -> Result<Vec<Claim>, StoreError> {
         let left = self.0.engine.store.unfinished_keys().await?.into_iter().map(Key::from);
-        let (mut claims, mut behind) = (Vec::new(), BTreeSet::new());
+        let mut claims = Vec::new();
+        self.known().left_behind.clear();
         for key in left.filter(|key| !self.is_quarantined(key.playbook)) {
-            match self.0.scheduler.claim(&key) {
-                Some(ticket) => claims.push(Claim { _ticket: ticket, key }),
-                None => drop(behind.insert(key)),
+            // Noted first: a run that ends right now either gives its turn or is heard of.
+            self.known().left_behind.insert(key.clone());
+            if let Some(ticket) = self.0.scheduler.claim(&key) {
+                self.known().left_behind.remove(&key);
+                claims.push(Claim { _ticket: ticket, key });
             }
         }
-        self.known().left_behind = behind;
         Ok(claims)
     }
 
@@ -115,13 +117,22 @@ impl Daemon {
         let done = tokio::select! {
             done = &mut work => done,
             () = clock.sleep(ALONE_FOR) => {
-                store.note_alone(suspect, Alone::Survived).await?;
-                drop(alone);
-                work.await
+                // What has begun goes on meanwhile, and whatever comes of the note.
+                let noting = async {
+                    self.note_alone(suspect, Alone::Survived).await;
+                    drop(alone);
+                };
+                tokio::join!(work, noting).0
             }
         };
-        store.note_alone(suspect, Alone::Over).await?;
+        self.note_alone(suspect, Alone::Over).await;
         done
+    }
+
+    async fn note_alone(&self, suspect: Suspect, alone: Alone) {
+        if let Err(error) = self.0.engine.store.note_alone(suspect, alone).await {
+            tracing::warn!(error = %Chain(&error), "how a run stands that was tried alone could not be noted");
+        }
     }
 
     /// Takes a run up.

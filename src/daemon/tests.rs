@@ -215,6 +215,9 @@ async fn what_is_left_while_its_playbook_runs_is_taken_up_after_that_run() {
     };
     store.begin_run(&cut_off).await.unwrap();
     assert!(daemon.claim_left().await.unwrap().is_empty(), "another run of it goes on");
+    // Which ends at once: nobody wants it any more.
+    std::fs::write(folder.path().join("playbooks/test.yaml"), playbook("enabled: false\n")).unwrap();
+    daemon.reload().await.unwrap();
     daemon.take_turn(start).await.unwrap();
     assert!(daemon.0.left.notified().now_or_never().is_some(), "it is looked for again");
     assert_eq!(daemon.claim_left().await.unwrap().len(), 1);

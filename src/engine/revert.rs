@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::context::{Context, Work};
 use super::doubt::AHEAD;
 use super::report::{Report, StepState};
+use super::wrong_clock::wrong_clock;
 use super::{Counts, Engine, EngineError, InForce, Order};
 use crate::action::{Approval, Approvers, Call, Params, RevertRule, Step, Undo};
 use crate::channel::Message;
@@ -122,7 +123,9 @@ impl Engine {
 
     /// Writes down what came of it, and when to look again.
     async fn note_came(&self, due: &Revert, undo_run: Option<RunId>, came: Came) -> Result<(), EngineError> {
-        let now = self.clock.now();
+        // By a clock that is ahead it would be looked at again as much too late, once that is set.
+        let ahead = self.tenants.get(&due.tenant).and_then(|tenant| tenant.clock_ahead()).unwrap_or_default();
+        let now = self.clock.now().checked_sub(ahead).unwrap_or(Timestamp::MIN);
         let after = |pause: SignedDuration| Some(now.checked_add(pause).unwrap_or(Timestamp::MAX));
         let standing = RevertState::Standing;
         let (state, look_at, undo_run, tries, reason) = match came {
@@ -178,6 +181,9 @@ impl Engine {
         let Ok(undo) = serde_json::from_value::<Undo>(due.undo.clone()) else {
             return Ok((None, Came::Kept("what takes it back cannot be read by this version".to_owned())));
         };
+        if let Some(why) = wrong_clock(&**tenant) {
+            return Ok((None, Came::Wait(Some(why))));
+        }
         match theirs(&**tenant, due, &undo).await {
             Ok(Theirs::Stands) => {}
             Ok(Theirs::Over(why)) => return Ok((None, Came::Over(why.to_owned()))),

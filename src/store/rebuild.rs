@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::open::{self, file_beside};
-use super::{Effect, EffectState, Revert, Stop, StopWord, Store, StoreError};
+use super::{Effect, EffectState, Revert, Stop, StopWord, Store, StoreError, stop_file};
 use crate::clock::SharedClock;
 
 /// The new journal while it is written.
@@ -107,21 +107,28 @@ impl Store {
         clock: SharedClock,
         word: &StopWord,
     ) -> Result<Option<Rebuilt>, StoreError> {
-        let is_begun = file_beside(path, WHOLE).exists();
-        if !path.exists() && !is_begun {
+        // What is called by a link is mended where it is.
+        let real = path.canonicalize().unwrap_or_else(|_none| path.to_owned());
+        let is_begun = is_unfinished(&real);
+        if !real.exists() && !is_begun {
             return Err(StoreError::Missing { path: path.to_owned() });
         }
-        let path = open::place(path)?;
-        let lock = open::take_lock(&path)?;
-        let damage = if is_begun { None } else { damage(&path).await? };
-        if damage.is_none() && !is_begun {
+        let real = open::place(&real)?;
+        let lock = open::take_lock(&real)?;
+        let damage = if real.exists() { damage(&real).await? } else { None };
+        if damage.is_none() && real.exists() {
+            // Somebody has put a sound one there since.
+            remove(&file_beside(&real, WHOLE))?;
             return Ok(None);
         }
-        let stop = Self::stop_by_file(&path, word)?.stop;
-        let left = if is_begun { Left::default() } else { begin_anew(&path, &clock).await? };
-        let kept = take_its_place(&path, clock.now())?;
+        let stop = Self::stop_by_file(path, word)?.stop;
+        let left = if is_begun { left_of(&real).await? } else { begin_anew(&real, &clock).await? };
+        let kept = take_its_place(&real)?;
         drop(lock);
-        Ok(Some(Rebuilt { kept, damage, left, stop }))
+        match stop_file::look(path) {
+            Some(_stands) => Ok(Some(Rebuilt { kept, damage, left, stop })),
+            None => Err(StoreError::file(path, ErrorKind::NotFound.into())),
+        }
     }
 }
 
@@ -164,17 +171,38 @@ async fn begin_anew(path: &Path, clock: &SharedClock) -> Result<Left, StoreError
         }
         tx.commit().await?;
     }
+    let (busy, _log, _done): (i64, i64, i64) =
+        sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&store.writer()?.pool).await?;
     store.close().await;
     drop(store);
+    // What is still in its log is not in the file.
+    if busy != 0 || file_beside(&begun, "-wal").exists() {
+        return Err(StoreError::file(&begun, ErrorKind::ResourceBusy.into()));
+    }
     remove(&file_beside(&begun, ".lock"))?;
     rename(&begun, &file_beside(path, WHOLE))?;
     Ok(left)
 }
 
+/// Where the damaged journal is kept: the same over each attempt, by when the new one was written.
+fn kept(path: &Path) -> Result<PathBuf, StoreError> {
+    let whole = file_beside(path, WHOLE);
+    let written = whole.metadata().and_then(|found| found.modified());
+    let written = written.map_err(|source| StoreError::file(&whole, source))?;
+    let written = Timestamp::try_from(written).unwrap_or(Timestamp::UNIX_EPOCH);
+    Ok(file_beside(path, &format!(".damaged-{}", written.strftime("%Y%m%dT%H%M%SZ"))))
+}
+
+/// What can be read of a damaged journal whose successor is written already, wherever it is by now.
+async fn left_of(path: &Path) -> Result<Left, StoreError> {
+    let kept = kept(path)?;
+    Ok(Left::read(if path.exists() { path } else { &kept }).await)
+}
+
 /// Gives the new journal the name of the damaged one, which is kept under another. The log goes first: a journal never
 /// stands beside a log that is not its own.
-fn take_its_place(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
-    let kept = file_beside(path, &format!(".damaged-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+fn take_its_place(path: &Path) -> Result<PathBuf, StoreError> {
+    let kept = kept(path)?;
     remove(&file_beside(path, "-shm"))?;
     for end in ["-wal", ""] {
         let file = file_beside(path, end);

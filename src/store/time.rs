@@ -7,12 +7,14 @@
 //!
 //! Whoever compares with a stamp of an effect or a request asks here what time it is ([`Store::time`]).
 
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::health::Tx;
-use super::{Store, StoreError, Writer, at};
+use super::{ContentHash, Store, StoreError, Writer, at};
 
 /// How far ahead of the clock a time seen earlier may be and still count: a day, so that turning the clock
 /// back refills no budget, and an hour for a change of zone. More than that and the clock was wrong then.
@@ -24,7 +26,7 @@ const LEFT_OUT: i64 = 10;
 
 /// What the journal has seen last.
 const SEEN: &str = "SELECT (SELECT value FROM facts WHERE name = 'wallSeen'), \
-     (SELECT value FROM facts WHERE name = 'uptimeSeen')";
+     (SELECT value FROM facts WHERE name = 'uptimeSeen'), (SELECT value FROM facts WHERE name = 'bootSeen')";
 
 /// What the clocks show, in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,8 @@ struct Shown {
     wall: i64,
     /// The clock that nobody sets.
     uptime: i64,
+    /// Which start of which machine that counts from.
+    boot: i64,
 }
 
 /// What time it is, and whether what the journal has seen before is not believed.
@@ -40,13 +44,13 @@ type Believed = (i64, bool);
 impl Shown {
     fn of(writer: &Writer) -> Self {
         let uptime = i64::try_from(writer.clock.uptime().as_millis()).unwrap_or(i64::MAX);
-        Self { wall: writer.clock.now().as_millisecond(), uptime }
+        Self { wall: writer.clock.now().as_millisecond(), uptime, boot: boot() }
     }
 
     /// The time after `seen`.
     fn after(self, seen: Self) -> Believed {
-        // After a restart of the machine this is less than what has passed, never more.
-        let passed = self.uptime.saturating_sub(seen.uptime).max(0);
+        // Nobody knows how long a machine was off, nor how long another one has been on.
+        let passed = if self.boot == seen.boot { self.uptime.saturating_sub(seen.uptime).max(0) } else { 0 };
         let gone_on = seen.wall.saturating_add(passed.saturating_sub(passed / LEFT_OUT));
         if self.wall.saturating_add(AHEAD_MAX_MS) < gone_on {
             return (self.wall, true);
@@ -55,8 +59,18 @@ impl Shown {
     }
 }
 
+/// Tells this start of this machine from every other; 0 if the system does not say.
+fn boot() -> i64 {
+    static BOOT: OnceLock<i64> = OnceLock::new();
+    *BOOT.get_or_init(|| {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+        let hash = id.map(|id| ContentHash::of(id.trim().as_bytes()).0);
+        hash.and_then(|hash| hash.first_chunk().copied()).map_or(0, i64::from_be_bytes)
+    })
+}
+
 fn read(row: &SqliteRow) -> Result<Shown, StoreError> {
-    Ok(Shown { wall: row.try_get(0)?, uptime: row.try_get(1)? })
+    Ok(Shown { wall: row.try_get(0)?, uptime: row.try_get(1)?, boot: row.try_get(2)? })
 }
 
 impl Store {
@@ -79,9 +93,13 @@ impl Tx {
         let (now, is_turned) = shown.after(read(&row)?);
         self.remember("wallSeen", now).await?;
         self.remember("uptimeSeen", shown.uptime).await?;
+        self.remember("bootSeen", shown.boot).await?;
         if is_turned {
             // What bears a later time counts as of then: see the views of the form.
             self.remember("turnedAt", now.saturating_sub(1)).await?;
+            let last = "SELECT coalesce(max(n), 0) FROM stop_events";
+            let last = sqlx::query_scalar(last).fetch_one(&mut **self).await?;
+            self.remember("turnedStop", last).await?;
         }
         Ok(now)
     }
@@ -106,8 +124,15 @@ mod tests {
 
     #[track_caller]
     fn check((wall, uptime): (i64, i64), expect: Believed) {
-        let seen = Shown { wall: 100 * HOUR, uptime: 7 * HOUR };
-        assert_eq!(Shown { wall, uptime }.after(seen), expect);
+        let seen = Shown { wall: 100 * HOUR, uptime: 7 * HOUR, boot: 1 };
+        assert_eq!(Shown { wall, uptime, boot: 1 }.after(seen), expect);
+    }
+
+    #[test]
+    fn what_another_start_or_another_machine_counts_says_nothing() {
+        let seen = Shown { wall: 100 * HOUR, uptime: 7 * HOUR, boot: 1 };
+        let shown = Shown { wall: 100 * HOUR + 1, uptime: 50 * HOUR, boot: 2 };
+        assert_eq!(shown.after(seen), (100 * HOUR + 1, false));
     }
 
     #[test]

@@ -209,6 +209,29 @@ async fn row_34_a_clock_that_is_wrong_keeps_from_what_disrupts_until_it_is_set()
 }
 
 #[tokio::test]
+async fn row_34_what_is_due_by_a_clock_that_is_wrong_is_not_taken_back_and_is_no_later_for_it() {
+    let mut house = House::isolated("revertAfter: 4h").await;
+    let theirs = house.clock.clone();
+    house.clock = ManualClock::new(theirs.now());
+    let house = house.restart().await;
+    house.clock.jump(SignedDuration::from_hours(72));
+    for _look in 0..3 {
+        house.take_back().await;
+        house.clock.advance(SignedDuration::from_secs(30));
+        theirs.advance(SignedDuration::from_secs(30));
+    }
+    let [stands] = house.stands().await.try_into().expect("one");
+    assert!(stands.reason.as_deref().is_some_and(|why| why.contains("clock")), "{stands:?}");
+    assert_eq!(house.applied(), ["isolate 0"]);
+    house.clock.jump(SignedDuration::from_hours(-72));
+    for clock in [&house.clock, &theirs] {
+        clock.advance(SignedDuration::from_hours(5));
+    }
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "unisolate 0"]);
+}
+
+#[tokio::test]
 async fn a_clock_that_differs_by_less_than_the_authority_allows_is_no_matter() {
     let mut house = House::with_rows(1).await;
     house.clock = ManualClock::new(house.clock.now() + SignedDuration::from_mins(5));

@@ -104,6 +104,34 @@ async fn what_was_cut_off_is_finished_and_nothing_is_written_before() {
 }
 
 #[tokio::test]
+async fn a_backup_that_was_put_in_its_place_meanwhile_stays() {
+    let (bench, whole, _mark) = lived().await;
+    fs::write(beside(&bench, ".rebuilt"), "begun").unwrap();
+    assert!(rebuild(&bench).await.unwrap().is_none());
+    assert_eq!(fs::read(bench.path()).unwrap(), whole);
+    bench.end(bench.open().await).await;
+}
+
+#[tokio::test]
+async fn what_is_called_by_a_link_is_mended_and_stopped_where_it_is() {
+    let (bench, mut bytes, _mark) = lived().await;
+    let page = bytes.len() - PAGE;
+    bytes[page..page + 12].fill(0xff);
+    fs::write(bench.path(), &bytes).unwrap();
+    let link = bench.folder().join("link.db");
+    std::os::unix::fs::symlink(bench.path(), &link).unwrap();
+    let begun = Store::rebuild(&link, Arc::new(bench.clock.clone()), &word(None, "begun anew")).await;
+    let begun = begun.unwrap().expect("it was damaged");
+    assert_eq!(begun.kept.parent(), fs::canonicalize(bench.path()).unwrap().parent());
+    assert!(link.is_symlink());
+    for path in [&link, &bench.path()] {
+        let store = Store::open(path, Arc::new(bench.clock.clone())).await.unwrap();
+        assert!(store.stops().await.unwrap().iter().any(|stop| stop.tenant.is_none()), "{path:?}");
+        bench.end(store).await;
+    }
+}
+
+#[tokio::test]
 async fn a_sound_journal_stays_and_so_does_one_that_somebody_has_open() {
     let (bench, whole, _mark) = lived().await;
     assert!(rebuild(&bench).await.unwrap().is_none());
