@@ -21,8 +21,6 @@ const PLAYBOOK: &str = "p";
 /// Tests with a simulated tenant whose histories nobody holds against it, and why.
 const UNHELD: &[(&str, &str)] = &[
     ("doctor", "it only looks"),
-    ("hostile", "its one action is looked at there, byte by byte"),
-    ("login", "its one tag is looked at there"),
     ("readme", "it shows what people see"),
     ("record", "it only reads"),
     ("schema_pull", "it only reads"),
