@@ -96,7 +96,7 @@ const POINTS: &[(&str, &[u32])] = &[
 /// How often the list of points is gone through.
 const ROUNDS: u32 = 3;
 /// Longest a process may take when nobody kills it.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// What the kills hit.
 #[derive(Debug, Default)]

@@ -14,7 +14,7 @@ use crate::world::World;
 use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, wait};
 
 /// Where the process sleeps.
-const POINTS: [&str; 3] = ["c09_after_intent_commit", "c10_before_send", "c11_let_pass"];
+const POINTS: [&str; 3] = ["c09_after_intent_commit", "c10_before_send", "c11_let_pass:3"];
 /// A little longer than an action may wait between its intent and its request.
 const SLEEP: Duration = Duration::from_secs(31);
 
