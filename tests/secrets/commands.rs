@@ -30,6 +30,7 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("in-force revert", &[&["0000", "--reason", "it is clean"]]),
     ("journal export", &[&[]]),
     ("journal list", &[&[]]),
+    ("journal rebuild", &[&[]]),
     ("kql check", &[&["playbooks"]]),
     ("kql fmt", &[&["none.kql"]]),
     ("kql run", &[&["none.kql"]]),
