@@ -145,6 +145,8 @@ async fn row_42_a_damaged_journal_is_kept_and_a_new_one_begun() {
     bytes[index * 4096..][..8].fill(0xff);
     std::fs::write(&path, &bytes).unwrap();
 
+    // The new one knows nothing of what carries no mark.
+    dir.held.is_forged.store(true, Ordering::Relaxed);
     let refused = ask(&dir, &["run", "tag"]).await;
     ends(&refused, 1);
     assert!(text(&refused.stderr).contains("`huntbook journal rebuild`"), "{}", text(&refused.stderr));
