@@ -73,7 +73,7 @@ impl Left {
 
 /// What was read, if it could be.
 fn known<T>(read: Result<T, StoreError>) -> Option<T> {
-    read.inspect_err(|error| tracing::warn!(%error, "a part of the damaged journal cannot be read")).ok()
+    read.inspect_err(|error| tracing::debug!(%error, "a part of the damaged journal cannot be read")).ok()
 }
 
 async fn facts(store: &Store) -> Result<Vec<(&'static str, i64)>, StoreError> {
