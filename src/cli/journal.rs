@@ -61,13 +61,11 @@ pub(super) async fn run(
     form: Form,
     clock: SharedClock,
 ) -> anyhow::Result<Exit> {
-    if matches!(what, Journal::Rebuild) {
-        return rebuild(config, form, clock).await;
-    }
-    let past = Past::open(config, &clock).await?;
     match what {
-        Journal::Rebuild | Journal::List => list(&past, form).await,
+        Journal::Rebuild => rebuild(config, form, clock).await,
+        Journal::List => list(&Past::open(config, &clock).await?, form).await,
         Journal::Export(wanted) => {
+            let past = Past::open(config, &clock).await?;
             let since = wanted.since.as_deref().map(|since| moment(since, clock.now())).transpose()?;
             if export(&past, (wanted, since), form).await? == 0
                 && let Some(playbook) = &wanted.playbook
@@ -156,10 +154,7 @@ fn taken_over(left: &Left) -> String {
 }
 
 async fn list(past: &Past, form: Form) -> anyhow::Result<Exit> {
-    let mut open = Vec::new();
-    for state in [EffectState::Parked, EffectState::Unknown, EffectState::Intended, EffectState::Pending] {
-        open.extend(past.store.effects_in(state).await?);
-    }
+    let open = past.store.unsettled_effects().await?;
     match form {
         Form::Json => say_json(&open)?,
         Form::Csv => say(&csv(&open))?,

@@ -4,12 +4,23 @@ use jiff::Timestamp;
 
 use super::edit::Waiting;
 use super::generation::{Generation, Instead, Refused};
+use super::run::Daemon;
 use crate::channel::Message;
 use crate::diag::{self, Format};
 use crate::model::AlertSeverity;
 use crate::notify::{notice, standing_message};
-use crate::store::{ContentHash, OutboxMessage, Refusal, Stop};
+use crate::store::{ContentHash, OutboxMessage, Refusal, Stop, StoreError};
 use crate::text::counted;
+
+impl Daemon {
+    /// Tells the operators something, if somebody is to be told; what it is about is told once.
+    pub(super) async fn tell(&self, message: Message, about: String) -> Result<(), StoreError> {
+        let Some(channel) = &self.0.engine.alerts else { return Ok(()) };
+        self.0.engine.store.enqueue(&standing_message(channel, message, about)).await?;
+        self.0.outbox.notify_one();
+        Ok(())
+    }
+}
 
 /// The refusals of `next` that `before` did not have.
 fn news<'a>(before: &'a Generation, next: &'a Generation) -> impl Iterator<Item = &'a Refused> {

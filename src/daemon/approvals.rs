@@ -1,15 +1,13 @@
 //! What people decide while the daemon runs: looked for once a second, and done beside the schedule, whatever else its
 //! playbook is at: nobody's word waits for a run that waits for a device.
 
-use std::collections::BTreeSet;
-
 use jiff::SignedDuration;
 
 use super::left::{Beside, TRIES_MAX, Tried};
 use super::run::{Daemon, plan_of};
 use super::start::say;
 use crate::engine::{Decided, EngineError, Present};
-use crate::notify::{notice, standing_message};
+use crate::notify::notice;
 use crate::plan::World;
 use crate::store::{StoreError, Suspect};
 
@@ -20,21 +18,18 @@ pub(super) const LOOK: SignedDuration = SignedDuration::from_secs(1);
 impl Daemon {
     /// Takes all runs of which something was decided, and nobody goes on with yet.
     pub(super) async fn claim_decided(&self) -> Result<Vec<(Decided, Beside)>, StoreError> {
-        let decided = self.0.engine.decided().await?.into_iter();
-        let claim = |one: Decided| {
+        let engine = &self.0.engine;
+        let mut claimed = Vec::new();
+        for one in engine.decided().await? {
             let what = Tried::Decided(one.run);
-            let may = !self.is_quarantined(one.playbook) && !self.is_given_up(&what);
-            let beside = if may { self.beside(what) } else { None }?;
-            Some((one, beside))
-        };
-        let mut claimed: Vec<_> = decided.filter_map(claim).collect();
-        let mut held = BTreeSet::new();
-        for (one, _beside) in &claimed {
-            if self.0.engine.is_held(one.run, &*self.0).await? {
-                held.insert(one.run);
+            if self.is_quarantined(one.playbook) || self.is_given_up(&what) {
+                continue;
+            }
+            let Some(beside) = self.beside(what) else { continue };
+            if !engine.is_held(one.run, &*self.0).await? {
+                claimed.push((one, beside));
             }
         }
-        claimed.retain(|(one, _beside)| !held.contains(&one.run));
         Ok(claimed)
     }
 
@@ -72,17 +67,12 @@ impl Daemon {
     async fn tell_given_up(&self, decided: &Decided) -> Result<(), EngineError> {
         let Decided { playbook, tenant, run } = decided;
         tracing::error!(%run, %playbook, %tenant, "what people decided is left until the next start: it crashed each time");
-        if let Some(channel) = &self.0.engine.alerts {
-            let text = format!(
-                "Going on with what people decided about run {run} of {playbook} in {tenant} crashed {TRIES_MAX} times \
-                 and once more. Nothing more is done about it until huntbook is started again; `huntbook approvals` lists it."
-            );
-            let now = self.0.engine.clock.now();
-            let notice = notice("huntbook does not go on with what was decided".to_owned(), text, now);
-            let about = format!("crashed/{run}/{:.10}", now.to_string());
-            self.0.engine.store.enqueue(&standing_message(channel, notice, about)).await?;
-            self.0.outbox.notify_one();
-        }
-        Ok(())
+        let text = format!(
+            "Going on with what people decided about run {run} of {playbook} in {tenant} crashed {TRIES_MAX} times \
+             and once more. Nothing more is done about it until huntbook is started again; `huntbook approvals` lists it."
+        );
+        let now = self.0.engine.clock.now();
+        let notice = notice("huntbook does not go on with what was decided".to_owned(), text, now);
+        Ok(self.tell(notice, format!("crashed/{run}/{:.10}", now.to_string())).await?)
     }
 }

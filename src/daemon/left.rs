@@ -159,20 +159,20 @@ impl Daemon {
     pub(super) async fn take_up(&self, claim: Claim) -> Result<(), EngineError> {
         let (engine, key) = (&self.0.engine, &claim.key);
         // Asked for again: what ended before the turn was taken is not left any more.
-        for found in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
-            let takes_back = found.run.trigger == Trigger::Revert;
-            let right = if takes_back { Some(self.beside(Tried::Revert(key.clone()))) } else { None };
+        for (run, trigger) in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
+            let right =
+                if trigger == Trigger::Revert { Some(self.beside(Tried::Revert(key.clone()))) } else { None };
             // It is not left: somebody is at it, or was while the ones before it took their time.
             if matches!(right, Some(None)) {
                 continue;
             }
-            let Some(unfinished) = engine.store.unfinished_run(found.run.id).await? else { continue };
+            let Some(unfinished) = engine.store.unfinished_run(run).await? else { continue };
             let name = unfinished.run.playbook_name.clone();
             let live = self.0.live.load_full();
             let world = World { lists: (*live.lists).clone(), ..self.0.options.world.clone() };
             let present =
                 Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
-            let suspect = Suspect::Run(key.playbook, unfinished.run.id);
+            let suspect = Suspect::Run(key.playbook, run);
             let taken = self.alone_at_first(suspect, Box::pin(self.take_up_one(unfinished, &present))).await;
             self.0.outbox.notify_one();
             if let Err(error) = taken {

@@ -7,7 +7,7 @@ use super::start::say;
 use crate::channel::Message;
 use crate::engine::EngineError;
 use crate::model::AlertSeverity;
-use crate::notify::{notice, standing_message};
+use crate::notify::notice;
 use crate::schedule::Key;
 use crate::store::{StoreError, Suspect};
 
@@ -45,7 +45,6 @@ impl Daemon {
     async fn tell_not_reverted(&self, key: &Key) -> Result<(), EngineError> {
         let Key { playbook, tenant } = key;
         tracing::error!(%playbook, %tenant, "what is to be taken back is left until the next start: it crashed each time");
-        let Some(channel) = &self.0.engine.alerts else { return Ok(()) };
         let text = format!(
             "Taking back what {playbook} did in {tenant} crashed {TRIES_MAX} times and once more. It stays as it is until \
              huntbook is started again or a person takes it back; `huntbook in-force` lists it."
@@ -54,9 +53,6 @@ impl Daemon {
         let title = "huntbook does not take back what is due".to_owned();
         let message =
             Message { severity: AlertSeverity::High, tenant: tenant.to_string(), ..notice(title, text, now) };
-        let about = format!("crashed/revert/{playbook}/{tenant}/{:.10}", now.to_string());
-        self.0.engine.store.enqueue(&standing_message(channel, message, about)).await?;
-        self.0.outbox.notify_one();
-        Ok(())
+        Ok(self.tell(message, format!("crashed/revert/{playbook}/{tenant}/{:.10}", now.to_string())).await?)
     }
 }

@@ -8,7 +8,7 @@ use super::run::{Daemon, DaemonError};
 use crate::channel::Message;
 use crate::diag::Chain;
 use crate::model::AlertSeverity;
-use crate::notify::{notice, standing_message};
+use crate::notify::notice;
 use crate::store::{Remedy, Room, Unwritten};
 
 /// How often it is looked at. Where nothing could be written, that is also how soon it is tried again.
@@ -91,12 +91,10 @@ impl Daemon {
             Some(room) if room.is_plenty() => told.short = false,
             Some(_) | None => {}
         }
-        let Some(channel) = &engine.alerts else { return Ok(()) };
         for (message, about) in news {
-            if let Err(error) = engine.store.enqueue(&standing_message(channel, message, about)).await {
+            if let Err(error) = self.tell(message, about).await {
                 unless_over(error, "people could not be told about the disk of the journal")?;
             }
-            self.0.outbox.notify_one();
         }
         Ok(())
     }

@@ -104,8 +104,8 @@ pub(super) async fn ask(tenant: &dyn Tenant, apis: BTreeSet<Audience>) -> Asked 
     asked
 }
 
-/// What says that an API that is needed accepts no token, though the authority issues them. Playbooks go on being armed, as the API
-/// is asked again soon: what it answers then is the only way to find out.
+/// What says that an API that is needed accepts no token, though the authority issues them. Playbooks go on being armed,
+/// as the API is asked again soon: what it answers then is the only way to find out.
 fn rejected(tenant: &dyn Tenant, apis: &BTreeSet<Audience>) -> Option<ShutOut> {
     let of = |api: &Audience| tenant.rejected(*api).map(|rejected| (*api, rejected));
     let (api, rejected) = apis.iter().find_map(of)?;

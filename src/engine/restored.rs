@@ -12,6 +12,7 @@ use super::follow::end;
 use super::leave::Turn;
 use super::report::{StepReport, StepState};
 use super::resume::step_report;
+use super::wrong_clock::by_theirs;
 use super::{Engine, EngineError};
 use crate::action::Impact;
 use crate::diag::Chain;
@@ -31,8 +32,8 @@ impl Engine {
         if !is_marked || !self.store.is_unproven(tenant)? {
             return Ok(None);
         }
-        let theirs = self.clock.now().checked_sub(context.tenant.clock_ahead().unwrap_or_default());
-        let since = theirs.and_then(|now| now.checked_sub(MARKS_WITHIN)).unwrap_or(Timestamp::MIN);
+        let now = by_theirs(self.clock.now(), &*context.tenant);
+        let since = now.checked_sub(MARKS_WITHIN).unwrap_or(Timestamp::MIN);
         let shown = match context.tenant.marked_actions(Store::MARK, since).await {
             Ok(shown) => shown,
             Err(error) => {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::context::{Context, Work};
 use super::doubt::AHEAD;
 use super::report::{Report, StepState};
-use super::wrong_clock::wrong_clock;
+use super::wrong_clock::{by_theirs, wrong_clock};
 use super::{Counts, Engine, EngineError, InForce, Order};
 use crate::action::{Approval, Approvers, Call, Params, RevertRule, Step, Undo};
 use crate::channel::Message;
@@ -124,8 +124,13 @@ impl Engine {
     /// Writes down what came of it, and when to look again.
     async fn note_came(&self, due: &Revert, undo_run: Option<RunId>, came: Came) -> Result<(), EngineError> {
         // By a clock that is ahead it would be looked at again as much too late, once that is set.
-        let ahead = self.tenants.get(&due.tenant).and_then(|tenant| tenant.clock_ahead()).unwrap_or_default();
-        let now = self.clock.now().checked_sub(ahead).unwrap_or(Timestamp::MIN);
+        let (now, tenant) = (self.clock.now(), self.tenants.get(&due.tenant));
+        let is_wrong = tenant.is_some_and(|tenant| wrong_clock(&**tenant).is_some());
+        if is_wrong && matches!(&came, Came::Wait(why) if *why == due.reason) {
+            // It is due at each look until the clock is set, and nothing about it is news.
+            return Ok(());
+        }
+        let now = tenant.map_or(now, |tenant| by_theirs(now, &**tenant));
         let after = |pause: SignedDuration| Some(now.checked_add(pause).unwrap_or(Timestamp::MAX));
         let standing = RevertState::Standing;
         let (state, look_at, undo_run, tries, reason) = match came {

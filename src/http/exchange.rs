@@ -62,7 +62,9 @@ impl Answered for Chunks {
     }
 }
 
-fn date(text: &str) -> Option<Timestamp> {
+/// Reads a date as HTTP writes it.
+#[must_use]
+pub fn date(text: &str) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()
 }
 

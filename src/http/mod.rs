@@ -26,7 +26,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use address::Address;
 pub use error::{Applied, HttpError, Refusal, Retry};
-pub use exchange::{Answer, Answered, Chunks};
+pub use exchange::{Answer, Answered, Chunks, date};
 pub use gate::{Gate, Open};
 pub use request::Request;
 pub use retry::{Jitter, retry_after};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Applied, HttpError, Repeat, Retry};
+use super::{Applied, HttpError, Repeat, Retry, date};
 
 /// Most attempts of one request. Five with the back-off below span about half a minute, which
 /// outlasts a restart of a service; what lasts longer is for the next run.
@@ -149,9 +149,7 @@ fn from_header(value: &str, now: Timestamp) -> Option<SignedDuration> {
     if let Ok(seconds) = value.parse::<u32>() {
         return Some(SignedDuration::from_secs(seconds.into()));
     }
-    let date = httpdate::parse_http_date(value).ok()?;
-    let date = Timestamp::try_from(date).ok()?;
-    Some(now.duration_until(date).max(SignedDuration::ZERO))
+    Some(now.duration_until(date(value)?).max(SignedDuration::ZERO))
 }
 
 /// Words after which a time stands.

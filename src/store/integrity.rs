@@ -24,10 +24,8 @@ impl Store {
         if last.is_some_and(|last| last <= now && now.duration_since(last) < every) {
             return Ok(false);
         }
-        let found: String =
-            sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&self.0.readers).await?;
-        if found != "ok" {
-            return Err(StoreError::Corrupt { detail: found });
+        if let Some(detail) = damage(self).await? {
+            return Err(StoreError::Corrupt { detail });
         }
         let mut tx = self.write().await?;
         sqlx::query(
@@ -41,4 +39,11 @@ impl Store {
         tx.commit().await?;
         Ok(true)
     }
+}
+
+/// What does not fit in the whole file, if something does not.
+pub(super) async fn damage(store: &Store) -> Result<Option<String>, StoreError> {
+    let query = sqlx::query_scalar("PRAGMA integrity_check(1)");
+    let found: String = query.fetch_one(&store.0.readers).await?;
+    Ok((found != "ok").then_some(found))
 }

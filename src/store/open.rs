@@ -1,7 +1,7 @@
 //! Opening the journal: folder, lock, SQLite, settings, form.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -119,7 +119,7 @@ pub(super) fn owner(path: &Path) -> Option<u32> {
         Ok(mut open) => open
             .any(|file| file.is_ok_and(|file| std::fs::read_link(file.path()).is_ok_and(|to| to == lock)))
             .then_some(pid),
-        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Some(pid),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Some(pid),
         // Where there is no `/proc`, the word of the lock file is all there is.
         Err(_gone) => (!Path::new("/proc/self").exists()).then_some(pid),
     }
@@ -212,7 +212,7 @@ fn prepare(mounts: Option<&str>, path: &Path) -> Result<PathBuf, StoreError> {
         return Err(StoreError::Network { path: folder, kind });
     }
     let name = path.file_name().ok_or_else(|| {
-        StoreError::file(path, std::io::Error::new(std::io::ErrorKind::InvalidInput, "it names no file"))
+        StoreError::file(path, std::io::Error::new(ErrorKind::InvalidInput, "it names no file"))
     })?;
     Ok(folder.join(name))
 }
@@ -271,6 +271,19 @@ pub(super) fn file_beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
+}
+
+/// Removes a file, if it is there.
+pub(super) fn remove(file: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::file(file, error)),
+        _gone => Ok(()),
+    }
+}
+
+/// Lets what was made, renamed or removed in the folder of a file outlast a power cut.
+pub(super) fn sync_folder(file: &Path) -> std::io::Result<()> {
+    File::open(folder_of(file))?.sync_all()
 }
 
 /// Where the lock of a journal is.

@@ -11,10 +11,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use sqlx::{Connection as _, SqliteConnection};
 
-use super::open::{self, file_beside};
-use super::{Effect, EffectState, Revert, Stop, StopWord, Store, StoreError, stop_file};
+use super::integrity;
+use super::open::{self, file_beside, remove, sync_folder};
+use super::{Effect, Revert, Stop, StopWord, Store, StoreError, stop_file};
 use crate::clock::SharedClock;
 
 /// The new journal while it is written.
@@ -57,7 +57,7 @@ impl Left {
         let left = Self {
             facts: known(facts(&store).await),
             stops: known(store.stops_written().await),
-            open: known(unsettled(&store).await),
+            open: known(store.unsettled_effects().await),
             in_force: known(store.in_force().await),
         };
         store.close().await;
@@ -83,14 +83,6 @@ async fn facts(store: &Store) -> Result<Vec<(&'static str, i64)>, StoreError> {
         facts.push((name, query.fetch_one(&store.0.readers).await?));
     }
     Ok(facts)
-}
-
-async fn unsettled(store: &Store) -> Result<Vec<Effect>, StoreError> {
-    let mut open = Vec::new();
-    for state in [EffectState::Parked, EffectState::Unknown, EffectState::Intended, EffectState::Pending] {
-        open.extend(store.effects_in(state).await?);
-    }
-    Ok(open)
 }
 
 impl Store {
@@ -140,15 +132,14 @@ pub(super) fn is_unfinished(path: &Path) -> bool {
 /// What is wrong with the file, if something is.
 async fn damage(path: &Path) -> Result<Option<String>, StoreError> {
     let looked = async {
-        let mut file = SqliteConnection::connect_with(&open::options(path).read_only(true)).await?;
-        let found: String = sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut file).await?;
-        file.close().await?;
-        Ok(found)
+        let store = open::open_damaged(path).await?;
+        let found = integrity::damage(&store).await;
+        store.close().await;
+        found
     };
-    match looked.await.map_err(|error: sqlx::Error| StoreError::from(error)) {
-        Ok(found) if found == "ok" => Ok(None),
-        Ok(found) | Err(StoreError::Corrupt { detail: found }) => Ok(Some(found)),
-        Err(error) => Err(error),
+    match looked.await {
+        Err(StoreError::Corrupt { detail }) => Ok(Some(detail)),
+        looked => looked,
     }
 }
 
@@ -215,13 +206,6 @@ fn take_its_place(path: &Path) -> Result<PathBuf, StoreError> {
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let renamed = fs::rename(from, to).and_then(|()| fs::File::open(open::folder_of(to))?.sync_all());
+    let renamed = fs::rename(from, to).and_then(|()| sync_folder(to));
     renamed.map_err(|source| StoreError::file(to, source))
-}
-
-fn remove(file: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::file(file, error)),
-        _gone => Ok(()),
-    }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rustix::fs::{FallocateFlags, fallocate};
 
-use super::open::file_beside;
+use super::open::{file_beside, remove};
 use super::{Room, Store, StoreError, Unwritten};
 
 /// What is kept: an outcome and its messages take some ten KiB, and as many calls as run at once, and all that they go on
@@ -106,14 +106,6 @@ impl Store {
     pub fn insist_on_reserve(&self) -> Result<(), StoreError> {
         let is_file = !self.path().as_os_str().is_empty();
         if is_file && is_spent(self.path()) { Err(StoreError::Spent) } else { Ok(()) }
-    }
-}
-
-/// Removes a file, if it is there.
-fn remove(file: &Path) -> Result<(), StoreError> {
-    match std::fs::remove_file(file) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::file(file, error)),
-        _gone => Ok(()),
     }
 }
 

@@ -4,14 +4,14 @@
 //! Who can make a file in the folder of the journal can do worse to the journal; who that is, is checked where the journal
 //! is opened. What the file says is text from outside.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::open::folder_of;
+use super::open::{folder_of, sync_folder};
 use super::word::Way;
 use super::{Stop, StopWord, Store, StoreError, reserve};
 
@@ -98,10 +98,6 @@ pub(super) fn remove(journal: &Path) -> Result<(), StoreError> {
         removed.map_err(|source| StoreError::StopFile { path: place, source })?;
     }
     Ok(())
-}
-
-fn sync_folder(place: &Path) -> io::Result<()> {
-    File::open(folder_of(place))?.sync_all()
 }
 
 /// The stop that the file is. One that nobody can look for stands: only that it is not there says that nothing is stopped.

@@ -1,9 +1,10 @@
 //! Runs without an end: what a dead process left, and what a failed write left in this one.
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row as _};
 
-use super::run::{Item, Run, read_item, read_playbook_id, read_run};
-use super::{Store, StoreError};
+use super::run::{Item, Run, read_item, read_playbook_id, read_run, read_run_id};
+use super::{Store, StoreError, Trigger};
 use crate::model::{PlaybookId, RunId};
 
 /// A run whose process died, and its items that nobody has dealt with.
@@ -26,11 +27,17 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
-        self.find_unfinished(None).await
+        let mut query = QueryBuilder::<sqlx::Sqlite>::new("SELECT * FROM runs WHERE ");
+        query.push(UNFINISHED).push(" ORDER BY started, id");
+        let mut unfinished = Vec::new();
+        for row in query.build().fetch_all(&self.0.readers).await? {
+            unfinished.push(self.with_items(&row).await?);
+        }
+        Ok(unfinished)
     }
 
-    /// Lists the unfinished runs of one playbook in one tenant. Oldest first. Those that go on are among
-    /// them: ask when none can.
+    /// Lists the unfinished runs of one playbook in one tenant, and why each began. Oldest first. Those that go on are
+    /// among them: ask when none can.
     ///
     /// # Errors
     ///
@@ -39,25 +46,15 @@ impl Store {
         &self,
         tenant: &str,
         playbook: PlaybookId,
-    ) -> Result<Vec<Unfinished>, StoreError> {
-        self.find_unfinished(Some((tenant, playbook))).await
-    }
-
-    async fn find_unfinished(&self, of: Option<(&str, PlaybookId)>) -> Result<Vec<Unfinished>, StoreError> {
-        let mut query = QueryBuilder::new("SELECT * FROM runs WHERE ");
+    ) -> Result<Vec<(RunId, Trigger)>, StoreError> {
+        let mut query = QueryBuilder::<sqlx::Sqlite>::new("SELECT id, cause FROM runs WHERE ");
         query.push(UNFINISHED);
-        if let Some((tenant, playbook)) = of {
-            query.push(" AND tenant = ").push_bind(tenant);
-            query.push(" AND playbook = ").push_bind(playbook.to_string());
-        }
+        query.push(" AND tenant = ").push_bind(tenant);
+        query.push(" AND playbook = ").push_bind(playbook.to_string());
         query.push(" ORDER BY started, id");
-        let mut unfinished = Vec::new();
-        for row in query.build().fetch_all(&self.0.readers).await? {
-            let run = read_run(&row)?;
-            let items = self.unsettled(run.id).await?;
-            unfinished.push(Unfinished { run, items });
-        }
-        Ok(unfinished)
+        let rows = query.build().fetch_all(&self.0.readers).await?;
+        let read = |row: &SqliteRow| Ok((read_run_id(row.try_get(0)?)?, row.try_get::<&str, _>(1)?.parse()?));
+        rows.iter().map(read).collect()
     }
 
     /// Lists the playbooks and tenants that have unfinished runs, each once. Those that go on are among
@@ -97,7 +94,15 @@ impl Store {
     pub async fn unfinished_run(&self, run: RunId) -> Result<Option<Unfinished>, StoreError> {
         let mut query = QueryBuilder::<sqlx::Sqlite>::new("SELECT * FROM runs WHERE ");
         query.push(UNFINISHED).push(" AND id = ").push_bind(run.to_string());
-        let Some(row) = query.build().fetch_optional(&self.0.readers).await? else { return Ok(None) };
-        Ok(Some(Unfinished { run: read_run(&row)?, items: self.unsettled(run).await? }))
+        match query.build().fetch_optional(&self.0.readers).await? {
+            Some(row) => self.with_items(&row).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn with_items(&self, row: &SqliteRow) -> Result<Unfinished, StoreError> {
+        let run = read_run(row)?;
+        let items = self.unsettled(run.id).await?;
+        Ok(Unfinished { run, items })
     }
 }

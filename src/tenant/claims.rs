@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Audience, Permission};
+use crate::http;
 use crate::model::Secret;
 
 /// What a token says of itself.
@@ -190,7 +191,7 @@ impl TokenFacts {
 
 /// How far our clock is ahead of the one that wrote a `Date` header.
 pub(super) fn clock_ahead(date: Option<&str>, now: Timestamp) -> Option<SignedDuration> {
-    let theirs = Timestamp::try_from(httpdate::parse_http_date(date?).ok()?).ok()?;
+    let theirs = http::date(date?)?;
     Some(SignedDuration::from_secs(now.as_second().saturating_sub(theirs.as_second())))
 }
 

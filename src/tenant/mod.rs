@@ -73,6 +73,7 @@ pub use receipt::{Receipt, RemoteState};
 pub use rejected::Rejected;
 pub use session::{Session, SessionError};
 pub use signin::{Consent, consent, remedy};
+pub use time::CLOCKS_APART_MAX;
 pub use token::Audience;
 pub use user::User;
 pub use vault::{Vault, VaultOptions, VaultSecret};

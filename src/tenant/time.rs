@@ -10,6 +10,9 @@ use crate::http::Answered;
 /// How many answers count. A single one may have waited on its way, or stand for a server that is wrong.
 const LAST: usize = 5;
 
+/// How far a wall clock may be from the service's: the authority that checks what an app proves itself with allows as much.
+pub const CLOCKS_APART_MAX: SignedDuration = SignedDuration::from_mins(5);
+
 /// How far this machine's two clocks may drift apart before one of them was set. Correcting it little by little moves
 /// one by seconds an hour.
 const DRIFT_MAX: SignedDuration = SignedDuration::from_mins(1);

@@ -215,11 +215,14 @@ async fn row_34_what_is_due_by_a_clock_that_is_wrong_is_not_taken_back_and_is_no
     house.clock = ManualClock::new(theirs.now());
     let house = house.restart().await;
     house.clock.jump(SignedDuration::from_hours(72));
+    let mut looks = Vec::new();
     for _look in 0..3 {
         house.take_back().await;
+        looks.push(house.stands().await);
         house.clock.advance(SignedDuration::from_secs(30));
         theirs.advance(SignedDuration::from_secs(30));
     }
+    assert_eq!(looks[0], looks[2], "it is written down once");
     let [stands] = house.stands().await.try_into().expect("one");
     assert!(stands.reason.as_deref().is_some_and(|why| why.contains("clock")), "{stands:?}");
     assert_eq!(house.applied(), ["isolate 0"]);

@@ -7,7 +7,8 @@ use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::model::{PlaybookId, RunId};
 use huntbook::store::{
     ActionLimits, Begun, ContentHash, EffectKey, EffectState, Effects, Identity, NewEffect, NewItem, NewRun,
-    OutboxMessage, Recorded, RunEnd, RunMode, RunState, Settlement, Store, StoreError, Swept, Trigger,
+    OutboxMessage, Recorded, RunEnd, RunMode, RunState, Settlement, StopWord, Store, StoreError, Swept,
+    Trigger,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -174,6 +175,18 @@ pub(crate) fn settled(seq: u32, outcome: &str) -> Settlement {
 
 pub(crate) fn end(state: RunState) -> RunEnd {
     RunEnd { state, error: None, counts: json!({}), report: json!({}), undone: None }
+}
+
+/// What a person says of all actions, or of those in a tenant.
+pub(crate) fn word(tenant: Option<&str>) -> StopWord {
+    StopWord {
+        tenant: tenant.map(str::to_owned),
+        playbook: None,
+        reason: None,
+        account: "duty".to_owned(),
+        uid: Some(4001),
+        way: None,
+    }
 }
 
 pub(crate) fn message(id: &str, run: Option<RunId>) -> OutboxMessage {

@@ -6,17 +6,16 @@ use std::sync::Arc;
 
 use huntbook::store::{Chain, EffectState, History, Rebuilt, StopWord, Store, StoreError};
 
-use crate::bench::{Bench, TENANT, effect};
+use crate::bench::{Bench, TENANT, effect, word};
 
 const PAGE: usize = 4096;
 
-fn word(tenant: Option<&str>, reason: &str) -> StopWord {
-    let (tenant, reason) = (tenant.map(str::to_owned), Some(reason.to_owned()));
-    StopWord { tenant, playbook: None, reason, account: "duty".to_owned(), uid: Some(1000), way: None }
+fn because(tenant: Option<&str>, reason: &str) -> StopWord {
+    StopWord { reason: Some(reason.to_owned()), ..word(tenant) }
 }
 
 async fn rebuild(bench: &Bench) -> Result<Option<Rebuilt>, StoreError> {
-    Store::rebuild(&bench.path(), Arc::new(bench.clock.clone()), &word(None, "begun anew")).await
+    Store::rebuild(&bench.path(), Arc::new(bench.clock.clone()), &because(None, "begun anew")).await
 }
 
 fn beside(bench: &Bench, ending: &str) -> PathBuf {
@@ -30,11 +29,11 @@ async fn lived() -> (Bench, Vec<u8>, String) {
     for _run in 0..40 {
         bench.begin(&store, 30).await;
     }
-    store.halt(&word(Some(TENANT), "drill")).await.unwrap();
+    store.halt(&because(Some(TENANT), "drill")).await.unwrap();
     let open = effect(run, "device:a");
-    store.lift(&word(Some(TENANT), "over")).await.unwrap();
+    store.lift(&because(Some(TENANT), "over")).await.unwrap();
     store.intend(&open).await.unwrap();
-    store.halt(&word(Some(TENANT), "drill")).await.unwrap();
+    store.halt(&because(Some(TENANT), "drill")).await.unwrap();
     let mark = store.mark(TENANT, &open.key, 1).unwrap();
     bench.end(store).await;
     let bytes = fs::read(bench.path()).unwrap();
@@ -120,7 +119,7 @@ async fn what_is_called_by_a_link_is_mended_and_stopped_where_it_is() {
     fs::write(bench.path(), &bytes).unwrap();
     let link = bench.folder().join("link.db");
     std::os::unix::fs::symlink(bench.path(), &link).unwrap();
-    let begun = Store::rebuild(&link, Arc::new(bench.clock.clone()), &word(None, "begun anew")).await;
+    let begun = Store::rebuild(&link, Arc::new(bench.clock.clone()), &because(None, "begun anew")).await;
     let begun = begun.unwrap().expect("it was damaged");
     assert_eq!(begun.kept.parent(), fs::canonicalize(bench.path()).unwrap().parent());
     assert!(link.is_symlink());

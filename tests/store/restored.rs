@@ -6,7 +6,7 @@ use huntbook::store::{
 };
 use jiff::SignedDuration;
 
-use crate::bench::{Bench, HOUR, TENANT, effect, message, result};
+use crate::bench::{Bench, HOUR, TENANT, effect, message, result, word};
 
 const GO: Intended = Intended::Go { attempt: 1 };
 
@@ -65,15 +65,7 @@ async fn row_44_what_is_forgotten_is_noted_stops_the_tenant_and_is_not_done_agai
     assert!(matches!(store.verify(History::Effects, u32::MAX).await.unwrap(), Chain::Intact { .. }));
 
     // When a person has let the tenant go on, none of it is repeated but what came to nothing.
-    let lift = StopWord {
-        tenant: None,
-        playbook: None,
-        reason: None,
-        account: "duty".to_owned(),
-        uid: Some(4001),
-        way: None,
-    };
-    store.lift(&lift).await.unwrap();
+    store.lift(&word(None)).await.unwrap();
     let anew =
         |target: &str| NewEffect { key: EffectKey::of(&[b"anew", target.as_bytes()]), ..effect(run, target) };
     for target in ["device:a", "device:b"] {
@@ -89,14 +81,7 @@ async fn row_44_what_is_forgotten_is_noted_stops_the_tenant_and_is_not_done_agai
 #[tokio::test]
 async fn row_44_a_tenant_that_a_person_stopped_says_both() {
     let (_bench, store, run) = Bench::running().await;
-    let word = StopWord {
-        tenant: Some(TENANT.to_owned()),
-        playbook: None,
-        reason: Some("we are moving".to_owned()),
-        account: "duty".to_owned(),
-        uid: Some(4001),
-        way: None,
-    };
+    let word = StopWord { reason: Some("we are moving".to_owned()), ..word(Some(TENANT)) };
     store.halt(&word).await.unwrap();
     let said = store.stops().await.unwrap().pop().unwrap().to_string();
     let found = [shown(&store, &effect(run, "device:a"), (1, None))];

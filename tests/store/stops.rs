@@ -9,18 +9,7 @@ use huntbook::store::{
 };
 use sqlx::{AssertSqlSafe, Executor as _};
 
-use crate::bench::{Bench, PLAYBOOK, TENANT, effect};
-
-fn word(tenant: Option<&str>) -> StopWord {
-    StopWord {
-        tenant: tenant.map(str::to_owned),
-        playbook: None,
-        reason: None,
-        account: "duty".to_owned(),
-        uid: Some(4001),
-        way: None,
-    }
-}
+use crate::bench::{Bench, PLAYBOOK, TENANT, effect, word};
 
 async fn stop(bench: &Bench, tenant: Option<&str>) -> Stopped {
     Store::stop(&bench.path(), Arc::new(bench.clock.clone()), &word(tenant)).await.unwrap()

@@ -7,7 +7,7 @@ use huntbook::model::PlaybookId;
 use huntbook::store::{ActionLimits, Breaker, Budget, EffectState, Intended, NewEffect, StopWord, Store};
 use jiff::SignedDuration;
 
-use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, limited, result};
+use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, limited, result, word};
 
 const GO: Intended = Intended::Go { attempt: 1 };
 
@@ -50,14 +50,8 @@ async fn row_35_the_breaker_trips_again_after_a_resume_while_the_clock_is_behind
         }
         let next = store.intend(&limited(run, "device:next", limits)).await.unwrap();
         assert!(matches!(next, Intended::Stopped(_)), "{round}: {next:?}");
-        let word = StopWord {
-            tenant: Some(TENANT.to_owned()),
-            playbook: store.stops().await.unwrap().remove(0).playbook,
-            reason: None,
-            account: "duty".to_owned(),
-            uid: Some(1000),
-            way: None,
-        };
+        let playbook = store.stops().await.unwrap().remove(0).playbook;
+        let word = StopWord { playbook, ..word(Some(TENANT)) };
         // Beside the owner, at the same instant.
         let lifted = Store::resume(&bench.path(), Arc::new(bench.clock.clone()), &word).await.unwrap();
         assert_eq!(lifted.len(), 1);

@@ -20,12 +20,10 @@ use crate::model::PlaybookId;
 use crate::plan::{Granted, Mode, Need, Weight, lacking, least_roles};
 use crate::settings::{AuthSettings, TenantSettings};
 use crate::tenant::{
-    Audience, Client, Consent, CredentialError, Ending, Look, Permission, Tenant as _, TenantError,
-    TokenFacts, consent, days_left,
+    Audience, CLOCKS_APART_MAX, Client, Consent, CredentialError, Ending, Look, Permission, Tenant as _,
+    TenantError, TokenFacts, consent, days_left,
 };
 
-/// How far clocks may differ before calls are refused; the authority allows five minutes.
-const SKEW_MAX: SignedDuration = SignedDuration::from_mins(5);
 /// How far they may differ before somebody should look.
 const SKEW_ODD: SignedDuration = SignedDuration::from_mins(1);
 
@@ -308,7 +306,7 @@ impl Examined {
         }
         let way = if ahead.is_positive() { "ahead of" } else { "behind" };
         let message = format!("this machine is {} s {way} the authority", off.as_secs());
-        if SKEW_MAX < off {
+        if CLOCKS_APART_MAX < off {
             report.problem((flaw::CLOCK, &self.name), message, None);
         } else {
             report.warn((flaw::CLOCK, &self.name), message, None);
