@@ -69,7 +69,7 @@ impl Store {
     ///
     /// Any [`StoreError`]; then nothing was counted.
     pub async fn begin_serving(&self, crashes_max: u32) -> Result<Vec<Stop>, StoreError> {
-        let epoch = self.writer()?.epoch;
+        let epoch = self.opening()?.epoch;
         let mut tx = self.write().await?;
         let now = tx.now().await?;
         let dead: i64 =
@@ -129,7 +129,7 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn go_on_with(&self, run: RunId) -> Result<(), StoreError> {
-        let epoch = self.writer()?.epoch;
+        let epoch = self.opening()?.epoch;
         let mut tx = self.write().await?;
         sqlx::query("INSERT OR REPLACE INTO going_on (run, epoch) VALUES ($1, $2)")
             .bind(run.to_string())
@@ -180,7 +180,7 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn carry(&self, run: RunId) -> Result<(), StoreError> {
-        let epoch = self.writer()?.epoch;
+        let epoch = self.opening()?.epoch;
         let mut tx = self.write().await?;
         sqlx::query("UPDATE runs SET epoch = $2 WHERE id = $1")
             .bind(run.to_string())

@@ -61,7 +61,7 @@ impl Store {
     }
 
     async fn park(&self, whose: Whose) -> Result<Vec<Effect>, StoreError> {
-        let epoch = self.writer()?.epoch;
+        let epoch = self.opening()?.epoch;
         let mut tx = self.write().await?;
         let now = tx.now().await?;
         let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM effects WHERE ");
@@ -146,7 +146,7 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn parked_and_marked(&self) -> Result<Vec<Effect>, StoreError> {
-        let Some(marks) = &self.writer()?.marks else { return Err(StoreError::Reader) };
+        let marks = &self.opening()?.marks;
         let query =
             "SELECT * FROM effects WHERE state = 'parked' AND epoch >= $1 ORDER BY intended_at, effect_key";
         let rows = sqlx::query(query).bind(marks.since).fetch_all(&self.0.readers).await?;

@@ -161,7 +161,7 @@ impl Store {
         effect: &NewEffect,
         revert: Option<&NewRevert>,
     ) -> Result<Intended, StoreError> {
-        let epoch = self.writer()?.epoch;
+        let epoch = self.opening()?.epoch;
         self.insist_on_reserve()?;
         let mut tx = self.write().await?;
         let now = tx.now().await?;

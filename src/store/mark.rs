@@ -102,10 +102,9 @@ impl Store {
     ///
     /// [`StoreError::Reader`] if this store does not own the journal.
     pub fn new_run(&self, started: Timestamp) -> Result<RunId, StoreError> {
-        let writer = self.writer()?;
-        let marks = writer.marks.as_ref().ok_or(StoreError::Reader)?;
-        let count = writer.runs.fetch_add(1, Ordering::Relaxed);
-        Ok(RunId::with(started, &marks.bits(writer.epoch, count)))
+        let opening = self.opening()?;
+        let count = opening.runs.fetch_add(1, Ordering::Relaxed);
+        Ok(RunId::with(started, &opening.marks.bits(opening.epoch, count)))
     }
 
     /// The mark of one attempt at a call. Comments begin with it.
@@ -114,7 +113,7 @@ impl Store {
     ///
     /// [`StoreError::Reader`] if this store does not own the journal.
     pub fn mark(&self, tenant: &str, key: &EffectKey, attempt: u32) -> Result<String, StoreError> {
-        let marks = self.writer()?.marks.as_ref().ok_or(StoreError::Reader)?;
+        let marks = &self.opening()?.marks;
         Ok(marks.mark((tenant, key, attempt)))
     }
 }

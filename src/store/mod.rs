@@ -141,29 +141,30 @@ struct Writer {
     /// One connection, so writes come one after another.
     pool: SqlitePool,
     clock: SharedClock,
-    /// Which opening of the journal this is; a higher one in the file means that somebody took over.
-    epoch: i64,
-    /// What the marks of its actions are made with; `None` for one word written beside the owner.
-    marks: Option<mark::Marks>,
-    /// How many runs were given an id in this opening.
-    runs: AtomicU64,
-    /// The tenants that this opening has held the journal against.
-    compared: Mutex<BTreeSet<String>>,
+    /// `None` for one word written beside the owner, whoever that is by then.
+    opening: Option<Opening>,
     /// Why the last write came to nothing, if it did.
     unwritten: Mutex<Option<Unwritten>>,
     /// Keeps other processes out; `None` for one word written beside the owner, and in memory.
     lock: Option<open::Lock>,
 }
 
+/// One opening of the journal by an owner.
+#[derive(Debug)]
+struct Opening {
+    /// Which one it is; a higher one in the file means that somebody took over.
+    epoch: i64,
+    /// What the marks of its actions are made with.
+    marks: mark::Marks,
+    /// How many runs it gave an id.
+    runs: AtomicU64,
+    /// The tenants that it has held the journal against.
+    compared: Mutex<BTreeSet<String>>,
+}
+
 impl Writer {
-    fn new(
-        pool: SqlitePool,
-        clock: SharedClock,
-        (epoch, marks): (i64, Option<mark::Marks>),
-        lock: Option<open::Lock>,
-    ) -> Self {
-        let (runs, compared, unwritten) = (AtomicU64::new(0), Mutex::default(), Mutex::default());
-        Self { pool, clock, epoch, marks, runs, compared, unwritten, lock }
+    fn new(pool: SqlitePool, clock: SharedClock, opening: Option<Opening>, lock: Option<open::Lock>) -> Self {
+        Self { pool, clock, opening, unwritten: Mutex::default(), lock }
     }
 }
 
@@ -249,15 +250,23 @@ impl Store {
         self.0.writer.as_ref().ok_or(StoreError::Reader)
     }
 
-    /// Begins a writing transaction, after making sure that the journal is still ours. Dropped without
-    /// `commit` it leaves nothing.
+    /// Which opening of the journal this store owns.
+    fn opening(&self) -> Result<&Opening, StoreError> {
+        self.writer()?.opening.as_ref().ok_or(StoreError::Reader)
+    }
+
+    /// Begins a writing transaction, after making sure that the journal is still ours, or for a word beside its owner,
+    /// still of this version's form. Dropped without `commit` it leaves nothing.
     async fn write(&self) -> Result<Tx, StoreError> {
         crash_point("c04_before_transaction");
-        let writer = self.writer()?;
         let mut tx = Tx::begin(self).await?;
+        let Some(opening) = &self.writer()?.opening else {
+            open::check_form(&mut *tx).await?;
+            return Ok(tx);
+        };
         let epoch: i64 =
             sqlx::query_scalar("SELECT value FROM facts WHERE name = 'epoch'").fetch_one(&mut *tx).await?;
-        if epoch == writer.epoch { Ok(tx) } else { Err(StoreError::Fenced) }
+        if epoch == opening.epoch { Ok(tx) } else { Err(StoreError::Fenced) }
     }
 
     /// The present instant, for rows.

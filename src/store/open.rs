@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Read as _};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -12,13 +13,15 @@ use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteOwnedBuf, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite, Transaction};
+use sqlx::{
+    ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite, SqliteExecutor, Transaction,
+};
 
 use super::mark::Marks;
 use super::network::network_file_system;
 use super::rebuild;
 use super::reserve;
-use super::{ApprovalState, EffectState, Inner, Store, StoreError, Unwritten, Writer};
+use super::{ApprovalState, EffectState, Inner, Opening, Store, StoreError, Unwritten, Writer};
 use crate::clock::SharedClock;
 use crate::fault::crash_point;
 
@@ -75,11 +78,10 @@ async fn open_on(mounts: Option<&str>, path: &Path, clock: SharedClock) -> Resul
     quick_check(&pool).await?;
     MIGRATIONS.run(&pool).await?;
     crash_point("c02_after_migrations");
-    let epoch = begin_epoch(&pool).await?;
-    let marks = Some(Marks::of(&pool, epoch).await?);
+    let opening = Some(begin_opening(&pool).await?);
 
     let readers = pool_of_readers(&path).await?;
-    let writer = Some(Writer::new(pool, clock, (epoch, marks), Some(lock)));
+    let writer = Some(Writer::new(pool, clock, opening, Some(lock)));
     let store = Store(Arc::new(Inner { path, readers, writer }));
     // Without the room that a process before has given up nothing is begun.
     if reserve::is_spent(store.path()) {
@@ -100,13 +102,12 @@ pub(super) async fn beside<T>(
     written
 }
 
-/// Opens a journal for one write beside the process that owns it: without the lock, in the owner's epoch.
+/// Opens a journal for one write beside the process that owns it: without the lock, and whoever owns it by then.
 /// Only for what the owner never touches, or looks at again in the transaction that does.
 pub(super) async fn open_beside(path: &Path, clock: SharedClock) -> Result<Store, StoreError> {
     let store = open_reader(path).await?;
     let pool = pool_of_one(options(path)).await?;
-    let epoch = sqlx::query_scalar("SELECT value FROM facts WHERE name = 'epoch'").fetch_one(&pool).await?;
-    let writer = Some(Writer::new(pool, clock, (epoch, None), None));
+    let writer = Some(Writer::new(pool, clock, None, None));
     Ok(Store(Arc::new(Inner { path: path.to_owned(), readers: store.0.readers.clone(), writer })))
 }
 
@@ -139,9 +140,15 @@ pub(super) async fn open_reader(path: &Path) -> Result<Store, StoreError> {
     }
     check_sqlite().await?;
     let readers = pool_of_readers(path).await?;
+    check_form(&readers).await?;
+    Ok(Store(Arc::new(Inner { path: path.to_owned(), readers, writer: None })))
+}
+
+/// Makes sure that a journal has this version's form.
+pub(super) async fn check_form(journal: impl SqliteExecutor<'_>) -> Result<(), StoreError> {
     let ours = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
     let query = "SELECT coalesce(max(version), 0) FROM _sqlx_migrations WHERE success";
-    let theirs: i64 = match sqlx::query_scalar(query).fetch_one(&readers).await.map_err(StoreError::from) {
+    let theirs: i64 = match sqlx::query_scalar(query).fetch_one(journal).await.map_err(StoreError::from) {
         Ok(theirs) => theirs,
         // A file without that table is new, or no journal at all.
         Err(StoreError::Database(_)) => 0,
@@ -149,9 +156,7 @@ pub(super) async fn open_reader(path: &Path) -> Result<Store, StoreError> {
     };
     match theirs.cmp(&ours) {
         std::cmp::Ordering::Less => Err(StoreError::Older),
-        std::cmp::Ordering::Equal => {
-            Ok(Store(Arc::new(Inner { path: path.to_owned(), readers, writer: None })))
-        }
+        std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Greater => Err(StoreError::Newer { migration: theirs }),
     }
 }
@@ -173,9 +178,8 @@ pub(super) async fn scratch(clock: SharedClock) -> Result<Store, StoreError> {
     let pool = pool(1).connect_with(options.clone()).await?;
     let bytes = SqliteOwnedBuf::try_from(empty.as_slice())?;
     pool.acquire().await?.deserialize(None, bytes, false).await?;
-    let epoch = begin_epoch(&pool).await?;
-    let marks = Some(Marks::of(&pool, epoch).await?);
-    let writer = Writer::new(pool.clone(), clock, (epoch, marks), None);
+    let opening = Some(begin_opening(&pool).await?);
+    let writer = Writer::new(pool.clone(), clock, opening, None);
     Ok(Store(Arc::new(Inner { path: PathBuf::new(), readers: pool, writer: Some(writer) })))
 }
 
@@ -446,7 +450,14 @@ async fn quick_check(pool: &SqlitePool) -> Result<(), StoreError> {
     if found == "ok" { Ok(()) } else { Err(StoreError::Corrupt { detail: found }) }
 }
 
-/// Writes the legal transitions down for the trigger, and makes every earlier owner a stranger.
+/// Makes every earlier owner a stranger.
+async fn begin_opening(pool: &SqlitePool) -> Result<Opening, StoreError> {
+    let epoch = begin_epoch(pool).await?;
+    let marks = Marks::of(pool, epoch).await?;
+    Ok(Opening { epoch, marks, runs: AtomicU64::new(0), compared: Mutex::default() })
+}
+
+/// Writes the legal transitions down for the trigger, and counts the opening.
 async fn begin_epoch(pool: &SqlitePool) -> Result<i64, StoreError> {
     let mut tx = begin(pool).await?;
     tx.execute("DELETE FROM effect_transitions").await?;

@@ -60,10 +60,9 @@ impl Store {
     ///
     /// [`StoreError::Reader`] if this store does not own the journal.
     pub fn is_unproven(&self, tenant: &str) -> Result<bool, StoreError> {
-        let writer = self.writer()?;
-        let marks = writer.marks.as_ref().ok_or(StoreError::Reader)?;
-        let compared = writer.compared.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(marks.since != writer.epoch && !compared.contains(tenant))
+        let opening = self.opening()?;
+        let compared = opening.compared.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(opening.marks.since != opening.epoch && !compared.contains(tenant))
     }
 
     /// The effect of this key.
@@ -89,14 +88,13 @@ impl Store {
         shown: &[ShownAction],
         alarm: impl FnOnce(&Stop) -> Option<OutboxMessage>,
     ) -> Result<Option<Stop>, StoreError> {
-        let writer = self.writer()?;
-        let marks = writer.marks.as_ref().ok_or(StoreError::Reader)?;
+        let opening = self.opening()?;
         let mut tx = self.write().await?;
         let now = tx.now().await?;
         let run = self.new_run(at(now)?)?;
         let (mut found, mut why) = (Vec::new(), Found::Forgotten);
         for action in shown {
-            let Some((key, attempt)) = marks.read(tenant, &action.comment) else { continue };
+            let Some((key, attempt)) = opening.marks.read(tenant, &action.comment) else { continue };
             let known = find(&mut tx, &key).await?;
             if known.as_ref().is_some_and(|known| is_known(known, attempt, action)) {
                 continue;
@@ -108,7 +106,7 @@ impl Store {
                 begin(&mut tx, (run, tenant), now).await?;
             }
             let effect = new_effect((run, found.len()), (tenant, &key), action);
-            adopt(&mut tx, (&effect, known.as_ref()), (attempt, writer.epoch, now)).await?;
+            adopt(&mut tx, (&effect, known.as_ref()), (attempt, opening.epoch, now)).await?;
             finish(&mut tx, action, &key, now).await?;
             found.push(action);
         }
@@ -121,7 +119,7 @@ impl Store {
             outbox::write(&mut tx, &alarm, now).await?;
         }
         tx.commit().await?;
-        writer.compared.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned());
+        opening.compared.lock().unwrap_or_else(PoisonError::into_inner).insert(tenant.to_owned());
         Ok(stop)
     }
 }

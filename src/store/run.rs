@@ -175,7 +175,7 @@ impl Store {
     ///
     /// Any [`StoreError`]; the run must then not begin.
     pub async fn begin_run(&self, run: &NewRun) -> Result<Begun, StoreError> {
-        let epoch = self.writer()?.epoch;
+        let epoch = self.opening()?.epoch;
         self.insist_on_reserve()?;
         let mut tx = self.write().await?;
         let due = run.scheduled_for.map(Timestamp::as_millisecond);

@@ -1,11 +1,12 @@
 //! The kill switch in the journal: an intent passes before a stop or not at all, and the words are chained.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
     Alone, Chain, History, Intended, NewRun, RunEnd, RunState, STOP_FILE, SeenStop, Stop, StopWord, Stopped,
-    StoppedPlaybook, Store, Suspect, Way,
+    StoppedPlaybook, Store, StoreError, Suspect, Way,
 };
 use sqlx::{AssertSqlSafe, Executor as _};
 
@@ -13,6 +14,43 @@ use crate::bench::{Bench, PLAYBOOK, TENANT, effect, word};
 
 async fn stop(bench: &Bench, tenant: Option<&str>) -> Stopped {
     Store::stop(&bench.path(), Arc::new(bench.clock.clone()), &word(tenant)).await.unwrap()
+}
+
+/// What becomes of a stop that is said while somebody else writes this into the journal.
+async fn said_during(bench: &Bench, written: &'static str) -> Result<Stopped, StoreError> {
+    bench.end(bench.open().await).await;
+    let mut owner = bench.raw().await;
+    owner.execute("BEGIN IMMEDIATE").await.unwrap();
+    owner.execute(written).await.unwrap();
+    let (path, clock, word) = (bench.path(), Arc::new(bench.clock.clone()), word(None));
+    let (said, ()) = tokio::join!(Store::stop(&path, clock, &word), async {
+        // Long enough for the word to find the journal as it was, and to wait for its turn.
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        owner.execute("COMMIT").await.unwrap();
+    });
+    said
+}
+
+#[tokio::test]
+async fn a_word_said_while_the_journal_changes_hands_is_written() {
+    let bench = Bench::new();
+    let said = said_during(&bench, "UPDATE facts SET value = value + 1 WHERE name = 'epoch'").await;
+    said.expect("it is written, whoever owns the journal by now");
+    assert_eq!(bench.open().await.stops().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_word_is_not_written_into_a_journal_that_a_newer_version_took_over_meanwhile() {
+    let bench = Bench::new();
+    let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+                 VALUES (9999, 'later', 1, x'00', 0)";
+    let refused = said_during(&bench, newer).await.expect_err("it is not ours to write");
+    assert!(matches!(refused, StoreError::Newer { migration: 9999 }), "{refused}");
+    let said: i64 = sqlx::query_scalar("SELECT count(*) FROM stop_events")
+        .fetch_one(&mut bench.raw().await)
+        .await
+        .unwrap();
+    assert_eq!(said, 0, "nothing was written");
 }
 
 #[tokio::test]
