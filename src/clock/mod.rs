@@ -4,7 +4,7 @@
 //! [`ManualClock`] stands still until a test moves it; [`LeapClock`] leaps over every wait;
 //! [`ShiftedClock`] shows another time than the clock under it.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -54,14 +54,6 @@ const GOES_ON: rustix::time::ClockId = rustix::time::ClockId::Boottime;
 /// The same where the one that goes on in sleep is not to be had by that name.
 #[cfg(not(target_os = "linux"))]
 const GOES_ON: rustix::time::ClockId = rustix::time::ClockId::Monotonic;
-
-/// Names the start of the machine that [`SystemClock`] counts its uptime from; `None` if the system does not.
-#[must_use]
-pub fn boot() -> Option<&'static str> {
-    static BOOT: OnceLock<Option<String>> = OnceLock::new();
-    let read = || std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
-    BOOT.get_or_init(|| read().map(|id| id.trim().to_owned())).as_deref()
-}
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]

@@ -153,6 +153,20 @@ impl Store {
         rows.iter().map(read_effect).collect()
     }
 
+    /// Lists the effects that are not settled, those in doubt first.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn unsettled_effects(&self) -> Result<Vec<Effect>, StoreError> {
+        let mut open = Vec::new();
+        for state in [EffectState::Parked, EffectState::Unknown, EffectState::Intended, EffectState::Pending]
+        {
+            open.extend(self.effects_in(state).await?);
+        }
+        Ok(open)
+    }
+
     /// Writes down what the tenant shows of a parked effect. `false` if that is settled already, or in another
     /// attempt by now: a person's word came first.
     ///

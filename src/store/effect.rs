@@ -292,20 +292,6 @@ impl Store {
         self.effects_in(EffectState::Parked).await
     }
 
-    /// Lists the effects that are not settled, those in doubt first.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn unsettled_effects(&self) -> Result<Vec<Effect>, StoreError> {
-        let mut open = Vec::new();
-        for state in [EffectState::Parked, EffectState::Unknown, EffectState::Intended, EffectState::Pending]
-        {
-            open.extend(self.effects_in(state).await?);
-        }
-        Ok(open)
-    }
-
     /// Lists the effects in one state, oldest first. Those [`EffectState::Pending`] are to be asked about.
     ///
     /// # Errors

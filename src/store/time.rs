@@ -7,13 +7,14 @@
 //!
 //! Whoever compares with a stamp of an effect or a request asks here what time it is ([`Store::time`]).
 
+use std::sync::OnceLock;
+
 use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
 use super::health::Tx;
 use super::{ContentHash, Store, StoreError, Writer, at};
-use crate::clock;
 
 /// How far ahead of the clock a time seen earlier may be and still count: a day, so that turning the clock
 /// back refills no budget, and an hour for a change of zone. More than that and the clock was wrong then.
@@ -60,8 +61,12 @@ impl Shown {
 
 /// Tells this start of this machine from every other; 0 if the system does not say.
 fn boot() -> i64 {
-    let hash = clock::boot().map(|id| ContentHash::of(id.as_bytes()).0);
-    hash.and_then(|hash| hash.first_chunk().copied()).map_or(0, i64::from_be_bytes)
+    static BOOT: OnceLock<i64> = OnceLock::new();
+    *BOOT.get_or_init(|| {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+        let hash = id.map(|id| ContentHash::of(id.trim().as_bytes()).0);
+        hash.and_then(|hash| hash.first_chunk().copied()).map_or(0, i64::from_be_bytes)
+    })
 }
 
 fn read(row: &SqliteRow) -> Result<Shown, StoreError> {
