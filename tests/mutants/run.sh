@@ -23,7 +23,8 @@ guard)
 store)
     cp -r "$root/src/store" "$work/src/"
     cp -r "$root/tests/store.rs" "$root/tests/store" "$work/tests/"
-    files=$(printf 'src/store/%s.rs ' word effect conflict budget doubt breaker stop restored)
+    files=$(printf 'src/store/%s.rs ' \
+        word effect conflict budget doubt breaker stop restored time rebuild)
     ;;
 *)
     echo "no room $room: encode, guard, store" >&2
