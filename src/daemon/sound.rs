@@ -64,7 +64,8 @@ impl Daemon {
 fn about_damage(error: &StoreError, now: Timestamp) -> Message {
     let text = format!(
         "{}. `huntbook serve` has ended and takes no action. Keep the file for a look, put the last good copy in its \
-         place, and start it again: it then compares the journal with what the tenants show before it acts.",
+         place or begin a new one with `huntbook journal rebuild`, and start it again: it then compares the journal with \
+         what the tenants show before it acts.",
         Chain(error)
     );
     let message = notice("huntbook's journal is damaged".to_owned(), text, now);

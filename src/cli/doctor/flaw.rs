@@ -42,7 +42,7 @@ flaws! {
     /// The journal is of an earlier version.
     JOURNAL_OLDER = ("HD122", "journal", "the next `run` or `serve` brings it up to date; keep a copy until then"),
     /// The journal cannot be read.
-    JOURNAL = ("HD123", "journal", "put the last good copy of it in its place, or name another in `store.path`"),
+    JOURNAL = ("HD123", "journal", "put the last good copy of it in its place, or begin a new one beside it with `huntbook journal rebuild`"),
     /// Somebody, or huntbook itself, has stopped actions.
     STOPPED = ("HD124", "journal", "`huntbook resume` lifts it"),
     /// A channel cannot be made of its settings.
