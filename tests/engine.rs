@@ -25,6 +25,8 @@ mod feeds;
 mod identity;
 #[path = "engine/indicators.rs"]
 mod indicators;
+#[path = "engine/lag.rs"]
+mod lag;
 #[path = "engine/late.rs"]
 mod late;
 #[path = "engine/polling.rs"]

@@ -11,8 +11,8 @@ use super::in_force::{self, Compiled, InForce};
 use super::leave;
 use crate::plan::World;
 use crate::store::{
-    Approval, Effect, EffectState, Held, HeldEdit, Refusal, Room, Run, RunFilter, RunState, SignIn, Stop,
-    Store, StoreError, Unwritten,
+    Approval, Effect, EffectState, Held, HeldEdit, ListLag, Refusal, Room, Run, RunFilter, RunState, SignIn,
+    Stop, Store, StoreError, Unwritten,
 };
 use crate::tenant::{Ending, days_left};
 use crate::text::{clean, counted};
@@ -60,6 +60,8 @@ pub struct Moment {
     pub budgets: Vec<Budget>,
     /// How the process stands with the tenants' authorities.
     pub sign_ins: BTreeMap<String, SignIn>,
+    /// How late the tenants' lists of actions were at worst in a week.
+    pub list_lags: BTreeMap<String, ListLag>,
     /// Who stopped actions.
     pub stops: Vec<Stop>,
     /// Why the journal is not written.
@@ -105,6 +107,7 @@ impl Moment {
             running: store.runs(&open).await?.into_iter().map(|summary| summary.run).collect(),
             waiting: store.pending().await?,
             budgets: if owner.is_some() { budget::read(store).await? } else { Vec::new() },
+            list_lags: store.list_lags(now).await?,
             stops: store.stops().await?,
             unwritten: store.unwritten(),
             room: store.room(),
@@ -148,7 +151,7 @@ impl Moment {
         lines
     }
 
-    /// The tenants that huntbook does not get in to, or soon does not any more.
+    /// The tenants that huntbook does not get in to, or soon does not any more, and those whose lists are late.
     #[must_use]
     pub fn tenants(&self) -> Vec<String> {
         let mut lines = Vec::new();
@@ -163,6 +166,14 @@ impl Moment {
                     "{tenant}: the app's certificate ends in {days}, at {ends:.0}; replace it"
                 ));
             }
+        }
+        for (tenant, lag) in self.list_lags.iter().filter(|(_tenant, lag)| lag.is_late()) {
+            lines.push(format!(
+                "{}: the list of actions showed an accepted one {}, at {:.0}: what is in doubt there is for people for a week",
+                clean(tenant, 60),
+                lag.in_words(),
+                lag.at
+            ));
         }
         lines
     }
@@ -209,7 +220,7 @@ impl Moment {
             "lastDay": {"since": since, "runs": self.day, "parked": self.parked_lately()},
             "stops": self.stops,
             "approvals": self.approvals.iter().map(leave::in_json).collect::<Vec<_>>(),
-            "tenants": self.sign_ins, "playbooks": live, "refused": self.refusals, "held": held, "heldEdits": self.held_edits, "parked": self.parked, "messagesWaiting": self.waiting, "budgets": self.budgets,
+            "tenants": self.sign_ins, "listLags": self.list_lags, "playbooks": live, "refused": self.refusals, "held": held, "heldEdits": self.held_edits, "parked": self.parked, "messagesWaiting": self.waiting, "budgets": self.budgets,
             "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
         })
     }

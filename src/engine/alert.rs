@@ -14,7 +14,7 @@ use super::undone::Known;
 use crate::channel::Message;
 use crate::model::{AlertSeverity, RunId};
 use crate::notify::{notice, standing_message};
-use crate::store::{Effect, EffectState, OutboxMessage, Run, Stop};
+use crate::store::{Effect, EffectState, ListLag, OutboxMessage, Run, Stop};
 use crate::text::counted;
 
 /// Most actions or items named in one message; the rest is counted.
@@ -125,6 +125,26 @@ impl Engine {
             ..notice(format!("{action} went to another device"), text, self.clock.now())
         };
         Some(standing_message(channel, message, format!("otherDevice/{key}")))
+    }
+
+    /// What the operators are told of a tenant whose list of actions is later than it should be.
+    pub(super) fn late_list_alert(&self, effect: &Effect, lag: &ListLag) -> Option<OutboxMessage> {
+        let channel = self.alerts.as_deref()?;
+        let (Effect { action, target, tenant, .. }, now) = (effect, self.clock.now());
+        let (word, then) = if lag.is_late() {
+            let then = "For a week no action in doubt there counts as not taken because the list does not have it: look at the \
+                        action centre, and say it with `huntbook resolve`.";
+            ("late", then)
+        } else {
+            ("slow", "Later than three minutes, and nothing is concluded from what it does not have.")
+        };
+        let text = format!(
+            "It shows an action that the tenant had accepted {}: {action} on {target}. {then}",
+            lag.in_words()
+        );
+        let message = notice(format!("{tenant}: the list of actions is {word}"), text, now);
+        let message = Message { run: effect.run.to_string(), tenant: tenant.clone(), ..message };
+        Some(standing_message(channel, message, format!("list/{word}/{tenant}/{}", now.strftime("%F"))))
     }
 
     /// What the operators are told of an action that the tenant accepted and did not take to its end.

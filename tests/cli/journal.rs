@@ -9,7 +9,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
 
+use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::sim::{Apply, Fault};
+use huntbook::store::{ListLag, Store};
 
 use crate::{PLAYBOOK, Project, ask, ends, json, project, tenant, text};
 
@@ -172,4 +174,27 @@ async fn row_42_a_damaged_journal_is_kept_and_a_new_one_begun() {
     ends(&ask(&dir, &["resume"]).await, 0);
     let again = json(&ask(&dir, &["journal", "rebuild", "--format", "json"]).await);
     assert_eq!(again, Value::Null, "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_was_late_is_shown_with_what_it_keeps_from() {
+    let (_sim, dir) = eventful().await;
+    let path = dir.path().join("huntbook.db");
+    let store = Store::open(&path, Arc::new(SystemClock)).await.unwrap();
+    let key = store.parked().await.unwrap().remove(0).key;
+    let lag = ListLag { key, at_least_ms: 240_000, at_most_ms: Some(300_000), at: SystemClock.now() };
+    store.put_list_lag("contoso", &lag).await.unwrap();
+    let sooner = ListLag { at_least_ms: 0, key: "another".parse().unwrap(), ..lag.clone() };
+    store.put_list_lag("contoso", &sooner).await.unwrap();
+    store.close().await;
+    drop(store);
+    let status = json(&ask(&dir, &["status", "--format", "json"]).await);
+    let shown = &status["listLags"]["contoso"];
+    assert_eq!((&shown["atLeastMs"], &shown["atMostMs"]), (&240_000.into(), &300_000.into()), "{status}");
+    let shown = text(&ask(&dir, &["status"]).await.stdout);
+    let line = "contoso: the list of actions showed an accepted one after 4m to 5m";
+    assert!(
+        shown.contains(line) && shown.contains("what is in doubt there is for people for a week"),
+        "{shown}"
+    );
 }

@@ -95,7 +95,7 @@ async fn an_older_journal_is_brought_up_to_date_by_a_writer_only() {
                  DROP VIEW effects_dated; DROP VIEW resumes_dated; DROP TABLE held; DROP TABLE held_edits; DROP TABLE watermarks; DROP TABLE sign_ins; DROP TABLE reverts; DROP TABLE words; DROP TABLE fleets; DROP TABLE headroom; DROP TABLE stop_events; DROP TABLE undone_told; DROP TABLE approvals; DROP TABLE approval_events; \
                  DROP TABLE approval_transitions; DELETE FROM facts WHERE name IN ('approvalCut', 'serving', 'uptimeSeen', 'turnedAt', 'bootSeen', 'turnedStop'); \
                  DROP TABLE crashes; ALTER TABLE runs DROP COLUMN epoch; DROP TABLE merged_devices; DROP TABLE going_on; \
-                 DROP TABLE alone; \
+                 DROP TABLE alone; DROP TABLE list_lags; \
                  DROP TRIGGER effects_tried; DROP TRIGGER effects_kept; DROP TRIGGER effects_refused; ALTER TABLE effects DROP COLUMN refused; \
                  ALTER TABLE slots DROP COLUMN skipped; ALTER TABLE slots DROP COLUMN why; ALTER TABLE slots DROP COLUMN skips; \
                  ALTER TABLE runs DROP COLUMN account; ALTER TABLE runs DROP COLUMN uid; \

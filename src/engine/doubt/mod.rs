@@ -3,19 +3,25 @@
 //!
 //! A request that got lost may be carried out late, and a list may show it later still. So nothing is believed before
 //! ten minutes have passed ([`PATIENCE`]), measured in this process and by the clock that nobody sets, and that there is none is believed
-//! when two whole lists say so, one a minute after the other. Then it is news to the next run. The tests go
+//! when two whole lists say so, one a minute after the other. Then it is news to the next run. A list that was later
+//! than reckoned with, as measured with what was answered for (`lag`), proves nothing for a week. The tests go
 //! through every order of pause, loss, late application, late list, crash and failed look that the numbers allow.
 
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use self::lag::Watched;
 use super::Engine;
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::model::DeviceId;
-use crate::store::{Effect, EffectKey, EffectState, Recorded, StoreError};
+use crate::store::{Effect, EffectKey, EffectState, ListLag, Recorded, StoreError};
 use crate::tenant::{ActionKind, MachineAction};
+
+mod lag;
+#[cfg(test)]
+mod protocol;
 
 /// When nothing can change any more.
 const PATIENCE: Patience =
@@ -30,7 +36,10 @@ const LOOKS_MAX: usize = 20;
 
 /// What is remembered between looks, as long as the process lives: a start begins anew.
 #[derive(Debug, Default)]
-pub struct Doubts(BTreeMap<(EffectKey, u32), Doubt>);
+pub struct Doubts {
+    parked: BTreeMap<(EffectKey, u32), Doubt>,
+    watched: Watched,
+}
 
 /// What is remembered of one attempt in doubt, in time that passed.
 #[derive(Debug, Clone, Copy)]
@@ -84,31 +93,38 @@ enum Look {
 
 impl Engine {
     /// Looks at a tenant for parked actions that must be there by now if they ever were taken, and writes down what is
-    /// shown. Returns those that are in doubt no more.
+    /// shown, and for those it has just accepted, to see how late its list is. Returns those that are in doubt no more.
     ///
     /// # Errors
     ///
     /// If the journal fails.
     pub async fn look_into(&self, tenant: &str, doubts: &mut Doubts) -> Result<Vec<Effect>, StoreError> {
+        self.watch_list(tenant, &mut doubts.watched).await?;
         let mut parked = self.store.parked_and_marked().await?;
         parked.retain(|effect| effect.tenant == tenant);
         let (now, wall) = (self.clock.uptime(), self.clock.now());
         let key = |effect: &Effect| (effect.key.clone(), effect.attempt);
         let of_now: Vec<_> = parked.iter().map(key).collect();
-        doubts.0.retain(|known, _doubt| of_now.contains(known));
+        doubts.parked.retain(|known, _doubt| of_now.contains(known));
         let mut due = Vec::new();
         for effect in &parked {
             let Some(aim) = Aim::of(effect) else { continue };
-            let doubt = doubts.0.entry(key(effect)).or_insert_with(|| Doubt::new(now));
+            let doubt = doubts.parked.entry(key(effect)).or_insert_with(|| Doubt::new(now));
             if effect.intended.duration_until(wall) <= YOUNG && doubt.is_due(now, PATIENCE) {
                 due.push((doubt.looked, effect, aim));
             }
         }
         // Those that were not looked for the longest: one that is not answered keeps no other waiting.
         due.sort_by_key(|(looked, _effect, _aim)| *looked);
+        let lags = if due.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.store.list_lags(self.store.time().await?).await?
+        };
+        let is_believed = !lags.get(tenant).is_some_and(ListLag::is_late);
         let mut settled = Vec::new();
         for (_looked, effect, aim) in due.into_iter().take(LOOKS_MAX) {
-            let Some(doubt) = doubts.0.get_mut(&key(effect)) else { continue };
+            let Some(doubt) = doubts.parked.get_mut(&key(effect)) else { continue };
             doubt.looked = Some(now);
             let found = match self.look_for(effect, &aim).await? {
                 None => continue,
@@ -117,6 +133,8 @@ impl Engine {
                     self.stop_after_two(effect).await?;
                     Some(action)
                 }
+                // What was shown too late may not be shown at all.
+                Some(Look::Missing) if !is_believed => continue,
                 Some(Look::Missing) => {
                     // What needs people's leave is not news to the next run unasked: a person says that it is not there.
                     if !doubt.is_proven_missing(now) || aim.kind.needs_approval() {
@@ -134,17 +152,9 @@ impl Engine {
 
     /// Reads the whole list of a device's actions; `None` if the tenant does not give it.
     async fn look_for(&self, effect: &Effect, aim: &Aim) -> Result<Option<Look>, StoreError> {
-        let Some(tenant) = self.tenants.get(&effect.tenant) else { return Ok(None) };
         let marks = (1..=effect.attempt).map(|attempt| self.store.mark(&effect.tenant, &effect.key, attempt));
         let marks = marks.collect::<Result<Vec<String>, StoreError>>()?;
-        let since = effect.intended.saturating_sub(AHEAD).unwrap_or(effect.intended);
-        let all = match tenant.machine_actions(&aim.device, since).await {
-            Ok(all) => all,
-            Err(error) => {
-                tracing::debug!(target = %effect.target, error = %Chain(&error), "the tenant does not say whether an action was taken");
-                return Ok(None);
-            }
-        };
+        let Some(all) = self.listed(effect, aim).await else { return Ok(None) };
         crash_point("c20_list_read");
         let mut ours = all.into_iter().filter(|action| aim.is(action, &marks));
         Ok(Some(match (ours.next(), ours.next()) {
@@ -152,6 +162,18 @@ impl Engine {
             (Some(one), None) => Look::Found(one),
             (Some(one), Some(_another)) => Look::Twice(one),
         }))
+    }
+
+    /// The actions of the device of an effect that a tenant lists from the effect on; `None` if it does not give the list.
+    async fn listed(&self, effect: &Effect, aim: &Aim) -> Option<Vec<MachineAction>> {
+        let since = effect.intended.saturating_sub(AHEAD).unwrap_or(effect.intended);
+        match self.tenants.get(&effect.tenant)?.machine_actions(&aim.device, since).await {
+            Ok(all) => Some(all),
+            Err(error) => {
+                tracing::debug!(target = %effect.target, error = %Chain(&error), "the tenant does not say whether an action was taken");
+                None
+            }
+        }
     }
 
     /// Writes down what was found, or that there is nothing; `None` if a person's word came first.
@@ -209,9 +231,6 @@ impl Aim {
             && marks.iter().any(|mark| comment.starts_with(mark.as_str()))
     }
 }
-
-#[cfg(test)]
-mod protocol;
 
 #[cfg(test)]
 mod tests {
