@@ -70,7 +70,7 @@ impl Office {
     }
 
     async fn pass(&self) -> DeliveryReport {
-        deliver_due(&self.store, &self.channels, &self.shared, 100).await.expect("the journal works")
+        deliver_due(&self.store, &self.channels, 100).await.expect("the journal works")
     }
 
     async fn pending(&self) -> u32 {
@@ -116,7 +116,7 @@ async fn row_41_a_message_that_cannot_be_noted_as_sent_goes_out_once_and_again_w
     let mut somebody = journal.connect().await.expect("the journal is a file");
     somebody.execute("BEGIN IMMEDIATE").await.expect("nobody else writes");
     for pass in 1..=2 {
-        let failed = deliver_due(&office.store, &office.channels, &office.shared, 100).await;
+        let failed = deliver_due(&office.store, &office.channels, 100).await;
         assert!(failed.is_err(), "pass {pass}");
         assert_eq!(sink.take().len(), usize::from(pass == 1), "pass {pass}");
     }

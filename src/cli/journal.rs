@@ -13,9 +13,10 @@ use super::backtest::moment;
 use super::exit::Exit;
 use super::history::{Past, insist_on_playbook};
 use super::output::{clean, counted, say, say_json};
+use super::setup;
 use super::tables::{CELL_WIDTH, table};
 use crate::clock::SharedClock;
-use crate::settings;
+use crate::settings::{self, Hand};
 use crate::store::{Effect, EffectState, History, Left, Rebuilt, Revert, StopWord, Store, Way};
 use crate::text::encode;
 
@@ -79,6 +80,8 @@ pub(super) async fn run(
 
 /// Begins a new journal in place of a damaged one.
 async fn rebuild(config: &Path, form: Form, clock: SharedClock) -> anyhow::Result<Exit> {
+    let settings = settings::load(config)?;
+    setup::insist_on_state(config, &settings, Hand::Owner)?;
     let account = account::caller();
     let word = StopWord {
         tenant: None,
@@ -90,8 +93,9 @@ async fn rebuild(config: &Path, form: Form, clock: SharedClock) -> anyhow::Resul
         uid: account.uid,
         way: Some(Way::Command),
     };
-    let path = settings::load(config)?.store.path;
-    let Some(Rebuilt { kept, damage, left, stop }) = Store::rebuild(&path, clock, &word).await? else {
+    let Some(Rebuilt { kept, damage, left, stop }) =
+        Store::rebuild(&settings.store.path, clock, &word).await?
+    else {
         let nothing = "the journal is not damaged; nothing is changed";
         if form == Form::Json {
             say_json(&Value::Null)?;

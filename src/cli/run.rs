@@ -249,7 +249,7 @@ pub(super) async fn deliver(
     channels: &Channels,
     mut reports: Vec<Report>,
 ) -> anyhow::Result<Vec<Report>> {
-    deliver_due(&engine.store, channels, &engine.clock, DELIVERIES_MAX).await?;
+    deliver_due(&engine.store, channels, DELIVERIES_MAX).await?;
     for report in reports.iter_mut().filter(|report| !report.is_settled()) {
         if let Some(detail) = engine.store.run(report.run).await? {
             history::update(report, &detail);

@@ -21,12 +21,15 @@ pub trait Clock: std::fmt::Debug + Send + Sync {
     /// the machine sleeps: what must not be too early or too late by a clock that was set is measured with it.
     fn uptime(&self) -> SignedDuration;
 
-    /// Waits until `deadline` has been reached; returns at once if it has passed.
+    /// Waits until `deadline` has been reached; returns at once if it has passed. If the clock is set back meanwhile, it
+    /// returns when as much time has passed as was left at first: whoever goes by the wall looks again.
     ///
     /// Cancel safe: dropping the future loses nothing.
     async fn sleep_until(&self, deadline: Timestamp);
 
-    /// Waits for `length`, counted from now.
+    /// Waits for `length`, counted from now, however the clock is set meanwhile.
+    ///
+    /// Cancel safe: dropping the future loses nothing.
     async fn sleep(&self, length: SignedDuration) {
         let deadline = self.now().checked_add(length).unwrap_or(Timestamp::MAX);
         self.sleep_until(deadline).await;
@@ -44,8 +47,8 @@ pub trait Clock: std::fmt::Debug + Send + Sync {
 /// A clock handed around the process.
 pub type SharedClock = Arc<dyn Clock>;
 
-/// Longest single wait on the operating system's timer, so that a suspended machine or a corrected
-/// clock is noticed within it. Seconds would waste wake-ups; an hour would oversleep.
+/// Longest single wait on the operating system's timer, so that a machine that slept or a clock that was set
+/// is noticed within it. Seconds would waste wake-ups; an hour would oversleep.
 const NAP_MAX: Duration = Duration::from_mins(1);
 
 /// The clock that nobody sets.
@@ -72,14 +75,24 @@ impl Clock for SystemClock {
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
-        loop {
-            let left = self.now().duration_until(deadline);
-            let Ok(left) = Duration::try_from(left) else { return };
-            if left.is_zero() {
-                return;
-            }
-            tokio::time::sleep(left.min(NAP_MAX)).await;
+        let woken = self.uptime().saturating_add(self.now().duration_until(deadline));
+        nap(|| self.now().duration_until(deadline).min(woken.saturating_sub(self.uptime()))).await;
+    }
+
+    async fn sleep(&self, length: SignedDuration) {
+        let woken = self.uptime().saturating_add(length);
+        nap(|| woken.saturating_sub(self.uptime())).await;
+    }
+}
+
+/// Waits until nothing is left.
+async fn nap(left: impl Fn() -> SignedDuration + Send + Sync) {
+    loop {
+        let Ok(left) = Duration::try_from(left()) else { return };
+        if left.is_zero() {
+            return;
         }
+        tokio::time::sleep(left.min(NAP_MAX)).await;
     }
 }
 
@@ -113,6 +126,10 @@ impl Clock for ShiftedClock {
         self.under.sleep_until(deadline.checked_sub(self.shift).unwrap_or(Timestamp::MAX)).await;
     }
 
+    async fn sleep(&self, length: SignedDuration) {
+        self.under.sleep(length).await;
+    }
+
     async fn limit(&self, deadline: Timestamp) {
         self.under.limit(deadline.checked_sub(self.shift).unwrap_or(Timestamp::MAX)).await;
     }
@@ -120,17 +137,20 @@ impl Clock for ShiftedClock {
 
 /// A clock that moves only when told to.
 #[derive(Debug, Clone)]
-pub struct ManualClock {
-    wall: watch::Sender<Timestamp>,
-    /// By how much somebody has set it, which is no time that passed.
-    set_by: Arc<Mutex<SignedDuration>>,
+pub struct ManualClock(watch::Sender<Hands>);
+
+/// What a clock shows.
+#[derive(Debug, Clone, Copy)]
+struct Hands {
+    wall: Timestamp,
+    uptime: SignedDuration,
 }
 
 impl ManualClock {
     /// Starts a clock that stands at `now`.
     #[must_use]
     pub fn new(now: Timestamp) -> Self {
-        Self { wall: watch::Sender::new(now), set_by: Arc::default() }
+        Self(watch::Sender::new(Hands { wall: now, uptime: since_1970(now) }))
     }
 
     /// Moves the clock and wakes every sleeper whose deadline has come. Back is no time that passes.
@@ -139,7 +159,9 @@ impl ManualClock {
         if length.is_negative() {
             self.jump(length);
         } else {
-            self.wall.send_replace(now);
+            self.0.send_modify(|hands| {
+                *hands = Hands { wall: now, uptime: hands.uptime.saturating_add(length) };
+            });
         }
     }
 
@@ -150,29 +172,36 @@ impl ManualClock {
 
     /// Sets the clock forward or back without any time having passed, as people and time servers do.
     pub fn jump(&self, length: SignedDuration) {
-        let mut set_by = self.set_by.lock().unwrap_or_else(PoisonError::into_inner);
-        *set_by = set_by.saturating_add(length);
-        self.wall.send_modify(|now| *now = now.checked_add(length).unwrap_or(Timestamp::MAX));
+        self.0.send_modify(|hands| hands.wall = hands.wall.checked_add(length).unwrap_or(Timestamp::MAX));
+    }
+
+    async fn wait_for(&self, is_over: impl Fn(&Hands) -> bool + Send) {
+        // The sender lives in `self`, so the channel cannot close while we wait.
+        if self.0.subscribe().wait_for(is_over).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }
 
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.wall.borrow()
+        self.0.borrow().wall
     }
 
     fn uptime(&self) -> SignedDuration {
-        let set_by = *self.set_by.lock().unwrap_or_else(PoisonError::into_inner);
-        since_1970(self.now()).saturating_sub(set_by)
+        self.0.borrow().uptime
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
-        let mut moved = self.wall.subscribe();
-        // The sender lives in `self`, so the channel cannot close while we wait.
-        if moved.wait_for(|now| *now >= deadline).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        let Hands { wall, uptime } = *self.0.borrow();
+        let woken = uptime.saturating_add(wall.duration_until(deadline));
+        self.wait_for(|hands| deadline <= hands.wall || woken <= hands.uptime).await;
+    }
+
+    async fn sleep(&self, length: SignedDuration) {
+        let woken = self.uptime().saturating_add(length);
+        self.wait_for(|hands| woken <= hands.uptime).await;
     }
 }
 
@@ -250,6 +279,45 @@ mod tests {
         clock.advance(SignedDuration::from_secs(1));
         let woken = tasks.join_next().await.unwrap().unwrap();
         assert_eq!(woken, Timestamp::from_second(10).unwrap());
+    }
+
+    /// Which waits are over.
+    async fn over<const N: usize>(waits: &mut [impl Future<Output = ()> + Unpin; N]) -> [bool; N] {
+        let mut over = [false; N];
+        for (over, wait) in over.iter_mut().zip(waits) {
+            tokio::select! {
+                biased;
+                () = wait => *over = true,
+                () = std::future::ready(()) => {}
+            }
+        }
+        over
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_makes_no_wait_longer_nor_shorter() {
+        let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
+        let (hour, second) = (SignedDuration::from_hours(1), SignedDuration::from_secs(1));
+        let shifted = ShiftedClock::starting(Timestamp::MAX, Arc::new(clock.clone()));
+        for set_by in [-hour, hour] {
+            let until = clock.now().checked_add(second * 10).unwrap();
+            let mut waits = [clock.sleep(second * 10), shifted.sleep(second * 10), clock.sleep_until(until)];
+            assert_eq!(over(&mut waits).await, [false; 3]);
+            clock.jump(set_by);
+            clock.advance(second * 9);
+            assert_eq!(
+                over(&mut waits).await,
+                [false, false, set_by.is_positive()],
+                "the wall may have come to it"
+            );
+            let [short, shown, by_the_wall] = &mut waits;
+            clock.advance(second);
+            assert_eq!(over(&mut [short, shown]).await, [true; 2]);
+            assert!(
+                set_by.is_positive() || over(&mut [by_the_wall]).await == [true],
+                "as much has passed as was left"
+            );
+        }
     }
 
     #[test]

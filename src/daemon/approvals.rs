@@ -41,7 +41,7 @@ impl Daemon {
         let present = Present { in_force: &*self.0, plan_of: &|name, bytes| plan_of(name, bytes, &world) };
         let tried = Tried::Decided(decided.run);
         if self.is_tried_too_often(&tried) {
-            return self.tell_given_up(&decided).await;
+            return self.tell_given_up(&decided).await.inspect_err(|_untold| self.tell_again(&tried));
         }
         let store = &self.0.engine.store;
         let went_on = async {

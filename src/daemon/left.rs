@@ -22,7 +22,7 @@ use crate::store::{Alone, StoreError, Suspect, Trigger, Unfinished};
 pub(super) struct Claim {
     key: Key,
     // Given back when the runs are dealt with.
-    _ticket: Ticket,
+    ticket: Ticket,
 }
 
 /// The right to do something beside the schedule. Dropping it, for whatever reason, gives it back.
@@ -66,6 +66,13 @@ impl Daemon {
         TRIES_MAX < *tries
     }
 
+    /// Takes one try back: nobody could be told that there were too many.
+    pub(super) fn tell_again(&self, what: &Tried) {
+        if let Some(tries) = self.known().tries.get_mut(what) {
+            *tries = TRIES_MAX;
+        }
+    }
+
     /// Whether nothing is tried any more.
     pub(super) fn is_given_up(&self, what: &Tried) -> bool {
         self.known().tries.get(what).is_some_and(|tries| TRIES_MAX < *tries)
@@ -82,7 +89,7 @@ impl Daemon {
             self.known().left_behind.insert(key.clone());
             if let Some(ticket) = self.0.scheduler.claim(&key) {
                 self.known().left_behind.remove(&key);
-                claims.push(Claim { _ticket: ticket, key });
+                claims.push(Claim { key, ticket });
             }
         }
         Ok(claims)
@@ -113,6 +120,11 @@ impl Daemon {
             return work.await;
         }
         let alone = self.0.alone.lock().await;
+        if !store.has_died().await? {
+            // Those before took so long that it is long ago.
+            drop(alone);
+            return work.await;
+        }
         store.note_alone(suspect, Alone::Holds).await?;
         let done = tokio::select! {
             done = &mut work => done,
@@ -155,9 +167,17 @@ impl Daemon {
         taken.map(drop)
     }
 
-    /// Takes up every run of one playbook in one tenant, the oldest first.
-    pub(super) async fn take_up(&self, claim: Claim) -> Result<(), EngineError> {
-        let (engine, key) = (&self.0.engine, &claim.key);
+    /// Takes up every run of one playbook in one tenant, and makes room for what was left meanwhile.
+    pub(super) async fn take_up(&self, Claim { key, ticket }: Claim) -> Result<(), EngineError> {
+        let taken = self.take_up_each(&key).await;
+        drop(ticket);
+        self.heed_left_behind(&key);
+        taken
+    }
+
+    /// Takes them up one after the other, the oldest first.
+    async fn take_up_each(&self, key: &Key) -> Result<(), EngineError> {
+        let engine = &self.0.engine;
         // Asked for again: what ended before the turn was taken is not left any more.
         for (run, trigger) in engine.store.unfinished_of(&key.tenant, key.playbook).await? {
             let right =

@@ -50,30 +50,33 @@ impl Daemon {
     pub(super) async fn deliver(&self) -> Result<(), DaemonError> {
         loop {
             let is_noted = self.deliver_once().await?;
-            let now = self.0.engine.clock.now();
-            let look = now.checked_add(OUTBOX_LOOK).unwrap_or(Timestamp::MAX);
-            let due = match self.0.engine.store.next_due().await {
-                Ok(due) => due.unwrap_or(look),
+            let rest = match self.until_due().await {
+                Ok(rest) => rest,
                 Err(error) => {
                     unless_over(error, "nobody knows when the next message is due")?;
-                    look
+                    OUTBOX_LOOK
                 }
             };
             // A channel in trouble leaves what is due where it is, and a journal in trouble all of it: never spin on them.
             let pause = if is_noted { SignedDuration::from_secs(1) } else { OUTBOX_LOOK };
-            let soon = now.checked_add(pause).unwrap_or(Timestamp::MAX);
             tokio::select! {
                 () = self.0.outbox.notified() => {}
-                () = self.0.engine.clock.sleep_until(due.clamp(soon, look)) => {}
+                () = self.0.engine.clock.sleep(rest.clamp(pause, OUTBOX_LOOK)) => {}
             }
         }
+    }
+
+    /// How long no message is due.
+    async fn until_due(&self) -> Result<SignedDuration, StoreError> {
+        let store = &self.0.engine.store;
+        let Some(due) = store.next_due().await? else { return Ok(OUTBOX_LOOK) };
+        Ok(store.time().await?.duration_until(due))
     }
 
     /// Sends what is due; says whether the journal took what became of it.
     pub(super) async fn deliver_once(&self) -> Result<bool, DaemonError> {
         let engine = &self.0.engine;
-        let done =
-            notify::deliver_due(&engine.store, &self.0.options.channels, &engine.clock, DELIVERIES_MAX).await;
+        let done = notify::deliver_due(&engine.store, &self.0.options.channels, DELIVERIES_MAX).await;
         match done {
             Ok(report) => {
                 for undelivered in &report.undelivered {

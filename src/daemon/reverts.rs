@@ -28,13 +28,10 @@ impl Daemon {
     pub(super) async fn revert(&self, (key, _beside): (Key, Beside)) -> Result<(), EngineError> {
         let tried = Tried::Revert(key.clone());
         if self.is_tried_too_often(&tried) {
-            return self.tell_not_reverted(&key).await;
+            return self.tell_not_reverted(&key).await.inspect_err(|_untold| self.tell_again(&tried));
         }
-        let revert = async {
-            // Nobody closes it; without a turn it would only be one more at once.
-            let _turn = self.0.turns.acquire().await;
-            self.0.engine.revert((key.playbook, &key.tenant), &*self.0).await
-        };
+        // It waits for no turn: runs that are taken up may hold theirs for an hour, each waiting for its device.
+        let revert = self.0.engine.revert((key.playbook, &key.tenant), &*self.0);
         let reverted = self.alone_at_first(Suspect::Revert(key.playbook), Box::pin(revert)).await;
         self.known().tries.remove(&tried);
         self.0.outbox.notify_one();

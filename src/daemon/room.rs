@@ -19,6 +19,8 @@ const TELL_AFTER: SignedDuration = SignedDuration::from_secs(30);
 /// What people were told.
 #[derive(Debug, Default)]
 pub(super) struct Told {
+    /// When it was first seen that nothing is written, by the clock that nobody sets.
+    seen: Option<SignedDuration>,
     /// That nothing is written, since then.
     unwritten: Option<Timestamp>,
     /// That there is little room.
@@ -62,9 +64,10 @@ impl Daemon {
 
     /// Tells people that nothing is written, right away: the outbox is in the journal.
     async fn tell_unwritten(&self, told: &mut Told, unwritten: &Unwritten) {
-        let now = self.0.engine.clock.now();
+        let (now, uptime) = (self.0.engine.clock.now(), self.0.engine.clock.uptime());
         let since = unwritten.since.unwrap_or(now);
-        if told.unwritten.is_none() && TELL_AFTER <= since.duration_until(now) {
+        let seen = *told.seen.get_or_insert(uptime);
+        if told.unwritten.is_none() && TELL_AFTER <= uptime.saturating_sub(seen) {
             told.unwritten = Some(since);
             self.tell_directly(&about_unwritten(unwritten, since, now)).await;
         }
@@ -76,6 +79,7 @@ impl Daemon {
         let engine = &self.0.engine;
         let now = engine.clock.now();
         let mut news = Vec::new();
+        told.seen = None;
         if let Some(since) = told.unwritten.take() {
             let text = format!("It could not be since {since:.0}. What was due meanwhile begins now.");
             let about = format!("written/{since}");

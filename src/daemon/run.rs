@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -161,12 +161,12 @@ pub(super) struct Known {
 #[derive(Debug, Default)]
 pub(super) struct Runs {
     tasks: JoinSet<Result<(), EngineError>>,
-    /// When to look again for runs that the journal failed under.
-    pub(super) try_again: Option<Timestamp>,
+    /// When to look again for runs that the journal failed under, by the clock that nobody sets.
+    pub(super) try_again: Option<SignedDuration>,
     /// Whether the journal rests until then: it failed, and is asked again in its own time.
     pub(super) rests: bool,
-    /// When to look for what people decided.
-    look: Option<Timestamp>,
+    /// When to look for what people decided, by the same.
+    look: Option<SignedDuration>,
 }
 
 impl Daemon {
@@ -262,7 +262,7 @@ impl Daemon {
         let mut runs = Runs::default();
         // Before anything new: what is cut off keeps its playbook's turn.
         let mut ended = self.take_up_left(&mut runs).await;
-        runs.look = Some(self.0.engine.clock.now());
+        runs.look = Some(self.0.engine.clock.uptime());
         while ended.is_ok() {
             ended = tokio::select! {
                 () = stop.cancelled() => break,
@@ -338,8 +338,7 @@ impl Daemon {
 
     /// Begins to do what people decided since the last look.
     async fn go_on_decided(&self, runs: &mut Runs) -> Result<(), DaemonError> {
-        let next = self.0.engine.clock.now().checked_add(approvals::LOOK);
-        runs.look = Some(next.unwrap_or(Timestamp::MAX));
+        runs.look = Some(self.0.engine.clock.uptime().saturating_add(approvals::LOOK));
         if let Err(error) = self.note_stops().await {
             return self.failed(runs, error.into());
         }
@@ -364,9 +363,10 @@ impl Daemon {
         }
     }
 
-    async fn until(&self, at: Option<Timestamp>) {
+    async fn until(&self, at: Option<SignedDuration>) {
+        let clock = &self.0.engine.clock;
         match at {
-            Some(at) => self.0.engine.clock.sleep_until(at).await,
+            Some(at) => clock.sleep(at.saturating_sub(clock.uptime())).await,
             None => std::future::pending().await,
         }
     }
@@ -389,9 +389,9 @@ impl Daemon {
     }
 
     fn try_again(&self, runs: &mut Runs) {
-        let again = self.0.engine.clock.now().checked_add(TRY_AGAIN);
+        let again = self.0.engine.clock.uptime().saturating_add(TRY_AGAIN);
         // What fails all the time puts nothing off.
-        runs.try_again.get_or_insert(again.unwrap_or(Timestamp::MAX));
+        runs.try_again.get_or_insert(again);
     }
 
     /// Decides what becomes of the process when the journal failed under a run.

@@ -4,17 +4,14 @@
 use super::alarm::about_quarantine;
 use super::run::Daemon;
 use crate::model::PlaybookId;
-use crate::store::StoreError;
+use crate::store::{Stop, StoreError};
 
 impl Daemon {
     /// Counts how the process before ended, and stops what it died at again and again.
     pub(super) async fn quarantine(&self) -> Result<(), StoreError> {
         let engine = &self.0.engine;
-        for stop in engine.store.begin_serving(self.0.options.world.ceilings.crashes).await? {
-            if let Some(channel) = &engine.alerts {
-                engine.store.enqueue(&about_quarantine(channel, &stop)).await?;
-            }
-        }
+        let alarm = |stop: &Stop| Some(about_quarantine(engine.alerts.as_deref()?, stop));
+        engine.store.begin_serving(self.0.options.world.ceilings.crashes, alarm).await?;
         self.note_stops().await
     }
 

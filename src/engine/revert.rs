@@ -28,7 +28,7 @@ use crate::store::{
     ApprovalState, EffectState, Effects, NewItem, NewRevert, NewRun, Revert, RevertNote, RevertState, Run,
     RunMode, RunState, StoreError, Trigger,
 };
-use crate::tenant::{AccountAt, ActionKind, ActionStatus, Tenant, TenantError};
+use crate::tenant::{AccountAt, ActionKind, ActionStatus, MachineAction, Tenant, TenantError};
 
 /// How long to wait before it is tried again, the first time, the second and so on: a tenant that is away for a minute
 /// costs a minute, and one that is away for a day is asked once an hour.
@@ -76,6 +76,8 @@ enum Came {
     Over(String),
     /// People said no, or nothing: it stands until somebody asks.
     Kept(String),
+    /// Somebody has said something else about it meanwhile.
+    Otherwise,
 }
 
 /// What stands of an action in the tenant.
@@ -108,21 +110,22 @@ impl Engine {
         (playbook, tenant): (PlaybookId, &str),
         in_force: &dyn InForce,
     ) -> Result<(), EngineError> {
-        for due in self.store.reverts_to_look_at(self.clock.now()).await? {
+        for mut due in self.store.reverts_to_look_at(self.clock.now()).await? {
             if (due.playbook, due.tenant.as_str()) != (playbook, tenant) {
                 continue;
             }
-            let (undo_run, came) = match due.undo_run {
-                Some(run) => (Some(run), self.came_of(run).await?),
-                None => self.take_back(&due, in_force).await?,
+            let came = match due.undo_run {
+                Some(run) => self.came_of(run).await?,
+                None => self.take_back(&mut due, in_force).await?,
             };
-            self.note_came(&due, undo_run, came).await?;
+            self.note_came(&due, came).await?;
         }
         Ok(())
     }
 
-    /// Writes down what came of it, and when to look again.
-    async fn note_came(&self, due: &Revert, undo_run: Option<RunId>, came: Came) -> Result<(), EngineError> {
+    /// Writes down what came of it, and when to look again; not where somebody has written something else meanwhile, which
+    /// is looked at next.
+    async fn note_came(&self, due: &Revert, came: Came) -> Result<(), EngineError> {
         // By a clock that is ahead it would be looked at again as much too late, once that is set.
         let (now, tenant) = (self.clock.now(), self.tenants.get(&due.tenant));
         let is_wrong = tenant.is_some_and(|tenant| wrong_clock(&**tenant).is_some());
@@ -133,7 +136,9 @@ impl Engine {
         let now = tenant.map_or(now, |tenant| by_theirs(now, &**tenant));
         let after = |pause: SignedDuration| Some(now.checked_add(pause).unwrap_or(Timestamp::MAX));
         let standing = RevertState::Standing;
+        let (undo_run, news) = (due.undo_run, |why: &str| due.reason.as_deref() != Some(why));
         let (state, look_at, undo_run, tries, reason) = match came {
+            Came::Otherwise => return Ok(()),
             Came::Wait(why) => (standing, after(LOOK_AGAIN), undo_run, due.tries, why),
             Came::Again(why) => {
                 let pause = PAUSES.get(usize::try_from(due.tries).unwrap_or(usize::MAX));
@@ -144,72 +149,77 @@ impl Engine {
             Came::Undone => (RevertState::Undone, None, undo_run, due.tries, None),
             Came::Over(why) => (RevertState::Over, None, undo_run, due.tries, Some(why)),
         };
-        if let Some(why) = &reason {
+        if let Some(why) = reason.as_deref().filter(|why| news(why)) {
             tracing::warn!(action = %due.action, target = %due.target, tenant = %due.tenant, why, "what takes an action back");
         }
-        let told = state == standing && (look_at.is_none() || tries == TOLD_AFTER);
-        if let Some(alert) = reason.as_deref().filter(|_why| told).and_then(|why| self.stands_alert(due, why))
-        {
-            self.store.enqueue(&alert).await?;
-        }
-        self.store.note_revert(&due.effect, &RevertNote { state, look_at, undo_run, tries, reason }).await?;
+        let is_third = due.tries < tries && tries == TOLD_AFTER;
+        let told = state == standing && (look_at.is_none() || is_third);
+        let alert = reason.as_deref().filter(|_why| told).and_then(|why| self.stands_alert(due, why));
+        let note = RevertNote { state, look_at, undo_run, tries, reason };
+        self.store.note_revert(due, &note, alert.as_ref()).await?;
         Ok(())
     }
 
     /// Begins to take an action back, if it still stands and nothing is in the way.
-    async fn take_back(
-        &self,
-        due: &Revert,
-        in_force: &dyn InForce,
-    ) -> Result<(Option<RunId>, Came), EngineError> {
+    async fn take_back(&self, due: &mut Revert, in_force: &dyn InForce) -> Result<Came, EngineError> {
         if matches!(due.effect_state, EffectState::Intended | EffectState::Pending | EffectState::Unknown) {
             let why = format!("it is {}: it is taken back when it is settled", due.effect_state);
-            return Ok((None, Came::Wait(Some(why))));
+            return Ok(Came::Wait(Some(why)));
         }
         if !self.store.still_stands(&due.effect).await? {
             let why = "it came to nothing, or was taken back or done anew by another run";
-            return Ok((None, Came::Over(why.to_owned())));
+            return Ok(Came::Over(why.to_owned()));
         }
         if due.effect_state == EffectState::Parked {
             let why = "nobody knows whether it was done: `huntbook resolve` settles it";
-            return Ok((None, Came::Again(why.to_owned())));
+            return Ok(Came::Again(why.to_owned()));
         }
         if let Some(stop) = self.store.stopped((&due.tenant, due.playbook)).await? {
-            return Ok((None, Came::Wait(Some(stop.to_string()))));
+            return Ok(Came::Wait(Some(stop.to_string())));
         }
         if let Err(error) = self.store.insist_on_reserve() {
-            return Ok((None, Came::Wait(Some(Chain(&error).to_string()))));
+            return Ok(Came::Wait(Some(Chain(&error).to_string())));
         }
         let Some(tenant) = self.tenants.get(&due.tenant) else {
-            return Ok((None, Came::Again(format!("there is no tenant `{}` any more", due.tenant))));
+            return Ok(Came::Again(format!("there is no tenant `{}` any more", due.tenant)));
         };
         let Ok(undo) = serde_json::from_value::<Undo>(due.undo.clone()) else {
-            return Ok((None, Came::Kept("what takes it back cannot be read by this version".to_owned())));
+            return Ok(Came::Kept("what takes it back cannot be read by this version".to_owned()));
         };
         if let Some(why) = wrong_clock(&**tenant) {
-            return Ok((None, Came::Wait(Some(why))));
+            return Ok(Came::Wait(Some(why)));
         }
         match theirs(&**tenant, due, &undo).await {
             Ok(Theirs::Stands) => {}
-            Ok(Theirs::Over(why)) => return Ok((None, Came::Over(why.to_owned()))),
+            Ok(Theirs::Over(why)) => return Ok(Came::Over(why.to_owned())),
             Err(error) => {
                 let why = format!("the tenant does not say whether it stands: {}", Chain(&error));
-                return Ok((None, Came::Again(why)));
+                return Ok(Came::Again(why));
             }
         }
-        let run = self.run_back(due, undo, in_force).await?;
-        Ok((Some(run), self.came_of(run).await?))
+        match self.run_back(due, undo, in_force).await? {
+            Some(run) => Ok(self.came_of(run).await?),
+            None => Ok(Came::Otherwise),
+        }
     }
 
-    /// The run that takes an action back.
-    async fn run_back(&self, due: &Revert, undo: Undo, in_force: &dyn InForce) -> Result<RunId, EngineError> {
+    /// The run that takes an action back; `None` if somebody has said something else about it meanwhile.
+    async fn run_back(
+        &self,
+        due: &mut Revert,
+        undo: Undo,
+        in_force: &dyn InForce,
+    ) -> Result<Option<RunId>, EngineError> {
         let started = super::in_journal(self.clock.now());
         let run = self.store.new_run(started)?;
         // First, so that what is begun and cut off is found and not begun twice.
         let soon = self.clock.now().checked_add(LOOK_AGAIN).ok();
         let (state, undo_run) = (RevertState::Standing, Some(run));
         let note = RevertNote { state, look_at: soon, undo_run, tries: due.tries, reason: None };
-        self.store.note_revert(&due.effect, &note).await?;
+        if !self.store.note_revert(due, &note, None).await? {
+            return Ok(None);
+        }
+        (due.look_at, due.undo_run) = (soon, undo_run);
         crash_point("c36_undo_noted");
         let new = NewRun {
             id: run,
@@ -240,7 +250,7 @@ impl Engine {
         let context = Context::new(&order, &**tenant, (run, started), self.bounds(in_force));
         let settled = self.settle(&context, counts, Vec::new(), vec![Work { seq: 0, key, data }]).await;
         settled.map_err(|error| error.in_the_middle_of(run))?;
-        Ok(run)
+        Ok(Some(run))
     }
 
     /// The order of a run that takes an action back, as it was begun.
@@ -435,8 +445,11 @@ async fn on_device(
     let (does, undoes) = (does.listed_as(), undo.kind().listed_as());
     let since = due.since.checked_sub(AHEAD).unwrap_or(Timestamp::MIN);
     let actions = tenant.machine_actions(device, since).await?;
+    let is = |action: &MachineAction, kind: Option<&str>| {
+        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(&action.kind))
+    };
     let alive = actions.into_iter().filter(|action| {
-        [does, undoes].contains(&Some(action.kind.as_str()))
+        (is(action, does) || is(action, undoes))
             && action.machine_id == *device
             && !matches!(
                 action.status,
@@ -445,7 +458,7 @@ async fn on_device(
     });
     let latest = alive.max_by_key(|action| action.creation_date_time_utc);
     Ok(match latest {
-        Some(latest) if undoes == Some(latest.kind.as_str()) => Theirs::Over("people have taken it back"),
+        Some(latest) if is(&latest, undoes) => Theirs::Over("people have taken it back"),
         Some(latest) if due.remote_id.as_ref().is_some_and(|ours| *ours != latest.id.to_string()) => {
             Theirs::Over("people have taken it back and done it anew: that is theirs")
         }

@@ -10,9 +10,10 @@ use crate::tenant::{CLOCKS_APART_MAX, Tenant};
 /// Why nothing disruptive is done in a tenant, if the clock is too far from its services'.
 pub(super) fn wrong_clock(tenant: &dyn Tenant) -> Option<String> {
     let ahead = tenant.clock_ahead()?;
-    let apart = SignedDuration::from_secs(ahead.abs().as_secs());
+    // In whole minutes: it is the same reason as long as it is about the same.
+    let apart = SignedDuration::from_mins(ahead.abs().as_mins());
     let way = if ahead.is_positive() { "ahead of" } else { "behind" };
-    (CLOCKS_APART_MAX < apart).then(|| {
+    (CLOCKS_APART_MAX < ahead.abs()).then(|| {
         format!(
             "this machine's clock is {apart:#} {way} the tenant's: set it, nothing disruptive is done before"
         )

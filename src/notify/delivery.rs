@@ -13,7 +13,6 @@ use jiff::{SignedDuration, Timestamp};
 use super::Stored;
 use super::schedule::{AGE_MAX, schedule_after};
 use crate::channel::{Channel, ChannelError, Retry};
-use crate::clock::SharedClock;
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::store::{Store, StoreError, Waiting};
@@ -77,19 +76,19 @@ pub struct DeliveryReport {
 pub async fn deliver_due(
     store: &Store,
     channels: &Channels,
-    clock: &SharedClock,
     limit: u32,
 ) -> Result<DeliveryReport, NotifyError> {
     if store.unwritten().is_some() {
         store.try_write().await.map_err(NotifyError::Store)?;
     }
-    let due = store.due(clock.now(), limit).await.map_err(NotifyError::Store)?;
+    let due = async { store.due(store.time().await?, limit).await };
+    let due = due.await.map_err(NotifyError::Store)?;
     let mut turns: BTreeMap<String, Vec<Waiting>> = BTreeMap::new();
     for message in due {
         turns.entry(message.channel.clone()).or_default().push(message);
     }
     let turns = turns.into_iter().map(|(name, messages)| {
-        let desk = Desk { store, clock, channel: channels.get(&name), name };
+        let desk = Desk { store, channel: channels.get(&name), name };
         async move { desk.work_off(messages).await }
     });
     let ended: Vec<_> = futures_util::stream::iter(turns).buffer_unordered(CHANNELS_MAX).collect().await;
@@ -109,7 +108,6 @@ pub async fn deliver_due(
 /// One channel's turn.
 struct Desk<'a> {
     store: &'a Store,
-    clock: &'a SharedClock,
     name: String,
     channel: Option<&'a Channel>,
 }
@@ -138,7 +136,7 @@ impl Desk<'_> {
         let mut report = DeliveryReport::default();
         let mut left = messages.into_iter();
         while let Some(message) = left.next() {
-            let fate = self.deliver(&message).await;
+            let fate = self.deliver(&message).await?;
             if let Some(until) = self.record(message, fate, &mut report).await? {
                 self.store.hold_channel(&self.name, until).await?;
                 report.held = left.len();
@@ -149,27 +147,26 @@ impl Desk<'_> {
     }
 
     /// Tries one message.
-    async fn deliver(&self, waiting: &Waiting) -> Fate {
+    async fn deliver(&self, waiting: &Waiting) -> Result<Fate, StoreError> {
         let message = match Stored::read(&waiting.body) {
             Ok(message) => message,
-            Err(reason) => return Fate::Dead { reason, channel: Trouble::None },
+            Err(reason) => return Ok(Fate::Dead { reason, channel: Trouble::None }),
         };
         let Some(channel) = self.channel else {
             // Whoever took it out of the settings may put it back within the schedule.
             let reason = format!("no channel `{}` in the settings", self.name);
-            return decide(
-                waiting,
-                reason,
-                Failure { retry: Retry::Backoff, of_channel: true },
-                self.clock.now(),
-            );
+            let failure = Failure { retry: Retry::Backoff, of_channel: true };
+            return Ok(decide(waiting, reason, failure, self.store.time().await?));
         };
         match channel.send(&message).await {
             Ok(_delivered) => {
                 crash_point("c27_notify_sent");
-                Fate::Delivered
+                Ok(Fate::Delivered)
             }
-            Err(error) => decide(waiting, Chain(&error).to_string(), Failure::of(&error), self.clock.now()),
+            Err(error) => {
+                let (reason, failure) = (Chain(&error).to_string(), Failure::of(&error));
+                Ok(decide(waiting, reason, failure, self.store.time().await?))
+            }
         }
     }
 

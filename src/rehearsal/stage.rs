@@ -196,8 +196,7 @@ impl Stage {
             self.messages.insert(message.id, told);
         }
         let engine = &self.engine;
-        let done =
-            deliver_due(&engine.store, &self.channels, &engine.clock, DELIVERIES_MAX).await.map_err(said)?;
+        let done = deliver_due(&engine.store, &self.channels, DELIVERIES_MAX).await.map_err(said)?;
         let arrived = done.delivered.iter().map(|(_, id)| id).filter_map(|id| self.messages.get(id).cloned());
         let mut told: Vec<Told> = arrived.collect();
         for id in open.iter().filter(|id| !done.delivered.iter().any(|(_, other)| other == *id)) {

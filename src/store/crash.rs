@@ -1,13 +1,13 @@
 //! Playbooks at which the whole process dies: counted from one start to the next, and stopped when it comes to it.
 //!
-//! Such a stop is one that huntbook says itself, of a playbook in all tenants; there is no other of that kind.
+//! Such a stop is one that huntbook says itself, of a playbook in all tenants; a person's of that kind has an account.
 
 use jiff::SignedDuration;
 use sqlx::Row as _;
 
 use super::run::read_playbook_id;
 use super::stop::{self, Stop, StopWord, StoppedPlaybook};
-use super::{Store, StoreError, Tx};
+use super::{OutboxMessage, Store, StoreError, Tx, outbox};
 use crate::model::{PlaybookId, RunId};
 
 /// Within what time deaths count together.
@@ -63,12 +63,17 @@ impl Stop {
 
 impl Store {
     /// Notes that a process serves, and counts how the one before ended. Playbooks of which a run was carried out at
-    /// `crashes_max` deaths in ten minutes, since somebody last let them run again, are stopped; returns those stops.
+    /// `crashes_max` deaths in ten minutes, since somebody last let them run again, are stopped, and people are told what
+    /// `alarm` says of each stop; returns those stops.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`]; then nothing was counted.
-    pub async fn begin_serving(&self, crashes_max: u32) -> Result<Vec<Stop>, StoreError> {
+    pub async fn begin_serving(
+        &self,
+        crashes_max: u32,
+        alarm: impl Fn(&Stop) -> Option<OutboxMessage>,
+    ) -> Result<Vec<Stop>, StoreError> {
         let epoch = self.opening()?.epoch;
         let mut tx = self.write().await?;
         let now = tx.now().await?;
@@ -89,7 +94,11 @@ impl Store {
                 .await?;
             let times = deaths(&mut tx, playbook.id).await?;
             if i64::from(crashes_max) <= times && !is_stopped(&mut tx, playbook.id).await? {
-                stops.push(stop::append_own(&mut tx, word(playbook, times), now).await?);
+                let stop = stop::append_own(&mut tx, word(playbook, times), now).await?;
+                if let Some(alarm) = alarm(&stop) {
+                    outbox::write(&mut tx, &alarm, now).await?;
+                }
+                stops.push(stop);
             }
         }
         sqlx::query("DELETE FROM going_on").execute(&mut *tx).await?;

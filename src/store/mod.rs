@@ -10,8 +10,7 @@
 //! - an item is settled together with the messages about it ([`Store::settle`]), and one nothing was done
 //!   about is news to the next run ([`NextTime`]);
 //! - a due slot is marked together with its run ([`Store::begin_run`]), so it is neither lost nor doubled;
-//! - accepted playbooks and lists outlive a bad edit ([`Store::publish`]).
-//!
+//! - accepted playbooks and lists outlive a bad edit ([`Store::publish`]);
 //! - what waits for people's leave is asked for with its item, and the leave is spent with the intent
 //!   ([`Store::hear`] takes their word).
 //!

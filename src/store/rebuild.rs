@@ -64,6 +64,11 @@ impl Left {
         left
     }
 
+    /// Whether all that goes over could be read.
+    const fn tells_all(&self) -> bool {
+        self.facts.is_some() && self.stops.is_some()
+    }
+
     /// Whether the new journal knows the marks of the damaged one.
     #[must_use]
     pub const fn knows_marks(&self) -> bool {
@@ -114,8 +119,17 @@ impl Store {
             return Ok(None);
         }
         let stop = Self::stop_by_file(path, word)?.stop;
-        let left = if is_begun { left_of(&real).await? } else { begin_anew(&real, &clock).await? };
-        let kept = take_its_place(&real)?;
+        let found = if real.exists() { Some(Left::read(&real).await) } else { None };
+        // What was begun before knows nothing of what was said since, and may know what cannot be read any more.
+        if let Some(left) = found.as_ref().filter(|left| !is_begun || left.tells_all()) {
+            begin_anew(&real, left, &clock).await?;
+        }
+        let kept = keep_aside(&real)?;
+        let left = match found {
+            Some(left) => left,
+            None => Left::read(&kept).await,
+        };
+        rename(&file_beside(&real, WHOLE), &real)?;
         drop(lock);
         match stop_file::look(path) {
             Some(_stands) => Ok(Some(Rebuilt { kept, damage, left, stop })),
@@ -144,8 +158,7 @@ async fn damage(path: &Path) -> Result<Option<String>, StoreError> {
 }
 
 /// Writes the new journal beside the damaged one, with what goes over.
-async fn begin_anew(path: &Path, clock: &SharedClock) -> Result<Left, StoreError> {
-    let left = Left::read(path).await;
+async fn begin_anew(path: &Path, left: &Left, clock: &SharedClock) -> Result<(), StoreError> {
     let begun = file_beside(path, BEGUN);
     for end in FILES.into_iter().chain([".lock"]) {
         remove(&file_beside(&begun, end))?;
@@ -171,8 +184,7 @@ async fn begin_anew(path: &Path, clock: &SharedClock) -> Result<Left, StoreError
         return Err(StoreError::file(&begun, ErrorKind::ResourceBusy.into()));
     }
     remove(&file_beside(&begun, ".lock"))?;
-    rename(&begun, &file_beside(path, WHOLE))?;
-    Ok(left)
+    rename(&begun, &file_beside(path, WHOLE))
 }
 
 /// Where the damaged journal is kept: the same over each attempt, by when the new one was written.
@@ -184,24 +196,17 @@ fn kept(path: &Path) -> Result<PathBuf, StoreError> {
     Ok(file_beside(path, &format!(".damaged-{}", written.strftime("%Y%m%dT%H%M%SZ"))))
 }
 
-/// What can be read of a damaged journal whose successor is written already, wherever it is by now.
-async fn left_of(path: &Path) -> Result<Left, StoreError> {
+/// Gives the damaged journal the name that it is kept under. Its log goes second: without it the journal could pass for a
+/// sound one. The place is free then, and no journal ever stands beside a log that is not its own.
+fn keep_aside(path: &Path) -> Result<PathBuf, StoreError> {
     let kept = kept(path)?;
-    Ok(Left::read(if path.exists() { path } else { &kept }).await)
-}
-
-/// Gives the new journal the name of the damaged one, which is kept under another. The log goes first: a journal never
-/// stands beside a log that is not its own.
-fn take_its_place(path: &Path) -> Result<PathBuf, StoreError> {
-    let kept = kept(path)?;
-    remove(&file_beside(path, "-shm"))?;
-    for end in ["-wal", ""] {
+    for end in ["", "-wal"] {
         let file = file_beside(path, end);
         if file.exists() {
             rename(&file, &file_beside(&kept, end))?;
         }
     }
-    rename(&file_beside(path, WHOLE), path)?;
+    remove(&file_beside(path, "-shm"))?;
     Ok(kept)
 }
 

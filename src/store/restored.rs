@@ -265,8 +265,8 @@ fn word(tenant: &str, found: &[&ShownAction], why: Found) -> StopWord {
     };
     let what = match why {
         Found::Contradicted => {
-            "the tenant shows what the journal says was not done, by a person's word or because the journal is older than what \
-         was done with it"
+            "the tenant shows what the journal says was not done, by a person's word or because the journal is older than \
+             what was done with it"
         }
         Found::Forgotten => {
             "the journal is older than what was done with it (restored from a backup, or its disk lost the end of it)"

@@ -14,7 +14,7 @@ use sqlx::sqlite::SqliteRow;
 use super::run::{read_playbook_id, read_run_id};
 use super::said::{Saying, Speaker, say};
 use super::word::{ContentHash, EffectKey, EffectState, RevertState};
-use super::{NewEffect, Store, StoreError, Tx, at, count, json, open};
+use super::{NewEffect, OutboxMessage, Store, StoreError, Tx, at, count, json, open, outbox};
 use crate::clock::SharedClock;
 use crate::model::{PlaybookId, RunId};
 
@@ -168,15 +168,38 @@ impl Store {
         query.fetch_optional(&self.0.readers).await?.as_ref().map(read).transpose()
     }
 
-    /// Writes down how things stand about taking an action back.
+    /// Writes down how things stand about taking an action back, and what people are told of it. `false`, and nothing is
+    /// written, if somebody has written something else since it was read.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn note_revert(&self, key: &EffectKey, note: &RevertNote) -> Result<(), StoreError> {
+    pub async fn note_revert(
+        &self,
+        read: &Revert,
+        note: &RevertNote,
+        alert: Option<&OutboxMessage>,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
-        self::note(&mut tx, key, note).await?;
-        tx.commit().await
+        let now = tx.now().await?;
+        let query = "SELECT count(*) FROM reverts WHERE effect_key = $1 AND state = 'standing' \
+                     AND look_at IS $2 AND undo_run IS $3 AND tries = $4";
+        let as_read: i64 = sqlx::query_scalar(query)
+            .bind(read.effect.as_str())
+            .bind(read.look_at.map(Timestamp::as_millisecond))
+            .bind(read.undo_run.map(|run| run.to_string()))
+            .bind(i64::from(read.tries))
+            .fetch_one(&mut *tx)
+            .await?;
+        if as_read == 0 {
+            return Ok(false);
+        }
+        self::note(&mut tx, &read.effect, note).await?;
+        if let Some(alert) = alert {
+            outbox::write(&mut tx, alert, now).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
     }
 
     /// Writes into the journal at `path` that a person wants an action taken back now. This works beside the process

@@ -8,9 +8,9 @@ use super::answer::{Refusal, see};
 use super::form::Form;
 use super::session::{Rights, Session};
 use crate::console::leave::{self, LeaveError, Speech};
-use crate::console::{Called, Halted, NAME_MAX, halt};
+use crate::console::{Called, Halted, NAME_MAX, NotHalted, halt, halt_by_file, in_time};
 use crate::diag::Chain;
-use crate::store::{Consent, Heard, SeenStop, Speaker, StopWord, StoppedPlaybook, Way};
+use crate::store::{Consent, Heard, LivePlaybook, SeenStop, Speaker, StopWord, StoppedPlaybook, Way};
 use crate::text::clean;
 
 /// Writes a person's word about a request down.
@@ -58,12 +58,11 @@ pub(super) async fn stop(web: &Web, session: &Session, form: &Form) -> Result<Re
     if tenant.as_ref().is_some_and(|tenant| !facts.world.tenants.contains_key(tenant)) {
         return Err(unclear("There is no such tenant."));
     }
-    let playbook = match form.field("playbook") {
-        None => None,
-        Some(id) => Some(in_force(web, id).await?),
+    let word = word(session, form, (tenant, None));
+    let halted = match form.field("playbook") {
+        None => halt(&facts.clock, (facts.store.path(), &word), facts.store.halt(&word)).await,
+        Some(id) => halt_playbook(web, &word, id).await?,
     };
-    let word = word(session, form, (tenant, playbook));
-    let halted = halt(&facts.clock, (facts.store.path(), &word), facts.store.halt(&word)).await;
     match halted.map_err(|error| {
         Refusal::new(StatusCode::SERVICE_UNAVAILABLE, clean(&Chain(&error).to_string(), 400))
     })? {
@@ -154,9 +153,23 @@ fn insist_on_proof(web: &Web, session: &Session) -> Result<(), Refusal> {
     ))
 }
 
-/// A playbook in force.
-async fn in_force(web: &Web, id: &str) -> Result<StoppedPlaybook, Refusal> {
-    let all = web.0.facts.store.live_versions().await?;
+/// Stops one playbook, or everything where the journal does not say which there are.
+async fn halt_playbook(web: &Web, word: &StopWord, id: &str) -> Result<Result<Halted, NotHalted>, Refusal> {
+    let facts = &web.0.facts;
+    let journal = facts.store.path();
+    let why = match in_time(&facts.clock, facts.store.live_versions()).await {
+        Ok(Ok(all)) => {
+            let word = StopWord { playbook: Some(in_force(all, id)?), ..word.clone() };
+            return Ok(halt(&facts.clock, (journal, &word), facts.store.halt(&word)).await);
+        }
+        Ok(Err(error)) => Chain(&error).to_string(),
+        Err(silent) => silent.to_string(),
+    };
+    Ok(halt_by_file((journal, word), why))
+}
+
+/// A playbook of those in force.
+fn in_force(all: Vec<LivePlaybook>, id: &str) -> Result<StoppedPlaybook, Refusal> {
     let live = all.into_iter().find(|live| live.playbook.to_string() == id);
     let live = live.ok_or_else(|| unclear("There is no such playbook."))?;
     let name = Called::of(&live.file, &live.bytes).name;

@@ -67,7 +67,7 @@ async fn a_journal_that_others_could_change_is_not_worked_with() {
     allow("above", 0o777);
     let refused = async |path: &str, mend: &str| {
         let shown = format!("`{}`", at(path).canonicalize().unwrap().display());
-        for command in [&["run", "tag"][..], &["serve"], &["resume"]] {
+        for command in [&["run", "tag"][..], &["serve"], &["resume"], &["journal", "rebuild"]] {
             let output = ask(&dir, command).await;
             ends(&output, 78);
             for word in ["HB0803", "somebody else could change or replace the journal", &shown, mend] {

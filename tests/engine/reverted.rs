@@ -9,11 +9,12 @@ use huntbook::http::Open;
 use huntbook::plan::World;
 use huntbook::sim::Fault;
 use huntbook::store::{
-    Chain, Consent, History, NewVoice, Revert, RunFilter, Speaker, StopWord, Store, Trigger, Way,
+    Chain, Consent, History, NewVoice, Revert, RevertNote, RunFilter, Speaker, Store, Trigger, Way,
 };
 use huntbook::tenant::Operation;
 use jiff::SignedDuration;
 
+use crate::stopped::word;
 use crate::{House, playbook};
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -158,14 +159,7 @@ async fn a_tenant_that_does_not_tell_is_asked_again_and_a_stop_is_waited_for() {
     assert_eq!((stands.len(), stands[0].tries), (1, 1), "{stands:?}");
     assert!(stands[0].reason.is_some(), "{stands:?}");
     house.sim.set_faults(Vec::new()).unwrap();
-    let word = StopWord {
-        tenant: None,
-        playbook: None,
-        reason: Some("wait".to_owned()),
-        account: "alice".to_owned(),
-        uid: Some(1),
-        way: Some(Way::Command),
-    };
+    let word = word(None);
     let clock = Arc::clone(&house.engine.clock);
     Store::stop(&house.journal(), Arc::clone(&clock), &word).await.unwrap();
     house.clock.advance(HOUR);
@@ -180,6 +174,45 @@ async fn a_tenant_that_does_not_tell_is_asked_again_and_a_stop_is_waited_for() {
     house.clock.advance(MINUTE);
     house.take_back().await;
     assert_eq!(house.applied(), ["isolate 0", "unisolate 0"]);
+}
+
+#[tokio::test]
+async fn what_waits_for_the_same_is_told_once_however_often_it_is_looked_at() {
+    let house = House::isolated("revertAfter: 4h").await.watched();
+    house.clock.advance(FOUR_HOURS);
+    let away = Fault { status: Some(403), ..Fault::on("GET /mde/api/machineactions") };
+    house.sim.set_faults(vec![away]).unwrap();
+    for _try in 0..3 {
+        house.take_back().await;
+        house.clock.advance(HOUR);
+    }
+    assert_eq!((house.stands().await[0].tries, house.alerts().await.len()), (3, 1));
+    Store::stop(&house.journal(), Arc::clone(&house.engine.clock), &word(None)).await.unwrap();
+    for _look in 0..3 {
+        house.take_back().await;
+        house.clock.advance(MINUTE);
+    }
+    assert_eq!(
+        (house.stands().await[0].tries, house.alerts().await.len()),
+        (3, 1),
+        "a stop is no news each time"
+    );
+}
+
+#[tokio::test]
+async fn what_a_person_says_while_it_is_looked_at_is_not_written_over() {
+    let house = House::isolated("revertAfter: 4h").await;
+    house.clock.advance(FOUR_HOURS);
+    let read = house.stands().await.remove(0);
+    let by = Speaker { account: "alice".to_owned(), uid: Some(1), reason: None };
+    house.engine.store.hear_revert(&read.effect, &by).await.unwrap();
+    let later = read.look_at.unwrap() + HOUR;
+    let note = RevertNote { state: read.state, look_at: Some(later), undo_run: None, tries: 1, reason: None };
+    assert!(!house.engine.store.note_revert(&read, &note, None).await.unwrap(), "it is not as it was read");
+    let stands = house.stands().await.remove(0);
+    assert!(stands.tries == 0 && stands.look_at.unwrap() < later, "{stands:?}");
+    assert!(house.engine.store.note_revert(&stands, &note, None).await.unwrap());
+    assert_eq!(house.stands().await[0].tries, 1);
 }
 
 #[tokio::test]

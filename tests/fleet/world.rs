@@ -348,7 +348,7 @@ impl Fleet {
         while let Some(ended) = running.join_next().await {
             reports.extend(ended.unwrap());
         }
-        deliver_due(&self.engine().store, &self.channels, &self.clock, 10_000).await.unwrap();
+        deliver_due(&self.engine().store, &self.channels, 10_000).await.unwrap();
         reports
     }
 

@@ -34,7 +34,7 @@ esac
 cd "$work"
 set -f
 for file in $files; do
-    set -- "$@" --file "$file"
+    set -- --file "$file" "$@"
 done
 export CARGO_TARGET_DIR="${MUTANTS:-$root/target/mutants}/target"
 exec cargo mutants --in-place --features "$room" --timeout 120 --no-shuffle --output "$work" "$@"

@@ -465,8 +465,8 @@ impl World {
             let following = engine.clone();
             self.step("following", async move { following.follow_up_in(&tenant).await }).await?;
         }
-        let (store, channels, clock) = (engine.store.clone(), Arc::clone(&self.channels), self.host());
-        self.step("telling", async move { deliver_due(&store, &channels, &clock, 200).await }).await?;
+        let (store, channels) = (engine.store.clone(), Arc::clone(&self.channels));
+        self.step("telling", async move { deliver_due(&store, &channels, 200).await }).await?;
         let store = &engine.store;
         let now = self.time.host().now();
         let is_young = |effect: &Effect| effect.intended.duration_until(now) < DAY;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use huntbook::store::{Chain, EffectState, History, Rebuilt, StopWord, Store, StoreError};
+use huntbook::store::{Chain, EffectState, History, Rebuilt, Stop, StopWord, Store, StoreError};
 
 use crate::bench::{Bench, TENANT, effect, word};
 
@@ -100,6 +100,37 @@ async fn what_was_cut_off_is_finished_and_nothing_is_written_before() {
     let store = bench.open().await;
     assert_eq!(store.stops().await.unwrap().len(), 2, "what was there, and the file");
     assert!(!beside(&bench, ".rebuilt").exists());
+}
+
+#[tokio::test]
+async fn what_is_said_before_a_rebuilding_that_was_cut_off_is_finished_stands() {
+    let (bench, whole, _mark) = lived().await;
+    fs::write(beside(&bench, ".rebuilt"), &whole).unwrap();
+    // It took a word meanwhile, and is still damaged.
+    let clock = Arc::new(bench.clock.clone());
+    Store::stop(&bench.path(), clock, &because(None, "said meanwhile")).await.unwrap();
+    let mut bytes = fs::read(bench.path()).unwrap();
+    // In the midst of the items, of which there are most.
+    let page = bytes.len() / PAGE / 2 * PAGE;
+    bytes[page..page + 12].fill(0xff);
+    fs::write(bench.path(), &bytes).unwrap();
+    rebuild(&bench).await.unwrap().expect("it is damaged");
+    let stops = bench.open().await.stops().await.unwrap();
+    let is_there = |stop: &Stop| stop.reason.as_ref().is_some_and(|why| why.ends_with(": said meanwhile"));
+    assert!(stops.iter().any(is_there), "{stops:?}");
+}
+
+#[tokio::test]
+async fn the_log_of_a_journal_that_has_left_its_place_follows_it() {
+    let (bench, whole, _mark) = lived().await;
+    fs::rename(bench.path(), beside(&bench, ".rebuilt")).unwrap();
+    fs::write(beside(&bench, "-wal"), "the log of the damaged one").unwrap();
+    let rebuilt = rebuild(&bench).await.unwrap().expect("it is finished");
+    let log = fs::read_to_string(format!("{}-wal", rebuilt.kept.display())).unwrap();
+    assert_eq!(
+        (log.as_str(), fs::read(bench.path()).unwrap() == whole),
+        ("the log of the damaged one", true)
+    );
 }
 
 #[tokio::test]

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    Alone, Chain, History, Intended, NewRun, RunEnd, RunState, STOP_FILE, SeenStop, Stop, StopWord, Stopped,
-    StoppedPlaybook, Store, StoreError, Suspect, Way,
+    Alone, Chain, History, Intended, NewRun, OutboxMessage, RunEnd, RunState, STOP_FILE, SeenStop, Stop,
+    StopWord, Stopped, StoppedPlaybook, Store, StoreError, Suspect, Way,
 };
+use jiff::Timestamp;
 use sqlx::{AssertSqlSafe, Executor as _};
 
-use crate::bench::{Bench, PLAYBOOK, TENANT, effect, word};
+use crate::bench::{Bench, PLAYBOOK, TENANT, effect, message, word};
 
 async fn stop(bench: &Bench, tenant: Option<&str>) -> Stopped {
     Store::stop(&bench.path(), Arc::new(bench.clock.clone()), &word(tenant)).await.unwrap()
@@ -175,12 +176,21 @@ async fn row_54_a_playbook_that_a_person_stopped_and_that_kills_the_process_says
     store.halt(&StopWord { playbook: Some(playbook), reason, ..word(None) }).await.unwrap();
     let said = store.stops().await.unwrap().pop().unwrap().to_string();
     for _death in 1..=3 {
-        store.begin_serving(3).await.unwrap();
+        store.begin_serving(3, |_stop| None).await.unwrap();
         store.carry(store.unfinished().await.unwrap()[0].run.id).await.unwrap();
         bench.end(store).await;
         store = bench.open().await;
     }
-    let stops = store.begin_serving(3).await.unwrap();
+    let alarm = |stop: &Stop| {
+        Some(OutboxMessage { body: serde_json::json!({"text": stop}), ..message("alarm", None) })
+    };
+    let stops = store.begin_serving(3, alarm).await.unwrap();
+    let due = store.due(Timestamp::MAX, 10).await.unwrap();
+    assert_eq!(
+        due.iter().map(|told| told.id.as_str()).collect::<Vec<_>>(),
+        ["alarm"],
+        "people are told with it"
+    );
     let told = stops[0].to_string();
     assert!(stops[0].is_quarantine_of(PLAYBOOK), "{told}");
     assert!(told.contains("died 3 times") && told.ends_with(&said), "{told}");
@@ -234,14 +244,14 @@ async fn row_54_a_death_while_an_ended_run_is_gone_on_with_counts_against_its_pl
         undone: None,
     };
     store.finish_run(run, &end, &[]).await.unwrap();
-    assert_eq!(store.begin_serving(3).await.unwrap(), []);
+    assert_eq!(store.begin_serving(3, |_stop| None).await.unwrap(), []);
     // What was gone on with to its end is nobody's death.
     store.go_on_with(run).await.unwrap();
     store.gone_on_with(run).await.unwrap();
     for deaths in 0..=3 {
         bench.end(store).await;
         store = bench.open().await;
-        let stops = store.begin_serving(3).await.unwrap();
+        let stops = store.begin_serving(3, |_stop| None).await.unwrap();
         assert_eq!(stops.len(), usize::from(deaths == 3), "{deaths}: {stops:?}");
         assert_eq!(store.has_died().await.unwrap(), 0 < deaths);
         store.go_on_with(run).await.unwrap();
@@ -261,7 +271,7 @@ async fn row_54_a_run_that_only_waits_does_not_count_when_the_process_dies_at_an
         run.id
     };
     let kills = begin(&store, poisonous).await;
-    assert_eq!(store.begin_serving(4).await.unwrap(), []);
+    assert_eq!(store.begin_serving(4, |_stop| None).await.unwrap(), []);
     // What had its time alone waits for its device; at the next one the process dies, or at what its schedule began.
     for death in 1..=3 {
         for (suspect, run) in
@@ -278,14 +288,14 @@ async fn row_54_a_run_that_only_waits_does_not_count_when_the_process_dies_at_an
         }
         bench.end(store).await;
         store = bench.open().await;
-        assert_eq!(store.begin_serving(4).await.unwrap(), [], "death {death}");
+        assert_eq!(store.begin_serving(4, |_stop| None).await.unwrap(), [], "death {death}");
     }
     // The last one that is let pass.
     store.note_alone(Suspect::Run(poisonous, kills), Alone::Holds).await.unwrap();
     store.carry(kills).await.unwrap();
     bench.end(store).await;
     store = bench.open().await;
-    let stops = store.begin_serving(4).await.unwrap();
+    let stops = store.begin_serving(4, |_stop| None).await.unwrap();
     assert_eq!(stops.len(), 1, "{stops:?}");
     assert!(stops[0].is_quarantine_of(poisonous));
     assert_eq!(deaths(&bench, PLAYBOOK).await, 0);
