@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use history::{About, Asked, Event, Journal, Own, Place, Rules, Said, Truth, assert_holds, check, hold};
 use huntbook::clock::SystemClock;
+use huntbook::playbook::OnError;
 use huntbook::sim::{EffectEntry, LogEntry, RequestEntry, SimApp};
 use huntbook::store::ApprovalState::{Approved, Awaiting, Consumed};
 use huntbook::store::EffectState::{self, Done, Intended, NotApplied, Parked, Pending, Unknown};
@@ -24,7 +25,7 @@ const UNHELD: &[(&str, &str)] = &[
     ("readme", "it shows what people see"),
     ("record", "it only reads"),
     ("schema_pull", "it only reads"),
-    ("secrets", "what it does is done only to be listened to"),
+    ("secrets", "its tenants are one, with an app each, and the checker knows one app"),
     ("sim", "the tenant itself is on trial"),
     ("sim_client", "the tenant itself is on trial"),
     ("sim_tls", "the tenant itself is on trial"),
@@ -255,13 +256,13 @@ fn what_a_version_does_not_allow_itself_is_named() {
 }
 
 /// The calls of one item: of its step `a`, and then of `b`, whose first request got lost.
-fn two_steps(goes_on: bool) -> (Journal, Vec<Truth>) {
+fn two_steps(on_error: OnError) -> (Journal, Vec<Truth>) {
     let (mut journal, truths) = sound();
     for event in &mut journal.effects {
         let about = event.about.as_mut().expect("it is known");
         (about.item, about.step) = (0, event.key.clone());
     }
-    let steps = ["a", "b"].map(|step| Place { step: step.to_owned(), goes_on });
+    let steps = ["a", "b"].map(|step| Place { step: step.to_owned(), on_error });
     journal.own.insert("r".to_owned(), Own { steps: Some(steps.into()), ..Own::default() });
     (journal, truths)
 }
@@ -272,30 +273,30 @@ fn a_step_out_of_its_order_is_named() {
     let holds = |(journal, truths): &(Journal, Vec<Truth>)| {
         assert_eq!(check(journal, truths, &Rules::default()), Vec::<String>::new());
     };
-    holds(&two_steps(false));
-    let turned = |goes_on| {
-        let (mut journal, truths) = two_steps(goes_on);
+    holds(&two_steps(OnError::Stop));
+    let turned = |on_error| {
+        let (mut journal, truths) = two_steps(on_error);
         let own = journal.own.get_mut("r").expect("it is there");
         own.steps = own.steps.take().map(|steps| steps.iter().rev().cloned().collect());
         (journal, truths)
     };
-    says("`b` of item 0 of r (b) intended after `a`", &turned(false), &rules);
+    says("`b` of item 0 of r (b) intended after `a`", &turned(OnError::Stop), &rules);
     // A step that the others go on without may come after them, and so may that of another item.
-    holds(&turned(true));
-    let mut another = turned(false);
+    holds(&turned(OnError::Continue));
+    let mut another = turned(OnError::Stop);
     for event in another.0.effects.iter_mut().filter(|event| event.key == "b") {
         event.about.as_mut().expect("it is known").item = 1;
     }
     holds(&another);
 
-    let mut in_doubt = two_steps(false);
+    let mut in_doubt = two_steps(OnError::Stop);
     in_doubt.0.effects[1].state = Unknown;
     says("`b` of item 0 of r (b) intended while nobody knows about `a`", &in_doubt, &rules);
     in_doubt.0.effects.insert(2, event(3, "a", (1, Parked)));
     in_doubt.0.effects[2].about = in_doubt.0.effects[1].about.clone();
     says("intended while nobody knows about `a`", &in_doubt, &rules);
 
-    let mut unknown = two_steps(false);
+    let mut unknown = two_steps(OnError::Stop);
     for event in &mut unknown.0.effects {
         event.about.as_mut().expect("it is known").step.push('x');
     }

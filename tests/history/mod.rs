@@ -5,12 +5,13 @@
 
 mod order;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use huntbook::diag::Sink;
 use huntbook::sim::{EffectEntry, LogEntry, SimApp};
-use huntbook::store::{ApprovalState, Chain, EffectState, History, RunFilter, Store, Trigger};
+use huntbook::store::{ApprovalState, Chain, ContentHash, EffectState, History, RunFilter, Store, Trigger};
 use huntbook::tenant::{ActionKind, Impact};
 use jiff::{SignedDuration, Timestamp};
 pub(crate) use order::Place;
@@ -174,18 +175,21 @@ impl Journal {
 
 /// Reads what the versions that runs used allow themselves. What takes something back is bound by none of it.
 async fn own(store: &Store) -> BTreeMap<String, Own> {
-    let (mut all, mut versions) = (BTreeMap::new(), BTreeMap::new());
+    let (mut all, mut versions) = (BTreeMap::new(), BTreeMap::<ContentHash, Own>::new());
     let mut filter = RunFilter { limit: 1_000, ..RunFilter::default() };
     loop {
         let runs = store.runs(&filter).await.expect("the journal can be read");
         let Some(last) = runs.last() else { return all };
         filter.before = Some(last.run.started);
         for run in runs.iter().map(|one| &one.run).filter(|run| run.trigger != Trigger::Revert) {
-            if !versions.contains_key(&run.version) {
-                let bytes = store.version_bytes(run.version).await.expect("the journal can be read");
-                versions.insert(run.version, bytes.map_or_else(Own::default, |bytes| own_of(&bytes)));
-            }
-            all.insert(run.id.to_string(), versions[&run.version].clone());
+            let own = match versions.entry(run.version) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => {
+                    let bytes = store.version_bytes(run.version).await.expect("the journal can be read");
+                    new.insert(bytes.map_or_else(Own::default, |bytes| own_of(&bytes))).clone()
+                }
+            };
+            all.insert(run.id.to_string(), own);
         }
     }
 }

@@ -12,22 +12,25 @@ use super::Journal;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) step: String,
-    /// Whether the steps after it are taken however it ends: then it may also be taken after them, when it was stopped or
-    /// refused at first and its run is gone on with.
-    pub(crate) goes_on: bool,
+    /// Where the steps after it are taken however it ends, it may also be taken after them: when it was stopped or refused
+    /// at first, and its run is gone on with.
+    pub(crate) on_error: OnError,
 }
 
 /// The steps of a version, as they are written.
 pub(super) fn of(actions: &[Action]) -> Arc<[Place]> {
     let place = |action: &Action| Place {
         step: action.id.clone().unwrap_or_else(|| action.body.key().to_owned()),
-        goes_on: action.on_error == OnError::Continue,
+        on_error: action.on_error,
     };
     actions.iter().map(place).collect()
 }
 
-/// How far the steps of one item have come: the place of each that was intended, and where its calls stand.
-type Course<'a> = BTreeMap<(usize, &'a str), EffectState>;
+/// A step and its number.
+type Numbered<'a> = (usize, &'a Place);
+
+/// How far the steps of one item have come: each call by its key, of which step it is, and where it stands.
+type Course<'a> = BTreeMap<&'a str, (Numbered<'a>, EffectState)>;
 
 /// No item has a step before one that stands above it in the version its run uses, and none is begun while nobody knows what
 /// became of an earlier one.
@@ -37,33 +40,31 @@ pub(super) fn steps(journal: &Journal, wrong: &mut Vec<String>) {
         let Some(about) = &event.about else { continue };
         let Some(places) = journal.own.get(&about.run).and_then(|own| own.steps.as_deref()) else { continue };
         let what = || format!("`{}` of item {} of {} ({})", about.step, about.item, about.run, event.key);
-        let Some(place) = places.iter().position(|place| place.step == about.step) else {
+        let Some(own) = places.iter().enumerate().find(|(_, place)| place.step == about.step) else {
             wrong.push(format!("a step that its version does not have: {}", what()));
             continue;
         };
         let course = items.entry((&about.run, about.item)).or_default();
         if event.state == EffectState::Intended {
-            let others = course.iter().filter(|((_, key), _)| *key != event.key);
-            for ((other, _), state) in others {
-                if let Some(why) = out_of_order(places, place, (*other, *state)) {
-                    wrong.push(format!("{} intended {why} `{}`", what(), places[*other].step));
+            for (other, state) in course.iter().filter(|(key, _)| **key != event.key).map(|(_, at)| *at) {
+                if let Some(why) = out_of_order(own, (other, state)) {
+                    wrong.push(format!("{} intended {why} `{}`", what(), other.1.step));
                 }
             }
         }
-        course.insert((place, &event.key), event.state);
+        course.insert(&event.key, (own, event.state));
     }
 }
 
 /// Why a step may not be begun, given where a call of the same item stands.
 fn out_of_order(
-    places: &[Place],
-    place: usize,
-    (other, state): (usize, EffectState),
+    (number, own): Numbered<'_>,
+    ((other_number, other), state): (Numbered<'_>, EffectState),
 ) -> Option<&'static str> {
     match state {
-        _ if place < other => (!places[place].goes_on).then_some("after"),
+        _ if number < other_number => (own.on_error == OnError::Stop).then_some("after"),
         EffectState::Intended | EffectState::Unknown => Some("while nobody knows about"),
-        EffectState::Parked if !places[other].goes_on => Some("while nobody knows about"),
+        EffectState::Parked if other.on_error == OnError::Stop => Some("while nobody knows about"),
         EffectState::Parked
         | EffectState::Pending
         | EffectState::Done

@@ -108,7 +108,11 @@ async fn prepare(world: &mut World, point: &str) {
 
 /// A day in which everything happens. It goes on after a death.
 async fn day(world: &mut World, point: &str) {
-    world.restarts(point == GIVES_UP).await;
+    if point == GIVES_UP {
+        world.restarts_without_versions().await;
+    } else {
+        world.restarts().await;
+    }
     if point == FORGETS {
         world.forgets(SignedDuration::from_hours(24 * 7)).await;
     }

@@ -269,7 +269,8 @@ impl World {
 
     async fn engine(&mut self) -> Option<Engine> {
         let (journal, host) = (self.journal(), self.host());
-        let store = self.attempt("opening", async move { Store::open(&journal, host).await }).await?;
+        let store =
+            self.attempt("opening", Box::pin(async move { Store::open(&journal, host).await })).await?;
         let http = self.http.clone();
         let budgets = Budgets::default();
         let mut tenants: BTreeMap<String, Arc<dyn Tenant>> = BTreeMap::new();
@@ -315,7 +316,7 @@ impl World {
             entries.iter().map(|entry| (entry.key.playbook, entry.key.tenant.to_string())).collect();
         let now = self.time.host().now();
         let store = self.store().clone();
-        let marks = async move { store.schedule_marks(&keys, now).await };
+        let marks = Box::pin(async move { store.schedule_marks(&keys, now).await });
         let marks = self.attempt("the marks", marks).await?;
         let marks = marks.into_iter().map(|(key, at)| (Key::from(key), at)).collect();
         drop(self.process.as_mut().unwrap().table.set(entries, &marks, now));
@@ -332,11 +333,11 @@ impl World {
             let place = usize::try_from(self.dice.below(fault::POINTS.len() as u64)).unwrap();
             let (point, _) = fault::POINTS[place];
             fault::arm_here(&format!("{point}:{}", 1 + self.dice.below(3))).unwrap();
-            let done = self.attempt(what, doing).await;
+            let done = self.attempt(what, Box::pin(doing)).await;
             fault::disarm_here().unwrap();
             return done;
         }
-        self.attempt(what, doing).await
+        self.attempt(what, Box::pin(doing)).await
     }
 
     /// Does one thing, at which the process may die where somebody has armed a point; `None` if it did.
@@ -578,7 +579,7 @@ impl World {
                 note: None,
             };
             let store = engine.store.clone();
-            self.attempt("a word", async move { store.hear(&asked.id, &voice).await }).await?;
+            self.attempt("a word", Box::pin(async move { store.hear(&asked.id, &voice).await })).await?;
         }
         Some(())
     }
@@ -668,13 +669,18 @@ impl World {
         self.time.pass(length);
     }
 
-    /// Begins the process anew: after a death, if there was one, and with versions that nobody can read, if it says so.
-    pub(crate) async fn restarts(&mut self, is_unreadable: bool) {
+    /// Begins the process anew, also after a death.
+    pub(crate) async fn restarts(&mut self) {
         if let Some(process) = self.process.take() {
             process.engine.store.close().await;
         }
-        self.is_unreadable = is_unreadable;
         self.start().await;
+    }
+
+    /// The same while no version of a playbook can be read.
+    pub(crate) async fn restarts_without_versions(&mut self) {
+        self.is_unreadable = true;
+        self.restarts().await;
         self.is_unreadable = false;
     }
 
@@ -698,7 +704,7 @@ impl World {
     /// Somebody stops all actions, and lets them go on.
     pub(crate) async fn is_stopped_and_goes_on(&mut self) {
         let store = self.store().clone();
-        if self.attempt("a stop", async move { store.halt(&word()).await }).await.is_none() {
+        if self.attempt("a stop", Box::pin(async move { store.halt(&word()).await })).await.is_none() {
             self.start().await;
         }
         let is_before = |death: &String| !death.ends_with("c33_stop_written");
@@ -708,7 +714,7 @@ impl World {
         }
         assert_eq!(self.store().stops().await.unwrap().len(), 1, "a stop is kept");
         let store = self.store().clone();
-        if self.attempt("its end", async move { store.lift(&word()).await }).await.is_none() {
+        if self.attempt("its end", Box::pin(async move { store.lift(&word()).await })).await.is_none() {
             self.start().await;
             self.store().lift(&word()).await.unwrap();
         }
@@ -717,7 +723,8 @@ impl World {
     /// Deletes what is old.
     pub(crate) async fn forgets(&mut self, keep: SignedDuration) {
         let (store, now) = (self.store().clone(), self.time.host().now());
-        if self.attempt("forgetting", async move { store.retention(now, keep).await }).await.is_none() {
+        let forgetting = Box::pin(async move { store.retention(now, keep).await });
+        if self.attempt("forgetting", forgetting).await.is_none() {
             self.start().await;
         }
     }
