@@ -1,5 +1,6 @@
-//! What was acknowledged stays: the machine dies in the instant in which a command has ended with exit code 0, and of what
-//! it wrote nothing is left but what it had synced by then. Its word is there.
+//! What was acknowledged stays: the machine dies in the instant in which a command has ended with exit code 0, or a call has
+//! reached the tenant, and of what it wrote nothing is left but what it had synced by then. Its word is there, and the
+//! intent of the call.
 
 #![cfg(target_os = "linux")]
 #![expect(
@@ -12,6 +13,8 @@
 mod held;
 #[path = "history/mod.rs"]
 mod history;
+#[path = "acknowledged/intended.rs"]
+mod intended;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -79,6 +82,11 @@ impl Machine {
         for (number, name, action) in [(10, "Lost", tag), (11, "Asked", &asked), (12, "Contain", cut)] {
             machine.put(&format!("playbooks/{name}.yaml"), &playbook(number, name, action));
         }
+        let four =
+            ["wks-005", "wks-008", "wks-011", "wks-014"].map(|name| format!("'{name}.contoso.example'"));
+        let several = playbook(13, "Several", cut);
+        let several = several.replace("startswith 'wks-014'", &format!("in ({})", four.join(", ")));
+        machine.put("playbooks/Several.yaml", &several);
         machine
     }
 
@@ -158,11 +166,17 @@ impl Machine {
     /// Every event of the journal that the power cut leaves.
     async fn left(&self) -> String {
         self.copy("disk", "after");
-        self.put("after/huntbook.yaml", &self.settings());
-        let said = self.ask(&self.at("after"), &["journal", "export"]).await;
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        let said = self.events_on("after").await;
         let audit = self.ask(&self.at("after"), &["audit", "verify"]).await;
         assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
+        said
+    }
+
+    /// Every event of the journal in a folder.
+    async fn events_on(&self, disk: &str) -> String {
+        self.put(&format!("{disk}/huntbook.yaml"), &self.settings());
+        let said = self.ask(&self.at(disk), &["journal", "export"]).await;
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
         String::from_utf8(said.stdout).unwrap()
     }
 

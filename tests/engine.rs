@@ -165,6 +165,11 @@ impl House {
         self
     }
 
+    /// Says by how much the engine's clock is ahead of the tenant's, because the test sets it, or was and the journal has seen it.
+    fn goes_ahead(&self, by: SignedDuration) {
+        self.history.rules.lock().expect("nothing panics with it").skew = by;
+    }
+
     /// Says that the test changes the journal or the tenant behind huntbook's back.
     fn forge(&self) {
         self.history.is_forged.store(true, Ordering::Relaxed);

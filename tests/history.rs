@@ -4,11 +4,12 @@
 mod history;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use history::{About, Asked, Event, Journal, Own, Rules, Said, Truth, assert_holds, check, hold};
+use history::{About, Asked, Event, Journal, Own, Place, Rules, Said, Truth, assert_holds, check, hold};
 use huntbook::clock::SystemClock;
+use huntbook::playbook::OnError;
 use huntbook::sim::{EffectEntry, LogEntry, RequestEntry, SimApp};
 use huntbook::store::ApprovalState::{Approved, Awaiting, Consumed};
 use huntbook::store::EffectState::{self, Done, Intended, NotApplied, Parked, Pending, Unknown};
@@ -24,7 +25,7 @@ const UNHELD: &[(&str, &str)] = &[
     ("readme", "it shows what people see"),
     ("record", "it only reads"),
     ("schema_pull", "it only reads"),
-    ("secrets", "what it does is done only to be listened to"),
+    ("secrets", "its tenants are one, with an app each, and the checker knows one app"),
     ("sim", "the tenant itself is on trial"),
     ("sim_client", "the tenant itself is on trial"),
     ("sim_tls", "the tenant itself is on trial"),
@@ -39,6 +40,8 @@ fn at(second: i64) -> Timestamp {
 fn event(n: i64, key: &str, (attempt, state): (u64, EffectState)) -> Event {
     let about = About {
         run: "r".to_owned(),
+        item: n,
+        step: "isolateDevice".to_owned(),
         tenant: "contoso".to_owned(),
         playbook: PLAYBOOK.to_owned(),
         action: ActionKind::IsolateDevice,
@@ -135,6 +138,16 @@ fn what_is_done_twice_or_without_or_before_its_intent_is_named() {
     let skewed = Rules { skew: SignedDuration::from_secs(1), ..Rules::default() };
     assert_eq!(check(&early.0, &early.1, &skewed), Vec::<String>::new());
 
+    // Whose clock was an hour ahead for a minute goes on from there, a little slower, until the two meet.
+    let hour = SignedDuration::from_hours(1);
+    let ahead = |from: i64| Rules {
+        ahead: vec![(at(from), hour), (at(from + 60), SignedDuration::ZERO)],
+        ..Rules::default()
+    };
+    assert_eq!(check(&early.0, &early.1, &ahead(-30_000)), Vec::<String>::new());
+    says("done before its intent", &early, &ahead(-40_000));
+    says("done before its intent", &early, &ahead(60));
+
     early.1[0].0 = "fabrikam".to_owned();
     says("another call was intended", &early, &skewed);
 }
@@ -158,7 +171,13 @@ fn what_carries_no_mark_is_counted() {
     if let LogEntry::Effect(effect) = &mut truths[0].1[0] {
         effect.at = at(0);
     }
-    says("done before it was intended", &(journal, truths), &Rules::default());
+    says("before it was intended", &(journal.clone(), truths.clone()), &Rules::default());
+    // The second of them is done between its own intent and the first one's.
+    for (entry, second) in truths[0].1.iter_mut().step_by(2).zip([90, 100]) {
+        let LogEntry::Effect(effect) = entry else { panic!("an effect") };
+        effect.at = at(second);
+    }
+    says("before it was intended", &(journal, truths), &Rules::default());
 }
 
 #[test]
@@ -234,6 +253,54 @@ fn what_a_version_does_not_allow_itself_is_named() {
     says("is action 2 of p in a day", &own(None, Some(1)), &rules);
     let (journal, truths) = own(Some(2), Some(2));
     assert_holds(&journal, &truths, &rules);
+}
+
+/// The calls of one item: of its step `a`, and then of `b`, whose first request got lost.
+fn two_steps(on_error: OnError) -> (Journal, Vec<Truth>) {
+    let (mut journal, truths) = sound();
+    for event in &mut journal.effects {
+        let about = event.about.as_mut().expect("it is known");
+        (about.item, about.step) = (0, event.key.clone());
+    }
+    let steps = ["a", "b"].map(|step| Place { step: step.to_owned(), on_error });
+    journal.own.insert("r".to_owned(), Own { steps: Some(steps.into()), ..Own::default() });
+    (journal, truths)
+}
+
+#[test]
+fn a_step_out_of_its_order_is_named() {
+    let rules = Rules::default();
+    let holds = |(journal, truths): &(Journal, Vec<Truth>)| {
+        assert_eq!(check(journal, truths, &Rules::default()), Vec::<String>::new());
+    };
+    holds(&two_steps(OnError::Stop));
+    let turned = |on_error| {
+        let (mut journal, truths) = two_steps(on_error);
+        let own = journal.own.get_mut("r").expect("it is there");
+        own.steps = own.steps.take().map(|steps| steps.iter().rev().cloned().collect());
+        (journal, truths)
+    };
+    says("`b` of item 0 of r (b) intended after `a`", &turned(OnError::Stop), &rules);
+    // A step that the others go on without may come after them, and so may that of another item.
+    holds(&turned(OnError::Continue));
+    let mut another = turned(OnError::Stop);
+    for event in another.0.effects.iter_mut().filter(|event| event.key == "b") {
+        event.about.as_mut().expect("it is known").item = 1;
+    }
+    holds(&another);
+
+    let mut in_doubt = two_steps(OnError::Stop);
+    in_doubt.0.effects[1].state = Unknown;
+    says("`b` of item 0 of r (b) intended while nobody knows about `a`", &in_doubt, &rules);
+    in_doubt.0.effects.insert(2, event(3, "a", (1, Parked)));
+    in_doubt.0.effects[2].about = in_doubt.0.effects[1].about.clone();
+    says("intended while nobody knows about `a`", &in_doubt, &rules);
+
+    let mut unknown = two_steps(OnError::Stop);
+    for event in &mut unknown.0.effects {
+        event.about.as_mut().expect("it is known").step.push('x');
+    }
+    says("a step that its version does not have", &unknown, &rules);
 }
 
 #[test]
@@ -318,13 +385,72 @@ fn what_is_taken_from_a_target_twice_is_named() {
     assert!(!found(&allowed, &rules), "people gave leave");
 }
 
-/// Whether a test or a part of it says this.
-fn says_anywhere(path: &Path, what: &str) -> bool {
-    if path.is_dir() {
-        let entries = std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("a file").path());
-        return entries.into_iter().any(|path| says_anywhere(&path, what));
+/// What starts a simulated tenant in the tests' own process.
+const TENANTS: [&str; 2] = ["Sim::start(", "Sim::in_memory("];
+
+/// The files that a path stands for.
+fn files(path: &Path) -> Vec<PathBuf> {
+    if !path.is_dir() {
+        return vec![path.to_owned()];
     }
-    std::fs::read_to_string(path).is_ok_and(|text| text.contains(what))
+    let entries = std::fs::read_dir(path).expect("a folder").map(|entry| entry.expect("a file").path());
+    entries.flat_map(|path| files(&path)).collect()
+}
+
+/// The files of a test: its own, its folder's, and those that `#[path]` names, wherever they are.
+fn parts(test: &Path) -> BTreeSet<PathBuf> {
+    let mut parts = BTreeSet::new();
+    let mut more = files(&test.with_extension(""));
+    more.push(test.to_owned());
+    while let Some(file) = more.pop() {
+        let Ok(text) = std::fs::read_to_string(&file) else { continue };
+        if !parts.insert(file.clone()) {
+            continue;
+        }
+        for (_, rest) in
+            text.match_indices("#[path = \"").map(|(place, begin)| text.split_at(place + begin.len()))
+        {
+            let named = rest.split('"').next().and_then(|named| Some(file.parent()?.join(named)));
+            let named = named.expect("a file in a folder");
+            // A module that is a folder has its own modules beside it.
+            more.extend(files(if named.ends_with("mod.rs") {
+                named.parent().expect("its folder")
+            } else {
+                &named
+            }));
+        }
+    }
+    parts
+}
+
+/// Whether a test or a part of it starts a tenant.
+fn has_tenant(test: &Path) -> bool {
+    let starts = |part: &PathBuf| {
+        let text = std::fs::read_to_string(part).expect("it was read");
+        TENANTS.iter().any(|start| text.contains(start))
+    };
+    parts(test).iter().any(starts)
+}
+
+#[test]
+fn a_part_of_a_test_is_found_wherever_it_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let put = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("it is ours");
+        std::fs::write(&path, text).expect("it is ours");
+        path
+    };
+    put("own/a.rs", "");
+    put("far/mod.rs", "mod beside;");
+    put("far/beside.rs", "#[path = \"../other.rs\"]\nmod other;");
+    let plain = put("plain.rs", "#[path = \"far/mod.rs\"]\nmod far;");
+    let own = put("own.rs", "");
+    assert!(!has_tenant(&plain) && !has_tenant(&own));
+    put("other.rs", "Sim::in_memory(");
+    assert!(has_tenant(&plain) && !has_tenant(&own));
+    put("own/a.rs", "Sim::start(");
+    assert!(has_tenant(&own));
 }
 
 #[test]
@@ -337,8 +463,8 @@ fn whoever_has_a_tenant_holds_the_journal_against_it_or_says_why_not() {
         if path.is_dir() || name == "history" {
             continue;
         }
-        let has_tenant = [&path, &folder.join(&name)].iter().any(|path| says_anywhere(path, "Sim::start("));
-        let is_held = says_anywhere(&path, "mod history;");
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        let (has_tenant, is_held) = (has_tenant(&path), text.contains("\nmod history;"));
         let is_listed = UNHELD.iter().any(|(unheld, _why)| *unheld == name);
         let is_said_once = if has_tenant { is_held != is_listed } else { !is_listed };
         if !is_said_once {

@@ -16,6 +16,8 @@
 
 #[path = "kill/approved.rs"]
 mod approved;
+#[path = "simulation/beyond.rs"]
+mod beyond;
 #[path = "kill/capped.rs"]
 mod capped;
 #[path = "kill/daemon.rs"]

@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic")]
 
+#[path = "history/held.rs"]
+mod held;
+#[path = "history/mod.rs"]
+mod history;
 #[path = "shipped/stage.rs"]
 mod stage;
 
@@ -253,5 +257,4 @@ async fn each_playbook_does_its_part_and_nothing_twice() {
     stage.wait(SignedDuration::from_mins(15));
     insta::assert_snapshot!("shipped_second_run", transcripts(&stage.play(Effects::Apply).await));
     assert_eq!(stage.sim.effects().len(), done, "nothing is done twice");
-    stage.sim.stop().await;
 }

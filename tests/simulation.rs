@@ -14,12 +14,16 @@
     reason = "test helpers; what is missing fails the test"
 )]
 
+#[path = "simulation/beyond.rs"]
+mod beyond;
 #[path = "simulation/dice.rs"]
 mod dice;
 #[path = "history/mod.rs"]
 mod history;
 #[path = "simulation/playbooks.rs"]
 mod playbooks;
+#[path = "simulation/points.rs"]
+mod points;
 #[path = "simulation/time.rs"]
 mod time;
 #[path = "simulation/wire.rs"]
@@ -33,11 +37,10 @@ use std::path::Path;
 
 use history::Rules;
 use huntbook::store::{ContentHash, EffectState};
-use jiff::SignedDuration;
 use playbooks::{CAPS, Finds, PLAYBOOKS, asks, id};
 use sqlx::SqlitePool;
 use wire::{Fate, Reached};
-use world::World;
+use world::{Course, MONTH, WEEKEND, World};
 
 /// What a run of thirty days must have been through.
 const SOMETIMES: &[&str] = &[
@@ -69,6 +72,7 @@ const SOMETIMES: &[&str] = &[
     "a person says what was done",
     "a run is taken up",
     "a slot is skipped",
+    "a slot of the hour that summer time takes away",
     "parked after a death",
     "doubt ends notApplied",
     "doubt ends pending",
@@ -89,6 +93,39 @@ const SOMETIMES: &[&str] = &[
     "trigger catchUp",
     "trigger schedule",
 ];
+
+/// What a weekend must have been through: it is what is the same twice.
+const SOON: &[&str] = &[
+    "AnswerLost",
+    "CrashAfter",
+    "CrashBefore",
+    "Edit(0)",
+    "Late",
+    "Remove(1)",
+    "Resume",
+    "Sleep(8)",
+    "Stop(None)",
+    "Stop(Some(1))",
+    "Wrong(-3600)",
+    "Wrong(-7200)",
+    "Wrong(0)",
+    "Wrong(10800)",
+    "a death",
+    "a run is taken up",
+    "a slot of the hour that summer time takes away",
+    "an outage",
+    "approval consumed",
+    "cause revert",
+    "doubt ends pending",
+    "parked after a death",
+    "trigger catchUp",
+    "trigger schedule",
+];
+
+/// What of it was not reached.
+fn missing<'a>(what: &[&'a str], reached: &Reached) -> Vec<&'a str> {
+    what.iter().copied().filter(|what| reached.get(*what).is_none_or(|times| *times == 0)).collect()
+}
 
 /// Says which seed failed, if one does.
 struct Replay(u64, i64);
@@ -122,27 +159,26 @@ fn quiet_deaths() {
     }));
 }
 
-/// What must hold.
-fn rules() -> Rules {
+/// What must hold in a world.
+fn rules(world: &World) -> Rules {
     Rules {
-        cool_down: None,
-        // The host's clock is wrong by three hours at most, and the latest time ever seen counts.
-        skew: SignedDuration::from_hours(25),
+        ahead: world.was_set(),
         asks: asks(),
         caps: (0..PLAYBOOKS).map(|number| (id(number), CAPS)).collect(),
         tenant_targets: Some(100),
+        ..Rules::default()
     }
 }
 
 /// Plays a seed; gives the hash of all that its journal says, and what was reached.
-fn play(seed: u64, days: i64) -> (ContentHash, Reached) {
+fn play(seed: u64, (course, days): (Course, i64)) -> (ContentHash, Reached) {
     let _replay = Replay(seed, days);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let mut world = World::build(seed, Finds::Sometimes).await;
+        let mut world = World::build(seed, (course, Finds::Sometimes)).await;
         world.live(days).await;
         world.settle().await;
-        history::hold(world.store(), &world.truths(), &rules()).await;
+        history::hold(world.store(), &world.truths(), &rules(&world)).await;
         let mut reached = world.reached();
         for state in EffectState::ALL {
             let count = world.store().effects_in(*state).await.unwrap().len();
@@ -216,13 +252,9 @@ fn thirty_days_among_faults_keep_every_promise() {
     quiet_deaths();
     for seed in seeds(1..=1) {
         let days = days(30);
-        let (hash, reached) = play(seed, days);
+        let (hash, reached) = play(seed, (MONTH, days));
         tell(&format!("seed {seed}: {hash}\n{reached:#?}"));
-        let missing: Vec<&str> = SOMETIMES
-            .iter()
-            .copied()
-            .filter(|what| reached.get(*what).is_none_or(|times| *times == 0))
-            .collect();
+        let missing = missing(SOMETIMES, &reached);
         assert!(days < 30 || missing.is_empty(), "seed {seed} never reached {missing:?}");
     }
 }
@@ -232,8 +264,11 @@ fn the_same_seed_gives_the_same_journal() {
     quiet_deaths();
     let mut all = BTreeSet::new();
     for seed in seeds(2..=2) {
-        let hash = play(seed, days(3).min(3)).0;
-        assert_eq!(hash, play(seed, days(3).min(3)).0, "seed {seed} is not the same twice");
+        let days = days(3).min(3);
+        let (hash, reached) = play(seed, (WEEKEND, days));
+        let missing = missing(SOON, &reached);
+        assert!(days < 3 || missing.is_empty(), "seed {seed} never reached {missing:?}");
+        assert_eq!((hash, reached), play(seed, (WEEKEND, days)), "seed {seed} is not the same twice");
         assert!(all.insert(hash), "seed {seed} is like another");
     }
 }
@@ -248,7 +283,7 @@ fn whichever_call_of_a_run_fails_in_whichever_way_every_promise_is_kept() {
     runtime.block_on(async {
         let mut calls = 0;
         for number in SCENARIOS {
-            let mut world = World::build(1, Finds::Steadily).await;
+            let mut world = World::build(1, (MONTH, Finds::Steadily)).await;
             for fate in Fate::TROUBLE {
                 let mut n = 1;
                 // On one day a guard may leave nothing to be done.
@@ -258,9 +293,25 @@ fn whichever_call_of_a_run_fails_in_whichever_way_every_promise_is_kept() {
                 assert!(3 < n, "{number} {fate:?}: {n} calls were made");
                 calls += n;
             }
-            history::hold(world.store(), &world.truths(), &rules()).await;
+            history::hold(world.store(), &world.truths(), &rules(&world)).await;
             world.end().await;
         }
         tell(&format!("{calls} calls failed"));
+    });
+}
+
+#[test]
+fn whichever_point_a_process_dies_at_or_after_every_promise_is_kept() {
+    quiet_deaths();
+    let world = |seed| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tell(&format!("seed {seed}: {} deaths", runtime.block_on(points::die_everywhere(seed))));
+    };
+    // A point is armed for one thread.
+    std::thread::scope(|scope| {
+        let worlds: Vec<_> = seeds(1..=3).into_iter().map(|seed| scope.spawn(move || world(seed))).collect();
+        for ended in worlds.into_iter().map(std::thread::ScopedJoinHandle::join) {
+            ended.unwrap_or_else(|why| std::panic::resume_unwind(why));
+        }
     });
 }

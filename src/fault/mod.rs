@@ -88,10 +88,7 @@ pub enum ArmError {
 /// [`ArmError`], when the build has no crash points, the text is malformed, there is no such point, or one is armed
 /// already.
 pub fn arm(spec: &str) -> Result<(), ArmError> {
-    let (name, passage) = parse(spec).ok_or_else(|| ArmError::Malformed(spec.to_owned()))?;
-    if !POINTS.iter().any(|(known, _place)| *known == name) {
-        return Err(ArmError::Unknown(name.to_owned()));
-    }
+    let (name, passage) = known(spec)?;
     armed::arm(name, passage)
 }
 
@@ -120,11 +117,23 @@ pub fn suspends() -> Result<(), ArmError> {
 ///
 /// As [`arm`], but for [`ArmError::Armed`].
 pub fn arm_here(spec: &str) -> Result<(), ArmError> {
+    armed::arm_here(known(spec)?)
+}
+
+/// As [`arm_here`], but it panics at the point that comes after that passage, whichever it is.
+///
+/// # Errors
+///
+/// As [`arm_here`].
+pub fn arm_after_here(spec: &str) -> Result<(), ArmError> {
+    armed::arm_after_here(known(spec)?)
+}
+
+/// The point and the passage that a text names.
+fn known(spec: &str) -> Result<(&'static str, u64), ArmError> {
     let (name, passage) = parse(spec).ok_or_else(|| ArmError::Malformed(spec.to_owned()))?;
-    let Some((known, _place)) = POINTS.iter().find(|(known, _place)| *known == name) else {
-        return Err(ArmError::Unknown(name.to_owned()));
-    };
-    armed::arm_here(Some((known, passage)))
+    let known = POINTS.iter().find(|(known, _place)| *known == name);
+    known.map(|(known, _place)| (*known, passage)).ok_or_else(|| ArmError::Unknown(name.to_owned()))
 }
 
 /// Takes back what [`arm_here`] armed, if it has not come to it.
@@ -133,7 +142,7 @@ pub fn arm_here(spec: &str) -> Result<(), ArmError> {
 ///
 /// [`ArmError::NotCompiled`] when the build has no crash points.
 pub fn disarm_here() -> Result<(), ArmError> {
-    armed::arm_here(None)
+    armed::disarm_here()
 }
 
 /// Dies here if this point is armed and its passage has come.
@@ -182,20 +191,51 @@ mod armed {
     static SUSPENDS: AtomicBool = AtomicBool::new(false);
 
     thread_local! {
-        static HERE: Cell<Option<(&'static str, u64)>> = const { Cell::new(None) };
+        static HERE: Cell<Option<Here>> = const { Cell::new(None) };
+    }
+
+    /// Where this thread panics.
+    #[derive(Clone, Copy)]
+    enum Here {
+        /// At this passage of this point.
+        At((&'static str, u64)),
+        /// At the point after it.
+        After((&'static str, u64)),
+        /// At the next point.
+        Next,
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
-    pub(super) fn arm_here(point: Option<(&'static str, u64)>) -> Result<(), ArmError> {
-        HERE.set(point);
+    pub(super) fn arm_here(point: (&'static str, u64)) -> Result<(), ArmError> {
+        HERE.set(Some(Here::At(point)));
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
+    pub(super) fn arm_after_here(point: (&'static str, u64)) -> Result<(), ArmError> {
+        HERE.set(Some(Here::After(point)));
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
+    pub(super) fn disarm_here() -> Result<(), ArmError> {
+        HERE.set(None);
         Ok(())
     }
 
     fn pass_here(name: &str) {
-        if let Some((armed, left)) = HERE.get().filter(|(armed, _left)| *armed == name) {
-            HERE.set((1 < left).then_some((armed, left - 1)));
-            assert!(1 < left, "crash point {name}");
-        }
+        let (next, dies) = match HERE.get() {
+            Some(Here::At((armed, left))) if armed == name => {
+                ((1 < left).then(|| Here::At((armed, left - 1))), left <= 1)
+            }
+            Some(Here::After((armed, left))) if armed == name => {
+                (Some(if 1 < left { Here::After((armed, left - 1)) } else { Here::Next }), false)
+            }
+            Some(Here::Next) => (None, true),
+            other => (other, false),
+        };
+        HERE.set(next);
+        assert!(!dies, "crash point {name}");
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the other build refuses")]
@@ -270,7 +310,15 @@ mod armed {
     #[inline]
     pub(super) const fn pass(_name: &'static str) {}
 
-    pub(super) const fn arm_here(_point: Option<(&'static str, u64)>) -> Result<(), ArmError> {
+    pub(super) const fn arm_here(_point: (&'static str, u64)) -> Result<(), ArmError> {
+        Err(ArmError::NotCompiled)
+    }
+
+    pub(super) const fn arm_after_here(_point: (&'static str, u64)) -> Result<(), ArmError> {
+        Err(ArmError::NotCompiled)
+    }
+
+    pub(super) const fn disarm_here() -> Result<(), ArmError> {
         Err(ArmError::NotCompiled)
     }
 
@@ -330,6 +378,13 @@ mod tests {
         disarm_here().unwrap();
         crash_point("c01_start");
         assert_eq!(arm_here("c99_nowhere"), Err(ArmError::Unknown("c99_nowhere".to_owned())));
+
+        arm_after_here("c01_start:2").unwrap();
+        crash_point("c01_start");
+        crash_point("c03_lock_taken");
+        crash_point("c01_start");
+        assert!(std::panic::catch_unwind(|| crash_point("c03_lock_taken")).is_err(), "whichever comes next");
+        crash_point("c03_lock_taken");
     }
 
     /// Collects the names in calls of `crash_point` below a folder.

@@ -191,6 +191,7 @@ async fn row_34_a_clock_that_is_wrong_keeps_from_what_disrupts_until_it_is_set()
     for (minutes, says) in [(30, "30m ahead of the tenant's"), (-6, "6m behind the tenant's")] {
         let mut house = House::with_rows(1).await;
         let wrong = house.clock.now() + SignedDuration::from_mins(minutes);
+        house.goes_ahead(SignedDuration::from_mins(minutes.max(0)));
         house.clock = ManualClock::new(wrong);
         let house = house.restart().await.watched();
         let report = house.run(&playbook(ISOLATE)).await;
@@ -237,6 +238,7 @@ async fn row_34_what_is_due_by_a_clock_that_is_wrong_is_not_taken_back_and_is_no
 #[tokio::test]
 async fn a_clock_that_differs_by_less_than_the_authority_allows_is_no_matter() {
     let mut house = House::with_rows(1).await;
+    house.goes_ahead(SignedDuration::from_mins(5));
     house.clock = ManualClock::new(house.clock.now() + SignedDuration::from_mins(5));
     assert_eq!(outcomes(&house.restart().await.run(&playbook(ISOLATE)).await), [Acted]);
 }

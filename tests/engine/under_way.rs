@@ -541,6 +541,7 @@ async fn row_35_leave_is_given_and_a_device_is_waited_for_while_the_clock_is_beh
                 approval: {channel: soc, timeout: 30m}";
     let (house, text) = away(1, &format!("actions:\n  - {{{step}}}\n")).await;
     // The journal has seen a time that the clock shows in two hours only.
+    house.goes_ahead(SignedDuration::from_hours(2));
     house.run(&playbook(TAG).replace("8e77", "8e78")).await;
     house.clock.jump(SignedDuration::from_hours(-2));
     let house = house.restart().await;

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use huntbook::sim::Sim;
 use huntbook::store::Store;
-use jiff::SignedDuration;
 
 use crate::history::{Rules, hold};
 
@@ -50,8 +49,7 @@ impl Drop for Held {
         let rules = std::mem::take(&mut *self.rules.lock().expect("nothing panics with it"));
         let look = async {
             let store = Store::open_reader(&self.journal).await.expect("the journal opens");
-            // Who writes down what comes later goes by the latest time that was ever seen.
-            hold(&store, &truths, &Rules { skew: SignedDuration::from_hours(25), ..rules }).await;
+            hold(&store, &truths, &rules).await;
             store.close().await;
         };
         let runtime =

@@ -3,13 +3,18 @@
 //! It knows the promises and not the program: from the journal's events and the tenants' logs it works out anew what
 //! may have happened, and names everything that may not. Call [`hold`] at the end of a test that has both.
 
+mod order;
+
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use huntbook::diag::Sink;
 use huntbook::sim::{EffectEntry, LogEntry, SimApp};
-use huntbook::store::{ApprovalState, Chain, EffectState, History, RunFilter, Store, Trigger};
+use huntbook::store::{ApprovalState, Chain, ContentHash, EffectState, History, RunFilter, Store, Trigger};
 use huntbook::tenant::{ActionKind, Impact};
 use jiff::{SignedDuration, Timestamp};
+pub(crate) use order::Place;
 use serde_json::Value;
 
 /// What one tenant says of itself: its name in the settings, and its log.
@@ -20,11 +25,19 @@ const AHEAD_MAX: SignedDuration = SignedDuration::from_hours(25);
 /// What budgets of a day slide over.
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
+/// One part in so many of the time that passes is left out by the journal while the clock is behind it.
+const LEFT_OUT: i32 = 10;
+/// How far the words of people (a stop, its end) may have moved the journal's time on where the clock stands still: each is
+/// earlier than all that comes after it, by a millisecond.
+const WORDS: SignedDuration = SignedDuration::from_millis(10);
+
 /// What must hold in a test beside what always holds.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rules {
-    /// By how much the clocks of the engine and of the tenants may differ.
+    /// By how much the engine's clock may be ahead of the tenants', where a test turns it: they share one.
     pub(crate) skew: SignedDuration,
+    /// By how much the engine's clock was ahead of the tenants', and from when on, where a test knows that: the earliest first.
+    pub(crate) ahead: Vec<(Timestamp, SignedDuration)>,
     /// Actions of playbooks (by id) that are never taken without people's leave.
     pub(crate) asks: BTreeSet<(String, ActionKind)>,
     /// Actions of a playbook in one run and in one day, by its id.
@@ -33,6 +46,21 @@ pub(crate) struct Rules {
     pub(crate) tenant_targets: Option<usize>,
     /// How long the settings of the test leave a target alone, if not as long as without a word.
     pub(crate) cool_down: Option<SignedDuration>,
+}
+
+impl Rules {
+    /// The latest time that the journal can have told when it was this one for a tenant: where the clock was set back, it
+    /// goes on from the latest that it has seen, a little slower.
+    fn journal_time(&self, at: Timestamp) -> Timestamp {
+        let add = |at: Timestamp, length| at.saturating_add(length).unwrap_or(Timestamp::MAX);
+        let ends = self.ahead.iter().skip(1).map(|(from, _)| *from).chain([Timestamp::MAX]);
+        let seen = self.ahead.iter().zip(ends).filter(|((from, _), _)| *from <= at);
+        let seen = seen.map(|((_, ahead), end)| {
+            let since = end.min(at).duration_until(at);
+            add(add(end.min(at), *ahead), since - since / LEFT_OUT)
+        });
+        add(add(seen.max().unwrap_or(at), self.skew), WORDS)
+    }
 }
 
 /// An event of the history of effects.
@@ -54,6 +82,10 @@ pub(crate) struct Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct About {
     pub(crate) run: String,
+    /// The item of the run.
+    pub(crate) item: i64,
+    /// The step of the playbook.
+    pub(crate) step: String,
     pub(crate) tenant: String,
     pub(crate) playbook: String,
     pub(crate) action: ActionKind,
@@ -91,12 +123,15 @@ pub(crate) struct Journal {
     pub(crate) own: BTreeMap<String, Own>,
 }
 
-/// The limits that a version of a playbook sets itself. Settings can only be stricter; what they say is not in the journal.
-#[derive(Debug, Clone, Copy, Default)]
+/// What a version of a playbook says itself: its limits, and the order of its steps. Settings can only be stricter; what
+/// they say is not in the journal.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Own {
     pub(crate) per_run: Option<u32>,
     pub(crate) per_day: Option<u32>,
     pub(crate) cool_down: Option<SignedDuration>,
+    /// Its steps, in their order; none if nobody can read it.
+    pub(crate) steps: Option<Arc<[Place]>>,
 }
 
 impl Journal {
@@ -140,20 +175,19 @@ impl Journal {
 
 /// Reads what the versions that runs used allow themselves. What takes something back is bound by none of it.
 async fn own(store: &Store) -> BTreeMap<String, Own> {
-    let (mut all, mut versions) = (BTreeMap::new(), BTreeMap::new());
+    let (mut all, mut versions) = (BTreeMap::new(), BTreeMap::<ContentHash, Own>::new());
     let mut filter = RunFilter { limit: 1_000, ..RunFilter::default() };
     loop {
         let runs = store.runs(&filter).await.expect("the journal can be read");
         let Some(last) = runs.last() else { return all };
         filter.before = Some(last.run.started);
         for run in runs.iter().map(|one| &one.run).filter(|run| run.trigger != Trigger::Revert) {
-            let own = if let Some(own) = versions.get(&run.version) {
-                *own
-            } else {
-                let bytes = store.version_bytes(run.version).await.expect("the journal can be read");
-                let own = bytes.map_or_else(Own::default, |bytes| own_of(&bytes));
-                versions.insert(run.version, own);
-                own
+            let own = match versions.entry(run.version) {
+                Entry::Occupied(known) => known.get().clone(),
+                Entry::Vacant(new) => {
+                    let bytes = store.version_bytes(run.version).await.expect("the journal can be read");
+                    new.insert(bytes.map_or_else(Own::default, |bytes| own_of(&bytes))).clone()
+                }
             };
             all.insert(run.id.to_string(), own);
         }
@@ -162,8 +196,10 @@ async fn own(store: &Store) -> BTreeMap<String, Own> {
 
 fn own_of(playbook: &[u8]) -> Own {
     let parsed = huntbook::playbook::parse("", playbook, &mut Sink::new());
+    let steps = parsed.as_ref().map(|document| order::of(&document.playbook.actions));
     let guards = parsed.map(|document| document.playbook.guards).unwrap_or_default();
     Own {
+        steps,
         per_run: guards.max_actions.per_run,
         per_day: guards.max_actions.per_day,
         cool_down: guards.cool_down.and_then(|text| text.read().ok()),
@@ -199,6 +235,8 @@ fn kind(name: &str) -> ActionKind {
 fn event(value: &Value) -> Event {
     let about = text(value, "run").map(|run| About {
         run,
+        item: number(value, "item"),
+        step: text(value, "step").expect("a step"),
         tenant: text(value, "tenant").expect("a tenant"),
         playbook: text(value, "playbook").expect("a playbook"),
         action: kind(&text(value, "action").expect("an action")),
@@ -252,7 +290,8 @@ pub(crate) async fn hold(store: &Store, truths: &[Truth], rules: &Rules) {
 /// Names every promise that is broken.
 pub(crate) fn check(journal: &Journal, truths: &[Truth], rules: &Rules) -> Vec<String> {
     let mut wrong = journal.broken.clone();
-    steps(journal, &mut wrong);
+    transitions(journal, &mut wrong);
+    order::steps(journal, &mut wrong);
     let applied = applied(truths);
     marked(journal, &applied, rules, &mut wrong);
     unmarked(journal, &applied, rules, &mut wrong);
@@ -266,7 +305,7 @@ pub(crate) fn check(journal: &Journal, truths: &[Truth], rules: &Rules) -> Vec<S
 }
 
 /// Every effect goes only where it may, and times do not go back.
-fn steps(journal: &Journal, wrong: &mut Vec<String>) {
+fn transitions(journal: &Journal, wrong: &mut Vec<String>) {
     let mut last: BTreeMap<&str, (EffectState, u64)> = BTreeMap::new();
     let mut latest = Timestamp::MIN;
     for event in &journal.effects {
@@ -368,7 +407,7 @@ fn marked(journal: &Journal, applied: &[Applied<'_>], rules: &Rules, wrong: &mut
             }
             continue;
         };
-        if effect.at.saturating_add(rules.skew).unwrap_or(Timestamp::MAX) < intent.at {
+        if rules.journal_time(effect.at) < intent.at {
             wrong.push(format!("done before its intent at {}: {what}", intent.at));
         }
         let Some(about) = &intent.about else { continue };
@@ -408,8 +447,7 @@ fn unmarked(journal: &Journal, applied: &[Applied<'_>], rules: &Rules, wrong: &m
             if is_of_set {
                 continue;
             }
-            let none = Vec::new();
-            let intended = intents.get(tenant).unwrap_or(&none);
+            let mut intended = intents.remove(tenant).unwrap_or_default();
             let may_repeat = kind.is_repeatable() && !intended.is_empty();
             if intended.len() < times.len() && !may_repeat {
                 let (times, intents) = (times.len(), intended.len());
@@ -417,9 +455,12 @@ fn unmarked(journal: &Journal, applied: &[Applied<'_>], rules: &Rules, wrong: &m
                 continue;
             }
             times.sort_unstable();
-            let first = times.first().and_then(|at| at.checked_add(rules.skew).ok());
-            if first < intended.iter().min().copied() {
-                wrong.push(format!("{kind} in {tenant}: done before it was intended"));
+            intended.sort_unstable();
+            // At no time has more been done than was intended by then; what may be repeated has an intent before it.
+            let of_each = if may_repeat { 1 } else { times.len() };
+            let early = times.iter().zip(&intended).take(of_each);
+            for (at, intent) in early.filter(|(at, intent)| rules.journal_time(**at) < **intent) {
+                wrong.push(format!("{kind} in {tenant}: done at {at}, before it was intended at {intent}"));
             }
         }
     }

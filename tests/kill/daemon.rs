@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::time::{Duration, Instant, sleep};
 use uuid::Uuid;
 
+use crate::beyond::BEYOND;
 use crate::world::{PLAYBOOK, World};
 use crate::{NEW_DEVICES, PATIENCE, Toll, check_journal, check_tenant, finish, settle, tell, wait};
 
@@ -68,7 +69,8 @@ fn somebody_dies_at_every_point_there_is() {
     let run = crate::POINTS.iter().map(|(point, _)| *point);
     let daemon = RELOAD.iter().map(|(point, _, _)| *point).chain(END.iter().copied()).chain([SWEEP]);
     let words = crate::approved::POINTS.iter().copied().chain([crate::stopped::STOP_DIES]);
-    // `serve` comes to these after minutes; the engine dies there in `tests/engine/crashes.rs`.
+    // `serve` comes to these after minutes; the engine dies there in `tests/engine/crashes.rs`, and as at every point but
+    // those of a whole process in `tests/simulation/points.rs`.
     let later = [
         "c20_list_read",
         "c21_doubt_settled",
@@ -77,7 +79,11 @@ fn somebody_dies_at_every_point_there_is() {
         "c37_undo_begun",
         "c38_giving_up",
     ];
-    let used: BTreeSet<&str> = run.chain(daemon).chain(words).chain(later).collect();
+    let killed: BTreeSet<&str> = run.chain(daemon).chain(words).collect();
+    for (point, why) in BEYOND {
+        assert!(killed.contains(point), "{point}: {why}, and no process is killed there");
+    }
+    let used: BTreeSet<&str> = killed.into_iter().chain(later).collect();
     let all: BTreeSet<&str> = huntbook::fault::POINTS.iter().map(|(point, _)| *point).collect();
     assert_eq!(used, all);
 }

@@ -18,13 +18,15 @@ use huntbook::store::{Effects, Store, Trigger};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::SignedDuration;
 
+use crate::held::Held;
 use crate::{files, folder, lists, now, stem};
 
 const TENANT: &str = "contoso";
 
-/// Everything a run needs.
+/// Everything a run needs. When it goes, its journal is held against what the tenant says was done.
 pub(crate) struct Stage {
-    pub(crate) sim: Sim,
+    _history: Held,
+    pub(crate) sim: Arc<Sim>,
     clock: ManualClock,
     engine: Engine,
     lists: Arc<Lists>,
@@ -37,7 +39,7 @@ impl Stage {
         let shared: SharedClock = Arc::new(clock.clone());
         let options = SimOptions::story(now()).unwrap();
         let tenant_id = options.identity.tenant_id.clone();
-        let sim = Sim::start(options, Arc::clone(&shared)).await.unwrap();
+        let sim = Arc::new(Sim::start(options, Arc::clone(&shared)).await.unwrap());
         let http = Http::open(HttpOptions::default(), Arc::clone(&shared)).unwrap();
         let secret = Secret::new(SimApp::SECRET.to_owned());
         let options = ClientOptions {
@@ -46,7 +48,10 @@ impl Stage {
         };
         let client: Arc<dyn Tenant> = Arc::new(Client::open(options, http, Arc::clone(&shared)).unwrap());
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("journal.db"), Arc::clone(&shared)).await.unwrap();
+        let journal = dir.path().join("journal.db");
+        let store = Store::open(&journal, Arc::clone(&shared)).await.unwrap();
+        let history = Held::new(journal);
+        history.tenant(TENANT, &sim);
         let engine = Engine {
             store,
             clock: shared,
@@ -56,7 +61,14 @@ impl Stage {
             page: None,
             undoing: Undoing::default(),
         };
-        Self { sim, clock, engine, lists: Arc::new(lists().into_iter().collect()), _dir: dir }
+        Self {
+            _history: history,
+            sim,
+            clock,
+            engine,
+            lists: Arc::new(lists().into_iter().collect()),
+            _dir: dir,
+        }
     }
 
     /// What playbooks may refer to: the four channels of the demonstration, and the shipped lists.

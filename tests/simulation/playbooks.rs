@@ -88,6 +88,11 @@ pub(crate) fn playbook(number: usize, version: u32) -> String {
     )
 }
 
+/// Whether a playbook runs at half past two: on one day a year there is none.
+pub(crate) fn is_at_half_past_two(playbook: &str) -> bool {
+    (5..PLAYBOOKS).filter(|number| number % 4 == 1).any(|number| id(number) == playbook)
+}
+
 /// When a playbook runs, and how far back it looks.
 fn schedule(number: usize) -> (String, &'static str) {
     match number {

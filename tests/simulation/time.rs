@@ -1,7 +1,7 @@
 //! Time in a simulated world: it passes only when somebody waits or a call takes its while, the host's clock may be
 //! set, and the services' is right.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use huntbook::clock::Clock;
@@ -11,22 +11,25 @@ use jiff::{SignedDuration, Timestamp};
 #[derive(Debug, Clone)]
 pub(crate) struct Time(Arc<Mutex<Inner>>);
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Inner {
     truth: Timestamp,
     /// By how much the host's clock is wrong.
     wrong: SignedDuration,
+    /// By how much it has been, and from when on.
+    set: Vec<(Timestamp, SignedDuration)>,
     /// The moment at which the services do something that nobody has looked at before now.
     catching_up: Option<Timestamp>,
 }
 
 impl Time {
     pub(crate) fn new(now: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(Inner { truth: now, wrong: SignedDuration::ZERO, catching_up: None })))
+        let wrong = SignedDuration::ZERO;
+        Self(Arc::new(Mutex::new(Inner { truth: now, wrong, set: vec![(now, wrong)], catching_up: None })))
     }
 
-    fn get(&self) -> Inner {
-        *self.0.lock().unwrap()
+    fn get(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
     }
 
     pub(crate) fn truth(&self) -> Timestamp {
@@ -46,7 +49,15 @@ impl Time {
 
     /// Sets the host's clock: by so much it is wrong from now on.
     pub(crate) fn set_wrong_by(&self, length: SignedDuration) {
-        self.0.lock().unwrap().wrong = length;
+        let mut inner = self.0.lock().unwrap();
+        inner.wrong = length;
+        let now = inner.truth;
+        inner.set.push((now, length));
+    }
+
+    /// By how much the host's clock was wrong, and from when on.
+    pub(crate) fn was_set(&self) -> Vec<(Timestamp, SignedDuration)> {
+        self.get().set.clone()
     }
 
     pub(crate) fn host(&self) -> Host {
@@ -65,7 +76,7 @@ pub(crate) struct Host(Time);
 #[async_trait]
 impl Clock for Host {
     fn now(&self) -> Timestamp {
-        let Inner { truth, wrong, .. } = self.0.get();
+        let Inner { truth, wrong, .. } = *self.0.get();
         truth + wrong
     }
 
@@ -91,7 +102,7 @@ pub(crate) struct Service(Time);
 #[async_trait]
 impl Clock for Service {
     fn now(&self) -> Timestamp {
-        let Inner { truth, catching_up, .. } = self.0.get();
+        let Inner { truth, catching_up, .. } = *self.0.get();
         catching_up.unwrap_or(truth)
     }
 

@@ -39,6 +39,8 @@ struct State {
     outage: Option<(Timestamp, Timestamp)>,
     reached: Reached,
     is_calm: bool,
+    /// Whether the answer to the next action on a device is lost.
+    loses_next: bool,
     /// What happens to which request from now, where nothing else does.
     scripted: Option<(u64, Fate)>,
 }
@@ -89,6 +91,7 @@ impl Line {
             outage: Some(outage),
             reached: Reached::new(),
             is_calm: false,
+            loses_next: false,
             scripted: None,
         };
         Self { sim, time, state: Arc::new(Mutex::new(state)) }
@@ -98,6 +101,11 @@ impl Line {
     pub(crate) fn script(&self, scripted: Option<(u64, Fate)>) {
         self.calm();
         self.state.lock().unwrap().scripted = scripted;
+    }
+
+    /// Lets the answer to the next action on a device get lost.
+    pub(crate) fn lose_next(&self) {
+        self.state.lock().unwrap().loses_next = true;
     }
 
     /// Whether what was scripted is still to come.
@@ -143,6 +151,9 @@ impl Line {
         let acts = changes && request.uri().path().contains("/machines/");
         let reads = request.uri().path().ends_with("runHuntingQuery");
         let mut state = self.state.lock().unwrap();
+        if acts && std::mem::take(&mut state.loses_next) {
+            return Fate::AnswerLost;
+        }
         if let Some((n, fate)) = state.scripted {
             state.scripted = (1 < n).then_some((n - 1, fate));
             return match (n, fate) {

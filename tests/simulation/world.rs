@@ -27,12 +27,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::dice::Dice;
-use crate::playbooks::{Finds, PLAYBOOKS, Rows, TENANTS, data, id, playbook, tenant, world};
+use crate::playbooks::{
+    Finds, PLAYBOOKS, Rows, TENANTS, data, id, is_at_half_past_two, playbook, tenant, world,
+};
 use crate::time::Time;
 use crate::wire::{Fate, Line, Reached};
 
-/// A Tuesday before summer time begins in Europe.
-pub(crate) const START: &str = "2026-03-10T00:00:00Z";
 /// How often the process looks around while something is under way, and while nothing is.
 const LOOK: SignedDuration = SignedDuration::from_mins(10);
 const IDLE: SignedDuration = SignedDuration::from_hours(1);
@@ -81,13 +81,64 @@ pub(crate) struct World {
     process: Option<Process>,
     /// What people were asked and have thought about.
     thought: BTreeSet<String>,
+    course: Course,
     started: Timestamp,
     incidents: u64,
     /// In how many of a thousand steps a crash point is armed.
     deaths: u64,
+    /// Where a process has died lately, in its own words.
+    pub(crate) deaths_of_today: Vec<String>,
+    /// How many of the tenants it works in.
+    places: usize,
+    /// Whether everybody who is asked says yes.
+    agrees: bool,
+    /// Whether no version of a playbook can be read any more.
+    is_unreadable: bool,
 }
 
-/// What happens to the machine and around it, by day of the simulation.
+/// The moment at which summer time begins in Europe.
+const SUMMER: &str = "2026-03-29T01:00:00Z";
+
+/// When a simulation begins, and what happens to the machine and around it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Course {
+    start: &'static str,
+    /// From when until when nobody is there, in hours.
+    outage: (i64, i64),
+    /// By day and hour.
+    events: &'static [(i64, i64, Event)],
+}
+
+/// From a Tuesday before summer time begins on, with an outage over a weekend: from Friday evening to Monday morning.
+pub(crate) const MONTH: Course =
+    Course { start: "2026-03-10T00:00:00Z", outage: (3 * 24 + 20, 6 * 24 + 6), events: EVENTS };
+
+/// The same in three days around the beginning of summer time.
+pub(crate) const WEEKEND: Course = Course {
+    start: "2026-03-27T12:00:00Z",
+    outage: (20, 30),
+    events: &[
+        (0, 2, Event::Stop(Some(1))),
+        (0, 5, Event::Resume),
+        (0, 8, Event::Wrong(3600)),
+        (0, 12, Event::Wrong(0)),
+        (1, 7, Event::Edit(0)),
+        (1, 8, Event::Wrong(-3600)),
+        (1, 10, Event::Wrong(0)),
+        (1, 17, Event::Wrong(10_800)),
+        (1, 20, Event::Wrong(0)),
+        (1, 21, Event::Sleep(8)),
+        (2, 6, Event::Stop(None)),
+        (2, 8, Event::Resume),
+        (2, 9, Event::Remove(1)),
+        (2, 10, Event::Wrong(-7200)),
+        (2, 12, Event::Wrong(0)),
+        (2, 13, Event::Edit(1)),
+        (2, 15, Event::Sleep(6)),
+    ],
+};
+
+/// What happens in a month, by day of the simulation.
 const EVENTS: &[(i64, i64, Event)] = &[
     (1, 10, Event::Stop(Some(1))),
     (1, 13, Event::Resume),
@@ -123,8 +174,8 @@ enum Event {
 }
 
 impl World {
-    pub(crate) async fn build(seed: u64, finds: Finds) -> Self {
-        let started: Timestamp = START.parse().unwrap();
+    pub(crate) async fn build(seed: u64, (course, finds): (Course, Finds)) -> Self {
+        let started: Timestamp = course.start.parse().unwrap();
         let time = Time::new(started);
         let service: SharedClock = Arc::new(time.service());
         let first = Sim::in_memory(options(0, seed, finds), service).unwrap();
@@ -133,11 +184,9 @@ impl World {
             let next = sims[0].beside(options(place, seed, finds)).unwrap();
             sims.push(next);
         }
-        // A weekend: from Friday evening to Monday morning.
-        let outage = (
-            started + SignedDuration::from_hours(3 * 24 + 20),
-            started + SignedDuration::from_hours(6 * 24 + 6),
-        );
+        let (from, until) = course.outage;
+        let outage =
+            (started + SignedDuration::from_hours(from), started + SignedDuration::from_hours(until));
         let line = Line::new(sims[0].wire(), time.clone(), seed, outage);
         let settings = Arc::new(world());
         let plans = (0..PLAYBOOKS).map(|number| compiled(number, 1, &settings)).collect();
@@ -165,9 +214,14 @@ impl World {
             in_force,
             process: None,
             thought: BTreeSet::new(),
+            course,
             started,
             incidents: 0,
             deaths: DEATHS,
+            deaths_of_today: Vec::new(),
+            places: TENANTS,
+            agrees: false,
+            is_unreadable: false,
         };
         world.make_journal(seed).await;
         world.start().await;
@@ -204,21 +258,23 @@ impl World {
     /// Starts the process: what a dead one left is parked and taken up.
     async fn start(&mut self) {
         loop {
-            let engine = self.engine().await;
+            let Some(engine) = self.engine().await else { continue };
             let table = Timetable::new(NonZeroUsize::new(8).unwrap());
             self.process = Some(Process { engine, doubts: Arc::default(), table });
-            self.schedule().await;
-            if self.take_up().await {
+            if self.schedule().await.is_some() && self.take_up().await {
                 return;
             }
         }
     }
 
-    async fn engine(&self) -> Engine {
+    async fn engine(&mut self) -> Option<Engine> {
+        let (journal, host) = (self.journal(), self.host());
+        let store =
+            self.attempt("opening", Box::pin(async move { Store::open(&journal, host).await })).await?;
         let http = self.http.clone();
         let budgets = Budgets::default();
         let mut tenants: BTreeMap<String, Arc<dyn Tenant>> = BTreeMap::new();
-        for (place, sim) in self.sims.iter().enumerate() {
+        for (place, sim) in self.sims.iter().enumerate().take(self.places) {
             let secret = Secret::new(SimApp::SECRET.to_owned());
             let id = tenant_id(place).parse().unwrap();
             let options = ClientOptions {
@@ -229,24 +285,24 @@ impl World {
             tenants
                 .insert(tenant(place), Arc::new(Client::open(options, http.clone(), self.host()).unwrap()));
         }
-        Engine {
-            store: Store::open(&self.journal(), self.host()).await.unwrap(),
+        Some(Engine {
+            store,
             clock: self.host(),
             tenants,
             alerts: Some("soc".to_owned()),
             page: None,
             undoing: Undoing::of(&self.settings, None),
             feeds: Arc::new(huntbook::feed::Shelf::default()),
-        }
+        })
     }
 
-    /// Gives the timetable what is in force.
-    async fn schedule(&mut self) {
+    /// Gives the timetable what is in force; `None` if the process died of it.
+    async fn schedule(&mut self) -> Option<()> {
         let plans = self.in_force.plans.lock().unwrap().clone();
         let mut entries = Vec::new();
         for (id, plan) in &plans {
             let rule = plan.rule.as_ref().unwrap();
-            for place in 0..TENANTS {
+            for place in 0..self.places {
                 entries.push(Entry {
                     key: Key::from((*id, tenant(place))),
                     cadence: rule.cadence.clone(),
@@ -259,9 +315,12 @@ impl World {
         let keys: Vec<_> =
             entries.iter().map(|entry| (entry.key.playbook, entry.key.tenant.to_string())).collect();
         let now = self.time.host().now();
-        let marks = self.store().schedule_marks(&keys, now).await.unwrap();
+        let store = self.store().clone();
+        let marks = Box::pin(async move { store.schedule_marks(&keys, now).await });
+        let marks = self.attempt("the marks", marks).await?;
         let marks = marks.into_iter().map(|(key, at)| (Key::from(key), at)).collect();
         drop(self.process.as_mut().unwrap().table.set(entries, &marks, now));
+        Some(())
     }
 
     /// Does one thing; `None` if the process died of it. Then another one has to be started.
@@ -274,11 +333,22 @@ impl World {
             let place = usize::try_from(self.dice.below(fault::POINTS.len() as u64)).unwrap();
             let (point, _) = fault::POINTS[place];
             fault::arm_here(&format!("{point}:{}", 1 + self.dice.below(3))).unwrap();
+            let done = self.attempt(what, Box::pin(doing)).await;
+            fault::disarm_here().unwrap();
+            return done;
         }
+        self.attempt(what, Box::pin(doing)).await
+    }
+
+    /// Does one thing, at which the process may die where somebody has armed a point; `None` if it did.
+    async fn attempt<T: Send + 'static, E: std::fmt::Debug + Send + 'static>(
+        &mut self,
+        what: &str,
+        doing: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> Option<T> {
         let mut task = JoinSet::new();
         task.spawn(doing);
         let ended = task.join_next().await.unwrap();
-        fault::disarm_here().unwrap();
         match ended {
             Ok(Ok(done)) => Some(done),
             Ok(Err(error)) => panic!("{what}: {error:?}"),
@@ -291,8 +361,10 @@ impl World {
                 };
                 self.line.reach(&words);
                 self.line.reach("a death");
-                let process = self.process.take().unwrap();
-                process.engine.store.close().await;
+                self.deaths_of_today.push(words);
+                if let Some(process) = self.process.take() {
+                    process.engine.store.close().await;
+                }
                 None
             }
         }
@@ -311,8 +383,11 @@ impl World {
         for unfinished in engine.store.unfinished().await.unwrap() {
             let (engine, in_force, settings) =
                 (engine.clone(), self.in_force.clone(), Arc::clone(&self.settings));
+            let is_unreadable = self.is_unreadable;
             let taking = async move {
-                let compile = |name: &str, bytes: &[u8]| plan_of(name, bytes, &settings);
+                let compile = |name: &str, bytes: &[u8]| {
+                    if is_unreadable { Err("no version".to_owned()) } else { plan_of(name, bytes, &settings) }
+                };
                 let present = Present { in_force: &in_force, plan_of: &compile };
                 engine.take_up(unfinished, &present).await
             };
@@ -330,7 +405,7 @@ impl World {
     /// Lets so many days pass.
     pub(crate) async fn live(&mut self, days: i64) {
         let end = self.started + DAY * i32::try_from(days).unwrap();
-        let mut events = EVENTS.iter().peekable();
+        let mut events = self.course.events.iter().peekable();
         let mut day = 0;
         while self.time.truth() < end {
             let since = self.started.duration_until(self.time.truth());
@@ -355,8 +430,7 @@ impl World {
         self.morning().await;
         self.look_around().await;
         self.line.script(Some((n, fate)));
-        let key = Key::from((PlaybookId(id(number).parse().unwrap()), tenant(0)));
-        self.run(Due { key, slot: self.time.host().now(), trigger: Trigger::Schedule }).await;
+        self.comes_to(number).await;
         self.look_around().await;
         let came = !self.line.is_to_come();
         self.settle().await;
@@ -396,6 +470,13 @@ impl World {
     }
 
     async fn run(&mut self, due: Due) {
+        if self.try_to_run(due).await.is_none() {
+            self.start().await;
+        }
+    }
+
+    /// The same, but for the new start after a death: then it is `None`.
+    async fn try_to_run(&mut self, due: Due) -> Option<()> {
         let plan = self.in_force.plans.lock().unwrap().get(&due.key.playbook).cloned();
         if let Some(plan) = plan {
             let order = Order {
@@ -408,12 +489,11 @@ impl World {
                 effects: Effects::Apply,
             };
             let (engine, in_force) = (self.process.as_ref().unwrap().engine.clone(), self.in_force.clone());
-            let Some(ran) =
-                self.step("a run", async move { engine.run_while(&order, &in_force).await }).await
-            else {
-                return self.start().await;
-            };
+            let ran = self.step("a run", async move { engine.run_while(&order, &in_force).await }).await?;
             self.line.reach(&format!("trigger {}", due.trigger));
+            if due.slot == summer() && is_at_half_past_two(&due.key.playbook.to_string()) {
+                self.line.reach("a slot of the hour that summer time takes away");
+            }
             if let Ran::Report(report) = ran {
                 self.line.reach(&format!("run {}", report.state.as_str()));
                 for item in &report.items {
@@ -422,10 +502,11 @@ impl World {
             }
         }
         self.process.as_mut().unwrap().table.ended(&due.key);
+        Some(())
     }
 
     /// What the daemon does beside the schedule; says whether something is under way. A death is a new start.
-    async fn look_around(&mut self) -> bool {
+    pub(crate) async fn look_around(&mut self) -> bool {
         self.line.reach("a look around");
         let is_busy = self.look_around_once().await;
         if self.process.is_none() {
@@ -436,7 +517,7 @@ impl World {
 
     async fn look_around_once(&mut self) -> Option<bool> {
         let engine = self.process.as_ref()?.engine.clone();
-        self.answer(&engine).await;
+        self.answer(&engine).await?;
         for decided in engine.decided().await.unwrap() {
             let (engine, in_force, settings) =
                 (engine.clone(), self.in_force.clone(), Arc::clone(&self.settings));
@@ -478,12 +559,13 @@ impl World {
     }
 
     /// People are asked: most say yes, some no, some nothing.
-    async fn answer(&mut self, engine: &Engine) {
+    async fn answer(&mut self, engine: &Engine) -> Option<()> {
         for asked in engine.store.open_approvals().await.unwrap() {
             if asked.state != ApprovalState::Awaiting || !self.thought.insert(asked.id.clone()) {
                 continue;
             }
             let word = match self.dice.below(10) {
+                _ if self.agrees => Consent::Approve,
                 0..6 => Consent::Approve,
                 6..8 => Consent::Deny,
                 _ => continue,
@@ -496,13 +578,15 @@ impl World {
                 way: Way::Command,
                 note: None,
             };
-            engine.store.hear(&asked.id, &voice).await.unwrap();
+            let store = engine.store.clone();
+            self.attempt("a word", Box::pin(async move { store.hear(&asked.id, &voice).await })).await?;
         }
+        Some(())
     }
 
     /// What people do once a day: an incident comes in, what was stopped by itself is let go on, and what nobody knows
     /// is looked up in the portal.
-    async fn morning(&mut self) {
+    pub(crate) async fn morning(&mut self) {
         for place in 0..TENANTS {
             self.incidents += 1;
             let incident = SimIncident {
@@ -560,20 +644,114 @@ impl World {
                 self.store().keep_version(playbook(number, 2).as_bytes()).await.unwrap();
                 let (id, plan) = compiled(number, 2, &self.settings);
                 self.in_force.plans.lock().unwrap().insert(id, plan);
-                self.schedule().await;
+                self.schedule().await.unwrap();
             }
             Event::Remove(number) => {
                 let (id, _) = compiled(number, 1, &self.settings);
                 self.in_force.plans.lock().unwrap().remove(&id);
-                self.schedule().await;
+                self.schedule().await.unwrap();
             }
         }
         self.line.reach(&format!("{event:?}"));
     }
 
+    /// Keeps these playbooks and the first tenant alone from the next start on, and lets nothing happen but what is asked
+    /// for; people say yes.
+    pub(crate) fn becomes_small(&mut self, numbers: &[usize]) {
+        let kept = |playbook: &PlaybookId| numbers.iter().any(|number| id(*number) == playbook.to_string());
+        self.in_force.plans.lock().unwrap().retain(|playbook, _plan| kept(playbook));
+        (self.deaths, self.places, self.agrees) = (0, 1, true);
+        self.line.script(None);
+    }
+
+    /// Lets time pass.
+    pub(crate) fn passes(&self, length: SignedDuration) {
+        self.time.pass(length);
+    }
+
+    /// Begins the process anew, also after a death.
+    pub(crate) async fn restarts(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.engine.store.close().await;
+        }
+        self.start().await;
+    }
+
+    /// The same while no version of a playbook can be read.
+    pub(crate) async fn restarts_without_versions(&mut self) {
+        self.is_unreadable = true;
+        self.restarts().await;
+        self.is_unreadable = false;
+    }
+
+    /// Runs a playbook in the first tenant.
+    pub(crate) async fn comes_to(&mut self, number: usize) {
+        self.run(self.due(number)).await;
+    }
+
+    /// A run of a playbook in the first tenant dies in the middle; no other process begins.
+    pub(crate) async fn is_cut_off(&mut self, number: usize) {
+        fault::arm_here("c07_plan_built").unwrap();
+        assert!(self.try_to_run(self.due(number)).await.is_none());
+        self.deaths_of_today.clear();
+    }
+
+    fn due(&self, number: usize) -> Due {
+        let key = Key::from((PlaybookId(id(number).parse().unwrap()), tenant(0)));
+        Due { key, slot: self.time.host().now(), trigger: Trigger::Schedule }
+    }
+
+    /// Somebody stops all actions, and lets them go on.
+    pub(crate) async fn is_stopped_and_goes_on(&mut self) {
+        let store = self.store().clone();
+        if self.attempt("a stop", Box::pin(async move { store.halt(&word()).await })).await.is_none() {
+            self.start().await;
+        }
+        let is_before = |death: &String| !death.ends_with("c33_stop_written");
+        if self.deaths_of_today.last().is_some_and(is_before) {
+            // It may not have been written: whoever says it says it again.
+            self.store().halt(&word()).await.unwrap();
+        }
+        assert_eq!(self.store().stops().await.unwrap().len(), 1, "a stop is kept");
+        let store = self.store().clone();
+        if self.attempt("its end", Box::pin(async move { store.lift(&word()).await })).await.is_none() {
+            self.start().await;
+            self.store().lift(&word()).await.unwrap();
+        }
+    }
+
+    /// Deletes what is old.
+    pub(crate) async fn forgets(&mut self, keep: SignedDuration) {
+        let (store, now) = (self.store().clone(), self.time.host().now());
+        let forgetting = Box::pin(async move { store.retention(now, keep).await });
+        if self.attempt("forgetting", forgetting).await.is_none() {
+            self.start().await;
+        }
+    }
+
+    /// Lets what is under way come to its end, and looks whether anything is left half done.
+    pub(crate) async fn comes_to_its_end(&mut self) {
+        for _look in 0..12 {
+            if !self.look_around().await {
+                break;
+            }
+            self.time.pass(LOOK);
+        }
+        let store = self.store();
+        assert_eq!(store.effects_in(EffectState::Intended).await.unwrap(), []);
+        assert_eq!(store.unfinished().await.unwrap(), []);
+        assert_eq!(store.open_approvals().await.unwrap(), []);
+        assert_eq!(store.pending().await.unwrap(), 0, "everybody is told");
+    }
+
     /// What the tenants say was done in them.
     pub(crate) fn truths(&self) -> Vec<(String, Vec<LogEntry>)> {
         self.sims.iter().enumerate().map(|(place, sim)| (tenant(place), sim.log())).collect()
+    }
+
+    /// By how much the host's clock was ahead of the tenants', and from when on.
+    pub(crate) fn was_set(&self) -> Vec<(Timestamp, SignedDuration)> {
+        self.time.was_set()
     }
 
     /// What was reached.
@@ -587,6 +765,10 @@ impl World {
             process.engine.store.close().await;
         }
     }
+}
+
+fn summer() -> Timestamp {
+    SUMMER.parse().unwrap()
 }
 
 fn word() -> StopWord {
