@@ -104,7 +104,7 @@ impl Pool {
             let builder = builder.https_only(true).tls_certs_merge(self.certificates.clone());
             match &self.proxy {
                 Some(proxy) => builder.proxy(proxy.clone()),
-                None if self.options.reach == Reach::Public => builder.dns_resolver(PublicOnly),
+                None if self.options.reach == Reach::Public => builder.dns_resolver(PublicOnly::of_system()),
                 None => builder,
             }
         };
