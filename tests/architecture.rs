@@ -18,6 +18,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("annotate_snippets", &["diag"]),
     ("anstream", &["cli"]),
     ("arc_swap", &["daemon"]),
+    ("async_compression", &["http"]),
     ("aws_lc_rs", &["sim", "tenant", "web"]),
     ("axum", &["sim", "web"]),
     ("clap", &["cli"]),

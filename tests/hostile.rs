@@ -3,10 +3,14 @@
 
 #![expect(clippy::panic, clippy::indexing_slicing, clippy::expect_used, reason = "test helpers")]
 
+#[path = "hostile/corpus.rs"]
+mod corpus;
 #[path = "history/held.rs"]
 mod held;
 #[path = "history/mod.rs"]
 mod history;
+#[path = "hostile/oracles.rs"]
+mod oracles;
 #[path = "channel/python.rs"]
 mod python;
 #[path = "hostile/reader.rs"]
@@ -184,16 +188,20 @@ async fn a_hostile_row_is_nothing_but_text_to_every_reader() {
     assert_eq!(shown["items"][0]["data"]["Text"], EVIL, "machines get what the tenant said");
 }
 
-/// Has Python read tables and events.
-async fn read_tables(csv: &str, cef: &[&str]) -> Value {
-    let mut reader = python::script("read_tables.py").spawn().expect("it starts");
+/// Has a script in Python read what was written.
+async fn read_by(script: &str, written: &Value) -> Value {
+    let mut reader = python::script(script).spawn().expect("it starts");
     let mut input = reader.stdin.take().expect("a pipe");
-    let given = json!({"csv": csv, "cef": cef}).to_string();
-    input.write_all(given.as_bytes()).await.expect("it reads");
+    input.write_all(written.to_string().as_bytes()).await.expect("it reads");
     drop(input);
     let read = reader.wait_with_output().await.expect("it ends");
     assert!(read.status.success(), "what was written cannot be read");
     serde_json::from_slice(&read.stdout).expect("JSON")
+}
+
+/// Has Python read tables and events.
+async fn read_tables(csv: &str, cef: &[&str]) -> Value {
+    read_by("read_tables.py", &json!({"csv": csv, "cef": cef})).await
 }
 
 /// No field of a table is a formula, and all records have as many fields as the head.
@@ -256,49 +264,7 @@ fn is_visible(read: &str, text: &str, ends: Ends) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tables_and_events_read_back_in_other_programs() {
-    use proptest::strategy::{Strategy as _, ValueTree as _};
-    use proptest::test_runner::TestRunner;
-
-    let piece = proptest::sample::select(vec![
-        "=",
-        "+",
-        "-",
-        "@",
-        "\t",
-        "\r",
-        "\n",
-        "\r\n",
-        "＝1",
-        "＠",
-        "\"",
-        "\"\"",
-        ",",
-        ";",
-        "|",
-        "\\",
-        "\\n",
-        "a=b",
-        " src=1",
-        " ",
-        "'",
-        "x",
-        "CEF:0|",
-        "\u{0}",
-        "\u{1b}[31m",
-        "\u{202e}",
-        "\u{2028}",
-        "é",
-        "😀",
-        "\\=",
-        "\\|",
-    ]);
-    let any = proptest::collection::vec(
-        proptest::prop_oneof![piece.prop_map(str::to_owned), proptest::arbitrary::any::<String>()],
-        0..8,
-    );
-    let mut runner = TestRunner::deterministic();
-    let texts: Vec<String> =
-        (0..2_000).map(|_text| any.new_tree(&mut runner).expect("a value").current().concat()).collect();
+    let texts = corpus::texts();
     let table: String = texts.iter().map(|text| encode::csv([text.as_str(), "end"])).collect();
     let events: Vec<String> = texts
         .iter()

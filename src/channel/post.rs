@@ -98,7 +98,7 @@ pub(super) async fn post(
         Ok(answer) => (answer.status, None, answer.body),
         Err(HttpError::Refused { refusal, .. }) => (refusal.status, refusal.wait, refusal.body),
         // The receiver took the request and has a lot to say about it.
-        Err(HttpError::Large { .. }) => (200, None, "(a long answer)".into()),
+        Err(HttpError::Large { .. } | HttpError::Padded { .. }) => (200, None, "(a long answer)".into()),
         Err(HttpError::Late { .. }) => return Err(ChannelError::late(time_max)),
         Err(error) => return Err(ChannelError::Transport(Box::new(error))),
     };

@@ -266,6 +266,17 @@ impl Bound {
         script::test(&self.program, about, env, &self.lists)
     }
 
+    /// The same, until some instant at the latest.
+    #[cfg(test)]
+    pub(super) fn test_by_script_until(
+        &mut self,
+        deadline: Option<tokio::time::Instant>,
+        about: About<'_>,
+        env: &Env<'_>,
+    ) -> Result<bool, EvalError> {
+        script::test_until(deadline, &self.program, about, env, &self.lists)
+    }
+
     /// Finds the columns anew if this row carries others than the row before.
     fn align(&mut self, projection: &Projection) {
         let fits = |column: &str, place: &Option<usize>| match place {

@@ -64,7 +64,7 @@
 //! Rhai parses; `lower` resolves every name and checks every type it can; `native` evaluates on the
 //! borrowed cells of a streaming row. Only `switch` goes through the script engine (`script`), which
 //! has nothing in it but the above: no I/O, no `eval`, no clock. A property test holds both ways to the
-//! same answers. One evaluation is cut off after a second.
+//! same answers. One evaluation is cut off after a second, one by the engine after five million steps.
 
 mod chain;
 mod check;
@@ -141,5 +141,7 @@ pub struct EvalError {
 
 #[cfg(test)]
 mod agreement;
+#[cfg(test)]
+mod limits;
 #[cfg(test)]
 mod tests;

@@ -21,16 +21,34 @@ use super::value::{AnyRow, Compare, Reason, Reckon, TEXT_BYTES_MAX, Value, unfit
 use super::{Env, EvalError};
 use crate::model::List;
 
-/// Most steps of one evaluation: a second of work, whatever the clock says.
-const OPERATIONS_MAX: u64 = 10_000_000;
+/// Most steps of one evaluation: fifty for each row of the largest answer.
+const STEPS_MAX: u64 = 5_000_000;
+
+/// [`STEPS_MAX`] in words.
+const STEPS_MAX_TEXT: &str = "five million steps";
+
+/// How many steps are taken between two looks at the clock.
+const STEPS_PER_LOOK: u64 = 256;
 
 /// Deepest nesting of an expression, and of one inside a closure. Written by hand nobody reaches ten.
 const DEPTH_MAX: (usize, usize) = (64, 32);
 
-/// Most items of an array and most fields of an object a script may hold: an answer's rows fit.
+/// Deepest nesting of calls: four closures within each other, each called by a function.
+const CALLS_DEEP_MAX: usize = 8;
+
+/// Most closures of one expression; it defines no other functions.
+const CLOSURES_MAX: usize = 64;
+
+/// Most names that are known at once: the six that conditions know, and one of each closure around.
+const NAMES_MAX: usize = 32;
+
+/// Most items of an array and most fields of an object a script may hold, what is inside of them counted: the hundred
+/// thousand rows of the largest answer fit, with the ten columns that conditions read of one at most.
 const ITEMS_MAX: usize = 1_000_000;
 
 thread_local! {
+    /// How many steps the evaluation that runs on this thread has taken.
+    static STEPS: Cell<u64> = const { Cell::new(0) };
     /// When the evaluation that runs on this thread must be over.
     static DEADLINE: Cell<Option<Instant>> = const { Cell::new(None) };
     /// What `ago` counts from in the evaluation that runs on this thread.
@@ -61,19 +79,15 @@ pub(super) fn engine() -> Engine {
     engine
         .set_optimization_level(rhai::OptimizationLevel::None)
         .set_fast_operators(false)
-        .set_max_operations(OPERATIONS_MAX)
         .set_max_expr_depths(DEPTH_MAX.0, DEPTH_MAX.1)
-        .set_max_call_levels(8)
-        .set_max_functions(64)
-        .set_max_variables(32)
+        .set_max_call_levels(CALLS_DEEP_MAX)
+        .set_max_functions(CLOSURES_MAX)
+        .set_max_variables(NAMES_MAX)
         .set_max_string_size(TEXT_BYTES_MAX)
         .set_max_array_size(ITEMS_MAX)
         .set_max_map_size(ITEMS_MAX)
-        .on_progress(|operations| {
-            let late =
-                operations % 256 == 0 && DEADLINE.get().is_some_and(|deadline| Instant::now() > deadline);
-            late.then(|| Dynamic::from(TIME_MAX_TEXT))
-        });
+        // Its own count is forgotten at the end of each closure.
+        .on_progress(|_steps_of_this_closure| step());
     engine.register_type_with_name::<Timestamp>("instant");
     operators(&mut engine);
     functions(&mut engine);
@@ -93,6 +107,18 @@ pub(super) fn engine() -> Engine {
         found.ok_or_else(|| raise(Reason::Missing { name: format!("[{index}]") }))
     });
     engine
+}
+
+/// Takes a step; says which limit is reached, if one is.
+fn step() -> Option<Dynamic> {
+    let steps = STEPS.get() + 1;
+    STEPS.set(steps);
+    let late = || {
+        steps.is_multiple_of(STEPS_PER_LOOK)
+            && DEADLINE.get().is_some_and(|deadline| deadline < Instant::now())
+    };
+    let limit = if STEPS_MAX < steps { STEPS_MAX_TEXT } else { late().then_some(TIME_MAX_TEXT)? };
+    Some(Dynamic::from(Reason::Limit { limit }))
 }
 
 fn operators(engine: &mut Engine) {
@@ -229,10 +255,11 @@ fn caught(error: &EvalAltResult, places: &Places<'_>) -> EvalError {
         inner = deeper;
     }
     let reason = match inner {
-        EvalAltResult::ErrorRuntime(payload, _) => payload.read_lock::<Reason>().map(|reason| reason.clone()),
-        EvalAltResult::ErrorTerminated(..) => Some(Reason::Limit { limit: TIME_MAX_TEXT }),
-        EvalAltResult::ErrorTooManyOperations(_) => Some(Reason::Limit { limit: "ten million steps" }),
-        EvalAltResult::ErrorDataTooLarge(..) => Some(Reason::TooLong),
+        EvalAltResult::ErrorRuntime(payload, _) | EvalAltResult::ErrorTerminated(payload, _) => {
+            payload.read_lock::<Reason>().map(|reason| reason.clone())
+        }
+        EvalAltResult::ErrorDataTooLarge(what, _) if what.contains("string") => Some(Reason::TooLong),
+        EvalAltResult::ErrorDataTooLarge(..) => Some(Reason::TooMany),
         _ => None,
     };
     let reason = reason.unwrap_or_else(|| Reason::Script(super::value::shown(&inner.to_string())));
@@ -346,8 +373,19 @@ fn subject(scope: &mut Scope<'_>, about: About<'_>, columns: Option<&[&str]>) {
     }
 }
 
-/// Evaluates an expression with the engine. `columns` are those it reads; `None` stands for all.
+/// Evaluates an expression with the engine.
 pub(super) fn test(
+    program: &super::condition::Program,
+    about: About<'_>,
+    env: &Env<'_>,
+    lists: &[Option<Arc<List>>],
+) -> Result<bool, EvalError> {
+    test_until(Some(Instant::now() + TIME_MAX), program, about, env, lists)
+}
+
+/// The same, until some instant at the latest.
+pub(super) fn test_until(
+    deadline: Option<Instant>,
     program: &super::condition::Program,
     about: About<'_>,
     env: &Env<'_>,
@@ -365,7 +403,8 @@ pub(super) fn test(
     );
     let named = program.lists().iter().cloned().zip(lists.iter().cloned()).collect();
     scope.push_dynamic("lists", Dynamic::from(AllLists(named)));
-    DEADLINE.set(Some(Instant::now() + TIME_MAX));
+    DEADLINE.set(deadline);
+    STEPS.set(0);
     NOW.set(env.now);
     let answer = program.engine().eval_ast_with_scope::<Dynamic>(&mut scope, program.ast());
     DEADLINE.set(None);

@@ -135,6 +135,9 @@ pub enum Reason {
     /// A text longer than an expression may build.
     #[error("the text is longer than an expression may build")]
     TooLong,
+    /// An array or an object with more in it than an expression may build.
+    #[error("the array or object is larger than an expression may build")]
+    TooMany,
     /// What the script engine says.
     #[error("{0}")]
     Script(String),

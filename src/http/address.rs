@@ -64,7 +64,8 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// [`HttpError::Address`] if a segment is empty, `.` or `..`, or their number is wrong.
+    /// [`HttpError::Address`] if a segment is empty, `.` or `..`, or has a line end or a tab, which addresses lose; or if
+    /// their number is wrong.
     pub fn at(&self, route: &str, segments: &[&str]) -> Result<Self, HttpError> {
         let mut url = self.url.clone();
         let mut given = segments.iter();
@@ -78,8 +79,12 @@ impl Address {
                     continue;
                 }
                 match given.next() {
-                    Some(segment) if !matches!(*segment, "" | "." | "..") => path.push(segment),
-                    _ => return Err(HttpError::address("a part of the path is empty or only dots")),
+                    Some(segment) if stays(segment) => path.push(segment),
+                    _ => {
+                        return Err(HttpError::address(
+                            "a part of the path is empty, only dots, or has a line end",
+                        ));
+                    }
                 };
             }
         }
@@ -209,6 +214,12 @@ fn checked(text: &str, may_be_plain: fn(&Url) -> bool) -> Result<Url, HttpError>
     Ok(url)
 }
 
+/// Whether a text stays one segment of a path: the URL standard drops line ends and tabs, and with what is left goes
+/// up where two dots are (`\t..`).
+fn stays(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..") && !segment.contains(['\t', '\r', '\n'])
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -256,11 +267,27 @@ mod tests {
     #[test]
     fn a_segment_that_would_vanish_is_refused() {
         let base = Address::parse("https://graph.contoso.example").unwrap();
-        for segment in ["", ".", ".."] {
+        for segment in ["", ".", "..", "\t..", ".\n.", "a\tb", "a\r\nb"] {
             assert!(base.at("users/{id}", &[segment]).is_err(), "{segment:?}");
         }
         assert!(base.at("users/{id}", &[]).is_err());
         assert!(base.at("users", &["x"]).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_segment_is_refused_or_stays_one(segment in proptest::prelude::any::<String>()) {
+            let base = Address::parse("https://graph.contoso.example/v1.0").unwrap();
+            match base.at("users/{id}/revoke", &[&segment]) {
+                Ok(address) => {
+                    let parts: Vec<&str> = address.url.path().split('/').collect();
+                    proptest::prop_assert_eq!((parts.len(), parts[1], parts[2], parts[4]), (5, "v1.0", "users", "revoke"));
+                    proptest::prop_assert_eq!((address.url.query(), address.url.fragment()), (None, None));
+                    proptest::prop_assert!(!matches!(parts[3], "" | "." | ".."));
+                }
+                Err(_refused) => proptest::prop_assert!(!stays(&segment)),
+            }
+        }
     }
 
     #[test]

@@ -105,6 +105,14 @@ pub enum HttpError {
         /// The bytes it had.
         limit: u64,
     },
+    /// The answer is compressed, and on the wire already larger than it may be.
+    #[error("the answer to `{request}` is larger than {limit} bytes on the wire, compressed")]
+    Padded {
+        /// The request.
+        request: String,
+        /// The bytes it had.
+        limit: u64,
+    },
     /// The last attempt was refused, and an earlier one got no answer: that one may have been applied.
     #[error("an earlier attempt got no answer and may have been applied; the last one failed")]
     Doubtful(#[source] Box<Self>),
@@ -132,7 +140,8 @@ impl HttpError {
             | Self::Header
             | Self::Body(_)
             | Self::Withheld { .. }
-            | Self::Large { .. } => Retry::Never,
+            | Self::Large { .. }
+            | Self::Padded { .. } => Retry::Never,
             Self::Connect { .. } | Self::Lost { .. } | Self::Late { .. } | Self::Cut { .. } => Retry::Backoff,
             Self::Doubtful(last) => last.retry(),
             Self::Refused { refusal, .. } => refusal.retry(),
@@ -153,6 +162,7 @@ impl HttpError {
             | Self::Late { .. }
             | Self::Cut { .. }
             | Self::Large { .. }
+            | Self::Padded { .. }
             | Self::Doubtful(_) => Applied::Unknown,
             Self::Refused { refusal, .. } => refusal.applied(),
         }

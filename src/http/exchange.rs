@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::stream;
-use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
+use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::body::{self, Body};
 use super::wire::{self, Wire};
 use super::{EMPTY, Gate, HttpError, Limits, Refusal, Request, retry_after};
 
@@ -71,7 +72,9 @@ pub fn date(text: &str) -> Option<Timestamp> {
 /// A successful answer whose body is still arriving.
 #[derive(Debug)]
 pub struct Chunks {
-    response: reqwest::Response,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Body,
     request: String,
     limits: Limits,
     deadline: Instant,
@@ -82,7 +85,7 @@ impl Chunks {
     /// A header, if it is there and is text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.response.headers().get(name)?.to_str().ok()
+        self.headers.get(name)?.to_str().ok()
     }
 
     /// Returns the next piece of the body, decompressed; `None` at its end, which has been checked
@@ -90,16 +93,15 @@ impl Chunks {
     ///
     /// # Errors
     ///
-    /// [`HttpError::Cut`], [`HttpError::Large`], [`HttpError::Late`]. After an error there is no more.
+    /// [`HttpError::Cut`], [`HttpError::Large`], [`HttpError::Padded`], [`HttpError::Late`]. After an error there is
+    /// no more.
     pub async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
         let until = self.deadline.min(Instant::now() + STALL_MAX);
-        let chunk = match tokio::time::timeout_at(until, self.response.chunk()).await {
+        let chunk = match tokio::time::timeout_at(until, self.body.next()).await {
             Ok(Ok(chunk)) => chunk,
+            Ok(Err(error)) if body::is_padded(&error) => return Err(self.padded()),
             Ok(Err(error)) => {
-                return Err(HttpError::Cut {
-                    request: self.request.clone(),
-                    source: error.without_url().into(),
-                });
+                return Err(HttpError::Cut { request: self.request.clone(), source: error.into() });
             }
             Err(_elapsed) => {
                 return Err(HttpError::Late { request: self.request.clone(), limit: self.limits.time_max });
@@ -127,11 +129,15 @@ impl Chunks {
 
     /// Status and headers.
     pub(super) fn head(&mut self) -> (u16, HeaderMap) {
-        (self.response.status().as_u16(), std::mem::take(self.response.headers_mut()))
+        (self.status.as_u16(), std::mem::take(&mut self.headers))
     }
 
     fn large(&self) -> HttpError {
         HttpError::Large { request: self.request.clone(), limit: self.limits.bytes_max }
+    }
+
+    fn padded(&self) -> HttpError {
+        HttpError::Padded { request: self.request.clone(), limit: self.limits.bytes_max }
     }
 }
 
@@ -214,21 +220,32 @@ pub(super) async fn exchange(
     now: Timestamp,
 ) -> Result<Chunks, HttpError> {
     let deadline = Instant::now() + limits.time_max;
-    let response = match tokio::time::timeout_at(deadline, way.send(gate, request)).await {
+    let mut response = match tokio::time::timeout_at(deadline, way.send(gate, request)).await {
         Ok(sent) => sent?,
         Err(_elapsed) => {
             return Err(HttpError::Late { request: request.to_string(), limit: limits.time_max });
         }
     };
     let announced = response.content_length();
-    let chunks = Chunks { response, request: request.to_string(), limits: *limits, deadline, read: 0 };
-    if !chunks.response.status().is_success() {
+    let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
+    let chunks = Chunks {
+        status,
+        body: Body::new(response, &headers, limits.bytes_max),
+        headers,
+        request: request.to_string(),
+        limits: *limits,
+        deadline,
+        read: 0,
+    };
+    if !status.is_success() {
         return Err(refused(chunks, now).await);
     }
-    if announced.is_some_and(|length| length > limits.bytes_max) {
-        return Err(chunks.large());
+    match announced {
+        Some(length) if limits.bytes_max < length => {
+            Err(if chunks.body.is_packed() { chunks.padded() } else { chunks.large() })
+        }
+        _ => Ok(chunks),
     }
-    Ok(chunks)
 }
 
 /// Sorts a failure before the head: nothing was sent, or nobody knows.

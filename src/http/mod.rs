@@ -1,14 +1,15 @@
 //! One outgoing request: where it may go, how long and how big it may get, when it is repeated.
 //!
 //! Every call of the process to another machine goes through [`Http`]. It follows no redirect,
-//! keeps no cookie, speaks plain HTTP to loopback only, counts the decoded bytes, and holds the only
-//! retry loop there is. What it shows of a request (errors, logs, `Debug`) is the method, the origin
+//! keeps no cookie, speaks plain HTTP to loopback only, counts the bytes of answers on the wire and
+//! decoded, and holds the only retry loop there is. What it shows of a request (errors, logs, `Debug`) is the method, the origin
 //! and the route; secrets in headers, queries, bodies and webhook addresses stay inside.
 //!
 //! Waits go through the injected [`Clock`](crate::clock::Clock); the deadline of one attempt is the
 //! machine's own, because the network does not follow a clock that stands still.
 
 mod address;
+mod body;
 mod error;
 mod exchange;
 mod gate;
@@ -38,7 +39,7 @@ use crate::model::Secret;
 use pool::Pool;
 use retry::Patience;
 
-/// Most decoded bytes of an ordinary answer. The largest page of incidents with their alerts seen in
+/// Most bytes of an ordinary answer, on the wire and decoded. The largest page of incidents with their alerts seen in
 /// practice is a few megabytes; ten times that is a mistake or an attack.
 pub const BYTES_MAX: u64 = 32 << 20;
 
@@ -51,7 +52,8 @@ const REACH_TIME_MAX: Duration = Duration::from_secs(10);
 /// What one attempt may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most bytes of the body after decompression.
+    /// Most bytes of the body: after decompression, and on the wire before it. What is compressed to more than it
+    /// may be large is not meant to be read: a stream of nothing has no end.
     pub bytes_max: u64,
     /// Longest time from the first packet to the last byte, the connection included. Waits between
     /// attempts do not count.
@@ -269,7 +271,9 @@ impl Http {
         let request = Request::new(http::Method::HEAD, address.origin());
         let limits = Limits { time_max: REACH_TIME_MAX, ..Limits::default() };
         match self.send(&request, Repeat::Never, &limits).await {
-            Ok(_) | Err(HttpError::Refused { .. } | HttpError::Large { .. }) => Ok(()),
+            Ok(_) | Err(HttpError::Refused { .. } | HttpError::Large { .. } | HttpError::Padded { .. }) => {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }

@@ -7,6 +7,10 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use http::HeaderMap;
+use http::header::ACCEPT_ENCODING;
+
+use super::body;
 use super::public::{NOT_PUBLIC, PublicOnly};
 use super::{Address, HttpError, HttpOptions, Reach, Repeat};
 use crate::model::Secret;
@@ -88,6 +92,7 @@ impl Pool {
     fn build(&self, address: &Address, idle: usize) -> Result<reqwest::Client, HttpError> {
         let builder = reqwest::Client::builder()
             .user_agent(&self.options.user_agent)
+            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, body::ENCODING)]))
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .retry(reqwest::retry::never())
@@ -104,7 +109,7 @@ impl Pool {
             let builder = builder.https_only(true).tls_certs_merge(self.certificates.clone());
             match &self.proxy {
                 Some(proxy) => builder.proxy(proxy.clone()),
-                None if self.options.reach == Reach::Public => builder.dns_resolver(PublicOnly),
+                None if self.options.reach == Reach::Public => builder.dns_resolver(PublicOnly::of_system()),
                 None => builder,
             }
         };

@@ -1,4 +1,4 @@
-//! Decodes hunting answers while they stream.
+//! Decodes hunting answers while they stream, and takes the pages of other lists apart.
 //!
 //! A [`Decoder`] is fed the body in chunks of any size and hands out each row as soon as its last byte
 //! is there, with only the wanted columns decoded. It understands the answers of Microsoft Graph
@@ -16,12 +16,14 @@
 //! quotes; their content is not judged.
 
 mod decoder;
+mod parts;
 mod row;
 mod scan;
 mod schema;
 mod value;
 
 pub use decoder::Decoder;
+pub use parts::{items, members};
 pub use schema::{Column, ColumnKind};
 
 /// What the receiver of rows wants next.

@@ -126,7 +126,14 @@ async fn a_page_that_fails_fails_the_list() {
     let (tenant, _clock) = server.client();
     assert!(tenant.incidents(&IncidentQuery::default()).await.is_err());
 
-    for body in [r#"{"value": [{"id": "1""#, "{}", "null", r#"{"value": {}}"#] {
+    for body in [
+        r#"{"value": [{"id": "1""#,
+        "{}",
+        "null",
+        r#"{"value": {}}"#,
+        r#"{"value": [1 2]}"#,
+        r#"{"value": [], "value": []}"#,
+    ] {
         let server = Server::tenant(move |_| Reply::new(200, body)).await;
         let (tenant, _clock) = server.client();
         let error = tenant.incidents(&IncidentQuery::default()).await.unwrap_err();
@@ -152,6 +159,40 @@ async fn one_bad_incident_does_not_hide_the_others_and_doubles_count_once() {
     assert_eq!(ids(&found), ["1", "2"]);
     assert_eq!(found.quarantined.len(), 4);
     assert!(found.quarantined.iter().any(|bad| bad.raw.contains("../users") && !bad.reason.is_empty()));
+}
+
+#[tokio::test]
+async fn row_24_what_is_no_json_in_one_incident_does_not_hide_the_others() {
+    for bad in [
+        r#"{"id": "8", "score": NaN}"#,
+        r#"{"id": 1e400}"#,
+        r#"{"id": "8", "score": nul}"#,
+        r#"{"id": "8", "displayName": "\ud800"}"#,
+        "{\"id\": \"8\", \"displayName\": \"\u{1}\"}",
+        "Infinity",
+        "-",
+    ] {
+        let body = format!(r#"{{"value": [{}, {bad}, {}], "@odata.count": 3}}"#, incident(1), incident(2));
+        check_one_bad(body.into_bytes()).await;
+    }
+    let [first, second] = [1, 2].map(|id| incident(id).to_string());
+    let pieces: [&[u8]; 5] = [
+        br#"{"value": ["#,
+        first.as_bytes(),
+        b", {\"id\": \"8\", \"displayName\": \"\xff\"}, ",
+        second.as_bytes(),
+        b"]}",
+    ];
+    check_one_bad(pieces.concat()).await;
+}
+
+/// The page has an incident before and one after the bad one.
+async fn check_one_bad(body: Vec<u8>) {
+    let shown = String::from_utf8_lossy(&body).into_owned();
+    let server = Server::tenant(move |_| Reply::new(200, body.clone())).await;
+    let (tenant, _clock) = server.client();
+    let found = tenant.incidents(&IncidentQuery::default()).await.expect(&shown);
+    assert_eq!((ids(&found), found.quarantined.len()), (vec!["1", "2"], 1), "{shown}");
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ impl Raw {
             loop {
                 let (stream, _peer) = listener.accept().await.unwrap();
                 let number = counter.fetch_add(1, Ordering::SeqCst);
-                open.spawn(serve(stream, pieces(number)));
+                open.spawn(async move { drop(serve(stream, pieces(number)).await) });
             }
         });
         Self { url, connections, _tasks: tasks }
@@ -56,20 +56,20 @@ impl Raw {
     }
 }
 
-async fn serve(mut stream: TcpStream, pieces: Vec<(&'static str, Duration)>) {
+/// Gives the connection back if it still stands.
+async fn serve(mut stream: TcpStream, pieces: Vec<(&'static str, Duration)>) -> Option<TcpStream> {
     let mut head = Vec::new();
     while !head.windows(4).any(|window| window == b"\r\n\r\n") {
         match stream.read_buf(&mut head).await {
-            Ok(0) | Err(_) => return,
+            Ok(0) | Err(_) => return None,
             Ok(_) => {}
         }
     }
     for (piece, pause) in pieces {
-        if stream.write_all(piece.as_bytes()).await.is_err() {
-            return;
-        }
+        stream.write_all(piece.as_bytes()).await.ok()?;
         tokio::time::sleep(pause).await;
     }
+    Some(stream)
 }
 
 const NOW: Duration = Duration::ZERO;
@@ -247,6 +247,78 @@ async fn a_large_answer_is_refused_whatever_it_announces() {
     }
     let whole = http.send(&get(&packed.url), Repeat::Safe, &Limits::default()).await.unwrap();
     assert_eq!(whole.body.len(), 2 << 20);
+}
+
+/// Writes a compressed answer that never ends to whoever asks; returns its address, and how much it got rid of when
+/// nobody wants more.
+async fn endless(first: &'static [u8], piece: &'static [u8]) -> (String, JoinSet<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let (stream, _peer) = listener.accept().await.unwrap();
+        let head = "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n";
+        let mut stream = serve(stream, vec![(head, NOW)]).await.unwrap();
+        stream.write_all(first).await.unwrap();
+        let many = piece.repeat(1024);
+        let mut written = 0;
+        while stream.write_all(&many).await.is_ok() {
+            written += many.len();
+        }
+        written
+    });
+    (url, tasks)
+}
+
+/// What begins a stream of gzip.
+const GZIP: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff";
+/// A stored block of no bytes, not the last.
+const EMPTY_BLOCK: &[u8] = b"\0\0\0\xff\xff";
+/// A whole stream of no bytes.
+const EMPTY_STREAM: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\x03\0\0\0\0\0\0\0\0\0";
+
+#[tokio::test]
+async fn a_stream_that_decompresses_to_nothing_is_cut_off_by_its_size_on_the_wire() {
+    let limits = Limits { bytes_max: 1 << 20, ..Limits::default() };
+    let (http, _clock) = setup();
+    for (first, piece) in [(GZIP, EMPTY_BLOCK), (b"", EMPTY_STREAM)] {
+        let (url, mut tasks) = endless(first, piece).await;
+        let error = http.send(&get(&url), Repeat::Safe, &limits).await.unwrap_err();
+        assert!(matches!(error, HttpError::Padded { limit: 1_048_576, .. }), "{error:?}");
+        assert_eq!((error.retry(), error.applied()), (Retry::Never, Applied::Unknown));
+        let shown = error.to_string();
+        assert!(shown.ends_with("is larger than 1048576 bytes on the wire, compressed"), "{shown}");
+        let written = tasks.join_next().await.unwrap().unwrap();
+        assert!(written >= 1 << 20, "the limit, and what the sockets hold beyond it: {written}");
+    }
+
+    let announced = [GZIP.to_vec(), EMPTY_BLOCK.repeat(300_000)].concat();
+    let server =
+        Server::start(move |_| Reply::new(200, announced.clone()).header("content-encoding", "gzip")).await;
+    let error = http.send(&get(&server.url), Repeat::Safe, &limits).await.unwrap_err();
+    assert!(matches!(error, HttpError::Padded { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_compressed_answer_is_read_to_its_end_and_not_beyond_it() {
+    const HI: &[u8] = b"\x1f\x8b\x08\0\0\0\0\0\0\xff\xcb\xc8\x04\0\xac\x2a\x93\xd8\x02\0\0\0";
+    let (http, _clock) = setup();
+    let answer = async |bytes: Vec<u8>| {
+        let server =
+            Server::start(move |_| Reply::new(200, bytes.clone()).header("content-encoding", "GZip")).await;
+        let answer = http.send(&get(&server.url), Repeat::Never, &Limits::default()).await;
+        assert_eq!(server.seen()[0].header("accept-encoding"), Some("gzip"));
+        answer.map(|answer| answer.body)
+    };
+    assert_eq!(answer(HI.to_vec()).await.unwrap(), "hi");
+    assert_eq!(answer([HI, EMPTY_STREAM, HI].concat()).await.unwrap(), "hihi");
+    // An answer without a body says how it would be compressed.
+    assert_eq!(answer(Vec::new()).await.unwrap(), "");
+    let wrong_sum = [&HI[..HI.len() - 5], b"\0\x02\0\0\0"].concat();
+    for broken in [&HI[..HI.len() - 1], &HI[..5], &wrong_sum, b"plain", &[HI, b"more"].concat()] {
+        let error = answer(broken.to_vec()).await.unwrap_err();
+        assert!(matches!(error, HttpError::Cut { .. }), "{broken:?}: {error:?}");
+    }
 }
 
 #[tokio::test]

@@ -250,7 +250,7 @@ impl Client {
         let call = Call::read(Audience::Mde, ACTIONS, Request::get(address));
         let end = self
             .each_item(call, ACTION_PAGES_MAX, &mut |item| {
-                on_action(item.get().as_bytes())?;
+                on_action(item)?;
                 Ok(More::Wanted)
             })
             .await?;

@@ -122,7 +122,7 @@ impl Client {
             let call = Call::read(Audience::Mde, INDICATORS, Request::get(address));
             let end = self
                 .each_item(call, PAGES_MAX, &mut |item| {
-                    all.push(decode(INDICATORS, item.get().as_bytes())?);
+                    all.push(decode(INDICATORS, item)?);
                     Ok(More::Wanted)
                 })
                 .await?;

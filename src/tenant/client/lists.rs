@@ -8,7 +8,6 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::value::RawValue;
 
 use super::pages::{End, More, Turned};
 use super::{Asked, Call, Client, Kind, with_new_members};
@@ -130,11 +129,12 @@ impl<T: Listing> Listed<T> {
     }
 
     /// Takes an item, or sets it aside.
-    fn take(&mut self, item: &RawValue) {
-        match T::read(item.get().as_bytes()) {
+    fn take(&mut self, item: &[u8]) {
+        match T::read(item) {
             Ok(item) => self.items.push(item),
             Err(error) if self.quarantined.len() < QUARANTINED_MAX => {
-                let (raw, reason) = (shown(item.get(), RAW_MAX), shown(&error.to_string(), 200));
+                let raw = shown(&String::from_utf8_lossy(item), RAW_MAX);
+                let reason = shown(&error.to_string(), 200);
                 self.quarantined.push(Quarantined { raw, reason });
             }
             Err(_one_of_many) => {}
@@ -281,7 +281,7 @@ impl Client {
         slice: Option<Slice>,
     ) -> Result<Listed<T>, TenantError> {
         let mut listed: Listed<T> = Listed::new();
-        let mut take = |item: &RawValue| {
+        let mut take = |item: &[u8]| {
             if listed.items.len() >= list.items_max {
                 listed.truncated = true;
                 return Ok(More::Enough);

@@ -3,23 +3,47 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::de::{Error as _, IgnoredAny};
 
 use super::{Call, Client};
 use crate::http::{Address, Answered as _};
+use crate::rows;
 use crate::tenant::TenantError;
 
-/// One page. Its items are read one by one, so that one bad item does not spoil the others.
-#[derive(Debug, Deserialize)]
+/// One page. Its items are told apart by their extent and read one by one, so that one bad item does not spoil the
+/// others.
+#[derive(Debug, Default)]
 struct Page<'a> {
-    #[serde(borrow)]
-    value: Vec<&'a RawValue>,
-    #[serde(rename = "@odata.nextLink", default)]
+    value: Vec<&'a [u8]>,
     next: Option<String>,
     /// How many there are on all pages, if it was asked.
-    #[serde(rename = "@odata.count", default)]
     count: Option<u64>,
+}
+
+impl<'a> Page<'a> {
+    fn read(body: &'a [u8]) -> serde_json::Result<Self> {
+        let mut page = Self::default();
+        let mut known = BTreeSet::new();
+        for (key, value) in rows::members(body).ok_or_else(|| malformed(body))? {
+            let key: String = serde_json::from_slice(key)?;
+            match key.as_str() {
+                "value" => page.value = rows::items(value).ok_or_else(|| malformed(value))?,
+                "@odata.nextLink" => page.next = serde_json::from_slice(value)?,
+                "@odata.count" => page.count = serde_json::from_slice(value)?,
+                _other => continue,
+            }
+            if !known.insert(key) {
+                return Err(serde_json::Error::custom("a member comes twice"));
+            }
+        }
+        if known.contains("value") { Ok(page) } else { Err(serde_json::Error::missing_field("value")) }
+    }
+}
+
+/// What is wrong with what is no page, or no list of items.
+fn malformed(json: &[u8]) -> serde_json::Error {
+    let wrong = serde_json::from_slice::<IgnoredAny>(json).err();
+    wrong.unwrap_or_else(|| serde_json::Error::custom("it is not a list"))
 }
 
 /// What one page says of the list it is of.
@@ -54,12 +78,11 @@ impl Client {
     pub(super) async fn one_page(
         &self,
         call: &Call<'_>,
-        on_item: &mut (dyn FnMut(&RawValue) + Send),
+        on_item: &mut (dyn FnMut(&[u8]) + Send),
     ) -> Result<Turned, TenantError> {
         let operation = call.asked.operation;
         let answer = self.send(call).await?;
-        let page: Page<'_> = serde_json::from_slice(&answer.body)
-            .map_err(|source| TenantError::Shape { operation, source })?;
+        let page = Page::read(&answer.body).map_err(|source| TenantError::Shape { operation, source })?;
         if let Some(link) = &page.next {
             follow(operation, call.request.address(), link)?;
         }
@@ -74,15 +97,14 @@ impl Client {
         &self,
         mut call: Call<'_>,
         pages_max: usize,
-        on_item: &mut (dyn FnMut(&RawValue) -> Result<More, TenantError> + Send),
+        on_item: &mut (dyn FnMut(&[u8]) -> Result<More, TenantError> + Send),
     ) -> Result<End, TenantError> {
         let operation = call.asked.operation;
         let mut seen: BTreeSet<[u8; 32]> = BTreeSet::from([call.request.address().fingerprint()]);
         let mut read: u64 = 0;
         for _page in 0..pages_max {
             let answer = self.send(&call).await?;
-            let page: Page<'_> = serde_json::from_slice(&answer.body)
-                .map_err(|source| TenantError::Shape { operation, source })?;
+            let page = Page::read(&answer.body).map_err(|source| TenantError::Shape { operation, source })?;
             read = read.saturating_add(u64::try_from(page.value.len()).unwrap_or(u64::MAX));
             let short = page.next.is_none() && page.count.is_some_and(|count| read < count);
             if short {

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::devices::decode;
 use super::pages::{End, More};
@@ -101,9 +100,8 @@ impl Client {
         let call = Call::read(Audience::Graph, ROLES, Request::get(address.query("$top", "999")));
         let operation = ROLES.operation;
         let mut roles = Vec::new();
-        let mut take = |item: &RawValue| {
-            let membership: Membership = serde_json::from_str(item.get())
-                .map_err(|source| TenantError::Shape { operation, source })?;
+        let mut take = |item: &[u8]| {
+            let membership: Membership = decode(ROLES, item)?;
             let reason = "it does not say which they are";
             match (membership.kind.as_deref(), membership.display_name) {
                 (Some("#microsoft.graph.directoryRole"), Some(name)) => roles.push(name),
