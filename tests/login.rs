@@ -184,6 +184,33 @@ async fn a_person_signs_in_with_a_code_works_and_is_revoked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_taken_from_the_person_who_signed_in() {
+    let desk = Desk::set(|_| true).await;
+    let file = desk.dir.path().join("huntbook.yaml");
+    let mut settings: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    settings["guards"] = json!({"maxTargetsOfTenant": 10});
+    std::fs::write(file, settings.to_string()).unwrap();
+    assert_eq!(desk.sign_in().await.0, Some(0));
+    let playbook = |user: &str| {
+        let steps = format!(
+            "actions:\n  - revokeSessions: {{user: {user}}}\n    onError: continue\n  - disableUser: {{user: {user}}}\n"
+        );
+        let (head, _) = PLAYBOOK.split_once("actions:").unwrap();
+        std::fs::write(desk.dir.path().join("playbooks/tag.yaml"), format!("{head}{steps}")).unwrap();
+    };
+    playbook("MAJA.BERG@contoso.example");
+    let (_, said) = desk.say(&["run", "Tag"]).await;
+    assert!(said.contains("is the person whose sign-in huntbook acts with, and is left alone"), "{said}");
+    assert!(desk.sim.effects().is_empty(), "{:?}", desk.sim.effects());
+    // Others are not.
+    playbook("jon.holm@contoso.example");
+    let text = std::fs::read_to_string(desk.dir.path().join("playbooks/tag.yaml")).unwrap();
+    std::fs::write(desk.dir.path().join("playbooks/tag.yaml"), text.replace("8e77", "8e78")).unwrap();
+    let (_, said) = desk.say(&["run", "Tag"]).await;
+    assert!(!desk.sim.effects().is_empty(), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_signs_in_in_a_browser() {
     let desk = Desk::set(|_| true).await;
     let mut child = desk.command(&["login", "contoso", "--browser"]).spawn().unwrap();

@@ -15,6 +15,8 @@ mod held;
 mod history;
 #[path = "oidc/mod.rs"]
 mod oidc;
+#[path = "web/overview.rs"]
+mod overview;
 #[path = "web/provider.rs"]
 mod provider;
 #[path = "web/site.rs"]

@@ -296,6 +296,7 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
                 Some(_) => Ceilings::protected_by_tag(),
                 None => Ceilings::default().shown,
             },
+            own_host: own_host(),
             breaker: Breaker {
                 in_a_row: settings.guards.max_failures_in_a_row.unwrap_or(BREAKER.in_a_row),
                 in_doubt_percent: settings.guards.max_in_doubt_percent.unwrap_or(BREAKER.in_doubt_percent),
@@ -317,6 +318,13 @@ pub(super) fn world(settings: &Settings, lists: Lists) -> World {
         queries: queries(settings),
         approvers: approvers(settings),
     }
+}
+
+/// What this machine is called, without its domain; `None` if it has no name of its own.
+fn own_host() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
+    let host = name.split('.').next().unwrap_or_default();
+    (!host.is_empty() && host != "localhost").then(|| host.to_owned())
 }
 
 /// Where a tenant is hunted.

@@ -102,8 +102,8 @@ fn text(moment: &Moment) -> String {
         let waiting = counted((moment.approvals.len(), "action"));
         line("approval", format!("{waiting} asked for: look at them with `huntbook approvals`"));
     }
-    for room in moment.budgets.iter().flat_map(Budget::lines) {
-        line("budget", room);
+    for (word, used) in budgets(moment) {
+        line(word, used);
     }
     let waiting = usize::try_from(moment.waiting).unwrap_or(usize::MAX);
     line("outbox", format!("{} waiting", counted((waiting, "message"))));
@@ -111,6 +111,13 @@ fn text(moment: &Moment) -> String {
         line("journal", format!("{} {}", history.0.as_str(), audit::in_words(history)));
     }
     text
+}
+
+/// What is used of what guards and services allow.
+fn budgets(moment: &Moment) -> impl Iterator<Item = (&'static str, String)> {
+    let taken = moment.guard_budgets.iter();
+    let taken = taken.map(|budget| ("taken", format!("{}: {}", budget.whose(), budget.used())));
+    taken.chain(moment.budgets.iter().flat_map(Budget::lines).map(|room| ("budget", room)))
 }
 
 /// What keeps actions from being taken.

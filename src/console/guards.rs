@@ -2,10 +2,11 @@
 
 use jiff::SignedDuration;
 
-use super::InForce;
+use super::{InForce, NAME_MAX};
 use crate::guard::{self, Caps, GuardLimits, Written};
 use crate::model::duration_text;
 use crate::plan::World;
+use crate::text::clean;
 
 /// A limit in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,10 @@ pub fn lines(world: &World) -> Vec<Line> {
     let value = if by_value { format!(", or are worth `{}`", guard::PROTECTED_VALUE) } else { String::new() };
     let said = format!("devices that have the tag `{}`{value}", guard::PROTECTING_TAG);
     lines.push(line("exclude.deviceValues", "what nothing disruptive is done to", said));
+    let host =
+        world.ceilings.own_host.as_deref().map(|host| format!("this machine, `{}`; ", clean(host, NAME_MAX)));
+    let said = format!("{}whoever huntbook is signed in as (`auth: user`)", host.unwrap_or_default());
+    lines.push(line("", "what is huntbook's own, and left alone likewise", said));
     if world.ceilings.max_age < SignedDuration::MAX {
         let age = duration_text(world.ceilings.max_age);
         lines.push(line(

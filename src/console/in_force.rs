@@ -22,6 +22,8 @@ pub struct InForce {
     pub name: String,
     /// `observe` or `enforce`; `None` for one that does not fit the settings any more.
     pub mode: Option<&'static str>,
+    /// The tenants that it is for.
+    pub tenants: Vec<String>,
     /// Whether it runs by itself.
     pub starts: Starts,
     /// The next slot of its schedule, while somebody serves it.
@@ -101,9 +103,10 @@ pub(super) async fn read(
         let unarmed: Vec<Unarmed> = of_it.cloned().collect();
         let is_armed = |tenant: &String| !unarmed.iter().any(|one| one.tenant == *tenant);
         let starts = plan.map_or(Starts::Never, |plan| starts(plan, now));
+        let is_for = |tenant: &&String| plan.is_some_and(|plan| plan.is_for(tenant));
+        let tenants: Vec<String> = world.tenants.keys().filter(is_for).cloned().collect();
         if let (Some(plan), true, Starts::OnSchedule) = (plan, served, starts) {
-            let armed = world.tenants.keys().filter(|tenant| plan.is_for(tenant) && is_armed(tenant));
-            for tenant in armed {
+            for tenant in tenants.iter().filter(|tenant| is_armed(tenant)) {
                 // A version counts from when it came into force; what is older is the scheduler's to judge.
                 let last = store.last_slot(live.playbook, tenant).await?.unwrap_or(live.at).max(live.at);
                 let next = plan.rule.as_ref().and_then(|rule| rule.cadence.next_after(last));
@@ -114,6 +117,7 @@ pub(super) async fn read(
             name: plan.map_or_else(|| live.playbook.to_string(), |plan| plan.about.name.clone()),
             guards: plan.map(|plan| guard::tighten(&plan.guards.ceilings, &plan.guards.written)),
             mode: plan.map(|plan| plan.mode.as_str()),
+            tenants,
             starts,
             next_due,
             last,

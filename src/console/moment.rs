@@ -1,14 +1,15 @@
 //! The moment: what is in force, what goes on, and what waits for a person.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::audit::{self, Found};
 use super::budget::{self, Budget};
-use super::in_force::{self, Compiled, InForce};
-use super::leave;
+use super::guard_budget::{self, GuardBudget};
+use super::in_force::{self, Compiled, InForce, Starts};
+use super::{NAME_MAX, leave};
 use crate::plan::World;
 use crate::store::{
     Approval, Effect, EffectState, Held, HeldEdit, ListLag, Refusal, Room, Run, RunFilter, RunState, SignIn,
@@ -58,6 +59,8 @@ pub struct Moment {
     pub waiting: u32,
     /// What is left of the budgets of calls, as the process sees it.
     pub budgets: Vec<Budget>,
+    /// How much of the guards' budgets is used.
+    pub guard_budgets: Vec<GuardBudget>,
     /// How the process stands with the tenants' authorities.
     pub sign_ins: BTreeMap<String, SignIn>,
     /// How late the tenants' lists of actions were at worst in a week.
@@ -93,10 +96,12 @@ impl Moment {
         // A process that is gone was given something else than the next one may be.
         let mut sign_ins = if owner.is_some() { store.sign_ins().await? } else { BTreeMap::new() };
         sign_ins.retain(|tenant, _| world.tenants.contains_key(tenant));
+        let playbooks = in_force::read(store, (world, compiled), (owner.is_some(), now)).await?;
         Ok(Self {
             owner,
             sign_ins,
-            playbooks: in_force::read(store, (world, compiled), (owner.is_some(), now)).await?,
+            guard_budgets: guard_budget::read(store, (world, &playbooks), now).await?,
+            playbooks,
             day: store.tally(now.checked_sub(DAY).unwrap_or(Timestamp::MIN)).await?,
             refusals: store.refusals().await?,
             held: store.held().await?,
@@ -138,6 +143,32 @@ impl Moment {
         let ends = if ends.is_empty() { String::new() } else { format!(": {}", ends.join(", ")) };
         let parked = counted(self.parked_lately(), "action");
         format!("{}{ends}; {parked} parked", counted(self.day.values().sum::<u32>(), "run"))
+    }
+
+    /// How a playbook stands, in some words: what it does, and what keeps it from that.
+    #[must_use]
+    pub fn standing(&self, one: &InForce) -> Vec<String> {
+        let mut words = vec![match (one.starts, one.mode) {
+            (Starts::Never, _) | (_, None) => "does not fit the settings".to_owned(),
+            (Starts::Off, _) => "switched off".to_owned(),
+            (_, Some("observe")) => "only observes".to_owned(),
+            (_, Some(_)) => "live".to_owned(),
+        }];
+        let (id, file) = (one.live.playbook, &one.live.file);
+        let of_it = |stop: &&Stop| stop.playbook.as_ref().is_none_or(|stopped| stopped.id == id);
+        let here = |stop: &&Stop| stop.tenant.as_ref().is_none_or(|tenant| one.tenants.contains(tenant));
+        let stopped = self.stops.iter().filter(of_it).filter(here).map(|stop| match &stop.tenant {
+            Some(tenant) => format!("stopped in {}", clean(tenant, NAME_MAX)),
+            None => "stopped".to_owned(),
+        });
+        words.extend(stopped.collect::<BTreeSet<String>>());
+        let unarmed = one.unarmed.iter().map(|one| format!("unarmed in {}", clean(&one.tenant, NAME_MAX)));
+        words.extend(unarmed);
+        let has = |is: bool, word: &str| is.then(|| word.to_owned());
+        words.extend(has(self.held.iter().any(|held| held.file == *file), "held: its file is gone"));
+        words.extend(has(self.refusals.iter().any(|one| one.file == *file), "its new version is refused"));
+        words.extend(has(self.held_edits.iter().any(|edit| edit.file == *file), "an edit waits"));
+        words
     }
 
     /// The schedules that are not followed for want of permissions, and what to do about it.
@@ -221,6 +252,7 @@ impl Moment {
             "stops": self.stops,
             "approvals": self.approvals.iter().map(leave::in_json).collect::<Vec<_>>(),
             "tenants": self.sign_ins, "listLags": self.list_lags, "playbooks": live, "refused": self.refusals, "held": held, "heldEdits": self.held_edits, "parked": self.parked, "messagesWaiting": self.waiting, "budgets": self.budgets,
+            "guardBudgets": self.guard_budgets,
             "process": self.owner, "running": running, "withoutResult": self.intended, "journal": journal,
         })
     }

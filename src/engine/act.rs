@@ -9,6 +9,7 @@ use super::context::Context;
 use super::identity::as_it_is;
 use super::leave::Turn;
 use super::look::{Sight, is_read_back, look};
+use super::own::{is_shut, signed_in};
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
 use super::revert::{new_revert, not_ours};
@@ -40,9 +41,8 @@ impl Engine {
             return Ok(Err(not_sent(step, call, StepState::Planned, &why)));
         }
         let not = |state| move |error| not_sent(step, call, state, &Chain(&error).to_string());
-        if let Err(error) = context.tenant.token_facts(call.kind.audience()).await {
-            let state = if is_shut(&error) { StepState::Halted } else { StepState::Failed };
-            return Ok(Err(not(state)(error)));
+        if let Err(report) = signed_in(context, turn).await {
+            return Ok(Err(report));
         }
         if let Some(report) = Box::pin(self.forgotten(context, turn)).await? {
             return Ok(Err(report));
@@ -310,11 +310,6 @@ fn new_effect(context: &Context<'_>, turn: Turn<'_>, limits: ActionLimits) -> Ne
             .map(|action| Opposite { action: action.to_owned(), within: guard::OPPOSITE_WITHIN }),
         leave: None,
     }
-}
-
-/// Whether a call was not sent because the tenant takes none at the time.
-const fn is_shut(error: &TenantError) -> bool {
-    matches!(error, TenantError::Busy { .. } | TenantError::Rejected { .. })
 }
 
 /// Whether the tenant refused a call for what it asks, not for who asks (every call would be) nor for being too much at

@@ -17,6 +17,7 @@ use super::leave::{Leave, meet};
 use super::lookup::{Lookup, bare};
 use super::report::{StepReport, StepState};
 use super::resume::step_report;
+use super::said::{Said, count_targets, void_changed, wait};
 use super::{Engine, EngineError};
 use crate::action::{ActionError, ActionKind, Call, Impact, Step};
 use crate::diag::Chain;
@@ -215,6 +216,7 @@ impl Engine {
             Some(Verdict::Refused(reason)) => Some((StepState::Skipped, reason.to_string())),
             Some(Verdict::Admitted | Verdict::Waits(..)) | None => None,
         });
+        void_changed(fates, verdicts.passed.as_ref());
         count_targets(fates);
         Ok(())
     }
@@ -315,15 +317,6 @@ fn bound<'a>(context: &Context<'a>) -> Vec<(&'a Step, Option<Bound>)> {
     context.plan().steps.iter().map(|step| (step, step.condition.as_ref().map(bind))).collect()
 }
 
-/// Every call of a run, and whose leave it needs.
-fn leaves<'f>(fates: &'f mut [Fate<'_>]) -> impl Iterator<Item = (&'f Step, &'f Call, &'f mut Leave)> {
-    let decisions = fates.iter_mut().filter_map(Fate::decisions_mut).flatten();
-    decisions.filter_map(|decision| match decision {
-        Decision::Call { step, call, leave, .. } => Some((&**step, &*call, leave)),
-        Decision::Report { .. } => None,
-    })
-}
-
 /// What is known of the target of every call of a run.
 fn targets<'f>(fates: &'f mut [Fate<'_>]) -> impl Iterator<Item = &'f mut Target> {
     let decisions = fates.iter_mut().filter_map(Fate::decisions_mut).flatten();
@@ -331,29 +324,6 @@ fn targets<'f>(fates: &'f mut [Fate<'_>]) -> impl Iterator<Item = &'f mut Target
         Decision::Call { target, .. } => Some(target),
         Decision::Report { .. } => None,
     })
-}
-
-/// Lets the calls wait that pass a limit that people may say yes to.
-fn wait(fates: &mut [Fate<'_>], verdicts: &[Verdict]) {
-    for ((_step, _call, leave), verdict) in leaves(fates).zip(verdicts) {
-        if let (Leave::Free | Leave::Needed { .. }, Verdict::Waits(exceeded, people)) = (&*leave, verdict) {
-            *leave = Leave::Needed { guards: exceeded.to_string(), targets: 0, people: *people };
-        }
-    }
-}
-
-/// Says with each request on how many targets of the run the same is asked for.
-fn count_targets(fates: &mut [Fate<'_>]) {
-    let mut targets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (step, call, _leave) in leaves(fates).filter(|(_, _, leave)| matches!(leave, Leave::Needed { .. })) {
-        targets.entry(step.id.clone()).or_default().insert(call.target.clone());
-    }
-    for (step, _call, leave) in leaves(fates) {
-        if let Leave::Needed { targets: count, .. } = leave {
-            let asked = targets.get(&step.id).map_or(0, BTreeSet::len);
-            *count = u32::try_from(asked).unwrap_or(u32::MAX);
-        }
-    }
 }
 
 /// Decides about one step for one item.
@@ -383,7 +353,7 @@ fn step_decisions<'a>(
             let disrupts = step.params.kind().impact() == Impact::Disruptive;
             let old = old(context, &item.data).filter(|_why| disrupts && context.acts());
             let leave = || match &old {
-                Some(why) => Leave::Needed { guards: why.clone(), targets: 0, people: 1 },
+                Some(why) => Leave::Needed { guards: Box::new(Said::old(why)), targets: 0, people: 1 },
                 None => Leave::of(context, step),
             };
             let call = |(place, call)| {
@@ -428,7 +398,7 @@ impl<'a> Fate<'a> {
         }
     }
 
-    fn decisions_mut(&mut self) -> Option<&mut Vec<Decision<'a>>> {
+    pub(super) fn decisions_mut(&mut self) -> Option<&mut Vec<Decision<'a>>> {
         match self {
             Self::Suppressed { .. } => None,
             Self::Steps { decisions, .. } => Some(decisions),

@@ -10,10 +10,11 @@ use super::act::not_sent;
 use super::context::Context;
 use super::leave::Turn;
 use super::lookup::{as_shown, bare, candidate};
+use super::own::takes;
 use super::report::{StepReport, StepState};
 use crate::action::Impact;
 use crate::diag::Chain;
-use crate::guard::{Candidate, Exclusions, Target, TargetKind, excluded, gives_back};
+use crate::guard::{Candidate, Exclusions, Target, TargetKind, excluded};
 use crate::model::DeviceId;
 
 /// Under which of its keys an object has the id of a device, in rows, evidence and machines.
@@ -33,7 +34,7 @@ pub(super) async fn as_it_is(
         return Ok(None);
     };
     let said = said_name(data, device);
-    let takes = !gives_back(call.kind.as_str());
+    let takes = takes(call);
     let asks = exclude.needs_features(TargetKind::Device) || exclude.needs_names(TargetKind::Device);
     if said.is_none() && !asks && !takes {
         return Ok(None);
@@ -53,6 +54,13 @@ pub(super) async fn as_it_is(
         let why = format!("the device of this id is called `{name}` now, and was matched as `{said}`");
         tracing::error!(run = %context.run, action = %call.kind, target = %call.target, why, "an action is held: its device may be another one");
         return Err(not_sent(step, call, StepState::Halted, &why));
+    }
+    let own = context.plan().guards.ceilings.own_host.as_deref().filter(|_own| takes);
+    if let (Some(name), Some(own)) = (name.or(said), own)
+        && is_same_name(name, own)
+    {
+        let why = format!("the device `{}` is the one that huntbook runs on, and is left alone", shown(name));
+        return Err(not_sent(step, call, StepState::Skipped, &why));
     }
     let now = as_shown(&machine, bare(call));
     // What is not shown of it does not protect it.

@@ -13,6 +13,7 @@ use super::approval::not_any_more;
 use super::context::Context;
 use super::decide::Decision;
 use super::report::{StepReport, StepState};
+use super::said::Said;
 use super::shown::{Shown, Terms};
 use super::{Engine, EngineError, set};
 use crate::action::{self, Call, Origin, Step};
@@ -31,7 +32,7 @@ pub(super) enum Leave {
     /// They are to be asked.
     Needed {
         /// What the guards say of the call.
-        guards: String,
+        guards: Box<Said>,
         /// How many targets of the run the same is asked for.
         targets: u32,
         /// How many people must say yes, at least.
@@ -45,13 +46,13 @@ impl Leave {
     /// Why nobody can be asked, if somebody has to be and nobody can.
     pub(super) fn unasked(&self, context: &Context<'_>, step: &Step) -> Option<String> {
         let Self::Needed { guards, people, .. } = self else { return None };
-        whom(context, step, *people).err().map(|why| format!("{guards}; {why}"))
+        whom(context, step, *people).err().map(|why| format!("{}; {why}", guards.text))
     }
 
     /// What a step needs when no guard says more.
     pub(super) fn of(context: &Context<'_>, step: &Step) -> Self {
         if context.acts() && step.approval.is_some() {
-            Self::Needed { guards: "within the limits".to_owned(), targets: 0, people: 1 }
+            Self::Needed { guards: Box::new(Said::within()), targets: 0, people: 1 }
         } else {
             Self::Free
         }
@@ -191,7 +192,12 @@ impl Engine {
                 let whom = match whom(context, step, least) {
                     Ok(whom) => whom,
                     Err(why) => {
-                        return Ok(not_sent(step, call, StepState::Halted, &format!("{guards}; {why}")));
+                        return Ok(not_sent(
+                            step,
+                            call,
+                            StepState::Halted,
+                            &format!("{}; {why}", guards.text),
+                        ));
                     }
                 };
                 // Nobody is asked for what would not be done, or is not known.
@@ -203,7 +209,7 @@ impl Engine {
                 };
                 let now = self.store.time().await?;
                 let expires = now.checked_add(whom.timeout).unwrap_or(Timestamp::MAX);
-                let asked = request(context, (turn, change.as_ref()), (&whom, guards, targets), expires);
+                let asked = request(context, (turn, change.as_ref()), (&whom, *guards, targets), expires);
                 let why =
                     format!("{} until {:.0}: {}", people(whom.minimum), asked.expires, short(&asked.id()));
                 course.ask.push(asked);
@@ -335,7 +341,7 @@ fn unless_done(report: StepReport) -> StepReport {
 fn request(
     context: &Context<'_>,
     (turn, change): (Turn<'_>, Option<&Difference>),
-    (whom, guards, targets): (&action::Approval, String, u32),
+    (whom, guards, targets): (&action::Approval, Said, u32),
     expires: Timestamp,
 ) -> NewApproval {
     let (minimum, channel) = (whom.minimum, whom.channel.clone());
@@ -390,7 +396,7 @@ fn drift(
     let Ok(shown) = serde_json::from_str::<Shown>(&asked.shown) else {
         return Some("what was shown cannot be read by this version".to_owned());
     };
-    let Shown { guards, targets, minimum, channel, expires, .. } = shown;
+    let (guards, Shown { targets, minimum, channel, expires, .. }) = (shown.said(), shown);
     let fresh = Shown::of(context, (turn, change), Terms { guards, targets, minimum, channel, expires });
     if ContentHash::of(fresh.canonical().as_bytes()) != asked.digest {
         return Some("what would be done now is not what was approved".to_owned());

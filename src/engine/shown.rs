@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::context::Context;
 use super::leave::Turn;
 use super::lookup::bare;
+use super::said::Said;
 use super::set;
 use crate::model::{PlaybookId, RunId};
 use crate::store::Starter;
@@ -36,7 +37,10 @@ pub(super) struct Shown {
     pub(super) action: String,
     pub(super) target: String,
     parameters: Value,
-    pub(super) guards: String,
+    guards: String,
+    /// Which limit that is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guards_code: Option<String>,
     pub(super) targets: u32,
     pub(super) minimum: u32,
     pub(super) channel: String,
@@ -45,7 +49,7 @@ pub(super) struct Shown {
 
 /// What is not made from the call.
 pub(super) struct Terms {
-    pub(super) guards: String,
+    pub(super) guards: Said,
     pub(super) targets: u32,
     pub(super) minimum: u32,
     pub(super) channel: String,
@@ -78,12 +82,18 @@ impl Shown {
             action: call.kind.as_str().to_owned(),
             target: bare(call).key(),
             parameters: set::shown(call, change),
-            guards,
+            guards: guards.text,
+            guards_code: guards.code,
             targets,
             minimum,
             channel,
             expires,
         }
+    }
+
+    /// What people were told that the guards say.
+    pub(super) fn said(&self) -> Said {
+        Said { text: self.guards.clone(), code: self.guards_code.clone() }
     }
 
     /// As it is hashed: JSON with its members in order.

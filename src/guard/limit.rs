@@ -151,6 +151,8 @@ pub struct Ceilings {
     pub max_age: SignedDuration,
     /// What the tenant shows of a device, right before a disruptive action, that keeps it from being taken.
     pub shown: Exclusions,
+    /// What this machine is called, without its domain: nothing disruptive is done to it.
+    pub own_host: Option<String>,
     /// What nobody touches.
     pub exclude: Exclusions,
 }
@@ -176,6 +178,7 @@ impl Default for Ceilings {
             crashes: CRASHES,
             max_age: MAX_AGE,
             shown: Self::protected_by_tag().having(Feature::Value, [PROTECTED_VALUE]),
+            own_host: None,
             exclude: Exclusions::default(),
         }
     }
@@ -372,6 +375,7 @@ impl Ceilings {
         let all = Percent(100.0);
         self.tenant_share = None;
         (self.max_age, self.shown) = (SignedDuration::MAX, Self::protected_by_tag());
+        self.own_host = None;
         self.run_share.freely.get_or_insert(all);
         self.run_share.approved.get_or_insert(all);
         self

@@ -126,7 +126,7 @@ pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], no
     let passed = shut(Leave::None).or_else(|| exceeded(&limits.numbers, counts, &admitted));
     let asks = asks(&limits.numbers, counts, &admitted);
     if passed.is_none() && asks.is_none() {
-        return Verdicts { each, halted: None };
+        return Verdicts { each, halted: None, passed: None };
     }
     // Whatever people say yes to, the settings' limits hold.
     let hard = shut(Leave::Given).or_else(|| exceeded(&limits.ceilings, counts, &admitted));
@@ -156,7 +156,11 @@ pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], no
         Verdict::Refused(Reason::Halted(exceeded)) => Some(exceeded.clone()),
         Verdict::Refused(_) | Verdict::Admitted | Verdict::Waits(..) => None,
     });
-    Verdicts { each, halted }
+    let passed = match rest {
+        Verdict::Waits(why, _) | Verdict::Refused(Reason::Halted(why)) => Some(why),
+        Verdict::Refused(_) | Verdict::Admitted => None,
+    };
+    Verdicts { each, halted, passed }
 }
 
 /// Why an action may not touch its target, if its target is excluded.

@@ -14,6 +14,8 @@ pub struct Verdicts {
     pub each: Vec<Verdict>,
     /// The limit that halted the run, if one did; then nothing is admitted that people gave no leave for.
     pub halted: Option<Exceeded>,
+    /// The limit that stops or delays what people gave no leave for, whether there is any such or not.
+    pub passed: Option<Exceeded>,
 }
 
 impl Verdicts {
@@ -284,6 +286,13 @@ impl Reason {
 }
 
 impl Exceeded {
+    /// Whether it comes and goes with the time or with what others find: how much in a minute or an hour, when, and what is
+    /// usual.
+    #[must_use]
+    pub const fn is_of_the_moment(&self) -> bool {
+        matches!(self, Self::Minute { .. } | Self::Hour { .. } | Self::Window { .. } | Self::Unusual { .. })
+    }
+
     /// The code for machines. Never changes its meaning.
     #[must_use]
     pub const fn code(&self) -> &'static str {

@@ -259,8 +259,8 @@ struct Wide {
 }
 
 /// A minute and an hour, as rates slide.
-const MINUTE_MS: i64 = 60 * 1000;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
+pub(super) const MINUTE_MS: i64 = 60 * 1000;
+pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
 
 async fn wide(tx: &mut Tx, tenant: &str, now: i64) -> Result<Wide, StoreError> {
     let row = sqlx::query(concat!(

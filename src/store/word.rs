@@ -318,8 +318,8 @@ impl EffectKey {
     /// Longest key, so that it fits into the comment an action leaves at the tenant.
     pub const LENGTH_MAX: usize = 40;
 
-    /// Makes the key of an effect from everything that identifies it: tenant, playbook, step, action,
-    /// target, scope, parameters. Each part counts with its length, so `ab`, `c` is not `a`, `bc`.
+    /// Makes the key of an effect from everything that identifies it: tenant, playbook, run, item, step, place,
+    /// action, target. Each part counts with its length, so `ab`, `c` is not `a`, `bc`.
     #[must_use]
     pub fn of(parts: &[&[u8]]) -> Self {
         let mut hash = Sha256::new();

@@ -28,6 +28,12 @@ pub struct TokenFacts {
     pub app_name: Option<String>,
     /// How the app proved itself.
     pub proof: Option<Proof>,
+    /// The directory's id of the person that it is for (`oid`); `None` if it is the app's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// What that person is called (`upn`, `preferred_username` or `unique_name`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
     /// Application permissions (`roles`), sorted. Empty if none was granted: a token is issued anyway.
     pub roles: Vec<String>,
     /// Roles of the directory that the app itself holds (`wids`), by the ids of their templates.
@@ -88,6 +94,10 @@ struct Claims {
     roles: Vec<String>,
     wids: Vec<String>,
     scp: Option<String>,
+    oid: Option<String>,
+    upn: Option<String>,
+    preferred_username: Option<String>,
+    unique_name: Option<String>,
     nbf: Value,
     exp: Value,
 }
@@ -127,6 +137,9 @@ impl Claims {
         let mut scopes: Vec<String> =
             self.scp.iter().flat_map(|text| text.split_whitespace()).map(str::to_owned).collect();
         scopes.sort_unstable();
+        let of_a_person = |claim: Option<String>| claim.filter(|_claim| !scopes.is_empty());
+        let user_name = of_a_person(self.upn.or(self.preferred_username).or(self.unique_name));
+        let user_id = of_a_person(self.oid);
         TokenFacts {
             tenant_id: self.tid,
             audience: self.aud.and_then(|aud| aud.0),
@@ -134,6 +147,8 @@ impl Claims {
             app_id: self.appid.or(self.azp),
             app_name: self.app_displayname,
             proof,
+            user_id,
+            user_name,
             roles,
             directory_roles: self.wids.into_iter().filter(|id| id != NO_ROLE).collect(),
             scopes,
@@ -212,7 +227,7 @@ mod tests {
     #[test]
     fn claims_are_read_without_trusting_them() {
         let facts = facts(
-            r#"{"tid":"t","aud":["a"],"azp":"app","azpacr":"2","roles":["b","a"],"scp":"y x","exp":"soon","x":[1]}"#,
+            r#"{"tid":"t","aud":["a"],"azp":"app","azpacr":"2","roles":["b","a"],"scp":"y x","oid":"o","upn":"u@x","exp":"soon","x":[1]}"#,
         );
         assert_eq!(facts.tenant_id.as_deref(), Some("t"));
         assert_eq!(facts.audience.as_deref(), Some("a"));
@@ -220,6 +235,12 @@ mod tests {
         assert_eq!(facts.proof, Some(Proof::Assertion));
         assert_eq!(facts.roles, ["a", "b"]);
         assert_eq!(facts.scopes, ["x", "y"]);
+        assert_eq!((facts.user_id.as_deref(), facts.user_name.as_deref()), (Some("o"), Some("u@x")));
+    }
+
+    #[test]
+    fn the_object_of_an_app_is_no_person() {
+        assert_eq!(facts(r#"{"aud":"x","oid":"o","roles":["a"]}"#).user_id, None);
     }
 
     #[test]

@@ -150,10 +150,10 @@ fn confirming(web: &Web, session: &Session, (edit, now): (&HeldEdit, Timestamp))
 
 fn playbooks(moment: &Moment) -> Markup {
     html! {
-        h2 { "Playbooks" }
+        h2 id="playbooks" { "Playbooks" }
         @if moment.playbooks.is_empty() { p { "No playbook is in force." } } @else {
             table {
-                thead { tr { th { "Playbook" } th { "File" } th { "Version" } th { "Mode" } th { "Next due" } th { "Last run" } } }
+                thead { tr { th { "Playbook" } th { "File" } th { "Version" } th { "Mode" } th { "State" } th { "Next due" } th { "Last run" } } }
                 tbody { @for one in &moment.playbooks { (playbook(one, moment)) } }
             }
         }
@@ -173,6 +173,7 @@ fn playbook(one: &InForce, moment: &Moment) -> Markup {
             td data-label="File" { (clean(&one.live.file, NAME_MAX)) }
             td data-label="Version" { (one.live.hash.short()) }
             td data-label="Mode" { (one.mode.unwrap_or("–")) }
+            td data-label="State" { (moment.standing(one).join(", ")) }
             td data-label="Next due" { (one.due(moment.now)) }
             td data-label="Last run" {
                 @if let Some(last) = &one.last {
@@ -217,11 +218,18 @@ fn going_on(moment: &Moment) -> Markup {
 
 fn limits(web: &Web, moment: &Moment) -> Markup {
     html! {
-        h2 { "Guards in force" }
+        h2 id="guards" { "Guards in force" }
         dl { @for (what, said) in guards::ceilings(&web.0.facts.world) { dt { (what) } dd { (said) } } }
         @for one in &moment.playbooks {
             @if let Some(own) = guards::own(one, &web.0.facts.world) {
                 p { strong { (clean(&one.name, NAME_MAX)) } ": " (own) }
+            }
+        }
+        h2 id="taken" { "Budgets of guards" }
+        dl {
+            @for budget in &moment.guard_budgets {
+                dt { (budget.whose()) }
+                dd class=[budget.is_used_up().then_some("bad")] { (budget.used()) }
             }
         }
         h2 { "Budgets of calls" }

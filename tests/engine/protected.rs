@@ -189,3 +189,21 @@ async fn a_tag_and_the_highest_value_protect_whatever_settings_and_playbooks_say
     house.ceilings = huntbook::guard::Ceilings::default().on_a_stage();
     assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [Skipped, Acted, Acted]);
 }
+
+#[tokio::test]
+async fn the_machine_that_huntbook_runs_on_is_never_disrupted() {
+    let mut house = House::with_rows(2).await;
+    house.ceilings.own_host = Some("HOST1".to_owned());
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Acted, Skipped]);
+    assert_eq!(
+        report.items[1].steps[0].reason.as_deref(),
+        Some("the device `host1.contoso.example` is the one that huntbook runs on, and is left alone")
+    );
+    assert_eq!(house.applied(), ["isolate 0"]);
+    assert_eq!(
+        outcomes(&house.run(&playbook(TAG).replace("8e77", "8e78")).await),
+        [Acted; 2],
+        "it takes nothing"
+    );
+}

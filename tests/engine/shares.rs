@@ -29,6 +29,11 @@ fn asked(people: u32) -> Approvers {
 impl House {
     /// An approver says yes to whatever waits, and it is gone on with.
     async fn yes_of(&self, number: u32) {
+        self.yes_about(&playbook(ISOLATE), number).await;
+    }
+
+    /// The same about another playbook.
+    async fn yes_about(&self, text: &str, number: u32) {
         let store = &self.engine.store;
         let (by, uid) = (format!("duty{number}"), 1000 + number);
         let (word, account) = (Consent::Approve, uid.to_string());
@@ -36,7 +41,7 @@ impl House {
         for asked in store.open_approvals().await.expect("the journal is read") {
             store.hear(&asked.id, &voice).await.expect("it is heard");
         }
-        self.go_on(&playbook(ISOLATE)).await;
+        self.go_on(text).await;
     }
 }
 
@@ -135,4 +140,45 @@ async fn where_the_tenant_does_not_say_it_is_as_many_devices_as_it_said_last() {
     let report = house.run(&playbook(ISOLATE)).await;
     assert_eq!(outcomes(&report), [Halted; 3]);
     assert!(why(&report).contains("2 % of 30 devices, 1, are allowed"), "{}", why(&report));
+}
+
+#[tokio::test]
+async fn leave_is_void_when_a_limit_is_passed_that_people_were_not_shown() {
+    let mut house = house(2, 1000).await;
+    let shown = Ceilings::protected_by_tag();
+    house.ceilings = Ceilings { tenant_targets_per_day: Some(5), shown, ..Ceilings::default() };
+    house.approvers = asked(2);
+    let text = playbook(
+        "actions:\n  - isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}\n    \
+         approval: {channel: soc, minimum: 2}\n",
+    );
+    let waiting = house.run(&text).await;
+    let store = house.engine.store.clone();
+    let open = store.open_approvals().await.unwrap();
+    assert!(
+        open.len() == 2 && open.iter().all(|asked| asked.shown.contains("within the limits")),
+        "{open:?}"
+    );
+    // Most of its devices leave the tenant while people think.
+    store.put_fleet("contoso", 20).await.unwrap();
+    house.yes_about(&text, 0).await;
+    house.yes_about(&text, 1).await;
+    assert_eq!(house.applied(), Vec::<String>::new());
+    for asked in store.approvals_of(waiting.run).await.unwrap() {
+        let why = asked.reason.unwrap_or_default();
+        assert_eq!(asked.state, ApprovalState::Void);
+        assert!(
+            why.starts_with("a limit is passed that was not when people were asked: disruptive actions on 2"),
+            "{why}"
+        );
+    }
+
+    // They are asked anew, are told, and what they say holds although the numbers are others by then.
+    assert_eq!(outcomes(&house.run(&text).await), [PendingApproval; 2]);
+    let open = store.open_approvals().await.unwrap();
+    assert!(open.iter().all(|asked| asked.shown.contains("without two people's leave")), "{open:?}");
+    store.put_fleet("contoso", 21).await.unwrap();
+    house.yes_about(&text, 0).await;
+    house.yes_about(&text, 1).await;
+    assert_eq!(house.applied(), ["isolate 0", "isolate 1"]);
 }

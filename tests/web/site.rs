@@ -97,8 +97,14 @@ impl Site {
 
     /// The same, with more said in the settings.
     pub(crate) async fn open_under(minimum: u32, more: &str, settings: &str) -> Self {
+        Self::open_as(SimApp::sample(), (minimum, more), settings).await
+    }
+
+    /// The same, for what a tenant lets an application do.
+    pub(crate) async fn open_as(app: SimApp, (minimum, more): (u32, &str), settings: &str) -> Self {
         let clock: SharedClock = Arc::new(SystemClock);
-        let sim = Arc::new(Sim::start(SimOptions::story(clock.now()).unwrap(), clock).await.unwrap());
+        let options = SimOptions { apps: vec![app], ..SimOptions::story(clock.now()).unwrap() };
+        let sim = Arc::new(Sim::start(options, clock).await.unwrap());
         let dir = tempfile::tempdir().unwrap();
         let held = Held::new(dir.path().join("huntbook.db"));
         held.tenant("contoso", &sim);
@@ -146,6 +152,31 @@ impl Site {
         let url = format!("http://{at}");
         let http = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         Self { _held: held, sim, dir, url, origin, http, log, served }
+    }
+
+    /// Writes a playbook, as an editor that replaces its file does; or takes it away.
+    pub(crate) fn put(&self, file: &str, text: Option<&str>) {
+        let (path, draft) = (self.dir.path().join("playbooks").join(file), self.dir.path().join("draft"));
+        match text {
+            Some(text) => {
+                std::fs::write(&draft, text).unwrap();
+                std::fs::rename(draft, path).unwrap();
+            }
+            None => std::fs::remove_file(path).unwrap(),
+        }
+    }
+
+    /// The overview, as soon as it is as wished.
+    pub(crate) async fn until_shown(&self, visitor: &Visitor, is: impl Fn(&str) -> bool) -> String {
+        let mut page = String::new();
+        for _look in 0..LOOKS_MAX {
+            page = self.get("/", Some(&visitor.cookie)).await.text().await.unwrap();
+            if is(&page) {
+                return page;
+            }
+            SystemClock.sleep(SignedDuration::from_millis(100)).await;
+        }
+        panic!("the overview does not become as wished: {page}\n{}", self.log());
     }
 
     /// What the log said so far.
