@@ -19,6 +19,8 @@ mod certificate;
 mod commands;
 #[path = "secrets/memory.rs"]
 mod memory;
+#[path = "secrets/page.rs"]
+mod page;
 #[path = "secrets/rotation.rs"]
 mod rotation;
 #[path = "secrets/tap.rs"]

@@ -18,7 +18,7 @@ use tokio::process::Command;
 
 use crate::canary::Canary;
 use crate::certificate::rsa;
-use crate::tap::Tap;
+use crate::tap::{OPEN_ID, Tap};
 
 const IN_ENV: &str = "c4nary~env+/=& of a client";
 const IN_FILE: &str = "c4nary~file+/=& of a client";
@@ -28,6 +28,10 @@ const PFX_PASSWORD: &str = "canary of the pfx";
 const LOGIN_KEY: &str = "c4nary~key+/=& 0123456789abcdef0123456789abcdef";
 const MAIL_PASSWORD: &str = "c4nary~mail+/=& of a mailbox";
 const HOOK: &str = "c4nary-address-of-a-receiver";
+const TEAMS_HOOK: &str = "c4nary-address-of-a-team";
+const SLACK_HOOK: &str = "c4nary-address-of-a-workspace";
+const OPEN_ID_SECRET: &str = "c4nary~openid+/=& of the page";
+const PROXY_PASSWORD: &str = "c4nary-password-of-the-proxy";
 const HOOK_KEY: &[u8] = b"c4nary~signature of a receiver";
 pub(crate) const DEVICE: &str = "1a5c0e7b94d2f3861a5c0e7b94d2f3861a5c0e7b";
 const TAG: &str = "\
@@ -45,6 +49,8 @@ actions:
 notify:
   - {channel: hook, title: Seen}
   - {channel: mail, title: Seen}
+  - {channel: teams, title: Seen}
+  - {channel: slack, title: Seen}
 ";
 
 /// The application's id of a place.
@@ -108,10 +114,11 @@ impl Bench {
         put("app.pem", made.both().as_bytes());
         put("app.pfx", &std::fs::read(fixtures.join("modern.pfx")).unwrap());
         put("pfx-password", PFX_PASSWORD.as_bytes());
-        put(
-            "hook",
-            format!("{}{HOOK}", sim.endpoints().hooks.replace(sim.url(), &tap.url) + "/webhook/").as_bytes(),
-        );
+        let hooks = sim.endpoints().hooks.replace(sim.url(), &tap.url);
+        put("hook", format!("{hooks}/webhook/{HOOK}").as_bytes());
+        put("teams", format!("{hooks}/teams/{TEAMS_HOOK}").as_bytes());
+        put("slack", format!("{hooks}/slack/{SLACK_HOOK}").as_bytes());
+        put("open-id", OPEN_ID_SECRET.as_bytes());
         put("hook-key", hook_secret().as_bytes());
         let key_line = made.key.lines().nth(8).unwrap().to_owned();
         let bench = Self { sim, tap, dir, secrets, key_line };
@@ -159,12 +166,31 @@ impl Bench {
             "tenants": tenants,
             "channels": {
                 "hook": {"webhook": {"url": self.file("hook"), "secret": self.file("hook-key"), "privateAddresses": true}},
+                "teams": {"teams": {"url": self.file("teams"), "privateAddresses": true}},
+                "slack": {"slack": {"url": self.file("slack"), "privateAddresses": true}},
                 "mail": {"email": {
                     "host": "127.0.0.1", "port": self.tap.mail_port, "security": "none", "username": "huntbook",
                     "password": {"env": "MAIL_PASSWORD"}, "from": "a@contoso.example", "to": ["b@contoso.example"],
                 }},
             },
+            "web": {"listen": "127.0.0.1:0", "openId": {
+                "issuer": format!("{}{OPEN_ID}", self.tap.url), "clientId": "page", "clientSecret": self.file("open-id"),
+            }},
         })
+    }
+
+    /// Moves one tenant elsewhere, where a proxy is the way to it and wants a password.
+    pub(crate) fn go_through(&self, proxy: &str) {
+        let address = proxy.replace("http://", &format!("http://huntbook:{PROXY_PASSWORD}@"));
+        std::fs::write(self.secrets.path().join("proxy"), address).unwrap();
+        let mut settings = self.settings();
+        let mut tenant = settings["tenants"]["env"].clone();
+        for (name, address) in tenant["endpoints"].as_object_mut().unwrap() {
+            *address = format!("https://{name}.contoso.example").into();
+        }
+        settings["tenants"] = json!({"env": tenant});
+        settings["http"] = json!({"proxy": self.file("proxy")});
+        std::fs::write(self.dir.path().join("huntbook.yaml"), settings.to_string()).unwrap();
     }
 
     /// The binary in the folder, with all secrets, and talking as much as it can.
@@ -224,6 +250,10 @@ impl Bench {
             Canary::new("the password of the PFX", PFX_PASSWORD),
             Canary::new("the key of the sign-in", LOGIN_KEY),
             Canary::new("the address of the receiver", HOOK),
+            Canary::new("the address of the team", TEAMS_HOOK),
+            Canary::new("the address of the workspace", SLACK_HOOK),
+            Canary::new("the client secret of the page", OPEN_ID_SECRET),
+            Canary::new("the password of the proxy", PROXY_PASSWORD),
             Canary::new("the secret of the receiver", &hook_secret()),
             Canary::new("the bare secret of the receiver", std::str::from_utf8(HOOK_KEY).unwrap()),
             Canary::new("the password of the mailbox", MAIL_PASSWORD),

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 
+use huntbook::sim::Verdict;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::bench::{Bench, Said, until, within};
 use crate::canary::{check, check_files};
-use crate::tap::Repeats;
+use crate::tap::{Barrier, Repeats};
 
 /// What each command is run with, from the binary's own list of commands. `TOKEN` is a token on standard input,
 /// `{RUN}` the latest run.
@@ -54,6 +55,15 @@ const TABLE: &[(&str, &[&[&str]])] = &[
     ("validate", &[&[], &["none.yaml"]]),
     ("web", &[&[]]),
 ];
+/// What is written in other forms.
+const OTHER_FORMS: &[&[&str]] = &[
+    &["runs", "--format", "csv"],
+    &["journal", "list", "--format", "csv"],
+    &["journal", "export", "--format", "csv"],
+    &["validate", "--format", "sarif"],
+    &["validate", "none.yaml", "--format", "sarif"],
+    &["test", "--format", "junit"],
+];
 /// Those that run until they are stopped.
 const LASTING: [&str; 2] = ["serve", "sim"];
 
@@ -92,7 +102,8 @@ async fn run_all(bench: &Bench, form: &str) {
         for line in *lines {
             let mut words: Vec<&str> = command.split(' ').collect();
             words.extend(line.iter().filter(|word| **word != "TOKEN"));
-            words.extend(["--format", form]);
+            // The lines of the log are in the same form.
+            words.extend(["--format", form, "--log-format", form]);
             let token = bench.tap.issued("access_token").pop().filter(|_| line.contains(&"TOKEN"));
             let words: Vec<String> = words.iter().map(|word| word.replace("{RUN}", &latest)).collect();
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -162,6 +173,11 @@ async fn drive(form: &str) {
     assert_eq!(said.code, Some(0), "{}", String::from_utf8_lossy(&said.err));
     check_said(&bench, "login", &said);
     run_all(&bench, form).await;
+    for line in OTHER_FORMS {
+        let said = bench.run(line, "").await;
+        assert!(matches!(said.code, Some(0 | 1 | 78)), "{line:?}: {}", String::from_utf8_lossy(&said.err));
+        check_said(&bench, &line.join(" "), &said);
+    }
     serve(&bench).await;
     sim(&bench).await;
     // They were there to be let out.
@@ -169,6 +185,8 @@ async fn drive(form: &str) {
         "the key of the certificate",
         "the password of the PFX",
         "the key of the sign-in",
+        "the client secret of the page",
+        "the password of the proxy",
         "the secret of the receiver",
         "the bare secret of the receiver",
     ];
@@ -178,10 +196,12 @@ async fn drive(form: &str) {
         requests.iter().filter(|one| one.status == Some(200)).filter_map(|one| one.app.clone()).collect();
     assert_eq!(apps.len(), 9, "each proof was taken: {apps:?}");
     let messages = bench.sim.messages();
-    assert!(
-        !messages.is_empty()
-            && messages.iter().all(|message| message.verdict == huntbook::sim::Verdict::Signed)
-    );
+    for (sink, verdict) in
+        [("webhook", Verdict::Signed), ("teams", Verdict::Taken), ("slack", Verdict::Taken)]
+    {
+        let mut of_it = messages.iter().filter(|message| message.sink == sink).peekable();
+        assert!(of_it.peek().is_some() && of_it.all(|message| message.verdict == verdict), "{sink}");
+    }
     assert!(bench.dir.path().join("sessions/person.json").exists());
 }
 
@@ -239,4 +259,25 @@ async fn a_panic_or_an_abort_lets_no_secret_out() {
         check_said(&bench, point, &Said { code: None, out: output.stdout, err: output.stderr });
     }
     until("the tenant to have been asked", || !bench.sim.requests().is_empty()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_password_of_a_proxy_is_told_to_the_proxy_alone() {
+    let (bench, barrier) = (Bench::set().await, Barrier::open().await);
+    bench.go_through(&barrier.url);
+    let lines: &[&[&str]] = &[
+        &["run", "Tag", "--format", "json", "--log-format", "json"],
+        &["doctor"],
+        &["tenants", "--format", "json"],
+        &["token", "--tenant", "env", "--log-format", "json"],
+        &["validate"],
+    ];
+    let said = futures_util::future::join_all(lines.iter().map(|line| bench.run(line, ""))).await;
+    for (line, said) in lines.iter().zip(&said) {
+        check_said(&bench, &line.join(" "), said);
+    }
+    check_said(&bench, "the journal", &bench.run(&["journal", "export"], "").await);
+    let password =
+        bench.canaries().into_iter().find(|canary| canary.name == "the password of the proxy").unwrap();
+    assert!(password.is_in(&barrier.asked()), "nothing went through it");
 }

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, TRANSFER_ENCODING};
+use axum::http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
+};
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde_json::{Value, json};
@@ -88,6 +90,9 @@ impl Tap {
     }
 }
 
+/// Where the page's OpenID provider is.
+pub(crate) const OPEN_ID: &str = "/open-id";
+
 /// The names under which secrets are issued.
 const ISSUED: [&str; 4] = ["access_token", "refresh_token", "device_code", "value"];
 
@@ -104,7 +109,7 @@ async fn pass(State(way): State<Way>, request: Request) -> Response {
         seen.bytes.extend_from_slice(&body);
         seen.repeats
     };
-    if let Some(answer) = hostile(repeats, &parts, &body) {
+    if let Some(answer) = provider(&parts).or_else(|| hostile(repeats, &parts, &body)) {
         return answer;
     }
     let mut headers = parts.headers.clone();
@@ -128,6 +133,27 @@ async fn pass(State(way): State<Way>, request: Request) -> Response {
     response.body(Body::from(bytes)).unwrap()
 }
 
+/// What the page's provider says of itself. What it is asked for beside that it repeats.
+fn provider(parts: &Parts) -> Option<Response> {
+    let rest = parts.uri.path().strip_prefix(OPEN_ID)?;
+    let host = parts.headers.get(HOST)?.to_str().ok()?;
+    let issuer = format!("http://{host}{OPEN_ID}");
+    let told = match rest {
+        "/.well-known/openid-configuration" => json!({
+            "issuer": issuer, "authorization_endpoint": format!("{issuer}/authorize"),
+            "token_endpoint": format!("{issuer}/token"), "jwks_uri": format!("{issuer}/keys"),
+        }),
+        "/keys" => json!({"keys": []}),
+        _ => return None,
+    };
+    Some(
+        Response::builder()
+            .header(CONTENT_TYPE, "application/json")
+            .body(Body::from(told.to_string()))
+            .unwrap(),
+    )
+}
+
 /// An answer that holds all that was sent.
 fn hostile(repeats: Repeats, parts: &Parts, body: &Bytes) -> Option<Response> {
     let path = parts.uri.path();
@@ -146,6 +172,9 @@ fn hostile(repeats: Repeats, parts: &Parts, body: &Bytes) -> Option<Response> {
         )
     };
     let (status, body) = match repeats {
+        _ if path.starts_with(OPEN_ID) => {
+            (401, json!({"error": "invalid_client", "error_description": all()}))
+        }
         Repeats::Authority if is_authority => {
             (401, json!({"error": "invalid_client", "error_description": format!("no way in for {}", all())}))
         }
@@ -155,6 +184,53 @@ fn hostile(repeats: Repeats, parts: &Parts, body: &Bytes) -> Option<Response> {
         _ => return None,
     };
     Some(Response::builder().status(status).body(Body::from(body.to_string())).unwrap())
+}
+
+/// A proxy that lets nobody through, and repeats what it was sent.
+pub(crate) struct Barrier {
+    pub(crate) url: String,
+    asked: Arc<Mutex<Vec<u8>>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Barrier {
+    pub(crate) async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (mut tasks, all) = (JoinSet::new(), Arc::clone(&asked));
+        tasks.spawn(async move {
+            let mut open = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                open.spawn(refuse(stream, Arc::clone(&all)));
+            }
+        });
+        Self { url, asked, _tasks: tasks }
+    }
+
+    /// What it was sent.
+    pub(crate) fn asked(&self) -> Vec<u8> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+async fn refuse(stream: TcpStream, asked: Arc<Mutex<Vec<u8>>>) {
+    let mut stream = BufReader::new(stream);
+    let mut said = String::new();
+    loop {
+        let mut line = String::new();
+        if !matches!(stream.read_line(&mut line).await, Ok(length) if 0 < length) || line == "\r\n" {
+            break;
+        }
+        said.push_str(&line);
+    }
+    asked.lock().unwrap().extend_from_slice(said.as_bytes());
+    let repeated = said.replace("\r\n", " ").replace('"', "");
+    let answer = format!(
+        "HTTP/1.1 407 not with {repeated}\r\nproxy-authenticate: Basic realm=\"{repeated}\"\r\ncontent-length: 0\r\n\r\n"
+    );
+    // Who does not listen may be gone.
+    drop(stream.write_all(answer.as_bytes()).await);
 }
 
 /// A mail server that takes every login, or repeats it.
