@@ -37,7 +37,8 @@ pub(super) enum Journal {
     /// Nothing may have it open, and without damage nothing is changed. Everything is stopped first. The key of the marks that actions carry in the tenants goes
     /// over if it can be read, so what was done to devices in the last seven days is found there and not done again; so
     /// do the stops that stood. What else could be read is shown: actions that were not settled, and what was to be taken
-    /// back, which the new journal does not know. Look at the tenants' action centres, then say `huntbook resume`.
+    /// back, which the new journal does not know. Look at the tenants' action centres, then say `huntbook resume`. It is for
+    /// the account that runs huntbook, which has to be able to open the new one: `sudo -u huntbook huntbook journal rebuild`.
     Rebuild,
 }
 
