@@ -1,8 +1,8 @@
 //! What the guards say of calls that people are asked about, and whether they say the same when their leave is used.
 //!
-//! Leave is bound to the limit that people were shown, not to its numbers: how many targets a run still has and how many a
-//! day has had change with each action. A limit that is passed by now and was not shown is another matter, but for those
-//! of the moment (a minute, an hour, a window): nobody decides at which moment the call is made.
+//! Who was shown that a limit is passed has said yes beyond the playbook's limits. Who was shown that the call is within them
+//! has not: if a limit is passed by then, the leave is void, but for those of the moment (a minute, an hour, a window):
+//! nobody decides at which moment the call is made.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,9 +44,9 @@ impl Said {
         Self { text: exceeded.to_string(), code: Some(exceeded.code().to_owned()) }
     }
 
-    /// Whether what is said is that this limit is passed. What was noted without a code says so of some limit.
-    fn names(&self, limit: &Exceeded) -> bool {
-        self.code.as_deref().map_or(self.text != WITHIN, |code| code == limit.code())
+    /// Whether what is said is that a limit is passed. What was noted without a code says so unless it says the opposite.
+    fn names_a_limit(&self) -> bool {
+        self.code.as_deref().map_or(self.text != WITHIN, |code| code != OLD)
     }
 }
 
@@ -88,7 +88,7 @@ pub(super) fn void_changed(fates: &mut [Fate<'_>], passed: Option<&Exceeded>) {
     let Some(passed) = passed.filter(|passed| !passed.is_of_the_moment()) else { return };
     for decision in fates.iter_mut().filter_map(Fate::decisions_mut).flatten() {
         let Decision::Call { step, call, leave: Leave::Asked(asked), .. } = decision else { continue };
-        if asked.state == ApprovalState::Approved && !was_shown(asked, passed) {
+        if asked.state == ApprovalState::Approved && !was_shown(asked) {
             let why = format!("a limit is passed that was not when people were asked: {passed}");
             let report = not_sent(step, call, StepState::Void, &why);
             *decision = Decision::Report { step, report };
@@ -96,7 +96,8 @@ pub(super) fn void_changed(fates: &mut [Fate<'_>], passed: Option<&Exceeded>) {
     }
 }
 
-/// Whether people were shown that a limit is passed. What cannot be read is found out where it is used.
-fn was_shown(asked: &Approval, limit: &Exceeded) -> bool {
-    serde_json::from_str::<Shown>(&asked.shown).map_or(true, |shown| shown.said().names(limit))
+/// Whether people were shown that a limit is passed: the first of those that all calls of the run would have passed, which
+/// need not be the first that this one passes by itself. What cannot be read is found out where it is used.
+fn was_shown(asked: &Approval) -> bool {
+    serde_json::from_str::<Shown>(&asked.shown).map_or(true, |shown| shown.said().names_a_limit())
 }

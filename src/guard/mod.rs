@@ -123,7 +123,8 @@ pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], no
         .collect();
     let disrupts = admitted.iter().any(|one| one.destructive);
     let shut = |leave| limits.shut(leave, now).filter(|_why| disrupts).map(|why| Exceeded::Window { why });
-    let passed = shut(Leave::None).or_else(|| exceeded(&limits.numbers, counts, &admitted));
+    let beyond = exceeded(&limits.numbers, counts, &admitted);
+    let passed = shut(Leave::None).or_else(|| beyond.clone());
     let asks = asks(&limits.numbers, counts, &admitted);
     if passed.is_none() && asks.is_none() {
         return Verdicts { each, halted: None, passed: None };
@@ -156,11 +157,8 @@ pub fn admit(limits: &GuardLimits, counts: &Counts, candidates: &[Candidate], no
         Verdict::Refused(Reason::Halted(exceeded)) => Some(exceeded.clone()),
         Verdict::Refused(_) | Verdict::Admitted | Verdict::Waits(..) => None,
     });
-    let passed = match rest {
-        Verdict::Waits(why, _) | Verdict::Refused(Reason::Halted(why)) => Some(why),
-        Verdict::Refused(_) | Verdict::Admitted => None,
-    };
-    Verdicts { each, halted, passed }
+    // A window that is shut hides no limit.
+    Verdicts { each, halted, passed: beyond.or(asks.map(|(why, _people)| why)) }
 }
 
 /// Why an action may not touch its target, if its target is excluded.

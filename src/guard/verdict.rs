@@ -14,7 +14,7 @@ pub struct Verdicts {
     pub each: Vec<Verdict>,
     /// The limit that halted the run, if one did; then nothing is admitted that people gave no leave for.
     pub halted: Option<Exceeded>,
-    /// The limit that stops or delays what people gave no leave for, whether there is any such or not.
+    /// The limit that would be passed without people's leave, whether any was given or not.
     pub passed: Option<Exceeded>,
 }
 

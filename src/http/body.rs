@@ -6,6 +6,8 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_compression::tokio::bufread::GzipDecoder;
 use bytes::{Bytes, BytesMut};
@@ -28,8 +30,8 @@ type Arriving = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
 pub(super) enum Body {
     /// As it is.
     Plain(Arriving),
-    /// To be decompressed.
-    Packed(Box<GzipDecoder<StreamReader<Arriving, Bytes>>>),
+    /// To be decompressed, and whether anything of it has arrived.
+    Packed(Box<GzipDecoder<StreamReader<Arriving, Bytes>>>, Arc<AtomicBool>),
 }
 
 impl Body {
@@ -43,31 +45,42 @@ impl Body {
         if is_empty || !is_packed {
             return Self::Plain(Box::pin(arriving));
         }
-        let mut left = bytes_max;
+        let (mut left, has_begun) = (bytes_max, Arc::new(AtomicBool::new(false)));
+        let begins = Arc::clone(&has_begun);
         let counted = arriving.map(move |piece| {
             let piece = piece?;
             let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+            begins.fetch_or(0 < length, Ordering::Relaxed);
             left = left.checked_sub(length).ok_or_else(|| io::Error::other(Padded))?;
             Ok(piece)
         });
         let mut decoder = GzipDecoder::new(StreamReader::new(Box::pin(counted) as Arriving));
         decoder.multiple_members(true);
-        Self::Packed(Box::new(decoder))
+        Self::Packed(Box::new(decoder), has_begun)
     }
 
     /// Whether it is compressed.
     pub(super) const fn is_packed(&self) -> bool {
-        matches!(self, Self::Packed(_))
+        matches!(self, Self::Packed(..))
     }
 
     /// The next piece, decompressed; `None` at the end.
     pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
         match self {
             Self::Plain(arriving) => arriving.try_next().await,
-            Self::Packed(decoder) => {
+            Self::Packed(decoder, has_begun) => {
                 let mut piece = BytesMut::with_capacity(PIECE_BYTES);
-                let read = decoder.read_buf(&mut piece).await?;
-                Ok((0 < read).then(|| piece.freeze()))
+                match decoder.read_buf(&mut piece).await {
+                    Ok(read) => Ok((0 < read).then(|| piece.freeze())),
+                    // Nothing at all is an empty body, and not half a compressed one.
+                    Err(error)
+                        if error.kind() == io::ErrorKind::UnexpectedEof
+                            && !has_begun.load(Ordering::Relaxed) =>
+                    {
+                        Ok(None)
+                    }
+                    Err(error) => Err(error),
+                }
             }
         }
     }

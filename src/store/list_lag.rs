@@ -54,8 +54,12 @@ impl ListLag {
 
     /// Whether this is to be kept in place of what was kept `before`.
     fn replaces(&self, before: &Self) -> bool {
+        if self.key == before.key && self.at_least_ms == before.at_least_ms {
+            // By now it may be shown.
+            return true;
+        }
         let extent = |lag: &Self| (lag.at_least_ms, lag.at_most_ms.unwrap_or(i64::MAX));
-        self.key == before.key || extent(before) <= extent(self) || !before.is_remembered(self.at)
+        extent(before) <= extent(self) || !before.is_remembered(self.at)
     }
 
     fn is_remembered(&self, now: Timestamp) -> bool {

@@ -186,6 +186,8 @@ async fn a_list_that_was_late_is_shown_with_what_it_keeps_from() {
     store.put_list_lag("contoso", &lag).await.unwrap();
     let sooner = ListLag { at_least_ms: 0, key: "another".parse().unwrap(), ..lag.clone() };
     store.put_list_lag("contoso", &sooner).await.unwrap();
+    // Nor does a process that began anew with the same action, and knows less of it.
+    store.put_list_lag("contoso", &ListLag { at_least_ms: 0, ..lag }).await.unwrap();
     store.close().await;
     drop(store);
     let status = json(&ask(&dir, &["status", "--format", "json"]).await);

@@ -182,3 +182,24 @@ async fn leave_is_void_when_a_limit_is_passed_that_people_were_not_shown() {
     house.yes_about(&text, 1).await;
     assert_eq!(house.applied(), ["isolate 0", "isolate 1"]);
 }
+
+#[tokio::test]
+async fn who_was_shown_one_limit_of_several_has_said_yes_beyond_all_of_the_playbook() {
+    let mut house = house(3, 1000).await;
+    house.approvers = asked(1);
+    let guards = "guards: {maxActions: {perRun: 1, perDay: 1}, onExceed: approve, approval: {channel: soc}}";
+    let of = |which: &str| playbook(&format!("where: {which}\n{guards}\n{ISOLATE}"));
+    assert_eq!(outcomes(&house.run(&of("row.Files == 0")).await), [Acted], "that was the one of the day");
+    let text = of("0 < row.Files");
+    house.run(&text).await;
+    let store = house.engine.store.clone();
+    let open = store.open_approvals().await.unwrap();
+    assert!(open.len() == 2 && open.iter().all(|asked| asked.shown.contains("in this run")), "{open:?}");
+    // One by itself passes no limit of a run any more, and the one of a day.
+    let (by, account) = ("duty0".to_owned(), "1000".to_owned());
+    let voice =
+        NewVoice { word: Consent::Approve, by, account, uid: Some(1000), way: Way::Command, note: None };
+    store.hear(&open[0].id, &voice).await.unwrap();
+    house.go_on(&text).await;
+    assert_eq!(house.applied().len(), 2, "{:?}", store.find_approvals(&open[0].id).await);
+}

@@ -314,6 +314,20 @@ async fn a_compressed_answer_is_read_to_its_end_and_not_beyond_it() {
     assert_eq!(answer([HI, EMPTY_STREAM, HI].concat()).await.unwrap(), "hihi");
     // An answer without a body says how it would be compressed.
     assert_eq!(answer(Vec::new()).await.unwrap(), "");
+    let chunked = Raw::start(|_| {
+        vec![(
+            "HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            NOW,
+        )]
+    })
+    .await;
+    let ended =
+        Raw::start(|_| vec![("HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\nconnection: close\r\n\r\n", NOW)])
+            .await;
+    for empty in [chunked, ended] {
+        let answer = http.send(&get(&empty.url), Repeat::Never, &Limits::default()).await;
+        assert_eq!(answer.unwrap().body, "", "nothing is no half of anything");
+    }
     let wrong_sum = [&HI[..HI.len() - 5], b"\0\x02\0\0\0"].concat();
     for broken in [&HI[..HI.len() - 1], &HI[..5], &wrong_sum, b"plain", &[HI, b"more"].concat()] {
         let error = answer(broken.to_vec()).await.unwrap_err();
