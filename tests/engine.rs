@@ -33,6 +33,8 @@ mod late;
 mod polling;
 #[path = "engine/protected.rs"]
 mod protected;
+#[path = "engine/read_back.rs"]
+mod read_back;
 #[path = "engine/restored.rs"]
 mod restored;
 #[path = "engine/reverted.rs"]

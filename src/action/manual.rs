@@ -276,7 +276,7 @@ impl ActionKind {
                 "the answer shows the device, which must be the one that was meant"
             }
             Self::DisableUser | Self::EnableUser => {
-                "`accountEnabled` is read first, and after a lost answer: if it is as wanted, the action is done. Where an account is mastered elsewhere nothing shows it"
+                "`accountEnabled` is read first, and after a lost answer, at once and from ten minutes later on: if it is as wanted, the action is done; if not, people may have taken it back, and it is theirs to say. Where an account is mastered elsewhere nothing shows it"
             }
             Self::MergeIncidents => {
                 "each incident is followed to where it went, before and after a lost answer: if all lead to one, it is done"
@@ -295,10 +295,12 @@ impl ActionKind {
             }
             Self::UpdateAlert => "nothing: the service answers with the alert, or refuses",
             Self::InitiateInvestigation => "the answer names the device; the portal shows the investigation",
-            Self::RevokeSessions
-            | Self::MarkUserAsCompromised
-            | Self::DismissUserRisk
-            | Self::ForceUserPasswordReset => "no API shows it",
+            Self::RevokeSessions => {
+                "after a lost answer `signInSessionsValidFromDateTime` is read: if that is no earlier than the request, it is done, whoever did it; if it is more than a day earlier, it was not"
+            }
+            Self::MarkUserAsCompromised | Self::DismissUserRisk | Self::ForceUserPasswordReset => {
+                "no API shows it"
+            }
             Self::SoftDeleteEmail
             | Self::HardDeleteEmail
             | Self::MoveEmailToJunk
@@ -306,9 +308,10 @@ impl ActionKind {
             | Self::MoveEmailToDeletedItems => {
                 "no API shows it; the portal's Action center lists it by the comment"
             }
-            Self::CommentIncident | Self::CommentAlert | Self::UpdateAlerts | Self::CreateAlert => {
-                "it is not: the same twice would stand there twice"
+            Self::CommentIncident | Self::CommentAlert => {
+                "after a lost answer the comments are read: each begins with a mark that only this journal can have written. It is said once more only when it is not there after ten minutes, and not a minute later either"
             }
+            Self::UpdateAlerts | Self::CreateAlert => "it is not: the same twice would stand there twice",
         }
     }
 

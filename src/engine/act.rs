@@ -8,12 +8,12 @@ use serde_json::Value;
 use super::context::Context;
 use super::identity::as_it_is;
 use super::leave::Turn;
-use super::look::{Sight, is_read_back, look};
+use super::look::{Sight, Trace, is_read_back, look};
 use super::own::{is_shut, signed_in};
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
 use super::revert::{new_revert, not_ours};
-use super::wrong_clock::wrong_clock;
+use super::wrong_clock::{by_theirs, wrong_clock};
 use super::{Engine, EngineError, set};
 use crate::action::{Call, Impact, Remote, Step};
 use crate::diag::Chain;
@@ -25,7 +25,7 @@ use crate::store::{
     ActionLimits, Besides, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, Recorded,
     StoreError,
 };
-use crate::tenant::{ActionStatus, Difference, Receipt, RemoteState, TenantError};
+use crate::tenant::{ActionStatus, Difference, Operation, Receipt, RemoteState, TenantError};
 
 impl Engine {
     /// Waits for what may take its time before a call is made, or says why it is not: what is decided after it is not
@@ -96,12 +96,15 @@ impl Engine {
         crash_point("c10_before_send");
         let mark = self.store.mark(&effect.tenant, &effect.key, attempt)?;
         let operation = call.operation.clone().marked(&mark);
+        let trace = Trace { marks: &[mark], since: by_theirs(self.clock.now(), &*context.tenant) };
         let (answer, note) = set::apply(context, (&operation, prepared.change.as_ref()), &passage).await;
         crash_point("c14_response_parsed");
         // Before the result is on disk: nobody looks at the call again once it is.
         let tripped = self.stop_if_another_was_hit(context, &effect, &answer).await;
         let (recorded, report) = match judge(step, call, &answer) {
-            (recorded, _) if recorded.state == EffectState::Unknown && is_read_back(context, call).await => {
+            (recorded, _)
+                if recorded.state == EffectState::Unknown && is_read_back(context, call, &trace).await =>
+            {
                 read_back(step, call)
             }
             judged => set::noted(judged, note),
@@ -287,7 +290,6 @@ pub(super) fn effect_key(
 /// What is written down before a call.
 fn new_effect(context: &Context<'_>, turn: Turn<'_>, limits: ActionLimits) -> NewEffect {
     let Turn { seq, step, place, call, target, .. } = turn;
-    let operation = serde_json::to_value(&call.operation).unwrap_or(Value::Null).to_string();
     let key = effect_key(context, (seq, place), (step, call));
     let destructive = call.kind.impact() == Impact::Disruptive;
     let cool_down = limits
@@ -302,7 +304,7 @@ fn new_effect(context: &Context<'_>, turn: Turn<'_>, limits: ActionLimits) -> Ne
         tenant: context.order.tenant.clone(),
         playbook: context.plan().about.id,
         target: target.key(),
-        params_digest: ContentHash::of(operation.as_bytes()),
+        params_digest: digest_of(&call.operation),
         limits: Some(ActionLimits { cool_down, ..limits }),
         destructive,
         exclusive: !call.kind.is_manifold(),
@@ -310,6 +312,12 @@ fn new_effect(context: &Context<'_>, turn: Turn<'_>, limits: ActionLimits) -> Ne
             .map(|action| Opposite { action: action.to_owned(), within: guard::OPPOSITE_WITHIN }),
         leave: None,
     }
+}
+
+/// By what the journal knows what was sent.
+pub(super) fn digest_of(operation: &Operation) -> ContentHash {
+    let text = serde_json::to_value(operation).unwrap_or(Value::Null).to_string();
+    ContentHash::of(text.as_bytes())
 }
 
 /// Whether the tenant refused a call for what it asks, not for who asks (every call would be) nor for being too much at

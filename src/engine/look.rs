@@ -3,17 +3,21 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
+use super::doubt::AHEAD;
 use super::leave::Turn;
 use super::{Engine, EngineError};
 use crate::action::{ActionKind, Call};
 use crate::diag::Chain;
 use crate::guard;
-use crate::model::IncidentId;
+use crate::model::{AlertId, CaseComment, IncidentId, UserId};
 use crate::store::NewEffect;
-use crate::tenant::{AccountAt, Operation, TenantError};
+use crate::tenant::{AccountAt, Operation, Tenant, TenantError};
+
+/// By how much a service's clock is not known: its answers name whole seconds, and take their time.
+const BLUR: SignedDuration = SignedDuration::from_secs(5);
 
 /// What can be seen of what a call would do.
 pub(super) enum Sight {
@@ -23,6 +27,90 @@ pub(super) enum Sight {
     NotInForce,
     /// Nobody can see that.
     Hidden,
+}
+
+/// What tells one attempt at a call from all else that a tenant shows.
+pub(super) struct Trace<'a> {
+    /// The mark in its comment, and those of the attempts before.
+    pub(super) marks: &'a [String],
+    /// When it began, by the clock of the tenant's services.
+    pub(super) since: Timestamp,
+}
+
+/// What a call leaves behind that is its own, and not the state that others bring about too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Left {
+    /// A comment at an incident.
+    Incident(IncidentId),
+    /// A comment at an alert.
+    Alert(AlertId),
+    /// The time from which on a user's sessions count. It never goes back.
+    Sessions(UserId),
+}
+
+impl Left {
+    /// What a call leaves; `None` if that is nothing of these.
+    fn of(operation: &Operation) -> Option<Self> {
+        Some(match operation {
+            Operation::CommentIncident { incident, .. } => Self::Incident(incident.clone()),
+            Operation::CommentAlert { alert, .. } => Self::Alert(alert.clone()),
+            Operation::RevokeSessions { user } => Self::Sessions(user.clone()),
+            _ => return None,
+        })
+    }
+
+    /// Looks for it at the tenant.
+    ///
+    /// # Errors
+    ///
+    /// If the tenant does not answer.
+    pub(super) async fn look(&self, tenant: &dyn Tenant, trace: &Trace<'_>) -> Result<Sight, TenantError> {
+        match self {
+            Self::Incident(incident) => look_at_incident(tenant, incident, trace.marks).await,
+            Self::Alert(alert) => Ok(commented(&tenant.alert(alert).await?.comments, trace.marks)),
+            Self::Sessions(user) => {
+                let valid_from = tenant.user(user).await?.sign_in_sessions_valid_from_date_time;
+                Ok(valid_from.map_or(Sight::Hidden, |valid_from| revoked(valid_from, trace.since)))
+            }
+        }
+    }
+}
+
+/// Looks for a comment at an incident. Of one that was merged into another nobody says which comments went along, nor
+/// which were written before.
+async fn look_at_incident(
+    tenant: &dyn Tenant,
+    id: &IncidentId,
+    marks: &[String],
+) -> Result<Sight, TenantError> {
+    let asked = tenant.incident(id).await?;
+    match commented(&asked.comments, marks) {
+        Sight::NotInForce if asked.redirect_incident_id.is_some() => {
+            match commented(&tenant.final_incident(id).await?.comments, marks) {
+                Sight::NotInForce => Ok(Sight::Hidden),
+                seen => Ok(seen),
+            }
+        }
+        seen => Ok(seen),
+    }
+}
+
+fn commented(comments: &[CaseComment], marks: &[String]) -> Sight {
+    let is_ours = |one: &CaseComment| marks.iter().any(|mark| one.comment.starts_with(mark.as_str()));
+    if comments.iter().any(is_ours) { Sight::InForce(None) } else { Sight::NotInForce }
+}
+
+/// Whether sessions were revoked since a call began. Whoever did it: none is left of those that it was to end. Between
+/// the two the clocks decide, and nobody knows.
+fn revoked(valid_from: Timestamp, since: Timestamp) -> Sight {
+    let before = |length| since.saturating_sub(length).unwrap_or(Timestamp::MIN);
+    if before(BLUR) <= valid_from {
+        Sight::InForce(None)
+    } else if valid_from < before(AHEAD) {
+        Sight::NotInForce
+    } else {
+        Sight::Hidden
+    }
 }
 
 /// Looks whether what a call would do is so already.
@@ -62,7 +150,10 @@ async fn are_one(context: &Context<'_>, incidents: &[IncidentId]) -> Result<Sigh
 
 /// Whether the tenant shows in force what a call whose answer was lost would have done. Where that cannot be read,
 /// or is not so, nobody knows: it may come into force yet. An action of a device may be another's.
-pub(super) async fn is_read_back(context: &Context<'_>, call: &Call) -> bool {
+pub(super) async fn is_read_back(context: &Context<'_>, call: &Call, trace: &Trace<'_>) -> bool {
+    if let Some(left) = Left::of(&call.operation) {
+        return matches!(left.look(&*context.tenant, trace).await, Ok(Sight::InForce(_)));
+    }
     if let Operation::AddIndicator(indicator) = &call.operation {
         let shown = context.tenant.shows(std::slice::from_ref(indicator)).await;
         return shown.is_ok_and(|shown| shown == [true]);

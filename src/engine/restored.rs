@@ -1,7 +1,7 @@
 //! Before the first disruptive action on a device of a tenant the journal is held against what the tenant shows, once in
 //! the life of a process: one that was restored from a backup would do again what it has forgotten.
 //!
-//! Only actions on devices carry marks. Nothing tells of what was done to accounts, mails, indicators and incidents, and
+//! Only the marks of actions on devices are listed all together. Nothing tells of what was done to accounts, mails, indicators and incidents, and
 //! nobody's playbook waits for this that does nothing else.
 
 use jiff::Timestamp;

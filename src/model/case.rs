@@ -365,6 +365,9 @@ pub struct Alert {
     pub last_update_date_time: Option<Timestamp>,
     /// Page in the portal.
     pub alert_web_url: Option<String>,
+    /// Comments.
+    #[serde(default)]
+    pub comments: Vec<CaseComment>,
     /// Devices in the evidence.
     pub devices: Vec<EvidenceDevice>,
     /// Users in the evidence.
@@ -455,6 +458,7 @@ pub const fn alert_fields() -> &'static [&'static str] {
         "createdDateTime",
         "lastUpdateDateTime",
         "alertWebUrl",
+        "comments",
         "devices",
         "users",
         "evidence",

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use axum::http::header::LOCATION;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use uuid::Uuid;
@@ -101,6 +102,9 @@ pub(super) fn revoke(service: &Service, call: &Call, caller: &Caller, id: &str) 
     let user = state.user_mut(id).ok_or_else(|| no_user(id))?;
     let target = changeable(user)?;
     user.revoked += 1;
+    let seconds = call.now.as_second();
+    let now = Timestamp::from_second(seconds).map_or_else(|_far| String::new(), |now| now.to_string());
+    user.view.insert("signInSessionsValidFromDateTime".to_owned(), now.into());
     service.effect(call, "revokeSessions", &target).write();
     let context = format!("{}/$metadata#Edm.Boolean", call.base);
     Ok(Reply::json(StatusCode::OK, &json!({"@odata.context": context, "value": true})))

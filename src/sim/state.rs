@@ -16,6 +16,9 @@ use super::{SimError, SimIdentity};
 /// What a limit by the minute looks at.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
+/// Since when users have been signed in, unless their sessions are revoked.
+const SESSIONS_VALID_FROM: &str = "2025-01-01T08:00:00Z";
+
 /// An object as the API shows it.
 pub(super) type Object = Map<String, Value>;
 
@@ -122,6 +125,7 @@ impl State {
                 view.shift_remove(unseen);
             }
             view.shift_remove("identity");
+            view.insert("signInSessionsValidFromDateTime".to_owned(), SESSIONS_VALID_FROM.into());
             let identity = user.identity.clone();
             let (roles, groups) = (user.directory_roles(), user.groups.clone());
             let user_state =

@@ -118,6 +118,8 @@ struct WireAlert {
     last_update_date_time: Option<Time>,
     alert_web_url: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
+    comments: Vec<WireComment>,
+    #[serde(default, deserialize_with = "or_default")]
     evidence: Vec<Value>,
 }
 
@@ -187,6 +189,7 @@ impl WireAlert {
             created_date_time: time(self.created_date_time),
             last_update_date_time: time(self.last_update_date_time),
             alert_web_url: self.alert_web_url,
+            comments: self.comments.into_iter().map(WireComment::into_model).collect(),
             devices: self.evidence.iter().filter_map(device).collect(),
             users: self.evidence.iter().filter_map(user).collect(),
             evidence: self.evidence,

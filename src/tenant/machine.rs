@@ -133,8 +133,9 @@ pub struct MachineAction {
 }
 
 impl Operation {
-    /// The same with a mark at the beginning of its comment, if the service lists it with that
-    /// ([`super::ActionKind::listed_as`]); otherwise as it is.
+    /// The same with a mark at the beginning of its comment, if the service shows that comment where it can be read
+    /// back: in the list of actions of a device ([`super::ActionKind::listed_as`]), at an incident, at an alert.
+    /// Otherwise as it is.
     #[must_use]
     pub fn marked(mut self, mark: &str) -> Self {
         match &mut self {
@@ -146,7 +147,9 @@ impl Operation {
             | Self::CollectInvestigationPackage { comment, .. }
             | Self::StopAndQuarantineFile { comment, .. }
             | Self::RunLiveResponse { comment, .. }
-            | Self::OffboardDevice { comment, .. } => *comment = format!("{mark} {comment}"),
+            | Self::OffboardDevice { comment, .. }
+            | Self::CommentIncident { comment, .. }
+            | Self::CommentAlert { comment, .. } => *comment = format!("{mark} {comment}"),
             _ => {}
         }
         self

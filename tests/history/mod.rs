@@ -385,6 +385,7 @@ const fn effects_of(kind: ActionKind) -> &'static [&'static str] {
         ActionKind::EnableUser => &["enableUser"],
         ActionKind::RevokeSessions => &["revokeSessions"],
         ActionKind::CommentIncident => &["commentIncident"],
+        ActionKind::CommentAlert => &["commentAlert"],
         _ => &[],
     }
 }

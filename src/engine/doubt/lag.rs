@@ -79,7 +79,7 @@ impl Engine {
         watched.follow(accepted, now);
         for watch in watched.due() {
             watch.looked = Some(now);
-            let Some(aim) = Aim::of(&watch.effect) else { continue };
+            let Some((_kind, Aim::Listed(aim))) = Aim::of(&watch.effect) else { continue };
             let Some(all) = self.listed(&watch.effect, &aim).await else { continue };
             let id = watch.effect.remote_id.as_deref();
             let before = watch.lag(time);

@@ -1,24 +1,28 @@
-//! Actions whose answer was lost, looked for at the tenant: each carries a mark there that only this journal can
-//! have written.
+//! Actions whose answer was lost, looked for at the tenant: an action of a device and a comment carry a mark there that
+//! only this journal can have written, and when sessions were revoked, and whether an account is on, is shown.
 //!
 //! A request that got lost may be carried out late, and a list may show it later still. So nothing is believed before
 //! ten minutes have passed ([`PATIENCE`]), measured in this process and by the clock that nobody sets, and that there is none is believed
 //! when two whole lists say so, one a minute after the other. Then it is news to the next run. A list that was later
-//! than reckoned with, as measured with what was answered for (`lag`), proves nothing for a week. The tests go
+//! than reckoned with, as measured with what was answered for (`lag`), proves nothing for a week. That an account is not
+//! as it was to be is never proof: people may have switched it back. The tests go
 //! through every order of pause, loss, late application, late list, crash and failed look that the numbers allow.
 
 use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
+use self::aim::{Aim, Listed};
 use self::lag::Watched;
 use super::Engine;
+use super::look::{Sight, Trace};
+use super::wrong_clock::by_theirs;
 use crate::diag::Chain;
 use crate::fault::crash_point;
-use crate::model::DeviceId;
 use crate::store::{Effect, EffectKey, EffectState, ListLag, Recorded, StoreError};
-use crate::tenant::{ActionKind, MachineAction};
+use crate::tenant::{MachineAction, TenantError};
 
+mod aim;
 mod lag;
 #[cfg(test)]
 mod protocol;
@@ -84,11 +88,37 @@ impl Doubt {
 /// What a look came to.
 enum Look {
     /// The tenant has it.
-    Found(MachineAction),
+    Found(Found),
     /// It has it more than once.
-    Twice(MachineAction),
+    Twice(Found),
     /// It does not have it.
     Missing,
+    /// What it shows says neither.
+    Unclear,
+}
+
+/// What a tenant shows of an action.
+struct Found {
+    state: EffectState,
+    remote_id: Option<String>,
+    /// How it is known, for people.
+    by: &'static str,
+}
+
+impl Found {
+    /// An action that the tenant may be working on still.
+    fn listed(action: &MachineAction) -> Self {
+        Self {
+            state: EffectState::Pending,
+            remote_id: Some(action.id.to_string()),
+            by: "the tenant has it, by its mark",
+        }
+    }
+
+    /// What is in force as soon as it is shown.
+    const fn done() -> Self {
+        Self { state: EffectState::Done, remote_id: None, by: "the tenant shows it in force" }
+    }
 }
 
 impl Engine {
@@ -108,14 +138,14 @@ impl Engine {
         doubts.parked.retain(|known, _doubt| of_now.contains(known));
         let mut due = Vec::new();
         for effect in &parked {
-            let Some(aim) = Aim::of(effect) else { continue };
+            let Some((kind, aim)) = Aim::of(effect) else { continue };
             let doubt = doubts.parked.entry(key(effect)).or_insert_with(|| Doubt::new(now));
             if effect.intended.duration_until(wall) <= YOUNG && doubt.is_due(now, PATIENCE) {
-                due.push((doubt.looked, effect, aim));
+                due.push((doubt.looked, effect, (kind, aim)));
             }
         }
         // Those that were not looked for the longest: one that is not answered keeps no other waiting.
-        due.sort_by_key(|(looked, _effect, _aim)| *looked);
+        due.sort_by_key(|(looked, ..)| *looked);
         let lags = if due.is_empty() {
             BTreeMap::new()
         } else {
@@ -123,21 +153,21 @@ impl Engine {
         };
         let is_believed = !lags.get(tenant).is_some_and(ListLag::is_late);
         let mut settled = Vec::new();
-        for (_looked, effect, aim) in due.into_iter().take(LOOKS_MAX) {
+        for (_looked, effect, (kind, aim)) in due.into_iter().take(LOOKS_MAX) {
             let Some(doubt) = doubts.parked.get_mut(&key(effect)) else { continue };
             doubt.looked = Some(now);
             let found = match self.look_for(effect, &aim).await? {
-                None => continue,
-                Some(Look::Found(action)) => Some(action),
-                Some(Look::Twice(action)) => {
+                None | Some(Look::Unclear) => continue,
+                Some(Look::Found(found)) => Some(found),
+                Some(Look::Twice(found)) => {
                     self.stop_after_two(effect).await?;
-                    Some(action)
+                    Some(found)
                 }
                 // What was shown too late may not be shown at all.
-                Some(Look::Missing) if !is_believed => continue,
+                Some(Look::Missing) if !is_believed && matches!(aim, Aim::Listed(_)) => continue,
                 Some(Look::Missing) => {
                     // What needs people's leave is not news to the next run unasked: a person says that it is not there.
-                    if !doubt.is_proven_missing(now) || aim.kind.needs_approval() {
+                    if !doubt.is_proven_missing(now) || kind.needs_approval() {
                         continue;
                     }
                     None
@@ -150,40 +180,44 @@ impl Engine {
         Ok(settled)
     }
 
-    /// Reads the whole list of a device's actions; `None` if the tenant does not give it.
+    /// Looks at the tenant; `None` if it does not answer.
     async fn look_for(&self, effect: &Effect, aim: &Aim) -> Result<Option<Look>, StoreError> {
         let marks = (1..=effect.attempt).map(|attempt| self.store.mark(&effect.tenant, &effect.key, attempt));
         let marks = marks.collect::<Result<Vec<String>, StoreError>>()?;
-        let Some(all) = self.listed(effect, aim).await else { return Ok(None) };
+        let Some(tenant) = self.tenants.get(&effect.tenant) else { return Ok(None) };
+        let look = match aim {
+            Aim::Listed(aim) => self.listed(effect, aim).await.map(|all| in_list(&all, aim, &marks)),
+            Aim::Left(left) => {
+                let since = by_theirs(effect.intended, &**tenant);
+                let trace = Trace { marks: &marks, since };
+                told(effect, left.look(&**tenant, &trace).await).map(|sight| of_left(&sight))
+            }
+            Aim::Account(switch) => {
+                let user = told(effect, tenant.user(&switch.user).await);
+                user.map(
+                    |user| if switch.is_shown(&user) { Look::Found(Found::done()) } else { Look::Unclear },
+                )
+            }
+        };
         crash_point("c20_list_read");
-        let mut ours = all.into_iter().filter(|action| aim.is(action, &marks));
-        Ok(Some(match (ours.next(), ours.next()) {
-            (None, _) => Look::Missing,
-            (Some(one), None) => Look::Found(one),
-            (Some(one), Some(_another)) => Look::Twice(one),
-        }))
+        Ok(look)
     }
 
     /// The actions of the device of an effect that a tenant lists from the effect on; `None` if it does not give the list.
-    async fn listed(&self, effect: &Effect, aim: &Aim) -> Option<Vec<MachineAction>> {
+    async fn listed(&self, effect: &Effect, aim: &Listed) -> Option<Vec<MachineAction>> {
         let since = effect.intended.saturating_sub(AHEAD).unwrap_or(effect.intended);
-        match self.tenants.get(&effect.tenant)?.machine_actions(&aim.device, since).await {
-            Ok(all) => Some(all),
-            Err(error) => {
-                tracing::debug!(target = %effect.target, error = %Chain(&error), "the tenant does not say whether an action was taken");
-                None
-            }
-        }
+        let tenant = self.tenants.get(&effect.tenant)?;
+        told(effect, tenant.machine_actions(&aim.device, since).await)
     }
 
     /// Writes down what was found, or that there is nothing; `None` if a person's word came first.
     async fn write_down(
         &self,
         effect: &Effect,
-        found: Option<&MachineAction>,
+        found: Option<&Found>,
     ) -> Result<Option<EffectState>, StoreError> {
         let (state, what, detail) = match found {
-            Some(_action) => (EffectState::Pending, "the tenant took it", "the tenant has it, by its mark"),
+            Some(found) => (found.state, "the tenant took it", found.by),
             None => (EffectState::NotApplied, "the tenant never took it", "two whole lists do not have it"),
         };
         // Before it is written down: then nobody looks any more, and a second message is none.
@@ -191,7 +225,7 @@ impl Engine {
             self.store.enqueue(&alert).await?;
         }
         crash_point("c22_told_of_doubt");
-        let remote_id = found.map(|action| action.id.to_string());
+        let remote_id = found.and_then(|found| found.remote_id.clone());
         let result = Recorded { state, remote_id, detail: Some(format!("no answer came, and {detail}")) };
         let is_first = self.store.settle_parked(effect, &result).await?;
         crash_point("c21_doubt_settled");
@@ -209,26 +243,31 @@ impl Engine {
     }
 }
 
-/// What an action in doubt was to do, as far as the service's list shows it.
-struct Aim {
-    kind: ActionKind,
-    listed_as: &'static str,
-    device: DeviceId,
+/// What a tenant answers about an effect, if it does.
+fn told<T>(effect: &Effect, answer: Result<T, TenantError>) -> Option<T> {
+    answer
+        .inspect_err(|error| {
+            tracing::debug!(target = %effect.target, error = %Chain(error), "the tenant does not say whether an action was taken");
+        })
+        .ok()
 }
 
-impl Aim {
-    /// Reads it; `None` for what the service does not list.
-    fn of(effect: &Effect) -> Option<Self> {
-        let kind = *ActionKind::ALL.iter().find(|kind| kind.as_str() == effect.action)?;
-        let device = effect.target.strip_prefix("device:")?.parse().ok()?;
-        Some(Self { kind, listed_as: kind.listed_as()?, device })
+/// What the whole list of the actions of a device says.
+fn in_list(all: &[MachineAction], aim: &Listed, marks: &[String]) -> Look {
+    let mut ours = all.iter().filter(|action| aim.is(action, marks)).map(Found::listed);
+    match (ours.next(), ours.next()) {
+        (None, _) => Look::Missing,
+        (Some(one), None) => Look::Found(one),
+        (Some(one), Some(_another)) => Look::Twice(one),
     }
+}
 
-    fn is(&self, action: &MachineAction, marks: &[String]) -> bool {
-        let comment = action.requestor_comment.as_deref().unwrap_or_default();
-        action.kind.eq_ignore_ascii_case(self.listed_as)
-            && action.machine_id == self.device
-            && marks.iter().any(|mark| comment.starts_with(mark.as_str()))
+/// What it says that an action has left its own behind, or has not.
+fn of_left(sight: &Sight) -> Look {
+    match sight {
+        Sight::InForce(_) => Look::Found(Found::done()),
+        Sight::NotInForce => Look::Missing,
+        Sight::Hidden => Look::Unclear,
     }
 }
 

@@ -34,7 +34,7 @@ struct Membership {
 
 /// What of a user is asked for.
 const USER_FIELDS: &str = "id,userPrincipalName,mail,onPremisesSamAccountName,accountEnabled,\
-    onPremisesSyncEnabled,securityIdentifier,onPremisesSecurityIdentifier";
+    signInSessionsValidFromDateTime,onPremisesSyncEnabled,securityIdentifier,onPremisesSecurityIdentifier";
 
 const IDENTITY: Asked =
     Asked { operation: "identityAccount", permission: permission::IDENTITY_ACCOUNTS, kind: Kind::Plain };

@@ -1,0 +1,185 @@
+//! What leaves its own behind at the tenant, and whose answer was lost: comments by their mark, revoked sessions by the
+//! time from which on sessions count, the switch of an account by its state.
+
+use huntbook::engine::ItemOutcome::Acted;
+use huntbook::engine::{Doubts, Report, StepState};
+use huntbook::http::Open;
+use huntbook::model::MergeReason;
+use huntbook::sim::{Apply, Fault};
+use huntbook::store::EffectState;
+use huntbook::tenant::Operation;
+use jiff::SignedDuration;
+
+use crate::{House, outcomes, playbook, states};
+
+const COMMENT: &str =
+    "actions:\n  - commentIncident: {incident: \"4101\", comment: \"{{row.DeviceName}} was here\"}\n";
+const COMMENT_ALERT: &str =
+    "actions:\n  - commentAlert: {alert: \"da4101a001_1\", comment: \"{{row.DeviceName}} was here\"}\n";
+const REVOKE: &str = "actions:\n  - revokeSessions: {user: \"{{row.User}}\"}\n";
+const DISABLE: &str = "actions:\n  - disableUser: {user: \"{{row.User}}\"}\n";
+/// What is sent, what is read afterwards, and how often that is read before.
+type Calls = (&'static str, &'static str, u32);
+const COMMENTS: &str = "POST /graph/**/comments";
+const REVOCATIONS: &str = "POST /graph/**/revokeSignInSessions";
+const USER: &str = "GET /graph/v1.0/users/*";
+const INCIDENT: &str = "GET /graph/v1.0/security/incidents/*";
+const INCIDENT_COMMENT: Calls = (COMMENTS, INCIDENT, 1);
+const ALERT_COMMENT: Calls = (COMMENTS, "GET /graph/v1.0/security/alerts_v2/*", 0);
+const REVOCATION: Calls = (REVOCATIONS, USER, 0);
+const SWITCH: Calls = ("PATCH /graph/v1.0/users/*", USER, 2);
+
+const TEN_MINUTES: SignedDuration = SignedDuration::from_mins(10);
+const A_MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// A house whose tenant took a call, or did not, and did not answer; nor did it say anything of it right afterwards.
+struct Lost {
+    house: House,
+    doubts: Doubts,
+    text: String,
+}
+
+impl Lost {
+    async fn call(action: &str, faults: Calls, apply: Apply) -> Self {
+        Self::call_in(House::with_rows(1).await, action, faults, apply).await
+    }
+
+    async fn call_in(house: House, action: &str, (sent, read, before): Calls, apply: Apply) -> Self {
+        let lost = Fault { reset: true, times: Some(1), apply, ..Fault::on(sent) };
+        let mute = Fault { status: Some(403), after: before, times: Some(1), ..Fault::on(read) };
+        house.sim.set_faults(vec![lost, mute]).expect("sound faults");
+        let text = playbook(action);
+        let report = house.run(&text).await;
+        assert_eq!(states(&report), [StepState::Parked], "{:?}", report.items);
+        house.sim.set_faults(Vec::new()).expect("no faults are sound");
+        let mut lost = Self { house, doubts: Doubts::default(), text };
+        assert_eq!(lost.look(SignedDuration::ZERO).await, [], "it may be on its way");
+        lost
+    }
+
+    async fn look(&mut self, time: SignedDuration) -> Vec<EffectState> {
+        self.house.clock.advance(time);
+        let settled = self.house.engine.look_into("contoso", &mut self.doubts).await;
+        settled.expect("the journal is fine").into_iter().map(|effect| effect.state).collect()
+    }
+
+    async fn run(&self) -> Report {
+        self.house.run(&self.text).await
+    }
+}
+
+/// What somebody else does in the tenant.
+async fn by_hand(house: &House, operation: &Operation) {
+    house.forge();
+    let tenant = house.engine.tenants.values().next().expect("there is one");
+    tenant.apply(operation, &Open).await.expect("it is taken");
+}
+
+const TAKEN: Apply = Apply::Before;
+const LOST: Apply = Apply::Not;
+
+fn comment(mark: &str) -> Operation {
+    let incident = "4101".parse().expect("an id");
+    Operation::CommentIncident { incident, comment: format!("{mark} was here") }
+}
+
+#[tokio::test]
+async fn a_comment_whose_answer_was_lost_is_read_back_by_its_mark_at_once() {
+    let house = House::with_rows(1).await;
+    let lost = Fault { reset: true, times: Some(1), apply: TAKEN, ..Fault::on(COMMENTS) };
+    house.sim.set_faults(vec![lost]).expect("a sound fault");
+    let report = house.run(&playbook(COMMENT)).await;
+    assert_eq!((states(&report), outcomes(&report)), (vec![StepState::Done], vec![Acted]));
+    let effects = house.sim.effects();
+    let written = effects[0].comment.clone().expect("a comment");
+    assert!(written.starts_with("[hb:1:") && written.ends_with("] host0 was here"), "{written}");
+    assert_eq!(effects.len(), 1);
+}
+
+#[tokio::test]
+async fn a_comment_that_is_shown_later_is_found_and_one_that_never_came_is_written_by_the_next_run() {
+    for (action, calls) in [(COMMENT, INCIDENT_COMMENT), (COMMENT_ALERT, ALERT_COMMENT)] {
+        let mut lost = Lost::call(action, calls, TAKEN).await;
+        assert_eq!(lost.look(TEN_MINUTES.saturating_sub(A_MINUTE)).await, []);
+        assert_eq!(lost.look(A_MINUTE).await, [EffectState::Done]);
+        let report = lost.run().await;
+        assert_eq!((report.counts.matched, lost.house.applied().len()), (0, 1));
+
+        let mut lost = Lost::call(action, calls, LOST).await;
+        assert_eq!(lost.look(TEN_MINUTES).await, [], "one look proves nothing");
+        assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+        assert_eq!(outcomes(&lost.run().await), [Acted]);
+        assert_eq!(lost.house.applied().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_comment_of_somebody_elses_is_not_ours() {
+    let mut lost = Lost::call(COMMENT, INCIDENT_COMMENT, LOST).await;
+    by_hand(&lost.house, &comment("host0")).await;
+    by_hand(&lost.house, &comment("[hb:1:abc:1:0123456789] host0")).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+}
+
+#[tokio::test]
+async fn nothing_is_concluded_from_an_incident_that_was_merged_or_does_not_answer() {
+    let mut lost = Lost::call(COMMENT, INCIDENT_COMMENT, LOST).await;
+    let refused = Fault { status: Some(403), times: Some(1), ..Fault::on(INCIDENT) };
+    lost.house.sim.set_faults(vec![refused]).expect("a sound fault");
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    let incidents = ["4101", "4102"].map(|id| id.parse().expect("an id")).to_vec();
+    let (comment, reasons) = ("one matter".to_owned(), vec![MergeReason::ALL[0]]);
+    by_hand(&lost.house, &Operation::MergeIncidents { incidents, comment, reasons }).await;
+    for _look in 0..5 {
+        assert_eq!(lost.look(A_MINUTE).await, []);
+    }
+}
+
+#[tokio::test]
+async fn sessions_whose_revocation_was_not_answered_are_read_back_by_when_they_count_from() {
+    let house = House::with_rows(1).await;
+    let lost = Fault { reset: true, times: Some(1), apply: TAKEN, ..Fault::on(REVOCATIONS) };
+    house.sim.set_faults(vec![lost]).expect("a sound fault");
+    assert_eq!(states(&house.run(&playbook(REVOKE)).await), [StepState::Done], "at once");
+
+    let mut lost = Lost::call(REVOKE, REVOCATION, TAKEN).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Done], "or later");
+    assert_eq!(lost.run().await.counts.matched, 0);
+
+    let mut lost = Lost::call(REVOKE, REVOCATION, LOST).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+    assert_eq!(outcomes(&lost.run().await), [Acted]);
+    assert_eq!(lost.house.applied().len(), 1);
+}
+
+#[tokio::test]
+async fn a_revocation_of_the_day_before_proves_nothing_and_one_since_is_as_good() {
+    for (before, expect) in [(true, vec![]), (false, vec![EffectState::Done])] {
+        let house = House::with_rows(1).await;
+        let user = "maja.berg@contoso.example".parse().expect("a user");
+        let revoke = Operation::RevokeSessions { user };
+        if before {
+            by_hand(&house, &revoke).await;
+            house.clock.advance(SignedDuration::from_hours(1));
+        }
+        let mut lost = Lost::call_in(house, REVOKE, REVOCATION, LOST).await;
+        if !before {
+            by_hand(&lost.house, &revoke).await;
+        }
+        assert_eq!(lost.look(TEN_MINUTES).await, expect);
+        assert_eq!(lost.look(A_MINUTE).await, []);
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_is_off_was_switched_off_and_one_that_is_on_is_left_to_people() {
+    let mut lost = Lost::call(DISABLE, SWITCH, TAKEN).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Done]);
+    let mut lost = Lost::call(DISABLE, SWITCH, LOST).await;
+    for _look in 0..15 {
+        assert_eq!(lost.look(A_MINUTE).await, [], "people may have switched it on again");
+    }
+    assert_eq!(lost.house.applied(), Vec::<String>::new());
+}
