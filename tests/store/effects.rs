@@ -578,6 +578,11 @@ async fn a_playbook_whose_actions_come_to_nothing_is_stopped_where_it_would_act_
         store.record_as(&one.key, 1, (&result(EffectState::NotApplied), refused)).await.unwrap();
         bench.clock.advance(SignedDuration::from_secs(1));
     }
+    let harmless = NewEffect { destructive: false, ..limited(run, "device:x", limits) };
+    let back = NewEffect { action: GIVES_BACK[0].to_owned(), ..limited(run, "device:y", limits) };
+    for trips_nothing in [harmless, back] {
+        assert_eq!(store.intend(&trips_nothing).await.unwrap(), GO, "{}", trips_nothing.target);
+    }
     let next = limited(run, "device:d", limits);
     let Intended::Stopped(stop) = store.intend(&next).await.unwrap() else { panic!("it is to be stopped") };
     let said = "disruptive actions that came to nothing or are in doubt, one after another: 3";
