@@ -94,7 +94,7 @@ pub(crate) async fn hold(place: &Place, served: Served, whole: &Whole) {
 
 /// How editors and tools save.
 #[derive(Debug, Clone, Copy)]
-enum Save {
+pub(crate) enum Save {
     InPlace,
     RenameOver,
     Vim,
@@ -111,7 +111,7 @@ enum Save {
 
 /// How tools save that write into the file that is there, and take their time.
 #[derive(Debug, Clone, Copy)]
-enum Pieces {
+pub(crate) enum Pieces {
     TruncateAndWriteTwice,
     EmptyThenAppend,
     RsyncInPlace,
@@ -121,7 +121,7 @@ enum Pieces {
 }
 
 impl Save {
-    const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::InPlace,
         Self::RenameOver,
         Self::InPieces(Pieces::TruncateAndWriteTwice),
@@ -142,7 +142,7 @@ impl Save {
     ];
 
     /// Saves a text as a file of a folder.
-    async fn save(self, folder: &Path, name: &str, text: &str) {
+    pub(crate) async fn save(self, folder: &Path, name: &str, text: &str) {
         let (file, beside) = (folder.join(name), |name: String| folder.join(name));
         match self {
             Self::InPlace => fs::write(file, text).unwrap(),
@@ -172,22 +172,25 @@ impl Save {
                 fs::rename(new, file).unwrap();
                 fs::remove_file(old).unwrap();
             }
-            Self::Gnome => replace(&beside(".goutputstream-4K3XY2".to_owned()), &file, text),
+            Self::Gnome => replace(&beside(format!(".goutputstream-{name}")), &file, text),
             Self::GitCheckout => {
                 fs::remove_file(&file).unwrap();
                 fs::write(file, text).unwrap();
             }
             Self::LinkSwapped => {
                 fs::create_dir_all(folder.join(".elsewhere")).unwrap();
-                fs::write(folder.join(".elsewhere/a"), text).unwrap();
-                symlink(".elsewhere/a", beside("link.tmp".to_owned())).unwrap();
-                fs::rename(beside("link.tmp".to_owned()), file).unwrap();
+                let (place, link) = (format!(".elsewhere/{name}"), beside(format!("{name}.link")));
+                fs::write(folder.join(&place), text).unwrap();
+                symlink(place, &link).unwrap();
+                fs::rename(link, file).unwrap();
             }
             Self::HardLinked => {
-                let kept = beside(".kept".to_owned());
+                let (kept, link) = (beside(format!(".{name}.kept")), beside(format!("{name}.link")));
+                // One that is linked already would be renamed to itself.
+                drop(fs::remove_file(&kept));
                 fs::write(&kept, text).unwrap();
-                fs::hard_link(&kept, beside("hard.tmp".to_owned())).unwrap();
-                fs::rename(beside("hard.tmp".to_owned()), file).unwrap();
+                fs::hard_link(kept, &link).unwrap();
+                fs::rename(link, file).unwrap();
             }
             Self::RsyncWithOldTime => {
                 let new = beside(format!(".{name}.Qw3rTy"));
@@ -258,8 +261,8 @@ fn vim(file: &Path, beside: &dyn Fn(String) -> PathBuf, text: &str) {
     let name = file.file_name().unwrap().to_str().unwrap();
     let (swap, backup) = (beside(format!(".{name}.swp")), beside(format!("{name}~")));
     fs::write(&swap, "b0VIM 9.1").unwrap();
-    fs::write(beside("4913".to_owned()), "").unwrap();
-    fs::remove_file(beside("4913".to_owned())).unwrap();
+    fs::write(beside(format!("4913{name}~")), "").unwrap();
+    fs::remove_file(beside(format!("4913{name}~"))).unwrap();
     fs::rename(file, &backup).unwrap();
     fs::write(file, text).unwrap();
     fs::remove_file(backup).unwrap();

@@ -1,5 +1,5 @@
-//! Files that are written in random pieces, with pauses, seeks, cuts and syncs in between, under each way of noticing
-//! changes: what is in force is a whole version at any time, and at the end the last one.
+//! Files that are written in random pieces, with pauses, seeks, cuts and syncs in between, and saved as editors and tools
+//! do, in any order, under each way of noticing changes: what is in force is a whole version at any time, and at the end the last one.
 //!
 //! `WRITE_SEEDS=200` tries as many schedules; what fails names its seed, which is the number of its file.
 
@@ -12,7 +12,7 @@ use huntbook::clock::{Clock as _, SystemClock};
 use jiff::SignedDuration;
 
 use crate::pause;
-use crate::saves::{Whole, age, hold, name, named, serve, until_all, version};
+use crate::saves::{Save, Whole, age, hold, name, named, serve, until_all, version};
 
 /// Schedules by default.
 const SEEDS: u32 = 20;
@@ -132,7 +132,7 @@ impl Writer {
 
     /// Writes a version in one of many ways.
     async fn write(&mut self, text: &[u8]) {
-        match self.dice.roll(5) {
+        match self.dice.roll(10) {
             0 => {
                 let open = OpenOptions::new().write(true).open(&self.path).unwrap();
                 self.pieces(&open, text).await;
@@ -154,7 +154,7 @@ impl Writer {
                 let open = File::create(&self.path).unwrap();
                 self.pieces(&open, text).await;
             }
-            _ => {
+            4 => {
                 // Closed in between, where what is there is no playbook: whoever closes one has written it.
                 let hunt = text.windows(5).position(|word| word == b"hunt:").unwrap();
                 let cut = self.dice.roll(u32::try_from(hunt).unwrap()) as usize;
@@ -163,7 +163,16 @@ impl Writer {
                 let open = OpenOptions::new().write(true).open(&self.path).unwrap();
                 self.pieces(&open, text).await;
             }
+            _ => self.save(text).await,
         }
+    }
+
+    /// Saves a version as one of the editors and tools does.
+    async fn save(&mut self, text: &[u8]) {
+        let place = self.dice.roll(u32::try_from(Save::ALL.len()).unwrap());
+        let (folder, name) = (self.path.parent().unwrap(), self.path.file_name().unwrap());
+        let text = std::str::from_utf8(text).unwrap();
+        Save::ALL[place as usize].save(folder, name.to_str().unwrap(), text).await;
     }
 
     /// Writes all versions of a file, and gives what may be in force of it.
