@@ -29,6 +29,7 @@ pub use address::Address;
 pub use error::{Applied, HttpError, Refusal, Retry};
 pub use exchange::{Answer, Answered, Chunks, date};
 pub use gate::{Gate, Open};
+pub use public::WIRESERVER;
 pub use request::Request;
 pub use retry::{Jitter, retry_after};
 pub use wire::{Pieces, Wire};

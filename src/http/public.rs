@@ -59,7 +59,7 @@ pub(super) fn is_public(address: IpAddr) -> bool {
 
 /// Where Azure's platform answers each of its machines (the wireserver): an address of the internet by its number, and
 /// by its name nobody else's.
-const WIRESERVER: [u8; 4] = [168, 63, 129, 16];
+pub const WIRESERVER: [u8; 4] = [168, 63, 129, 16];
 
 const fn is_public_v4(address: Ipv4Addr) -> bool {
     let special = matches!(

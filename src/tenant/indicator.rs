@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use url::{Host, Url};
 
 use super::IndicatorType;
+use crate::http::WIRESERVER;
 
 /// A hash, address, domain or URL in the one spelling huntbook sends and counts it by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,7 +109,7 @@ fn is_full_name(name: &str) -> bool {
 }
 
 /// Whether an address is meant for the internet: blocking one of the many inside means another machine in each
-/// network.
+/// network, and blocking the platform's cuts machines in Azure off from it.
 const fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -122,7 +123,8 @@ const fn is_public(address: IpAddr) -> bool {
 const fn is_public_v4(address: Ipv4Addr) -> bool {
     let [first, second, ..] = address.octets();
     let shared = first == 100 && second & 0b1100_0000 == 64;
-    !(address.is_private()
+    !(matches!(address.octets(), WIRESERVER)
+        || address.is_private()
         || address.is_loopback()
         || address.is_link_local()
         || address.is_multicast()
@@ -178,6 +180,7 @@ mod tests {
             "255.255.255.255",
             "100.64.0.1",
             "224.0.0.1",
+            "168.63.129.16",
             "::1",
             "::",
             "fe80::1",
