@@ -85,7 +85,10 @@ fn sound() -> (Journal, Vec<Truth>) {
         event(3, "b", (1, Intended)),
         event(4, "b", (1, Unknown)),
         event(5, "b", (1, Parked)),
-        Event { detail: "two whole lists do not have it".to_owned(), ..event(6, "b", (1, NotApplied)) },
+        Event {
+            detail: "two looks at the tenant, a minute apart, do not show it".to_owned(),
+            ..event(6, "b", (1, NotApplied))
+        },
         event(7, "b", (2, Intended)),
         event(8, "b", (2, Pending)),
         event(9, "a", (1, Done)),

@@ -296,7 +296,7 @@ impl ActionKind {
             Self::UpdateAlert => "nothing: the service answers with the alert, or refuses",
             Self::InitiateInvestigation => "the answer names the device; the portal shows the investigation",
             Self::RevokeSessions => {
-                "after a lost answer `signInSessionsValidFromDateTime` is read: if that is no earlier than the request, it is done, whoever did it; if it is more than a day earlier, it was not"
+                "after a lost answer `signInSessionsValidFromDateTime` is read, where the app may read users (`User.Read.All`): if that is no earlier than the request, it is done, whoever did it; if it is more than a day earlier, it was not"
             }
             Self::MarkUserAsCompromised | Self::DismissUserRisk | Self::ForceUserPasswordReset => {
                 "no API shows it"
@@ -309,7 +309,7 @@ impl ActionKind {
                 "no API shows it; the portal's Action center lists it by the comment"
             }
             Self::CommentIncident | Self::CommentAlert => {
-                "after a lost answer the comments are read: each begins with a mark that only this journal can have written. It is said once more only when it is not there after ten minutes, and not a minute later either"
+                "after a lost answer the comments are read: each begins with a mark that only this journal can have written. One that is not there after ten minutes, and not a minute later either, was not written: the next run writes it, unless other actions of its item were done"
             }
             Self::UpdateAlerts | Self::CreateAlert => "it is not: the same twice would stand there twice",
         }

@@ -12,9 +12,9 @@ use super::{Engine, EngineError};
 use crate::action::{ActionKind, Call};
 use crate::diag::Chain;
 use crate::guard;
-use crate::model::{AlertId, CaseComment, IncidentId, UserId};
+use crate::model::{IncidentId, UserId};
 use crate::store::NewEffect;
-use crate::tenant::{AccountAt, Operation, Tenant, TenantError};
+use crate::tenant::{AccountAt, Commented, Comments, Operation, Tenant, TenantError};
 
 /// By how much a service's clock is not known: its answers name whole seconds, and take their time.
 const BLUR: SignedDuration = SignedDuration::from_secs(5);
@@ -40,10 +40,8 @@ pub(super) struct Trace<'a> {
 /// What a call leaves behind that is its own, and not the state that others bring about too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Left {
-    /// A comment at an incident.
-    Incident(IncidentId),
-    /// A comment at an alert.
-    Alert(AlertId),
+    /// A comment.
+    Comment(Commented),
     /// The time from which on a user's sessions count. It never goes back.
     Sessions(UserId),
 }
@@ -52,8 +50,10 @@ impl Left {
     /// What a call leaves; `None` if that is nothing of these.
     fn of(operation: &Operation) -> Option<Self> {
         Some(match operation {
-            Operation::CommentIncident { incident, .. } => Self::Incident(incident.clone()),
-            Operation::CommentAlert { alert, .. } => Self::Alert(alert.clone()),
+            Operation::CommentIncident { incident, .. } => {
+                Self::Comment(Commented::Incident(incident.clone()))
+            }
+            Operation::CommentAlert { alert, .. } => Self::Comment(Commented::Alert(alert.clone())),
             Operation::RevokeSessions { user } => Self::Sessions(user.clone()),
             _ => return None,
         })
@@ -65,39 +65,23 @@ impl Left {
     ///
     /// If the tenant does not answer.
     pub(super) async fn look(&self, tenant: &dyn Tenant, trace: &Trace<'_>) -> Result<Sight, TenantError> {
-        match self {
-            Self::Incident(incident) => look_at_incident(tenant, incident, trace.marks).await,
-            Self::Alert(alert) => Ok(commented(&tenant.alert(alert).await?.comments, trace.marks)),
+        Ok(match self {
+            Self::Comment(on) => commented(&tenant.comments(on).await?, trace.marks),
             Self::Sessions(user) => {
-                let valid_from = tenant.user(user).await?.sign_in_sessions_valid_from_date_time;
-                Ok(valid_from.map_or(Sight::Hidden, |valid_from| revoked(valid_from, trace.since)))
+                let valid_from = tenant.sessions_valid_from(user).await?;
+                valid_from.map_or(Sight::Hidden, |valid_from| revoked(valid_from, trace.since))
             }
-        }
+        })
     }
 }
 
-/// Looks for a comment at an incident. Of one that was merged into another nobody says which comments went along, nor
-/// which were written before.
-async fn look_at_incident(
-    tenant: &dyn Tenant,
-    id: &IncidentId,
-    marks: &[String],
-) -> Result<Sight, TenantError> {
-    let asked = tenant.incident(id).await?;
-    match commented(&asked.comments, marks) {
-        Sight::NotInForce if asked.redirect_incident_id.is_some() => {
-            match commented(&tenant.final_incident(id).await?.comments, marks) {
-                Sight::NotInForce => Ok(Sight::Hidden),
-                seen => Ok(seen),
-            }
-        }
-        seen => Ok(seen),
+fn commented(comments: &Comments, marks: &[String]) -> Sight {
+    let is_ours = |text: &String| marks.iter().any(|mark| text.starts_with(mark.as_str()));
+    match comments.texts.iter().any(is_ours) {
+        true => Sight::InForce(None),
+        false if comments.are_all => Sight::NotInForce,
+        false => Sight::Hidden,
     }
-}
-
-fn commented(comments: &[CaseComment], marks: &[String]) -> Sight {
-    let is_ours = |one: &CaseComment| marks.iter().any(|mark| one.comment.starts_with(mark.as_str()));
-    if comments.iter().any(is_ours) { Sight::InForce(None) } else { Sight::NotInForce }
 }
 
 /// Whether sessions were revoked since a call began. Whoever did it: none is left of those that it was to end. Between

@@ -408,6 +408,15 @@ pub(super) fn not_ours() -> RevertNote {
     RevertNote { state: RevertState::Over, look_at: None, undo_run: None, tries: 0, reason }
 }
 
+/// What is noted of an account that is as it was to be, and nobody knows by whom: it stands until somebody asks.
+pub(super) fn nobody_knows_whose() -> RevertNote {
+    let reason = Some(
+        "no answer came, and nobody knows who switched the account: ask for its end if it is huntbook's"
+            .to_owned(),
+    );
+    RevertNote { state: RevertState::Standing, look_at: None, undo_run: None, tries: 0, reason }
+}
+
 /// Of what the playbook and the settings want the stricter; the playbook knows better whom to tell.
 fn stricter(own: Option<Approval>, house: Option<Approval>) -> Option<Approval> {
     match (own, house) {

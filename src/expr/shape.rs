@@ -149,7 +149,7 @@ fn incident() -> Incident {
         created_date_time: time,
         last_update_date_time: time,
         incident_web_url: text(),
-        comments: vec![comment()],
+        comments: vec![CaseComment { comment: String::new(), created_by: text(), created_date_time: time }],
         alerts: vec![alert()],
     }
 }
@@ -174,17 +174,11 @@ fn alert() -> Alert {
         created_date_time: time,
         last_update_date_time: time,
         alert_web_url: text(),
-        comments: vec![comment()],
         devices: vec![device()],
         users: vec![user()],
         // Evidence is what the API gave: its shape is not ours.
         evidence: vec![Json::Null],
     }
-}
-
-fn comment() -> CaseComment {
-    let created_date_time = Some(Timestamp::UNIX_EPOCH);
-    CaseComment { comment: String::new(), created_by: Some(String::new()), created_date_time }
 }
 
 fn device() -> EvidenceDevice {

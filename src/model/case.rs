@@ -365,9 +365,6 @@ pub struct Alert {
     pub last_update_date_time: Option<Timestamp>,
     /// Page in the portal.
     pub alert_web_url: Option<String>,
-    /// Comments.
-    #[serde(default)]
-    pub comments: Vec<CaseComment>,
     /// Devices in the evidence.
     pub devices: Vec<EvidenceDevice>,
     /// Users in the evidence.
@@ -458,7 +455,6 @@ pub const fn alert_fields() -> &'static [&'static str] {
         "createdDateTime",
         "lastUpdateDateTime",
         "alertWebUrl",
-        "comments",
         "devices",
         "users",
         "evidence",

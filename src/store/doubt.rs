@@ -5,7 +5,7 @@ use std::path::Path;
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::effect::{Effect, Recorded, find, read_effect, step};
-use super::{EffectKey, EffectState, Store, StoreError, Tx, open, undone};
+use super::{EffectKey, EffectState, RevertNote, Store, StoreError, Tx, open, revert, undone};
 use crate::clock::SharedClock;
 use crate::model::RunId;
 
@@ -147,9 +147,11 @@ impl Store {
     /// Any [`StoreError`].
     pub async fn parked_and_marked(&self) -> Result<Vec<Effect>, StoreError> {
         let marks = &self.opening()?.marks;
-        let query =
-            "SELECT * FROM effects WHERE state = 'parked' AND epoch >= $1 ORDER BY intended_at, effect_key";
-        let rows = sqlx::query(query).bind(marks.since).fetch_all(&self.0.readers).await?;
+        let query = "SELECT * FROM effects WHERE state = 'parked' AND epoch >= $1 \
+                     AND (epoch >= $2 OR action NOT IN ('commentIncident', 'commentAlert')) \
+                     ORDER BY intended_at, effect_key";
+        let query = sqlx::query(query).bind(marks.since).bind(marks.comments_since);
+        let rows = query.fetch_all(&self.0.readers).await?;
         rows.iter().map(read_effect).collect()
     }
 
@@ -173,7 +175,11 @@ impl Store {
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn settle_parked(&self, parked: &Effect, result: &Recorded) -> Result<bool, StoreError> {
+    pub async fn settle_parked(
+        &self,
+        parked: &Effect,
+        (result, revert): (&Recorded, Option<&RevertNote>),
+    ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let now = tx.now().await?;
         let known = find(&mut tx, &parked.key).await?;
@@ -183,8 +189,29 @@ impl Store {
             return Ok(false);
         };
         settle(&mut tx, &known, result, now).await?;
+        if let Some(note) = revert {
+            revert::note(&mut tx, &known.key, note).await?;
+        }
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Whether an effect is all that was done, or may have been, about its item: only then is the item news again when
+    /// the effect turns out to have done nothing.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn is_all_of_its_item(&self, effect: &Effect) -> Result<bool, StoreError> {
+        let query = "SELECT count(*) FROM effects WHERE run = $1 AND seq = $2 AND effect_key <> $3 \
+                     AND state <> 'notApplied'";
+        let others: i64 = sqlx::query_scalar(query)
+            .bind(effect.run.to_string())
+            .bind(i64::from(effect.seq))
+            .bind(effect.key.as_str())
+            .fetch_one(&self.0.readers)
+            .await?;
+        Ok(others == 0)
     }
 
     async fn settle_by_word(

@@ -16,6 +16,8 @@ use crate::model::RunId;
 const PARTS: [&str; 4] = ["markKey0", "markKey1", "markKey2", "markKey3"];
 /// The fact that says from which opening of the journal on actions have been marked.
 const SINCE: &str = "markedSince";
+/// The same of comments at incidents and alerts, which were not marked at first.
+const COMMENTS_SINCE: &str = "commentsMarkedSince";
 /// What every mark begins with.
 pub(super) const BEGINNING: &str = "[hb:1:";
 /// Bytes of the code that are written: a guess per call, each an action on a device that somebody may take, is not
@@ -28,6 +30,8 @@ pub(super) struct Marks {
     key: [u8; 32],
     /// The opening from which on every action was marked.
     pub(super) since: i64,
+    /// The opening from which on every comment was.
+    pub(super) comments_since: i64,
 }
 
 impl std::fmt::Debug for Marks {
@@ -47,7 +51,9 @@ impl Marks {
             let (_upper, lower) = random.as_u64_pair();
             sqlx::query(insert).bind(*name).bind(lower.cast_signed()).execute(&mut *tx).await?;
         }
-        sqlx::query(insert).bind(SINCE).bind(epoch).execute(&mut *tx).await?;
+        for name in [SINCE, COMMENTS_SINCE] {
+            sqlx::query(insert).bind(name).bind(epoch).execute(&mut *tx).await?;
+        }
         let read = "SELECT value FROM facts WHERE name = $1";
         let mut key = [0; 32];
         for (name, part) in PARTS.iter().zip(key.chunks_exact_mut(8)) {
@@ -55,8 +61,9 @@ impl Marks {
             part.copy_from_slice(&value.to_be_bytes());
         }
         let since = sqlx::query_scalar(read).bind(SINCE).fetch_one(&mut *tx).await?;
+        let comments_since = sqlx::query_scalar(read).bind(COMMENTS_SINCE).fetch_one(&mut *tx).await?;
         tx.commit().await?;
-        Ok(Self { key, since })
+        Ok(Self { key, since, comments_since })
     }
 
     /// What looks random in the id of a run.
@@ -124,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_mark_is_of_one_attempt_at_one_call_in_one_tenant_and_of_one_journal() {
-        let of = |byte| Marks { key: [byte; 32], since: 1 };
+        let of = |byte| Marks { key: [byte; 32], since: 1, comments_since: 1 };
         let key = |text: &str| text.parse::<EffectKey>().unwrap();
         let mark = of(7).mark(("contoso", &key("k"), 1));
         assert_eq!(mark, "[hb:1:k:1:75da7e85bb]");

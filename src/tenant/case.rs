@@ -5,10 +5,11 @@
 //! because a condition over half an incident could close it.
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::words;
+use super::{Comments, words};
 use crate::model::{
     Alert, AlertId, AlertSeverity, AlertStatus, CaseComment, EvidenceDevice, EvidenceUser, Incident,
     IncidentId, IncidentStatus, Term,
@@ -96,6 +97,16 @@ struct WireComment {
     created_time: Option<Time>,
 }
 
+/// What of an incident or an alert tells of its comments.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireCommented {
+    comments: Option<Vec<WireComment>>,
+    #[serde(rename = "comments@odata.nextLink")]
+    next: Option<IgnoredAny>,
+    redirect_incident_id: Option<IgnoredAny>,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct WireAlert {
@@ -118,14 +129,20 @@ struct WireAlert {
     last_update_date_time: Option<Time>,
     alert_web_url: Option<String>,
     #[serde(default, deserialize_with = "or_default")]
-    comments: Vec<WireComment>,
-    #[serde(default, deserialize_with = "or_default")]
     evidence: Vec<Value>,
 }
 
 /// Reads one incident.
 pub(super) fn incident(json: &[u8]) -> Result<Incident, serde_json::Error> {
     serde_json::from_slice(json).map(WireIncident::into_model)
+}
+
+/// Reads what is written at an incident or an alert.
+pub(super) fn comments(json: &[u8]) -> Result<Comments, serde_json::Error> {
+    let found: WireCommented = serde_json::from_slice(json)?;
+    let are_all = found.comments.is_some() && found.next.is_none() && found.redirect_incident_id.is_none();
+    let texts = found.comments.unwrap_or_default().into_iter().map(|comment| comment.comment).collect();
+    Ok(Comments { texts, are_all })
 }
 
 /// Reads one alert.
@@ -189,7 +206,6 @@ impl WireAlert {
             created_date_time: time(self.created_date_time),
             last_update_date_time: time(self.last_update_date_time),
             alert_web_url: self.alert_web_url,
-            comments: self.comments.into_iter().map(WireComment::into_model).collect(),
             devices: self.evidence.iter().filter_map(device).collect(),
             users: self.evidence.iter().filter_map(user).collect(),
             evidence: self.evidence,

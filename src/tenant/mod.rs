@@ -16,6 +16,7 @@ mod certificate;
 mod claims;
 mod client;
 mod cloud;
+mod comments;
 mod credential;
 mod envelope;
 mod error;
@@ -44,6 +45,7 @@ mod words;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 pub use account::{AccountAt, IdentityProvider, MailRemedy, MailTarget, MasteredAccount};
 pub use budget::{Budgets, Busy, Group, Headroom, Quota, TURN_WITHIN, Tighter, Used, Window};
@@ -51,6 +53,7 @@ pub use certificate::{AppCertificate, CertificateError, Ending, days_left};
 pub use claims::{Proof, TokenFacts, Unreadable};
 pub use client::{Client, ClientOptions, HuntingApi};
 pub use cloud::{Cloud, EndpointOverrides};
+pub use comments::{Commented, Comments};
 pub use credential::{Credential, CredentialError, Look, Print};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use federated::{EXCHANGE_AUDIENCE, GithubJob};
@@ -169,6 +172,14 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// [`TenantError::Refused`] (404) if there is none.
     async fn alert(&self, id: &AlertId) -> Result<Alert, TenantError>;
 
+    /// Returns what is written at an incident or an alert; for an incident that was merged into another also what is
+    /// written there.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] (404) if there is none.
+    async fn comments(&self, on: &Commented) -> Result<Comments, TenantError>;
+
     /// Changes the tenant. The token's tenant has been compared before, and `gate` is asked right before each
     /// sending.
     ///
@@ -213,7 +224,7 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     async fn machine_actions(
         &self,
         device: &DeviceId,
-        since: jiff::Timestamp,
+        since: Timestamp,
     ) -> Result<Vec<MachineAction>, TenantError>;
 
     /// Returns the response actions of all devices that were asked for since `since` with a comment that begins with
@@ -222,11 +233,7 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     /// # Errors
     ///
     /// If any page fails, or one of these cannot be read, there is no answer.
-    async fn marked_actions(
-        &self,
-        mark: &str,
-        since: jiff::Timestamp,
-    ) -> Result<Vec<MachineAction>, TenantError>;
+    async fn marked_actions(&self, mark: &str, since: Timestamp) -> Result<Vec<MachineAction>, TenantError>;
 
     /// Returns the link to the package that a device's action has gathered, once it has; nothing before. The link
     /// is short-lived, and whoever has it has the package.
@@ -280,6 +287,14 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// [`TenantError::Refused`] (404) if there is none.
     async fn user(&self, id: &UserId) -> Result<User, TenantError>;
+
+    /// Returns the time from which on a user's sessions count: what was signed in before is signed in no more. Nothing if
+    /// the directory does not say.
+    ///
+    /// # Errors
+    ///
+    /// [`TenantError::Refused`] (404) if there is no such user.
+    async fn sessions_valid_from(&self, id: &UserId) -> Result<Option<Timestamp>, TenantError>;
 
     /// Returns the names of the directory roles that a user has, whichever way they come.
     ///

@@ -1,6 +1,5 @@
 //! Users, as Microsoft Graph tells of them.
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// A user of the directory.
@@ -22,9 +21,6 @@ pub struct User {
     /// Whether the account may sign in.
     #[serde(default)]
     pub account_enabled: Option<bool>,
-    /// What was signed in before is signed in no more.
-    #[serde(default)]
-    pub sign_in_sessions_valid_from_date_time: Option<Timestamp>,
     /// Whether it is synchronised from a domain, where it is mastered.
     #[serde(default)]
     pub on_premises_sync_enabled: Option<bool>,

@@ -235,12 +235,12 @@ async fn a_persons_word_comes_first() {
     Store::resolve(&lost.house.journal(), lost.house.shared_clock(), &effect.key, said).await.unwrap();
     assert_eq!(lost.look(TEN_MINUTES).await, []);
     let pending = huntbook::store::Recorded { state: EffectState::Pending, remote_id: None, detail: None };
-    assert!(!lost.house.engine.store.settle_parked(&effect, &pending).await.unwrap());
+    assert!(!lost.house.engine.store.settle_parked(&effect, (&pending, None)).await.unwrap());
     assert_eq!(lost.effect().await.detail.as_deref(), Some("seen in the portal"));
 }
 
 /// Changes the journal as somebody does who has its file.
-async fn change(journal: PathBuf, statement: &str) {
+pub(crate) async fn change(journal: PathBuf, statement: &str) {
     let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", journal.display())).await.expect("it opens");
     sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(&pool).await.expect("it is changed");
     pool.close().await;

@@ -7,9 +7,11 @@ use huntbook::http::Open;
 use huntbook::model::MergeReason;
 use huntbook::sim::{Apply, Fault};
 use huntbook::store::EffectState;
-use huntbook::tenant::Operation;
+use huntbook::tenant::{AccountAt, Operation};
 use jiff::SignedDuration;
+use serde_json::{Value, json};
 
+use crate::doubt::change;
 use crate::{House, outcomes, playbook, states};
 
 const COMMENT: &str =
@@ -44,13 +46,22 @@ impl Lost {
         Self::call_in(House::with_rows(1).await, action, faults, apply).await
     }
 
-    async fn call_in(house: House, action: &str, (sent, read, before): Calls, apply: Apply) -> Self {
+    async fn call_in(house: House, action: &str, calls: Calls, apply: Apply) -> Self {
+        Self::call_of(house, action, calls, (apply, &[StepState::Parked])).await
+    }
+
+    async fn call_of(
+        house: House,
+        action: &str,
+        (sent, read, before): Calls,
+        (apply, came): (Apply, &[StepState]),
+    ) -> Self {
         let lost = Fault { reset: true, times: Some(1), apply, ..Fault::on(sent) };
         let mute = Fault { status: Some(403), after: before, times: Some(1), ..Fault::on(read) };
         house.sim.set_faults(vec![lost, mute]).expect("sound faults");
         let text = playbook(action);
         let report = house.run(&text).await;
-        assert_eq!(states(&report), [StepState::Parked], "{:?}", report.items);
+        assert_eq!(states(&report), came, "{:?}", report.items);
         house.sim.set_faults(Vec::new()).expect("no faults are sound");
         let mut lost = Self { house, doubts: Doubts::default(), text };
         assert_eq!(lost.look(SignedDuration::ZERO).await, [], "it may be on its way");
@@ -61,6 +72,12 @@ impl Lost {
         self.house.clock.advance(time);
         let settled = self.house.engine.look_into("contoso", &mut self.doubts).await;
         settled.expect("the journal is fine").into_iter().map(|effect| effect.state).collect()
+    }
+
+    /// What the tenant answers from here on.
+    fn shows(&self, read: &str, body: Value) {
+        let fault = Fault { status: Some(200), body: Some(body), ..Fault::on(read) };
+        self.house.sim.set_faults(vec![fault]).expect("a sound fault");
     }
 
     async fn run(&self) -> Report {
@@ -182,4 +199,71 @@ async fn an_account_that_is_off_was_switched_off_and_one_that_is_on_is_left_to_p
         assert_eq!(lost.look(A_MINUTE).await, [], "people may have switched it on again");
     }
     assert_eq!(lost.house.applied(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_tenant_that_leaves_comments_out_or_times_that_are_none_prove_nothing() {
+    let mut lost = Lost::call(COMMENT, INCIDENT_COMMENT, LOST).await;
+    for body in [json!({"id": "4101", "comments": null}), json!({"id": "4101"}), cut_off()] {
+        lost.shows(INCIDENT, body);
+        for _look in 0..12 {
+            assert_eq!(lost.look(A_MINUTE).await, []);
+        }
+    }
+    let mut lost = Lost::call(REVOKE, REVOCATION, LOST).await;
+    for time in [json!(null), json!("soon"), json!("")] {
+        let user = "maja.berg@contoso.example";
+        lost.shows(
+            USER,
+            json!({"id": "7", "userPrincipalName": user, "signInSessionsValidFromDateTime": time}),
+        );
+        for _look in 0..12 {
+            assert_eq!(lost.look(A_MINUTE).await, []);
+        }
+    }
+}
+
+/// Comments of which there are more.
+fn cut_off() -> Value {
+    json!({"id": "4101", "comments": [], "comments@odata.nextLink": "https://graph.contoso.example/more"})
+}
+
+#[tokio::test]
+async fn where_others_of_its_item_were_done_people_are_told_that_nothing_writes_a_comment_again() {
+    let both =
+        COMMENT.replace("actions:\n", "actions:\n  - tagDevice: {device: \"{{row.DeviceId}}\", tag: seen}\n");
+    let house = House::with_rows(1).await.watched();
+    let mut lost =
+        Lost::call_of(house, &both, INCIDENT_COMMENT, (LOST, &[StepState::Done, StepState::Parked])).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+    let told = lost.house.alerts().await;
+    assert!(told.iter().any(|(title, _text)| title.contains("nothing does it again")), "{told:?}");
+    assert_eq!(lost.run().await.counts.matched, 0);
+}
+
+#[tokio::test]
+async fn an_account_that_nobody_knows_who_switched_off_is_switched_on_again_for_people_only() {
+    let with_end = DISABLE.replace("}\"}\n", "}\"}\n    revertAfter: 4h\n");
+    let mut lost = Lost::call(&with_end, SWITCH, LOST).await;
+    let user = "maja.berg@contoso.example".parse().expect("a user");
+    by_hand(&lost.house, &Operation::DisableUser { user, at: AccountAt::Entra }).await;
+    assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Done]);
+    lost.house.clock.advance(SignedDuration::from_hours(5));
+    lost.house.take_back().await;
+    assert_eq!(lost.house.applied().len(), 1, "{:?}", lost.house.applied());
+    let stands = lost.house.stands().await;
+    assert!(stands[0].reason.as_deref().is_some_and(|why| why.contains("nobody knows who")), "{stands:?}");
+}
+
+#[tokio::test]
+async fn comments_that_were_sent_without_a_mark_are_left_to_people() {
+    let mut lost = Lost::call(COMMENT, INCIDENT_COMMENT, TAKEN).await;
+    // As if the journal had come from a huntbook that did not mark them.
+    change(lost.house.journal(), "UPDATE facts SET value = value + 1 WHERE name = 'commentsMarkedSince'")
+        .await;
+    lost.house = lost.house.restart().await;
+    for _look in 0..20 {
+        assert_eq!(lost.look(A_MINUTE).await, []);
+    }
 }

@@ -149,7 +149,7 @@ async fn record(store: &Store, model: &mut Model, new: &NewEffect, (way, argumen
     if way == 4 && place.state == EffectState::Parked {
         let parked = store.parked().await.expect("a list");
         let parked = parked.iter().find(|effect| effect.key == new.key).expect("it is parked");
-        let written = store.settle_parked(parked, &result).await;
+        let written = store.settle_parked(parked, (&result, None)).await;
         assert_eq!(written.is_ok_and(|written| written), may, "parked, then {state}");
     } else if way == 4 {
         let other = store.record(&new.key, place.attempt + 1, &result).await;

@@ -554,7 +554,7 @@ fn once(journal: &Journal, rules: &Rules, wrong: &mut Vec<String>) {
 
 /// Whether it is a person who says that nothing was done.
 fn is_a_word(before: Option<EffectState>, event: &Event) -> bool {
-    before == Some(EffectState::Parked) && !event.detail.contains("two whole lists")
+    before == Some(EffectState::Parked) && !event.detail.contains("two looks at the tenant")
 }
 
 /// The calls as budgets count them: by the last attempt, without what provably did nothing, the earliest first.

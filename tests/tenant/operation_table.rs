@@ -10,7 +10,8 @@ use huntbook::model::{MachineActionId, Wanted};
 use huntbook::rows::Flow;
 use huntbook::tenant::permission::{ALERTS, DEVICES, INCIDENTS, Permission, USERS};
 use huntbook::tenant::{
-    ActionKind, Group, HuntLimits, HuntQuery, HuntingApi, IncidentQuery, Operation, Tenant as _, TenantError,
+    ActionKind, Commented, Group, HuntLimits, HuntQuery, HuntingApi, IncidentQuery, Operation, Tenant as _,
+    TenantError,
 };
 use jiff::SignedDuration;
 
@@ -153,11 +154,22 @@ async fn reads(out: &mut String) {
     let from = at();
     world.tenant.alert(&"da4101a001_1".parse().unwrap()).await.unwrap();
     line("alert", ("Tenant::alert", listed), ALERTS, (&world, from));
+    let here = "the_table_of_operations_is_what_is_asked_of_the_simulated_tenant";
+    let from = at();
+    let on = Commented::Incident("4101".parse().unwrap());
+    assert!(world.tenant.comments(&on).await.unwrap().are_all);
+    line("comments at an incident", ("Tenant::comments", here), INCIDENTS, (&world, from));
+    let from = at();
+    let on = Commented::Alert("da4101a001_1".parse().unwrap());
+    assert!(world.tenant.comments(&on).await.unwrap().are_all);
+    line("comments at an alert", ("Tenant::comments", here), ALERTS, (&world, from));
     let from = at();
     let user = world.tenant.user(&USER.parse().unwrap()).await.unwrap();
     assert_eq!(user.user_principal_name.as_deref(), Some(USER));
-    let here = "the_table_of_operations_is_what_is_asked_of_the_simulated_tenant";
     line("user", ("Tenant::user", here), USERS, (&world, from));
+    let from = at();
+    assert!(world.tenant.sessions_valid_from(&USER.parse().unwrap()).await.unwrap().is_some());
+    line("sessions of a user", ("Tenant::sessions_valid_from", here), USERS, (&world, from));
     let from = at();
     world.tenant.machine(&device).await.unwrap();
     line("device", ("Tenant::machine", seen), DEVICES, (&world, from));

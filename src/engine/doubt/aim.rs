@@ -4,7 +4,7 @@ use crate::engine::act::digest_of;
 use crate::engine::look::Left;
 use crate::model::{DeviceId, UserId};
 use crate::store::{ContentHash, Effect};
-use crate::tenant::{AccountAt, ActionKind, MachineAction, Operation, User};
+use crate::tenant::{AccountAt, ActionKind, Commented, MachineAction, Operation, User};
 
 /// What an action in doubt was to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -39,8 +39,8 @@ impl Aim {
         let kind = *ActionKind::ALL.iter().find(|kind| kind.as_str() == effect.action)?;
         let (_what, id) = effect.target.split_once(':')?;
         let aim = match kind {
-            ActionKind::CommentIncident => Self::Left(Left::Incident(id.parse().ok()?)),
-            ActionKind::CommentAlert => Self::Left(Left::Alert(id.parse().ok()?)),
+            ActionKind::CommentIncident => Self::Left(Left::Comment(Commented::Incident(id.parse().ok()?))),
+            ActionKind::CommentAlert => Self::Left(Left::Comment(Commented::Alert(id.parse().ok()?))),
             ActionKind::RevokeSessions => Self::Left(Left::Sessions(id.parse().ok()?)),
             ActionKind::DisableUser | ActionKind::EnableUser => {
                 Self::Account(Switch { user: id.parse().ok()?, kind, sent: effect.params_digest })
@@ -65,9 +65,9 @@ impl Switch {
         let names: Vec<UserId> = names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect();
         let is_on = self.kind == ActionKind::EnableUser;
         names.into_iter().flat_map(move |user| {
-            [AccountAt::Entra, AccountAt::EntraUntilSync].map(|at| match is_on {
-                true => Operation::EnableUser { user: user.clone(), at },
-                false => Operation::DisableUser { user: user.clone(), at },
+            [AccountAt::Entra, AccountAt::EntraUntilSync].map(|at| {
+                let user = user.clone();
+                if is_on { Operation::EnableUser { user, at } } else { Operation::DisableUser { user, at } }
             })
         })
     }

@@ -16,10 +16,11 @@ use self::aim::{Aim, Listed};
 use self::lag::Watched;
 use super::Engine;
 use super::look::{Sight, Trace};
+use super::revert::nobody_knows_whose;
 use super::wrong_clock::by_theirs;
 use crate::diag::Chain;
 use crate::fault::crash_point;
-use crate::store::{Effect, EffectKey, EffectState, ListLag, Recorded, StoreError};
+use crate::store::{Effect, EffectKey, EffectState, ListLag, Recorded, RevertNote, StoreError};
 use crate::tenant::{MachineAction, TenantError};
 
 mod aim;
@@ -101,23 +102,45 @@ enum Look {
 struct Found {
     state: EffectState,
     remote_id: Option<String>,
+    /// What is to be known about taking it back.
+    revert: Option<RevertNote>,
+    /// What people are told.
+    what: &'static str,
     /// How it is known, for people.
     by: &'static str,
 }
 
 impl Found {
+    const TAKEN: &'static str = "the tenant took it";
+    const MISSING: &'static str = "two looks at the tenant, a minute apart, do not show it";
+    const LEFT_OUT: &'static str =
+        "the tenant never took it, and nothing does it again, because other actions of its item were done";
+
     /// An action that the tenant may be working on still.
     fn listed(action: &MachineAction) -> Self {
         Self {
             state: EffectState::Pending,
             remote_id: Some(action.id.to_string()),
+            revert: None,
+            what: Self::TAKEN,
             by: "the tenant has it, by its mark",
         }
     }
 
-    /// What is in force as soon as it is shown.
-    const fn done() -> Self {
-        Self { state: EffectState::Done, remote_id: None, by: "the tenant shows it in force" }
+    /// What is its own, and is there.
+    const fn left() -> Self {
+        let by = "the tenant shows it in force";
+        Self { state: EffectState::Done, remote_id: None, revert: None, what: Self::TAKEN, by }
+    }
+
+    /// An account that is as it was to be.
+    fn account() -> Self {
+        Self {
+            revert: Some(nobody_knows_whose()),
+            what: "the account is as it was to be, whoever did it",
+            by: "the account is as it was to be",
+            ..Self::left()
+        }
     }
 }
 
@@ -195,7 +218,7 @@ impl Engine {
             Aim::Account(switch) => {
                 let user = told(effect, tenant.user(&switch.user).await);
                 user.map(
-                    |user| if switch.is_shown(&user) { Look::Found(Found::done()) } else { Look::Unclear },
+                    |user| if switch.is_shown(&user) { Look::Found(Found::account()) } else { Look::Unclear },
                 )
             }
         };
@@ -217,8 +240,11 @@ impl Engine {
         found: Option<&Found>,
     ) -> Result<Option<EffectState>, StoreError> {
         let (state, what, detail) = match found {
-            Some(found) => (found.state, "the tenant took it", found.by),
-            None => (EffectState::NotApplied, "the tenant never took it", "two whole lists do not have it"),
+            Some(found) => (found.state, found.what, found.by),
+            None if self.store.is_all_of_its_item(effect).await? => {
+                (EffectState::NotApplied, "the tenant never took it", Found::MISSING)
+            }
+            None => (EffectState::NotApplied, Found::LEFT_OUT, Found::MISSING),
         };
         // Before it is written down: then nobody looks any more, and a second message is none.
         if let Some(alert) = self.settled_alert(effect, what) {
@@ -227,7 +253,8 @@ impl Engine {
         crash_point("c22_told_of_doubt");
         let remote_id = found.and_then(|found| found.remote_id.clone());
         let result = Recorded { state, remote_id, detail: Some(format!("no answer came, and {detail}")) };
-        let is_first = self.store.settle_parked(effect, &result).await?;
+        let revert = found.and_then(|found| found.revert.as_ref());
+        let is_first = self.store.settle_parked(effect, (&result, revert)).await?;
         crash_point("c21_doubt_settled");
         if is_first {
             tracing::info!(run = %effect.run, action = %effect.action, target = %effect.target, "an action is in doubt no more: {what}");
@@ -265,7 +292,7 @@ fn in_list(all: &[MachineAction], aim: &Listed, marks: &[String]) -> Look {
 /// What it says that an action has left its own behind, or has not.
 fn of_left(sight: &Sight) -> Look {
     match sight {
-        Sight::InForce(_) => Look::Found(Found::done()),
+        Sight::InForce(_) => Look::Found(Found::left()),
         Sight::NotInForce => Look::Missing,
         Sight::Hidden => Look::Unclear,
     }

@@ -8,7 +8,8 @@ use crate::http::{Answer, Request};
 use crate::model::{Alert, AlertId, Classification, Determination, Incident, IncidentId, MergeReason};
 use crate::tenant::envelope::shown;
 use crate::tenant::{
-    AlertPatch, Audience, IncidentPatch, Receipt, RemoteState, Seen, TenantError, case, permission, words,
+    AlertPatch, Audience, Commented, Comments, IncidentPatch, Receipt, RemoteState, Seen, TenantError, case,
+    permission, words,
 };
 
 const INCIDENT: Asked = Asked { operation: "incident", permission: permission::INCIDENTS, kind: Kind::Plain };
@@ -43,6 +44,24 @@ impl Client {
         let request = with_new_members(INCIDENT, Request::get(address))?;
         let answer = self.send(&Call::read(Audience::Graph, INCIDENT, request)).await?;
         read_incident(INCIDENT, &answer)
+    }
+
+    pub(super) async fn list_comments(&self, on: &Commented) -> Result<Comments, TenantError> {
+        let (asked, route, id) = match on {
+            Commented::Incident(id) => (INCIDENT, "v1.0/security/incidents/{id}", id.as_str()),
+            Commented::Alert(id) => (ALERT, "v1.0/security/alerts_v2/{id}", id.as_str()),
+        };
+        let request = with_new_members(asked, Request::get(self.at(Audience::Graph, asked, route, &[id])?))?;
+        let answer = self.send(&Call::read(Audience::Graph, asked, request)).await?;
+        let shape = |source| TenantError::Shape { operation: asked.operation, source };
+        let mut comments = case::comments(&answer.body).map_err(shape)?;
+        if let Commented::Incident(id) = on
+            && !comments.are_all
+        {
+            let there = self.follow_merges(id, None).await?.comments;
+            comments.texts.extend(there.into_iter().map(|comment| comment.comment));
+        }
+        Ok(comments)
     }
 
     pub(super) async fn get_alert(&self, id: &AlertId) -> Result<Alert, TenantError> {

@@ -30,9 +30,9 @@ use super::exchange::SignIn;
 use super::time::TheirTime;
 use super::token::Tokens;
 use super::{
-    ActionKind, AlertPage, AlertQuery, Audience, Credential, Difference, HuntAnswer, HuntLimits, HuntQuery,
-    HuntSchema, IncidentPage, IncidentQuery, Indicator, IndicatorSet, Look, Machine, MachineAction, OnRow,
-    Operation, Receipt, Reconciled, Rejected, Tenant, TenantError, TokenFacts,
+    ActionKind, AlertPage, AlertQuery, Audience, Commented, Comments, Credential, Difference, HuntAnswer,
+    HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, Indicator, IndicatorSet, Look, Machine,
+    MachineAction, OnRow, Operation, Receipt, Reconciled, Rejected, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Gate, Http, HttpError};
@@ -281,6 +281,10 @@ impl Tenant for Client {
         self.get_alert(id).await
     }
 
+    async fn comments(&self, on: &Commented) -> Result<Comments, TenantError> {
+        self.list_comments(on).await
+    }
+
     async fn apply(&self, operation: &Operation, gate: &dyn Gate) -> Result<Receipt, TenantError> {
         let change = &Change { operation, gate };
         match operation {
@@ -409,6 +413,10 @@ impl Tenant for Client {
 
     async fn user(&self, id: &UserId) -> Result<super::User, TenantError> {
         self.get_user(id).await
+    }
+
+    async fn sessions_valid_from(&self, id: &UserId) -> Result<Option<Timestamp>, TenantError> {
+        self.get_sessions_valid_from(id).await
     }
 
     async fn directory_roles(&self, id: &UserId) -> Result<Vec<String>, TenantError> {

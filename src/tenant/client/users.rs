@@ -1,5 +1,6 @@
 //! Users in Entra ID.
 
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -15,6 +16,8 @@ use crate::tenant::{
 };
 
 const USER: Asked = Asked { operation: "user", permission: permission::USERS, kind: Kind::Plain };
+
+const SESSIONS: Asked = Asked { operation: "userSessions", permission: permission::USERS, kind: Kind::Plain };
 
 const ROLES: Asked = Asked { operation: "directoryRoles", permission: permission::ROLES, kind: Kind::Plain };
 
@@ -32,9 +35,20 @@ struct Membership {
     display_name: Option<String>,
 }
 
+/// Since when a user's sessions count.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sessions {
+    id: String,
+    #[serde(default)]
+    user_principal_name: Option<String>,
+    #[serde(default)]
+    sign_in_sessions_valid_from_date_time: Option<String>,
+}
+
 /// What of a user is asked for.
 const USER_FIELDS: &str = "id,userPrincipalName,mail,onPremisesSamAccountName,accountEnabled,\
-    signInSessionsValidFromDateTime,onPremisesSyncEnabled,securityIdentifier,onPremisesSecurityIdentifier";
+    onPremisesSyncEnabled,securityIdentifier,onPremisesSecurityIdentifier";
 
 const IDENTITY: Asked =
     Asked { operation: "identityAccount", permission: permission::IDENTITY_ACCOUNTS, kind: Kind::Plain };
@@ -87,11 +101,20 @@ impl Client {
         let address = address.query("$select", USER_FIELDS);
         let answer = self.send(&Call::read(Audience::Graph, USER, Request::get(address))).await?;
         let user: User = decode(USER, &answer.body)?;
-        let is_asked = |name: &str| name.to_lowercase() == id.as_str().to_lowercase();
-        if is_asked(&user.id) || user.user_principal_name.as_deref().is_some_and(is_asked) {
-            return Ok(user);
-        }
-        Err(TenantError::OtherTarget { wanted: id.to_string(), found: shown(&user.id, 64) })
+        is_asked(id, (&user.id, user.user_principal_name.as_deref()))?;
+        Ok(user)
+    }
+
+    pub(super) async fn get_sessions_valid_from(
+        &self,
+        id: &UserId,
+    ) -> Result<Option<Timestamp>, TenantError> {
+        let address = self.at(Audience::Graph, SESSIONS, "v1.0/users/{id}", &[id.as_str()])?;
+        let address = address.query("$select", "id,userPrincipalName,signInSessionsValidFromDateTime");
+        let answer = self.send(&Call::read(Audience::Graph, SESSIONS, Request::get(address))).await?;
+        let found: Sessions = decode(SESSIONS, &answer.body)?;
+        is_asked(id, (&found.id, found.user_principal_name.as_deref()))?;
+        Ok(found.sign_in_sessions_valid_from_date_time.and_then(|time| time.parse().ok()))
     }
 
     pub(super) async fn list_directory_roles(&self, id: &UserId) -> Result<Vec<String>, TenantError> {
@@ -211,6 +234,15 @@ impl Client {
         self.send(&Call::write(change, Request::post(address))).await?;
         Ok(DONE)
     }
+}
+
+/// Whether a user is the one that was asked about, by id or by name.
+fn is_asked(wanted: &UserId, (id, name): (&str, Option<&str>)) -> Result<(), TenantError> {
+    let is_it = |text: &str| text.to_lowercase() == wanted.as_str().to_lowercase();
+    if is_it(id) || name.is_some_and(is_it) {
+        return Ok(());
+    }
+    Err(TenantError::OtherTarget { wanted: wanted.to_string(), found: shown(id, 64) })
 }
 
 /// What came before a change kept it from being begun.
