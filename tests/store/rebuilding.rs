@@ -103,6 +103,31 @@ async fn what_was_cut_off_is_finished_and_nothing_is_written_before() {
 }
 
 #[tokio::test]
+async fn what_was_begun_stays_where_less_can_be_read_by_then() {
+    let (bench, whole, mark) = lived().await;
+    let key = mark.split(':').nth(2).unwrap().parse().unwrap();
+    let mut less = 0;
+    for page in 1..whole.len() / PAGE {
+        let mut bytes = whole.clone();
+        for byte in &mut bytes[page * PAGE..page * PAGE + 112] {
+            *byte ^= 0xff;
+        }
+        fs::write(bench.path(), &bytes).unwrap();
+        fs::write(beside(&bench, ".rebuilt"), &whole).unwrap();
+        let Some(rebuilt) = rebuild(&bench).await.unwrap() else { continue };
+        less += usize::from(rebuilt.left.knows_marks() != rebuilt.left.stops.is_some());
+        let store = bench.open().await;
+        let stops = store.stops().await.unwrap();
+        assert!(stops.iter().any(|stop| stop.tenant.as_deref() == Some(TENANT)), "page {page}: {stops:?}");
+        assert_eq!(store.mark(TENANT, &key, 1).unwrap(), mark, "page {page}: the same key");
+        bench.end(store).await;
+        fs::remove_file(bench.folder().join("state/stop")).unwrap();
+        fs::remove_file(&rebuilt.kept).unwrap();
+    }
+    assert!(0 < less, "of some page one is read and the other is not");
+}
+
+#[tokio::test]
 async fn what_is_said_before_a_rebuilding_that_was_cut_off_is_finished_stands() {
     let (bench, whole, _mark) = lived().await;
     fs::write(beside(&bench, ".rebuilt"), &whole).unwrap();

@@ -155,6 +155,14 @@ async fn a_file_that_is_lifted_takes_nobodys_stop_with_it() {
     std::fs::write(&file, "touched").unwrap();
     assert_eq!(store.lift(&word(None)).await.unwrap().len(), 2);
     assert!(store.stops().await.unwrap().is_empty());
+    // One of something else is not said again.
+    stop(&bench, Some(TENANT)).await;
+    std::fs::write(&file, "touched").unwrap();
+    let seen = store.stops().await.unwrap();
+    let mark = seen.iter().find(|stop| stop.tenant.is_none()).unwrap().mark().to_string();
+    assert_eq!(store.lift_seen(SeenStop::One(&mark), &word(None)).await.unwrap().len(), 1);
+    let chain = store.verify(History::Stops, u32::MAX).await.unwrap();
+    assert!(matches!(chain, Chain::Intact { events: 10, .. }), "{chain:?}");
 }
 
 #[tokio::test]
