@@ -22,11 +22,11 @@ fn beside(bench: &Bench, ending: &str) -> PathBuf {
     PathBuf::from(format!("{}{ending}", bench.path().display()))
 }
 
-/// A journal with a stop and an action under way, as it is on the disk when nobody has it open, and the mark of the
+/// A journal of so many runs with a stop and an action under way, as it is on the disk when nobody has it open, and the mark of the
 /// action.
-async fn lived() -> (Bench, Vec<u8>, String) {
+async fn lived(runs: usize) -> (Bench, Vec<u8>, String) {
     let (bench, store, run) = Bench::running().await;
-    for _run in 0..40 {
+    for _run in 0..runs {
         bench.begin(&store, 30).await;
     }
     store.halt(&because(Some(TENANT), "drill")).await.unwrap();
@@ -42,7 +42,7 @@ async fn lived() -> (Bench, Vec<u8>, String) {
 
 #[tokio::test]
 async fn row_42_whatever_page_is_damaged_a_new_journal_knows_what_could_be_read_and_stops_everything() {
-    let (bench, whole, mark) = lived().await;
+    let (bench, whole, mark) = lived(40).await;
     let (mut damaged, mut known) = (0, 0);
     for page in 0..whole.len() / PAGE {
         let mut bytes = whole.clone();
@@ -82,7 +82,7 @@ async fn row_42_whatever_page_is_damaged_a_new_journal_knows_what_could_be_read_
 
 #[tokio::test]
 async fn what_was_cut_off_is_finished_and_nothing_is_written_before() {
-    let (bench, whole, _mark) = lived().await;
+    let (bench, whole, _mark) = lived(40).await;
     // The new one is written, and neither log nor journal has left its place.
     fs::write(beside(&bench, ".rebuilt"), &whole).unwrap();
     fs::write(bench.path(), "damaged").unwrap();
@@ -104,7 +104,7 @@ async fn what_was_cut_off_is_finished_and_nothing_is_written_before() {
 
 #[tokio::test]
 async fn what_was_begun_stays_where_less_can_be_read_by_then() {
-    let (bench, whole, mark) = lived().await;
+    let (bench, whole, mark) = lived(0).await;
     let key = mark.split(':').nth(2).unwrap().parse().unwrap();
     let mut less = 0;
     for page in 1..whole.len() / PAGE {
@@ -129,7 +129,7 @@ async fn what_was_begun_stays_where_less_can_be_read_by_then() {
 
 #[tokio::test]
 async fn what_is_said_before_a_rebuilding_that_was_cut_off_is_finished_stands() {
-    let (bench, whole, _mark) = lived().await;
+    let (bench, whole, _mark) = lived(40).await;
     fs::write(beside(&bench, ".rebuilt"), &whole).unwrap();
     // It took a word meanwhile, and is still damaged.
     let clock = Arc::new(bench.clock.clone());
@@ -147,7 +147,7 @@ async fn what_is_said_before_a_rebuilding_that_was_cut_off_is_finished_stands() 
 
 #[tokio::test]
 async fn the_log_of_a_journal_that_has_left_its_place_follows_it() {
-    let (bench, whole, _mark) = lived().await;
+    let (bench, whole, _mark) = lived(40).await;
     fs::rename(bench.path(), beside(&bench, ".rebuilt")).unwrap();
     fs::write(beside(&bench, "-wal"), "the log of the damaged one").unwrap();
     let rebuilt = rebuild(&bench).await.unwrap().expect("it is finished");
@@ -160,7 +160,7 @@ async fn the_log_of_a_journal_that_has_left_its_place_follows_it() {
 
 #[tokio::test]
 async fn a_backup_that_was_put_in_its_place_meanwhile_stays() {
-    let (bench, whole, _mark) = lived().await;
+    let (bench, whole, _mark) = lived(40).await;
     fs::write(beside(&bench, ".rebuilt"), "begun").unwrap();
     assert!(rebuild(&bench).await.unwrap().is_none());
     assert_eq!(fs::read(bench.path()).unwrap(), whole);
@@ -169,7 +169,7 @@ async fn a_backup_that_was_put_in_its_place_meanwhile_stays() {
 
 #[tokio::test]
 async fn what_is_called_by_a_link_is_mended_and_stopped_where_it_is() {
-    let (bench, mut bytes, _mark) = lived().await;
+    let (bench, mut bytes, _mark) = lived(40).await;
     let page = bytes.len() - PAGE;
     bytes[page..page + 12].fill(0xff);
     fs::write(bench.path(), &bytes).unwrap();
@@ -188,7 +188,7 @@ async fn what_is_called_by_a_link_is_mended_and_stopped_where_it_is() {
 
 #[tokio::test]
 async fn a_sound_journal_stays_and_so_does_one_that_somebody_has_open() {
-    let (bench, whole, _mark) = lived().await;
+    let (bench, whole, _mark) = lived(40).await;
     assert!(rebuild(&bench).await.unwrap().is_none());
     assert_eq!(fs::read(bench.path()).unwrap(), whole);
     assert!(!bench.folder().join("state/stop").exists());

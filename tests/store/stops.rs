@@ -337,3 +337,28 @@ async fn a_playbooks_stop_is_lifted_in_the_tenant_that_is_named_or_in_all() {
     assert_eq!(lift(None, 1).await, (1, vec![here(2)]));
     assert_eq!(lift(Some("fabrikam"), 2).await, (0, vec![here(2)]));
 }
+
+#[tokio::test]
+async fn a_stop_covers_those_of_which_all_is_stopped_by_it() {
+    let (_bench, store, _run) = Bench::running().await;
+    let playbook = |id| Some(StoppedPlaybook { id, name: "PsExec fan-out".to_owned() });
+    let (one, other) = (playbook(PLAYBOOK), playbook(PlaybookId(uuid::Uuid::nil())));
+    let subjects = [
+        (None, None),
+        (Some(TENANT), None),
+        (Some("elsewhere"), None),
+        (None, one.clone()),
+        (Some(TENANT), one),
+        (Some(TENANT), other),
+    ];
+    let mut stops = Vec::new();
+    for (tenant, playbook) in subjects {
+        store.halt(&StopWord { playbook: playbook.clone(), ..word(tenant) }).await.unwrap();
+        let all = store.stops().await.unwrap();
+        let is_it = |stop: &&Stop| stop.tenant.as_deref() == tenant && stop.playbook == playbook;
+        stops.push(all.iter().find(is_it).unwrap().clone());
+    }
+    let covered = |stop: &Stop| (0..6).filter(|other| stop.covers(&stops[*other])).collect::<Vec<_>>();
+    let all: Vec<_> = stops.iter().map(covered).collect();
+    assert_eq!(all, [vec![0, 1, 2, 3, 4, 5], vec![1, 4, 5], vec![2], vec![3, 4], vec![4], vec![5]]);
+}
