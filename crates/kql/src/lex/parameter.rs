@@ -6,9 +6,10 @@ use super::cursor::Cursor;
 use super::literal::is_word;
 use super::{Token, TokenKind, lex};
 
-/// What may stand right before a literal without becoming a part of it; behind a word, a sign or a quote there has to be a
-/// blank.
+/// What may stand right before a literal without becoming a part of it, and right behind it. Between a literal and any
+/// other word, sign or quote there is a blank.
 const MAY_PRECEDE: [char; 3] = ['(', '[', ','];
+const MAY_FOLLOW: [char; 5] = [')', ']', ',', ';', '|'];
 
 /// Tells whether a text begins with a parameter.
 pub(super) fn is_next(text: &str) -> bool {
@@ -36,8 +37,8 @@ pub fn parameters(text: &str) -> Vec<&str> {
     written.map(|token| name(token.span.of(text))).collect()
 }
 
-/// Puts a literal in the place of each parameter. Nothing else of the text changes, but for a blank before a literal that
-/// would be a part of what stands before it.
+/// Puts a literal in the place of each parameter. Nothing else of the text changes, but for blanks around a literal that
+/// would grow together with what stands beside it.
 ///
 /// # Errors
 ///
@@ -54,6 +55,10 @@ pub fn fill<'l>(text: &str, literal: impl Fn(&str) -> Option<&'l str>) -> Result
             filled.push(' ');
         }
         filled.push_str(literal);
+        let rest = text.get(end..).unwrap_or_default();
+        if rest.starts_with(|next: char| !next.is_whitespace() && !MAY_FOLLOW.contains(&next)) {
+            filled.push(' ');
+        }
         done = end;
     }
     filled.push_str(text.get(done..).unwrap_or_default());
@@ -72,18 +77,20 @@ mod tests {
         assert_eq!(
             fill(text, literal).as_deref(),
             Ok(
-                "// @a\nT | where x in (dynamic([\"@b\"])) and y == '@a' and z == @\"@a\" and 5==1 // @b\n| where c in[dynamic([\"@b\"]),5] ~~~@a~~~"
+                "// @a\nT | where x in (dynamic([\"@b\"])) and y == '@a' and z == @\"@a\" and 5 ==1 // @b\n| where c in[dynamic([\"@b\"]),5] ~~~@a~~~"
             )
         );
     }
 
     #[test]
-    fn a_literal_does_not_grow_into_what_stands_before_it() {
+    fn a_literal_does_not_grow_together_with_what_stands_beside_it() {
         let filled = |text: &str| fill(text, |_name| Some("\"x\""));
         assert_eq!(filled("x in@a").as_deref(), Ok("x in \"x\""));
         assert_eq!(filled("h@a").as_deref(), Ok("h \"x\""));
         assert_eq!(filled("@@a").as_deref(), Ok("@ \"x\""));
         assert_eq!(filled("x==@a").as_deref(), Ok("x== \"x\""));
+        assert_eq!(filled("(@a..@a)").as_deref(), Ok("(\"x\" .. \"x\")"));
+        assert_eq!(filled("@a'b'").as_deref(), Ok("\"x\" 'b'"));
         assert_eq!(filled("f(@a, @a)").as_deref(), Ok("f(\"x\", \"x\")"));
     }
 

@@ -23,6 +23,11 @@ impl Parameters {
         Ok(())
     }
 
+    /// Adds a parameter of which nobody knows what it stands for. What depends on it is `unknown`.
+    pub fn add_unknown(&mut self, name: &str) {
+        self.0.insert(name.to_owned(), ExprKind::Missing);
+    }
+
     /// Returns the names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)

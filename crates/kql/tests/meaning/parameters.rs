@@ -58,6 +58,7 @@ fn a_parameter_means_its_literal() {
     check_same(
         "T | where Timestamp > ago(@week) | summarize percentile(Count, @many) by bin(Timestamp, @week)",
     );
+    check_same("T | where Count between (@few..@many)|where Count>@few-@many");
     check_same("T | extend A = @names, B = @one, C = @share, D = @week, E = @day, F = @names[0]");
     check_same("datatable(a: string, b: long)[@one, @many, \"z\", @few]");
 }
@@ -95,6 +96,10 @@ fn what_does_not_fit_is_told_at_the_parameter() {
         "T | where Timestamp > datetime(@day)",
         &["KQL102 `datetime` `datetime` is no function; did you mean `todatetime`?"],
     );
+    let mut unknown = Parameters::default();
+    unknown.add_unknown("names");
+    let checked = check_with("T | where Count == @names | extend A = @names", &database(), &unknown);
+    assert_eq!(checked.diagnostics, []);
     check_problems("@names | take 1", &["KQL204 `@names` a table is needed here, this is dynamic (array)"]);
     check_problems("T | where Name == \"@nobody\" // @nobody", &[]);
     let checked = check("T | where Count == @many", &database());
