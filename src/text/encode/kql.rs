@@ -57,7 +57,7 @@ fn string(text: &str) -> String {
             '\n' => literal.push_str("\\n"),
             '\r' => literal.push_str("\\r"),
             '\t' => literal.push_str("\\t"),
-            c if unsafe_in_line(c) && c <= '\u{ffff}' => {
+            c if unsafe_in_line(c) && c.len_utf16() == 1 => {
                 let _infallible = write!(literal, "\\u{:04x}", u32::from(c));
             }
             plain => literal.push(plain),
