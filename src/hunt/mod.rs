@@ -4,7 +4,9 @@
 //! match are copied out. What a row's identity is, which columns are decoded and how many rows may
 //! match is decided when the playbook is lowered.
 
-use std::collections::BTreeSet;
+mod parameter;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::model::{Cell, CellRef, Lists, Projection, Row, RowView, Wanted};
 use crate::playbook::TriggerOperator;
 use crate::rows::Flow;
 use crate::tenant::{HuntAnswer, HuntLimits, HuntQuery, Tenant, TenantError};
+
+pub use parameter::{Parameter, Unfilled, VALUES_MAX};
 
 /// Most rows of one run that may match. More means the query is too wide to act on: a person has to
 /// look. Ten thousand is far above what anybody responds to and keeps a run within tens of megabytes.
@@ -53,8 +57,10 @@ impl Threshold {
 /// A playbook's `hunt`, understood.
 #[derive(Debug, Clone)]
 pub struct Hunt {
-    /// The query, as written.
+    /// The query, as written: [`Self::filled`] gives what is sent.
     pub query: String,
+    /// What its parameters stand for, by their names.
+    pub parameters: BTreeMap<String, Parameter>,
     /// How far the query looks back; the service's own default without it.
     pub period: Option<SignedDuration>,
     /// How many rows it must return.
@@ -116,6 +122,9 @@ pub enum HuntError {
     /// The tenant did not answer, or not completely.
     #[error("the hunting query failed")]
     Tenant(#[from] TenantError),
+    /// There is nothing to put in the place of a parameter.
+    #[error(transparent)]
+    Unfilled(#[from] Unfilled),
     /// `where` could not be decided for a row.
     #[error("`where` failed on row {row}")]
     Condition {
@@ -157,7 +166,7 @@ pub async fn collect(
     around: Around<'_>,
 ) -> Result<Catch, HuntError> {
     let mut sieve = Sieve::new(&hunt.identity, condition, keep, around);
-    let query = HuntQuery { query: hunt.query.clone(), timespan: hunt.period };
+    let query = HuntQuery { query: hunt.filled(around.lists)?, timespan: hunt.period };
     let mut on_row = |view: &RowView<'_>| sieve.take(view);
     let answer = tenant.hunt(&query, &hunt.wanted, &HuntLimits::default(), &mut on_row).await;
     if let Some(error) = sieve.error.take() {

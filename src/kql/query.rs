@@ -6,7 +6,7 @@ use kql::diagnostic::{Diagnostic, Severity};
 use kql::lint::{self, Use};
 use kql::types::ScalarType;
 
-use super::{Schema, problem};
+use super::{Parameters, Schema, problem};
 use crate::diag::{Level, Problem};
 
 /// Most characters of a query that Microsoft Sentinel takes into a rule. The limit of the hunting endpoints
@@ -61,10 +61,16 @@ pub struct TypedColumn {
 }
 
 impl<'a> Query<'a> {
-    /// Reads a query. What is wrong with it, [`Self::problems`] says.
+    /// Reads a query that has no parameters. What is wrong with it, [`Self::problems`] says.
     #[must_use]
     pub fn read(text: &'a str, schema: &'a Schema) -> Self {
-        Self { text, schema, checked: kql::bind::check(text, &schema.0) }
+        Self::read_with(text, schema, &Parameters::default())
+    }
+
+    /// Reads a query whose parameters stand for literals.
+    #[must_use]
+    pub fn read_with(text: &'a str, schema: &'a Schema, parameters: &Parameters) -> Self {
+        Self { text, schema, checked: kql::bind::check_with(text, &schema.0, &parameters.0) }
     }
 
     /// The columns of its rows; nothing if it could not be read. If it has other errors, columns of an unknown

@@ -1,6 +1,6 @@
 //! From a document to a plan.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,14 +8,14 @@ use jiff::{SignedDuration, Timestamp};
 use super::names::{Lowering, Text};
 use super::{
     About, Exclusions, Guards, HuntInput, Input, Mode, Plan, Selector, Suppress, Telling, World, approval,
-    cadence, chat, feed, params, query, queue,
+    cadence, chat, feed, parameter, params, query, queue,
 };
 use crate::action::{Impact, Step};
 use crate::cadence::Windows;
 use crate::diag::{Code, Sink};
 use crate::expr::{Condition, Place, Reads, RowsUse};
 use crate::guard::{self, CANARY_WAIT, Canary, Caps, OnExceed, Percent, Rate, Written};
-use crate::hunt::{Hunt, Keep, Threshold};
+use crate::hunt::{Hunt, Keep, Parameter, Threshold};
 use crate::incident::Reading;
 use crate::model::{Projection, Wanted};
 use crate::playbook::{self, Document, Entries, Group, Tenants};
@@ -45,7 +45,9 @@ pub(super) fn lower(
     let playbook = &document.playbook;
     let rule = cadence::rule(&mut lowering);
     let hunt = playbook.hunt.as_ref();
-    let query = hunt.and_then(|hunt| query::read(&mut lowering, &hunt.query, &world.queries));
+    let given = hunt.map(|hunt| parameter::parameters(&mut lowering, &hunt.query, &hunt.parameters));
+    let given = given.unwrap_or_default();
+    let query = hunt.and_then(|hunt| query::read(&mut lowering, (&hunt.query, &given.check), &world.queries));
     feed::columns(&mut lowering);
     let when = playbook.when.as_ref().and_then(|source| lowering.condition("/when", source, Place::When));
     let condition =
@@ -59,7 +61,7 @@ pub(super) fn lower(
     let timed = [&when, &condition].into_iter().flatten().any(Condition::is_timed);
     let queue = queue::input(&mut lowering, if timed { Reading::Whole } else { Reading::News });
     let queue = queue.or_else(|| feed::input(&mut lowering, when.as_ref()));
-    let input = input(&mut lowering, when.as_ref(), queue);
+    let input = input(&mut lowering, when.as_ref(), given.run, queue);
     if let Some(query) = &query {
         let period = match &input {
             Some(Input::Hunt(input)) => input.hunt.period,
@@ -105,7 +107,12 @@ fn about(playbook: &playbook::Playbook) -> About {
     }
 }
 
-fn input(lowering: &mut Lowering<'_>, when: Option<&Condition>, queue: Option<Input>) -> Option<Input> {
+fn input(
+    lowering: &mut Lowering<'_>,
+    when: Option<&Condition>,
+    parameters: BTreeMap<String, Parameter>,
+    queue: Option<Input>,
+) -> Option<Input> {
     let Some(hunt) = &lowering.document.playbook.hunt else { return queue };
     for (index, name) in hunt.identity.iter().enumerate() {
         lowering.column(&format!("/hunt/identity/{index}"), name);
@@ -137,7 +144,7 @@ fn input(lowering: &mut Lowering<'_>, when: Option<&Condition>, queue: Option<In
     let threshold = Threshold { operator: hunt.trigger_operator, value: hunt.trigger_threshold };
     let (query, identity) = (hunt.query.clone(), hunt.identity.clone());
     Some(Input::Hunt(Box::new(HuntInput {
-        hunt: Hunt { query, period, threshold, identity, wanted, named },
+        hunt: Hunt { query, parameters, period, threshold, identity, wanted, named },
         keep,
     })))
 }

@@ -13,6 +13,7 @@ mod feed;
 mod lower;
 mod names;
 mod needs;
+mod parameter;
 mod params;
 mod query;
 mod queue;

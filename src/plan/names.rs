@@ -358,6 +358,18 @@ impl<'a> Lowering<'a> {
         self.known(pointer, name, "list", &known)
     }
 
+    /// Checks that a list exists whose name stands within a text.
+    pub(super) fn list_within(&mut self, pointer: &str, range: Range<usize>, name: &str) -> bool {
+        let known: Vec<&str> = self.world.lists.names().collect();
+        let is_known = known.contains(&name);
+        if !is_known {
+            let problem = Problem::new(Code::UnknownReference, range, format!("there is no list `{name}`"));
+            let problem = problem.nearest(name, known.iter().copied()).help(known_ones("list", &known));
+            self.problems(pointer, vec![problem]);
+        }
+        is_known
+    }
+
     /// Checks that a list exists and protects something: a list cut to nothing is the commonest broken save.
     pub(super) fn protecting_list(&mut self, pointer: &str, name: &str) {
         if self.list(pointer, name) && self.world.lists.get(name).is_some_and(|list| list.is_empty()) {
@@ -395,12 +407,16 @@ impl<'a> Lowering<'a> {
         }
         let diagnostic =
             self.document.tree.error(Code::UnknownReference, pointer, format!("there is no {what} `{name}`"));
-        let help = match known {
-            [] => format!("no {what} is defined"),
-            known => format!("known {what}s: {}", known.join(", ")),
-        };
-        self.sink.push(diagnostic.nearest(name, known.iter().copied()).help(help));
+        self.sink.push(diagnostic.nearest(name, known.iter().copied()).help(known_ones(what, known)));
         false
+    }
+}
+
+/// What there is, for people.
+fn known_ones(what: &str, known: &[&str]) -> String {
+    match known {
+        [] => format!("no {what} is defined"),
+        known => format!("known {what}s: {}", known.join(", ")),
     }
 }
 

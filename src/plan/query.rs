@@ -7,7 +7,7 @@ use super::Queries;
 use super::names::Lowering;
 use crate::diag::{Code, Diagnostic, Problem, Suggestion};
 use crate::expr::{self, Holds, Others};
-use crate::kql::{self, Columns, Pace, Purpose, Query, Schema};
+use crate::kql::{self, Columns, Pace, Parameters, Purpose, Query, Schema};
 use crate::playbook::{ColumnType, Tenants};
 
 /// The number of the query library for a table that is read without a limit in time. Which limit is best is
@@ -17,7 +17,7 @@ const NO_TIME_FILTER: u16 = 300;
 /// Reads the query of a hunt, so that the rest can be checked against the columns of its rows.
 pub(super) fn read<'q>(
     lowering: &mut Lowering<'_>,
-    query: &'q str,
+    (query, parameters): (&'q str, &Parameters),
     queries: &'q Queries,
 ) -> Option<Query<'q>> {
     let schema = match queries {
@@ -29,7 +29,7 @@ pub(super) fn read<'q>(
             return None;
         }
     };
-    let query = Query::read(query, schema);
+    let query = Query::read_with(query, schema, parameters);
     let declared = declared(lowering);
     let given = query.columns().into_iter().flat_map(|given| given.known);
     lowering.types = given.map(|column| (column.name, column.ty)).collect();
@@ -95,14 +95,14 @@ fn in_playbook(lowering: &Lowering<'_>, problem: Problem) -> Problem {
 /// Reads a query whose playbook is refused anyway.
 pub(super) fn read_alone<'q>(
     lowering: &mut Lowering<'_>,
-    query: &'q str,
+    (query, parameters): (&'q str, &Parameters),
     schema: &'q Schema,
 ) -> Option<Query<'q>> {
     // That there is nothing, its shape says.
     if query.is_empty() || !is_query(lowering, query) {
         return None;
     }
-    let query = Query::read(query, schema);
+    let query = Query::read_with(query, schema, parameters);
     let doubt = if query.has_errors() { Holds::Doubt } else { Holds::Anything };
     let given = query.columns().filter(|given| !given.open);
     lowering.columns = given.map(|given| known(&given, &IndexMap::new(), doubt));
@@ -118,7 +118,7 @@ fn is_query(lowering: &mut Lowering<'_>, query: &str) -> bool {
     let is_template = query.contains("{{");
     if is_template {
         let message = "nothing is interpolated into a query";
-        let help = "a query is sent as it stands; filter the rows with `where` instead";
+        let help = "filter the rows with `where`; values that are known beforehand go into `parameters`";
         lowering.error(Code::ForbiddenTemplate, "/hunt/query", message, help);
     }
     !is_empty && !is_template

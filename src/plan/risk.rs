@@ -178,8 +178,8 @@ fn same_input(was: &Input, now: &Input) -> bool {
     match (was, now) {
         (Input::Hunt(was), Input::Hunt(now)) => {
             let (was, now) = (&was.hunt, &now.hunt);
-            (&was.query, was.period, was.threshold, &was.identity)
-                == (&now.query, now.period, now.threshold, &now.identity)
+            (&was.query, &was.parameters, was.period, was.threshold, &was.identity)
+                == (&now.query, &now.parameters, now.period, now.threshold, &now.identity)
         }
         (Input::Incidents(was), Input::Incidents(now)) => was == now,
         (Input::Alerts(was), Input::Alerts(now)) => was == now,

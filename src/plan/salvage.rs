@@ -1,15 +1,16 @@
 //! What can be said about a file whose shape is refused: its expressions, texts and cron are checked all
 //! the same, so that one pass tells everything.
 
+use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::cadence::check_cron;
 use super::names::{Lowering, Text};
-use super::{Queries, World};
+use super::{Queries, World, parameter};
 use crate::diag::Sink;
 use crate::expr::Place;
-use crate::playbook::{ActionBody, Document, Playbook};
+use crate::playbook::{ActionBody, Document, ParameterValue, Playbook};
 use crate::yaml::{self, Tree};
 
 /// Checks the parts of a refused file that can be checked by themselves.
@@ -22,7 +23,11 @@ pub(super) fn salvage(name: &str, bytes: &[u8], world: &World, sink: &mut Sink) 
     let tree = &document.tree;
     let query = match (text(tree, "/hunt/query"), &world.queries) {
         (Some(query), Queries::Checked(schema) | Queries::CheckedWithoutPeriod(schema, _)) => {
-            super::query::read_alone(&mut lowering, query, schema)
+            // Without what they are meant to be, nothing can be said about a query with parameters.
+            parameters(tree).and_then(|written| {
+                let given = parameter::parameters(&mut lowering, query, &written);
+                super::query::read_alone(&mut lowering, (query, &given.check), schema)
+            })
         }
         _ => None,
     };
@@ -68,6 +73,12 @@ fn stand_in(value: &Value) -> Option<Playbook> {
     };
     playbook.as_object_mut()?.insert(input.0.to_owned(), input.1);
     serde_json::from_value(playbook).ok()
+}
+
+/// What the parameters of the query are, if all of them can be read.
+fn parameters(tree: &Tree) -> Option<IndexMap<String, ParameterValue>> {
+    let written = tree.value().pointer("/hunt/parameters");
+    written.map_or_else(|| Some(IndexMap::new()), |written| serde_json::from_value(written.clone()).ok())
 }
 
 /// A text. Of an empty one it was said already that it is.

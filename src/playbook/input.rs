@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::parameter::ParameterValue;
 use crate::model::DurationText;
 use crate::model::{AlertSeverity, AlertStatus, IncidentStatus};
 
@@ -13,12 +14,21 @@ use crate::model::{AlertSeverity, AlertStatus, IncidentStatus};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Hunt {
-    /// The query, in KQL. It is sent as it stands: nothing is interpolated.
+    /// The query, in KQL. It is sent as it stands, but for `@NAME`, which stands for one of the `parameters`.
     #[schemars(
         length(min = 1),
         example = &"DeviceProcessEvents\n| where FileName =~ \"psexec.exe\"\n| project Timestamp, DeviceId, DeviceName, ProcessCommandLine\n"
     )]
     pub query: String,
+    /// What `@NAME` in the query stands for: a text, a number, `true` or `false`, several of a kind,
+    /// `{datetime: ...}`, `{timespan: ...}`, or the entries of a list, `"{{lists.NAME}}"`. It becomes one literal, in
+    /// which nothing is more than a value. A list has an entry when the query is sent, or the run fails; it knows no
+    /// case, so `in~` fits it better than `in`.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, ParameterValue>",
+        extend("propertyNames" = parameter_names()),
+        example = serde_json::json!({"devices": "{{lists.crownJewels}}", "ports": [22, 3389], "since": {"timespan": "7d"}}))]
+    pub parameters: IndexMap<String, ParameterValue>,
     /// How often the query runs. Use this or the top-level `schedule`.
     #[schemars(example = &"1h")]
     pub query_frequency: Option<DurationText>,
@@ -46,6 +56,14 @@ pub struct Hunt {
     /// What the columns mean, as in Microsoft Sentinel rules.
     #[serde(default)]
     pub entity_mappings: Vec<EntityMapping>,
+}
+
+/// What a parameter may be called.
+fn parameter_names() -> serde_json::Value {
+    serde_json::json!({
+        "pattern": "^[A-Za-z_][A-Za-z0-9_]*$",
+        "patternErrorMessage": "a name of a parameter: letters, digits and `_`, first no digit",
+    })
 }
 
 /// How a number of rows is compared with the threshold.

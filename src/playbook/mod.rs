@@ -14,6 +14,7 @@ mod expect;
 mod indicator;
 mod input;
 pub mod list;
+mod parameter;
 mod policy;
 pub mod test;
 
@@ -44,6 +45,7 @@ pub use input::{
     AlertFilter, Alerts, ColumnType, EntityMapping, EntityType, Feed, FeedFormat, FieldMapping, Hunt,
     IncidentFilter, Incidents, TagFilter, TriggerOperator,
 };
+pub use parameter::{ParameterItem, ParameterValue, TypedParameter};
 pub use policy::{
     Approval, Canary, CatchUp, Entries, Exclude, Group, Guards, MaxActions, MaxDisruptive, Notify, OnExceed,
     OnTimeout, Overlap, Schedule, Suppress, WaitFor, WantedEnd,

@@ -16,7 +16,7 @@ use super::suite::ReadFile;
 use crate::diag::{Code, Diagnostic, Sink, nearest};
 use crate::feed::Shelf as Documents;
 use crate::kql::{Library, LibraryError, Schema};
-use crate::model::{DeviceId, UserId, Wanted, duration};
+use crate::model::{DeviceId, Lists, UserId, Wanted, duration};
 use crate::plan::{Input, Plan};
 use crate::playbook::test::{Document, Fixture, Given, StepGiven, TestFault};
 use crate::sim::{Fault, HuntColumn, HuntTable, SimData, SimMachine, SimUser};
@@ -62,6 +62,15 @@ pub(super) struct Changes {
     pub(super) faults: Option<Vec<Fault>>,
     pub(super) tables: Option<Library>,
     pub(super) recorded: Option<Recorded>,
+}
+
+/// What asks the queries of a test.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The playbook.
+    pub(super) plan: &'a Plan,
+    /// The lists of the test.
+    pub(super) lists: &'a Lists,
 }
 
 /// The answer to one query.
@@ -123,7 +132,7 @@ impl Reader<'_, '_> {
         &mut self,
         given: &Given,
         at: &dyn Fn(&str) -> String,
-        (plan, start): (&Plan, Timestamp),
+        (asked, start): (Asked<'_>, Timestamp),
     ) -> (Holdings, Shelf) {
         let shelf = Shelf {
             tables: self.tables(given.tables.as_ref(), &at("tables")),
@@ -131,7 +140,7 @@ impl Reader<'_, '_> {
             documents: self.documents(given.documents.as_ref(), &at("documents")),
         };
         let library = self.library(&shelf, at, start);
-        let recorded = given.hunt.as_ref().and_then(|fixture| self.recorded(fixture, &at("hunt"), plan));
+        let recorded = given.hunt.as_ref().and_then(|fixture| self.recorded(fixture, &at("hunt"), asked));
         let machines: Vec<SimMachine> = self.items(given.machines.as_ref(), &at("machines"));
         self.ids::<DeviceId>(machines.iter().map(|machine| machine.id.as_str()), &at("machines"));
         let users: Vec<SimUser> = self.items(given.users.as_ref(), &at("users"));
@@ -155,14 +164,14 @@ impl Reader<'_, '_> {
         &mut self,
         given: &StepGiven,
         at: &str,
-        (plan, start): (&Plan, Timestamp),
+        (asked, start): (Asked<'_>, Timestamp),
         shelf: &mut Shelf,
     ) -> Changes {
         shelf.tables.extend(self.tables(given.tables.as_ref(), &format!("{at}/tables")));
         let changed = given.tables.is_some();
         let tables = changed.then(|| self.library(shelf, &|key| format!("{at}/{key}"), start));
         let recorded =
-            given.hunt.as_ref().and_then(|fixture| self.recorded(fixture, &format!("{at}/hunt"), plan));
+            given.hunt.as_ref().and_then(|fixture| self.recorded(fixture, &format!("{at}/hunt"), asked));
         let faults = given.faults.as_ref().map(|faults| self.faults(faults, &format!("{at}/faults")));
         Changes { faults, tables, recorded }
     }
@@ -334,8 +343,8 @@ impl Reader<'_, '_> {
     }
 
     /// The answer to the playbook's query.
-    fn recorded(&mut self, fixture: &Fixture, at: &str, plan: &Plan) -> Option<Recorded> {
-        let Input::Hunt(input) = &plan.input else {
+    fn recorded(&mut self, fixture: &Fixture, at: &str, asked: Asked<'_>) -> Option<Recorded> {
+        let Input::Hunt(input) = &asked.plan.input else {
             self.refuse(at, "the playbook hunts for nothing: its input are incidents");
             return None;
         };
@@ -355,8 +364,9 @@ impl Reader<'_, '_> {
             let named: Vec<&str> = wanted.names().filter(|name| input.hunt.named.contains(*name)).collect();
             inferred(&rows, &named)
         });
-        let query = input.hunt.query.as_str().into();
-        Some(Recorded { query, table: Arc::new(HuntTable::new(columns, rows)) })
+        // A query that cannot be filled is not sent, and asks for no answer.
+        let query = input.hunt.filled(asked.lists).unwrap_or_else(|_unfilled| input.hunt.query.clone());
+        Some(Recorded { query: query.into(), table: Arc::new(HuntTable::new(columns, rows)) })
     }
 
     fn faults(&mut self, faults: &[TestFault], at: &str) -> Vec<Fault> {

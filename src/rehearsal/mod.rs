@@ -32,7 +32,7 @@ use tokio::time::Instant;
 pub use backtest::{Backtest, BacktestError, Replay, ReplayRun, backtest};
 pub use coverage::{Coverage, Gap, Share, cover};
 pub use judge::{Failure, Line, LineState};
-pub use record::{RecordOptions, Recording, Subject, record};
+pub use record::{RecordError, RecordOptions, Recording, Subject, record};
 pub use save::{Draft, Saved, skeleton};
 pub use scrub::scrub;
 pub use suite::{Case, Naming, ReadFile, Script, Sink, Sources, Suite, load};

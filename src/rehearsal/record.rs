@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::fixture::Tables;
 use crate::action::TargetKind;
 use crate::diag::Chain;
-use crate::hunt::Hunt;
+use crate::hunt::{Hunt, Unfilled};
 use crate::incident::{self, Reading};
 use crate::kql::{Query, Schema};
 use crate::model::{Alert, Incident, Lists, RowView, Wanted};
@@ -26,6 +26,9 @@ const LOOKED_UP_MAX: usize = 200;
 /// How far back a guard counts the devices, and how far back they can be asked for.
 const FLEET_PERIOD: SignedDuration = SignedDuration::from_hours(7 * 24);
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// The entry of a list of which none occurs in a recording: a query is not sent with a list that is empty.
+const NOBODY: &str = "nobody.invalid";
 
 /// Every device that has reported within a week, once.
 const FLEET_QUERY: &str =
@@ -83,6 +86,17 @@ pub struct Recording {
     pub warnings: Vec<String>,
 }
 
+/// Why nothing was recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The tenant did not answer, or not completely.
+    #[error(transparent)]
+    Tenant(#[from] TenantError),
+    /// There is nothing to put in the place of a parameter of the query.
+    #[error(transparent)]
+    Unfilled(#[from] Unfilled),
+}
+
 /// Asks a tenant for what a playbook would see at `now`.
 ///
 /// # Errors
@@ -93,13 +107,16 @@ pub async fn record(
     tenant: &dyn Tenant,
     options: &RecordOptions,
     (lists, now): (&Lists, Timestamp),
-) -> Result<Recording, TenantError> {
+) -> Result<Recording, RecordError> {
     let mut recording = Recording::default();
     match &plan.input {
-        Input::Hunt(input) => match options.subject {
-            Subject::Answer => recording.hunt(&input.hunt, tenant, options).await?,
-            Subject::Tables => recording.tables(&input.hunt, tenant, options).await?,
-        },
+        Input::Hunt(input) => {
+            let query = input.hunt.filled(lists)?;
+            match options.subject {
+                Subject::Answer => recording.hunt((&input.hunt, query), tenant, options).await?,
+                Subject::Tables => recording.tables((&input.hunt, &query), tenant, options).await?,
+            }
+        }
         Input::Incidents(filter) => {
             let start = filter.window.start((None, Reading::Whole), now);
             let found = incident::collect(tenant, filter, (start.from, now)).await?;
@@ -129,11 +146,11 @@ pub async fn record(
 impl Recording {
     async fn hunt(
         &mut self,
-        hunt: &Hunt,
+        (hunt, query): (&Hunt, String),
         tenant: &dyn Tenant,
         options: &RecordOptions,
     ) -> Result<(), TenantError> {
-        let query = HuntQuery { query: hunt.query.clone(), timespan: options.period.or(hunt.period) };
+        let query = HuntQuery { query, timespan: options.period.or(hunt.period) };
         let (columns, rows) = self.ask("the answer", &query, tenant, options).await?;
         self.answer = Some((columns, rows));
         Ok(())
@@ -141,11 +158,11 @@ impl Recording {
 
     async fn tables(
         &mut self,
-        hunt: &Hunt,
+        (hunt, query): (&Hunt, &str),
         tenant: &dyn Tenant,
         options: &RecordOptions,
     ) -> Result<(), TenantError> {
-        for (table, query) in tables_of(&hunt.query, &options.schema) {
+        for (table, query) in tables_of(query, &options.schema) {
             let query = HuntQuery { query, timespan: options.period.or(hunt.period) };
             self.table(table, &query, tenant, options).await?;
         }
@@ -250,7 +267,11 @@ impl Recording {
         for name in lists_of(plan) {
             let Some(list) = lists.get(&name) else { continue };
             let met = list.iter().filter(|entry| texts.contains(&entry.to_lowercase()));
-            self.lists.insert(name, met.map(str::to_owned).collect());
+            let mut met: Vec<String> = met.map(str::to_owned).collect();
+            if met.is_empty() && hunt_lists(plan).any(|asked| asked == name) {
+                met.push(NOBODY.to_owned());
+            }
+            self.lists.insert(name, met);
         }
     }
 
@@ -323,13 +344,23 @@ impl Recording {
     }
 }
 
+/// Names of the lists that go into a playbook's query.
+fn hunt_lists(plan: &Plan) -> impl Iterator<Item = &str> {
+    let hunt = match &plan.input {
+        Input::Hunt(input) => Some(&input.hunt),
+        Input::Incidents(_) | Input::Alerts(_) | Input::Given | Input::Feed(_) => None,
+    };
+    hunt.into_iter().flat_map(Hunt::lists)
+}
+
 /// Names of the lists a playbook uses.
 fn lists_of(plan: &Plan) -> BTreeSet<String> {
     let steps = plan.steps.iter().filter_map(|step| step.condition.as_ref());
     let tellings = plan.tellings.iter().filter_map(|telling| telling.condition.as_ref());
     let conditions = plan.when.iter().chain(&plan.condition).chain(steps).chain(tellings);
     let named = conditions.flat_map(|condition| condition.lists().map(str::to_owned).collect::<Vec<_>>());
-    named.chain(plan.guards.exclusions.lists().map(str::to_owned)).collect()
+    let named = named.chain(plan.guards.exclusions.lists().map(str::to_owned));
+    named.chain(hunt_lists(plan).map(str::to_owned)).collect()
 }
 
 /// Every text in a value, in lower case.

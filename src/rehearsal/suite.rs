@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::answers::{self, Answer};
-use super::fixture::{Changes, Files, Holdings, Reader};
+use super::fixture::{Asked, Changes, Files, Holdings, Reader};
 use crate::diag::{Code, Diagnostic, Sink as Problems, Span};
 use crate::kql::Schema;
 use crate::model::{List, Lists};
@@ -355,13 +355,18 @@ impl About<'_> {
             if own.get(key).is_some() { format!("{at}/given/{key}") } else { format!("/given/{key}") }
         };
         let folder = folder_of(tree);
+        let mut lists = self.lists.clone();
+        for (name, entries) in given.lists.iter().flatten() {
+            lists.insert(List::new(name, entries));
+        }
+        let asked = Asked { plan: &self.plan, lists: &lists };
         let mut reader = Reader { tree, folder: &folder, files, schema: &self.schema, sink: problems };
-        let (holdings, mut shelf) = reader.holdings(&given, &place, (&self.plan, start));
+        let (holdings, mut shelf) = reader.holdings(&given, &place, (asked, start));
         let mut steps: Vec<Step> = Vec::new();
         for (index, step) in test.steps.iter().enumerate() {
             let pointer = format!("{at}/steps/{index}");
             let given = format!("{pointer}/given");
-            let changes = reader.changes(&step.given, &given, (&self.plan, start), &mut shelf);
+            let changes = reader.changes(&step.given, &given, (asked, start), &mut shelf);
             let length = step.at.read().unwrap_or_default();
             if steps.last().is_some_and(|last| length < last.at) {
                 let message = "a step cannot be before the one above it";
@@ -376,10 +381,6 @@ impl About<'_> {
         }
         for step in &steps {
             self.check(tree, step, problems);
-        }
-        let mut lists = self.lists.clone();
-        for (name, entries) in given.lists.iter().flatten() {
-            lists.insert(List::new(name, entries));
         }
         let names = other_names(&holdings);
         let answers = answers::read(&given, &self.plan, (tree, &place), problems);

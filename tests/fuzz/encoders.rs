@@ -8,8 +8,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use huntbook::channel::{Channel, ChannelOptions, Message};
 use huntbook::http::{Http, HttpOptions, Pieces, Wire};
+use huntbook::kql::{self, Query, Schema};
 use huntbook::model::{AlertSeverity, Secret};
-use huntbook::text::{clean, encode};
+use huntbook::text::clean;
+use huntbook::text::encode::{self, KqlValue};
 use serde_json::Value;
 
 use crate::eager::EagerClock;
@@ -54,6 +56,17 @@ fn check_encoders(text: &str) {
     let literal = encode::odata(text);
     let inside = literal.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\'')).expect("quotes");
     assert_eq!(inside.split("''").collect::<Vec<_>>(), text.split('\'').collect::<Vec<_>>());
+    let literal = encode::kql(KqlValue::Text(text));
+    assert_harmless("kql", &literal);
+    assert_eq!(serde_json::from_str::<String>(&literal).expect("JSON has the same escapes"), text);
+    // Put where a query has it, it is one value and the rest of the query is as it was.
+    let list = encode::kql_list([KqlValue::Text(text), KqlValue::Text("end")]);
+    for (literal, query) in [(&literal, "print @a // @a"), (&list, "print (@a), '@a'")] {
+        let filled = kql::fill(query, &[("a".to_owned(), literal.clone())].into()).expect("it is known");
+        assert_eq!(filled, query.replacen("@a", literal, 1));
+        assert!(!Query::read(&filled, &Schema::defender()).has_errors(), "{filled:?}");
+        assert!(kql::parameters(&filled).is_empty(), "{filled:?}");
+    }
     let document = encode::json(&serde_json::to_string_pretty(&[text]).expect("JSON"));
     assert_harmless("json", &document);
     assert_eq!(serde_json::from_str::<[String; 1]>(&document).expect("JSON"), [text]);

@@ -1,7 +1,7 @@
 //! What the encoders wrote comes back as it was, and nothing else with it, from readers that share no code with them.
 
 use huntbook::http::Address;
-use huntbook::text::encode;
+use huntbook::text::encode::{self, KqlValue};
 use serde_json::{Value, json};
 
 use crate::{Ends, corpus, is_visible, read_by};
@@ -43,6 +43,8 @@ async fn pages_chats_lines_and_addresses_read_back_in_other_programs() {
         "line": each(&texts, encode::log),
         "segment": each(&parts, |text| segment(text).expect("it is one")),
         "odata": each(&texts, filter),
+        "kql": each(&texts, |text| encode::kql(KqlValue::Text(text))),
+        "kqlList": each(&texts, |text| encode::kql_list([KqlValue::Text(text), KqlValue::Text(text)])),
     });
     let read = read_by("read_encoded.py", &written).await;
     let is_shown = |got: &str, text: &str| is_visible(got, text, Ends::Stay);
@@ -50,7 +52,9 @@ async fn pages_chats_lines_and_addresses_read_back_in_other_programs() {
     check(&read, "slack", &texts, is_shown);
     check(&read, "line", &texts, |got, text| got == text);
     check(&read, "segment", &parts, |got, text| got == text);
-    check(&read, "odata", &texts, |got, text| got == text);
+    for kind in ["odata", "kql", "kqlList"] {
+        check(&read, kind, &texts, |got, text| got == text);
+    }
 }
 
 /// Letters and digits, in their order.
@@ -84,6 +88,9 @@ async fn the_readers_find_what_is_more_than_text() {
         "segment": ["https://a.example/users/a/b/revoke", "https://a.example/users/../revoke",
             "https://a.example/users/a?b/revoke"],
         "odata": ["https://a.example/?%24filter=name%20eq%20'a'%20or%20'b'", "https://a.example/?%24filter=name%20eq%20'a'&x=1"],
+        "kql": ["\"a\" or \"b\"", "\"a", "'a'", "\"a\nb\"", "\"\\q\"", "\"\\", "\"\u{202e}\"", "\"\\u00\""],
+        "kqlList": ["dynamic([\"a\",\"a\"]) or true", "dynamic([\"a\"])", "dynamic([\"a\",\"b\"])", "dynamic([\"a\",\"a\",1])",
+            "dynamic([\"\\U0001f600\",\"\\ud83d\\ude00\"])"],
     });
     let read = read_by("read_encoded.py", &written).await;
     for (kind, all) in written.as_object().expect("an object") {

@@ -9,7 +9,7 @@ shift
 work=${MUTANTS:-$root/target/mutants}/$room
 mkdir -p "$work/tests" "$work/src/text"
 cp "$root/tests/mutants/src/"*.rs "$work/src/"
-sed "s|path = \"../..\"|path = \"$root\"|" "$root/tests/mutants/Cargo.toml" >"$work/Cargo.toml"
+sed "s|path = \"../..|path = \"$root|" "$root/tests/mutants/Cargo.toml" >"$work/Cargo.toml"
 [ -e "$work/Cargo.lock" ] || cp "$root/Cargo.lock" "$work/"
 case $room in
 encode)

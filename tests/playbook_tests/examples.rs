@@ -143,3 +143,18 @@ fn a_page_is_read_by_people_too() {
     assert!(out.contains("taken back    by `enableUser`; sessions that were revoked are not"), "{out}");
     assert!(out.contains("      activeDirectory: Active Directory, through"), "{out}");
 }
+
+#[test]
+fn the_example_of_a_list_in_a_query_passes_its_tests() {
+    let example =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/playbooks/break-glass-sign-in.yaml");
+    let dir = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(&example).unwrap();
+    fs::write(dir.path().join("break-glass.yaml"), &text).unwrap();
+    let out = ends(&huntbook(dir.path(), &["test", "break-glass.yaml"]), 0);
+    assert!(out.contains("2 passed"), "{out}");
+    // The second account is known by its id only.
+    let other = text.replace(" or AccountObjectId in~ (@accounts)", "");
+    fs::write(dir.path().join("break-glass.yaml"), other).unwrap();
+    ends(&huntbook(dir.path(), &["test", "break-glass.yaml"]), 1);
+}

@@ -94,7 +94,69 @@ def read_odata(address):
     return (found.group(1).replace("''", "'"), []) if found else ("", [pairs[0][1]])
 
 
-READERS = {"html": read_html, "slack": read_slack, "line": read_line, "segment": read_segment, "odata": read_odata}
+def read_string(text, at):
+    """A string in double quotes of the hunting language, by its documentation: what it is, and where it ends."""
+    escapes = {"\\": "\\", '"': '"', "'": "'", "n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+    digits = {"x": 2, "u": 4, "U": 8}
+    if text[at : at + 1] != '"':
+        return None
+    got, at = "", at + 1
+    while at < len(text):
+        one, kind = text[at], text[at + 1 : at + 2]
+        if one == '"':
+            return got, at + 1
+        if one in "\r\n":
+            return None
+        if one != "\\":
+            got, at = got + one, at + 1
+        elif kind in escapes and kind:
+            got, at = got + escapes[kind], at + 2
+        elif kind in digits and kind:
+            code = text[at + 2 : at + 2 + digits[kind]]
+            if not re.fullmatch("[0-9A-Fa-f]{%d}" % digits[kind], code):
+                return None
+            got, at = got + chr(int(code, 16)), at + 2 + digits[kind]
+        else:
+            return None
+    return None
+
+
+def hidden_in(encoded):
+    """What a person who reads the query does not see, of the characters that have an escape."""
+    return [more for more in read_line(encoded.replace("\\", ""))[1] if not re.fullmatch("U[+].{5,}", more)]
+
+
+def read_kql(encoded):
+    """One string literal of the hunting language, and nothing beside it."""
+    found = read_string(encoded, 0)
+    if found is None or found[1] != len(encoded):
+        return "", [encoded]
+    return found[0], hidden_in(encoded)
+
+
+def read_kql_list(encoded):
+    """A list of two equal texts, once as the language reads its strings and once as JSON."""
+    inner = re.fullmatch(r"dynamic\(\[(.*)\]\)", encoded, re.DOTALL)
+    first = read_string(inner.group(1), 0) if inner else None
+    second = read_string(inner.group(1), first[1] + 1) if first else None
+    if not second or inner.group(1)[first[1]] != "," or second[1] != len(inner.group(1)):
+        return "", [encoded]
+    try:
+        texts = json.loads(f"[{inner.group(1)}]")
+    except json.JSONDecodeError:
+        return first[0], ["what is no JSON"]
+    return first[0], hidden_in(encoded) + ([] if texts == [first[0], second[0]] and first[0] == second[0] else [texts])
+
+
+READERS = {
+    "html": read_html,
+    "slack": read_slack,
+    "line": read_line,
+    "segment": read_segment,
+    "odata": read_odata,
+    "kql": read_kql,
+    "kqlList": read_kql_list,
+}
 
 given = json.load(sys.stdin)
 read = {kind: [dict(zip(("text", "more"), READERS[kind](one))) for one in all] for kind, all in given.items()}

@@ -133,6 +133,7 @@ fn each_thing_that_raises_risk_is_said_and_its_opposite_is_not() {
 #[test]
 fn what_chooses_the_targets_matters_where_nobody_looks_at_each() {
     const LEAVE: (&str, &str) = ("    approval: {channel: soc, minimum: 2, timeout: 10m}\n", "");
+    const NAMED: (&str, &str) = ("DeviceEvents |", "DeviceEvents | where DeviceName in (@names) |");
     let other = "is another, and there are disruptive actions that need nobody's leave";
     raises(&[], &[("!= \"a\"", "!= \"c\"")], &[]);
     raises(&[], &[("queryPeriod: 1h", "queryPeriod: 2h")], &[]);
@@ -144,6 +145,10 @@ fn what_chooses_the_targets_matters_where_nobody_looks_at_each() {
         &[LEAVE, ("queryPeriod: 1h", "queryPeriod: 2h")],
         &[&format!("`what it looks at` {other}")],
     );
+    let names = |names| ("  queryPeriod: 1h", names);
+    let (one, two) = (names("  parameters: {names: [a]}"), names("  parameters: {names: [a, b]}"));
+    raises(&[LEAVE, NAMED, one], &[LEAVE, NAMED, two], &[&format!("`what it looks at` {other}")]);
+    raises(&[LEAVE, NAMED, one], &[LEAVE, NAMED, one], &[]);
     raises(&[], &[("    if: row.DeviceName != \"b\"\n", "")], &["`cut.if` is gone, so more may match"]);
     raises(&[], &[LEAVE], &["`cut` needs less leave: nobody's"]);
 }

@@ -6,12 +6,14 @@
 
 mod cef;
 mod csv;
+mod kql;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 pub use cef::cef;
 pub use csv::csv;
+pub use kql::{KqlValue, kql, kql_list};
 
 /// Makes a text fit for one line of a log or a terminal: control, format and direction characters are
 /// shown as escapes.

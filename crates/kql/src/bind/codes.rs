@@ -36,6 +36,8 @@ codes! {
     NO_MATCH = 110, "pattern without match";
     /// A name out of date is used.
     OUTDATED_NAME = 111, "outdated name";
+    /// A parameter that stands for nothing.
+    UNKNOWN_PARAMETER = 112, "unknown parameter";
     /// A value has the wrong type.
     WRONG_TYPE = 200, "wrong type";
     /// A call has too few or too many arguments.

@@ -19,6 +19,7 @@ mod function;
 mod graph;
 mod literal;
 mod names;
+mod parameter;
 mod rows;
 mod source;
 mod stage;
@@ -31,7 +32,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Severity};
-use crate::parse::{Parsed, parse};
+use crate::parse::{Parameters, Parsed, parse_with};
 use crate::plan::{AggregateCall, LocalId, Pipeline, Plan, Slot, SlotId};
 use crate::schema::Database;
 use crate::syntax;
@@ -304,16 +305,23 @@ pub struct Checked {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Parses and binds a query text.
+/// Parses and binds a query text that has no parameters.
 #[must_use]
 pub fn check(text: &str, database: &Database) -> Checked {
-    let parsed = parse(text);
+    check_with(text, database, &Parameters::default())
+}
+
+/// Parses and binds a query text whose parameters stand for literals.
+#[must_use]
+pub fn check_with(text: &str, database: &Database, parameters: &Parameters) -> Checked {
+    let parsed = parse_with(text, parameters);
     let bound = bind(&parsed.query, database);
     let mut diagnostics = parsed.diagnostics.clone();
     // Where the syntax is wrong, the meaning of what is there says nothing new.
     let is_told =
         |found: &&Diagnostic| parsed.diagnostics.iter().all(|told| told.span.start != found.span.start);
     diagnostics.extend(bound.diagnostics.iter().filter(is_told).cloned());
+    diagnostics.extend(parameter::unknown(text, &parsed.tokens, parameters));
     diagnostics.sort_by_key(|diagnostic| diagnostic.span.start);
     Checked { parsed, bound, diagnostics }
 }

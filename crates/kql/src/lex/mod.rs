@@ -7,10 +7,13 @@
 
 mod cursor;
 mod literal;
+mod parameter;
 mod scan;
 mod string;
 
 pub use literal::LiteralType;
+pub(crate) use parameter::name as parameter_name;
+pub use parameter::{fill, parameters};
 pub use scan::{Lexed, lex};
 pub use string::unquote;
 
@@ -67,6 +70,8 @@ pub enum TokenKind {
     Typed(LiteralType),
     /// One string literal in any of its forms.
     String,
+    /// `@name`: a literal that whoever sends the query puts in its place.
+    Parameter,
     /// A sign; [`Punct`] says which.
     Punct(Punct),
     /// Something unreadable; said in the diagnostics.

@@ -4,7 +4,7 @@ use super::cursor::{Cursor, offset};
 use super::literal::{self, LiteralType, is_word};
 use super::{
     Punct, QUERY_BYTES_MAX, QUERY_TOO_LONG, Token, TokenKind, UNKNOWN_CHARACTER, UNKNOWN_DIRECTIVE,
-    UNTERMINATED_LITERAL, string,
+    UNTERMINATED_LITERAL, parameter, string,
 };
 use crate::diagnostic::Diagnostic;
 use crate::text::Span;
@@ -133,6 +133,9 @@ impl Lexer<'_> {
         if is_word(c) || c == '$' {
             return self.word();
         }
+        if c == '@' && parameter::is_next(self.cursor.rest()) {
+            return parameter::token(&mut self.cursor);
+        }
         if let Some(token) = self.negated() {
             return token;
         }
@@ -182,13 +185,13 @@ impl Lexer<'_> {
         Token { kind: TokenKind::Word, span: self.cursor.since(start) }
     }
 
-    /// Moves over `(text)` behind the name of a type, if the text is not an expression.
+    /// Moves over `(text)` behind the name of a type, if the text is neither an expression nor a parameter.
     fn typed(&mut self) -> bool {
         let rest = self.cursor.rest();
         let Some(inner) = skip_blanks(rest).strip_prefix('(') else { return false };
         let end = inner.find([')', '(', '\n', '\r', ';', '|']).unwrap_or(inner.len());
         let tail = inner.get(end..).unwrap_or_default();
-        if tail.starts_with('(') {
+        if tail.starts_with('(') || parameter::is_next(skip_blanks(inner)) {
             return false;
         }
         let closed = tail.starts_with(')');

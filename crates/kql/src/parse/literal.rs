@@ -21,9 +21,10 @@ impl Parser<'_> {
         Expr { kind: ExprKind::Unary { op, operand }, span: self.since(start) }
     }
 
-    fn unsigned_literal(&mut self) -> Expr {
+    pub(super) fn unsigned_literal(&mut self) -> Expr {
         let start = self.start();
         let kind = match (self.peek().kind, self.word()) {
+            (TokenKind::Parameter, _) => return self.parameter(),
             (TokenKind::Word, "true" | "false" | "True" | "False" | "TRUE" | "FALSE") => {
                 ExprKind::Literal(self.literal())
             }

@@ -14,6 +14,7 @@ mod join;
 mod list;
 mod literal;
 mod operator;
+mod parameter;
 mod parser;
 mod pattern;
 mod primary;
@@ -22,6 +23,8 @@ mod search;
 mod series;
 mod statement;
 mod tabular;
+
+pub use parameter::{NoLiteral, Parameters, literal};
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::lex::{Token, lex};
@@ -83,10 +86,15 @@ pub struct Parsed {
     pub tokens: Vec<Token>,
 }
 
-/// Parses a query.
+/// Parses a query. Its parameters stand for nothing.
 pub fn parse(text: &str) -> Parsed {
+    parse_with(text, &Parameters::default())
+}
+
+/// Parses a query whose parameters stand for literals. The places of these are those of the parameters.
+pub fn parse_with(text: &str, parameters: &Parameters) -> Parsed {
     let mut lexed = lex(text);
-    let mut parser = parser::Parser::new(text, &lexed.tokens);
+    let mut parser = parser::Parser::new(text, &lexed.tokens, parameters);
     let query = parser.query();
     let mut diagnostics = lexed.diagnostics;
     diagnostics.append(&mut parser.into_diagnostics());

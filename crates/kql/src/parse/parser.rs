@@ -1,6 +1,6 @@
 //! The place in the tokens, and what to do when something is not right.
 
-use super::{ERRORS_MAX, EXPECTED, MISSING_NAME, NESTING_MAX, TOO_DEEP};
+use super::{ERRORS_MAX, EXPECTED, MISSING_NAME, NESTING_MAX, Parameters, TOO_DEEP};
 use crate::diagnostic::{Code, Diagnostic};
 use crate::lex::{Punct, Token, TokenKind, unquote};
 use crate::syntax::{Name, NameStyle};
@@ -19,11 +19,13 @@ pub(super) struct Parser<'a> {
     /// Height of the tallest tree built in the current [`Parser::scoped`] call.
     height: u32,
     diagnostics: Vec<Diagnostic>,
+    /// What the parameters stand for.
+    pub(super) parameters: &'a Parameters,
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(text: &'a str, tokens: &'a [Token]) -> Self {
-        Self { text, tokens, at: 0, depth: 0, height: 0, diagnostics: Vec::new() }
+    pub(super) fn new(text: &'a str, tokens: &'a [Token], parameters: &'a Parameters) -> Self {
+        Self { text, tokens, at: 0, depth: 0, height: 0, diagnostics: Vec::new(), parameters }
     }
 
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {

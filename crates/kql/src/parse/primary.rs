@@ -66,6 +66,7 @@ impl Parser<'_> {
             | TokenKind::Real
             | TokenKind::TimeSpan
             | TokenKind::Typed(_) => ExprKind::Literal(self.literal()),
+            TokenKind::Parameter => return self.parameter(),
             TokenKind::Word => return self.word_expr(),
             TokenKind::Punct(Punct::OpenParen) => {
                 self.bump();

@@ -5,4 +5,5 @@ mod harm;
 mod lints;
 #[path = "../front_end/mutation.rs"]
 mod mutation;
+mod parameters;
 mod problems;
