@@ -129,6 +129,12 @@ mod tests {
     }
 
     #[test]
+    fn a_start_of_the_machine_has_a_number_of_its_own() {
+        assert_eq!(boot(), boot());
+        assert!(!(-1..=1).contains(&boot()), "{}: of 64 random bits", boot());
+    }
+
+    #[test]
     fn what_another_start_or_another_machine_counts_says_nothing() {
         let seen = Shown { wall: 100 * HOUR, uptime: 7 * HOUR, boot: 1 };
         let shown = Shown { wall: 100 * HOUR + 1, uptime: 50 * HOUR, boot: 2 };
