@@ -21,7 +21,7 @@ use crate::playbook::TriggerOperator;
 use crate::rows::Flow;
 use crate::tenant::{HuntAnswer, HuntLimits, HuntQuery, Tenant, TenantError};
 
-pub use parameter::{Parameter, Unfilled, VALUES_MAX};
+pub use parameter::{LITERAL_BYTES_MAX, Parameter, Unfilled, VALUES_MAX};
 
 /// Most rows of one run that may match. More means the query is too wide to act on: a person has to
 /// look. Ten thousand is far above what anybody responds to and keeps a run within tens of megabytes.

@@ -11,6 +11,10 @@ use crate::text::encode::{KqlValue, kql_list};
 /// watchlist of the tenant.
 pub const VALUES_MAX: usize = 10_000;
 
+/// Longest literal of one parameter, in bytes. Source: the page of the `dynamic` type, which holds a mebibyte; what becomes
+/// of a longer one is not said.
+pub const LITERAL_BYTES_MAX: usize = 1 << 20;
+
 /// What a parameter stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Parameter {
@@ -51,6 +55,16 @@ pub enum Unfilled {
         /// How many it has.
         entries: usize,
     },
+    /// A literal is longer than [`LITERAL_BYTES_MAX`].
+    #[error(
+        "the query was not sent: `@{parameter}` stands for a literal of {bytes} bytes; at most {LITERAL_BYTES_MAX} go into one"
+    )]
+    TooLarge {
+        /// The parameter.
+        parameter: String,
+        /// Its length.
+        bytes: usize,
+    },
     /// The query is longer than the service takes.
     #[error(
         "the query was not sent: with its parameters it has {bytes} bytes, and the service takes {QUERY_BYTES_MAX}"
@@ -77,6 +91,10 @@ impl Hunt {
                 Parameter::Literal(literal) => literal.clone(),
                 Parameter::List(list) => entries(name, list, lists)?,
             };
+            let bytes = literal.len();
+            if LITERAL_BYTES_MAX < bytes {
+                return Err(Unfilled::TooLarge { parameter: name.clone(), bytes });
+            }
             literals.insert(name.clone(), literal);
         }
         let filled = kql::fill(&self.query, &literals).map_err(Unfilled::Unknown)?;
@@ -155,11 +173,15 @@ mod tests {
 
     #[test]
     fn a_query_is_no_longer_than_the_service_takes() {
-        let rest = "T | where A in (dynamic([\"\"]))".len();
-        let text = "x".repeat(QUERY_BYTES_MAX - rest);
-        let query = "T | where A in (@some)";
-        check(query, std::slice::from_ref(&text), Ok(&format!("T | where A in (dynamic([\"{text}\"]))")));
+        let literal = |text: &str| format!("dynamic([\"{text}\"])");
+        let text = "x".repeat(LITERAL_BYTES_MAX - literal("").len());
+        let rest = QUERY_BYTES_MAX - LITERAL_BYTES_MAX - "T | where A in () //".len();
+        let query = format!("T | where A in (@some) //{}", "y".repeat(rest));
+        let filled = query.replace("@some", &literal(&text));
+        check(&query, std::slice::from_ref(&text), Ok(&filled));
+        let (parameter, bytes) = ("some".to_owned(), LITERAL_BYTES_MAX + 1);
+        check(&query, &[format!("{text}x")], Err(Unfilled::TooLarge { parameter, bytes }));
         let bytes = QUERY_BYTES_MAX + 1;
-        check(query, &[format!("{text}x")], Err(Unfilled::TooLong { bytes }));
+        check(&format!("{query}y"), std::slice::from_ref(&text), Err(Unfilled::TooLong { bytes }));
     }
 }

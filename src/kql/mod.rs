@@ -22,7 +22,7 @@ use kql::schema::Database;
 pub use block::{Block, blocks};
 pub use library::{Library, LibraryError, PLACES_OF_ADDRESSES};
 pub use misfit::Misfits;
-pub use parameter::{Parameters, QUERY_BYTES_MAX, fill, parameters};
+pub use parameter::{Parameters, QUERY_BYTES_MAX, fill, heeding_case, parameters};
 pub use product::product;
 pub use query::{Columns, Pace, Purpose, Query, TypedColumn, is_same_type};
 pub use run::{Cause, Column, Failed, Rows, World, run};

@@ -1,6 +1,9 @@
 //! The parameters of a query: what they stand for, and the query with that in their place.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+use kql::lex::TokenKind;
 
 /// Longest query that the service takes, in bytes.
 pub const QUERY_BYTES_MAX: usize = kql::lex::QUERY_BYTES_MAX;
@@ -26,6 +29,27 @@ impl Parameters {
 #[must_use]
 pub fn parameters(query: &str) -> Vec<&str> {
     kql::lex::parameters(query)
+}
+
+/// Where `in` or `!in` looks for a value among those of a parameter, and heeds case.
+#[must_use]
+pub fn heeding_case(query: &str, parameter: &str) -> Vec<Range<usize>> {
+    let tokens = kql::lex::lex(query).tokens;
+    let text = |token: &kql::lex::Token| token.span.of(query);
+    let is_it = |token: &&kql::lex::Token| {
+        token.kind == TokenKind::Parameter && text(token).strip_prefix('@') == Some(parameter)
+    };
+    let mut found = Vec::new();
+    for (at, operator) in tokens.iter().enumerate().filter(|(_at, token)| matches!(text(token), "in" | "!in"))
+    {
+        let operands = tokens.get(at + 1..).unwrap_or_default();
+        if operands.first().is_some_and(|first| text(first) == "(")
+            && operands.iter().take_while(|token| text(token) != ")").any(|token| is_it(&token))
+        {
+            found.push(operator.span.start as usize..operator.span.end as usize);
+        }
+    }
+    found
 }
 
 /// Puts literals in the places of the parameters of a query. Nothing else of it changes.

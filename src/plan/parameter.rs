@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use serde_json::Number;
 
 use super::names::Lowering;
-use crate::diag::{Code, Diagnostic, Problem};
-use crate::hunt::{Parameter, VALUES_MAX};
+use crate::diag::{Code, Diagnostic, Level, Problem, Span};
+use crate::hunt::{LITERAL_BYTES_MAX, Parameter, VALUES_MAX};
 use crate::kql::{self, Parameters};
 use crate::playbook::{ParameterItem, ParameterValue, TypedParameter};
 use crate::text::encode::{KqlValue, kql, kql_list};
@@ -44,6 +44,9 @@ pub(super) fn parameters(
         }
         match parameter(lowering, &pointer, value) {
             Some(parameter) => {
+                if matches!(parameter, Parameter::List(_)) {
+                    warn_of_case(lowering, query, name);
+                }
                 given.check.add(name, &literal(&parameter));
                 given.run.insert(name.clone(), parameter);
             }
@@ -101,7 +104,14 @@ fn list_name(text: &str) -> Option<Range<usize>> {
 
 /// Warns of a list with which the query would not be sent as it is now. It may have others when the query runs.
 fn warn_of_list(lowering: &mut Lowering<'_>, pointer: &str, name: &str) {
-    let entries = lowering.world.lists.get(name).map_or(1, |list| list.len());
+    let Some(list) = lowering.world.lists.get(name).cloned() else { return };
+    let (entries, bytes) = (list.len(), kql_list(list.iter().map(KqlValue::Text)).len());
+    if LITERAL_BYTES_MAX < bytes {
+        let message =
+            format!("the list `{name}` has {bytes} bytes as a literal: a query is not sent with so many");
+        let help = format!("at most {LITERAL_BYTES_MAX} go into one; a watchlist of the tenant takes more");
+        lowering.warn(Code::List, pointer, message, &help);
+    }
     if entries == 0 {
         let message = format!("the list `{name}` has no entries: a query is not sent with it");
         lowering.warn(Code::List, pointer, message, "give it an entry: without any, the run fails");
@@ -113,9 +123,22 @@ fn warn_of_list(lowering: &mut Lowering<'_>, pointer: &str, name: &str) {
     }
 }
 
+/// Warns of a list of which another spelling would be missed: `!in` would let it through.
+fn warn_of_case(lowering: &mut Lowering<'_>, query: &str, name: &str) {
+    let problems = kql::heeding_case(query, name).into_iter().map(|range| {
+        let operator = query.get(range.clone()).unwrap_or_default();
+        let message =
+            format!("`{operator}` heeds case, and a list knows none: another spelling would be missed");
+        Problem { level: Level::Warning, ..Problem::new(Code::Query, range, message) }
+            .help(format!("write `{operator}~`"))
+    });
+    let problems = problems.collect();
+    lowering.problems("/hunt/query", problems);
+}
+
 /// A text that is meant as it stands.
 fn plain<'t>(lowering: &mut Lowering<'_>, pointer: &str, text: &'t str) -> Option<KqlValue<'t>> {
-    let Some(start) = text.find("{{") else { return Some(KqlValue::Text(text)) };
+    let Some(start) = text.find("{{") else { return meant(lowering, pointer, text) };
     let end = text.get(start..).and_then(|rest| rest.find("}}")).map_or(text.len(), |at| start + at + 2);
     let message = "nothing is interpolated into a parameter of a query";
     let help = "`\"{{lists.NAME}}\"` by itself stands for the entries of a list; all else is written out";
@@ -124,16 +147,44 @@ fn plain<'t>(lowering: &mut Lowering<'_>, pointer: &str, text: &'t str) -> Optio
     None
 }
 
+/// A text that does not mean a list.
+fn meant<'t>(lowering: &mut Lowering<'_>, pointer: &str, text: &'t str) -> Option<KqlValue<'t>> {
+    let bare = text.trim_matches(['{', '}', ' ']);
+    if let Some(name) = bare.strip_prefix("lists.") {
+        let message = "this is the text as it stands, and no list";
+        let help = format!("the entries of a list are written `\"{{{{lists.{name}}}}}\"`");
+        lowering.error(Code::WrongValue, pointer, message, &help);
+        return None;
+    }
+    if lowering.world.lists.get(text).is_some() {
+        let message = format!("this is the text `{text}`, and not the list that is called so");
+        let help = format!("the entries of the list are written `\"{{{{lists.{text}}}}}\"`");
+        lowering.warn(Code::WrongValue, pointer, message, &help);
+    }
+    Some(KqlValue::Text(text))
+}
+
 fn number(lowering: &mut Lowering<'_>, pointer: &str, number: &Number) -> Option<KqlValue<'static>> {
-    if let Some(whole) = number.as_i64() {
+    let has_point = is_with_point(&lowering.document.tree.span(pointer));
+    if let Some(whole) = number.as_i64().filter(|_whole| !has_point) {
         return Some(KqlValue::Whole(whole));
     }
-    let real = number.as_f64().filter(|real| number.is_f64() && real.is_finite());
+    let real = number.as_f64().filter(|real| (has_point || number.is_f64()) && real.is_finite());
     if real.is_none() {
         let message = format!("{number} does not fit a `long`, which has 64 bits");
         lowering.error(Code::WrongValue, pointer, message, "write a smaller number, or a text in quotes");
     }
     real.map(KqlValue::Real)
+}
+
+/// Whether a number is written with a point, or an exponent: to YAML `1.0` is 1, and a query divides by the one otherwise
+/// than by the other.
+fn is_with_point(span: &Span) -> bool {
+    let written = span.source.text.get(span.range.clone()).unwrap_or_default();
+    let digits = written.trim_start_matches(['+', '-']);
+    digits.starts_with(|first: char| first.is_ascii_digit() || first == '.')
+        && !digits.starts_with("0x")
+        && digits.contains(['.', 'e', 'E'])
 }
 
 fn typed(lowering: &mut Lowering<'_>, pointer: &str, typed: &TypedParameter) -> Option<KqlValue<'static>> {

@@ -12,13 +12,12 @@ use super::call::{Call, Caller, Refusal, shown};
 use super::hunter::{HuntFault, HuntRows, HuntTable, HuntWindow};
 use super::reply::Reply;
 use super::serve::Service;
+use crate::kql::QUERY_BYTES_MAX;
 
 /// Most rows of an answer. Source: the limits page of advanced hunting.
 pub const HUNT_ROWS_MAX: usize = 100_000;
 /// Most bytes of the rows of an answer. Source: the service's answers are refused beyond about as many.
 pub const HUNT_BYTES_MAX: usize = 50 << 20;
-/// Longest query, in bytes: far above what people write, below what hurts to parse.
-const QUERY_BYTES_MAX: usize = 256 * 1024;
 /// Characters of a query the log keeps.
 const NOTE_CHARS_MAX: usize = 2000;
 /// Over how long queries are counted.

@@ -122,6 +122,32 @@ fn collect() -> Operation {
     Operation::CollectInvestigationPackage { device, comment: "why".to_owned() }
 }
 
+const HERE: &str = "the_table_of_operations_is_what_is_asked_of_the_simulated_tenant";
+
+/// Writes the lines of incidents and alerts.
+async fn cases(world: &World, line: &mut impl FnMut(&str, (&str, &str), Permission, (&World, usize))) {
+    let at = || world.sim.requests().len();
+    let from = at();
+    world.tenant.incidents(&IncidentQuery::default()).await.unwrap();
+    let listed = "incidents_are_filtered_there_and_read_over_all_pages";
+    line("incidents", ("Tenant::incidents", listed), INCIDENTS, (world, from));
+    let from = at();
+    world.tenant.incident(&"4101".parse().unwrap()).await.unwrap();
+    line("incident", ("Tenant::incident", "every_operation_has_its_effect_once"), INCIDENTS, (world, from));
+    let from = at();
+    world.tenant.alert(&"da4101a001_1".parse().unwrap()).await.unwrap();
+    line("alert", ("Tenant::alert", listed), ALERTS, (world, from));
+    let here = HERE;
+    let from = at();
+    let on = Commented::Incident("4101".parse().unwrap());
+    assert!(world.tenant.comments(&on).await.unwrap().are_all);
+    line("comments at an incident", ("Tenant::comments", here), INCIDENTS, (world, from));
+    let from = at();
+    let on = Commented::Alert("da4101a001_1".parse().unwrap());
+    assert!(world.tenant.comments(&on).await.unwrap().are_all);
+    line("comments at an alert", ("Tenant::comments", here), ALERTS, (world, from));
+}
+
 /// Writes the lines of what is only read.
 async fn reads(out: &mut String) {
     let seen = "a_device_and_the_tokens_are_known";
@@ -144,25 +170,8 @@ async fn reads(out: &mut String) {
     drop(world.tenant.hunt_schema().await);
     let told = "what_the_tenant_tells_is_what_queries_are_checked_against";
     line("hunting tables", ("Tenant::hunt_schema", told), HuntingApi::Graph.permission(), (&world, from));
-    let from = at();
-    world.tenant.incidents(&IncidentQuery::default()).await.unwrap();
-    let listed = "incidents_are_filtered_there_and_read_over_all_pages";
-    line("incidents", ("Tenant::incidents", listed), INCIDENTS, (&world, from));
-    let from = at();
-    world.tenant.incident(&"4101".parse().unwrap()).await.unwrap();
-    line("incident", ("Tenant::incident", "every_operation_has_its_effect_once"), INCIDENTS, (&world, from));
-    let from = at();
-    world.tenant.alert(&"da4101a001_1".parse().unwrap()).await.unwrap();
-    line("alert", ("Tenant::alert", listed), ALERTS, (&world, from));
-    let here = "the_table_of_operations_is_what_is_asked_of_the_simulated_tenant";
-    let from = at();
-    let on = Commented::Incident("4101".parse().unwrap());
-    assert!(world.tenant.comments(&on).await.unwrap().are_all);
-    line("comments at an incident", ("Tenant::comments", here), INCIDENTS, (&world, from));
-    let from = at();
-    let on = Commented::Alert("da4101a001_1".parse().unwrap());
-    assert!(world.tenant.comments(&on).await.unwrap().are_all);
-    line("comments at an alert", ("Tenant::comments", here), ALERTS, (&world, from));
+    cases(&world, &mut line).await;
+    let here = HERE;
     let from = at();
     let user = world.tenant.user(&USER.parse().unwrap()).await.unwrap();
     assert_eq!(user.user_principal_name.as_deref(), Some(USER));

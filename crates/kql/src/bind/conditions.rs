@@ -191,7 +191,7 @@ impl<'a> Binder<'a> {
         }
         let candidates: Vec<Typed> = list.iter().map(|item| self.scalar(item)).collect();
         if is_equality {
-            self.expect_comparable_members(op_span, needle.ty(), candidates.iter().map(Typed::ty));
+            self.expect_comparable_members(op_span, needle.ty(), candidates.iter().map(member));
         }
         let mut operands = vec![&needle];
         operands.extend(&candidates);
@@ -347,4 +347,12 @@ fn flatten(
         }
     }
     all
+}
+
+/// The type of the values that a candidate of `in` gives: those of a list that is written out are known.
+fn member(candidate: &Typed) -> ScalarType {
+    match &candidate.shape {
+        Shape::Array(element) if candidate.is_constant() => element.scalar(),
+        _ => candidate.ty(),
+    }
 }
