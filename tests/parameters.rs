@@ -164,7 +164,7 @@ async fn the_tenant_is_asked_with_each_value_as_one_literal() {
     DeviceEvents
     | where FileName in~ (@names) and FileName !in (@left) and FileName != "@names" and FileName != @"@names"
     | where Timestamp > @since and Timestamp > ago(@back) and strlen(FileName) > @more and @yes
-    | where FileName != @text and 1.0 > @share and strlen(FileName) in (@sizes) | take @most
+    | where FileName != @text and 1.0 > @share and 99 / @total > 0.5 and strlen(FileName) in (@sizes) | take @most
     | project Timestamp, DeviceId
   parameters:
     names: "{{lists.wanted}}"
@@ -175,6 +175,7 @@ async fn the_tenant_is_asked_with_each_value_as_one_literal() {
     yes: true
     text: "{lists.wanted} \\ \"x\""
     share: 0.5
+    total: 100.0
     sizes: [5, 6]
     most: 100
 "#,
@@ -189,7 +190,7 @@ async fn the_tenant_is_asked_with_each_value_as_one_literal() {
 DeviceEvents
 | where FileName in~ (dynamic(["A.EXE","b.exe","d.exe"])) and FileName !in (dynamic(["d.exe"])) and FileName != "@names" and FileName != @"@names"
 | where Timestamp > datetime(2026-01-01T00:00:00.0000000Z) and Timestamp > ago(timespan(7.00:00:00.0000000)) and strlen(FileName) > long(-1) and true
-| where FileName != "{lists.wanted} \\ \"x\"" and 1.0 > 0.5 and strlen(FileName) in (dynamic([5,6])) | take 100
+| where FileName != "{lists.wanted} \\ \"x\"" and 1.0 > 0.5 and 99 / 100.0 > 0.5 and strlen(FileName) in (dynamic([5,6])) | take 100
 | project Timestamp, DeviceId
 "#]
     );

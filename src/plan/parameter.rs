@@ -149,8 +149,9 @@ fn plain<'t>(lowering: &mut Lowering<'_>, pointer: &str, text: &'t str) -> Optio
 
 /// A text that does not mean a list.
 fn meant<'t>(lowering: &mut Lowering<'_>, pointer: &str, text: &'t str) -> Option<KqlValue<'t>> {
-    let bare = text.trim_matches(['{', '}', ' ']);
-    if let Some(name) = bare.strip_prefix("lists.") {
+    let name = text.trim_matches(['{', '}', ' ']).strip_prefix("lists.");
+    let is_name = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+    if let Some(name) = name.filter(is_name) {
         let message = "this is the text as it stands, and no list";
         let help = format!("the entries of a list are written `\"{{{{lists.{name}}}}}\"`");
         lowering.error(Code::WrongValue, pointer, message, &help);

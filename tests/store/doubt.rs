@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use huntbook::store::{Chain, EffectKey, EffectState, History, Intended, Store, StoreError, Word};
+use huntbook::store::{Chain, EffectKey, EffectState, History, Intended, NewEffect, Store, StoreError, Word};
 use sqlx::Executor as _;
 
 use crate::bench::{Bench, effect, result};
@@ -188,4 +188,19 @@ async fn what_was_not_applied_is_news_again() {
     let parked = store.parked_and_marked().await.unwrap().remove(0);
     assert!(store.settle_parked(&parked, (&result(EffectState::NotApplied), None)).await.unwrap());
     assert_eq!(bench.rows("seen").await, seen - 1, "its item comes back");
+}
+
+#[tokio::test]
+async fn an_effect_is_all_of_its_item_unless_another_of_it_may_stand() {
+    let (_bench, store, run) = Bench::running().await;
+    let [one, other] = ["device:a", "device:b"].map(|target| effect(run, target));
+    let elsewhere = NewEffect { seq: 1, ..effect(run, "device:c") };
+    for intended in [&one, &other, &elsewhere] {
+        assert_eq!(store.intend(intended).await.unwrap(), Intended::Go { attempt: 1 });
+    }
+    let of = async |effect: &NewEffect| store.effect(&effect.key).await.unwrap().unwrap();
+    assert!(!store.is_all_of_its_item(&of(&one).await).await.unwrap());
+    assert!(store.is_all_of_its_item(&of(&elsewhere).await).await.unwrap());
+    store.record(&other.key, 1, &result(EffectState::NotApplied)).await.unwrap();
+    assert!(store.is_all_of_its_item(&of(&one).await).await.unwrap());
 }
