@@ -139,8 +139,8 @@ fn what_gives_back_is_in_no_limit_of_what_is_taken_and_has_a_rate_of_its_own() {
         day_targets: keys(1..=20),
         tenant_targets: keys(1..=50),
         day_devices: keys(1..=50),
-        day_actions: 3,
-        tenant_actions: 1000,
+        day_actions: 4,
+        tenant_actions: 1001,
         elsewhere: 1000,
         taken: Rates { minute: 1000, hour: 1000 },
         ..Used::default()
@@ -150,7 +150,10 @@ fn what_gives_back_is_in_no_limit_of_what_is_taken_and_has_a_rate_of_its_own() {
     check(&limits, &full, &release(51..=71), &["haltedRunActions"; 21]);
     let busy = Used { given_back: Rates { minute: 1000, hour: 0 }, ..used };
     check(&limits, &Counts { used: busy, ..full }, &release(51..=51), &["haltedMinute"]);
-    // And it takes no room from what takes.
+    // And it takes no room from what takes, nor time.
+    let given = Used { given_back: Rates { minute: 1000, hour: 1000 }, ..Used::default() };
+    let counts = Counts { used: given, fleet: Some(100), ..Counts::default() };
+    check(&limits, &counts, &isolate([1]), &["ok"]);
     let mut both = release(51..=53);
     both.extend(isolate([1]));
     check(&limits, &Counts { fleet: Some(100), ..Counts::default() }, &both, &["ok"; 4]);
@@ -171,6 +174,33 @@ fn a_playbooks_own_numbers_count_every_action() {
         &Written { actions: Caps { per_run: Some(0), per_day: None }, ..Written::default() },
     );
     check(&none, &Counts::default(), &tags(1), &["haltedRunActions"]);
+}
+
+#[test]
+fn a_rate_is_reached_and_not_passed() {
+    let rate = limits().numbers.rate;
+    let (minute, hour) = (rate.per_minute.unwrap(), rate.per_hour.unwrap());
+    let after = |minute, hour| {
+        let used = Used { taken: Rates { minute, hour }, ..Used::default() };
+        Counts { used, ..Counts::default() }
+    };
+    check(&limits(), &after(minute - 1, 0), &isolate([1]), &["ok"]);
+    check(&limits(), &after(minute, 0), &isolate([1]), &["haltedMinute"]);
+    check(&limits(), &after(0, hour - 1), &isolate([1]), &["ok"]);
+    check(&limits(), &after(0, hour), &isolate([1]), &["haltedHour"]);
+}
+
+#[test]
+fn a_rate_and_what_is_unusual_are_of_the_moment() {
+    for (exceeded, expect) in [
+        (Exceeded::Minute { limit: 1, wanted: 2 }, true),
+        (Exceeded::Hour { limit: 1, wanted: 2 }, true),
+        (Exceeded::Unusual { matched: 31, usual: 3, times: 10 }, true),
+        (Exceeded::RunActions { limit: 1, wanted: 2 }, false),
+        (Exceeded::DayTargets { limit: 1, wanted: 2 }, false),
+    ] {
+        assert_eq!(exceeded.is_of_the_moment(), expect, "{exceeded}");
+    }
 }
 
 #[test]
