@@ -15,6 +15,8 @@ mod oracles;
 mod python;
 #[path = "hostile/reader.rs"]
 mod reader;
+#[path = "hostile/values.rs"]
+mod values;
 
 use std::path::Path;
 use std::sync::Arc;

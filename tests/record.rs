@@ -123,6 +123,41 @@ async fn what_was_recorded_is_scrubbed_and_tests_the_playbook() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_asked_with_keeps_what_the_query_finds_in_texts() {
+    let project = Project::open().await;
+    let shipped = fs::read_to_string(project.at("playbooks/lsass-dump.yaml")).unwrap();
+    let (before, rest) = shipped.split_once("    | where ").unwrap();
+    let (_, after) = rest.split_once("    | project ").unwrap();
+    let parameters =
+        "  parameters: {terms: \"{{lists.terms}}\", both: \"{{lists.both}}\"}\n  queryFrequency:";
+    let asks = format!(
+        "{before}    | where ProcessCommandLine has_any (@terms)\n    | where not(ProcessCommandLine has_all (@both))\n    | project {}",
+        after.replace("  queryFrequency:", parameters)
+    );
+    fs::write(project.at("playbooks/lsass-dump.yaml"), asks).unwrap();
+    // `find` is a word of the language, and names of devices are replaced.
+    fs::write(project.at("playbooks/lists/terms.txt"), "COMSVCS\nfind.exe\nwks-0\n").unwrap();
+    fs::write(project.at("playbooks/lists/both.txt"), "comsvcs\nnowhere at all\n").unwrap();
+    let said = project.says(&["record", "lsass-dump", "--tables"], 0).await;
+    assert!(!said.contains("finds none of the "), "{said}");
+    let test = fs::read_to_string(project.at("playbooks/lsass-dump.test.yaml")).unwrap();
+    for part in
+        ["acted: 1", r#""terms":["COMSVCS","nobody.invalid"]"#, r#""both":["comsvcs","nobody.invalid"]"#]
+    {
+        assert!(test.contains(part), "{part}: {test}");
+    }
+    // The filters went along: nothing else was fetched.
+    let rows =
+        fs::read_to_string(project.at("playbooks/fixtures/lsass-dump.DeviceProcessEvents.ndjson")).unwrap();
+    assert!(0 < rows.lines().count() && rows.lines().all(|row| row.contains("comsvcs")), "{rows}");
+    project.says(&["test"], 0).await;
+    // A part of a name is not left where the name is replaced.
+    assert!(said.contains("left out of the list `terms`: 1 of its entries"), "{said}");
+    assert!(!test.contains("wks-0"), "{test}");
+    project.sim.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn fixtures_are_overwritten_only_when_told_and_come_out_the_same() {
     let project = Project::open().await;
     project.says(&["record", "lsass-dump"], 0).await;

@@ -12,6 +12,7 @@ mod product;
 mod query;
 mod relation;
 mod run;
+mod word;
 
 use std::sync::{Arc, LazyLock};
 
@@ -26,6 +27,7 @@ pub use parameter::{Parameters, QUERY_BYTES_MAX, fill, heeding_case, parameters}
 pub use product::product;
 pub use query::{Columns, Pace, Purpose, Query, TypedColumn, is_same_type};
 pub use run::{Cause, Column, Failed, Rows, World, run};
+pub use word::{Words, words};
 
 use crate::diag::{Code, Level, Problem};
 

@@ -18,6 +18,7 @@ mod facts;
 mod fixture;
 mod hunter;
 mod judge;
+mod lists;
 mod record;
 mod save;
 mod scrub;

@@ -12,7 +12,7 @@ use crate::action::TargetKind;
 use crate::diag::Chain;
 use crate::hunt::{Hunt, Unfilled};
 use crate::incident::{self, Reading};
-use crate::kql::{Query, Schema};
+use crate::kql::{Query, Schema, words};
 use crate::model::{Alert, Incident, Lists, RowView, Wanted};
 use crate::plan::{Input, Plan};
 use crate::rows::{ColumnKind, Flow};
@@ -26,9 +26,6 @@ const LOOKED_UP_MAX: usize = 200;
 /// How far back a guard counts the devices, and how far back they can be asked for.
 const FLEET_PERIOD: SignedDuration = SignedDuration::from_hours(7 * 24);
 const KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// The entry of a list of which none occurs in a recording: a query is not sent with a list that is empty.
-const NOBODY: &str = "nobody.invalid";
 
 /// Every device that has reported within a week, once.
 const FLEET_QUERY: &str =
@@ -82,6 +79,8 @@ pub struct Recording {
     pub(super) alerts: Objects,
     /// The entries of the playbook's lists that occur in all this.
     pub(super) lists: BTreeMap<String, Vec<String>>,
+    /// The names of those that go into the playbook's query.
+    pub(super) asked: BTreeSet<String>,
     /// What is missing from it, for people.
     pub warnings: Vec<String>,
 }
@@ -110,13 +109,10 @@ pub async fn record(
 ) -> Result<Recording, RecordError> {
     let mut recording = Recording::default();
     match &plan.input {
-        Input::Hunt(input) => {
-            let query = input.hunt.filled(lists)?;
-            match options.subject {
-                Subject::Answer => recording.hunt((&input.hunt, query), tenant, options).await?,
-                Subject::Tables => recording.tables((&input.hunt, &query), tenant, options).await?,
-            }
-        }
+        Input::Hunt(input) => match options.subject {
+            Subject::Answer => recording.hunt((&input.hunt, lists), tenant, options).await?,
+            Subject::Tables => recording.tables((&input.hunt, lists), tenant, options).await?,
+        },
         Input::Incidents(filter) => {
             let start = filter.window.start((None, Reading::Whole), now);
             let found = incident::collect(tenant, filter, (start.from, now)).await?;
@@ -139,17 +135,18 @@ pub async fn record(
     if plan.guards.written.percent_of_devices.or(plan.guards.ceilings.percent_of_devices).is_some() {
         recording.fleet(plan, tenant, options).await?;
     }
-    recording.lists(plan, lists);
+    recording.keep_lists(plan, lists);
     Ok(recording)
 }
 
 impl Recording {
     async fn hunt(
         &mut self,
-        (hunt, query): (&Hunt, String),
+        (hunt, lists): (&Hunt, &Lists),
         tenant: &dyn Tenant,
         options: &RecordOptions,
-    ) -> Result<(), TenantError> {
+    ) -> Result<(), RecordError> {
+        let query = hunt.filled(lists)?;
         let query = HuntQuery { query, timespan: options.period.or(hunt.period) };
         let (columns, rows) = self.ask("the answer", &query, tenant, options).await?;
         self.answer = Some((columns, rows));
@@ -158,11 +155,13 @@ impl Recording {
 
     async fn tables(
         &mut self,
-        (hunt, query): (&Hunt, &str),
+        (hunt, lists): (&Hunt, &Lists),
         tenant: &dyn Tenant,
         options: &RecordOptions,
-    ) -> Result<(), TenantError> {
-        for (table, query) in tables_of(query, &options.schema) {
+    ) -> Result<(), RecordError> {
+        let filled = hunt.filled(lists)?;
+        for (table, query) in tables_of((&hunt.query, &filled), &options.schema) {
+            let query = Hunt { query, ..hunt.clone() }.filled(lists)?;
             let query = HuntQuery { query, timespan: options.period.or(hunt.period) };
             self.table(table, &query, tenant, options).await?;
         }
@@ -255,26 +254,6 @@ impl Recording {
         Ok(())
     }
 
-    /// Keeps of the playbook's lists what can make a difference here: names will be others afterwards.
-    fn lists(&mut self, plan: &Plan, lists: &Lists) {
-        let mut texts = BTreeSet::new();
-        let answer = self.answer.iter().flat_map(|(_, rows)| rows);
-        let rows = answer.chain(self.tables.values().flatten());
-        let items = [&self.machines, &self.users, &self.incidents, &self.alerts].into_iter().flatten();
-        for value in rows.chain(items).flat_map(Map::values) {
-            collect(value, &mut texts);
-        }
-        for name in lists_of(plan) {
-            let Some(list) = lists.get(&name) else { continue };
-            let met = list.iter().filter(|entry| texts.contains(&entry.to_lowercase()));
-            let mut met: Vec<String> = met.map(str::to_owned).collect();
-            if met.is_empty() && hunt_lists(plan).any(|asked| asked == name) {
-                met.push(NOBODY.to_owned());
-            }
-            self.lists.insert(name, met);
-        }
-    }
-
     /// Looks up what the playbook's actions would be aimed at.
     async fn targets(&mut self, plan: &Plan, tenant: &dyn Tenant) {
         let targets: Vec<TargetKind> =
@@ -344,35 +323,6 @@ impl Recording {
     }
 }
 
-/// Names of the lists that go into a playbook's query.
-fn hunt_lists(plan: &Plan) -> impl Iterator<Item = &str> {
-    let hunt = match &plan.input {
-        Input::Hunt(input) => Some(&input.hunt),
-        Input::Incidents(_) | Input::Alerts(_) | Input::Given | Input::Feed(_) => None,
-    };
-    hunt.into_iter().flat_map(Hunt::lists)
-}
-
-/// Names of the lists a playbook uses.
-fn lists_of(plan: &Plan) -> BTreeSet<String> {
-    let steps = plan.steps.iter().filter_map(|step| step.condition.as_ref());
-    let tellings = plan.tellings.iter().filter_map(|telling| telling.condition.as_ref());
-    let conditions = plan.when.iter().chain(&plan.condition).chain(steps).chain(tellings);
-    let named = conditions.flat_map(|condition| condition.lists().map(str::to_owned).collect::<Vec<_>>());
-    let named = named.chain(plan.guards.exclusions.lists().map(str::to_owned));
-    named.chain(hunt_lists(plan).map(str::to_owned)).collect()
-}
-
-/// Every text in a value, in lower case.
-fn collect(value: &Value, out: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) => drop(out.insert(text.to_lowercase())),
-        Value::Array(list) => list.iter().for_each(|value| collect(value, out)),
-        Value::Object(object) => object.values().for_each(|value| collect(value, out)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
 /// An object without its nulls and without some of its keys.
 fn kept(value: Value, drop: &[&str]) -> Map<String, Value> {
     let Value::Object(mut object) = value else { return Map::new() };
@@ -435,19 +385,21 @@ const fn api_name(kind: ColumnKind) -> &'static str {
 }
 
 /// The tables a query looks at, each with the query that fetches what it needs of it: for the first one only
-/// the rows that the query's leading filters keep.
-pub(super) fn tables_of(query: &str, schema: &Schema) -> BTreeMap<String, String> {
-    let read = Query::read(query, schema);
+/// the rows that the query's leading filters keep. Taken apart is the query as it was written, so that what is on a
+/// list is no part of it.
+fn tables_of((written, filled): (&str, &str), schema: &Schema) -> BTreeMap<String, String> {
+    let read = Query::read(filled, schema);
     let mut tables: BTreeMap<String, String> =
         read.tables().map(|table| (table.to_owned(), table.to_owned())).collect();
-    let words = || query.split(|char: char| !char.is_ascii_alphanumeric() && char != '_');
+    let words = words(written);
     // A pattern, or a name made of a text, may stand for the first table once more.
-    let is_named = !words().any(|word| ["union", "search", "find", "table"].contains(&word));
-    let stages = cut(query, '|');
+    let is_named = !words.bare.iter().any(|word| ["union", "search", "find", "table"].contains(word));
+    let stages = cut(written, '|');
     if let Some((first, rest)) = stages.split_first()
         && let Some(whole) = tables.get_mut(first.trim())
         && is_named
-        && words().filter(|word| *word == first.trim()).count() == 1
+        && words.bare.iter().filter(|word| **word == first.trim()).count() == 1
+        && !words.quoted.iter().any(|text| text == first.trim())
     {
         let filters = rest.iter().take_while(|stage| stage.trim_start().starts_with("where "));
         // What a filter means by now is not what it will mean when the recording is played.
@@ -466,7 +418,7 @@ mod tests {
 
     #[track_caller]
     fn check(query: &str, expect: &[(&str, &str)]) {
-        let tables = tables_of(query, &Schema::defender());
+        let tables = tables_of((query, query), &Schema::defender());
         let found: Vec<(&str, &str)> =
             tables.iter().map(|(name, query)| (name.as_str(), query.as_str())).collect();
         assert_eq!(found, expect);
@@ -494,6 +446,14 @@ mod tests {
             &[("DeviceEvents", "DeviceEvents\n| where A == 1")],
         );
         check("DeviceEvents | where A == 1 | union DeviceEven*", &[("DeviceEvents", "DeviceEvents")]);
+        check(
+            "DeviceEvents | where A == 'find' // union",
+            &[("DeviceEvents", "DeviceEvents\n| where A == 'find' // union")],
+        );
+        check(
+            "DeviceEvents | where A == 1 | join ['DeviceEvents'] on B",
+            &[("DeviceEvents", "DeviceEvents")],
+        );
         check("print 'DeviceEvents' // and DeviceInfo", &[]);
     }
 }

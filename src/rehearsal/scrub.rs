@@ -309,6 +309,8 @@ pub fn scrub(recording: &mut Recording) {
     for entry in recording.lists.values_mut().flatten() {
         *entry = free(&mut names, &search, Class::Text, entry);
     }
+    // A part of a name or secret stays what it is, and says what was replaced.
+    recording.narrow_lists();
 }
 
 /// What a text becomes whose column says what it is. `None` for a free text.
@@ -427,7 +429,8 @@ impl<'n> Search<'n> {
 
 /// Visits every text of a recording with the key it stands under; the texts of a list have the list's.
 fn each(recording: &mut Recording, visit: &mut dyn FnMut(&str, &mut String)) {
-    let Recording { answer, tables, machines, users, incidents, alerts, lists: _, warnings: _ } = recording;
+    let Recording { answer, tables, machines, users, incidents, alerts, lists: _, asked: _, warnings: _ } =
+        recording;
     // An item's own id has a plain name; these say whose it is.
     let own_ids = [(machines, "DeviceId"), (users, "ObjectId")];
     for (objects, id) in own_ids {
@@ -470,7 +473,8 @@ fn inner_key(key: &str) -> &str {
     if key == "displayName" { "userDisplayName" } else { key }
 }
 
-fn inner(text: &str) -> Option<Value> {
+/// What a text holds that is JSON with parts.
+pub(super) fn inner(text: &str) -> Option<Value> {
     if !text.starts_with(['{', '[']) {
         return None;
     }

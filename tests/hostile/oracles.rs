@@ -8,7 +8,7 @@ use crate::{Ends, corpus, is_visible, read_by};
 
 /// Has the readers of one kind read what was written for each text; `comes_back` compares.
 #[track_caller]
-fn check(read: &Value, kind: &str, texts: &[String], comes_back: impl Fn(&str, &str) -> bool) {
+pub(crate) fn check(read: &Value, kind: &str, texts: &[String], comes_back: impl Fn(&str, &str) -> bool) {
     let all = read[kind].as_array().expect("a list");
     assert_eq!(all.len(), texts.len(), "{kind}");
     for (one, text) in all.iter().zip(texts) {
@@ -91,6 +91,11 @@ async fn the_readers_find_what_is_more_than_text() {
         "kql": ["\"a\" or \"b\"", "\"a", "'a'", "\"a\nb\"", "\"\\q\"", "\"\\", "\"\u{202e}\"", "\"\\u00\""],
         "kqlList": ["dynamic([\"a\",\"a\"]) or true", "dynamic([\"a\"])", "dynamic([\"a\",\"b\"])", "dynamic([\"a\",\"a\",1])",
             "dynamic([\"\\U0001f600\",\"\\ud83d\\ude00\"])"],
+        "kqlValue": ["", "-5", "long(-5) or true", "long(9223372036854775808)", "9223372036854775808", "1.", "1e", "-1.5", "real(-1.5",
+            "real(inf)", "nan", "TRUE", "\"a\"", "datetime(2026-02-29T00:00:00.0000000Z)", "datetime(2026-01-01T24:00:00.0000000Z)",
+            "datetime(2026-01-01T00:00:00.0000000)", "datetime(2026-01-01T00:00:00.000000Z)", "timespan(1.24:00:00.0000000)",
+            "timespan(1.00:00:00.000000)", "timespan(10675199.02:48:05.4775808)", "1 "],
+        "kqlValues": ["dynamic([1,2)", "dynamic([1,,2])", "dynamic([1 2])", "dynamic([1]) or true", "dynamic([1,-2])", "[1]"],
     });
     let read = read_by("read_encoded.py", &written).await;
     for (kind, all) in written.as_object().expect("an object") {

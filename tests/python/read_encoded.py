@@ -3,9 +3,11 @@
 In: {"kind": [encoded, ...]}. Out: {"kind": [{"text": what a reader gets, "more": [what is there beside it]}, ...]}.
 """
 
+import datetime
 import html.parser
 import json
 import re
+import struct
 import sys
 import unicodedata
 import urllib.parse
@@ -148,6 +150,79 @@ def read_kql_list(encoded):
     return first[0], hidden_in(encoded) + ([] if texts == [first[0], second[0]] and first[0] == second[0] else [texts])
 
 
+LONGS = range(-(2**63), 2**63)
+TICKS_OF_A_DAY = 24 * 60 * 60 * 10**7
+
+
+def ticks_of_day(hour, minute, second, ticks):
+    if 23 < hour or 59 < minute or 59 < second:
+        return None
+    return ((hour * 60 + minute) * 60 + second) * 10**7 + ticks
+
+
+def long_of(digits):
+    return f"long {int(digits)}" if int(digits) in LONGS else None
+
+
+def real_of(number):
+    """What it is, bit by bit; all that are no numbers are one."""
+    number = float(number)
+    return "real nan" if number != number else "real " + struct.pack(">d", number).hex()
+
+
+def datetime_of(*parts):
+    """Ticks since 1970, reckoned by days: the calendar of the language begins with year 1."""
+    year, month, day, *rest = (int(part) for part in parts)
+    ticks = ticks_of_day(*rest)
+    try:
+        days = datetime.date(year, month, day).toordinal() - datetime.date(1970, 1, 1).toordinal()
+    except ValueError:
+        return None
+    return None if ticks is None else f"datetime {days * TICKS_OF_A_DAY + ticks}"
+
+
+def timespan_of(sign, days, *rest):
+    ticks = ticks_of_day(*(int(part) for part in rest))
+    if ticks is None:
+        return None
+    ticks = int(sign + "1") * (int(days) * TICKS_OF_A_DAY + ticks)
+    return f"timespan {ticks}" if ticks in LONGS else None
+
+
+# By the documentation of each type. A number with a sign is no literal but in the parentheses of its type.
+LITERALS = [
+    (r"(true|false)", lambda truth: f"bool {truth}"),
+    (r"([0-9]+[.][0-9]+(?:[eE][+-]?[0-9]+)?|[0-9]+[eE][+-]?[0-9]+)", real_of),
+    (r"real[(](nan|[+]inf|-inf|[+-]?[0-9]+(?:[.][0-9]+)?(?:[eE][+-]?[0-9]+)?)[)]", real_of),
+    (r"([0-9]+)", long_of),
+    (r"long[(](-?[0-9]+)[)]", long_of),
+    (
+        r"datetime[(]([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})[.]([0-9]{7})Z[)]",
+        datetime_of,
+    ),
+    (r"timespan[(](-?)([0-9]+)[.]([0-9]{2}):([0-9]{2}):([0-9]{2})[.]([0-9]{7})[)]", timespan_of),
+]
+
+
+def read_value(encoded):
+    """One literal of another type than text: the type, and the value in a form of its own."""
+    for pattern, of in LITERALS:
+        found = re.fullmatch(pattern, encoded)
+        value = found and of(*found.groups())
+        if value:
+            return value, []
+    return "", [encoded]
+
+
+def read_values(encoded):
+    """A list of such literals, of which none has a comma inside."""
+    inner = re.fullmatch(r"dynamic\(\[(.*)\]\)", encoded, re.DOTALL)
+    if not inner:
+        return "", [encoded]
+    read = [read_value(item) for item in inner.group(1).split(",")]
+    return ", ".join(value for value, _ in read), [found for _, more in read for found in more]
+
+
 READERS = {
     "html": read_html,
     "slack": read_slack,
@@ -156,6 +231,8 @@ READERS = {
     "odata": read_odata,
     "kql": read_kql,
     "kqlList": read_kql_list,
+    "kqlValue": read_value,
+    "kqlValues": read_values,
 }
 
 given = json.load(sys.stdin)

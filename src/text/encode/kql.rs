@@ -1,7 +1,8 @@
 //! A literal of the hunting language.
 //!
-//! Sources: the documentation's pages on the `string` type (`\\`, `\"`, `\n`, `\r`, `\t`, `\uXXXX`) and on the `dynamic`
-//! type, which holds JSON and the literals of other types. Only escapes are written that mean the same in both.
+//! Sources: the documentation's pages on the `string` type (`\\`, `\"`, `\n`, `\r`, `\t`, `\uXXXX`), on the `real` type
+//! (`real(nan)`, `real(+inf)`, `real(-inf)`) and on the `dynamic` type, which holds JSON and the literals of other types.
+//! Only escapes are written that mean the same in both.
 
 use std::fmt::Write as _;
 
@@ -33,6 +34,7 @@ pub fn kql(value: KqlValue<'_>) -> String {
     match value {
         KqlValue::Text(text) => string(text),
         KqlValue::Whole(number) => signed("long", number.to_string()),
+        KqlValue::Real(f64::INFINITY) => "real(+inf)".to_owned(),
         KqlValue::Real(number) => signed("real", format!("{number:?}").to_lowercase()),
         KqlValue::Truth(truth) => truth.to_string(),
         KqlValue::Instant(instant) => format!("datetime({})", instant.strftime("%Y-%m-%dT%H:%M:%S%.7fZ")),
@@ -106,6 +108,7 @@ mod tests {
             (KqlValue::Real(-1.5), "real(-1.5)"),
             (KqlValue::Real(1e300), "1e300"),
             (KqlValue::Real(f64::NAN), "real(nan)"),
+            (KqlValue::Real(f64::INFINITY), "real(+inf)"),
             (KqlValue::Real(f64::NEG_INFINITY), "real(-inf)"),
             (KqlValue::Truth(true), "true"),
             (instant("2026-11-01T01:02:03.123456789+01:00"), "datetime(2026-11-01T00:02:03.1234567Z)"),

@@ -5,5 +5,6 @@
 mod checks;
 mod format;
 mod mutation;
+mod parameters;
 mod parse;
 mod properties;
