@@ -12,7 +12,7 @@ use super::look::{Sight, Trace, is_read_back, look};
 use super::own::{is_shut, signed_in};
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
-use super::revert::{new_revert, not_ours};
+use super::revert::{new_revert, nobody_knows_whose, not_ours};
 use super::wrong_clock::{by_theirs, wrong_clock};
 use super::{Engine, EngineError, set};
 use crate::action::{Call, Impact, Remote, Step};
@@ -25,7 +25,7 @@ use crate::store::{
     ActionLimits, Besides, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, Recorded,
     StoreError,
 };
-use crate::tenant::{ActionStatus, Difference, Operation, Receipt, RemoteState, TenantError};
+use crate::tenant::{ActionKind, ActionStatus, Difference, Operation, Receipt, RemoteState, TenantError};
 
 impl Engine {
     /// Waits for what may take its time before a call is made, or says why it is not: what is decided after it is not
@@ -101,16 +101,17 @@ impl Engine {
         crash_point("c14_response_parsed");
         // Before the result is on disk: nobody looks at the call again once it is.
         let tripped = self.stop_if_another_was_hit(context, &effect, &answer).await;
-        let (recorded, report) = match judge(step, call, &answer) {
-            (recorded, _)
-                if recorded.state == EffectState::Unknown && is_read_back(context, call, &trace).await =>
-            {
-                read_back(step, call)
-            }
-            judged => set::noted(judged, note),
-        };
+        let judged = judge(step, call, &answer);
+        let is_seen = judged.0.state == EffectState::Unknown && is_read_back(context, call, &trace).await;
+        let (recorded, report) = if is_seen { read_back(step, call) } else { set::noted(judged, note) };
         let foreign = answer.as_ref().is_ok_and(|receipt| !receipt.state.is_ours()).then(not_ours);
-        let besides = Besides { is_refused: is_refused(&answer), revert: foreign.as_ref() };
+        let switched = is_seen && matches!(call.kind, ActionKind::DisableUser | ActionKind::EnableUser);
+        let whose = switched.then(nobody_knows_whose);
+        if let Some(note) = &whose {
+            self.tell_it_stands(&effect.key, note).await?;
+        }
+        let besides =
+            Besides { is_refused: is_refused(&answer), revert: foreign.as_ref().or(whose.as_ref()) };
         self.note_result(context, call, (&effect, attempt), (&recorded, besides)).await?;
         tripped?;
         Ok(report)

@@ -25,8 +25,8 @@ use crate::notify::{notice, standing_message};
 use crate::plan::{About, Guards, Input, Mode, Plan, Selector, World};
 use crate::playbook::{OnError, Severity};
 use crate::store::{
-    ApprovalState, EffectState, Effects, NewItem, NewRevert, NewRun, Revert, RevertNote, RevertState, Run,
-    RunMode, RunState, StoreError, Trigger,
+    ApprovalState, EffectKey, EffectState, Effects, NewItem, NewRevert, NewRun, Revert, RevertNote,
+    RevertState, Run, RunMode, RunState, StoreError, Trigger,
 };
 use crate::tenant::{AccountAt, ActionKind, ActionStatus, MachineAction, Tenant, TenantError};
 
@@ -359,6 +359,20 @@ impl Engine {
     }
 
     /// What the operators are told of an action that stands although it was to be taken back.
+    /// Tells people of an action that was to be taken back, and is not unless somebody asks.
+    pub(super) async fn tell_it_stands(&self, key: &EffectKey, note: &RevertNote) -> Result<(), StoreError> {
+        if self.store.is_revert_asked(key).await? {
+            return Ok(());
+        }
+        let stands = self.store.in_force().await?;
+        let stands = stands.iter().find(|one| one.effect == *key && one.due.is_some());
+        let alert = stands.zip(note.reason.as_deref()).and_then(|(one, why)| self.stands_alert(one, why));
+        match alert {
+            Some(alert) => self.store.enqueue(&alert).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
     fn stands_alert(&self, due: &Revert, why: &str) -> Option<crate::store::OutboxMessage> {
         let channel = self.alerts.as_deref()?;
         let title = format!("{}: {} is not taken back", due.playbook_name, due.action);

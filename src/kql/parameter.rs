@@ -1,9 +1,7 @@
 //! The parameters of a query: what they stand for, and the query with that in their place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-
-use kql::lex::TokenKind;
 
 /// Longest query that the service takes, in bytes.
 pub const QUERY_BYTES_MAX: usize = kql::lex::QUERY_BYTES_MAX;
@@ -35,21 +33,32 @@ pub fn parameters(query: &str) -> Vec<&str> {
 #[must_use]
 pub fn heeding_case(query: &str, parameter: &str) -> Vec<Range<usize>> {
     let tokens = kql::lex::lex(query).tokens;
-    let text = |token: &kql::lex::Token| token.span.of(query);
-    let is_it = |token: &&kql::lex::Token| {
-        token.kind == TokenKind::Parameter && text(token).strip_prefix('@') == Some(parameter)
-    };
-    let mut found = Vec::new();
-    for (at, operator) in tokens.iter().enumerate().filter(|(_at, token)| matches!(text(token), "in" | "!in"))
-    {
-        let operands = tokens.get(at + 1..).unwrap_or_default();
-        if operands.first().is_some_and(|first| text(first) == "(")
-            && operands.iter().take_while(|token| text(token) != ")").any(|token| is_it(&token))
-        {
-            found.push(operator.span.start as usize..operator.span.end as usize);
+    let words: Vec<&str> = tokens.iter().map(|token| token.span.of(query)).collect();
+    let written = format!("@{parameter}");
+    let called = words.windows(4).filter_map(|words| match words {
+        ["let", name, "=", value] if *value == written => Some(*name),
+        _ => None,
+    });
+    let names: BTreeSet<&str> = called.chain([written.as_str()]).collect();
+    let heeds = |at: &usize| matches!(words.get(*at), Some(&("in" | "!in")));
+    let asks =
+        |at: &usize| operands(words.get(at + 1..).unwrap_or_default()).any(|word| names.contains(word));
+    let found = (0..tokens.len()).filter(heeds).filter(asks).filter_map(|at| tokens.get(at));
+    found.map(|token| token.span.start as usize..token.span.end as usize).collect()
+}
+
+/// The words between the first bracket and the one that closes it; none if there is no bracket first.
+fn operands<'w>(words: &'w [&'w str]) -> impl Iterator<Item = &'w str> {
+    let mut depth = 0_usize;
+    let within = words.iter().take_while(move |word| {
+        match **word {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            _ => {}
         }
-    }
-    found
+        0 < depth
+    });
+    within.copied()
 }
 
 /// Puts literals in the places of the parameters of a query. Nothing else of it changes.

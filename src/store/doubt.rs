@@ -189,22 +189,25 @@ impl Store {
             return Ok(false);
         };
         settle(&mut tx, &known, result, now).await?;
-        if let Some(note) = revert {
+        // What a person has asked for is done.
+        if let Some(note) = revert
+            && !revert::is_asked(&mut *tx, &known.key).await?
+        {
             revert::note(&mut tx, &known.key, note).await?;
         }
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Whether an effect is all that was done, or may have been, about its item: only then is the item news again when
-    /// the effect turns out to have done nothing.
+    /// Whether nothing else was done about the item of an effect: otherwise the item is no news again when the effect turns
+    /// out to have done nothing. Of what is in doubt nobody knows yet.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     pub async fn is_all_of_its_item(&self, effect: &Effect) -> Result<bool, StoreError> {
         let query = "SELECT count(*) FROM effects WHERE run = $1 AND seq = $2 AND effect_key <> $3 \
-                     AND state <> 'notApplied'";
+                     AND state IN ('pending', 'done', 'failed')";
         let others: i64 = sqlx::query_scalar(query)
             .bind(effect.run.to_string())
             .bind(i64::from(effect.seq))

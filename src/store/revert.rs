@@ -217,6 +217,15 @@ impl Store {
         open::beside(path, clock, async |store: &Self| store.hear_revert(key, by).await).await
     }
 
+    /// Whether a person has asked that an action be taken back.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn is_revert_asked(&self, key: &EffectKey) -> Result<bool, StoreError> {
+        is_asked(&self.0.readers, key).await
+    }
+
     /// The same in the process that owns the journal.
     ///
     /// # Errors
@@ -294,6 +303,16 @@ pub(super) async fn note(tx: &mut Tx, key: &EffectKey, note: &RevertNote) -> Res
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+/// Whether a person has asked that an action be taken back.
+pub(super) async fn is_asked(
+    reader: impl sqlx::Executor<'_, Database = sqlx::Sqlite>,
+    key: &EffectKey,
+) -> Result<bool, StoreError> {
+    let query = "SELECT count(*) FROM words WHERE word = 'revert' AND about = $1";
+    let asked: i64 = sqlx::query_scalar(query).bind(key.as_str()).fetch_one(reader).await?;
+    Ok(0 < asked)
 }
 
 fn read(row: &SqliteRow) -> Result<Revert, StoreError> {

@@ -6,7 +6,7 @@ use huntbook::engine::{Doubts, Report, StepState};
 use huntbook::http::Open;
 use huntbook::model::MergeReason;
 use huntbook::sim::{Apply, Fault};
-use huntbook::store::EffectState;
+use huntbook::store::{EffectState, Speaker};
 use huntbook::tenant::{AccountAt, Operation};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -254,6 +254,33 @@ async fn an_account_that_nobody_knows_who_switched_off_is_switched_on_again_for_
     assert_eq!(lost.house.applied().len(), 1, "{:?}", lost.house.applied());
     let stands = lost.house.stands().await;
     assert!(stands[0].reason.as_deref().is_some_and(|why| why.contains("nobody knows who")), "{stands:?}");
+}
+
+#[tokio::test]
+async fn an_account_that_is_off_at_once_may_be_somebody_elses_doing_too() {
+    let with_end = DISABLE.replace("}\"}\n", "}\"}\n    revertAfter: 4h\n");
+    let house = House::with_rows(1).await.watched();
+    let lost = Fault { reset: true, times: Some(1), apply: TAKEN, ..Fault::on(SWITCH.0) };
+    house.sim.set_faults(vec![lost]).expect("a sound fault");
+    let report = house.run(&playbook(&with_end)).await;
+    assert_eq!(states(&report), [StepState::Done], "{:?}", report.items);
+    let told = house.alerts().await;
+    assert!(told.iter().any(|(title, _text)| title.contains("is not taken back")), "{told:?}");
+    house.clock.advance(SignedDuration::from_hours(5));
+    house.take_back().await;
+    assert_eq!(house.applied().len(), 1, "{:?}", house.applied());
+}
+
+#[tokio::test]
+async fn what_people_have_asked_for_while_an_account_was_in_doubt_is_done() {
+    let mut lost = Lost::call(DISABLE, SWITCH, TAKEN).await;
+    let stands = lost.house.stands().await;
+    let by = Speaker { account: "maja".to_owned(), uid: None, reason: None };
+    lost.house.engine.store.hear_revert(&stands[0].effect, &by).await.expect("it stands");
+    assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Done]);
+    lost.house.take_back().await;
+    let applied = lost.house.applied();
+    assert!(applied.len() == 2 && applied[1].starts_with("enable"), "{applied:?}");
 }
 
 #[tokio::test]

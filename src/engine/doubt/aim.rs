@@ -61,8 +61,9 @@ impl Switch {
 
     /// What may have been sent to Entra ID, by each name of the account.
     fn spellings(&self, user: &User) -> impl Iterator<Item = Operation> {
-        let names = [Some(user.id.as_str()), user.user_principal_name.as_deref(), Some(self.user.as_str())];
-        let names: Vec<UserId> = names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect();
+        let name = user.user_principal_name.as_deref().unwrap_or_default();
+        let names = [user.id.as_str(), name, &name.to_lowercase(), self.user.as_str()];
+        let names: Vec<UserId> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
         let is_on = self.kind == ActionKind::EnableUser;
         names.into_iter().flat_map(move |user| {
             [AccountAt::Entra, AccountAt::EntraUntilSync].map(|at| {

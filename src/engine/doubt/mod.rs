@@ -254,6 +254,9 @@ impl Engine {
         let remote_id = found.and_then(|found| found.remote_id.clone());
         let result = Recorded { state, remote_id, detail: Some(format!("no answer came, and {detail}")) };
         let revert = found.and_then(|found| found.revert.as_ref());
+        if let Some(note) = revert {
+            self.tell_it_stands(&effect.key, note).await?;
+        }
         let is_first = self.store.settle_parked(effect, (&result, revert)).await?;
         crash_point("c21_doubt_settled");
         if is_first {
