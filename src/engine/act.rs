@@ -107,12 +107,18 @@ impl Engine {
         let foreign = answer.as_ref().is_ok_and(|receipt| !receipt.state.is_ours()).then(not_ours);
         let switched = is_seen && matches!(call.kind, ActionKind::DisableUser | ActionKind::EnableUser);
         let whose = switched.then(nobody_knows_whose);
-        if let Some(note) = &whose {
-            self.tell_it_stands(&effect.key, note).await?;
-        }
-        let besides =
-            Besides { is_refused: is_refused(&answer), revert: foreign.as_ref().or(whose.as_ref()) };
+        let told = match &whose {
+            Some(note) => self.nobody_knows_alert((&effect.key, attempt), note).await,
+            None => Ok(None),
+        };
+        let besides = Besides {
+            is_refused: is_refused(&answer),
+            revert: foreign.as_ref().or(whose.as_ref()),
+            told: told.as_ref().ok().and_then(Option::as_ref),
+        };
         self.note_result(context, call, (&effect, attempt), (&recorded, besides)).await?;
+        // Only now: what came of the call is written down whatever else fails.
+        told?;
         tripped?;
         Ok(report)
     }

@@ -213,7 +213,7 @@ impl Engine {
             } else {
                 (recorded, report)
             };
-            let besides = Besides { is_refused, revert: None };
+            let besides = Besides { is_refused, ..Besides::default() };
             self.note_result(context, call, (&one.effect, one.attempt), (&recorded, besides)).await?;
             reports.push((one.nth, report));
         }

@@ -25,8 +25,8 @@ use crate::notify::{notice, standing_message};
 use crate::plan::{About, Guards, Input, Mode, Plan, Selector, World};
 use crate::playbook::{OnError, Severity};
 use crate::store::{
-    ApprovalState, EffectKey, EffectState, Effects, NewItem, NewRevert, NewRun, Revert, RevertNote,
-    RevertState, Run, RunMode, RunState, StoreError, Trigger,
+    ApprovalState, EffectKey, EffectState, Effects, NewItem, NewRevert, NewRun, OutboxMessage, Revert,
+    RevertNote, RevertState, Run, RunMode, RunState, StoreError, Trigger,
 };
 use crate::tenant::{AccountAt, ActionKind, ActionStatus, MachineAction, Tenant, TenantError};
 
@@ -154,7 +154,10 @@ impl Engine {
         }
         let is_third = due.tries < tries && tries == TOLD_AFTER;
         let told = state == standing && (look_at.is_none() || is_third);
-        let alert = reason.as_deref().filter(|_why| told).and_then(|why| self.stands_alert(due, why));
+        let alert = reason
+            .as_deref()
+            .filter(|_why| told)
+            .and_then(|why| self.stands_alert(due, why, &now.to_string()));
         let note = RevertNote { state, look_at, undo_run, tries, reason };
         self.store.note_revert(due, &note, alert.as_ref()).await?;
         Ok(())
@@ -358,22 +361,21 @@ impl Engine {
         })
     }
 
-    /// What the operators are told of an action that stands although it was to be taken back.
-    /// Tells people of an action that was to be taken back, and is not unless somebody asks.
-    pub(super) async fn tell_it_stands(&self, key: &EffectKey, note: &RevertNote) -> Result<(), StoreError> {
-        if self.store.is_revert_asked(key).await? {
-            return Ok(());
-        }
+    /// What people are told of an account that was to be switched back, and is not unless somebody asks: nobody knows who
+    /// switched it. Nothing where nothing was to be taken back.
+    pub(super) async fn nobody_knows_alert(
+        &self,
+        (key, attempt): (&EffectKey, u32),
+        note: &RevertNote,
+    ) -> Result<Option<OutboxMessage>, StoreError> {
         let stands = self.store.in_force().await?;
         let stands = stands.iter().find(|one| one.effect == *key && one.due.is_some());
-        let alert = stands.zip(note.reason.as_deref()).and_then(|(one, why)| self.stands_alert(one, why));
-        match alert {
-            Some(alert) => self.store.enqueue(&alert).await.map(drop),
-            None => Ok(()),
-        }
+        let told = stands.zip(note.reason.as_deref());
+        Ok(told.and_then(|(one, why)| self.stands_alert(one, why, &format!("unknown/{attempt}"))))
     }
 
-    fn stands_alert(&self, due: &Revert, why: &str) -> Option<crate::store::OutboxMessage> {
+    /// What the operators are told of an action that stands although it was to be taken back.
+    fn stands_alert(&self, due: &Revert, why: &str, chapter: &str) -> Option<OutboxMessage> {
         let channel = self.alerts.as_deref()?;
         let title = format!("{}: {} is not taken back", due.playbook_name, due.action);
         let text = format!(
@@ -393,7 +395,7 @@ impl Engine {
             run: due.run.to_string(),
             ..notice(title, text, now)
         };
-        Some(standing_message(channel, message, format!("stands/{}/{now}", due.effect)))
+        Some(standing_message(channel, message, format!("stands/{}/{chapter}", due.effect)))
     }
 }
 

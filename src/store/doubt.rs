@@ -5,7 +5,7 @@ use std::path::Path;
 use sqlx::{QueryBuilder, Sqlite};
 
 use super::effect::{Effect, Recorded, find, read_effect, step};
-use super::{EffectKey, EffectState, RevertNote, Store, StoreError, Tx, open, revert, undone};
+use super::{Besides, EffectKey, EffectState, Store, StoreError, Tx, open, revert, undone};
 use crate::clock::SharedClock;
 use crate::model::RunId;
 
@@ -178,7 +178,7 @@ impl Store {
     pub async fn settle_parked(
         &self,
         parked: &Effect,
-        (result, revert): (&Recorded, Option<&RevertNote>),
+        (result, besides): (&Recorded, Besides<'_>),
     ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let now = tx.now().await?;
@@ -189,12 +189,7 @@ impl Store {
             return Ok(false);
         };
         settle(&mut tx, &known, result, now).await?;
-        // What a person has asked for is done.
-        if let Some(note) = revert
-            && !revert::is_asked(&mut *tx, &known.key).await?
-        {
-            revert::note(&mut tx, &known.key, note).await?;
-        }
+        revert::note_besides(&mut tx, &known.key, besides, now).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -11,8 +11,8 @@ use super::intended::Intended;
 use super::run::{read_playbook_id, read_run_id};
 use super::word::{ContentHash, EffectKey, EffectState};
 use super::{
-    NewRevert, RevertNote, Store, StoreError, Tx, approval, at, breaker, conflict, count, effect_chain,
-    reserve, revert,
+    NewRevert, OutboxMessage, RevertNote, Store, StoreError, Tx, approval, at, breaker, conflict, count,
+    effect_chain, reserve, revert,
 };
 use super::{stop, stop_file};
 use crate::fault::crash_point;
@@ -74,8 +74,10 @@ pub struct Recorded {
 pub struct Besides<'a> {
     /// Whether the tenant refused the attempt: then waiting alone does not help.
     pub is_refused: bool,
-    /// How things stand about taking the action back.
+    /// How things stand about taking the action back. That it stands until somebody asks is not noted where somebody has.
     pub revert: Option<&'a RevertNote>,
+    /// What people are told of that.
+    pub told: Option<&'a OutboxMessage>,
 }
 
 /// A stored effect.
@@ -275,9 +277,7 @@ impl Store {
             let refused = sqlx::query("UPDATE effects SET refused = 1 WHERE effect_key = $1");
             refused.bind(key.as_str()).execute(&mut *tx).await?;
         }
-        if let Some(note) = besides.revert {
-            revert::note(&mut tx, key, note).await?;
-        }
+        revert::note_besides(&mut tx, key, besides, now).await?;
         tx.commit().await?;
         crash_point("c15_after_result_commit");
         Ok(())

@@ -14,7 +14,7 @@ use sqlx::sqlite::SqliteRow;
 use super::run::{read_playbook_id, read_run_id};
 use super::said::{Saying, Speaker, say};
 use super::word::{ContentHash, EffectKey, EffectState, RevertState};
-use super::{NewEffect, OutboxMessage, Store, StoreError, Tx, at, count, json, open, outbox};
+use super::{Besides, NewEffect, OutboxMessage, Store, StoreError, Tx, at, count, json, open, outbox};
 use crate::clock::SharedClock;
 use crate::model::{PlaybookId, RunId};
 
@@ -217,15 +217,6 @@ impl Store {
         open::beside(path, clock, async |store: &Self| store.hear_revert(key, by).await).await
     }
 
-    /// Whether a person has asked that an action be taken back.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn is_revert_asked(&self, key: &EffectKey) -> Result<bool, StoreError> {
-        is_asked(&self.0.readers, key).await
-    }
-
     /// The same in the process that owns the journal.
     ///
     /// # Errors
@@ -305,13 +296,29 @@ pub(super) async fn note(tx: &mut Tx, key: &EffectKey, note: &RevertNote) -> Res
     Ok(())
 }
 
-/// Whether a person has asked that an action be taken back.
-pub(super) async fn is_asked(
-    reader: impl sqlx::Executor<'_, Database = sqlx::Sqlite>,
+/// Writes down with a result how things stand about taking the action back, and what people are told of it. What a person
+/// has asked for since it was intended is done.
+pub(super) async fn note_besides(
+    tx: &mut Tx,
     key: &EffectKey,
-) -> Result<bool, StoreError> {
-    let query = "SELECT count(*) FROM words WHERE word = 'revert' AND about = $1";
-    let asked: i64 = sqlx::query_scalar(query).bind(key.as_str()).fetch_one(reader).await?;
+    besides: Besides<'_>,
+    now: i64,
+) -> Result<(), StoreError> {
+    let Some(new) = besides.revert else { return Ok(()) };
+    if new.state == RevertState::Standing && is_asked(tx, key).await? {
+        return Ok(());
+    }
+    note(tx, key, new).await?;
+    match besides.told {
+        Some(message) => outbox::write(tx, message, now).await,
+        None => Ok(()),
+    }
+}
+
+async fn is_asked(tx: &mut Tx, key: &EffectKey) -> Result<bool, StoreError> {
+    let query = "SELECT count(*) FROM words WHERE word = 'revert' AND about = $1 \
+                 AND at >= (SELECT since FROM reverts WHERE effect_key = $1)";
+    let asked: i64 = sqlx::query_scalar(query).bind(key.as_str()).fetch_one(&mut **tx).await?;
     Ok(0 < asked)
 }
 

@@ -132,11 +132,9 @@ async fn row_39_a_result_is_written_also_where_another_has_just_given_the_room_u
     assert_eq!(store.effect(&effect.key).await.unwrap().unwrap().state, EffectState::Done);
 }
 
-#[tokio::test]
-async fn row_39_that_something_is_not_ours_is_noted_with_its_result_or_not_at_all() {
-    let Bench { store, run, _folder } = bench().await;
-    let effect = effect(run, 0);
-    let revert = NewRevert {
+/// What takes an action back.
+fn revert() -> NewRevert {
+    NewRevert {
         action: "releaseDevice".to_owned(),
         undo: json!({}),
         after: None,
@@ -144,10 +142,42 @@ async fn row_39_that_something_is_not_ours_is_noted_with_its_result_or_not_at_al
         playbook_name: "a".to_owned(),
         version: ContentHash::of(b"a"),
         author: None,
+    }
+}
+
+#[tokio::test]
+async fn what_a_person_asked_for_during_a_call_outlives_what_is_noted_with_its_result() {
+    let Bench { store, run, _folder } = bench().await;
+    let standing = RevertNote {
+        state: RevertState::Standing,
+        look_at: None,
+        undo_run: None,
+        tries: 0,
+        reason: Some("nobody knows whose it is".to_owned()),
     };
-    store.intend_with(&effect, Some(&revert)).await.unwrap();
+    let done = Recorded { state: EffectState::Done, remote_id: None, detail: None };
+    let by = Speaker { account: "maja".to_owned(), uid: None, reason: None };
+    for (number, is_asked) in [(0, true), (1, false)] {
+        let effect = effect(run, number);
+        store.intend_with(&effect, Some(&revert())).await.unwrap();
+        if is_asked {
+            store.hear_revert(&effect.key, &by).await.unwrap();
+        }
+        let besides = Besides { revert: Some(&standing), ..Besides::default() };
+        store.record_as(&effect.key, 1, (&done, besides)).await.unwrap();
+        let stands = store.in_force().await.unwrap();
+        let stands = stands.iter().find(|one| one.effect == effect.key).unwrap();
+        assert_eq!((stands.look_at.is_some(), stands.reason.is_none()), (is_asked, is_asked));
+    }
+}
+
+#[tokio::test]
+async fn row_39_that_something_is_not_ours_is_noted_with_its_result_or_not_at_all() {
+    let Bench { store, run, _folder } = bench().await;
+    let effect = effect(run, 0);
+    store.intend_with(&effect, Some(&revert())).await.unwrap();
     let note = RevertNote { state: RevertState::Over, look_at: None, undo_run: None, tries: 0, reason: None };
-    let besides = Besides { is_refused: false, revert: Some(&note) };
+    let besides = Besides { revert: Some(&note), ..Besides::default() };
     let done = Recorded { state: EffectState::Done, remote_id: None, detail: Some("x".repeat(1_000_000)) };
     let stands = async || {
         let state = store.effect(&effect.key).await.unwrap().unwrap().state;

@@ -8,7 +8,7 @@ use huntbook::engine::ItemOutcome::Acted;
 use huntbook::engine::{Doubts, StepState};
 use huntbook::http::Open;
 use huntbook::sim::{Duplicates, Fault};
-use huntbook::store::{Effect, EffectState, Effects, Stop, Store, Word};
+use huntbook::store::{Besides, Effect, EffectState, Effects, Stop, Store, Word};
 use huntbook::tenant::{IsolationType, Operation};
 use jiff::SignedDuration;
 
@@ -235,7 +235,7 @@ async fn a_persons_word_comes_first() {
     Store::resolve(&lost.house.journal(), lost.house.shared_clock(), &effect.key, said).await.unwrap();
     assert_eq!(lost.look(TEN_MINUTES).await, []);
     let pending = huntbook::store::Recorded { state: EffectState::Pending, remote_id: None, detail: None };
-    assert!(!lost.house.engine.store.settle_parked(&effect, (&pending, None)).await.unwrap());
+    assert!(!lost.house.engine.store.settle_parked(&effect, (&pending, Besides::default())).await.unwrap());
     assert_eq!(lost.effect().await.detail.as_deref(), Some("seen in the portal"));
 }
 

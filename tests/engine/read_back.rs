@@ -245,10 +245,14 @@ async fn where_others_of_its_item_were_done_people_are_told_that_nothing_writes_
 #[tokio::test]
 async fn an_account_that_nobody_knows_who_switched_off_is_switched_on_again_for_people_only() {
     let with_end = DISABLE.replace("}\"}\n", "}\"}\n    revertAfter: 4h\n");
-    let mut lost = Lost::call(&with_end, SWITCH, LOST).await;
+    let house = House::with_rows(1).await.watched();
+    let mut lost = Lost::call_in(house, &with_end, SWITCH, LOST).await;
     let user = "maja.berg@contoso.example".parse().expect("a user");
     by_hand(&lost.house, &Operation::DisableUser { user, at: AccountAt::Entra }).await;
     assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Done]);
+    let told = lost.house.alerts().await;
+    let kept = told.iter().filter(|(title, _text)| title.contains("is not taken back")).count();
+    assert_eq!(kept, 1, "{told:?}");
     lost.house.clock.advance(SignedDuration::from_hours(5));
     lost.house.take_back().await;
     assert_eq!(lost.house.applied().len(), 1, "{:?}", lost.house.applied());

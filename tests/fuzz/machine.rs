@@ -6,8 +6,8 @@ use std::sync::Arc;
 use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::model::RunId;
 use huntbook::store::{
-    Chain, EffectKey, EffectState, History, Intended, NewEffect, Opposite, Recorded, StopWord, Store,
-    StoreError,
+    Besides, Chain, EffectKey, EffectState, History, Intended, NewEffect, Opposite, Recorded, StopWord,
+    Store, StoreError,
 };
 use jiff::SignedDuration;
 
@@ -149,7 +149,7 @@ async fn record(store: &Store, model: &mut Model, new: &NewEffect, (way, argumen
     if way == 4 && place.state == EffectState::Parked {
         let parked = store.parked().await.expect("a list");
         let parked = parked.iter().find(|effect| effect.key == new.key).expect("it is parked");
-        let written = store.settle_parked(parked, (&result, None)).await;
+        let written = store.settle_parked(parked, (&result, Besides::default())).await;
         assert_eq!(written.is_ok_and(|written| written), may, "parked, then {state}");
     } else if way == 4 {
         let other = store.record(&new.key, place.attempt + 1, &result).await;

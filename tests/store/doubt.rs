@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use huntbook::store::{Chain, EffectKey, EffectState, History, Intended, NewEffect, Store, StoreError, Word};
+use huntbook::store::{
+    Besides, Chain, EffectKey, EffectState, History, Intended, NewEffect, Store, StoreError, Word,
+};
 use sqlx::Executor as _;
 
 use crate::bench::{Bench, effect, result};
@@ -160,16 +162,18 @@ async fn what_the_tenant_shows_of_what_is_parked_settles_it_once() {
     assert_eq!(keys, BTreeSet::from([done.key.clone(), not.key.clone()]));
     let of = |key: &EffectKey| parked.iter().find(|effect| effect.key == *key).unwrap();
     let seen = bench.rows("seen").await;
-    assert!(store.settle_parked(of(&done.key), (&result(EffectState::Done), None)).await.unwrap());
+    assert!(
+        store.settle_parked(of(&done.key), (&result(EffectState::Done), Besides::default())).await.unwrap()
+    );
     assert_eq!(bench.rows("seen").await, seen, "what was done is not done again");
     assert_eq!(say(&bench, &not.key, Word::NotApplied).await.unwrap().state, EffectState::NotApplied);
     assert!(
-        !store.settle_parked(of(&not.key), (&result(EffectState::Done), None)).await.unwrap(),
+        !store.settle_parked(of(&not.key), (&result(EffectState::Done), Besides::default())).await.unwrap(),
         "a word came first"
     );
     let stale = huntbook::store::Effect { attempt: 2, ..of(&done.key).clone() };
     assert!(
-        !store.settle_parked(&stale, (&result(EffectState::Failed), None)).await.unwrap(),
+        !store.settle_parked(&stale, (&result(EffectState::Failed), Besides::default())).await.unwrap(),
         "another attempt"
     );
     assert_eq!(store.parked_and_marked().await.unwrap(), []);
@@ -186,7 +190,9 @@ async fn what_was_not_applied_is_news_again() {
     }
     let seen = bench.rows("seen").await;
     let parked = store.parked_and_marked().await.unwrap().remove(0);
-    assert!(store.settle_parked(&parked, (&result(EffectState::NotApplied), None)).await.unwrap());
+    assert!(
+        store.settle_parked(&parked, (&result(EffectState::NotApplied), Besides::default())).await.unwrap()
+    );
     assert_eq!(bench.rows("seen").await, seen - 1, "its item comes back");
 }
 

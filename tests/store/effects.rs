@@ -571,7 +571,7 @@ async fn a_playbook_whose_actions_come_to_nothing_is_stopped_where_it_would_act_
     let (bench, store, run) = Bench::running().await;
     let breaker = Some(Breaker { in_a_row: 3, in_doubt_percent: 20 });
     let limits = ActionLimits { breaker, ..ActionLimits::default() };
-    let refused = Besides { is_refused: true, revert: None };
+    let refused = Besides { is_refused: true, ..Besides::default() };
     for target in ["device:a", "device:b", "device:c"] {
         let one = limited(run, target, limits);
         assert_eq!(store.intend(&one).await.unwrap(), GO);

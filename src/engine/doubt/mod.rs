@@ -20,7 +20,7 @@ use super::revert::nobody_knows_whose;
 use super::wrong_clock::by_theirs;
 use crate::diag::Chain;
 use crate::fault::crash_point;
-use crate::store::{Effect, EffectKey, EffectState, ListLag, Recorded, RevertNote, StoreError};
+use crate::store::{Besides, Effect, EffectKey, EffectState, ListLag, Recorded, RevertNote, StoreError};
 use crate::tenant::{MachineAction, TenantError};
 
 mod aim;
@@ -254,10 +254,12 @@ impl Engine {
         let remote_id = found.and_then(|found| found.remote_id.clone());
         let result = Recorded { state, remote_id, detail: Some(format!("no answer came, and {detail}")) };
         let revert = found.and_then(|found| found.revert.as_ref());
-        if let Some(note) = revert {
-            self.tell_it_stands(&effect.key, note).await?;
-        }
-        let is_first = self.store.settle_parked(effect, (&result, revert)).await?;
+        let told = match revert {
+            Some(note) => self.nobody_knows_alert((&effect.key, effect.attempt), note).await?,
+            None => None,
+        };
+        let besides = Besides { revert, told: told.as_ref(), ..Besides::default() };
+        let is_first = self.store.settle_parked(effect, (&result, besides)).await?;
         crash_point("c21_doubt_settled");
         if is_first {
             tracing::info!(run = %effect.run, action = %effect.action, target = %effect.target, "an action is in doubt no more: {what}");
