@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::act::not_sent;
+use super::answer::not_sent;
 use super::context::Context;
 use super::decide::Decision;
 use super::report::StepState;

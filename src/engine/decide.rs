@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::act::{effect_key, not_sent};
+use super::act::effect_key;
+use super::answer::not_sent;
 use super::context::{Context, Work};
 use super::in_force::too_long;
 use super::leave::{Leave, meet};

@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-use super::act::not_sent;
+use super::answer::not_sent;
 use super::context::Context;
 use super::leave::Turn;
 use super::lookup::{as_shown, bare, candidate};

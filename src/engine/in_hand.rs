@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::act::{not_sent, refused};
+use super::answer::{not_sent, refused};
 use super::context::{Context, Work};
 use super::decide::Decision;
 use super::join::{Joining, can_join};

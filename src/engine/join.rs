@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use super::act::{is_refused, judge, not_sent, read_back};
+use super::answer::{is_refused, judge, not_sent, read_back};
 use super::context::Context;
 use super::decide::{Decision, Fate};
 use super::leave::{Leave, Turn};

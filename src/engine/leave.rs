@@ -8,7 +8,8 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::act::{effect_key, not_sent};
+use super::act::effect_key;
+use super::answer::not_sent;
 use super::approval::not_any_more;
 use super::context::Context;
 use super::decide::Decision;

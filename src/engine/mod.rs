@@ -8,6 +8,7 @@
 mod act;
 mod afterwards;
 mod alert;
+mod answer;
 mod approval;
 mod canary;
 mod collect;

@@ -1,7 +1,7 @@
 //! What huntbook never takes anything from, whatever settings and playbooks say: the machine that it runs on, and the person
 //! in whose name it acts. Nobody would be left to give it back.
 
-use super::act::not_sent;
+use super::answer::not_sent;
 use super::context::Context;
 use super::leave::Turn;
 use super::report::{StepReport, StepState};

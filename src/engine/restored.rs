@@ -6,7 +6,8 @@
 
 use jiff::Timestamp;
 
-use super::act::{effect_key, not_sent};
+use super::act::effect_key;
+use super::answer::not_sent;
 use super::context::Context;
 use super::follow::end;
 use super::leave::Turn;

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::act::not_sent;
+use super::answer::not_sent;
 use super::decide::{Decision, Fate};
 use super::leave::Leave;
 use super::report::StepState;

@@ -226,7 +226,7 @@ impl Store {
         let mut tx = self.write().await?;
         let now = tx.now().await?;
         let row = sqlx::query(
-            "UPDATE reverts SET due = $2, look_at = $2, tries = 0, reason = NULL \
+            "UPDATE reverts SET due = $2, look_at = $2, tries = 0, reason = NULL, asked = 1 \
              WHERE effect_key = $1 AND state = 'standing' RETURNING tenant, playbook",
         )
         .bind(key.as_str())
@@ -243,7 +243,8 @@ impl Store {
     }
 }
 
-/// Writes down what takes an action back, inside the transaction that intends the action.
+/// Writes down what takes an action back, inside the transaction that intends the action. What a person asked for during an
+/// earlier attempt at the same holds for this one: it is due at once.
 pub(super) async fn plan(
     tx: &mut Tx,
     effect: &NewEffect,
@@ -256,8 +257,9 @@ pub(super) async fn plan(
         "INSERT INTO reverts (effect_key, tenant, playbook, playbook_name, version, author, run, action, target, \
          undo_action, undo, approval, state, since, due, look_at) \
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'standing', $13, $14, $14) \
-         ON CONFLICT (effect_key) DO UPDATE SET state = 'standing', since = $13, due = $14, look_at = $14, \
-         undo_run = NULL, tries = 0, reason = NULL",
+         ON CONFLICT (effect_key) DO UPDATE SET state = 'standing', since = $13, \
+         due = iif(asked AND state <> 'undone', $15, $14), look_at = iif(asked AND state <> 'undone', $15, $14), \
+         undo_run = NULL, tries = 0, reason = NULL, asked = asked AND state <> 'undone'",
     )
     .bind(effect.key.as_str())
     .bind(&effect.tenant)
@@ -274,6 +276,7 @@ pub(super) async fn plan(
     .bind(now)
     // By the clock on the wall: that is what the look goes by.
     .bind(after.map(|after| wall.saturating_add(after)))
+    .bind(wall)
     .execute(&mut **tx)
     .await?;
     Ok(())
@@ -316,8 +319,7 @@ pub(super) async fn note_besides(
 }
 
 async fn is_asked(tx: &mut Tx, key: &EffectKey) -> Result<bool, StoreError> {
-    let query = "SELECT count(*) FROM words WHERE word = 'revert' AND about = $1 \
-                 AND at >= (SELECT since FROM reverts WHERE effect_key = $1)";
+    let query = "SELECT count(*) FROM reverts WHERE effect_key = $1 AND asked";
     let asked: i64 = sqlx::query_scalar(query).bind(key.as_str()).fetch_one(&mut **tx).await?;
     Ok(0 < asked)
 }

@@ -172,6 +172,28 @@ async fn what_a_person_asked_for_during_a_call_outlives_what_is_noted_with_its_r
 }
 
 #[tokio::test]
+async fn what_a_person_asked_for_during_an_attempt_holds_for_the_next() {
+    let Bench { store, run, _folder } = bench().await;
+    let by = Speaker { account: "maja".to_owned(), uid: None, reason: None };
+    let over = RevertNote { state: RevertState::Over, look_at: None, undo_run: None, tries: 0, reason: None };
+    for (number, is_asked, note) in [(0, true, None), (1, true, Some(&over)), (2, false, None)] {
+        let effect = effect(run, number);
+        store.intend_with(&effect, Some(&revert())).await.unwrap();
+        if is_asked {
+            store.hear_revert(&effect.key, &by).await.unwrap();
+        }
+        let came_to_nothing = Recorded { state: EffectState::NotApplied, remote_id: None, detail: None };
+        let besides = Besides { revert: note, ..Besides::default() };
+        store.record_as(&effect.key, 1, (&came_to_nothing, besides)).await.unwrap();
+        let again = store.intend_with(&effect, Some(&revert())).await.unwrap();
+        assert_eq!(again, Intended::Go { attempt: 2 });
+        let stands = store.in_force().await.unwrap();
+        let stands = stands.iter().find(|one| one.effect == effect.key).unwrap();
+        assert_eq!((stands.due.is_some(), stands.look_at.is_some()), (is_asked, is_asked));
+    }
+}
+
+#[tokio::test]
 async fn row_39_that_something_is_not_ours_is_noted_with_its_result_or_not_at_all() {
     let Bench { store, run, _folder } = bench().await;
     let effect = effect(run, 0);

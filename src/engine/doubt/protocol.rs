@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::engine::act::after_error;
+use crate::engine::answer::after_error;
 use crate::engine::passage::SEND_WITHIN;
 use crate::http::Applied;
 

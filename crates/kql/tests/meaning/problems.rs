@@ -287,10 +287,18 @@ fn values_that_do_not_fit() {
                 "KQL216 warning `in~` a string is looked up among values of type long; convert one of them first, for example with `tostring` or `tolong`",
             ],
         ),
-        // What a dynamic value holds is not known before.
+        // What a dynamic value holds is not known before, unless it is written out and of one type.
         (
-            "T | where Bag.x == 1 or Bag.x == 'a' or Bag.x in (1, 'a') or Name in (dynamic([1])) or Name == Bag",
+            "T | where Bag.x == 1 or Bag.x == 'a' or Bag.x in (1, 'a') or Name == Bag or Name in (Bag)
+               | where Name in (dynamic([1, 'a'])) or Name in (dynamic(['a'])) or Name in~ (dynamic([]))",
             &[],
+        ),
+        (
+            "T | where Name in (dynamic([1])) or Count !in (dynamic(['a', 'b']))",
+            &[
+                "KQL216 warning `in` a string is looked up among values of type long; convert one of them first, for example with `tostring` or `tolong`",
+                "KQL216 warning `!in` a long is looked up among values of type string; convert one of them first, for example with `tostring` or `tolong`",
+            ],
         ),
         ("print count()", &["KQL109 error `count` the aggregate `count` is not possible here"]),
     ]);
