@@ -45,6 +45,8 @@ mod shares;
 mod stopped;
 #[path = "engine/taken_back.rs"]
 mod taken_back;
+#[path = "engine/theirs.rs"]
+mod theirs;
 #[path = "engine/under_way.rs"]
 mod under_way;
 #[path = "engine/undone.rs"]

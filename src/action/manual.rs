@@ -291,7 +291,7 @@ impl ActionKind {
                 "the set is read first, and only differences are written; the report names what was not taken"
             }
             Self::AddIndicator => {
-                "the answer names what was taken; after a lost one the tenant's indicators are read, and what is there as it was sent is done. From 100 in a run on they go together, up to 500 in a call, each with its own intent and outcome"
+                "an indicator of others with the same value is left as it is: if it does the same, ours counts as in force, else it is not taken. The answer names what was taken; after a lost one the tenant's indicators are read, and what is there as it was sent is done. From 100 in a run on they go together, up to 500 in a call, each with its own intent and outcome"
             }
             Self::UpdateAlert => "nothing: the service answers with the alert, or refuses",
             Self::InitiateInvestigation => "the answer names the device; the portal shows the investigation",

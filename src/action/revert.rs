@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ActionKind, Approval};
 use crate::model::{DeviceId, UserId};
-use crate::tenant::{AccountAt, IndicatorType, IndicatorValue, Operation};
+use crate::tenant::{AccountAt, IndicatorAction, IndicatorType, IndicatorValue, Operation};
 
 /// When an action is taken back by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,9 @@ pub enum Undo {
         kind: IndicatorType,
         /// The value.
         value: IndicatorValue,
+        /// What it was to do; `None` if an older version wrote this, which takes all of the value away.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        added: Option<IndicatorAction>,
     },
     /// Of `disableUser`.
     EnableUser {
@@ -51,6 +54,7 @@ impl Undo {
             Operation::AddIndicator(indicator) => Self::RemoveIndicator {
                 kind: indicator.indicator_type,
                 value: indicator.indicator_value.clone(),
+                added: Some(indicator.action),
             },
             Operation::DisableUser { user, at } => Self::EnableUser { user: user.clone(), at: at.clone() },
             _ => return None,
@@ -89,8 +93,8 @@ impl Undo {
             Self::RemoveAppRestriction(device) => {
                 Operation::RemoveAppRestriction { device: device.clone(), comment }
             }
-            Self::RemoveIndicator { kind, value } => {
-                Operation::RemoveIndicator { indicator_type: *kind, value: value.clone() }
+            Self::RemoveIndicator { kind, value, added } => {
+                Operation::RemoveIndicator { indicator_type: *kind, value: value.clone(), added: *added }
             }
             Self::EnableUser { user, at } => Operation::EnableUser { user: user.clone(), at: at.clone() },
         }

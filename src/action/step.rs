@@ -273,7 +273,7 @@ impl Params {
             Self::AddIndicator(params) => Operation::AddIndicator(params.render(texts, now)?),
             Self::RemoveIndicator { kind, value } => {
                 let value = IndicatorValue::parse(*kind, &render("indicatorValue", value, texts)?)?;
-                Operation::RemoveIndicator { indicator_type: *kind, value }
+                Operation::RemoveIndicator { indicator_type: *kind, value, added: None }
             }
             Self::ReconcileIndicators(params) => {
                 Operation::ReconcileIndicators(Box::new(params.render(texts, (now, lists))?))

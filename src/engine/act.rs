@@ -218,6 +218,11 @@ impl Engine {
         turn: Turn<'_>,
         effect: &NewEffect,
     ) -> Result<Ready, EngineError> {
+        match self.stands_no_more(context).await? {
+            Some(Ok(())) => return Ok(Ready::InForce(None)),
+            Some(Err(why)) => return Ok(Ready::Halted(why)),
+            None => {}
+        }
         if let Some(why) = self.taken_back(context, turn, effect).await? {
             return Ok(Ready::Halted(why));
         }

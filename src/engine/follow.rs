@@ -108,7 +108,11 @@ impl Engine {
     }
 
     /// Stops a playbook of which an action went to another device, and tells the operators, once.
-    async fn other_device(&self, effect: &Effect, action: &MachineAction) -> Result<(), StoreError> {
+    pub(super) async fn other_device(
+        &self,
+        effect: &Effect,
+        action: &MachineAction,
+    ) -> Result<(), StoreError> {
         let device = action.machine_id.to_string();
         tracing::error!(action = %action.id, device, target = %effect.target, "the tenant knows an action as another device's");
         let why = format!(

@@ -16,6 +16,7 @@ use super::decide::{Decision, Fate};
 use super::leave::{Leave, Turn};
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
+use super::revert::not_ours;
 use super::{Engine, EngineError};
 use crate::action::{ActionKind, Call, Step};
 use crate::diag::Chain;
@@ -192,20 +193,23 @@ impl Engine {
         crash_point("c14_response_parsed");
         let judged = |one: &Sent<'_>, answer: &Result<Receipt, TenantError>| {
             let (recorded, report) = judge(one.turn.step, one.turn.call, answer);
-            (recorded, report, is_refused(answer))
+            let is_foreign = answer.as_ref().is_ok_and(|receipt| !receipt.state.is_ours());
+            ((recorded, report), (is_refused(answer), is_foreign))
         };
-        let came: Vec<(Recorded, StepReport, bool)> = match answers {
+        let came: Vec<((Recorded, StepReport), (bool, bool))> = match answers {
             Ok(each) => sent.iter().zip(&each).map(|(one, answer)| judged(one, answer)).collect(),
             Err(error) => {
                 let answer = Err(error);
                 sent.iter().map(|one| judged(one, &answer)).collect()
             }
         };
-        let in_doubt = came.iter().any(|(recorded, _, _)| recorded.state == EffectState::Unknown);
+        let in_doubt = came.iter().any(|((recorded, _report), _how)| recorded.state == EffectState::Unknown);
         let shown =
             if in_doubt { context.tenant.shows(&indicators).await.unwrap_or_default() } else { Vec::new() };
         let mut reports = Vec::with_capacity(sent.len());
-        for (place, (one, (recorded, report, is_refused))) in sent.iter().zip(came).enumerate() {
+        for (place, (one, ((recorded, report), (is_refused, is_foreign)))) in
+            sent.iter().zip(came).enumerate()
+        {
             let Turn { step, call, .. } = one.turn;
             let is_shown = shown.get(place) == Some(&true);
             let (recorded, report) = if recorded.state == EffectState::Unknown && is_shown {
@@ -213,7 +217,8 @@ impl Engine {
             } else {
                 (recorded, report)
             };
-            let besides = Besides { is_refused, ..Besides::default() };
+            let foreign = is_foreign.then(not_ours);
+            let besides = Besides { is_refused, revert: foreign.as_ref(), ..Besides::default() };
             self.note_result(context, call, (&one.effect, one.attempt), (&recorded, besides)).await?;
             reports.push((one.nth, report));
         }

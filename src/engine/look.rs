@@ -14,7 +14,7 @@ use crate::diag::Chain;
 use crate::guard;
 use crate::model::{IncidentId, UserId};
 use crate::store::NewEffect;
-use crate::tenant::{AccountAt, Commented, Comments, Operation, Tenant, TenantError};
+use crate::tenant::{AccountAt, Commented, Comments, IsolationType, Operation, Tenant, TenantError};
 
 /// By how much a service's clock is not known: its answers name whole seconds, and take their time.
 const BLUR: SignedDuration = SignedDuration::from_secs(5);
@@ -123,6 +123,15 @@ pub(super) async fn look(context: &Context<'_>, call: &Call) -> Result<Sight, Te
     Ok(theirs.map_or(Sight::NotInForce, |theirs| Sight::InForce(Some(theirs.id.to_string()))))
 }
 
+/// The least that counts as an operation.
+fn weakest(operation: &Operation) -> Operation {
+    let mut least = operation.clone();
+    if let Operation::IsolateDevice { isolation_type, .. } = &mut least {
+        *isolation_type = IsolationType::Selective;
+    }
+    least
+}
+
 /// Whether incidents have been merged.
 async fn are_one(context: &Context<'_>, incidents: &[IncidentId]) -> Result<Sight, TenantError> {
     let mut all = BTreeSet::new();
@@ -167,7 +176,9 @@ impl Engine {
             return Ok(None);
         }
         let until = done.checked_add(guard::REVERSED_WITHIN).unwrap_or(Timestamp::MAX);
-        Ok(match look(context, turn.call).await {
+        // What goes half of the way is no sign that people have taken it back.
+        let half = Call { operation: weakest(&turn.call.operation), ..turn.call.clone() };
+        Ok(match look(context, &half).await {
             Ok(Sight::InForce(_) | Sight::Hidden) => None,
             Ok(Sight::NotInForce) => Some(format!(
                 "it was done at {done:.0}, and people have taken it back: the target is left alone until {until:.0}"

@@ -37,6 +37,7 @@ mod settle;
 mod shown;
 mod stopped;
 mod tell;
+mod theirs;
 mod undone;
 mod usual;
 mod wrong_clock;

@@ -12,15 +12,15 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::context::{Context, Work};
-use super::doubt::AHEAD;
 use super::report::{Report, StepState};
+use super::theirs::Theirs;
 use super::wrong_clock::{by_theirs, wrong_clock};
 use super::{Counts, Engine, EngineError, InForce, Order};
 use crate::action::{Approval, Approvers, Call, Params, RevertRule, Step, Undo};
 use crate::channel::Message;
 use crate::diag::Chain;
 use crate::fault::crash_point;
-use crate::model::{AlertSeverity, DeviceId, Lists, PlaybookId, RunId, Term};
+use crate::model::{AlertSeverity, Lists, PlaybookId, RunId};
 use crate::notify::{notice, standing_message};
 use crate::plan::{About, Guards, Input, Mode, Plan, Selector, World};
 use crate::playbook::{OnError, Severity};
@@ -28,7 +28,6 @@ use crate::store::{
     ApprovalState, EffectKey, EffectState, Effects, NewItem, NewRevert, NewRun, OutboxMessage, Revert,
     RevertNote, RevertState, Run, RunMode, RunState, StoreError, Trigger,
 };
-use crate::tenant::{AccountAt, ActionKind, ActionStatus, MachineAction, Tenant, TenantError};
 
 /// How long to wait before it is tried again, the first time, the second and so on: a tenant that is away for a minute
 /// costs a minute, and one that is away for a day is asked once an hour.
@@ -78,14 +77,6 @@ enum Came {
     Kept(String),
     /// Somebody has said something else about it meanwhile.
     Otherwise,
-}
-
-/// What stands of an action in the tenant.
-enum Theirs {
-    /// It does.
-    Stands,
-    /// It does not, and why.
-    Over(&'static str),
 }
 
 impl Engine {
@@ -192,13 +183,11 @@ impl Engine {
         if let Some(why) = wrong_clock(&**tenant) {
             return Ok(Came::Wait(Some(why)));
         }
-        match theirs(&**tenant, due, &undo).await {
-            Ok(Theirs::Stands) => {}
-            Ok(Theirs::Over(why)) => return Ok(Came::Over(why.to_owned())),
-            Err(error) => {
-                let why = format!("the tenant does not say whether it stands: {}", Chain(&error));
-                return Ok(Came::Again(why));
-            }
+        match self.theirs(&**tenant, due, &undo).await? {
+            Theirs::Stands => {}
+            Theirs::Over(why) => return Ok(Came::Over(why)),
+            Theirs::Unsettled(why) => return Ok(Came::Again(why)),
+            Theirs::Unclear(why) => return Ok(Came::Kept(why)),
         }
         match self.run_back(due, undo, in_force).await? {
             Some(run) => Ok(self.came_of(run).await?),
@@ -439,55 +428,4 @@ fn stricter(own: Option<Approval>, house: Option<Approval>) -> Option<Approval> 
         (Some(own), Some(house)) => Some(Approval { minimum: own.minimum.max(house.minimum), ..own }),
         (own, house) => own.or(house),
     }
-}
-
-/// Asks the tenant whether an action still stands, where it can tell.
-async fn theirs(tenant: &dyn Tenant, due: &Revert, undo: &Undo) -> Result<Theirs, TenantError> {
-    match undo {
-        Undo::ReleaseDevice(device) => {
-            on_device(tenant, due, (device, ActionKind::IsolateDevice, undo)).await
-        }
-        Undo::RemoveAppRestriction(device) => {
-            on_device(tenant, due, (device, ActionKind::RestrictAppExecution, undo)).await
-        }
-        Undo::EnableUser { user, at: AccountAt::Entra | AccountAt::EntraUntilSync } => {
-            Ok(match tenant.user(user).await?.account_enabled {
-                Some(true) => Theirs::Over("people have taken it back: the account is enabled"),
-                Some(false) | None => Theirs::Stands,
-            })
-        }
-        // The account's master does not tell; an indicator is looked up when it is removed.
-        Undo::EnableUser { .. } | Undo::RemoveIndicator { .. } => Ok(Theirs::Stands),
-    }
-}
-
-/// The same of a device: its latest action of the two kinds that came to something, or may yet, tells.
-async fn on_device(
-    tenant: &dyn Tenant,
-    due: &Revert,
-    (device, does, undo): (&DeviceId, ActionKind, &Undo),
-) -> Result<Theirs, TenantError> {
-    let (does, undoes) = (does.listed_as(), undo.kind().listed_as());
-    let since = due.since.checked_sub(AHEAD).unwrap_or(Timestamp::MIN);
-    let actions = tenant.machine_actions(device, since).await?;
-    let is = |action: &MachineAction, kind: Option<&str>| {
-        kind.is_some_and(|kind| kind.eq_ignore_ascii_case(&action.kind))
-    };
-    let alive = actions.into_iter().filter(|action| {
-        (is(action, does) || is(action, undoes))
-            && action.machine_id == *device
-            && !matches!(
-                action.status,
-                Term::Known(ActionStatus::Failed | ActionStatus::TimeOut | ActionStatus::Cancelled)
-            )
-    });
-    let latest = alive.max_by_key(|action| action.creation_date_time_utc);
-    Ok(match latest {
-        Some(latest) if is(&latest, undoes) => Theirs::Over("people have taken it back"),
-        Some(latest) if due.remote_id.as_ref().is_some_and(|ours| *ours != latest.id.to_string()) => {
-            Theirs::Over("people have taken it back and done it anew: that is theirs")
-        }
-        // What is so old that the tenant has forgotten it stands until somebody says otherwise.
-        Some(_) | None => Theirs::Stands,
-    })
 }

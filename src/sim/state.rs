@@ -13,6 +13,9 @@ use super::machine_action::{Action, Kind, Status};
 use super::seed::{Reach, SimData, SimIdentityAccount, shown_at, stamp};
 use super::{SimError, SimIdentity};
 
+/// Who made what is there at the start.
+const SOMEBODY: &str = "00000000-0000-4000-8000-00000000feed";
+
 /// What a limit by the minute looks at.
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 
@@ -137,6 +140,7 @@ impl State {
             let number = state.number();
             let mut view = shown_at(indicator, start)?;
             view.insert("id".to_owned(), number.to_string().into());
+            view.insert("createdBy".to_owned(), SOMEBODY.into());
             state.indicators.insert(number, view);
         }
         Ok(state)

@@ -123,6 +123,15 @@ impl Store {
         let marks = &self.opening()?.marks;
         Ok(marks.mark((tenant, key, attempt)))
     }
+
+    /// Whether a comment in a tenant begins with a mark of this journal.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Reader`] if this store does not own the journal.
+    pub fn is_marked(&self, tenant: &str, comment: &str) -> Result<bool, StoreError> {
+        Ok(self.opening()?.marks.read(tenant, comment).is_some())
+    }
 }
 
 #[cfg(test)]

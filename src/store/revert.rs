@@ -89,6 +89,9 @@ pub struct Revert {
     pub reason: Option<String>,
     /// Whether it stands.
     pub state: RevertState,
+    /// Whether a person has asked for it to be taken back.
+    #[serde(skip)]
+    pub asked: bool,
 }
 
 /// How things stand about taking an action back.
@@ -112,12 +115,13 @@ const SELECT: &str = "SELECT r.*, e.state AS effect_state, e.remote_id, \
       WHERE a.effect_key = r.effect_key AND v.word = 'approve') AS leave \
      FROM reverts r JOIN effects e ON e.effect_key = r.effect_key";
 
-/// What stands as far as the journal knows: it was or may have been applied, nothing of huntbook's has taken it back
-/// since, and nothing newer has taken its place.
-const STANDS: &str = "r.state = 'standing' AND e.state NOT IN ('notApplied', 'failed') \
+/// What was or may have been applied, as far as the journal knows, and nothing of huntbook's has taken it back since.
+const APPLIES: &str = "r.state = 'standing' AND e.state NOT IN ('notApplied', 'failed') \
      AND NOT EXISTS (SELECT 1 FROM effects u WHERE u.tenant = r.tenant AND u.target = r.target \
-     AND u.action = r.undo_action AND u.state = 'done' AND u.intended_at >= r.since) \
-     AND NOT EXISTS (SELECT 1 FROM reverts n JOIN effects f ON f.effect_key = n.effect_key \
+     AND u.action = r.undo_action AND u.state = 'done' AND u.intended_at >= r.since)";
+
+/// What stands: it applies, and nothing newer has taken its place.
+const STANDS: &str = "NOT EXISTS (SELECT 1 FROM reverts n JOIN effects f ON f.effect_key = n.effect_key \
      WHERE n.tenant = r.tenant AND n.target = r.target AND n.action = r.action AND n.state = 'standing' \
      AND n.since > r.since AND f.state IN ('pending', 'done'))";
 
@@ -128,7 +132,7 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn in_force(&self) -> Result<Vec<Revert>, StoreError> {
-        let query = format!("{SELECT} WHERE {STANDS} ORDER BY r.since, r.effect_key");
+        let query = format!("{SELECT} WHERE {APPLIES} AND {STANDS} ORDER BY r.since, r.effect_key");
         let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&self.0.readers).await?;
         rows.iter().map(read).collect()
     }
@@ -139,8 +143,28 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn still_stands(&self, key: &EffectKey) -> Result<bool, StoreError> {
-        let query = format!("{SELECT} WHERE {STANDS} AND r.effect_key = $1");
+        let query = format!("{SELECT} WHERE {APPLIES} AND {STANDS} AND r.effect_key = $1");
         let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(key.as_str());
+        Ok(query.fetch_optional(&self.0.readers).await?.is_some())
+    }
+
+    /// Whether another action of huntbook's does the same to a target for longer than `until`, as far as the journal knows.
+    ///
+    /// # Errors
+    ///
+    /// Any [`StoreError`].
+    pub async fn stands_longer(
+        &self,
+        (tenant, action, target): (&str, &str, &str),
+        key: &EffectKey,
+        until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let query = format!(
+            "{SELECT} WHERE {APPLIES} AND r.tenant = $1 AND r.action = $2 AND r.target = $3 AND r.effect_key <> $4 \
+             AND e.state IN ('pending', 'done') AND coalesce(r.due > $5, 1)"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(tenant).bind(action).bind(target);
+        let query = query.bind(key.as_str()).bind(until.as_millisecond());
         Ok(query.fetch_optional(&self.0.readers).await?.is_some())
     }
 
@@ -351,5 +375,6 @@ fn read(row: &SqliteRow) -> Result<Revert, StoreError> {
         tries: count(row.try_get("tries")?)?,
         reason: row.try_get("reason")?,
         state: row.try_get::<&str, _>("state")?.parse()?,
+        asked: row.try_get("asked")?,
     })
 }

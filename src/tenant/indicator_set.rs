@@ -10,7 +10,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{ActionKind, Indicator, TenantError};
+use super::{ActionKind, Indicator, IndicatorAction, IndicatorType, IndicatorValue, TenantError, TokenFacts};
 
 /// Most indicators of a tenant. Source: the indicator pages.
 const TENANT_MAX: usize = 15_000;
@@ -160,6 +160,25 @@ impl StoredIndicator {
     fn is_made_by(&self, app: &str) -> bool {
         !app.is_empty() && self.created_by.as_deref().is_some_and(|by| by.eq_ignore_ascii_case(app))
     }
+
+    /// Whether we made it, as the app or as the person that our token is for; `None` if nobody says who we are, or who made
+    /// it.
+    pub(super) fn is_ours(&self, us: &TokenFacts) -> Option<bool> {
+        let mut names = [&us.app_id, &us.user_id, &us.user_name].into_iter().flatten().peekable();
+        let by = self.created_by.as_deref().filter(|by| !by.is_empty() && names.peek().is_some())?;
+        Some(names.any(|name| by.eq_ignore_ascii_case(name)))
+    }
+
+    /// Whether it is about a value.
+    pub(super) fn is_about(&self, kind: IndicatorType, value: &IndicatorValue) -> bool {
+        self.indicator_type.eq_ignore_ascii_case(&format!("{kind:?}"))
+            && self.indicator_value.eq_ignore_ascii_case(value.as_str())
+    }
+
+    /// Whether it does the same.
+    pub(super) fn does(&self, action: IndicatorAction) -> bool {
+        self.action.eq_ignore_ascii_case(&format!("{action:?}"))
+    }
 }
 
 /// Whether a stored indicator does what is wanted, and for at least half of the time wanted. The description tells
@@ -268,7 +287,6 @@ fn named<'v>(values: impl Iterator<Item = &'v str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tenant::{IndicatorAction, IndicatorType, IndicatorValue};
 
     const NOW: &str = "2026-03-01T12:00:00Z";
 

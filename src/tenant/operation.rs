@@ -316,12 +316,15 @@ pub enum Operation {
     },
     /// Blocks, allows or reports something everywhere.
     AddIndicator(Indicator),
-    /// Takes the indicators of a value away, in all device groups and whoever made them.
+    /// Takes the indicators of a value away, in all device groups.
     RemoveIndicator {
         /// What the value is.
         indicator_type: IndicatorType,
         /// The value.
         value: IndicatorValue,
+        /// Only those that we made and that do this; `None` for whoever made them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        added: Option<IndicatorAction>,
     },
     /// Makes a set of indicators what it is to be.
     ReconcileIndicators(Box<IndicatorSet>),

@@ -180,6 +180,7 @@ pub(crate) fn operations() -> Vec<(Operation, String)> {
             Operation::RemoveIndicator {
                 indicator_type: IndicatorType::IpAddress,
                 value: indicator.indicator_value.clone(),
+                added: None,
             },
             "deleteIndicator 203.0.113.7".to_owned(),
         ),

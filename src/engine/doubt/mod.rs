@@ -190,7 +190,10 @@ impl Engine {
                 Some(Look::Missing) if !is_believed && matches!(aim, Aim::Listed(_)) => continue,
                 Some(Look::Missing) => {
                     // What needs people's leave is not news to the next run unasked: a person says that it is not there.
-                    if !doubt.is_proven_missing(now) || kind.needs_approval() {
+                    if !doubt.is_proven_missing(now)
+                        || kind.needs_approval()
+                        || self.is_elsewhere(effect, &aim).await?
+                    {
                         continue;
                     }
                     None
@@ -205,8 +208,7 @@ impl Engine {
 
     /// Looks at the tenant; `None` if it does not answer.
     async fn look_for(&self, effect: &Effect, aim: &Aim) -> Result<Option<Look>, StoreError> {
-        let marks = (1..=effect.attempt).map(|attempt| self.store.mark(&effect.tenant, &effect.key, attempt));
-        let marks = marks.collect::<Result<Vec<String>, StoreError>>()?;
+        let marks = self.marks(&effect.key, &effect.tenant).await?;
         let Some(tenant) = self.tenants.get(&effect.tenant) else { return Ok(None) };
         let look = match aim {
             Aim::Listed(aim) => self.listed(effect, aim).await.map(|all| in_list(&all, aim, &marks)),
@@ -224,6 +226,23 @@ impl Engine {
         };
         crash_point("c20_list_read");
         Ok(look)
+    }
+
+    /// Whether the tenant shows an action on another device, or does not say. Nothing of its playbook goes on before a
+    /// person has said what became of it.
+    async fn is_elsewhere(&self, effect: &Effect, aim: &Aim) -> Result<bool, StoreError> {
+        let Aim::Listed(aim) = aim else { return Ok(false) };
+        let marks = self.marks(&effect.key, &effect.tenant).await?;
+        let Some(tenant) = self.tenants.get(&effect.tenant) else { return Ok(true) };
+        let since = effect.intended.saturating_sub(AHEAD).unwrap_or(effect.intended);
+        for mark in &marks {
+            let Some(shown) = told(effect, tenant.marked_actions(mark, since).await) else { return Ok(true) };
+            if let Some(another) = shown.iter().find(|action| action.machine_id != aim.device) {
+                self.other_device(effect, another).await?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The actions of the device of an effect that a tenant lists from the effect on; `None` if it does not give the list.

@@ -72,9 +72,13 @@ impl Client {
         };
         let action: MachineAction = decode(asked(change), &answer.body)?;
         same_device(device, &action.machine_id)?;
-        let state = match action.status {
-            Term::Known(ActionStatus::Succeeded) => RemoteState::Done,
-            _ => RemoteState::Pending,
+        let is_done = action.status == Term::Known(ActionStatus::Succeeded);
+        let state = match (is_done, response.is_another(&action)) {
+            (true, false) => RemoteState::Done,
+            (false, false) => RemoteState::Pending,
+            // The service answers with what is open already.
+            (true, true) => RemoteState::AlreadyInForce,
+            (false, true) => RemoteState::UnderWay,
         };
         Ok(Receipt { remote_id: Some(action.id), state })
     }
@@ -364,6 +368,14 @@ impl<'o> Response<'o> {
     fn is_done_by(&self, action: &MachineAction) -> bool {
         let goes_half = action.scope.as_deref().is_some_and(|scope| !scope.eq_ignore_ascii_case(FULL));
         self.is_about(action) && !(self.full && goes_half)
+    }
+
+    /// Whether an action's comment does not begin as the one that was sent, with a mark of its own: it was there before.
+    fn is_another(&self, action: &MachineAction) -> bool {
+        let begins = |comment: &str| comment.split_whitespace().next().map(str::to_owned);
+        let sent = self.body.get("Comment").and_then(Value::as_str).and_then(begins);
+        let theirs = action.requestor_comment.as_deref().and_then(begins);
+        sent.zip(theirs).is_some_and(|(sent, theirs)| sent != theirs)
     }
 
     /// Whether an action is about the same file, if this is about a file.

@@ -308,8 +308,8 @@ impl Tenant for Client {
                 self.set_tag(change, device, tag, TagChange::Remove).await
             }
             Operation::AddIndicator(indicator) => self.add_indicator(change, indicator).await,
-            Operation::RemoveIndicator { indicator_type, value } => {
-                self.remove_indicator(change, (*indicator_type, value)).await
+            Operation::RemoveIndicator { indicator_type, value, added } => {
+                self.remove_indicator(change, (*indicator_type, value), *added).await
             }
             Operation::ReconcileIndicators(set) => {
                 let difference = self.allowed_difference(change, set).await?;

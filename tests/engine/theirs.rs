@@ -1,0 +1,274 @@
+//! What huntbook takes back, and what it leaves because others did it, do it just now, or want it otherwise.
+
+use huntbook::action::Approvers;
+use huntbook::engine::StepState;
+use huntbook::http::Open;
+use huntbook::plan::World;
+use huntbook::sim::{ActionTiming, Apply, Duplicates, Fault, SimIndicator};
+use huntbook::store::{Consent, NewVoice, Speaker, Store, Way, Word};
+use huntbook::tenant::{IsolationType, Operation};
+use jiff::SignedDuration;
+use serde_json::json;
+
+use crate::{House, playbook, states};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const FOUR_HOURS: SignedDuration = SignedDuration::from_hours(4);
+const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+fn isolate(rest: &str) -> String {
+    playbook(&format!(
+        "actions:\n  - isolateDevice: {{device: \"{{{{row.DeviceId}}}}\", comment: contain}}\n    {rest}\n"
+    ))
+}
+
+fn block(title: &str, rest: &str) -> String {
+    playbook(&format!(
+        "actions:\n  - addIndicator: {{indicatorValue: evil.example.com, indicatorType: domainName, action: block, \
+         title: {title}, description: d}}\n    {rest}\n"
+    ))
+}
+
+/// Somebody else's indicator of the same value.
+fn their_indicator(action: &str) -> SimIndicator {
+    SimIndicator {
+        indicator_value: "evil.example.com".to_owned(),
+        indicator_type: "DomainName".to_owned(),
+        action: action.to_owned(),
+        title: "ours".to_owned(),
+        description: "since Monday".to_owned(),
+    }
+}
+
+impl House {
+    /// What an analyst does in the portal.
+    async fn an_analyst(&self, isolates: bool) {
+        let device = self.devices.first().expect("a device").parse().expect("an id");
+        let comment = "by hand".to_owned();
+        let operation = match isolates {
+            true => Operation::IsolateDevice { device, isolation_type: IsolationType::Full, comment },
+            false => Operation::ReleaseDevice { device, comment },
+        };
+        let tenant = self.engine.tenants.values().next().expect("a tenant");
+        tenant.apply(&operation, &Open).await.expect("the tenant takes it");
+    }
+
+    async fn later(&self, by: SignedDuration) {
+        self.clock.advance(by);
+        self.engine.follow_up().await.expect("the journal is there");
+    }
+
+    fn indicators_there(&self) -> usize {
+        self.sim.state()["indicators"].as_array().expect("a list").len()
+    }
+}
+
+#[tokio::test]
+async fn what_others_isolated_before_is_theirs_also_where_the_tenant_takes_it_twice() {
+    let house = House::with_rows(1).await;
+    house.an_analyst(true).await;
+    house.later(HOUR).await;
+    let report = house.run(&isolate("revertAfter: 4h")).await;
+    assert_eq!(states(&report), [StepState::Accepted]);
+    house.later(MINUTE).await;
+    assert_eq!(house.stands().await.len(), 1, "ours was taken too");
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "isolate 0"]);
+    assert!(house.stands().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_isolated_and_released_before_does_not_keep_ours() {
+    let house = House::with_rows(1).await;
+    house.an_analyst(true).await;
+    house.later(HOUR).await;
+    house.an_analyst(false).await;
+    house.later(HOUR).await;
+    house.run(&isolate("revertAfter: 4h")).await;
+    house.later(MINUTE).await;
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "unisolate 0", "isolate 0", "unisolate 0"]);
+}
+
+#[tokio::test]
+async fn an_action_that_the_tenant_answers_with_and_is_anothers_is_not_ours() {
+    let house = House::with(1, |options| options.duplicates = Duplicates::Returned).await;
+    house.an_analyst(true).await;
+    let report = house.run(&isolate("revertAfter: 4h")).await;
+    assert_eq!(states(&report), [StepState::Accepted]);
+    house.later(MINUTE).await;
+    assert!(house.stands().await.is_empty(), "it is the analyst's");
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn a_release_that_is_under_way_is_waited_for() {
+    let slow = ActionTiming { running: HOUR, ..ActionTiming::default() };
+    let house = House::with(1, |options| options.timing = slow).await;
+    house.run(&isolate("revertAfter: 4h")).await;
+    house.later(FOUR_HOURS - MINUTE).await;
+    house.an_analyst(false).await;
+    house.clock.advance(MINUTE);
+    house.take_back().await;
+    let stands = house.stands().await;
+    let why = stands.first().and_then(|one| one.reason.clone()).unwrap_or_default();
+    assert!(why.contains("people are taking it back"), "{why}");
+    house.clock.advance(HOUR * 2);
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "unisolate 0"]);
+    assert!(house.stands().await.is_empty());
+}
+
+#[tokio::test]
+async fn while_leave_is_waited_for_people_may_do_it_themselves() {
+    let mut house = House::isolated("revertAfter: 4h").await;
+    let world =
+        World { approvers: Approvers::new([("duty".to_owned(), "alice".to_owned())]), ..house.world() };
+    let asks = huntbook::action::Approval { channel: "soc".to_owned(), minimum: 1, timeout: HOUR };
+    house.engine.undoing = huntbook::engine::Undoing::of(&world, Some(asks));
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    let [asked] = house.engine.store.open_approvals().await.unwrap().try_into().unwrap();
+    house.an_analyst(false).await;
+    house.later(MINUTE).await;
+    house.an_analyst(true).await;
+    house.later(MINUTE).await;
+    let (by, account) = ("duty".to_owned(), "alice".to_owned());
+    let voice =
+        NewVoice { word: Consent::Approve, by, account, uid: Some(1000), way: Way::Command, note: None };
+    house.engine.store.hear(&asked.id, &voice).await.unwrap();
+    house.later(MINUTE).await;
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "unisolate 0", "isolate 0"], "the last one is the analyst's");
+    house.clock.advance(MINUTE);
+    house.take_back().await;
+    assert!(house.stands().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_a_person_says_was_done_is_known_by_its_mark() {
+    for is_ours in [true, false] {
+        let house = House::with(1, |options| options.duplicates = Duplicates::Queued).await.watched();
+        let apply = if is_ours { Apply::Before } else { Apply::Not };
+        let fault =
+            Fault { reset: true, times: Some(1), apply, ..Fault::on("POST /mde/api/machines/*/isolate") };
+        house.sim.set_faults(vec![fault]).unwrap();
+        assert_eq!(states(&house.run(&isolate("revertAfter: 4h")).await), [StepState::Parked]);
+        house.sim.set_faults(Vec::new()).unwrap();
+        if !is_ours {
+            // What somebody says of an action that was another's.
+            house.forge();
+            house.an_analyst(true).await;
+        }
+        house.later(MINUTE).await;
+        let report = house.run_of_the_past().await;
+        let effect = house.engine.store.effects_of(report.run).await.unwrap().remove(0);
+        let said = (Word::Done, "seen in the portal".to_owned());
+        Store::resolve(&house.journal(), house.shared_clock(), &effect.key, said).await.unwrap();
+        house.clock.advance(FOUR_HOURS);
+        house.take_back().await;
+        if is_ours {
+            assert_eq!(house.applied(), ["isolate 0", "unisolate 0"]);
+            continue;
+        }
+        assert_eq!(house.applied(), ["isolate 0"]);
+        let stands = house.stands().await;
+        let why = stands.first().and_then(|one| one.reason.clone()).unwrap_or_default();
+        assert!(why.contains("nobody knows whose"), "{why}");
+        assert!(house.alerts().await.iter().any(|(title, _text)| title.contains("is not taken back")));
+        let by = Speaker { account: "alice".to_owned(), uid: Some(4001), reason: None };
+        house.engine.store.hear_revert(&effect.key, &by).await.unwrap();
+        house.take_back().await;
+        assert_eq!(house.applied(), ["isolate 0", "unisolate 0"], "who asks knows what they ask for");
+    }
+}
+
+#[tokio::test]
+async fn an_indicator_of_others_is_neither_changed_nor_taken_away() {
+    let house = House::with(1, |options| options.data.indicators.push(their_indicator("Block"))).await;
+    let before = house.indicators_there();
+    let report = house.run(&block("t", "revertAfter: 3h")).await;
+    assert_eq!(states(&report), [StepState::AlreadyInForce]);
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!((house.applied(), house.indicators_there()), (Vec::new(), before));
+
+    let house = House::with(1, |options| options.data.indicators.push(their_indicator("Allowed"))).await;
+    let report = house.run(&block("t", "revertAfter: 3h")).await;
+    assert_eq!(states(&report), [StepState::Failed]);
+    let why = report.items[0].steps[0].reason.clone().unwrap_or_default();
+    assert!(why.contains("somebody else's indicator says `Allowed`"), "{why}");
+    assert!(house.applied().is_empty());
+}
+
+#[tokio::test]
+async fn an_indicator_that_is_to_stay_is_not_taken_away_with_one_for_hours() {
+    let house = House::with_rows(1).await.watched();
+    house.run(&block("for good", "onError: stop")).await;
+    house.clock.advance(HOUR * 48);
+    let for_hours = block("for hours", "revertAfter: 3h").replace("8e77", "8e78");
+    let report = house.run(&for_hours).await;
+    assert_eq!(states(&report), [StepState::Done], "{report:?}");
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!((house.applied().len(), house.indicators_there()), (2, 1));
+    let told = house.alerts().await;
+    assert!(told.iter().any(|(title, _text)| title.contains("is not taken back")), "{told:?}");
+    let stands = house.stands().await;
+    let by = Speaker { account: "alice".to_owned(), uid: Some(4001), reason: None };
+    house.engine.store.hear_revert(&stands.last().unwrap().effect, &by).await.unwrap();
+    house.take_back().await;
+    assert_eq!((house.applied().len(), house.indicators_there()), (3, 0), "who asks knows what they ask for");
+}
+
+#[tokio::test]
+async fn half_an_isolation_is_no_sign_that_people_have_taken_it_back() {
+    let house = House::with_rows(1).await;
+    let half =
+        isolate("onError: stop").replace("comment: contain", "comment: contain, isolationType: selective");
+    house.run(&half).await;
+    house.later(MINUTE).await;
+    house.clock.advance(HOUR * 48);
+    let whole = isolate("onError: stop").replace("8e77", "8e78");
+    let report = house.run(&whole).await;
+    assert_eq!(states(&report), [StepState::Accepted], "{:?}", report.items);
+}
+
+#[tokio::test]
+async fn what_went_to_another_device_is_never_found_missing() {
+    let house = House::with(2, |options| options.duplicates = Duplicates::Queued).await;
+    house.forge();
+    let mut doubts = huntbook::engine::Doubts::default();
+    let fault = Fault {
+        apply: Apply::Not,
+        status: Some(201),
+        times: Some(1),
+        body: Some(json!({
+            "id": "5382f7ea-7557-4ab7-9782-d50480024a4e", "type": "Isolate", "status": "Succeeded",
+            "machineId": house.devices[1], "requestorComment": ""
+        })),
+        ..Fault::on("POST /mde/api/machines/*/isolate")
+    };
+    house.sim.set_faults(vec![fault]).unwrap();
+    let text = isolate("onError: stop").replace("actions:", "where: row.Files == 0\nactions:");
+    assert_eq!(states(&house.run(&text).await), [StepState::Parked]);
+    house.sim.set_faults(Vec::new()).unwrap();
+    let effect = house.engine.store.effects_of(house.run_of_the_past().await.run).await.unwrap().remove(0);
+    // What the tenant did, as its list shows it.
+    let mark = house.engine.store.mark("contoso", &effect.key, 1).unwrap();
+    let there = Operation::IsolateDevice {
+        device: house.devices[1].parse().unwrap(),
+        isolation_type: IsolationType::Full,
+        comment: format!("{mark} contain"),
+    };
+    house.engine.tenants["contoso"].apply(&there, &Open).await.unwrap();
+    for wait in [SignedDuration::ZERO, MINUTE * 10, MINUTE, MINUTE] {
+        house.clock.advance(wait);
+        let settled = house.engine.look_into("contoso", &mut doubts).await.unwrap();
+        assert!(settled.is_empty(), "{settled:?}");
+    }
+}
