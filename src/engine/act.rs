@@ -10,6 +10,7 @@ use super::context::Context;
 use super::identity::as_it_is;
 use super::leave::Turn;
 use super::look::{Sight, Trace, is_read_back, look};
+use super::others::left_to_others;
 use super::own::signed_in;
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
@@ -55,6 +56,9 @@ impl Engine {
             Ok(target) => target,
             Err(report) => return Ok(Err(report)),
         };
+        if let Some(report) = left_to_others(context, &[turn]).await.into_iter().flatten().next() {
+            return Ok(Err(report));
+        }
         let change = set::change(context, call).await.map_err(not(StepState::Failed));
         Ok(change.map(|change| Prepared { change, target }))
     }

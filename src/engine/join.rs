@@ -14,6 +14,7 @@ use super::answer::{is_refused, judge, not_sent, read_back};
 use super::context::Context;
 use super::decide::{Decision, Fate};
 use super::leave::{Leave, Turn};
+use super::others::left_to_others;
 use super::passage::Passage;
 use super::report::{StepReport, StepState};
 use super::revert::not_ours;
@@ -126,7 +127,12 @@ impl Engine {
         if let Err(error) = context.tenant.opened(ActionKind::ReconcileIndicators).await {
             return all(StepState::Halted, &Chain(&error).to_string());
         }
+        let left = left_to_others(context, &turns).await;
         let mut batch = Batch::default();
+        let (left, turns): (Vec<_>, Vec<_>) =
+            turns.into_iter().zip(left).enumerate().partition(|(_nth, (_turn, left))| left.is_some());
+        batch.reports.extend(left.into_iter().filter_map(|(nth, (_turn, left))| Some((nth, left?))));
+        let turns = turns.into_iter().map(|(nth, (turn, _none))| (nth, turn)).collect();
         if let Err(error) = self.intend_all(context, turns, &mut batch).await {
             // Nothing was sent yet: none of it is in doubt.
             for Sent { effect, attempt, .. } in &batch.sent {
@@ -148,12 +154,12 @@ impl Engine {
     async fn intend_all<'t>(
         &self,
         context: &Context<'_>,
-        turns: Vec<Turn<'t>>,
+        turns: Vec<(usize, Turn<'t>)>,
         batch: &mut Batch<'t>,
     ) -> Result<(), EngineError> {
         let begun = self.clock.uptime();
-        for (nth, turn) in turns.into_iter().enumerate() {
-            if 0 < nth && INTEND_WITHIN <= self.clock.uptime().saturating_sub(begun) {
+        for (nth, turn) in turns {
+            if !batch.sent.is_empty() && INTEND_WITHIN <= self.clock.uptime().saturating_sub(begun) {
                 break;
             }
             let not = |state, why: &str| (nth, not_sent(turn.step, turn.call, state, why));

@@ -123,15 +123,6 @@ pub(super) async fn look(context: &Context<'_>, call: &Call) -> Result<Sight, Te
     Ok(theirs.map_or(Sight::NotInForce, |theirs| Sight::InForce(Some(theirs.id.to_string()))))
 }
 
-/// The least that counts as an operation.
-fn weakest(operation: &Operation) -> Operation {
-    let mut least = operation.clone();
-    if let Operation::IsolateDevice { isolation_type, .. } = &mut least {
-        *isolation_type = IsolationType::Selective;
-    }
-    least
-}
-
 /// Whether incidents have been merged.
 async fn are_one(context: &Context<'_>, incidents: &[IncidentId]) -> Result<Sight, TenantError> {
     let mut all = BTreeSet::new();
@@ -176,10 +167,9 @@ impl Engine {
             return Ok(None);
         }
         let until = done.checked_add(guard::REVERSED_WITHIN).unwrap_or(Timestamp::MAX);
-        // What goes half of the way is no sign that people have taken it back.
-        let half = Call { operation: weakest(&turn.call.operation), ..turn.call.clone() };
-        Ok(match look(context, &half).await {
+        Ok(match look(context, turn.call).await {
             Ok(Sight::InForce(_) | Sight::Hidden) => None,
+            Ok(Sight::NotInForce) if self.did_half(context, turn.call).await? => None,
             Ok(Sight::NotInForce) => Some(format!(
                 "it was done at {done:.0}, and people have taken it back: the target is left alone until {until:.0}"
             )),
@@ -188,5 +178,15 @@ impl Engine {
                 Chain(&error)
             )),
         })
+    }
+
+    /// Whether the tenant shows in force what goes half of the way, done by huntbook: nobody has taken that back.
+    async fn did_half(&self, context: &Context<'_>, call: &Call) -> Result<bool, EngineError> {
+        let mut half = call.operation.clone();
+        let Operation::IsolateDevice { isolation_type, .. } = &mut half else { return Ok(false) };
+        *isolation_type = IsolationType::Selective;
+        let Ok(Some(shown)) = context.tenant.in_force(&half).await else { return Ok(false) };
+        let comment = shown.requestor_comment.as_deref().unwrap_or_default();
+        Ok(self.store.is_marked(&context.order.tenant, comment)?)
     }
 }

@@ -24,6 +24,7 @@ mod join;
 mod leave;
 mod look;
 mod lookup;
+mod others;
 mod own;
 mod passage;
 mod queue;

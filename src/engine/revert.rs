@@ -73,6 +73,8 @@ enum Came {
     Undone,
     /// There is nothing to be taken back any more.
     Over(String),
+    /// It stands, and is not huntbook's to take back any more.
+    Stays(String),
     /// People said no, or nothing: it stands until somebody asks.
     Kept(String),
     /// Somebody has said something else about it meanwhile.
@@ -128,6 +130,7 @@ impl Engine {
         let after = |pause: SignedDuration| Some(now.checked_add(pause).unwrap_or(Timestamp::MAX));
         let standing = RevertState::Standing;
         let (undo_run, news) = (due.undo_run, |why: &str| due.reason.as_deref() != Some(why));
+        let is_left = matches!(came, Came::Kept(_) | Came::Stays(_));
         let (state, look_at, undo_run, tries, reason) = match came {
             Came::Otherwise => return Ok(()),
             Came::Wait(why) => (standing, after(LOOK_AGAIN), undo_run, due.tries, why),
@@ -138,13 +141,13 @@ impl Engine {
             }
             Came::Kept(why) => (standing, None, None, 0, Some(why)),
             Came::Undone => (RevertState::Undone, None, undo_run, due.tries, None),
-            Came::Over(why) => (RevertState::Over, None, undo_run, due.tries, Some(why)),
+            Came::Over(why) | Came::Stays(why) => (RevertState::Over, None, undo_run, due.tries, Some(why)),
         };
         if let Some(why) = reason.as_deref().filter(|why| news(why)) {
             tracing::warn!(action = %due.action, target = %due.target, tenant = %due.tenant, why, "what takes an action back");
         }
         let is_third = due.tries < tries && tries == TOLD_AFTER;
-        let told = state == standing && (look_at.is_none() || is_third);
+        let told = is_left || is_third;
         let alert = reason
             .as_deref()
             .filter(|_why| told)
@@ -186,6 +189,7 @@ impl Engine {
         match self.theirs(&**tenant, due, &undo).await? {
             Theirs::Stands => {}
             Theirs::Over(why) => return Ok(Came::Over(why)),
+            Theirs::Stays(why) => return Ok(Came::Stays(why)),
             Theirs::Unsettled(why) => return Ok(Came::Again(why)),
             Theirs::Unclear(why) => return Ok(Came::Kept(why)),
         }

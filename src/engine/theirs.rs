@@ -6,8 +6,7 @@ use super::context::Context;
 use super::{Engine, EngineError};
 use crate::action::{ActionKind, Undo};
 use crate::diag::Chain;
-use crate::model::{DeviceId, Term};
-
+use crate::model::Term;
 use crate::store::{EffectKey, Revert, StoreError, Trigger};
 use crate::tenant::{AccountAt, ActionStatus, MachineAction, Tenant};
 
@@ -21,8 +20,10 @@ const LISTED_WITHIN: SignedDuration = SignedDuration::from_mins(10);
 pub(super) enum Theirs {
     /// It does.
     Stands,
-    /// It does not, or what stands is somebody else's.
+    /// It does not.
     Over(String),
+    /// It does, and is others' by now or again, or wanted for longer.
+    Stays(String),
     /// That is not decided yet.
     Unsettled(String),
     /// Something stands, and nobody knows whose it is.
@@ -43,13 +44,14 @@ impl Engine {
                 let since = due.since.checked_sub(BEFORE).unwrap_or(Timestamp::MIN);
                 match tenant.machine_actions(device, since).await {
                     Ok(actions) => {
-                        let shown = Shown {
-                            remote_id: due.remote_id.as_deref(),
-                            undo,
-                            device,
-                            marks: &marks,
-                            actions: &actions,
-                        };
+                        let about = actions.iter().filter(|action| action.machine_id == *device);
+                        let mut seen = Vec::new();
+                        for action in about {
+                            let comment = action.requestor_comment.as_deref().unwrap_or_default();
+                            seen.push((action, self.store.is_marked(&due.tenant, comment)?));
+                        }
+                        let remote_id = due.remote_id.as_deref();
+                        let shown = Shown { since: due.since, remote_id, undo, marks: &marks, seen };
                         Ok(self.on_device(due, &shown).await?)
                     }
                     Err(error) => Err(error),
@@ -63,13 +65,10 @@ impl Engine {
                     Some(false) | None => Theirs::Stands,
                 })
             }
-            // There is one for each value: what was to stay had become what was added for a while. Whether it is there, and
-            // ours, is looked up when it is removed.
-            Undo::RemoveIndicator { .. } if self.stands_longer(due).await? => Ok(Theirs::Unclear(
-                "huntbook had added it before, for longer: ask for its end if nobody wants it".to_owned(),
-            )),
+            // Whether it is there, and ours, is looked up when it is removed.
+            Undo::RemoveIndicator { .. } => Ok(self.is_added_for_longer(due).await?),
             // The account's master does not tell.
-            Undo::EnableUser { .. } | Undo::RemoveIndicator { .. } => Ok(Theirs::Stands),
+            Undo::EnableUser { .. } => Ok(Theirs::Stands),
         };
         Ok(match shown {
             // Who asks by hand knows what they ask for.
@@ -91,20 +90,43 @@ impl Engine {
     async fn on_device(&self, due: &Revert, shown: &Shown<'_>) -> Result<Theirs, StoreError> {
         let age = due.since.duration_until(self.store.time().await?);
         let after = shown.after(age);
-        let Some(earlier) = shown.before().filter(|_one| after == Theirs::Stands && !due.asked) else {
+        if after != Theirs::Stands || due.asked {
             return Ok(after);
-        };
-        if !self.store.is_marked(&due.tenant, earlier.requestor_comment.as_deref().unwrap_or_default())? {
-            return Ok(Theirs::Over("it was in force already: it is not huntbook's".to_owned()));
         }
-        Ok(match self.stands_longer(due).await? {
-            true => Theirs::Over("huntbook had done it before, for longer: that stands".to_owned()),
+        let before = shown.before();
+        let others = before.iter().filter(|(_action, is_own)| !is_own);
+        let goes_as_far = |action: &MachineAction| shown.ours().is_none_or(|ours| ours.scope == action.scope);
+        if let Some(goes_as_far) = others.map(|(action, _)| goes_as_far(action)).max() {
+            let why = "it was in force already: it is not huntbook's";
+            return Ok(match goes_as_far {
+                true => Theirs::Stays(why.to_owned()),
+                false => {
+                    Theirs::Unclear(format!("{why}, and went less far: ask for its end if nobody wants it"))
+                }
+            });
+        }
+        let is_longer = !before.is_empty() && self.longer(due).await?.is_some();
+        Ok(match is_longer {
+            true => Theirs::Stays("huntbook had done it before, for longer: that stands".to_owned()),
             false => after,
         })
     }
 
-    /// Whether huntbook did the same before or since, for longer.
-    async fn stands_longer(&self, due: &Revert) -> Result<bool, StoreError> {
+    /// There is one indicator for each value: what was to stay, or for longer, has become what was added for a while.
+    async fn is_added_for_longer(&self, due: &Revert) -> Result<Theirs, StoreError> {
+        Ok(match self.longer(due).await? {
+            None => Theirs::Stands,
+            Some(Some(until)) => {
+                Theirs::Over(format!("huntbook has added it for longer: it is taken away at {until:.0}"))
+            }
+            Some(None) => Theirs::Unclear(
+                "huntbook has added it for good: ask for its end if nobody wants it".to_owned(),
+            ),
+        })
+    }
+
+    /// Until when another action of huntbook's does the same, if that is longer; `Some(None)` for good.
+    async fn longer(&self, due: &Revert) -> Result<Option<Option<Timestamp>>, StoreError> {
         let about = (due.tenant.as_str(), due.action.as_str(), due.target.as_str());
         self.store.stands_longer(about, &due.effect, due.due.unwrap_or(Timestamp::MAX)).await
     }
@@ -126,21 +148,22 @@ impl Engine {
         Ok(match self.theirs(&*context.tenant, &due, &undo).await? {
             Theirs::Stands => None,
             Theirs::Over(_why) => Some(Ok(())),
-            Theirs::Unsettled(why) | Theirs::Unclear(why) => Some(Err(why)),
+            // The next look says so to people.
+            Theirs::Stays(why) | Theirs::Unsettled(why) | Theirs::Unclear(why) => Some(Err(why)),
         })
     }
 }
 
 /// An action of a device that is to be taken back.
 struct Shown<'a> {
+    since: Timestamp,
     /// What the tenant called it.
     remote_id: Option<&'a str>,
     undo: &'a Undo,
-    device: &'a DeviceId,
     /// What its comment began with, at each attempt.
     marks: &'a [String],
-    /// What the tenant lists of the device.
-    actions: &'a [MachineAction],
+    /// What the tenant lists of the device, and whether huntbook did it.
+    seen: Vec<(&'a MachineAction, bool)>,
 }
 
 impl<'a> Shown<'a> {
@@ -150,11 +173,11 @@ impl<'a> Shown<'a> {
         if ours.is_none() && age < LISTED_WITHIN {
             return Theirs::Unsettled("the tenant does not list it yet".to_owned());
         }
-        // What is so old that the tenant has forgotten it came before all that is listed.
-        let is_later = |action: &MachineAction| {
-            ours.is_none_or(|ours| ours.creation_date_time_utc <= action.creation_date_time_utc)
-        };
-        let others = self.others().filter(|action| may_stand(action) && is_later(action));
+        let begun = ours.map_or(Some(self.since), |ours| ours.creation_date_time_utc);
+        let is_later = |action: &MachineAction| begun <= action.creation_date_time_utc;
+        // What huntbook did for other reasons is looked up in the journal.
+        let others = self.others().filter(|(action, is_own)| self.undoes(action) || !is_own);
+        let others = others.map(|(action, _)| action).filter(|action| may_stand(action) && is_later(action));
         let Some(latest) = others.max_by_key(|action| self.order(action)) else { return Theirs::Stands };
         let is_known = ours.is_some() || self.remote_id.is_some();
         let open = |what: &str| Theirs::Unsettled(format!("{what}: {} is not over yet", latest.id));
@@ -162,7 +185,7 @@ impl<'a> Shown<'a> {
             (true, true) => Theirs::Over("people have taken it back".to_owned()),
             (false, true) => open("people are taking it back"),
             (true, false) if is_known => {
-                Theirs::Over("people have taken it back and done it anew: that is theirs".to_owned())
+                Theirs::Stays("people have done it anew since: that is theirs".to_owned())
             }
             (true, false) => Theirs::Unclear(
                 "it stands, and nobody knows whose it is: ask for its end if it is huntbook's".to_owned(),
@@ -171,27 +194,25 @@ impl<'a> Shown<'a> {
         }
     }
 
-    /// What did the same before ours, and stood then.
-    fn before(&self) -> Option<&'a MachineAction> {
-        let ours = self.ours()?;
-        let is_earlier =
-            |action: &&MachineAction| action.creation_date_time_utc < ours.creation_date_time_utc;
-        let others = self.others().filter(|action| is_done(action)).filter(is_earlier);
-        others.max_by_key(|action| self.order(action)).filter(|action| self.does(action))
+    /// What did the same before ours, and stood then: since it was last taken back.
+    fn before(&self) -> Vec<(&'a MachineAction, bool)> {
+        let Some(ours) = self.ours() else { return Vec::new() };
+        let is_earlier = |action: &MachineAction| action.creation_date_time_utc < ours.creation_date_time_utc;
+        let others = self.others().filter(|(action, _)| is_done(action) && is_earlier(action));
+        let mut others: Vec<_> = others.collect();
+        others.sort_by_key(|(action, _)| std::cmp::Reverse(self.order(action)));
+        others.into_iter().take_while(|(action, _)| self.does(action)).collect()
     }
 
     fn ours(&self) -> Option<&'a MachineAction> {
-        let ours = self.actions.iter().filter(|action| self.is_ours(action));
+        let ours = self.seen.iter().map(|(action, _)| *action).filter(|action| self.is_ours(action));
         ours.max_by_key(|action| action.creation_date_time_utc)
     }
 
-    /// What others did about the same.
-    fn others(&self) -> impl Iterator<Item = &'a MachineAction> {
-        self.actions.iter().filter(|action| {
-            action.machine_id == *self.device
-                && (self.does(action) || self.undoes(action))
-                && !self.is_ours(action)
-        })
+    /// What others did about the same, or huntbook for other reasons.
+    fn others(&self) -> impl Iterator<Item = (&'a MachineAction, bool)> {
+        let all = self.seen.iter().copied();
+        all.filter(|(action, _)| (self.does(action) || self.undoes(action)) && !self.is_ours(action))
     }
 
     /// Of two of one second what undoes comes last.
@@ -200,9 +221,6 @@ impl<'a> Shown<'a> {
     }
 
     fn is_ours(&self, action: &MachineAction) -> bool {
-        if action.machine_id != *self.device {
-            return false;
-        }
         let is_named = self.remote_id.is_some_and(|ours| ours == action.id.to_string());
         let comment = action.requestor_comment.as_deref().unwrap_or_default();
         let is_marked = || self.marks.iter().any(|mark| comment.starts_with(mark.as_str()));
@@ -246,9 +264,14 @@ mod tests {
     const OURS: &str = "00000000-0000-4000-8000-000000000005";
     const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-    /// An action by its kind, status and the hour it was asked for; the fifth is ours.
+    /// An action by its kind, status and the hour it was asked for; that of the fifth is ours, those of the second and eighth
+    /// are huntbook's for other reasons.
     fn action((kind, status, hour): (&str, &str, u32)) -> MachineAction {
-        let comment = if hour == 5 { "[hb:1:k:1:75da7e85bb] contain" } else { "by hand" };
+        let comment = match hour {
+            5 => "[hb:1:k:1:75da7e85bb] contain",
+            2 | 8 => "[hb:1:l:1:0123456789] contain",
+            _ => "by hand",
+        };
         let id = format!("00000000-0000-4000-8000-00000000000{hour}");
         let value = json!({
             "id": id, "type": kind, "status": status, "machineId": DEVICE, "requestorComment": comment,
@@ -263,10 +286,17 @@ mod tests {
         tell: impl FnOnce(&Shown<'_>) -> T,
     ) -> T {
         let actions: Vec<MachineAction> = actions.iter().copied().map(action).collect();
-        let device = DEVICE.parse().unwrap();
+        let is_own = |action: &MachineAction| action.requestor_comment.as_deref() != Some("by hand");
+        let seen = actions.iter().map(|action| (action, is_own(action))).collect();
         let (undo, marks) =
             (Undo::ReleaseDevice(DEVICE.parse().unwrap()), ["[hb:1:k:1:75da7e85bb]".to_owned()]);
-        tell(&Shown { remote_id, undo: &undo, device: &device, marks: &marks, actions: &actions })
+        tell(&Shown {
+            since: "2026-03-01T05:00:00Z".parse().unwrap(),
+            remote_id,
+            undo: &undo,
+            marks: &marks,
+            seen,
+        })
     }
 
     #[track_caller]
@@ -288,18 +318,20 @@ mod tests {
             check(&[ours, ("Isolate", open, 6)], "Unsettled");
         }
         check(&[ours, ("Unisolate", "Succeeded", 6)], "Over");
-        check(&[ours, ("Unisolate", "Succeeded", 6), ("Isolate", "Succeeded", 7)], "Over");
+        check(&[ours, ("Unisolate", "Succeeded", 6), ("Isolate", "Succeeded", 7)], "Stays");
+        check(&[ours, ("Isolate", "Succeeded", 8)], "Stands");
         check(&[("Unisolate", "Succeeded", 4), ours], "Stands");
         check(&[ours, ("RunAntiVirusScan", "Succeeded", 6)], "Stands");
     }
 
     #[test]
-    fn what_is_not_listed_is_young_or_forgotten() {
-        let released = [("Unisolate", "Succeeded", 4)];
-        let at = |age| with(&released, Some(OURS), |shown| shown.after(age));
-        assert!(matches!(at(LISTED_WITHIN - SignedDuration::from_secs(1)), Theirs::Unsettled(_)));
-        assert!(matches!(at(LISTED_WITHIN), Theirs::Over(_)));
-        assert_eq!(with(&[], Some(OURS), |shown| shown.after(LISTED_WITHIN)), Theirs::Stands);
+    fn of_what_is_not_listed_only_what_came_after_it_tells() {
+        let at = |released, age| {
+            with(&[("Unisolate", "Succeeded", released)], Some(OURS), |shown| shown.after(age))
+        };
+        assert!(matches!(at(6, LISTED_WITHIN - SignedDuration::from_secs(1)), Theirs::Unsettled(_)));
+        assert!(matches!(at(6, LISTED_WITHIN), Theirs::Over(_)));
+        assert_eq!(at(4, LISTED_WITHIN), Theirs::Stands);
     }
 
     #[test]
@@ -310,14 +342,19 @@ mod tests {
     }
 
     #[test]
-    fn what_stood_before_ours_is_the_latest_that_came_to_something() {
-        let before = |actions: &[_]| with(actions, Some(OURS), |shown| shown.before().is_some());
+    fn what_stood_before_ours_is_what_was_not_taken_back() {
+        let before = |actions: &[_]| {
+            with(actions, Some(OURS), |shown| {
+                shown.before().iter().map(|(_action, own)| *own).collect::<Vec<_>>()
+            })
+        };
         let ours = ("Isolate", "Succeeded", 5);
-        assert!(before(&[("Isolate", "Succeeded", 3), ours]));
-        assert!(before(&[("Isolate", "Succeeded", 3), ("Unisolate", "Failed", 4), ours]));
-        assert!(!before(&[("Isolate", "Succeeded", 3), ("Unisolate", "Succeeded", 4), ours]));
-        assert!(!before(&[("Isolate", "Failed", 3), ours]));
-        assert!(!before(&[ours, ("Isolate", "Succeeded", 6)]));
-        assert!(!before(&[("Isolate", "Succeeded", 3)]));
+        assert_eq!(before(&[("Isolate", "Succeeded", 3), ours]), [false]);
+        assert_eq!(before(&[("Isolate", "Succeeded", 1), ("Isolate", "Succeeded", 2), ours]), [true, false]);
+        assert_eq!(before(&[("Isolate", "Succeeded", 3), ("Unisolate", "Failed", 4), ours]), [false]);
+        assert!(before(&[("Isolate", "Succeeded", 3), ("Unisolate", "Succeeded", 4), ours]).is_empty());
+        assert!(before(&[("Isolate", "Failed", 3), ours]).is_empty());
+        assert!(before(&[ours, ("Isolate", "Succeeded", 6)]).is_empty());
+        assert!(before(&[("Isolate", "Succeeded", 3)]).is_empty());
     }
 }

@@ -73,6 +73,7 @@ async fn open_on(mounts: Option<&str>, path: &Path, clock: SharedClock) -> Resul
     crash_point("c03_lock_taken");
     check_sqlite().await?;
     create_file(&path)?;
+    check_length(&path)?;
 
     let pool = pool_of_one(options(&path).journal_mode(SqliteJournalMode::Wal)).await?;
     quick_check(&pool).await?;
@@ -270,6 +271,16 @@ fn create_file(path: &Path) -> Result<(), StoreError> {
     private_file(path).map(drop)
 }
 
+/// Refuses what is left of a journal that SQLite would take for one that has not begun: it reads a file of a single byte as
+/// one without any.
+fn check_length(path: &Path) -> Result<(), StoreError> {
+    let length = std::fs::metadata(path).map_err(|source| StoreError::file(path, source))?.len();
+    if length == 1 {
+        return Err(StoreError::Corrupt { detail: "a single byte of it is left".to_owned() });
+    }
+    Ok(())
+}
+
 /// A file beside a journal, of its name with an ending.
 pub(super) fn file_beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -422,6 +433,7 @@ async fn pool_of_one(options: SqliteConnectOptions) -> Result<SqlitePool, StoreE
 
 /// Opens the reading connections.
 async fn pool_of_readers(path: &Path) -> Result<SqlitePool, StoreError> {
+    check_length(path)?;
     Ok(pool(READERS_MAX).connect_with(options(path).read_only(true)).await?)
 }
 

@@ -148,7 +148,8 @@ impl Store {
         Ok(query.fetch_optional(&self.0.readers).await?.is_some())
     }
 
-    /// Whether another action of huntbook's does the same to a target for longer than `until`, as far as the journal knows.
+    /// Until when another action of huntbook's does the same to a target, if that is longer than `until`, as far as the journal
+    /// knows; `Some(None)` if nobody has asked for its end.
     ///
     /// # Errors
     ///
@@ -158,14 +159,16 @@ impl Store {
         (tenant, action, target): (&str, &str, &str),
         key: &EffectKey,
         until: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Option<Timestamp>>, StoreError> {
         let query = format!(
             "{SELECT} WHERE {APPLIES} AND r.tenant = $1 AND r.action = $2 AND r.target = $3 AND r.effect_key <> $4 \
-             AND e.state IN ('pending', 'done') AND coalesce(r.due > $5, 1)"
+             AND e.state IN ('pending', 'done') AND coalesce(r.due > $5, 1) \
+             ORDER BY r.due IS NOT NULL, r.due DESC LIMIT 1"
         );
         let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(tenant).bind(action).bind(target);
         let query = query.bind(key.as_str()).bind(until.as_millisecond());
-        Ok(query.fetch_optional(&self.0.readers).await?.is_some())
+        let row = query.fetch_optional(&self.0.readers).await?;
+        Ok(row.as_ref().map(read).transpose()?.map(|one| one.due))
     }
 
     /// Lists what is to be looked at by `now`, because it is due, or to see what became of taking it back.

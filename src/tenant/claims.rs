@@ -13,7 +13,7 @@ use crate::http;
 use crate::model::Secret;
 
 /// What a token says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenFacts {
     /// The tenant (`tid`), as written; `None` if the token does not say or cannot be read.

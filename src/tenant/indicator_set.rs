@@ -10,10 +10,14 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::envelope::shown;
 use super::{ActionKind, Indicator, IndicatorAction, IndicatorType, IndicatorValue, TenantError, TokenFacts};
 
 /// Most indicators of a tenant. Source: the indicator pages.
 const TENANT_MAX: usize = 15_000;
+
+/// Most characters shown of what others wrote.
+const SHOWN_MAX: usize = 64;
 
 /// Values named in a sentence; the rest is counted.
 const NAMED_MAX: usize = 5;
@@ -62,6 +66,14 @@ pub struct StoredIndicator {
     /// Whether meeting it raises an alert.
     #[serde(default)]
     pub generate_alert: Option<bool>,
+    /// The device groups it applies to; empty for all.
+    #[serde(default, deserialize_with = "none_for_null")]
+    pub rbac_group_names: Vec<String>,
+}
+
+/// The service writes `null` for an empty list.
+fn none_for_null<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
+    Ok(Option::<Vec<String>>::deserialize(value)?.unwrap_or_default())
 }
 
 /// What has to change.
@@ -155,7 +167,54 @@ pub(super) fn in_force(
     wanted.iter().map(is_there).collect()
 }
 
+/// What others have made of a value: there is one indicator for each, so writing ours would change theirs, and taking ours
+/// away would take theirs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OthersHave {
+    /// Whether it does all that was wanted.
+    pub is_enough: bool,
+    /// What it says, for people.
+    pub what: String,
+}
+
+/// Says of each of these what others have made of its value.
+pub(super) fn others_have(
+    wanted: &[Indicator],
+    present: &[StoredIndicator],
+    us: &TokenFacts,
+) -> Vec<Option<OthersHave>> {
+    let others: Vec<&StoredIndicator> =
+        present.iter().filter(|stored| stored.is_ours(us) == Some(false)).collect();
+    let of = |one: &Indicator| {
+        let about = others.iter().filter(|stored| stored.is_about(one.indicator_type, &one.indicator_value));
+        let is_enough = |stored: &&&StoredIndicator| stored.is_enough_for(one);
+        let theirs = about.clone().find(is_enough).or_else(|| about.clone().next())?;
+        Some(OthersHave { is_enough: theirs.is_enough_for(one), what: theirs.to_string() })
+    };
+    wanted.iter().map(of).collect()
+}
+
+impl fmt::Display for StoredIndicator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", shown(&self.action, SHOWN_MAX))?;
+        if !self.rbac_group_names.is_empty() {
+            write!(f, " for {}", shown(&self.rbac_group_names.join(", "), SHOWN_MAX))?;
+        }
+        self.expiration_time.map_or(Ok(()), |end| write!(f, " until {end:.0}"))
+    }
+}
+
 impl StoredIndicator {
+    /// Whether it does the same, for all devices that are wanted and as long.
+    fn is_enough_for(&self, wanted: &Indicator) -> bool {
+        let groups = &self.rbac_group_names;
+        let lasts = self.expiration_time.is_none_or(|end| wanted.expiration_time.is_some_and(|to| to <= end));
+        let reaches = groups.is_empty()
+            || (!wanted.rbac_group_names.is_empty()
+                && wanted.rbac_group_names.iter().all(|group| groups.contains(group)));
+        self.does(wanted.action) && lasts && reaches
+    }
+
     /// Whether an app made it. A token that does not say whose it is proves nothing.
     fn is_made_by(&self, app: &str) -> bool {
         !app.is_empty() && self.created_by.as_deref().is_some_and(|by| by.eq_ignore_ascii_case(app))
@@ -317,7 +376,36 @@ mod tests {
             created_by: Some(by.to_owned()),
             expiration_time: expires.map(|at| at.parse().unwrap()),
             generate_alert: Some(false),
+            rbac_group_names: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_others_have_is_enough_if_it_does_all_that_is_wanted() {
+        let us = TokenFacts { app_id: Some("us".to_owned()), ..TokenFacts::default() };
+        let tell = |change: &dyn Fn(&mut StoredIndicator), for_days: Option<&str>| {
+            let mut theirs = stored("a.example", "them", None);
+            change(&mut theirs);
+            let wanted = [wanted("a.example", for_days), wanted("b.example", None)];
+            let [first, second] = others_have(&wanted, &[theirs], &us).try_into().unwrap();
+            assert_eq!(second, None, "of another value");
+            first.map(|theirs| (theirs.is_enough, theirs.what))
+        };
+        let says = |is_enough, what: &str| Some((is_enough, what.to_owned()));
+        assert_eq!(tell(&|_theirs| {}, None), says(true, "`Block`"));
+        assert_eq!(tell(&|theirs| theirs.action = "Allowed".to_owned(), None), says(false, "`Allowed`"));
+        assert_eq!(tell(&|theirs| theirs.created_by = Some("US".to_owned()), None), None, "ours");
+        assert_eq!(tell(&|theirs| theirs.created_by = None, None), None, "nobody knows whose");
+        assert_eq!(tell(&|theirs| theirs.indicator_type = "Url".to_owned(), None), None);
+        let ends = |theirs: &mut StoredIndicator| {
+            theirs.expiration_time = Some("2026-03-02T00:00:00Z".parse().unwrap())
+        };
+        let ended = "`Block` until 2026-03-02T00:00:00Z";
+        assert_eq!(tell(&ends, None), says(false, ended), "for good is wanted");
+        assert_eq!(tell(&ends, Some("2026-03-01T23:59:59Z")), says(true, ended));
+        assert_eq!(tell(&ends, Some("2026-03-02T00:00:01Z")), says(false, ended));
+        let lab = |theirs: &mut StoredIndicator| theirs.rbac_group_names = vec!["Lab".to_owned()];
+        assert_eq!(tell(&lab, None), says(false, "`Block` for Lab"), "all devices are wanted");
     }
 
     fn set(wanted: Vec<Indicator>) -> IndicatorSet {

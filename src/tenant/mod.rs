@@ -58,7 +58,7 @@ pub use credential::{Credential, CredentialError, Look, Print};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use federated::{EXCHANGE_AUDIENCE, GithubJob};
 pub use indicator::{IndicatorError, IndicatorValue};
-pub use indicator_set::{Difference, IndicatorSet, Reconciled, StoredIndicator};
+pub use indicator_set::{Difference, IndicatorSet, OthersHave, Reconciled, StoredIndicator};
 pub use kind::{ActionKind, Impact};
 pub use login::{Begun, DeviceCode, Login};
 pub use machine::{ActionStatus, CommandInfo, FileInfo, Machine, MachineAction};
@@ -242,6 +242,13 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// Why it cannot be told.
     async fn package(&self, id: &MachineActionId) -> Result<Option<Secret>, TenantError>;
+
+    /// Says of each of these indicators what others have made of its value.
+    ///
+    /// # Errors
+    ///
+    /// If the indicators cannot all be read.
+    async fn others_have(&self, indicators: &[Indicator]) -> Result<Vec<Option<OthersHave>>, TenantError>;
 
     /// Says what would have to change about a set of indicators. Changes nothing.
     ///

@@ -65,7 +65,7 @@ impl House {
 
 #[tokio::test]
 async fn what_others_isolated_before_is_theirs_also_where_the_tenant_takes_it_twice() {
-    let house = House::with_rows(1).await;
+    let house = House::with_rows(1).await.watched();
     house.an_analyst(true).await;
     house.later(HOUR).await;
     let report = house.run(&isolate("revertAfter: 4h")).await;
@@ -76,6 +76,47 @@ async fn what_others_isolated_before_is_theirs_also_where_the_tenant_takes_it_tw
     house.take_back().await;
     assert_eq!(house.applied(), ["isolate 0", "isolate 0"]);
     assert!(house.stands().await.is_empty());
+    let told = house.alerts().await;
+    assert!(told.iter().any(|(_title, text)| text.contains("it is not huntbook's")), "{told:?}");
+    // Nor is it after huntbook's own has come between, and another on top.
+    house.clock.advance(HOUR * 24);
+    assert_eq!(
+        states(&house.run(&isolate("revertAfter: 4h").replace("8e77", "8e78")).await),
+        [StepState::Accepted]
+    );
+    house.later(MINUTE).await;
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "isolate 0", "isolate 0"]);
+}
+
+#[tokio::test]
+async fn of_two_of_huntbooks_the_longer_ends_it() {
+    let house = House::with_rows(1).await;
+    house.run(&isolate("revertAfter: 72h")).await;
+    house.later(HOUR * 25).await;
+    assert_eq!(
+        states(&house.run(&isolate("revertAfter: 4h").replace("8e77", "8e78")).await),
+        [StepState::Accepted]
+    );
+    house.later(MINUTE).await;
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "isolate 0"], "the first wants it for longer");
+    house.clock.advance(HOUR * 48);
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "isolate 0", "unisolate 0"]);
+
+    let house = House::with_rows(1).await;
+    house.run(&block("first", "revertAfter: 72h")).await;
+    house.clock.advance(HOUR * 25);
+    house.run(&block("second", "revertAfter: 4h").replace("8e77", "8e78")).await;
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!((house.applied().len(), house.indicators_there()), (2, 1));
+    house.clock.advance(HOUR * 48);
+    house.take_back().await;
+    assert_eq!((house.applied().len(), house.indicators_there()), (3, 0));
 }
 
 #[tokio::test]
@@ -125,7 +166,7 @@ async fn a_release_that_is_under_way_is_waited_for() {
 
 #[tokio::test]
 async fn while_leave_is_waited_for_people_may_do_it_themselves() {
-    let mut house = House::isolated("revertAfter: 4h").await;
+    let mut house = House::isolated("revertAfter: 4h").await.watched();
     let world =
         World { approvers: Approvers::new([("duty".to_owned(), "alice".to_owned())]), ..house.world() };
     let asks = huntbook::action::Approval { channel: "soc".to_owned(), minimum: 1, timeout: HOUR };
@@ -147,6 +188,8 @@ async fn while_leave_is_waited_for_people_may_do_it_themselves() {
     house.clock.advance(MINUTE);
     house.take_back().await;
     assert!(house.stands().await.is_empty());
+    let told = house.alerts().await;
+    assert!(told.iter().any(|(_title, text)| text.contains("done it anew since")), "{told:?}");
 }
 
 #[tokio::test]
@@ -201,7 +244,7 @@ async fn an_indicator_of_others_is_neither_changed_nor_taken_away() {
     let report = house.run(&block("t", "revertAfter: 3h")).await;
     assert_eq!(states(&report), [StepState::Failed]);
     let why = report.items[0].steps[0].reason.clone().unwrap_or_default();
-    assert!(why.contains("somebody else's indicator says `Allowed`"), "{why}");
+    assert_eq!(why, "somebody else's indicator is left as it is: `Allowed`");
     assert!(house.applied().is_empty());
 }
 
@@ -236,6 +279,24 @@ async fn half_an_isolation_is_no_sign_that_people_have_taken_it_back() {
     let whole = isolate("onError: stop").replace("8e77", "8e78");
     let report = house.run(&whole).await;
     assert_eq!(states(&report), [StepState::Accepted], "{:?}", report.items);
+}
+
+#[tokio::test]
+async fn half_an_isolation_by_others_is_what_people_chose() {
+    let house = House::with_rows(1).await;
+    house.run(&isolate("onError: stop")).await;
+    house.later(MINUTE).await;
+    house.an_analyst(false).await;
+    house.later(MINUTE).await;
+    let half = Operation::IsolateDevice {
+        device: house.devices[0].parse().unwrap(),
+        isolation_type: IsolationType::Selective,
+        comment: "by hand".to_owned(),
+    };
+    house.engine.tenants["contoso"].apply(&half, &Open).await.unwrap();
+    house.later(HOUR * 48).await;
+    let report = house.run(&isolate("onError: stop").replace("8e77", "8e78")).await;
+    assert_eq!(states(&report), [StepState::Halted], "{:?}", report.items);
 }
 
 #[tokio::test]

@@ -151,6 +151,20 @@ async fn row_42_a_damaged_journal_is_refused() {
 }
 
 #[tokio::test]
+async fn row_42_however_little_is_left_of_a_journal_it_is_no_new_one() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    bench.end(store).await;
+    let whole = fs::read(bench.path()).unwrap();
+    for left in [1, 2, 15, 16, 99, 100, 511, 512, 4095] {
+        fs::write(bench.path(), &whole[..left]).unwrap();
+        assert!(matches!(bench.try_open().await, Err(StoreError::Corrupt { .. })), "{left} bytes");
+        assert!(Store::open_reader(&bench.path()).await.is_err(), "{left} bytes");
+        assert_eq!(fs::read(bench.path()).unwrap(), &whole[..left], "nothing is written over it");
+    }
+}
+
+#[tokio::test]
 async fn a_torn_log_gives_a_prefix_of_what_was_written() {
     let bench = Bench::new();
     let store = bench.open().await;

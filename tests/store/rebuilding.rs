@@ -41,6 +41,17 @@ async fn lived(runs: usize) -> (Bench, Vec<u8>, String) {
 }
 
 #[tokio::test]
+async fn row_42_of_a_single_byte_that_is_left_a_new_journal_is_begun_too() {
+    let (bench, whole, _mark) = lived(0).await;
+    fs::write(bench.path(), &whole[..1]).unwrap();
+    let rebuilt = rebuild(&bench).await.unwrap().expect("it is damaged");
+    assert_eq!(fs::read(&rebuilt.kept).unwrap(), &whole[..1], "it is kept as it was");
+    let store = bench.open().await;
+    assert!(store.stops().await.unwrap().iter().any(|stop| stop.tenant.is_none()), "everything is stopped");
+    bench.end(store).await;
+}
+
+#[tokio::test]
 async fn row_42_whatever_page_is_damaged_a_new_journal_knows_what_could_be_read_and_stops_everything() {
     let (bench, whole, mark) = lived(40).await;
     let (mut damaged, mut known) = (0, 0);

@@ -112,7 +112,7 @@ fn counted_as(operation: &str) -> &'static str {
         "response action" => "machineAction",
         "response actions of a device" | "marked response actions" => "machineActions",
         "addIndicator, many of a run" => "importIndicators",
-        "indicators in force" => "indicators",
+        "indicators in force" | "indicators of others" => "indicators",
         _ => "",
     }
 }
@@ -212,6 +212,9 @@ async fn reads(out: &mut String) {
     assert_eq!(world.tenant.shows(&many).await.unwrap(), [true, true]);
     assert_eq!(world.tenant.shows(&domains(&["c.example"]).wanted).await.unwrap(), [false]);
     line("indicators in force", ("Tenant::shows", here), may, (&world, from));
+    let from = at();
+    assert_eq!(world.tenant.others_have(&many).await.unwrap(), [None, None]);
+    line("indicators of others", ("Tenant::others_have", here), may, (&world, from));
 }
 
 #[tokio::test]

@@ -13,10 +13,10 @@ use crate::diag::Chain;
 use crate::http::{Applied, Request};
 use crate::model::AlertSeverity;
 use crate::tenant::envelope::shown;
-use crate::tenant::indicator_set::in_force;
+use crate::tenant::indicator_set::{in_force, others_have};
 use crate::tenant::{
     ActionKind, Audience, Difference, Indicator, IndicatorAction, IndicatorSet, IndicatorType,
-    IndicatorValue, Receipt, Reconciled, RemoteState, StoredIndicator, TenantError,
+    IndicatorValue, OthersHave, Receipt, Reconciled, RemoteState, StoredIndicator, TenantError,
 };
 use crate::text::encode::odata;
 
@@ -64,29 +64,20 @@ impl Client {
         change: &Change<'_>,
         indicator: &Indicator,
     ) -> Result<Receipt, TenantError> {
-        let operation = asked(change).operation;
-        let all = std::slice::from_ref(indicator);
-        if let Some(theirs) = self.others_of(all).await.map_err(|error| before(change, error))?.pop() {
-            return left_as_it_is(operation, &theirs, indicator);
-        }
         let address = self.address(change, "api/indicators", &[])?;
         let request = with_json(asked(change), Request::post(address), &indicator_body(indicator))?;
         self.send(&Call::write(change, request)).await?;
         Ok(DONE)
     }
 
-    /// The indicators of others with the values of these, in their order: writing ours would change theirs, and taking ours
-    /// away would take theirs.
-    async fn others_of(&self, wanted: &[Indicator]) -> Result<Vec<StoredIndicator>, TenantError> {
+    /// Says of each of these what others have made of its value.
+    pub(super) async fn others_of(
+        &self,
+        wanted: &[Indicator],
+    ) -> Result<Vec<Option<OthersHave>>, TenantError> {
         let us = self.tokens.get(Audience::Mde).await?.facts.clone();
-        let mut there = self.list_indicators(only_of(wanted).as_deref()).await?;
-        let now = self.clock.now();
-        there.retain(|stored| {
-            let ends = stored.expiration_time.is_some_and(|end| end <= now);
-            let is_wanted = |one: &Indicator| stored.is_about(one.indicator_type, &one.indicator_value);
-            !ends && stored.is_ours(&us) == Some(false) && wanted.iter().any(is_wanted)
-        });
-        Ok(there)
+        let present = self.list_indicators(only_of(wanted).as_deref()).await?;
+        Ok(others_have(wanted, &present, &us))
     }
 
     /// Removes the indicators of a value, as far as the app sees them: there can be one for each device group. Whoever made
@@ -100,11 +91,14 @@ impl Client {
         let us = self.tokens.get(Audience::Mde).await?.facts.clone();
         let listed = self.list_indicators(Some(&of_value(value))).await;
         let mut found = listed.map_err(|error| before(change, error))?;
-        found.retain(|one| {
-            let is_meant = added.is_none_or(|action| one.does(action) && one.is_ours(&us) == Some(true));
-            one.is_about(kind, value) && is_meant
-        });
+        found.retain(|one| one.is_about(kind, value));
         let operation = asked(change).operation;
+        let is_any = !found.is_empty();
+        found.retain(|one| added.is_none_or(|action| one.does(action) && one.is_ours(&us) == Some(true)));
+        if is_any && found.is_empty() {
+            let reason = "what is there is not what this app added".to_owned();
+            return Err(TenantError::NotTaken { operation, value: value.to_string(), reason });
+        }
         match found.as_slice() {
             [] => return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce }),
             [only] => self.delete_indicator(change, &only.id).await?,
@@ -215,19 +209,10 @@ impl Client {
         indicators: &[Indicator],
     ) -> Result<Vec<Result<Receipt, TenantError>>, TenantError> {
         let operation = asked(change).operation;
-        let others = self.others_of(indicators).await.map_err(|error| before(change, error))?;
-        let others_of = |one: &Indicator| {
-            others.iter().find(|stored| stored.is_about(one.indicator_type, &one.indicator_value))
-        };
-        let ours: Vec<Indicator> =
-            indicators.iter().filter(|one| others_of(one).is_none()).cloned().collect();
-        let imported = if ours.is_empty() { Vec::new() } else { self.import(change, &ours).await? };
         let outcome = |one: ImportedOne| (one.indicator.to_lowercase(), one.refusal());
-        let mut outcomes: BTreeMap<String, Option<String>> = imported.into_iter().map(outcome).collect();
+        let mut outcomes: BTreeMap<String, Option<String>> =
+            self.import(change, indicators).await?.into_iter().map(outcome).collect();
         let outcome = |indicator: &Indicator| {
-            if let Some(theirs) = others_of(indicator) {
-                return left_as_it_is(operation, theirs, indicator);
-            }
             let value = indicator.indicator_value.to_string();
             match outcomes.remove(&value.to_lowercase()) {
                 Some(None) => Ok(DONE),
@@ -297,20 +282,6 @@ fn of_value(value: &IndicatorValue) -> String {
 fn only_of(indicators: &[Indicator]) -> Option<String> {
     let [only] = indicators else { return None };
     Some(of_value(&only.indicator_value))
-}
-
-/// What comes of an indicator where others have one of the same value: it does the same, or people wanted it otherwise.
-fn left_as_it_is(
-    operation: &'static str,
-    theirs: &StoredIndicator,
-    wanted: &Indicator,
-) -> Result<Receipt, TenantError> {
-    if theirs.does(wanted.action) {
-        return Ok(Receipt { remote_id: None, state: RemoteState::AlreadyInForce });
-    }
-    let reason =
-        format!("somebody else's indicator says `{}`, and is left as it is", shown(&theirs.action, 64));
-    Err(TenantError::NotTaken { operation, value: wanted.indicator_value.to_string(), reason })
 }
 
 /// A failure to read what had to be read first: nothing was changed.

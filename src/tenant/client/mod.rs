@@ -32,7 +32,8 @@ use super::token::Tokens;
 use super::{
     ActionKind, AlertPage, AlertQuery, Audience, Commented, Comments, Credential, Difference, HuntAnswer,
     HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, Indicator, IndicatorSet, Look, Machine,
-    MachineAction, OnRow, Operation, Receipt, Reconciled, Rejected, Tenant, TenantError, TokenFacts,
+    MachineAction, OnRow, Operation, OthersHave, Receipt, Reconciled, Rejected, Tenant, TenantError,
+    TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Gate, Http, HttpError};
@@ -359,6 +360,10 @@ impl Tenant for Client {
         // The call is named by what it does of each.
         let operation = &Operation::AddIndicator(first.clone());
         self.import_each(&Change { operation, gate }, indicators).await
+    }
+
+    async fn others_have(&self, indicators: &[Indicator]) -> Result<Vec<Option<OthersHave>>, TenantError> {
+        self.others_of(indicators).await
     }
 
     async fn shows(&self, indicators: &[Indicator]) -> Result<Vec<bool>, TenantError> {
