@@ -114,7 +114,7 @@ const SELECT: &str = "SELECT r.*, e.state AS effect_state, e.remote_id, \
 
 /// What stands as far as the journal knows: it was or may have been applied, nothing of huntbook's has taken it back
 /// since, and nothing newer has taken its place.
-const STANDS: &str = "r.state = 'standing' AND e.state NOT IN ('notApplied', 'failed') \
+pub(super) const STANDS: &str = "r.state = 'standing' AND e.state NOT IN ('notApplied', 'failed') \
      AND NOT EXISTS (SELECT 1 FROM effects u WHERE u.tenant = r.tenant AND u.target = r.target \
      AND u.action = r.undo_action AND u.state = 'done' AND u.intended_at >= r.since) \
      AND NOT EXISTS (SELECT 1 FROM reverts n JOIN effects f ON f.effect_key = n.effect_key \
