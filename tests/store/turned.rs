@@ -6,6 +6,7 @@ use huntbook::clock::Clock as _;
 use huntbook::model::PlaybookId;
 use huntbook::store::{ActionLimits, Breaker, Budget, EffectState, Intended, NewEffect, StopWord, Store};
 use jiff::SignedDuration;
+use sqlx::Executor as _;
 
 use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, limited, result, word};
 
@@ -159,4 +160,18 @@ async fn row_35_time_that_passes_by_both_clocks_frees_what_a_turned_one_does_not
     over(&store.intend(&limited(run, "device:b", limits)).await.unwrap(), Budget::DayActions);
     bench.clock.advance(HOUR);
     assert_eq!(store.intend(&limited(run, "device:b", limits)).await.unwrap(), GO);
+}
+
+#[tokio::test]
+async fn row_35_what_both_clocks_showed_at_an_attempt_never_changes() {
+    let (bench, store, run) = Bench::running().await;
+    assert_eq!(store.intend(&effect(run, "device:a")).await.unwrap(), GO);
+    for change in ["uptime = NULL", "uptime = uptime - 86400000", "boot = 1", "intended_at = 0"] {
+        let change = format!("UPDATE effects SET {change}");
+        let refused = bench.raw().await.execute(sqlx::AssertSqlSafe(change.clone())).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("when an effect was tried never changes"),
+            "{change}: {refused}"
+        );
+    }
 }
