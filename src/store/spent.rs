@@ -68,6 +68,9 @@ macro_rules! used {
 impl Store {
     /// Says what is used of the budgets, at `now` or the later moment that the journal has seen.
     ///
+    /// The clock that nobody sets is asked only by who writes: right after the other was set ahead, until something is
+    /// written, less may be shown than counts.
+    ///
     /// # Errors
     ///
     /// Any [`StoreError`].
