@@ -17,6 +17,8 @@ const SETTINGS: &str = "tenants:
     auth: {clientSecret: {clientId: 00000000-0000-4000-8000-000000000002, secret: {file: secret}}}
 channels:
   soc-teams: {teams: {url: {env: SOC_TEAMS_URL}}}
+approvers:
+  dana: {account: dana}
 ";
 const PLAYBOOK: &str = "schema: 1
 id: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77

@@ -94,15 +94,18 @@ impl ActionKind {
     pub fn example(self) -> String {
         let (input, action) = self.parts();
         let number = 1 + Self::ALL.iter().take_while(|kind| **kind != self).count();
-        let approval = if self.needs_approval() {
-            "    approval: {channel: soc-approvals}   # the settings name the channel, and the approvers\n"
+        let (author, approval) = if self.needs_approval() {
+            (
+                "author: soc   # an approver's name, if one wrote it: nobody approves their own\n",
+                "    approval: {channel: soc-approvals}   # the settings name the channel, and the approvers\n",
+            )
         } else {
-            ""
+            ("", "")
         };
         let action = action.lines().fold(String::new(), |text, line| format!("{text}      {line}\n"));
         format!(
             "# yaml-language-server: $schema=../schemas/playbook.schema.json\nschema: 1\n\
-             id: 00000000-0000-4000-8000-{number:012}\nname: Example of {self}\nseverity: Medium\n\
+             id: 00000000-0000-4000-8000-{number:012}\nname: Example of {self}\n{author}severity: Medium\n\
              mode: observe   # `enforce`, when it has shown what it would do\n{input}actions:\n  - id: example\n\
              {approval}    {self}:\n{action}"
         )

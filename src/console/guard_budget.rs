@@ -47,7 +47,7 @@ pub(super) async fn read(
     let numbers = guard::tighten(&world.ceilings, &Written::default()).numbers;
     let mut limits = BTreeMap::new();
     for tenant in world.tenants.keys() {
-        limits.insert(tenant, store.last_fleet(tenant).await?);
+        limits.insert(tenant, store.last_fleet(tenant, now).await?);
     }
     let mut all = Vec::new();
     for (tenant, fleet) in &limits {

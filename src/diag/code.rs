@@ -124,6 +124,8 @@ codes! {
     Action = "HB0701", "an action that cannot be used";
     /// A guard looser than the settings allow.
     Guard = "HB0702", "a guard looser than the settings allow";
+    /// A playbook that asks for approval and does not say whose it is.
+    Author = "HB0703", "an approval that its playbook's author could give";
     /// A secret written in the clear.
     SecretInClear = "HB0801", "a secret written in the clear";
     /// An endpoint that is not allowed.

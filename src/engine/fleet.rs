@@ -20,8 +20,8 @@ const FLEET_QUERY: &str = "DeviceInfo | where Timestamp > ago(7d) \
                            | summarize Devices = dcount(DeviceId)";
 
 impl Engine {
-    /// How many devices the tenant has, if a guard needs to know for such calls; `None` if nobody has ever said. Asked once
-    /// a day; where the tenant does not say, it is as many as it said last.
+    /// How many devices the tenant has, if a guard needs to know for such calls; `None` if nobody has said within a week.
+    /// Asked once a day; where the tenant does not say, it is as many as it said last.
     pub(super) async fn fleet(
         &self,
         context: &Context<'_>,
@@ -43,7 +43,7 @@ impl Engine {
             return Ok(Some(devices));
         }
         // What was so last is a better measure than none.
-        self.store.last_fleet(tenant).await
+        self.store.last_fleet(tenant, self.clock.now()).await
     }
 }
 

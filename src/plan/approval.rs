@@ -39,6 +39,25 @@ pub(super) fn approval(
     })
 }
 
+/// Warns where people are asked and nobody is kept from approving what they wrote themselves.
+pub(super) fn warn_of_no_author(lowering: &mut Lowering<'_>) {
+    let playbook = &lowering.document.playbook;
+    if playbook.author.is_some() {
+        return;
+    }
+    let of_actions = playbook.actions.iter().enumerate().find_map(|(index, action)| {
+        let asked = [("approval", &action.approval), ("revertApproval", &action.revert_approval)];
+        let (key, _asked) = asked.into_iter().find(|(_key, asked)| asked.is_some())?;
+        Some(format!("/actions/{index}/{key}"))
+    });
+    let of_guards = || playbook.guards.approval.as_ref().map(|_asked| "/guards/approval".to_owned());
+    if let Some(at) = of_actions.or_else(of_guards) {
+        let message =
+            "people are asked, and whoever wrote the playbook could approve it: it names no `author`";
+        lowering.warn(Code::Author, &at, message, "add `author: NAME`, as the settings call who wrote it");
+    }
+}
+
 /// Who is asked when the playbook's own limits would be passed.
 pub(super) fn on_exceed(lowering: &mut Lowering<'_>) -> Option<Approval> {
     let guards = &lowering.document.playbook.guards;

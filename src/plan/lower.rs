@@ -56,6 +56,7 @@ pub(super) fn lower(
     let steps = params::steps(&mut lowering);
     let tellings = tellings(&mut lowering);
     let guards = guards(&mut lowering, &steps);
+    approval::warn_of_no_author(&mut lowering);
     let tenants = tenants(&mut lowering);
     let expires = expires(&mut lowering);
     let timed = [&when, &condition].into_iter().flatten().any(Condition::is_timed);

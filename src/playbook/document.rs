@@ -59,7 +59,7 @@ pub struct Playbook {
         "patternErrorMessage": "a technique such as `T1570` or `T1021.002`"
     }), example = ["T1021.002", "T1570"])]
     pub relevant_techniques: Vec<String>,
-    /// Who looks after it.
+    /// Who looks after it. They approve nothing that it asks for: an approver's name in the settings, or their account.
     #[schemars(length(min = 1), example = &"soc-engineering")]
     pub author: Option<String>,
     /// Pages to read.

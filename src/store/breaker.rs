@@ -74,9 +74,9 @@ async fn latest(tx: &mut Tx, (tenant, playbook): (&str, PlaybookId)) -> Result<V
     let rows = sqlx::query(concat!(
         "SELECT state FROM effects_dated WHERE tenant = $1 AND playbook = $2 AND ",
         takes!(),
-        " AND (state IN ('done', 'failed', 'unknown', 'parked') OR refused = 1) AND counts_at > coalesce( \
+        " AND (state IN ('done', 'failed', 'unknown', 'parked') OR refused = 1) AND dated_at > coalesce( \
          (SELECT max(counts_at) FROM resumes_dated WHERE tenant = $1 AND playbook = $2), 0) \
-         ORDER BY counts_at DESC, effect_key LIMIT $3"
+         ORDER BY dated_at DESC, effect_key LIMIT $3"
     ))
     .bind(tenant)
     .bind(playbook.to_string())

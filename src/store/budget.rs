@@ -33,7 +33,24 @@ macro_rules! takes {
         concat!("destructive = 1 AND NOT ", $crate::store::budget::gives_back!())
     };
 }
-pub(super) use {gives_back, takes};
+/// In SQL, that an effect may count as tried after a time, or is of a run: it goes by indexes, and is never the narrower
+/// bound than `counts_at`. The tenant (`+tenant`) is no way to find it then.
+macro_rules! lately {
+    ($since:literal $(or run $run:literal)?) => {
+        concat!(
+            "effect_key IN (SELECT effect_key FROM effects WHERE intended_at > ",
+            $since,
+            " UNION ALL SELECT effect_key FROM effects WHERE boot = (SELECT value FROM facts WHERE name = 'bootSeen') \
+             AND uptime > ",
+            $since,
+            " - (SELECT value FROM facts WHERE name = 'wallSeen') \
+             + (SELECT value FROM facts WHERE name = 'uptimeSeen')",
+            $(" UNION ALL SELECT effect_key FROM effects WHERE run = ", $run,)?
+            ")"
+        )
+    };
+}
+pub(super) use {gives_back, lately, takes};
 
 /// Budgets, counted in the transaction that intends. `None` is no limit. What is in doubt counts as used;
 /// what provably did nothing does not. What gives back ([`GIVES_BACK`]) is in none of a day's, and has rates of its own.
@@ -166,7 +183,9 @@ impl Store {
         let sums = sums(&mut tx, (tenant, playbook, run), now).await?;
         let rows = sqlx::query(concat!(
             "SELECT target, destructive, playbook = $2, run = $3, counts_at > $4 FROM effects_dated \
-             WHERE tenant = $1 AND (intended_at > $4 OR run = $3) AND state <> 'notApplied' AND NOT ",
+             WHERE +tenant = $1 AND ",
+            lately!("$4" or run "$3"),
+            " AND state <> 'notApplied' AND NOT ",
             gives_back!()
         ))
         .bind(tenant)
@@ -219,8 +238,9 @@ async fn sums(
         gives_back!(),
         " AS in_day, ",
         takes!(),
-        " AS takes FROM effects_dated \
-         WHERE tenant = $1 AND (intended_at > $4 OR run = $3) AND state <> 'notApplied') \
+        " AS takes FROM effects_dated WHERE +tenant = $1 AND ",
+        lately!("$4" or run "$3"),
+        " AND state <> 'notApplied') \
          SELECT coalesce(sum(run = $3), 0), \
          coalesce(sum(playbook = $2 AND in_day), 0), \
          coalesce(sum(in_day), 0), \
@@ -266,7 +286,9 @@ async fn wide(tx: &mut Tx, tenant: &str, now: i64) -> Result<Wide, StoreError> {
     let row = sqlx::query(concat!(
         "WITH used AS (SELECT tenant, target, counts_at, ",
         gives_back!(),
-        " AS gives FROM effects_dated WHERE destructive = 1 AND counts_at > $4 AND state <> 'notApplied') \
+        " AS gives FROM effects_dated WHERE ",
+        lately!("$4"),
+        " AND destructive = 1 AND counts_at > $4 AND state <> 'notApplied') \
          SELECT count(DISTINCT CASE WHEN tenant <> $1 AND NOT gives THEN tenant || ' ' || target END), \
          coalesce(sum(tenant = $1 AND counts_at > $2 AND NOT gives), 0), \
          coalesce(sum(tenant = $1 AND counts_at > $3 AND NOT gives), 0), \
@@ -294,7 +316,7 @@ async fn counted(tx: &mut Tx, effect: &NewEffect, now: i64) -> Result<[bool; 4],
          coalesce(max(destructive = 1 AND playbook = $2 AND counts_at > $4), 0), \
          coalesce(max(destructive = 1 AND counts_at > $4), 0), \
          coalesce(max(playbook = $2 AND counts_at > $4), 0) FROM effects_dated WHERE tenant = $1 AND target = $5 \
-         AND state <> 'notApplied' AND (intended_at > $4 OR run = $3) AND NOT ",
+         AND state <> 'notApplied' AND NOT ",
         gives_back!()
     ))
     .bind(&effect.tenant)

@@ -1,6 +1,6 @@
 //! What other runs have under way on the same target: looked at inside the transaction that would intend one more.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
@@ -8,7 +8,7 @@ use super::budget::DAY_MS;
 use super::effect::NewEffect;
 use super::intended::Intended;
 use super::run::read_run_id;
-use super::{Store, StoreError, Tx, at, restored};
+use super::{StoreError, Tx, at, restored};
 
 /// The action that undoes another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,32 +70,6 @@ pub(super) async fn in_the_way(
         action: action.clone(),
         at: at(row.try_get(3)?)?,
     }))
-}
-
-impl Store {
-    /// When an action was intended last, of those that were done to a target since `since`.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn last_done(
-        &self,
-        tenant: &str,
-        (action, target): (&str, &str),
-        since: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let last: Option<i64> = sqlx::query_scalar(
-            "SELECT max(counts_at) FROM effects_dated WHERE tenant = $1 AND target = $2 AND action = $3 \
-             AND state = 'done' AND counts_at >= $4",
-        )
-        .bind(tenant)
-        .bind(target)
-        .bind(action)
-        .bind(since.as_millisecond())
-        .fetch_one(&self.0.readers)
-        .await?;
-        last.map(at).transpose()
-    }
 }
 
 /// Finds the same action where it was done to the target so short a while ago that it is left alone.

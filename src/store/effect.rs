@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
+use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row as _, Sqlite};
 
 use super::budget::{ActionLimits, over_budget};
 use super::conflict::Opposite;
@@ -21,9 +21,6 @@ use crate::model::{PlaybookId, RunId};
 /// Attempts at one effect, each after proof that the one before did nothing. More would hammer a tenant
 /// that refuses.
 pub(super) const ATTEMPTS_MAX: u32 = 3;
-
-/// Targets asked for in one query.
-const TARGETS_PER_QUERY: usize = 500;
 
 /// An effect about to be intended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,23 +123,13 @@ impl Effect {
     }
 }
 
-/// An action a target has had lately.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recent {
-    /// What was acted on.
-    pub target: String,
-    /// The action.
-    pub action: String,
-    /// When it was intended.
-    pub at: Timestamp,
-}
-
 impl Store {
     /// Writes down that an effect is about to be sent, if it may be: it is new or provably did nothing, nobody
     /// has stopped actions, no other run is at it or at the opposite, and the budgets have room. One transaction; when it returns
     /// [`Intended::Go`] the intent is on disk.
     ///
-    /// Budgets slide over 24 hours of the journal's time, so turning the clock back refills nothing.
+    /// Budgets slide over 24 hours of the journal's time, and what was tried gets no older than the clock that nobody sets
+    /// says: turning the clock refills nothing.
     ///
     /// # Errors
     ///
@@ -321,37 +308,6 @@ impl Store {
             .map(read_effect)
             .collect()
     }
-
-    /// Lists what `targets` had done to them since `since`, without what provably did nothing.
-    ///
-    /// # Errors
-    ///
-    /// Any [`StoreError`].
-    pub async fn recent(
-        &self,
-        tenant: &str,
-        targets: &[String],
-        since: Timestamp,
-    ) -> Result<Vec<Recent>, StoreError> {
-        let mut found = Vec::new();
-        for chunk in targets.chunks(TARGETS_PER_QUERY) {
-            let mut query = QueryBuilder::<Sqlite>::new(
-                "SELECT target, action, max(counts_at) FROM effects_dated WHERE state <> 'notApplied' AND tenant = ",
-            );
-            query.push_bind(tenant).push(" AND counts_at >= ").push_bind(since.as_millisecond());
-            query.push(" AND target IN (");
-            let mut list = query.separated(", ");
-            for target in chunk {
-                list.push_bind(target);
-            }
-            query.push(") GROUP BY target, action ORDER BY target, action");
-            for row in query.build().fetch_all(&self.0.readers).await? {
-                let (target, action) = (row.try_get(0)?, row.try_get(1)?);
-                found.push(Recent { target, action, at: at(row.try_get(2)?)? });
-            }
-        }
-        Ok(found)
-    }
 }
 
 /// Keeps what the circuit breaker has just said; of anything else nothing was written.
@@ -409,7 +365,8 @@ pub(super) async fn find(tx: &mut Tx, key: &EffectKey) -> Result<Option<Effect>,
     row.as_ref().map(read_effect).transpose()
 }
 
-/// Writes an intent: a new effect, or a further attempt at one.
+/// Writes an intent: a new effect, or a further attempt at one. `now` is what the transaction was told that it is, which
+/// has noted the clock that nobody sets as well.
 pub(super) async fn write_intent(
     tx: &mut Tx,
     effect: &NewEffect,
@@ -418,8 +375,10 @@ pub(super) async fn write_intent(
     if attempt == 1 {
         sqlx::query(
             "INSERT INTO effects (effect_key, tenant, playbook, run, seq, step, action, target, destructive, \
-             params_digest, state, attempt, epoch, intended_at, changed_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'intended', 1, $11, $12, $12)",
+             params_digest, state, attempt, epoch, intended_at, changed_at, uptime, boot) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'intended', 1, $11, $12, $12, \
+             (SELECT value FROM facts WHERE name = 'uptimeSeen'), \
+             (SELECT nullif(value, 0) FROM facts WHERE name = 'bootSeen'))",
         )
         .bind(effect.key.as_str())
         .bind(&effect.tenant)
@@ -438,7 +397,9 @@ pub(super) async fn write_intent(
     } else {
         sqlx::query(
             "UPDATE effects SET state = 'intended', attempt = $2, epoch = $3, intended_at = $4, \
-             changed_at = $4, detail = NULL, remote_id = NULL, refused = 0 WHERE effect_key = $1",
+             changed_at = $4, detail = NULL, remote_id = NULL, refused = 0, \
+             uptime = (SELECT value FROM facts WHERE name = 'uptimeSeen'), \
+             boot = (SELECT nullif(value, 0) FROM facts WHERE name = 'bootSeen') WHERE effect_key = $1",
         )
         .bind(effect.key.as_str())
         .bind(i64::from(attempt))

@@ -3,10 +3,15 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use sqlx::Row as _;
 
 use super::budget::DAY_MS;
 use super::{Store, StoreError};
+
+/// How old what a tenant said last may be where it says nothing now. A week: it does not change much until then, and a
+/// tenant that is too busy to be asked, as in an attack, keeps the measure of its limits.
+const LAST_WITHIN_MS: i64 = 7 * DAY_MS;
 
 impl Store {
     /// How many active devices a tenant had when it was asked, if that is less than a day ago.
@@ -26,14 +31,21 @@ impl Store {
         Ok(devices.and_then(|devices| u64::try_from(devices).ok()))
     }
 
-    /// How many it had when it last said so, however long ago.
+    /// How many it had when it last said so, if that is less than a week from `now`, either way: a clock that was ahead is
+    /// set back.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn last_fleet(&self, tenant: &str) -> Result<Option<u64>, StoreError> {
-        let query = sqlx::query_scalar("SELECT devices FROM fleets WHERE tenant = $1").bind(tenant);
-        let devices: Option<i64> = query.fetch_optional(&self.0.readers).await?;
+    pub async fn last_fleet(&self, tenant: &str, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        let now = now.as_millisecond();
+        let devices: Option<i64> =
+            sqlx::query_scalar("SELECT devices FROM fleets WHERE tenant = $1 AND at BETWEEN $2 AND $3")
+                .bind(tenant)
+                .bind(now.saturating_sub(LAST_WITHIN_MS))
+                .bind(now.saturating_add(LAST_WITHIN_MS))
+                .fetch_optional(&self.0.readers)
+                .await?;
         Ok(devices.and_then(|devices| u64::try_from(devices).ok()))
     }
 

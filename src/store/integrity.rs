@@ -1,5 +1,7 @@
 //! A look through the whole file for damage, now and then. Opening looks too, but a journal can be open for months.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Store, StoreError};
@@ -46,4 +48,14 @@ pub(super) async fn damage(store: &Store) -> Result<Option<String>, StoreError> 
     let query = sqlx::query_scalar("PRAGMA integrity_check(1)");
     let found: String = query.fetch_one(&store.0.readers).await?;
     Ok((found != "ok").then_some(found))
+}
+
+/// Refuses what is left of a journal that SQLite would take for one that has not begun: it reads a file of a single byte as
+/// one without any.
+pub(super) fn check_length(path: &Path) -> Result<(), StoreError> {
+    let length = std::fs::metadata(path).map_err(|source| StoreError::file(path, source))?.len();
+    if length == 1 {
+        return Err(StoreError::Corrupt { detail: "a single byte of it is left".to_owned() });
+    }
+    Ok(())
 }

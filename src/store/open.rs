@@ -17,6 +17,7 @@ use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, Row as _, Sqlite, SqliteExecutor, Transaction,
 };
 
+use super::integrity::check_length;
 use super::mark::Marks;
 use super::network::network_file_system;
 use super::rebuild;
@@ -269,16 +270,6 @@ fn private_file(path: &Path) -> Result<File, StoreError> {
 /// index take its mode over.
 fn create_file(path: &Path) -> Result<(), StoreError> {
     private_file(path).map(drop)
-}
-
-/// Refuses what is left of a journal that SQLite would take for one that has not begun: it reads a file of a single byte as
-/// one without any.
-fn check_length(path: &Path) -> Result<(), StoreError> {
-    let length = std::fs::metadata(path).map_err(|source| StoreError::file(path, source))?.len();
-    if length == 1 {
-        return Err(StoreError::Corrupt { detail: "a single byte of it is left".to_owned() });
-    }
-    Ok(())
 }
 
 /// A file beside a journal, of its name with an ending.

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 
+use super::revert::{APPLIES, NEWEST};
 use super::{Store, StoreError, Tx, at};
 use crate::fault::crash_point;
 
@@ -13,6 +14,10 @@ const KEEP_MIN: SignedDuration = SignedDuration::from_hours(24 * 7);
 /// How much later than the last sweep a sweep believes that it is. Sweeps come four times a day, so a process
 /// that was away catches up in a while, and a clock that jumps by years forgets little before somebody notices.
 const LATER_MAX_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How long what stands keeps its history, until it is taken back here. A year: of what people end in the portal the
+/// journal never learns, and all that came after it is kept with it.
+const STANDS_MAX_MS: i64 = 366 * 24 * 60 * 60 * 1000;
 
 /// Rows deleted in one transaction: a few milliseconds of the writer's time.
 const BATCH: i64 = 500;
@@ -44,8 +49,8 @@ pub struct Swept {
 
 impl Store {
     /// Deletes what ended more than `keep` before `now`; at least the last seven days stay. What waits for
-    /// a person or for a channel stays, with everything it hangs on. Of a clock that jumped, one sweep believes a
-    /// day.
+    /// a person or for a channel stays, with everything it hangs on, and so does for a year what stands. Of a clock that
+    /// jumped, one sweep believes a day.
     ///
     /// # Errors
     ///
@@ -54,7 +59,8 @@ impl Store {
         let believed = self.believed(now).await?;
         let cutoff = believed.checked_sub(keep.max(KEEP_MIN)).unwrap_or(Timestamp::MIN).as_millisecond();
         let mut swept = Swept::default();
-        while sweep_events(&mut swept, self.write().await?, cutoff).await? {
+        let stood = believed.as_millisecond().saturating_sub(STANDS_MAX_MS);
+        while sweep_events(&mut swept, self.write().await?, (cutoff, stood)).await? {
             crash_point("c35_retention_delete");
         }
         while sweep_approvals(&mut swept, self.write().await?, cutoff).await? {
@@ -168,22 +174,31 @@ impl Store {
 
 /// Cuts a prefix off the chain of events: old ones, before the first event of any effect that is still open,
 /// and never the last one of all. What the tenant accepted and never told the end of is open as long as it is
-/// young. Effects left without events go with them.
-async fn sweep_events(swept: &mut Swept, mut tx: Tx, cutoff: i64) -> Result<bool, StoreError> {
-    let last: Option<i64> = sqlx::query_scalar(
+/// young, what stands as long as it was done after `stood`. Effects left without events go with them.
+async fn sweep_events(
+    swept: &mut Swept,
+    mut tx: Tx,
+    (cutoff, stood): (i64, i64),
+) -> Result<bool, StoreError> {
+    let last = format!(
         "SELECT max(n) FROM (SELECT n FROM effect_events WHERE at < $1 \
          AND n < (SELECT max(n) FROM effect_events) \
          AND n < coalesce((SELECT min(v.n) FROM effect_events v JOIN effects e ON e.effect_key = v.effect_key \
              WHERE e.state IN ('intended', 'unknown', 'parked') \
              OR EXISTS (SELECT 1 FROM reverts r WHERE r.effect_key = e.effect_key AND r.state = 'standing' \
                  AND r.look_at IS NOT NULL) OR (e.state = 'pending' AND e.changed_at >= $1)), 9223372036854775807) \
+         AND n < coalesce((SELECT min((SELECT min(v.n) FROM effect_events v WHERE v.effect_key = r.effect_key)) \
+             FROM reverts r JOIN effects e ON e.effect_key = r.effect_key \
+             WHERE r.since >= $3 AND {APPLIES} AND {NEWEST}), 9223372036854775807) \
          AND n < coalesce((SELECT min(n) FROM effect_events WHERE at >= $1), 9223372036854775807) \
          ORDER BY n LIMIT $2)",
-    )
-    .bind(cutoff)
-    .bind(BATCH)
-    .fetch_one(&mut *tx)
-    .await?;
+    );
+    let last: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(last))
+        .bind(cutoff)
+        .bind(BATCH)
+        .bind(stood)
+        .fetch_one(&mut *tx)
+        .await?;
     let Some(last) = last else { return Ok(false) };
     sqlx::query("UPDATE facts SET value = $1 WHERE name = 'chainCut'").bind(last).execute(&mut *tx).await?;
     let events = sqlx::query("DELETE FROM effect_events WHERE n <= $1")
@@ -207,13 +222,15 @@ async fn sweep_events(swept: &mut Swept, mut tx: Tx, cutoff: i64) -> Result<bool
 }
 
 /// Cuts a prefix off the chain of approvals, like that of effects: old events, before the first of any
-/// request that is still open, and never the last one of all. Requests left without events go with them.
+/// request that is still open or whose action stands, and never the last one of all. Requests left without events go with
+/// them.
 async fn sweep_approvals(swept: &mut Swept, mut tx: Tx, cutoff: i64) -> Result<bool, StoreError> {
     let last: Option<i64> = sqlx::query_scalar(
         "SELECT max(n) FROM (SELECT n FROM approval_events WHERE at < $1 \
          AND n < (SELECT max(n) FROM approval_events) \
          AND n < coalesce((SELECT min(v.n) FROM approval_events v JOIN approvals a ON a.id = v.approval \
-             WHERE a.settled = 0), 9223372036854775807) \
+             WHERE a.settled = 0 OR a.effect_key IN (SELECT effect_key FROM reverts WHERE state = 'standing')), \
+             9223372036854775807) \
          AND n < coalesce((SELECT min(n) FROM approval_events WHERE at >= $1), 9223372036854775807) \
          ORDER BY n LIMIT $2)",
     )

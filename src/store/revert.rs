@@ -116,12 +116,12 @@ const SELECT: &str = "SELECT r.*, e.state AS effect_state, e.remote_id, \
      FROM reverts r JOIN effects e ON e.effect_key = r.effect_key";
 
 /// What was or may have been applied, as far as the journal knows, and nothing of huntbook's has taken it back since.
-const APPLIES: &str = "r.state = 'standing' AND e.state NOT IN ('notApplied', 'failed') \
+pub(super) const APPLIES: &str = "r.state = 'standing' AND e.state NOT IN ('notApplied', 'failed') \
      AND NOT EXISTS (SELECT 1 FROM effects u WHERE u.tenant = r.tenant AND u.target = r.target \
      AND u.action = r.undo_action AND u.state = 'done' AND u.intended_at >= r.since)";
 
 /// What stands: it applies, and nothing newer has taken its place.
-const STANDS: &str = "NOT EXISTS (SELECT 1 FROM reverts n JOIN effects f ON f.effect_key = n.effect_key \
+pub(super) const NEWEST: &str = "NOT EXISTS (SELECT 1 FROM reverts n JOIN effects f ON f.effect_key = n.effect_key \
      WHERE n.tenant = r.tenant AND n.target = r.target AND n.action = r.action AND n.state = 'standing' \
      AND n.since > r.since AND f.state IN ('pending', 'done'))";
 
@@ -132,7 +132,7 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn in_force(&self) -> Result<Vec<Revert>, StoreError> {
-        let query = format!("{SELECT} WHERE {APPLIES} AND {STANDS} ORDER BY r.since, r.effect_key");
+        let query = format!("{SELECT} WHERE {APPLIES} AND {NEWEST} ORDER BY r.since, r.effect_key");
         let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&self.0.readers).await?;
         rows.iter().map(read).collect()
     }
@@ -143,7 +143,7 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn still_stands(&self, key: &EffectKey) -> Result<bool, StoreError> {
-        let query = format!("{SELECT} WHERE {APPLIES} AND {STANDS} AND r.effect_key = $1");
+        let query = format!("{SELECT} WHERE {APPLIES} AND {NEWEST} AND r.effect_key = $1");
         let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(key.as_str());
         Ok(query.fetch_optional(&self.0.readers).await?.is_some())
     }

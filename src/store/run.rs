@@ -383,9 +383,6 @@ async fn settle_in(tx: &mut Tx, run: RunId, settlements: &[Settlement], now: i64
         .flat_map(|settlement| settlement.suppress.iter().map(|one| (settlement.seq, one)))
         .collect();
     suppress::write(tx, run, &suppressions, now).await?;
-    let news = settlements.iter().filter(|settlement| settlement.next_time == NextTime::New);
-    let news: Vec<u32> = news.map(|settlement| settlement.seq).collect();
-    undone::forget(tx, &id, &news).await?;
     for settlement in settlements {
         if !settlement.ask.is_empty() {
             approval::ask(tx, (run, settlement.seq), &settlement.ask).await?;
@@ -395,7 +392,7 @@ async fn settle_in(tx: &mut Tx, run: RunId, settlements: &[Settlement], now: i64
             outbox::write(tx, message, now).await?;
         }
     }
-    Ok(())
+    undone::open_settled(tx, &id, settlements).await
 }
 
 /// Items by what became of them: most of a large run share a few outcomes and reasons.

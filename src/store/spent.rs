@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::budget::{DAY_MS, HOUR_MS, MINUTE_MS, gives_back, takes};
+use super::budget::{DAY_MS, HOUR_MS, MINUTE_MS, gives_back, lately, takes};
 use super::run::read_playbook_id;
 use super::{Rates, Store, StoreError, count};
 use crate::model::PlaybookId;
@@ -44,14 +44,15 @@ pub struct SpentOfPlaybook {
     pub devices: u32,
 }
 
-/// What counts, as the transaction of an intent counts it. The first bound on `intended_at` is never the narrower one.
+/// What counts, as the transaction of an intent counts it.
 macro_rules! used {
     ($columns:literal, $by:literal) => {
         concat!(
             "WITH used AS (SELECT tenant, playbook, target, counts_at, ",
             takes!(),
-            " AS takes FROM effects_dated WHERE intended_at > $1 AND counts_at > $1 \
-             AND state <> 'notApplied' AND NOT ",
+            " AS takes FROM effects_dated WHERE ",
+            lately!("$1"),
+            " AND counts_at > $1 AND state <> 'notApplied' AND NOT ",
             gives_back!(),
             ") SELECT ",
             $columns,
@@ -66,6 +67,9 @@ macro_rules! used {
 
 impl Store {
     /// Says what is used of the budgets, at `now` or the later moment that the journal has seen.
+    ///
+    /// The clock that nobody sets is asked only by who writes: right after the other was set ahead, until something is
+    /// written, less may be shown than counts.
     ///
     /// # Errors
     ///

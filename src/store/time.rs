@@ -2,8 +2,12 @@
 //!
 //! While the clock is behind it, because it was ahead before or was set back, the journal's time goes on with the clock
 //! that nobody sets ([`Clock::uptime`](crate::clock::Clock::uptime)), a little slower, until the two meet again. So
-//! windows slide and waits end, and turning the clock refills no budget. What was seen is on disk together with that
+//! windows slide and waits end, and turning the clock back refills no budget. What was seen is on disk together with that
 //! clock, so a word written beside the owner has the same time, and a restart changes nothing.
+//!
+//! Ahead the clock is believed, and the journal's time may stay there when it is set back. So beside each intent stands what
+//! the clock that nobody sets showed, and an effect gets no older than that one says, until the machine is started anew
+//! (the view `effects_dated`).
 //!
 //! Whoever compares with a stamp of an effect or a request asks here what time it is ([`Store::time`]).
 
@@ -86,7 +90,8 @@ impl Store {
 }
 
 impl Tx {
-    /// The journal's time at this moment, remembered with what the transaction writes.
+    /// The journal's time at this moment, remembered with what the transaction writes. How long ago effects count as tried
+    /// (`counts_at`) is right in a transaction that has asked for it.
     pub(super) async fn now(&mut self) -> Result<i64, StoreError> {
         let row = sqlx::query(SEEN).fetch_one(&mut **self).await?;
         let shown = Shown::of(self.writer()?);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 
-use super::run::{ROWS_PER_INSERT, playbook_of};
+use super::run::{ROWS_PER_INSERT, Settlement, playbook_of};
 use super::{ContentHash, Store, StoreError, Tx, at, count, watermark};
 use crate::model::RunId;
 
@@ -68,9 +68,36 @@ impl Store {
     }
 }
 
+/// Makes those of settled items news again inside a transaction that are: as they say themselves; and those about which
+/// people are asked no more, of which an action was in doubt and turned out meanwhile to have done nothing.
+pub(super) async fn open_settled(
+    tx: &mut Tx,
+    run: &str,
+    settlements: &[Settlement],
+) -> Result<(), StoreError> {
+    let (news, others): (Vec<_>, Vec<_>) =
+        settlements.iter().partition(|settlement| settlement.next_time == NextTime::New);
+    forget(tx, run, &news.iter().map(|settlement| settlement.seq).collect::<Vec<_>>()).await?;
+    for settlement in others.iter().filter(|settlement| !settlement.close.is_empty()) {
+        if turned_out_undone(tx, run, settlement.seq).await? {
+            open_again(tx, run, settlement.seq).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an action of an item was in doubt and did nothing, as the tenant showed or a person said.
+async fn turned_out_undone(tx: &mut Tx, run: &str, item: u32) -> Result<bool, StoreError> {
+    let query = "SELECT EXISTS (SELECT 1 FROM effects e JOIN effect_events v ON v.effect_key = e.effect_key \
+                 WHERE e.run = $1 AND e.seq = $2 AND e.state = 'notApplied' \
+                 AND v.attempt = e.attempt AND v.state = 'parked')";
+    let found: i64 = sqlx::query_scalar(query).bind(run).bind(i64::from(item)).fetch_one(&mut **tx).await?;
+    Ok(found != 0)
+}
+
 /// Makes items of a run news again inside a transaction. Whatever is asked, an item with an effect that is
 /// not provably without one stays seen: acting on it again could do the same twice.
-pub(super) async fn forget(tx: &mut Tx, run: &str, items: &[u32]) -> Result<(), StoreError> {
+async fn forget(tx: &mut Tx, run: &str, items: &[u32]) -> Result<(), StoreError> {
     for chunk in items.chunks(ROWS_PER_INSERT) {
         let mut query = QueryBuilder::<Sqlite>::new(
             "DELETE FROM seen WHERE (tenant, playbook, identity) IN \
@@ -99,10 +126,14 @@ pub(super) async fn forget(tx: &mut Tx, run: &str, items: &[u32]) -> Result<(), 
     Ok(())
 }
 
-/// Opens an item again inside a transaction: nothing was done about it, a person says, so it is news to the
-/// next run, and does not keep others of its key quiet.
+/// Opens an item again inside a transaction: nothing was done about it, a person says or the tenant shows, so it is news to
+/// the next run, and does not keep others of its key quiet. But not while people are asked about it: they would be asked
+/// twice, and what they say yes to twice is done twice. When they are asked no more it is looked at again
+/// ([`open_settled`]).
 pub(super) async fn open_again(tx: &mut Tx, run: &str, item: u32) -> Result<(), StoreError> {
-    forget(tx, run, &[item]).await
+    let query = "SELECT count(*) FROM approvals WHERE run = $1 AND seq = $2 AND settled = 0";
+    let open: i64 = sqlx::query_scalar(query).bind(run).bind(i64::from(item)).fetch_one(&mut **tx).await?;
+    if open == 0 { forget(tx, run, &[item]).await } else { Ok(()) }
 }
 
 /// Notes inside a transaction that people are told what a run left undone.

@@ -232,7 +232,10 @@ impl ActionKind {
     /// Whether people have to approve each call of it: nothing takes it back, or it can do anything.
     #[must_use]
     pub const fn needs_approval(self) -> bool {
-        matches!(self, Self::OffboardDevice | Self::RunLiveResponse | Self::HardDeleteEmail)
+        matches!(
+            self,
+            Self::OffboardDevice | Self::RunLiveResponse | Self::HardDeleteEmail | Self::MergeIncidents
+        )
     }
 
     /// Whether one of it on a target says nothing about another: two files on a device are two matters, and so

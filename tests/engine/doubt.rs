@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use huntbook::clock::{Clock as _, SystemClock};
+use huntbook::clock::{Clock as _, ManualClock, SystemClock};
 use huntbook::engine::ItemOutcome::Acted;
 use huntbook::engine::{Doubts, StepState};
 use huntbook::http::Open;
@@ -180,7 +180,7 @@ async fn row_35_neither_a_clock_that_is_set_nor_a_restart_makes_time_pass() {
     lost.house.clock.jump(SignedDuration::from_hours(3));
     assert_eq!(lost.look(A_MINUTE).await, []);
     assert_eq!(lost.look(A_MINUTE).await, []);
-    lost.house.clock.jump(SignedDuration::from_hours(-5));
+    lost.house.clock.jump(SignedDuration::from_hours(-2));
     assert_eq!(lost.look(TEN_MINUTES).await, [], "the first look");
     let mut lost = Lost { house: lost.house.restart().await, doubts: Doubts::default() };
     assert_eq!(lost.look(A_MINUTE).await, []);
@@ -200,6 +200,105 @@ async fn row_35_a_clock_that_was_ahead_hides_no_action_that_was_taken() {
     let house = house.restart().await;
     let mut lost = Lost::isolation_in(house, Apply::Taken).await;
     assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Pending]);
+}
+
+#[tokio::test]
+async fn row_35_what_was_sent_by_a_clock_days_ahead_is_missing_only_from_a_list_that_would_show_it() {
+    let house = Lost::house().await;
+    let days = SignedDuration::from_hours(5 * 24);
+    house.goes_ahead(days);
+    house.clock.jump(days);
+    let house = house.restart().await;
+    let mut lost = Lost::isolation_in(house, Apply::Lost).await;
+    lost.house.clock.jump(-days);
+    let right = lost.house.clock.now();
+    // With a token of the present.
+    lost.house = lost.house.restart().await;
+    for _look in 0..3 {
+        assert_eq!(lost.look(TEN_MINUTES).await, [], "it bears a time that has not been yet");
+    }
+    assert_eq!(lost.house.run(&playbook(ISOLATE)).await.counts.matched, 0, "it is still in doubt");
+    // When it has been, the list is still asked for from when it was sent in truth.
+    lost.house.clock.advance(days);
+    lost.house = lost.house.restart().await;
+    assert_eq!(lost.look(A_MINUTE).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+    let mut asked = lost.house.sim.requests().into_iter().rev();
+    let asked = asked.find(|asked| asked.path.ends_with("/machineactions")).expect("it was asked for").query;
+    let day_before = right.checked_sub(SignedDuration::from_hours(26)).unwrap().strftime("%Y-%m-%dT%H");
+    assert!(asked.contains(&day_before.to_string().replace(':', "%3A")), "{asked}");
+}
+
+#[tokio::test]
+async fn row_35_what_was_taken_while_the_clock_was_days_ahead_is_found_and_not_done_twice() {
+    let mut house = Lost::house().await;
+    let days = SignedDuration::from_hours(5 * 24);
+    house.goes_ahead(days);
+    let theirs = house.clock.clone();
+    house.clock = ManualClock::new(theirs.now() + days);
+    let house = house.restart().await;
+    let fault =
+        Fault { reset: true, times: Some(1), ..Fault::on("POST /mde/api/machines/*/runAntiVirusScan") };
+    house
+        .sim
+        .set_faults(vec![Fault { apply: huntbook::sim::Apply::Before, ..fault }])
+        .expect("a sound fault");
+    let scan = playbook("actions:\n  - runAntivirusScan: {device: \"{{row.DeviceId}}\", comment: test}\n");
+    assert_eq!(states(&house.run(&scan).await), [StepState::Parked]);
+    house.clock.jump(-days);
+    let mut lost = Lost { house, doubts: Doubts::default() };
+    assert_eq!(lost.look(SignedDuration::ZERO).await, []);
+    theirs.advance(TEN_MINUTES);
+    assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Pending]);
+    assert_eq!(lost.house.run(&scan).await.counts.matched, 0);
+    assert_eq!(lost.house.applied().len(), 1, "{:?}", lost.house.applied());
+}
+
+/// Something harmless, and then a script that people are asked about.
+const SCAN_AND_SCRIPT: &str = "actions:
+  - runAntivirusScan: {device: \"{{row.DeviceId}}\", comment: test}
+    onError: continue
+  - runLiveResponse: {device: \"{{row.DeviceId}}\", comment: test, scripts: [{name: collect.ps1}]}
+    approval: {channel: soc}
+";
+
+/// An item whose scan got lost on its way while people are asked about its script.
+async fn lost_and_asked() -> Lost {
+    let house = House::with(1, |_options| {}).await;
+    let lost =
+        Fault { reset: true, times: Some(1), ..Fault::on("POST /mde/api/machines/*/runAntiVirusScan") };
+    house.sim.set_faults(vec![lost]).expect("a sound fault");
+    let report = house.run(&playbook(SCAN_AND_SCRIPT)).await;
+    assert_eq!(states(&report), [StepState::Parked, StepState::PendingApproval]);
+    let mut lost = Lost { house, doubts: Doubts::default() };
+    assert_eq!(lost.look(SignedDuration::ZERO).await, []);
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    assert_eq!(lost.look(A_MINUTE).await, [EffectState::NotApplied]);
+    lost
+}
+
+#[tokio::test]
+async fn what_people_are_asked_about_is_not_asked_again_because_something_else_was_never_done() {
+    let lost = lost_and_asked().await;
+    let text = playbook(SCAN_AND_SCRIPT);
+    assert_eq!(lost.house.run(&text).await.counts.matched, 0, "people are being asked about it");
+    assert_eq!(lost.house.engine.store.open_approvals().await.unwrap().len(), 1);
+    lost.house.say_yes().await;
+    lost.house.go_on(&text).await;
+    assert_eq!(lost.house.run(&text).await.counts.matched, 0, "what was done about it stands");
+    let scripts = lost.house.applied().into_iter().filter(|done| done.starts_with("liveResponse"));
+    assert_eq!(scripts.count(), 1, "{:?}", lost.house.applied());
+}
+
+#[tokio::test]
+async fn what_was_never_done_comes_back_when_people_have_been_asked() {
+    let lost = lost_and_asked().await;
+    let text = playbook(SCAN_AND_SCRIPT);
+    lost.house.clock.advance(SignedDuration::from_hours(24));
+    lost.house.go_on(&text).await;
+    assert_eq!(lost.house.engine.store.open_approvals().await.unwrap(), [], "nobody has said anything");
+    let report = lost.house.run(&text).await;
+    assert_eq!(states(&report), [StepState::Accepted, StepState::PendingApproval]);
 }
 
 #[tokio::test]

@@ -213,6 +213,8 @@ async fn row_34_a_clock_that_is_wrong_keeps_from_what_disrupts_until_it_is_set()
 async fn row_34_what_is_due_by_a_clock_that_is_wrong_is_not_taken_back_and_is_no_later_for_it() {
     let mut house = House::isolated("revertAfter: 4h").await;
     let theirs = house.clock.clone();
+    // Later than a device is left alone by the opposite.
+    theirs.advance(SignedDuration::from_mins(11));
     house.clock = ManualClock::new(theirs.now());
     let house = house.restart().await;
     house.clock.jump(SignedDuration::from_hours(72));

@@ -133,13 +133,21 @@ async fn a_run_on_more_than_a_tenth_of_the_devices_is_halted_whoever_could_be_as
 }
 
 #[tokio::test]
-async fn where_the_tenant_does_not_say_it_is_as_many_devices_as_it_said_last() {
-    let house = house(3, 30).await;
+async fn where_the_tenant_does_not_say_it_is_for_a_week_as_many_devices_as_it_said_last() {
+    let mut house = house(3, 30).await;
     // The hunt for their number finds nothing in this tenant.
-    house.clock.advance(SignedDuration::from_hours(24 * 40));
+    house.clock.advance(SignedDuration::from_hours(24 * 7));
     let report = house.run(&playbook(ISOLATE)).await;
     assert_eq!(outcomes(&report), [Halted; 3]);
     assert!(why(&report).contains("2 % of 30 devices, 1, are allowed"), "{}", why(&report));
+    // After that nobody knows, and people are asked about each.
+    house.clock.advance(SignedDuration::from_secs(1));
+    let report = house.run(&playbook(ISOLATE)).await;
+    assert_eq!(outcomes(&report), [Halted; 3]);
+    assert!(why(&report).contains("how many there are is not known"), "{}", why(&report));
+    house.approvers = asked(1);
+    assert_eq!(outcomes(&house.run(&playbook(ISOLATE)).await), [PendingApproval; 3]);
+    assert_eq!(house.applied(), Vec::<String>::new());
 }
 
 #[tokio::test]

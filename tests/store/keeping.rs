@@ -1,9 +1,11 @@
 //! Versions, messages, retention, and a disk that is full.
 
+use std::collections::BTreeSet;
+
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    Accepted, Chain, ContentHash, EffectState, Held, History, Publication, Refusal, RunFilter, RunState,
-    StoreError,
+    Accepted, Chain, ContentHash, EffectState, Held, History, NewEffect, NewRevert, Publication, Refusal,
+    RunFilter, RunState, StoreError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -268,6 +270,63 @@ async fn retention_does_not_cut_past_an_effect_in_doubt() {
         store.verify(History::Effects, u32::MAX).await.unwrap(),
         Chain::Intact { events: 3, .. }
     ));
+}
+
+#[tokio::test]
+async fn what_stands_without_a_date_is_not_forgotten_for_a_year() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let before = bench.begin(&store, 0).await;
+    store.intend(&effect(before, "device:before")).await.unwrap();
+    store.record(&effect(before, "device:before").key, 1, &result(EffectState::Done)).await.unwrap();
+    bench.clock.advance(HOUR);
+    let run = bench.begin(&store, 0).await;
+    for target in ["device:a", "device:b"] {
+        store.intend_with(&effect(run, target), Some(&undo())).await.unwrap();
+        store.record(&effect(run, target).key, 1, &result(EffectState::Done)).await.unwrap();
+    }
+    for run in [before, run] {
+        store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    }
+    let of = |targets: &[&str]| targets.iter().map(|target| (*target).to_owned()).collect::<BTreeSet<_>>();
+    let in_force = async || {
+        let standing = store.in_force().await.unwrap();
+        standing.into_iter().map(|stands| stands.target).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(bench.days_pass(&store, 200).await.events, 0);
+    assert_eq!(in_force().await, of(&["device:a", "device:b"]));
+    assert_eq!(bench.rows("effect_events").await, 4, "what came before is let go");
+    assert!(matches!(store.verify(History::Effects, u32::MAX).await.unwrap(), Chain::Intact { .. }));
+    // A clock that leaps forgets nothing at once.
+    bench.clock.jump(HOUR * (24 * 3652));
+    store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+    assert_eq!(in_force().await, of(&["device:a", "device:b"]));
+    bench.clock.jump(HOUR * -(24 * 3652));
+
+    // What was taken back holds nothing any more.
+    let undoing = bench.begin(&store, 0).await;
+    let release = NewEffect { action: "releaseDevice".to_owned(), ..effect(undoing, "device:a") };
+    store.intend(&release).await.unwrap();
+    store.record(&release.key, 1, &result(EffectState::Done)).await.unwrap();
+    store.finish_run(undoing, &end(RunState::Ok), &[]).await.unwrap();
+    bench.days_pass(&store, 10).await;
+    assert_eq!((in_force().await, bench.rows("reverts").await), (of(&["device:b"]), 1));
+    bench.days_pass(&store, 160).await;
+    assert_eq!(in_force().await, of(&[]), "a year is the end");
+    assert_eq!(bench.rows("reverts").await, 0);
+}
+
+/// What releases a device when somebody asks.
+fn undo() -> NewRevert {
+    NewRevert {
+        action: "releaseDevice".to_owned(),
+        undo: json!({}),
+        after: None,
+        approval: None,
+        playbook_name: "PsExec fan-out".to_owned(),
+        version: ContentHash::of(b"playbook"),
+        author: None,
+    }
 }
 
 #[tokio::test]

@@ -97,6 +97,7 @@ async fn an_older_journal_is_brought_up_to_date_by_a_writer_only() {
                  DROP TABLE crashes; ALTER TABLE runs DROP COLUMN epoch; DROP TABLE merged_devices; DROP TABLE going_on; \
                  DROP TABLE alone; DROP TABLE list_lags; \
                  DROP TRIGGER effects_tried; DROP TRIGGER effects_kept; DROP TRIGGER effects_refused; ALTER TABLE effects DROP COLUMN refused; \
+                 DROP TRIGGER effects_up; DROP INDEX effects_tried_at; DROP INDEX effects_tried_up; ALTER TABLE effects DROP COLUMN uptime; ALTER TABLE effects DROP COLUMN boot; \
                  ALTER TABLE slots DROP COLUMN skipped; ALTER TABLE slots DROP COLUMN why; ALTER TABLE slots DROP COLUMN skips; \
                  ALTER TABLE runs DROP COLUMN account; ALTER TABLE runs DROP COLUMN uid; \
                  ALTER TABLE slots DROP COLUMN lacks; ALTER TABLE slots DROP COLUMN lacks_since; \

@@ -77,10 +77,11 @@ impl Engine {
         });
         let now = self.clock.uptime();
         watched.follow(accepted, now);
+        let theirs = self.by_clock_of(tenant, self.clock.now());
         for watch in watched.due() {
             watch.looked = Some(now);
             let Some((_kind, Aim::Listed(aim))) = Aim::of(&watch.effect) else { continue };
-            let Some(all) = self.listed(&watch.effect, &aim).await else { continue };
+            let Some(all) = self.listed(&watch.effect, &aim, theirs).await else { continue };
             let id = watch.effect.remote_id.as_deref();
             let before = watch.lag(time);
             watch.is_shown = all.iter().any(|action| Some(action.id.as_str()) == id);

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use self::aim::{Aim, Listed};
 use self::lag::Watched;
@@ -32,7 +32,8 @@ mod protocol;
 const PATIENCE: Patience =
     Patience { settled_after: SignedDuration::from_mins(10), looks_apart: SignedDuration::from_secs(60) };
 /// By how much an intent may be stamped ahead of the tenant's clock: the journal goes on from the latest time that it
-/// has seen, for 25 hours, and clocks differ. Looked for from later on, an action that was taken would seem missing.
+/// has seen, for 25 hours, and clocks differ. Looked for from later on, an action that was taken would seem missing. One that
+/// was stamped further ahead is looked for from when it was first known to be in doubt.
 pub(super) const AHEAD: SignedDuration = SignedDuration::from_hours(26);
 /// How long an action is looked for. Older doubt is for people.
 const YOUNG: SignedDuration = SignedDuration::from_hours(24);
@@ -51,6 +52,8 @@ pub struct Doubts {
 struct Doubt {
     /// When it was first known.
     known: SignedDuration,
+    /// The earliest that it was by the clock of the tenant's services when it was known: what was taken was taken before.
+    seen: Timestamp,
     /// When a whole list did not have it, after it must have been there.
     missing: Option<SignedDuration>,
     /// When it was looked for last, whatever came of it.
@@ -68,8 +71,8 @@ struct Patience {
 }
 
 impl Doubt {
-    const fn new(now: SignedDuration) -> Self {
-        Self { known: now, missing: None, looked: None }
+    const fn new(now: SignedDuration, theirs: Timestamp) -> Self {
+        Self { known: now, seen: theirs, missing: None, looked: None }
     }
 
     /// Whether a list read now can tell.
@@ -162,7 +165,10 @@ impl Engine {
         let mut due = Vec::new();
         for effect in &parked {
             let Some((kind, aim)) = Aim::of(effect) else { continue };
-            let doubt = doubts.parked.entry(key(effect)).or_insert_with(|| Doubt::new(now));
+            let theirs = self.by_clock_of(tenant, wall);
+            let doubt = doubts.parked.entry(key(effect)).or_insert_with(|| Doubt::new(now, theirs));
+            // How far the clocks are apart may be learnt only now.
+            doubt.seen = doubt.seen.min(theirs);
             if effect.intended.duration_until(wall) <= YOUNG && doubt.is_due(now, PATIENCE) {
                 due.push((doubt.looked, effect, (kind, aim)));
             }
@@ -179,7 +185,9 @@ impl Engine {
         for (_looked, effect, (kind, aim)) in due.into_iter().take(LOOKS_MAX) {
             let Some(doubt) = doubts.parked.get_mut(&key(effect)) else { continue };
             doubt.looked = Some(now);
-            let found = match self.look_for(effect, &aim).await? {
+            // What bears a time that has not been yet was sent nobody knows when.
+            let is_dated = self.stamp(effect) <= self.by_clock_of(tenant, wall);
+            let found = match self.look_for(effect, &aim, doubt.seen).await? {
                 None | Some(Look::Unclear) => continue,
                 Some(Look::Found(found)) => Some(found),
                 Some(Look::Twice(found)) => {
@@ -187,7 +195,9 @@ impl Engine {
                     Some(found)
                 }
                 // What was shown too late may not be shown at all.
-                Some(Look::Missing) if !is_believed && matches!(aim, Aim::Listed(_)) => continue,
+                Some(Look::Missing) if !is_dated || (!is_believed && matches!(aim, Aim::Listed(_))) => {
+                    continue;
+                }
                 Some(Look::Missing) => {
                     // What needs people's leave is not news to the next run unasked: a person says that it is not there.
                     if !doubt.is_proven_missing(now)
@@ -206,14 +216,30 @@ impl Engine {
         Ok(settled)
     }
 
-    /// Looks at the tenant; `None` if it does not answer.
-    async fn look_for(&self, effect: &Effect, aim: &Aim) -> Result<Option<Look>, StoreError> {
+    /// What a time is by the clock of the services of a tenant, as far as that is known.
+    fn by_clock_of(&self, tenant: &str, time: Timestamp) -> Timestamp {
+        self.tenants.get(tenant).map_or(time, |tenant| by_theirs(time, &**tenant))
+    }
+
+    /// When an effect was intended at the earliest, by the clock of the tenant's services: by how far it is from this one
+    /// now, or was not then.
+    fn stamp(&self, effect: &Effect) -> Timestamp {
+        effect.intended.min(self.by_clock_of(&effect.tenant, effect.intended))
+    }
+
+    /// Looks at the tenant; `None` if it does not answer. What was taken was taken before `seen`.
+    async fn look_for(
+        &self,
+        effect: &Effect,
+        aim: &Aim,
+        seen: Timestamp,
+    ) -> Result<Option<Look>, StoreError> {
         let marks = self.marks(&effect.key, &effect.tenant).await?;
         let Some(tenant) = self.tenants.get(&effect.tenant) else { return Ok(None) };
         let look = match aim {
-            Aim::Listed(aim) => self.listed(effect, aim).await.map(|all| in_list(&all, aim, &marks)),
+            Aim::Listed(aim) => self.listed(effect, aim, seen).await.map(|all| in_list(&all, aim, &marks)),
             Aim::Left(left) => {
-                let since = by_theirs(effect.intended, &**tenant);
+                let since = by_theirs(effect.intended, &**tenant).min(seen);
                 let trace = Trace { marks: &marks, since };
                 told(effect, left.look(&**tenant, &trace).await).map(|sight| of_left(&sight))
             }
@@ -234,7 +260,7 @@ impl Engine {
         let Aim::Listed(aim) = aim else { return Ok(false) };
         let marks = self.marks(&effect.key, &effect.tenant).await?;
         let Some(tenant) = self.tenants.get(&effect.tenant) else { return Ok(true) };
-        let since = effect.intended.saturating_sub(AHEAD).unwrap_or(effect.intended);
+        let since = self.stamp(effect).saturating_sub(AHEAD).unwrap_or(Timestamp::MIN);
         for mark in &marks {
             let Some(shown) = told(effect, tenant.marked_actions(mark, since).await) else { return Ok(true) };
             if let Some(another) = shown.iter().find(|action| action.machine_id != aim.device) {
@@ -245,9 +271,10 @@ impl Engine {
         Ok(false)
     }
 
-    /// The actions of the device of an effect that a tenant lists from the effect on; `None` if it does not give the list.
-    async fn listed(&self, effect: &Effect, aim: &Listed) -> Option<Vec<MachineAction>> {
-        let since = effect.intended.saturating_sub(AHEAD).unwrap_or(effect.intended);
+    /// The actions of the device of an effect that a tenant lists from the effect on, which was taken before `seen`; `None`
+    /// if it does not give the list.
+    async fn listed(&self, effect: &Effect, aim: &Listed, seen: Timestamp) -> Option<Vec<MachineAction>> {
+        let since = self.stamp(effect).min(seen).saturating_sub(AHEAD).unwrap_or(Timestamp::MIN);
         let tenant = self.tenants.get(&effect.tenant)?;
         told(effect, tenant.machine_actions(&aim.device, since).await)
     }
@@ -366,7 +393,7 @@ mod tests {
                 continue;
             }
             let now = length(step);
-            let doubt = doubt.get_or_insert(Doubt::new(now));
+            let doubt = doubt.get_or_insert(Doubt::new(now, Timestamp::UNIX_EPOCH));
             if !doubt.is_due(now, patience) {
                 continue;
             }

@@ -180,7 +180,7 @@ impl Moment {
         }
         let now = SignedDuration::ZERO;
         let (known, missing) = self.doubt.unwrap_or((now, None));
-        let mut doubt = Doubt { missing, ..Doubt::new(known) };
+        let mut doubt = Doubt { missing, ..Doubt::new(known, Timestamp::UNIX_EPOCH) };
         let noted = Self { doubt: Some((known, missing)), ..self.clone() };
         if !self.looks || !doubt.is_due(now, patience) {
             next.push(("not yet", if self.looks { noted.later() } else { self.later() }));
