@@ -86,7 +86,8 @@ fn there_are_many_bad_playbooks_each_with_all_that_is_said_of_it() {
         let expected = std::fs::read_to_string(file.with_extension("expected.txt")).unwrap_or_default();
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
         let has_place = expected.lines().any(|line| line.trim_start().starts_with(&format!("--> {name}:")));
-        let has_code = Code::ALL.iter().any(|code| expected.contains(&format!("[{code}]")));
+        // Those of queries have codes of their own.
+        let has_code = ["error[", "warning["].iter().any(|kind| expected.starts_with(kind));
         assert!(has_place && has_code, "{name} is told of without a code or a place:\n{expected}");
         texts.insert(std::fs::read(&file).unwrap());
     }
