@@ -20,6 +20,9 @@ use huntbook::plan::{self, SourceFile};
 
 use problems::{WORLD, problems};
 
+/// So many bad playbooks of our own there are at least.
+const PLAYBOOKS_MIN: usize = 320;
+
 /// Codes that need more than one file to be raised, or none; `two_playbooks_with_one_id`,
 /// `two_playbooks_with_one_name` and `a_file_beyond_the_limits` raise them, and `validate` in `tests/cli/` and
 /// `tests/queries.rs`.
@@ -74,6 +77,21 @@ fn check(kind: &str) {
 #[test]
 fn bad_playbooks() {
     check("playbook");
+}
+
+#[test]
+fn there_are_many_bad_playbooks_each_with_all_that_is_said_of_it() {
+    let mut texts = BTreeSet::new();
+    for file in files("playbook") {
+        let expected = std::fs::read_to_string(file.with_extension("expected.txt")).unwrap_or_default();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let has_place = expected.lines().any(|line| line.trim_start().starts_with(&format!("--> {name}:")));
+        // Those of queries have codes of their own.
+        let has_code = ["error[", "warning["].iter().any(|kind| expected.starts_with(kind));
+        assert!(has_place && has_code, "{name} is told of without a code or a place:\n{expected}");
+        texts.insert(std::fs::read(&file).unwrap());
+    }
+    assert!(PLAYBOOKS_MIN <= texts.len(), "{} bad playbooks, no two the same", texts.len());
 }
 
 #[test]

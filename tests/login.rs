@@ -55,7 +55,7 @@ fn hunter() -> Arc<CannedHunter> {
 }
 
 struct Desk {
-    _history: Held,
+    history: Held,
     sim: Arc<Sim>,
     dir: tempfile::TempDir,
     /// Where the keyring of the desktop session answers.
@@ -83,7 +83,7 @@ impl Desk {
         std::fs::write(dir.path().join("playbooks/tag.yaml"), PLAYBOOK).unwrap();
         let history = Held::new(dir.path().join("huntbook.db"));
         history.tenant("contoso", &sim);
-        Self { _history: history, sim, dir, bus: None }
+        Self { history, sim, dir, bus: None }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

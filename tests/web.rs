@@ -17,6 +17,8 @@ mod history;
 mod oidc;
 #[path = "web/overview.rs"]
 mod overview;
+#[path = "web/phone.rs"]
+mod phone;
 #[path = "web/provider.rs"]
 mod provider;
 #[path = "web/site.rs"]

@@ -181,8 +181,8 @@ impl Engine {
             tracing::error!(run = %context.run, action = %call.kind, target = %call.target, result = %recorded.state, remote_id = recorded.remote_id, "an action was sent, and its result could not be written: it will be parked");
             return Err(error.into());
         }
-        if recorded.state == EffectState::Unknown {
-            let parked = Recorded { state: EffectState::Parked, remote_id: None, detail: None };
+        if let Some(state) = recorded.state.once_left() {
+            let parked = Recorded { state, remote_id: None, detail: None };
             self.store.record(&effect.key, attempt, &parked).await?;
             tracing::error!(run = %context.run, action = %call.kind, target = %call.target, "nobody knows whether an action was taken: it is parked for a person");
         }

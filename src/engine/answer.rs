@@ -30,6 +30,24 @@ pub(super) const fn after_error(applied: Applied) -> EffectState {
     }
 }
 
+/// What a success says of an action whose end the tenant tells when it answers, or later.
+pub(super) const fn after_success(
+    state: RemoteState,
+    remote: Remote,
+) -> (EffectState, StepState, Option<&'static str>) {
+    match (state, remote) {
+        (RemoteState::Pending, Remote::Later) => (EffectState::Pending, StepState::Accepted, None),
+        (RemoteState::Pending | RemoteState::Done, _) => (EffectState::Done, StepState::Done, None),
+        (RemoteState::UnderWay, _) => {
+            let why = "it was asked for before, and the device has still to do it";
+            (EffectState::Pending, StepState::Accepted, Some(why))
+        }
+        (RemoteState::AlreadyInForce, _) => {
+            (EffectState::Done, StepState::AlreadyInForce, Some("it was in force already"))
+        }
+    }
+}
+
 /// What the answer to a call means, for the journal and for people.
 pub(super) fn judge(
     step: &Step,
@@ -39,22 +57,8 @@ pub(super) fn judge(
     let (states, remote_id, detail) = match answer {
         Ok(receipt) => {
             let remote_id = receipt.remote_id.as_ref().map(ToString::to_string);
-            match (receipt.state, call.kind.spec().remote) {
-                (RemoteState::Pending, Remote::Later) => {
-                    ((EffectState::Pending, StepState::Accepted), remote_id, None)
-                }
-                (RemoteState::Pending | RemoteState::Done, _) => {
-                    ((EffectState::Done, StepState::Done), remote_id, None)
-                }
-                (RemoteState::UnderWay, _) => {
-                    let why = "it was asked for before, and the device has still to do it".to_owned();
-                    ((EffectState::Pending, StepState::Accepted), remote_id, Some(why))
-                }
-                (RemoteState::AlreadyInForce, _) => {
-                    let why = "it was in force already".to_owned();
-                    ((EffectState::Done, StepState::AlreadyInForce), remote_id, Some(why))
-                }
-            }
+            let (effect, state, why) = after_success(receipt.state, call.kind.spec().remote);
+            ((effect, state), remote_id, why.map(str::to_owned))
         }
         Err(error) => {
             let why = error.withheld().map_or_else(|| Chain(error).to_string(), str::to_owned);

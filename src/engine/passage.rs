@@ -15,7 +15,12 @@ use crate::store::{NewEffect, Store};
 
 /// How long after its intent an action may still be sent. Half a minute outlasts a short throttling; double would
 /// let a person undo by hand what is only just about to be sent.
-pub(super) const SEND_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+const SEND_WITHIN: SignedDuration = SignedDuration::from_secs(30);
+
+/// Whether it is too late by now for an action that was intended then, both by the clock that nobody sets.
+pub(super) fn is_too_late(intended: SignedDuration, now: SignedDuration) -> bool {
+    SEND_WITHIN <= now.saturating_sub(intended)
+}
 
 /// What is asked right before each sending of one action.
 #[derive(Debug)]
@@ -24,9 +29,9 @@ pub(super) struct Passage {
     clock: SharedClock,
     tenant: String,
     playbook: PlaybookId,
-    /// When it is too late, by the clock that nobody sets.
-    late: SignedDuration,
-    /// The same on the wall's clock, for those who wait.
+    /// When it was opened, by the clock that nobody sets.
+    opened: SignedDuration,
+    /// When it is too late, on the wall's clock, for those who wait.
     until: Timestamp,
 }
 
@@ -38,7 +43,7 @@ impl Passage {
             clock: SharedClock::clone(&engine.clock),
             tenant: effect.tenant.clone(),
             playbook: effect.playbook,
-            late: engine.clock.uptime().saturating_add(SEND_WITHIN),
+            opened: engine.clock.uptime(),
             until: engine.clock.now().checked_add(SEND_WITHIN).unwrap_or(Timestamp::MAX),
         }
     }
@@ -47,7 +52,7 @@ impl Passage {
 #[async_trait]
 impl Gate for Passage {
     async fn pass(&self) -> Result<(), String> {
-        if self.late <= self.clock.uptime() {
+        if is_too_late(self.opened, self.clock.uptime()) {
             return Err(format!("more than {SEND_WITHIN:#} have passed since it was decided"));
         }
         match self.store.stopped((&self.tenant, self.playbook)).await {

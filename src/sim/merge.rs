@@ -174,7 +174,8 @@ pub(super) fn create(service: &Service, call: &Call, caller: &Caller) -> Result<
         Some(id) => id,
         None => raise(&mut state, call, (machine, &name), (title, description, severity, category)),
     };
-    service.effect(call, "createAlert", &id).detail(json!({"reportId": report, "eventTime": at})).write();
+    let about = json!({"machineId": machine, "reportId": report, "eventTime": at});
+    service.effect(call, "createAlert", &id).detail(about).write();
     let shown = json!({
         "id": id, "title": title, "description": description, "severity": severity, "category": category,
         "status": "New", "machineId": machine, "computerDnsName": name, "investigationState": "Queued",

@@ -21,7 +21,7 @@ pub enum Word {
 
 impl Word {
     /// Where it takes an effect from where that is.
-    const fn state(self, last: EffectState) -> EffectState {
+    pub(crate) const fn state(self, last: EffectState) -> EffectState {
         match (self, last) {
             (Self::Done, _) => EffectState::Done,
             (Self::NotApplied, EffectState::Pending) => EffectState::Failed,
@@ -79,10 +79,7 @@ impl Store {
         let mut parked = Vec::with_capacity(rows.len());
         for row in rows {
             let mut effect = read_effect(&row)?;
-            for state in [EffectState::Unknown, EffectState::Parked] {
-                if effect.state == state {
-                    continue;
-                }
+            while let Some(state) = effect.state.once_left() {
                 let detail = match whose {
                     Whose::DeadProcesses => "the process ended before the result was written",
                     Whose::Run(_) => "the run was cut off before the result was written",

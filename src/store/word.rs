@@ -140,6 +140,17 @@ impl EffectState {
         }
     }
 
+    /// Where it goes when nobody is at it any more, be it that its answer was lost or that its process died: what may have
+    /// been sent is parked, by way of not being known. Nothing for what does not go on by itself.
+    #[must_use]
+    pub const fn once_left(self) -> Option<Self> {
+        match self {
+            Self::Intended => Some(Self::Unknown),
+            Self::Unknown => Some(Self::Parked),
+            Self::Pending | Self::Done | Self::Failed | Self::NotApplied | Self::Parked => None,
+        }
+    }
+
     /// Whether a person's word can settle it.
     #[must_use]
     pub const fn takes_a_word(self) -> bool {

@@ -2,12 +2,13 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
-use huntbook::clock::{Clock as _, SystemClock};
-use huntbook::sim::Sim;
+use huntbook::clock::{Clock as _, SharedClock, SystemClock};
+use huntbook::sim::{HuntColumn, HuntFault, HuntTable, HuntWindow, Hunter, RequestEntry, Sim, SimOptions};
 use huntbook::store::STOP_FILE;
-use jiff::SignedDuration;
-use serde_json::Value;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json as value};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -339,4 +340,122 @@ async fn a_damaged_journal_keeps_nobody_from_stopping() {
     let words = events.iter().filter(|event| event["history"] == "stops").map(|event| event["word"].clone());
     assert_eq!(words.collect::<Vec<_>>(), ["stop", "resume"]);
     ends(&ask(&dir, &["audit", "verify"]).await, 0);
+}
+
+/// Devices of which one more is found each second.
+#[derive(Debug)]
+struct Spreading {
+    since: Timestamp,
+}
+
+/// Most devices that there are: more than seconds in the test.
+const DEVICES: usize = 900;
+/// How many devices are found, and how many runs end, while all is stopped.
+const MEANWHILE: u64 = 4;
+/// In how many runs after the end of a stop something is done again: the one that was under way, and the next.
+const RUNS_AFTER: usize = 3;
+
+impl Spreading {
+    fn device(number: usize) -> String {
+        format!("5b4ead{number:034x}")
+    }
+
+    /// How many are found by now.
+    fn found(&self, now: Timestamp) -> usize {
+        usize::try_from(self.since.duration_until(now).as_secs()).unwrap_or(0).min(DEVICES)
+    }
+}
+
+impl Hunter for Spreading {
+    fn answer(&self, _query: &str, _window: HuntWindow, now: Timestamp) -> Result<HuntTable, HuntFault> {
+        let columns = ["DeviceId", "DeviceName"].map(|name| HuntColumn::new(name, "String")).to_vec();
+        let row = |number: usize| {
+            let row = value!({"DeviceId": Self::device(number), "DeviceName": format!("host{number}")});
+            row.as_object().cloned().unwrap()
+        };
+        Ok(HuntTable::new(columns, (0..self.found(now)).map(row).collect()))
+    }
+}
+
+/// The changes that huntbook asked the tenant for from a time on, whatever came of them.
+fn asked_for(sim: &Sim, from: Timestamp) -> Vec<String> {
+    // What people are told goes to the same server.
+    let only_looks = |path: &str| {
+        path.ends_with("/runHuntingQuery") || path.ends_with("/token") || path.starts_with("/hooks/")
+    };
+    let requests = sim.requests().into_iter().filter(|request| from < request.at);
+    let changes = requests.filter(|request| request.method != "GET" && !only_looks(&request.path));
+    changes.map(|request| format!("{} {} at {}", request.method, request.path, request.at)).collect()
+}
+
+/// How many runs have asked the tenant what there is, from a time on until another.
+fn hunts(sim: &Sim, (from, until): (Timestamp, Timestamp)) -> usize {
+    let is_hunt = |request: &RequestEntry| {
+        request.path.ends_with("/runHuntingQuery") && (from..until).contains(&request.at)
+    };
+    sim.requests().iter().filter(|request| is_hunt(request)).count()
+}
+
+/// Waits until something is so.
+async fn wait_for(is_so: impl Fn() -> bool) {
+    for _look in 0..LOOKS_MAX {
+        if is_so() {
+            return;
+        }
+        SystemClock.sleep(SignedDuration::from_millis(100)).await;
+    }
+    panic!("it never came to that");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_reaches_the_tenant_after_a_stop_and_what_was_found_is_done_after_its_end() {
+    let clock: SharedClock = Arc::new(SystemClock);
+    let since = clock.now();
+    let machine = |number: usize| {
+        value!({"id": Spreading::device(number), "computerDnsName": format!("host{number}.example"), "firstSeen": "-90d",
+            "lastSeen": "-1m", "osPlatform": "Windows11", "healthStatus": "Active", "onboardingStatus": "Onboarded"})
+    };
+    let machines: Vec<Value> = (0..DEVICES).map(machine).collect();
+    let options = SimOptions {
+        data: serde_json::from_value(value!({"machines": machines})).unwrap(),
+        hunter: Arc::new(Spreading { since }),
+        ..SimOptions::sample().unwrap()
+    };
+    let spreading = Spreading { since };
+    let sim = Arc::new(Sim::start(options, clock).await.unwrap());
+    let dir = project(
+        &sim,
+        &format!("{}schedule: {{every: 1s}}\n", PLAYBOOK.replace("DeviceName startswith 'dc01'", "true")),
+    );
+    let (mut served, _lines) = listen(&dir);
+    wait_for(|| 2 <= tagged(&sim)).await;
+
+    ends(&ask(&dir, &["stop", "--reason", "drill"]).await, 0);
+    let stopped = SystemClock.now();
+    let quiet = stopped + SignedDuration::from_secs(1);
+    let halted = |status: &Value| status["lastDay"]["runs"]["halted"].as_u64().unwrap_or(0);
+    let before = halted(&json(&ask(&dir, &["status", "--format", "json"]).await));
+    until(&dir, |status| before + MEANWHILE <= halted(status)).await;
+    let found = spreading.found(SystemClock.now());
+    assert!(spreading.found(quiet) < found, "something is found meanwhile");
+    assert!(!asked_for(&sim, since).is_empty(), "it would be seen");
+    assert_eq!(asked_for(&sim, quiet), Vec::<String>::new(), "stopped at {stopped}");
+    let (done, last) = (tagged(&sim), SystemClock.now());
+    assert!(done < found && 0 < hunts(&sim, (quiet, last)), "it looks, and does not act");
+
+    ends(&ask(&dir, &["resume"]).await, 0);
+    let resumed = SystemClock.now();
+    wait_for(|| done < tagged(&sim)).await;
+    let first = sim.effects()[done].at;
+    let runs = hunts(&sim, (resumed, first));
+    assert!(runs <= RUNS_AFTER, "{runs} runs until something was done again");
+    // What was found while all was stopped is done, each once.
+    wait_for(|| found <= tagged(&sim)).await;
+    served.kill().unwrap();
+    served.wait().unwrap();
+    let devices: Vec<String> = sim.effects().into_iter().map(|effect| effect.target).collect();
+    for number in 0..found {
+        let device = Spreading::device(number);
+        assert_eq!(devices.iter().filter(|one| **one == device).count(), 1, "{device}");
+    }
 }

@@ -191,6 +191,7 @@ fn answer(values: impl Iterator<Item = usize>, refused: usize) -> Value {
 #[tokio::test]
 async fn what_is_refused_or_not_told_of_many_is_that_of_its_value_alone() {
     let (house, text) = busy(130).await;
+    house.history.rules.lock().unwrap().is_lied_to = true;
     let body = Some(answer((0..130).filter(|n| *n != 9), 5));
     house.sim.set_faults(vec![Fault { status: Some(200), body, ..Fault::on(MANY) }]).unwrap();
     let report = house.run(&text).await;

@@ -61,7 +61,11 @@ impl House {
     }
 
     /// Does something in the tenant that is not huntbook's.
-    async fn somebody_does(&self, operation: &Operation) {
+    pub(crate) async fn somebody_does(&self, operation: &Operation) {
+        if let Operation::IsolateDevice { comment, .. } | Operation::ReleaseDevice { comment, .. } = operation
+        {
+            self.history.rules.lock().expect("nothing panics with it").people.insert(comment.clone());
+        }
         for tenant in self.engine.tenants.values() {
             tenant.apply(operation, &Open).await.expect("the tenant takes it");
         }

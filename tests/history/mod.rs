@@ -3,12 +3,16 @@
 //! It knows the promises and not the program: from the journal's events and the tenants' logs it works out anew what
 //! may have happened, and names everything that may not. Call [`hold`] at the end of a test that has both.
 
+mod deeds;
+mod merges;
 mod order;
+mod tally;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use deeds::{Names, is_marked};
 use huntbook::diag::Sink;
 use huntbook::sim::{EffectEntry, LogEntry, SimApp};
 use huntbook::store::{ApprovalState, Chain, ContentHash, EffectState, History, RunFilter, Store, Trigger};
@@ -46,6 +50,10 @@ pub(crate) struct Rules {
     pub(crate) tenant_targets: Option<usize>,
     /// How long the settings of the test leave a target alone, if not as long as without a word.
     pub(crate) cool_down: Option<SignedDuration>,
+    /// What people say who act in the tenant with huntbook's own app, in a test: it is theirs.
+    pub(crate) people: BTreeSet<String>,
+    /// Whether the tenant of the test says of things that they are done, and does not do them.
+    pub(crate) is_lied_to: bool,
 }
 
 impl Rules {
@@ -292,10 +300,13 @@ pub(crate) fn check(journal: &Journal, truths: &[Truth], rules: &Rules) -> Vec<S
     let mut wrong = journal.broken.clone();
     transitions(journal, &mut wrong);
     order::steps(journal, &mut wrong);
-    let applied = applied(truths);
+    let names: Vec<Names> = truths.iter().map(|(_tenant, log)| Names::of(log)).collect();
+    let applied = applied(truths, &names, rules);
+    tally::unknown(&applied, &mut wrong);
     marked(journal, &applied, rules, &mut wrong);
-    unmarked(journal, &applied, rules, &mut wrong);
-    believed(journal, &applied, &mut wrong);
+    tally::tally(journal, &applied, rules, &mut wrong);
+    merges::merges(journal, &applied, &mut wrong);
+    believed(journal, &applied, truths, &mut wrong);
     once(journal, rules, &mut wrong);
     own_caps(journal, &mut wrong);
     caps(journal, rules, &mut wrong);
@@ -332,11 +343,13 @@ struct Applied<'a> {
     effect: &'a EffectEntry,
     /// The key and the attempt in its mark.
     mark: Option<(&'a str, u64)>,
+    /// What things are called in the tenant.
+    names: &'a Names,
 }
 
-fn applied(truths: &[Truth]) -> Vec<Applied<'_>> {
+fn applied<'a>(truths: &'a [Truth], names: &'a [Names], rules: &Rules) -> Vec<Applied<'a>> {
     let mut all = Vec::new();
-    for (tenant, log) in truths {
+    for ((tenant, log), names) in truths.iter().zip(names) {
         let ours: BTreeSet<u64> = log
             .iter()
             .filter_map(|entry| match entry {
@@ -348,9 +361,10 @@ fn applied(truths: &[Truth]) -> Vec<Applied<'_>> {
             .collect();
         for entry in log {
             let LogEntry::Effect(effect) = entry else { continue };
-            if ours.contains(&effect.seq) {
+            let is_theirs = effect.comment.as_ref().is_some_and(|comment| rules.people.contains(comment));
+            if ours.contains(&effect.seq) && !is_theirs {
                 let mark = effect.comment.as_deref().and_then(mark);
-                all.push(Applied { tenant, effect, mark });
+                all.push(Applied { tenant, effect, mark, names });
             }
         }
     }
@@ -361,33 +375,6 @@ fn applied(truths: &[Truth]) -> Vec<Applied<'_>> {
 fn mark(comment: &str) -> Option<(&str, u64)> {
     let mut parts = comment.strip_prefix("[hb:1:")?.split_once(']')?.0.split(':');
     Some((parts.next()?, parts.next()?.parse().ok()?))
-}
-
-/// What the service's log calls an action.
-const fn effects_of(kind: ActionKind) -> &'static [&'static str] {
-    match kind {
-        ActionKind::IsolateDevice => &["isolate"],
-        ActionKind::ReleaseDevice => &["unisolate"],
-        ActionKind::RunAntivirusScan => &["runAntiVirusScan"],
-        ActionKind::RestrictAppExecution => &["restrictCodeExecution"],
-        ActionKind::RemoveAppRestriction => &["unrestrictCodeExecution"],
-        ActionKind::CollectInvestigationPackage => &["collectInvestigationPackage"],
-        ActionKind::StopAndQuarantineFile => &["stopAndQuarantineFile"],
-        ActionKind::RunLiveResponse => &["liveResponse"],
-        ActionKind::OffboardDevice => &["offboard"],
-        ActionKind::InitiateInvestigation => &["startInvestigation"],
-        ActionKind::TagDevice => &["addTag"],
-        ActionKind::UntagDevice => &["removeTag"],
-        ActionKind::AddIndicator => &["putIndicator"],
-        ActionKind::RemoveIndicator => &["deleteIndicator"],
-        ActionKind::ReconcileIndicators => &["putIndicator", "deleteIndicator"],
-        ActionKind::DisableUser => &["disableUser"],
-        ActionKind::EnableUser => &["enableUser"],
-        ActionKind::RevokeSessions => &["revokeSessions"],
-        ActionKind::CommentIncident => &["commentIncident"],
-        ActionKind::CommentAlert => &["commentAlert"],
-        _ => &[],
-    }
 }
 
 /// At most one application of each call that carries a mark, of just what was intended, and after that.
@@ -412,85 +399,39 @@ fn marked(journal: &Journal, applied: &[Applied<'_>], rules: &Rules, wrong: &mut
             wrong.push(format!("done before its intent at {}: {what}", intent.at));
         }
         let Some(about) = &intent.about else { continue };
-        let is_it = about.tenant == one.tenant
-            && effects_of(about.action).contains(&effect.effect.as_str())
-            && about.target.ends_with(&effect.target);
+        let is_it = about.tenant == one.tenant && one.names.intended(about).contains(&one.names.done(effect));
         if !is_it {
             wrong.push(format!("done, and another call was intended ({about:?}): {what}"));
         }
     }
 }
 
-/// What carries no mark is done no more often than it was intended, unless it may be repeated.
-fn unmarked(journal: &Journal, applied: &[Applied<'_>], rules: &Rules, wrong: &mut Vec<String>) {
-    for kind in ActionKind::ALL {
-        if kind.listed_as().is_some() || *kind == ActionKind::ReconcileIndicators || journal.is_cut() {
-            continue;
-        }
-        let mut intents: BTreeMap<&str, Vec<Timestamp>> = BTreeMap::new();
-        let (mut sets, mut done): (BTreeSet<&str>, BTreeMap<&str, Vec<Timestamp>>) = Default::default();
-        for event in journal.intents() {
-            let Some(about) = &event.about else { continue };
-            if about.action == *kind {
-                intents.entry(&about.tenant).or_default().push(event.at);
-            }
-            // A set of indicators puts and deletes as many as it needs.
-            if about.action == ActionKind::ReconcileIndicators {
-                sets.insert(&about.tenant);
-            }
-        }
-        let names = effects_of(*kind);
-        for one in applied.iter().filter(|one| names.contains(&one.effect.effect.as_str())) {
-            done.entry(one.tenant).or_default().push(one.effect.at);
-        }
-        for (tenant, mut times) in done {
-            let is_of_set = sets.contains(tenant) && names.iter().any(|name| name.ends_with("Indicator"));
-            if is_of_set {
-                continue;
-            }
-            let mut intended = intents.remove(tenant).unwrap_or_default();
-            let may_repeat = kind.is_repeatable() && !intended.is_empty();
-            if intended.len() < times.len() && !may_repeat {
-                let (times, intents) = (times.len(), intended.len());
-                wrong.push(format!("{kind} in {tenant}: done {times} times, and intended {intents}"));
-                continue;
-            }
-            times.sort_unstable();
-            intended.sort_unstable();
-            // At no time has more been done than was intended by then; what may be repeated has an intent before it.
-            let of_each = if may_repeat { 1 } else { times.len() };
-            let early = times.iter().zip(&intended).take(of_each);
-            for (at, intent) in early.filter(|(at, intent)| rules.journal_time(**at) < **intent) {
-                wrong.push(format!("{kind} in {tenant}: done at {at}, before it was intended at {intent}"));
-            }
-        }
-    }
-}
-
-/// What the journal says was done was done, and what it says was not was not.
-fn believed(journal: &Journal, applied: &[Applied<'_>], wrong: &mut Vec<String>) {
+/// What the journal says of a call with a mark was done was done, and what it says was not was not.
+fn believed(journal: &Journal, applied: &[Applied<'_>], truths: &[Truth], wrong: &mut Vec<String>) {
     let done: BTreeSet<(&str, u64)> = applied.iter().filter_map(|one| one.mark).collect();
-    let made: BTreeSet<&str> = applied.iter().filter_map(|one| one.effect.action.as_deref()).collect();
+    let log = truths.iter().flat_map(|(_tenant, log)| log);
+    let made: BTreeSet<&str> = log.filter_map(made).collect();
     let mut last: BTreeMap<&str, EffectState> = BTreeMap::new();
     for event in &journal.effects {
         let before = last.insert(&event.key, event.state);
-        let Some(about) = event.about.as_ref().filter(|about| about.action.listed_as().is_some()) else {
+        let Some(about) = event.about.as_ref().filter(|about| is_marked(about.action)) else {
             continue;
         };
         let marked = done.contains(&(event.key.as_str(), event.attempt));
         // The action that was under way already is followed under its own name.
         let there = marked || event.remote.as_deref().is_some_and(|remote| made.contains(remote));
-        // What somebody else has in force is not ours; what a person says is a person's.
-        let is_elsewhere = event.detail.contains("in force") || before == Some(EffectState::Parked);
+        // What somebody else has in force is not ours, but a comment is; what a person says is a person's.
+        let is_shown = event.detail.contains("in force") && about.action.listed_as().is_some();
+        let is_elsewhere = is_shown || is_a_word(before, event);
         let why = match event.state {
             EffectState::NotApplied if marked && !is_a_word(before, event) => "taken for not done, and was",
+            EffectState::Pending if !marked && event.detail.contains("by its mark") => {
+                "found, and was never done"
+            }
             EffectState::Pending | EffectState::Done
                 if !there && !is_elsewhere && before != Some(EffectState::Pending) =>
             {
                 "taken for done, and was not"
-            }
-            EffectState::Pending if !marked && event.detail.contains("by its mark") => {
-                "found, and was never done"
             }
             _ => continue,
         };
@@ -499,6 +440,11 @@ fn believed(journal: &Journal, applied: &[Applied<'_>], wrong: &mut Vec<String>)
             event.detail, about.action, about.target, event.key, event.attempt, event.n, event.at
         ));
     }
+}
+
+/// What a tenant calls what was done, whoever did it.
+fn made(entry: &LogEntry) -> Option<&str> {
+    if let LogEntry::Effect(effect) = entry { effect.action.as_deref() } else { None }
 }
 
 /// Whether it takes something from a device or a user: that is done once, and not again before people or time let it.
@@ -552,9 +498,9 @@ fn once(journal: &Journal, rules: &Rules, wrong: &mut Vec<String>) {
     }
 }
 
-/// Whether it is a person who says that nothing was done.
+/// Whether it is a person who says what became of it, and no look at the tenant.
 fn is_a_word(before: Option<EffectState>, event: &Event) -> bool {
-    before == Some(EffectState::Parked) && !event.detail.contains("two looks at the tenant")
+    before == Some(EffectState::Parked) && !event.detail.starts_with("no answer came")
 }
 
 /// The calls as budgets count them: by the last attempt, without what provably did nothing, the earliest first.

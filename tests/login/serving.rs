@@ -2,6 +2,7 @@
 //! served, until somebody has signed in again.
 
 use std::process::Stdio;
+use std::sync::Arc;
 
 use huntbook::clock::{Clock as _, SystemClock};
 use huntbook::sim::{Fault, Sim, SimApp, SimOptions};
@@ -16,7 +17,7 @@ const OWN: &str = "5b8e0d1c-93f4-4a26-8c57-2f6e1d7a9b01";
 /// A desk that serves two tenants.
 struct Office {
     desk: Desk,
-    own: Sim,
+    own: Arc<Sim>,
 }
 
 impl Office {
@@ -26,7 +27,8 @@ impl Office {
         options.identity.tenant_id = OWN.parse().unwrap();
         options.data = serde_json::from_str(include_str!("../fixtures/sim.json")).unwrap();
         options.hunter = crate::hunter();
-        let own = desk.sim.beside(options).unwrap();
+        let own = Arc::new(desk.sim.beside(options).unwrap());
+        desk.history.tenant("own", &own);
         let path = desk.dir.path().join("huntbook.yaml");
         let mut settings: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         settings["tenants"]["own"] = json!({

@@ -9,8 +9,8 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::site::{LEAD, Site};
 
-/// Starts a browser at an address, driven by one of the scripts.
-pub(crate) fn browse(script: &str, address: &str) -> (Child, Lines<BufReader<ChildStdout>>) {
+/// Starts a browser, driven by one of the scripts with what that takes: an address first.
+pub(crate) fn browse(script: &str, arguments: &[&str]) -> (Child, Lines<BufReader<ChildStdout>>) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     let modules = target.join("test-env/node");
@@ -21,7 +21,8 @@ pub(crate) fn browse(script: &str, address: &str) -> (Child, Lines<BufReader<Chi
     let chromium = chromium.unwrap_or_else(|| panic!("there is no chromium: run `bash tests/setup`"));
     let mut browser = Command::new("node")
         .arg(root.join("tests/node").join(script))
-        .args([modules.into_os_string(), chromium.into_os_string(), address.into()])
+        .args([modules, chromium])
+        .args(arguments)
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
@@ -34,7 +35,7 @@ pub(crate) fn browse(script: &str, address: &str) -> (Child, Lines<BufReader<Chi
 async fn a_person_with_a_phone_signs_in_watches_and_approves() {
     let site = Site::open(1).await;
     let address = format!("{}/sign-in#{}", site.origin, site.code(LEAD).await);
-    let (_browser, mut lines) = browse("browser.mjs", &address);
+    let (_browser, mut lines) = browse("browser.mjs", &[&address]);
     assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("watching"), "{}", site.log());
     let stopped = site.say(LEAD, &["stop", "--reason", "drill"]).await;
     assert!(stopped.status.success());

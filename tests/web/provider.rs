@@ -20,7 +20,7 @@ use crate::browser::browse;
 use crate::oidc::Provider;
 use crate::site::{LEAD, LOOKS_MAX, Site, Visitor};
 
-const CLIENT: &str = "6f1d3a52-8b07-4c19-b3a8-0e5f9d2c7a11";
+pub(crate) const CLIENT: &str = "6f1d3a52-8b07-4c19-b3a8-0e5f9d2c7a11";
 const TENANT: &str = "contoso";
 
 /// A page whose people the certified provider knows.
@@ -201,7 +201,7 @@ async fn nobody_comes_in_without_a_role_or_by_anothers_sign_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_browser_signs_in_by_way_of_the_provider() {
     let (site, _provider) = with_provider(1).await;
-    let (_browser, mut lines) = browse("provider.mjs", &format!("{}/sign-in", site.url));
+    let (_browser, mut lines) = browse("provider.mjs", &[&format!("{}/sign-in", site.url)]);
     let seen = lines.next_line().await.unwrap();
     let seen = seen.unwrap_or_else(|| unreachable!("the browser ended\n{}", site.log()));
     let seen: Value = serde_json::from_str(&seen).unwrap();
@@ -213,27 +213,85 @@ async fn a_browser_signs_in_by_way_of_the_provider() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn to_look_changes_nothing_but_the_sign_in_itself() {
+    let (site, _provider) = with_provider(1).await;
+    let (local, lead) = (site.visitor(LEAD).await, visitor(&site, "lead").await);
+    let state = async || {
+        let mut files: Vec<String> = std::fs::read_dir(site.dir.path().join("playbooks"))
+            .unwrap()
+            .chain(std::fs::read_dir(site.dir.path()).unwrap())
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        let status = site.json(&["status"]).await;
+        (
+            site.journal().await,
+            site.asked().await,
+            status["stops"].clone(),
+            status["heldEdits"].clone(),
+            files,
+        )
+    };
+    let before = state().await;
+    assert_eq!(before.1["state"], "awaiting");
+    // A sign-in that another browser has begun, with all that its link carries.
+    let mut other = Walker::new();
+    let back = other.follow(&site, "/sign-in/provider", "duty").await;
+    let query = back.query().unwrap();
+    let ways =
+        ["", "?again", "?word=approve&token=x", "?code=x&state=x", "?error=access_denied&state=x", query];
+    let ways = ways.map(|way| if way == query { format!("?{way}") } else { way.to_owned() });
+    let mut met = std::collections::BTreeSet::new();
+    for (_method, path) in crate::routes(&site).await {
+        for way in &ways {
+            for who in [None, Some(&local), Some(&lead)] {
+                let cookie = who.map(|visitor| visitor.cookie.as_str());
+                let answer = site.get(&format!("{path}{way}"), cookie).await;
+                let (status, set) = (answer.status().as_u16(), answer.headers().get_all(SET_COOKIE));
+                assert!(status < 500, "{path}{way}");
+                let sessions = set.iter().filter(|set| set.to_str().unwrap().starts_with("huntbook="));
+                assert_eq!(sessions.count(), 0, "{path}{way} begins or ends a session");
+                if path.starts_with("/sign-in/") {
+                    met.insert((path.clone(), status));
+                }
+            }
+        }
+    }
+    let met: Vec<_> = met.iter().map(|(path, status)| (path.as_str(), *status)).collect();
+    assert_eq!(met, [("/sign-in/back", 403), ("/sign-in/provider", 303)]);
+    assert_eq!(state().await, before);
+    // Who has begun it finishes it all the same, and that is a session and nothing else.
+    let answer = other.get(&back).await;
+    assert_eq!(answer.status(), 200, "{}", site.log());
+    assert_eq!(state().await, before);
+    for visitor in [&local, &lead] {
+        assert_eq!(site.get("/", Some(&visitor.cookie)).await.status(), 200, "a session stays");
+    }
+    assert_eq!(site.isolated(), 0);
+}
+
 /// What a provider of ours issues next.
 type Next = Arc<Mutex<Forged>>;
 
 #[derive(Clone)]
-struct Forged {
+pub(crate) struct Forged {
     header: Header,
-    claims: Value,
+    pub(crate) claims: Value,
     /// Signs with a key that is in no list.
     strange: bool,
     /// Ends the token in somebody else's signature.
     cut: bool,
 }
 
-struct Liar {
-    url: String,
+pub(crate) struct Liar {
+    pub(crate) url: String,
     next: Next,
     _served: JoinSet<std::io::Result<()>>,
 }
 
 impl Liar {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let (own, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -278,22 +336,32 @@ async fn answer(State(desk): State<Desk>, uri: Uri) -> axum::Json<Value> {
     })
 }
 
+/// A header that names the key.
+fn keyed(alg: Algorithm) -> Header {
+    Header { kid: Some("own".to_owned()), ..Header::new(alg) }
+}
+
+/// What is good for somebody who may act.
+pub(crate) fn fine(liar: &Liar) -> Forged {
+    let now = SystemClock.now().as_second();
+    let claims = json!({
+        "iss": liar.url, "aud": CLIENT, "sub": "s", "exp": now + 600, "iat": now, "roles": ["Huntbook.Act"],
+    });
+    Forged { header: keyed(Algorithm::ES256), claims, strange: false, cut: false }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identity_token_that_is_not_good_lets_nobody_in() {
     let liar = Liar::start().await;
     let more = format!("openId: {{issuer: \"{}\", clientId: {CLIENT}}}", liar.url);
     let site = Site::open_with(1, &more).await;
     let now = SystemClock.now().as_second();
-    let keyed = |alg| Header { kid: Some("own".to_owned()), ..Header::new(alg) };
-    let good = json!({
-        "iss": liar.url, "aud": CLIENT, "sub": "s", "exp": now + 600, "iat": now, "roles": ["Huntbook.Act"],
-    });
+    let fine = fine(&liar);
     let with = |name: &str, value: Value| {
-        let mut claims = good.clone();
-        claims[name] = value;
-        Forged { header: keyed(Algorithm::ES256), claims, strange: false, cut: false }
+        let mut forged = fine.clone();
+        forged.claims[name] = value;
+        forged
     };
-    let fine = with("sub", "s".into());
     let cases = [
         ("good", fine.clone(), 200),
         ("another issuer", with("iss", "https://evil.example".into()), 403),
@@ -321,7 +389,10 @@ async fn an_identity_token_that_is_not_good_lets_nobody_in() {
         ),
         (
             "a key nobody knows",
-            Forged { header: Header { kid: Some("x".to_owned()), ..keyed(Algorithm::ES256) }, ..fine },
+            Forged {
+                header: Header { kid: Some("x".to_owned()), ..keyed(Algorithm::ES256) },
+                ..fine.clone()
+            },
             403,
         ),
     ];
@@ -344,7 +415,7 @@ fn asked(page: &Url, name: &str) -> String {
 }
 
 /// Signs somebody in with a token of the liar's: the provider's page that the browser is sent to, and the answer.
-async fn through(site: &Site, liar: &Liar, from: &str, mut forged: Forged) -> (Url, Response) {
+pub(crate) async fn through(site: &Site, liar: &Liar, from: &str, mut forged: Forged) -> (Url, Response) {
     let mut walker = Walker::new();
     let begun = walker.get(&Url::parse(&format!("{}{from}", site.url)).unwrap()).await;
     let page = Url::parse(begun.headers()[LOCATION].to_str().unwrap()).unwrap();
@@ -363,13 +434,9 @@ async fn who_has_shown_long_ago_who_they_are_shows_it_again_before_they_let_anyt
     let path = format!("/approvals/{}", site.asked_id().await);
     let now = SystemClock.now().as_second();
     let duty = async |from: &str, shown: Value| {
-        let header = Header { kid: Some("own".to_owned()), ..Header::new(Algorithm::ES256) };
-        let claims = json!({
-            "iss": liar.url, "aud": CLIENT, "sub": "oid-duty", "exp": now + 600, "iat": now, "roles": ["Huntbook.Act"],
-            "auth_time": shown,
-        });
-        let (page, answer) =
-            through(&site, &liar, from, Forged { header, claims, strange: false, cut: false }).await;
+        let mut forged = fine(&liar);
+        (forged.claims["sub"], forged.claims["auth_time"]) = ("oid-duty".into(), shown);
+        let (page, answer) = through(&site, &liar, from, forged).await;
         let mut cookies = answer.headers().get_all(SET_COOKIE).iter().map(|cookie| cookie.to_str().unwrap());
         let cookie = cookies.find(|cookie| cookie.starts_with("huntbook=")).unwrap();
         (page, site.of_cookie(cookie.split(';').next().unwrap().to_owned()).await)

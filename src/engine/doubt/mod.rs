@@ -87,6 +87,53 @@ impl Doubt {
         self.missing = Some(now);
         before
     }
+
+    /// Notes what a look at the tenant came to, if it answered; says how the doubt ends, if it does.
+    fn after(&mut self, look: Option<Look>, now: SignedDuration, proof: Proof) -> Option<End> {
+        match look? {
+            Look::Unclear => None,
+            Look::Found(found) | Look::Twice(found) => Some(End::Found(found)),
+            Look::Missing if !proof.is_missing_believed => None,
+            Look::Missing => {
+                (self.is_proven_missing(now) && proof.is_missing_enough).then_some(End::NeverTaken)
+            }
+        }
+    }
+}
+
+/// What it proves that a tenant does not show an action.
+#[derive(Debug, Clone, Copy)]
+struct Proof {
+    /// Whether it is not there when it is not shown.
+    is_missing_believed: bool,
+    /// Whether nobody else has to say so.
+    is_missing_enough: bool,
+}
+
+/// How a doubt ends.
+enum End {
+    /// The tenant has it.
+    Found(Found),
+    /// It never took it.
+    NeverTaken,
+}
+
+impl End {
+    /// What the tenant shows, if it has it.
+    const fn found(&self) -> Option<&Found> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::NeverTaken => None,
+        }
+    }
+
+    /// Where the effect goes.
+    const fn state(&self) -> EffectState {
+        match self {
+            Self::Found(found) => found.state,
+            Self::NeverTaken => EffectState::NotApplied,
+        }
+    }
 }
 
 /// What a look came to.
@@ -187,29 +234,21 @@ impl Engine {
             doubt.looked = Some(now);
             // What bears a time that has not been yet was sent nobody knows when.
             let is_dated = self.stamp(effect) <= self.by_clock_of(tenant, wall);
-            let found = match self.look_for(effect, &aim, doubt.seen).await? {
-                None | Some(Look::Unclear) => continue,
-                Some(Look::Found(found)) => Some(found),
-                Some(Look::Twice(found)) => {
-                    self.stop_after_two(effect).await?;
-                    Some(found)
-                }
+            let look = self.look_for(effect, &aim, doubt.seen).await?;
+            if matches!(look, Some(Look::Twice(_))) {
+                self.stop_after_two(effect).await?;
+            }
+            let proof = Proof {
                 // What was shown too late may not be shown at all.
-                Some(Look::Missing) if !is_dated || (!is_believed && matches!(aim, Aim::Listed(_))) => {
-                    continue;
-                }
-                Some(Look::Missing) => {
-                    // What needs people's leave is not news to the next run unasked: a person says that it is not there.
-                    if !doubt.is_proven_missing(now)
-                        || kind.needs_approval()
-                        || self.is_elsewhere(effect, &aim).await?
-                    {
-                        continue;
-                    }
-                    None
-                }
+                is_missing_believed: is_dated && (is_believed || !matches!(aim, Aim::Listed(_))),
+                // What needs people's leave is not news to the next run unasked: a person says that it is not there.
+                is_missing_enough: !kind.needs_approval(),
             };
-            if let Some(state) = self.write_down(effect, found.as_ref()).await? {
+            let Some(end) = doubt.after(look, now, proof) else { continue };
+            if end.found().is_none() && self.is_elsewhere(effect, &aim).await? {
+                continue;
+            }
+            if let Some(state) = self.write_down(effect, &end).await? {
                 settled.push(Effect { state, ..effect.clone() });
             }
         }
@@ -280,17 +319,14 @@ impl Engine {
     }
 
     /// Writes down what was found, or that there is nothing; `None` if a person's word came first.
-    async fn write_down(
-        &self,
-        effect: &Effect,
-        found: Option<&Found>,
-    ) -> Result<Option<EffectState>, StoreError> {
-        let (state, what, detail) = match found {
-            Some(found) => (found.state, found.what, found.by),
+    async fn write_down(&self, effect: &Effect, end: &End) -> Result<Option<EffectState>, StoreError> {
+        let (found, state) = (end.found(), end.state());
+        let (what, detail) = match found {
+            Some(found) => (found.what, found.by),
             None if self.store.is_all_of_its_item(effect).await? => {
-                (EffectState::NotApplied, "the tenant never took it", Found::MISSING)
+                ("the tenant never took it", Found::MISSING)
             }
-            None => (EffectState::NotApplied, Found::LEFT_OUT, Found::MISSING),
+            None => (Found::LEFT_OUT, Found::MISSING),
         };
         // Before it is written down: then nobody looks any more, and a second message is none.
         if let Some(alert) = self.settled_alert(effect, what) {

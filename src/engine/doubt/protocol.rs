@@ -1,13 +1,17 @@
 //! The life of one action, through every order of events that the numbers allow: crash, wait, loss, late application, late
 //! list, failed look, a person's word, and the attempts after it. What decides is what ships: which state follows which,
-//! what is tried again, when a look tells.
+//! when it is too late to send, what an answer means and what none does, what a death leaves, what a list shows, when a look
+//! tells, what a person's word does, what is tried again.
 
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::engine::answer::after_error;
-use crate::engine::passage::SEND_WITHIN;
-use crate::http::Applied;
+use crate::action::Remote;
+use crate::engine::answer::{after_error, after_success};
+use crate::engine::passage::is_too_late;
+use crate::http::{Applied, HttpError};
+use crate::store::Word;
+use crate::tenant::RemoteState;
 
 /// Half a minute.
 const STEP: SignedDuration = SignedDuration::from_secs(30);
@@ -75,22 +79,29 @@ impl Moment {
         Self { effect: Some((state, attempt)), ..self.clone() }
     }
 
-    /// Nobody knows, and it is parked.
-    fn parked(&self) -> Self {
-        let unknown = match self.effect {
-            Some((EffectState::Unknown, _)) => self.clone(),
-            _ => self.goes(EffectState::Unknown),
-        };
-        Self { hand: Hand::Nothing, doubt: None, ..unknown.goes(EffectState::Parked) }
+    /// Nobody is at it any more: it goes where the journal takes it then.
+    fn left(&self) -> Self {
+        let mut after = Self { hand: Hand::Nothing, doubt: None, ..self.clone() };
+        while let Some(next) = after.effect.and_then(|(state, _)| state.once_left()) {
+            after = after.goes(next);
+        }
+        after
     }
 
-    /// The process dies, and the next one parks what it finds.
+    /// The process dies, and the next one deals with what it finds.
     fn restarted(&self) -> Self {
-        let after = Self { crashes: self.crashes - 1, hand: Hand::Nothing, doubt: None, ..self.clone() };
-        match self.effect {
-            Some((EffectState::Intended | EffectState::Unknown, _)) => after.parked(),
-            _ => after,
-        }
+        Self { crashes: self.crashes - 1, ..self.left() }
+    }
+
+    /// What is in hand comes to an end.
+    fn ends(&self, state: EffectState) -> Self {
+        Self { hand: Hand::Nothing, ..self.goes(state) }
+    }
+
+    /// A person says what has become of it.
+    fn heard(&self, word: Word) -> Self {
+        let (last, _attempt) = self.effect.expect("it was intended");
+        self.goes(word.state(last))
     }
 
     /// Half a minute passes.
@@ -131,9 +142,10 @@ impl Moment {
         match (self.hand, self.effect) {
             (Hand::Intent(waited), _) => {
                 next.push(("wait before the request", self.later()));
-                if SEND_WITHIN <= STEP * i32::try_from(waited).expect("few") {
-                    let withheld = Self { hand: Hand::Nothing, ..self.clone() };
-                    return vec![("too late to send", withheld.goes(EffectState::NotApplied))];
+                let intended = SignedDuration::ZERO;
+                if is_too_late(intended, STEP * i32::try_from(waited).expect("few")) {
+                    let withheld = HttpError::Withheld { request: String::new(), why: String::new() };
+                    return vec![("too late to send", self.ends(after_error(withheld.applied())))];
                 }
                 let sent = Self { hand: Hand::Request(0), ..self.clone() };
                 next.push(("the request is lost", sent.clone()));
@@ -147,15 +159,15 @@ impl Moment {
                 }
             }
             (Hand::Request(waited), _) => {
-                let back = Self { hand: Hand::Nothing, ..self.clone() };
                 if waited < ANSWER {
                     next.push(("wait for the answer", self.later()));
                 }
-                next.push(("the answer is lost", self.parked()));
+                next.push(("the answer is lost", self.ends(after_error(Applied::Unknown)).left()));
                 if 0 < self.applied {
-                    next.push(("it is accepted", back.goes(EffectState::Pending)));
+                    let (accepted, ..) = after_success(RemoteState::Pending, Remote::Later);
+                    next.push(("it is accepted", self.ends(accepted)));
                 } else if self.flight.is_none() {
-                    next.push(("it is refused", back.goes(after_error(Applied::No))));
+                    next.push(("it is refused", self.ends(after_error(Applied::No))));
                 }
             }
             (Hand::Nothing, None) => next.push(("an intent", begun(self))),
@@ -174,9 +186,9 @@ impl Moment {
     /// What can come next of an action in doubt.
     fn in_doubt(&self, patience: Patience, next: &mut Vec<(&'static str, Self)>) {
         if 0 < self.applied {
-            next.push(("a person has seen it", self.goes(EffectState::Done)));
+            next.push(("a person has seen it", self.heard(Word::Done)));
         } else if self.flight.is_none() {
-            next.push(("a person knows that there is none", self.goes(EffectState::NotApplied)));
+            next.push(("a person knows that there is none", self.heard(Word::NotApplied)));
         }
         let now = SignedDuration::ZERO;
         let (known, missing) = self.doubt.unwrap_or((now, None));
@@ -189,13 +201,28 @@ impl Moment {
         if 0 < self.failures {
             next.push(("a look fails", Self { failures: self.failures - 1, ..noted.later() }));
         }
-        if self.listed == Some(0) {
-            next.push(("it is found", noted.goes(EffectState::Pending)));
-        } else if doubt.is_proven_missing(now) {
-            next.push(("it is proven missing", noted.goes(EffectState::NotApplied)));
-        } else {
-            next.push(("a list lacks it", Self { doubt: Some((known, doubt.missing)), ..noted }.later()));
-        }
+        let proof = Proof { is_missing_believed: true, is_missing_enough: true };
+        next.push(match doubt.after(Some(self.look()), now, proof) {
+            Some(end @ End::Found(_)) => ("it is found", noted.goes(end.state())),
+            Some(end @ End::NeverTaken) => ("it is proven missing", noted.goes(end.state())),
+            None => ("a list lacks it", Self { doubt: Some((known, doubt.missing)), ..noted }.later()),
+        });
+    }
+
+    /// What the tenant's list says at this moment.
+    fn look(&self) -> Look {
+        let (id, device) =
+            ("00000000-0000-4000-8000-000000000001", "1e5bc9d7e413ddd7902c2932e418702b84d0cc07");
+        let (mark, kind) = ("[hb:1:key:1:mac]".to_owned(), "Isolate");
+        let action = || {
+            serde_json::from_value(serde_json::json!({
+                "id": id, "type": kind, "status": "Pending", "machineId": device,
+                "requestorComment": format!("{mark} why"),
+            }))
+        };
+        let shown = (self.listed == Some(0)).then(action).transpose().expect("an action");
+        let aim = Listed { listed_as: kind, device: device.parse().expect("a device") };
+        in_list(shown.as_slice(), &aim, std::slice::from_ref(&mark))
     }
 }
 
