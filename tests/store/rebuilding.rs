@@ -8,6 +8,8 @@ use huntbook::store::{Chain, EffectState, History, Rebuilt, Stop, StopWord, Stor
 
 use crate::bench::{Bench, TENANT, effect, word};
 
+/// What a page of rows begins with.
+const TABLE_LEAF: u8 = 0x0d;
 const PAGE: usize = 4096;
 
 fn because(tenant: Option<&str>, reason: &str) -> StopWord {
@@ -146,8 +148,10 @@ async fn what_is_said_before_a_rebuilding_that_was_cut_off_is_finished_stands() 
     let clock = Arc::new(bench.clock.clone());
     Store::stop(&bench.path(), clock, &because(None, "said meanwhile")).await.unwrap();
     let mut bytes = fs::read(bench.path()).unwrap();
-    // In the midst of the items, of which there are most.
-    let page = bytes.len() / PAGE / 2 * PAGE;
+    // A page of the items, of which there are most.
+    let holds_items =
+        |page: &[u8]| page[0] == TABLE_LEAF && page.windows(8).any(|text| text == b"{\"Files\"");
+    let page = bytes.chunks(PAGE).position(holds_items).expect("there are items") * PAGE;
     bytes[page..page + 12].fill(0xff);
     fs::write(bench.path(), &bytes).unwrap();
     rebuild(&bench).await.unwrap().expect("it is damaged");
