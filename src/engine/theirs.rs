@@ -98,17 +98,15 @@ impl Engine {
         let goes_as_far = |action: &MachineAction| shown.ours().is_none_or(|ours| ours.scope == action.scope);
         if let Some(goes_as_far) = others.map(|(action, _)| goes_as_far(action)).max() {
             let why = "it was in force already: it is not huntbook's";
-            return Ok(match goes_as_far {
-                true => Theirs::Stays(why.to_owned()),
-                false => {
-                    Theirs::Unclear(format!("{why}, and went less far: ask for its end if nobody wants it"))
-                }
-            });
+            let less =
+                || Theirs::Unclear(format!("{why}, and went less far: ask for its end if nobody wants it"));
+            return Ok(if goes_as_far { Theirs::Stays(why.to_owned()) } else { less() });
         }
         let is_longer = !before.is_empty() && self.longer(due).await?.is_some();
-        Ok(match is_longer {
-            true => Theirs::Stays("huntbook had done it before, for longer: that stands".to_owned()),
-            false => after,
+        Ok(if is_longer {
+            Theirs::Stays("huntbook had done it before, for longer: that stands".to_owned())
+        } else {
+            after
         })
     }
 

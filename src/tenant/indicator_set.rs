@@ -398,7 +398,7 @@ mod tests {
         assert_eq!(tell(&|theirs| theirs.created_by = None, None), None, "nobody knows whose");
         assert_eq!(tell(&|theirs| theirs.indicator_type = "Url".to_owned(), None), None);
         let ends = |theirs: &mut StoredIndicator| {
-            theirs.expiration_time = Some("2026-03-02T00:00:00Z".parse().unwrap())
+            theirs.expiration_time = Some("2026-03-02T00:00:00Z".parse().unwrap());
         };
         let ended = "`Block` until 2026-03-02T00:00:00Z";
         assert_eq!(tell(&ends, None), says(false, ended), "for good is wanted");

@@ -3,6 +3,7 @@
 use huntbook::action::Approvers;
 use huntbook::engine::StepState;
 use huntbook::http::Open;
+use huntbook::model::DeviceId;
 use huntbook::plan::World;
 use huntbook::sim::{ActionTiming, Apply, Duplicates, Fault, SimIndicator};
 use huntbook::store::{Consent, NewVoice, Speaker, Store, Way, Word};
@@ -42,15 +43,19 @@ fn their_indicator(action: &str) -> SimIndicator {
 
 impl House {
     /// What an analyst does in the portal.
-    async fn an_analyst(&self, isolates: bool) {
+    async fn an_analyst(&self, operation: impl FnOnce(DeviceId, String) -> Operation) {
         let device = self.devices.first().expect("a device").parse().expect("an id");
-        let comment = "by hand".to_owned();
-        let operation = match isolates {
-            true => Operation::IsolateDevice { device, isolation_type: IsolationType::Full, comment },
-            false => Operation::ReleaseDevice { device, comment },
-        };
         let tenant = self.engine.tenants.values().next().expect("a tenant");
-        tenant.apply(&operation, &Open).await.expect("the tenant takes it");
+        tenant.apply(&operation(device, "by hand".to_owned()), &Open).await.expect("the tenant takes it");
+    }
+
+    async fn isolated_by_hand(&self) {
+        let isolation_type = IsolationType::Full;
+        self.an_analyst(|device, comment| Operation::IsolateDevice { device, isolation_type, comment }).await;
+    }
+
+    async fn released_by_hand(&self) {
+        self.an_analyst(|device, comment| Operation::ReleaseDevice { device, comment }).await;
     }
 
     async fn later(&self, by: SignedDuration) {
@@ -59,14 +64,15 @@ impl House {
     }
 
     fn indicators_there(&self) -> usize {
-        self.sim.state()["indicators"].as_array().expect("a list").len()
+        let state = self.sim.state();
+        state.get("indicators").and_then(serde_json::Value::as_array).expect("a list").len()
     }
 }
 
 #[tokio::test]
 async fn what_others_isolated_before_is_theirs_also_where_the_tenant_takes_it_twice() {
     let house = House::with_rows(1).await.watched();
-    house.an_analyst(true).await;
+    house.isolated_by_hand().await;
     house.later(HOUR).await;
     let report = house.run(&isolate("revertAfter: 4h")).await;
     assert_eq!(states(&report), [StepState::Accepted]);
@@ -122,9 +128,9 @@ async fn of_two_of_huntbooks_the_longer_ends_it() {
 #[tokio::test]
 async fn what_was_isolated_and_released_before_does_not_keep_ours() {
     let house = House::with_rows(1).await;
-    house.an_analyst(true).await;
+    house.isolated_by_hand().await;
     house.later(HOUR).await;
-    house.an_analyst(false).await;
+    house.released_by_hand().await;
     house.later(HOUR).await;
     house.run(&isolate("revertAfter: 4h")).await;
     house.later(MINUTE).await;
@@ -136,7 +142,7 @@ async fn what_was_isolated_and_released_before_does_not_keep_ours() {
 #[tokio::test]
 async fn an_action_that_the_tenant_answers_with_and_is_anothers_is_not_ours() {
     let house = House::with(1, |options| options.duplicates = Duplicates::Returned).await;
-    house.an_analyst(true).await;
+    house.isolated_by_hand().await;
     let report = house.run(&isolate("revertAfter: 4h")).await;
     assert_eq!(states(&report), [StepState::Accepted]);
     house.later(MINUTE).await;
@@ -152,7 +158,7 @@ async fn a_release_that_is_under_way_is_waited_for() {
     let house = House::with(1, |options| options.timing = slow).await;
     house.run(&isolate("revertAfter: 4h")).await;
     house.later(FOUR_HOURS - MINUTE).await;
-    house.an_analyst(false).await;
+    house.released_by_hand().await;
     house.clock.advance(MINUTE);
     house.take_back().await;
     let stands = house.stands().await;
@@ -174,9 +180,9 @@ async fn while_leave_is_waited_for_people_may_do_it_themselves() {
     house.clock.advance(FOUR_HOURS);
     house.take_back().await;
     let [asked] = house.engine.store.open_approvals().await.unwrap().try_into().unwrap();
-    house.an_analyst(false).await;
+    house.released_by_hand().await;
     house.later(MINUTE).await;
-    house.an_analyst(true).await;
+    house.isolated_by_hand().await;
     house.later(MINUTE).await;
     let (by, account) = ("duty".to_owned(), "alice".to_owned());
     let voice =
@@ -205,7 +211,7 @@ async fn what_a_person_says_was_done_is_known_by_its_mark() {
         if !is_ours {
             // What somebody says of an action that was another's.
             house.forge();
-            house.an_analyst(true).await;
+            house.isolated_by_hand().await;
         }
         house.later(MINUTE).await;
         let report = house.run_of_the_past().await;
@@ -286,7 +292,7 @@ async fn half_an_isolation_by_others_is_what_people_chose() {
     let house = House::with_rows(1).await;
     house.run(&isolate("onError: stop")).await;
     house.later(MINUTE).await;
-    house.an_analyst(false).await;
+    house.released_by_hand().await;
     house.later(MINUTE).await;
     let half = Operation::IsolateDevice {
         device: house.devices[0].parse().unwrap(),
