@@ -176,10 +176,11 @@ fn too_large(source: &str) -> Option<Problem> {
     let (mut blocks, mut brackets, mut chained) = (0_usize, 0_usize, 0_usize);
     for (at, _) in source.char_indices() {
         let rest = source.get(at..).unwrap_or_default();
-        if rest.starts_with("{{#") {
+        let tag = tag(rest).unwrap_or_default();
+        if tag.starts_with('#') {
             blocks += 1;
             brackets = 0;
-        } else if rest.starts_with("{{/") {
+        } else if tag.starts_with('/') {
             blocks = blocks.saturating_sub(1);
             brackets = 0;
         } else if rest.starts_with("}}") {
@@ -197,10 +198,18 @@ fn too_large(source: &str) -> Option<Problem> {
     None
 }
 
+/// What follows on `{{` or `{{~`, if a text begins so.
+fn tag(rest: &str) -> Option<&str> {
+    Some(rest.strip_prefix("{{")?.trim_start_matches(blank))
+}
+
+fn blank(char: char) -> bool {
+    char == '~' || char.is_whitespace()
+}
+
 /// Whether a text begins with `{{else if …}}`, however it is spelled.
 fn chains(rest: &str) -> bool {
-    let blank = |char: char| char == '~' || char.is_whitespace();
-    let tag = rest.strip_prefix("{{").map(|tag| tag.trim_start_matches(blank)).unwrap_or_default();
+    let tag = tag(rest).unwrap_or_default();
     let chain = tag.strip_prefix("else").or_else(|| tag.strip_prefix('^'));
     chain.is_some_and(|chain| !chain.trim_start_matches(blank).starts_with("}}"))
 }
@@ -411,6 +420,8 @@ mod tests {
     fn what_exhausts_a_parser_is_refused_at_once() {
         for hostile in [
             "{{#if a}}".repeat(7_000),
+            "{{~#if a}}".repeat(6_000),
+            "{{ ~ \n#if a}}".repeat(4_000),
             format!("{{{{f {}", "(".repeat(60_000)),
             format!("{{{{f {}", "[".repeat(60_000)),
             "x".repeat(70_000),
