@@ -44,6 +44,7 @@ fn their_indicator(action: &str) -> SimIndicator {
 impl House {
     /// What an analyst does in the portal.
     async fn an_analyst(&self, operation: impl FnOnce(DeviceId, String) -> Operation) {
+        self.history.rules.lock().expect("nothing panics with it").people.insert("by hand".to_owned());
         let device = self.devices.first().expect("a device").parse().expect("an id");
         let tenant = self.engine.tenants.values().next().expect("a tenant");
         tenant.apply(&operation(device, "by hand".to_owned()), &Open).await.expect("the tenant takes it");
@@ -294,12 +295,8 @@ async fn half_an_isolation_by_others_is_what_people_chose() {
     house.later(MINUTE).await;
     house.released_by_hand().await;
     house.later(MINUTE).await;
-    let half = Operation::IsolateDevice {
-        device: house.devices[0].parse().unwrap(),
-        isolation_type: IsolationType::Selective,
-        comment: "by hand".to_owned(),
-    };
-    house.engine.tenants["contoso"].apply(&half, &Open).await.unwrap();
+    let isolation_type = IsolationType::Selective;
+    house.an_analyst(|device, comment| Operation::IsolateDevice { device, isolation_type, comment }).await;
     house.later(HOUR * 48).await;
     let report = house.run(&isolate("onError: stop").replace("8e77", "8e78")).await;
     assert_eq!(states(&report), [StepState::Halted], "{:?}", report.items);

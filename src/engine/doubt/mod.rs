@@ -245,7 +245,7 @@ impl Engine {
                 is_missing_enough: !kind.needs_approval(),
             };
             let Some(end) = doubt.after(look, now, proof) else { continue };
-            if end.found().is_none() && self.is_elsewhere(effect, &aim).await? {
+            if end.found().is_none() && self.is_elsewhere(effect, &aim, doubt.seen).await? {
                 continue;
             }
             if let Some(state) = self.write_down(effect, &end).await? {
@@ -264,6 +264,11 @@ impl Engine {
     /// now, or was not then.
     fn stamp(&self, effect: &Effect) -> Timestamp {
         effect.intended.min(self.by_clock_of(&effect.tenant, effect.intended))
+    }
+
+    /// From when on a list is asked for that is to show an effect, which was taken before `seen`.
+    fn listed_since(&self, effect: &Effect, seen: Timestamp) -> Timestamp {
+        self.stamp(effect).min(seen).saturating_sub(AHEAD).unwrap_or(Timestamp::MIN)
     }
 
     /// Looks at the tenant; `None` if it does not answer. What was taken was taken before `seen`.
@@ -295,11 +300,11 @@ impl Engine {
 
     /// Whether the tenant shows an action on another device, or does not say. Nothing of its playbook goes on before a
     /// person has said what became of it.
-    async fn is_elsewhere(&self, effect: &Effect, aim: &Aim) -> Result<bool, StoreError> {
+    async fn is_elsewhere(&self, effect: &Effect, aim: &Aim, seen: Timestamp) -> Result<bool, StoreError> {
         let Aim::Listed(aim) = aim else { return Ok(false) };
         let marks = self.marks(&effect.key, &effect.tenant).await?;
         let Some(tenant) = self.tenants.get(&effect.tenant) else { return Ok(true) };
-        let since = self.stamp(effect).saturating_sub(AHEAD).unwrap_or(Timestamp::MIN);
+        let since = self.listed_since(effect, seen);
         for mark in &marks {
             let Some(shown) = told(effect, tenant.marked_actions(mark, since).await) else { return Ok(true) };
             if let Some(another) = shown.iter().find(|action| action.machine_id != aim.device) {
@@ -313,7 +318,7 @@ impl Engine {
     /// The actions of the device of an effect that a tenant lists from the effect on, which was taken before `seen`; `None`
     /// if it does not give the list.
     async fn listed(&self, effect: &Effect, aim: &Listed, seen: Timestamp) -> Option<Vec<MachineAction>> {
-        let since = self.stamp(effect).min(seen).saturating_sub(AHEAD).unwrap_or(Timestamp::MIN);
+        let since = self.listed_since(effect, seen);
         let tenant = self.tenants.get(&effect.tenant)?;
         told(effect, tenant.machine_actions(&aim.device, since).await)
     }
