@@ -61,7 +61,9 @@ pub(crate) fn playbook(number: usize, version: u32) -> String {
               title: found, description: found, expiresIn: 30d}\n"
             .to_owned(),
         4 => "  - commentIncident: {incident: \"{{incident.id}}\", comment: seen}\n".to_owned(),
-        ASKS => format!("{isolate}    approval: {{channel: soc, minimum: 1, timeout: 60m}}\n"),
+        ASKS => {
+            format!("{isolate}    approval: {{channel: soc, minimum: 1, timeout: 60m}}\n    revertAfter: 3h\n")
+        }
         6 => format!("  - restrictAppExecution: {{{device}, comment: contain}}\n"),
         7 => format!("  - runAntivirusScan: {{{device}, comment: scan}}\n{tag}"),
         8 => isolate,

@@ -93,7 +93,7 @@ async fn die(world: &mut World, Cell(_, point, place): &Cell, passage: u64) -> u
             (several, _) => panic!("one is enough: {several:?}"),
         }
     }
-    panic!("nobody died")
+    panic!("nobody died at {point}")
 }
 
 /// What comes before the day.
