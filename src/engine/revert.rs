@@ -26,7 +26,7 @@ use crate::plan::{About, Guards, Input, Mode, Plan, Selector, World};
 use crate::playbook::{OnError, Severity};
 use crate::store::{
     ApprovalState, EffectKey, EffectState, Effects, NewItem, NewRevert, NewRun, OutboxMessage, Revert,
-    RevertNote, RevertState, Run, RunMode, RunState, StoreError, Trigger,
+    RevertNote, RevertState, Run, RunMode, RunState, Stand, StoreError, Trigger,
 };
 
 /// How long to wait before it is tried again, the first time, the second and so on: a tenant that is away for a minute
@@ -41,6 +41,10 @@ const PAUSES: [SignedDuration; 4] = [
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
 /// After so many tries the operators are told.
 const TOLD_AFTER: u32 = 3;
+
+/// Why what was done is not taken back while nobody knows whether it was done once more.
+pub(super) const REPEATED: &str =
+    "another run has asked for the same since, and the tenant has still to do that";
 
 /// What the settings say of actions that are taken back, where no playbook does.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +83,15 @@ enum Came {
     Kept(String),
     /// Somebody has said something else about it meanwhile.
     Otherwise,
+}
+
+/// What people can do about an action that stands although it was to be taken back.
+#[derive(Debug, Clone, Copy)]
+enum Remedy {
+    /// Ask for it once more.
+    Ask,
+    /// Nothing by way of this action: it is others'.
+    Others,
 }
 
 impl Engine {
@@ -130,7 +143,7 @@ impl Engine {
         let after = |pause: SignedDuration| Some(now.checked_add(pause).unwrap_or(Timestamp::MAX));
         let standing = RevertState::Standing;
         let (undo_run, news) = (due.undo_run, |why: &str| due.reason.as_deref() != Some(why));
-        let is_left = matches!(came, Came::Kept(_) | Came::Stays(_));
+        let (is_left, is_others) = (matches!(came, Came::Kept(_)), matches!(came, Came::Stays(_)));
         let (state, look_at, undo_run, tries, reason) = match came {
             Came::Otherwise => return Ok(()),
             Came::Wait(why) => (standing, after(LOOK_AGAIN), undo_run, due.tries, why),
@@ -147,11 +160,11 @@ impl Engine {
             tracing::warn!(action = %due.action, target = %due.target, tenant = %due.tenant, why, "what takes an action back");
         }
         let is_third = due.tries < tries && tries == TOLD_AFTER;
-        let told = is_left || is_third;
+        let remedy = if is_others { Remedy::Others } else { Remedy::Ask };
         let alert = reason
             .as_deref()
-            .filter(|_why| told)
-            .and_then(|why| self.stands_alert(due, why, &now.to_string()));
+            .filter(|_why| is_left || is_others || is_third)
+            .and_then(|why| self.stands_alert(due, (why, remedy), &now.to_string()));
         let note = RevertNote { state, look_at, undo_run, tries, reason };
         self.store.note_revert(due, &note, alert.as_ref()).await?;
         Ok(())
@@ -163,9 +176,13 @@ impl Engine {
             let why = format!("it is {}: it is taken back when it is settled", due.effect_state);
             return Ok(Came::Wait(Some(why)));
         }
-        if !self.store.still_stands(&due.effect).await? {
-            let why = "it came to nothing, or was taken back or done anew by another run";
-            return Ok(Came::Over(why.to_owned()));
+        match self.store.still_stands(&due.effect).await? {
+            Stand::Stands => {}
+            Stand::Repeated => return Ok(Came::Wait(Some(REPEATED.to_owned()))),
+            Stand::Over => {
+                let why = "it came to nothing, or was taken back or done anew by another run";
+                return Ok(Came::Over(why.to_owned()));
+            }
         }
         if due.effect_state == EffectState::Parked {
             let why = "nobody knows whether it was done: `huntbook resolve` settles it";
@@ -364,22 +381,33 @@ impl Engine {
         let stands = self.store.in_force().await?;
         let stands = stands.iter().find(|one| one.effect == *key && one.due.is_some());
         let told = stands.zip(note.reason.as_deref());
-        Ok(told.and_then(|(one, why)| self.stands_alert(one, why, &format!("unknown/{attempt}"))))
+        Ok(told
+            .and_then(|(one, why)| self.stands_alert(one, (why, Remedy::Ask), &format!("unknown/{attempt}"))))
     }
 
     /// What the operators are told of an action that stands although it was to be taken back.
-    fn stands_alert(&self, due: &Revert, why: &str, chapter: &str) -> Option<OutboxMessage> {
+    fn stands_alert(
+        &self,
+        due: &Revert,
+        (why, remedy): (&str, Remedy),
+        chapter: &str,
+    ) -> Option<OutboxMessage> {
         let channel = self.alerts.as_deref()?;
         let title = format!("{}: {} is not taken back", due.playbook_name, due.action);
-        let text = format!(
-            "{why}\n\n{} of {} stands in {} since {:.0}. `huntbook in-force` lists it, and `huntbook in-force revert \
-             {}` asks for it once more.",
-            due.action,
-            due.target,
-            due.tenant,
-            due.since,
-            due.effect.short()
-        );
+        let stands =
+            format!("{} of {} stands in {} since {:.0}", due.action, due.target, due.tenant, due.since);
+        let next = match remedy {
+            Remedy::Ask => format!(
+                "`huntbook in-force` lists it, and `huntbook in-force revert {}` asks for it once more.",
+                due.effect.short()
+            ),
+            Remedy::Others => {
+                "huntbook leaves it as it is. If nobody wants it, end it in the portal, or by the \
+                               other action of huntbook's that `huntbook in-force` lists."
+                    .to_owned()
+            }
+        };
+        let text = format!("{why}\n\n{stands}. {next}");
         let now = self.clock.now();
         let message = Message {
             severity: AlertSeverity::High,

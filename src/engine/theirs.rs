@@ -3,12 +3,13 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
+use super::revert::REPEATED;
 use super::{Engine, EngineError};
 use crate::action::{ActionKind, Undo};
 use crate::diag::Chain;
 use crate::model::Term;
-use crate::store::{EffectKey, Revert, StoreError, Trigger};
-use crate::tenant::{AccountAt, ActionStatus, MachineAction, Tenant};
+use crate::store::{EffectKey, Revert, Stand, StoreError, Trigger};
+use crate::tenant::{AccountAt, ActionStatus, IndicatorLeft, MachineAction, Tenant};
 
 /// How long before an action its device is looked at: about as long as the service keeps its list.
 const BEFORE: SignedDuration = SignedDuration::from_hours(180 * 24);
@@ -65,8 +66,14 @@ impl Engine {
                     Some(false) | None => Theirs::Stands,
                 })
             }
-            // Whether it is there, and ours, is looked up when it is removed.
-            Undo::RemoveIndicator { .. } => Ok(self.is_added_for_longer(due).await?),
+            Undo::RemoveIndicator { kind, value, added } => match self.is_added_for_longer(due).await? {
+                Theirs::Stands => {
+                    let age = due.since.duration_until(self.store.time().await?);
+                    let left = tenant.left_of((*kind, value), *added).await;
+                    left.map(|left| of_indicator(left, age))
+                }
+                longer => Ok(longer),
+            },
             // The account's master does not tell.
             Undo::EnableUser { .. } => Ok(Theirs::Stands),
         };
@@ -112,6 +119,9 @@ impl Engine {
 
     /// There is one indicator for each value: what was to stay, or for longer, has become what was added for a while.
     async fn is_added_for_longer(&self, due: &Revert) -> Result<Theirs, StoreError> {
+        if due.asked {
+            return Ok(Theirs::Stands);
+        }
         Ok(match self.longer(due).await? {
             None => Theirs::Stands,
             Some(Some(until)) => {
@@ -140,8 +150,10 @@ impl Engine {
         }
         let Some(due) = self.store.revert_of(context.run).await? else { return Ok(None) };
         let Ok(undo) = serde_json::from_value::<Undo>(due.undo.clone()) else { return Ok(None) };
-        if !self.store.still_stands(&due.effect).await? {
-            return Ok(Some(Ok(())));
+        match self.store.still_stands(&due.effect).await? {
+            Stand::Stands => {}
+            Stand::Repeated => return Ok(Some(Err(REPEATED.to_owned()))),
+            Stand::Over => return Ok(Some(Ok(()))),
         }
         Ok(match self.theirs(&*context.tenant, &due, &undo).await? {
             Theirs::Stands => None,
@@ -236,6 +248,25 @@ impl<'a> Shown<'a> {
 
     fn undoes(&self, action: &MachineAction) -> bool {
         is_listed_as(action, self.undo.kind())
+    }
+}
+
+/// What is left of an indicator, at its age.
+fn of_indicator(left: IndicatorLeft, age: SignedDuration) -> Theirs {
+    match left {
+        IndicatorLeft::Ours => Theirs::Stands,
+        IndicatorLeft::Nothing if age < LISTED_WITHIN => {
+            Theirs::Unsettled("the tenant does not list it yet".to_owned())
+        }
+        IndicatorLeft::Nothing => {
+            Theirs::Over("people have taken it back: it is not there any more".to_owned())
+        }
+        IndicatorLeft::Others(what) => {
+            Theirs::Stays(format!("what is there is not what huntbook added: {what}"))
+        }
+        IndicatorLeft::Unclear(what) => Theirs::Unclear(format!(
+            "the tenant does not say who made what is there: {what}; ask for its end if it is huntbook's"
+        )),
     }
 }
 

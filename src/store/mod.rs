@@ -110,7 +110,7 @@ pub use pulse::Pulse;
 pub use rebuild::{Left, Rebuilt};
 pub use restored::{MARKS_WITHIN, ShownAction};
 pub use retention::Swept;
-pub use revert::{NewRevert, Revert, RevertNote};
+pub use revert::{NewRevert, Revert, RevertNote, Stand};
 pub use run::{Begun, Item, NewItem, NewRun, Run, RunEnd, Settlement};
 pub use said::{Speaker, Starter};
 pub use seen::Identity;

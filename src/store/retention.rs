@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use sqlx::Row as _;
 
-use super::revert::{APPLIES, NEWEST};
+use super::revert::is_wanted;
 use super::{Store, StoreError, Tx, at};
 use crate::fault::crash_point;
 
@@ -189,9 +189,10 @@ async fn sweep_events(
                  AND r.look_at IS NOT NULL) OR (e.state = 'pending' AND e.changed_at >= $1)), 9223372036854775807) \
          AND n < coalesce((SELECT min((SELECT min(v.n) FROM effect_events v WHERE v.effect_key = r.effect_key)) \
              FROM reverts r JOIN effects e ON e.effect_key = r.effect_key \
-             WHERE r.since >= $3 AND {APPLIES} AND {NEWEST}), 9223372036854775807) \
+             WHERE r.since >= $3 AND {}), 9223372036854775807) \
          AND n < coalesce((SELECT min(n) FROM effect_events WHERE at >= $1), 9223372036854775807) \
          ORDER BY n LIMIT $2)",
+        is_wanted()
     );
     let last: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(last))
         .bind(cutoff)

@@ -116,14 +116,30 @@ const SELECT: &str = "SELECT r.*, e.state AS effect_state, e.remote_id, \
      FROM reverts r JOIN effects e ON e.effect_key = r.effect_key";
 
 /// What was or may have been applied, as far as the journal knows, and nothing of huntbook's has taken it back since.
-pub(super) const APPLIES: &str = "r.state = 'standing' AND e.state NOT IN ('notApplied', 'failed') \
+const APPLIES: &str = "r.state = 'standing' AND e.state NOT IN ('notApplied', 'failed') \
      AND NOT EXISTS (SELECT 1 FROM effects u WHERE u.tenant = r.tenant AND u.target = r.target \
      AND u.action = r.undo_action AND u.state = 'done' AND u.intended_at >= r.since)";
 
-/// What stands: it applies, and nothing newer has taken its place.
-pub(super) const NEWEST: &str = "NOT EXISTS (SELECT 1 FROM reverts n JOIN effects f ON f.effect_key = n.effect_key \
+/// Whether something newer of huntbook's has taken its place: null for no, 0 if the tenant has still to do that.
+const NEWER: &str = "(SELECT max(f.state = 'done') FROM reverts n JOIN effects f ON f.effect_key = n.effect_key \
      WHERE n.tenant = r.tenant AND n.target = r.target AND n.action = r.action AND n.state = 'standing' \
      AND n.since > r.since AND f.state IN ('pending', 'done'))";
+
+/// What stands, or would if what is newer were over: nobody has asked for its end, or nothing newer has taken its place.
+pub(super) fn is_wanted() -> String {
+    format!("{APPLIES} AND (r.due IS NULL OR {NEWER} IS NULL)")
+}
+
+/// Whether an action stands, as far as the journal knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    /// It does.
+    Stands,
+    /// It does, and the tenant has still to do the same once more.
+    Repeated,
+    /// It does not, or the same was done once more since.
+    Over,
+}
 
 impl Store {
     /// Lists what still stands, as far as the journal knows, oldest first.
@@ -132,7 +148,7 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn in_force(&self) -> Result<Vec<Revert>, StoreError> {
-        let query = format!("{SELECT} WHERE {APPLIES} AND {NEWEST} ORDER BY r.since, r.effect_key");
+        let query = format!("{SELECT} WHERE {APPLIES} AND {NEWER} IS NULL ORDER BY r.since, r.effect_key");
         let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&self.0.readers).await?;
         rows.iter().map(read).collect()
     }
@@ -142,10 +158,18 @@ impl Store {
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn still_stands(&self, key: &EffectKey) -> Result<bool, StoreError> {
-        let query = format!("{SELECT} WHERE {APPLIES} AND {NEWEST} AND r.effect_key = $1");
-        let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(key.as_str());
-        Ok(query.fetch_optional(&self.0.readers).await?.is_some())
+    pub async fn still_stands(&self, key: &EffectKey) -> Result<Stand, StoreError> {
+        let query = format!(
+            "SELECT {NEWER} FROM reverts r JOIN effects e ON e.effect_key = r.effect_key \
+             WHERE {APPLIES} AND r.effect_key = $1"
+        );
+        let query = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(key.as_str());
+        let newer: Option<Option<bool>> = query.fetch_optional(&self.0.readers).await?;
+        Ok(match newer {
+            Some(None) => Stand::Stands,
+            Some(Some(false)) => Stand::Repeated,
+            Some(Some(true)) | None => Stand::Over,
+        })
     }
 
     /// Until when another action of huntbook's does the same to a target, if that is longer than `until`, as far as the journal

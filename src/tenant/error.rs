@@ -121,6 +121,16 @@ pub enum TenantError {
         /// The one named in the answer, escaped.
         found: String,
     },
+    /// The answer is another action, which does not do what was asked for.
+    #[error(
+        "the tenant answered `{operation}` with an action of somebody else's that does not do the same: {found}"
+    )]
+    OtherAction {
+        /// What was asked.
+        operation: &'static str,
+        /// What the tenant calls the action.
+        found: String,
+    },
     /// A list goes in circles or leads elsewhere.
     #[error("the list of `{operation}` cannot be followed: {reason}")]
     Paging {
@@ -228,6 +238,7 @@ impl TenantError {
             | Self::Shape { .. }
             | Self::Rows(_)
             | Self::OtherTarget { .. }
+            | Self::OtherAction { .. }
             | Self::Synchronized { .. }
             | Self::ChangedMeanwhile { .. }
             | Self::LeftAsItIs { .. }
@@ -261,6 +272,7 @@ impl TenantError {
             Self::Http { source, .. } => source.applied(),
             Self::Shape { .. }
             | Self::OtherTarget { .. }
+            | Self::OtherAction { .. }
             | Self::Overwritten { .. }
             | Self::Partly { .. }
             | Self::Unsaid { .. }

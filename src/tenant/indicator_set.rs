@@ -8,16 +8,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::envelope::shown;
-use super::{ActionKind, Indicator, IndicatorAction, IndicatorType, IndicatorValue, TenantError, TokenFacts};
+use super::stored_indicator::{StoredIndicator, is_as_wanted};
+use super::{ActionKind, Indicator, TenantError};
 
 /// Most indicators of a tenant. Source: the indicator pages.
 const TENANT_MAX: usize = 15_000;
-
-/// Most characters shown of what others wrote.
-const SHOWN_MAX: usize = 64;
 
 /// Values named in a sentence; the rest is counted.
 const NAMED_MAX: usize = 5;
@@ -36,44 +33,6 @@ pub struct IndicatorSet {
     pub removed_percent_max: u8,
     /// Most that come into force anew at a time.
     pub added_max: u32,
-}
-
-/// An indicator as the tenant has it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct StoredIndicator {
-    /// Its number, as a text.
-    pub id: String,
-    /// What it looks at.
-    pub indicator_value: String,
-    /// What that is.
-    pub indicator_type: String,
-    /// What happens.
-    #[serde(default)]
-    pub action: String,
-    /// Its title.
-    #[serde(default)]
-    pub title: Option<String>,
-    /// Severity of its alerts.
-    #[serde(default)]
-    pub severity: Option<String>,
-    /// The app or person who made it.
-    #[serde(default)]
-    pub created_by: Option<String>,
-    /// When it ends.
-    #[serde(default)]
-    pub expiration_time: Option<Timestamp>,
-    /// Whether meeting it raises an alert.
-    #[serde(default)]
-    pub generate_alert: Option<bool>,
-    /// The device groups it applies to; empty for all.
-    #[serde(default, deserialize_with = "none_for_null")]
-    pub rbac_group_names: Vec<String>,
-}
-
-/// The service writes `null` for an empty list.
-fn none_for_null<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Vec<String>, D::Error> {
-    Ok(Option::<Vec<String>>::deserialize(value)?.unwrap_or_default())
 }
 
 /// What has to change.
@@ -144,121 +103,6 @@ impl IndicatorSet {
         difference.remove = there.into_values().filter(|stored| is_ours(stored)).cloned().collect();
         difference
     }
-}
-
-/// Says of each of these whether it is there as it is wanted, made by `app`.
-pub(super) fn in_force(
-    wanted: &[Indicator],
-    present: &[StoredIndicator],
-    (app, now): (&str, Timestamp),
-) -> Vec<bool> {
-    let mut there: BTreeMap<String, Vec<&StoredIndicator>> = BTreeMap::new();
-    for stored in present {
-        there.entry(stored.indicator_value.to_lowercase()).or_default().push(stored);
-    }
-    let is_there = |wanted: &Indicator| {
-        let kind = format!("{:?}", wanted.indicator_type);
-        there.get(&wanted.indicator_value.as_str().to_lowercase()).into_iter().flatten().any(|stored| {
-            stored.is_made_by(app)
-                && stored.indicator_type.eq_ignore_ascii_case(&kind)
-                && is_as_wanted(stored, wanted, now)
-        })
-    };
-    wanted.iter().map(is_there).collect()
-}
-
-/// What others have made of a value: there is one indicator for each, so writing ours would change theirs, and taking ours
-/// away would take theirs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OthersHave {
-    /// Whether it does all that was wanted.
-    pub is_enough: bool,
-    /// What it says, for people.
-    pub what: String,
-}
-
-/// Says of each of these what others have made of its value.
-pub(super) fn others_have(
-    wanted: &[Indicator],
-    present: &[StoredIndicator],
-    us: &TokenFacts,
-) -> Vec<Option<OthersHave>> {
-    let others: Vec<&StoredIndicator> =
-        present.iter().filter(|stored| stored.is_ours(us) == Some(false)).collect();
-    let of = |one: &Indicator| {
-        let about = others.iter().filter(|stored| stored.is_about(one.indicator_type, &one.indicator_value));
-        let is_enough = |stored: &&&StoredIndicator| stored.is_enough_for(one);
-        let theirs = about.clone().find(is_enough).or_else(|| about.clone().next())?;
-        Some(OthersHave { is_enough: theirs.is_enough_for(one), what: theirs.to_string() })
-    };
-    wanted.iter().map(of).collect()
-}
-
-impl fmt::Display for StoredIndicator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}`", shown(&self.action, SHOWN_MAX))?;
-        if !self.rbac_group_names.is_empty() {
-            write!(f, " for {}", shown(&self.rbac_group_names.join(", "), SHOWN_MAX))?;
-        }
-        self.expiration_time.map_or(Ok(()), |end| write!(f, " until {end:.0}"))
-    }
-}
-
-impl StoredIndicator {
-    /// Whether it does the same, for all devices that are wanted and as long.
-    fn is_enough_for(&self, wanted: &Indicator) -> bool {
-        let groups = &self.rbac_group_names;
-        let lasts = self.expiration_time.is_none_or(|end| wanted.expiration_time.is_some_and(|to| to <= end));
-        let reaches = groups.is_empty()
-            || (!wanted.rbac_group_names.is_empty()
-                && wanted.rbac_group_names.iter().all(|group| groups.contains(group)));
-        self.does(wanted.action) && lasts && reaches
-    }
-
-    /// Whether an app made it. A token that does not say whose it is proves nothing.
-    fn is_made_by(&self, app: &str) -> bool {
-        !app.is_empty() && self.created_by.as_deref().is_some_and(|by| by.eq_ignore_ascii_case(app))
-    }
-
-    /// Whether we made it, as the app or as the person that our token is for; `None` if nobody says who we are, or who made
-    /// it.
-    pub(super) fn is_ours(&self, us: &TokenFacts) -> Option<bool> {
-        let mut names = [&us.app_id, &us.user_id, &us.user_name].into_iter().flatten().peekable();
-        let by = self.created_by.as_deref().filter(|by| !by.is_empty() && names.peek().is_some())?;
-        Some(names.any(|name| by.eq_ignore_ascii_case(name)))
-    }
-
-    /// Whether it is about a value.
-    pub(super) fn is_about(&self, kind: IndicatorType, value: &IndicatorValue) -> bool {
-        self.indicator_type.eq_ignore_ascii_case(&format!("{kind:?}"))
-            && self.indicator_value.eq_ignore_ascii_case(value.as_str())
-    }
-
-    /// Whether it does the same.
-    pub(super) fn does(&self, action: IndicatorAction) -> bool {
-        self.action.eq_ignore_ascii_case(&format!("{action:?}"))
-    }
-}
-
-/// Whether a stored indicator does what is wanted, and for at least half of the time wanted. The description tells
-/// of a run and is not compared.
-fn is_as_wanted(stored: &StoredIndicator, wanted: &Indicator, now: Timestamp) -> bool {
-    let severity = wanted.severity.map(|severity| format!("{severity:?}"));
-    let same_severity = severity.is_none_or(|wanted| {
-        stored.severity.as_deref().is_some_and(|stored| stored.eq_ignore_ascii_case(&wanted))
-    });
-    let lasts = match (stored.expiration_time, wanted.expiration_time) {
-        (None, None) => true,
-        (Some(stored), Some(wanted)) => {
-            now < stored && now.duration_until(wanted) <= now.duration_until(stored).saturating_mul(2)
-        }
-        (None, Some(_)) | (Some(_), None) => false,
-    };
-    same_severity
-        && lasts
-        && stored.generate_alert.is_none_or(|stored| stored == wanted.generate_alert)
-        && stored.action.eq_ignore_ascii_case(&format!("{:?}", wanted.action))
-        && stored.title.as_deref() == Some(wanted.title.as_str())
 }
 
 impl Difference {
@@ -346,67 +190,9 @@ fn named<'v>(values: impl Iterator<Item = &'v str>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tenant::stored_indicator::tests::{stored, wanted};
 
     const NOW: &str = "2026-03-01T12:00:00Z";
-
-    fn wanted(domain: &str, expires: Option<&str>) -> Indicator {
-        let kind = IndicatorType::DomainName;
-        Indicator {
-            indicator_value: IndicatorValue::parse(kind, domain).unwrap(),
-            indicator_type: kind,
-            action: IndicatorAction::Block,
-            title: "[huntbook:bad] t".to_owned(),
-            description: "run".to_owned(),
-            severity: None,
-            recommended_actions: None,
-            expiration_time: expires.map(|at| at.parse().unwrap()),
-            generate_alert: false,
-            rbac_group_names: vec![],
-        }
-    }
-
-    fn stored(domain: &str, by: &str, expires: Option<&str>) -> StoredIndicator {
-        StoredIndicator {
-            id: "1".to_owned(),
-            indicator_value: domain.to_owned(),
-            indicator_type: "DomainName".to_owned(),
-            action: "Block".to_owned(),
-            title: Some("[huntbook:bad] t".to_owned()),
-            severity: None,
-            created_by: Some(by.to_owned()),
-            expiration_time: expires.map(|at| at.parse().unwrap()),
-            generate_alert: Some(false),
-            rbac_group_names: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn what_others_have_is_enough_if_it_does_all_that_is_wanted() {
-        let us = TokenFacts { app_id: Some("us".to_owned()), ..TokenFacts::default() };
-        let tell = |change: &dyn Fn(&mut StoredIndicator), for_days: Option<&str>| {
-            let mut theirs = stored("a.example", "them", None);
-            change(&mut theirs);
-            let wanted = [wanted("a.example", for_days), wanted("b.example", None)];
-            let [first, second] = others_have(&wanted, &[theirs], &us).try_into().unwrap();
-            assert_eq!(second, None, "of another value");
-            first.map(|theirs| (theirs.is_enough, theirs.what))
-        };
-        let says = |is_enough, what: &str| Some((is_enough, what.to_owned()));
-        assert_eq!(tell(&|_theirs| {}, None), says(true, "`Block`"));
-        assert_eq!(tell(&|theirs| theirs.action = "Allowed".to_owned(), None), says(false, "`Allowed`"));
-        assert_eq!(tell(&|theirs| theirs.created_by = Some("US".to_owned()), None), None, "ours");
-        assert_eq!(tell(&|theirs| theirs.created_by = None, None), None, "nobody knows whose");
-        assert_eq!(tell(&|theirs| theirs.indicator_type = "Url".to_owned(), None), None);
-        let ends = |theirs: &mut StoredIndicator| {
-            theirs.expiration_time = Some("2026-03-02T00:00:00Z".parse().unwrap());
-        };
-        let ended = "`Block` until 2026-03-02T00:00:00Z";
-        assert_eq!(tell(&ends, None), says(false, ended), "for good is wanted");
-        assert_eq!(tell(&ends, Some("2026-03-01T23:59:59Z")), says(true, ended));
-        assert_eq!(tell(&ends, Some("2026-03-02T00:00:01Z")), says(false, ended));
-        let lab = |theirs: &mut StoredIndicator| theirs.rbac_group_names = vec!["Lab".to_owned()];
-        assert_eq!(tell(&lab, None), says(false, "`Block` for Lab"), "all devices are wanted");
-    }
 
     fn set(wanted: Vec<Indicator>) -> IndicatorSet {
         IndicatorSet { name: "bad".to_owned(), wanted, removed_max: 2, removed_percent_max: 50, added_max: 3 }

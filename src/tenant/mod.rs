@@ -36,6 +36,7 @@ mod receipt;
 mod rejected;
 mod session;
 mod signin;
+mod stored_indicator;
 mod time;
 mod token;
 mod user;
@@ -58,7 +59,7 @@ pub use credential::{Credential, CredentialError, Look, Print};
 pub use error::{Detail, HuntFault, Refused, SignInRefused, TenantError};
 pub use federated::{EXCHANGE_AUDIENCE, GithubJob};
 pub use indicator::{IndicatorError, IndicatorValue};
-pub use indicator_set::{Difference, IndicatorSet, OthersHave, Reconciled, StoredIndicator};
+pub use indicator_set::{Difference, IndicatorSet, Reconciled};
 pub use kind::{ActionKind, Impact};
 pub use login::{Begun, DeviceCode, Login};
 pub use machine::{ActionStatus, CommandInfo, FileInfo, Machine, MachineAction};
@@ -76,6 +77,7 @@ pub use receipt::{Receipt, RemoteState};
 pub use rejected::Rejected;
 pub use session::{Session, SessionError};
 pub use signin::{Consent, consent, remedy};
+pub use stored_indicator::{IndicatorLeft, OthersHave, StoredIndicator};
 pub use time::CLOCKS_APART_MAX;
 pub use token::Audience;
 pub use user::User;
@@ -249,6 +251,17 @@ pub trait Tenant: Send + Sync + std::fmt::Debug {
     ///
     /// If the indicators cannot all be read.
     async fn others_have(&self, indicators: &[Indicator]) -> Result<Vec<Option<OthersHave>>, TenantError>;
+
+    /// Says what is left of an indicator of a value that this app has added, to do what was `added` if that is known.
+    ///
+    /// # Errors
+    ///
+    /// If the indicators of the value cannot all be read.
+    async fn left_of(
+        &self,
+        about: (IndicatorType, &IndicatorValue),
+        added: Option<IndicatorAction>,
+    ) -> Result<IndicatorLeft, TenantError>;
 
     /// Says what would have to change about a set of indicators. Changes nothing.
     ///

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::{House, playbook, states};
 
+const REPEATED: &str = "another run has asked for the same since, and the tenant has still to do that";
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const FOUR_HOURS: SignedDuration = SignedDuration::from_hours(4);
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -124,6 +125,43 @@ async fn of_two_of_huntbooks_the_longer_ends_it() {
     house.clock.advance(HOUR * 48);
     house.take_back().await;
     assert_eq!((house.applied().len(), house.indicators_there()), (3, 0));
+}
+
+#[tokio::test]
+async fn what_is_asked_for_once_more_keeps_the_first_only_if_it_comes_to_something() {
+    for comes_to_something in [true, false] {
+        let slow = ActionTiming { running: HOUR * 3, ..ActionTiming::default() };
+        let house = House::with(1, |options| options.timing = slow).await;
+        house.run(&isolate("revertAfter: 26h")).await;
+        house.later(HOUR * 25).await;
+        let second = house.run(&isolate("revertAfter: 72h").replace("8e77", "8e78")).await;
+        assert_eq!(states(&second), [StepState::Accepted]);
+        house.clock.advance(HOUR);
+        house.take_back().await;
+        let waits = house.engine.store.reverts_to_look_at(jiff::Timestamp::MAX).await.unwrap();
+        let why = waits.first().and_then(|first| first.reason.clone()).unwrap_or_default();
+        assert_eq!((waits.len(), why.as_str()), (2, REPEATED));
+        assert_eq!(house.applied(), ["isolate 0", "isolate 0"]);
+        if !comes_to_something {
+            let id = second.items[0].steps[0].remote_id.clone().unwrap();
+            let failed =
+                json!({"id": id, "type": "Isolate", "status": "Failed", "machineId": house.devices[0]});
+            let fault = Fault::on("GET /mde/api/machineactions/*");
+            let fault = Fault { status: Some(200), body: Some(failed), apply: Apply::Not, ..fault };
+            house.sim.set_faults(vec![fault]).unwrap();
+            house.engine.follow_up().await.unwrap();
+            house.sim.set_faults(Vec::new()).unwrap();
+        }
+        house.later(HOUR * 3).await;
+        house.take_back().await;
+        if comes_to_something {
+            assert_eq!(house.applied(), ["isolate 0", "isolate 0"]);
+            assert_eq!(house.stands().await.len(), 1);
+            house.clock.advance(HOUR * 72);
+            house.take_back().await;
+        }
+        assert_eq!(house.applied(), ["isolate 0", "isolate 0", "unisolate 0"]);
+    }
 }
 
 #[tokio::test]
@@ -273,6 +311,46 @@ async fn an_indicator_that_is_to_stay_is_not_taken_away_with_one_for_hours() {
     house.engine.store.hear_revert(&stands.last().unwrap().effect, &by).await.unwrap();
     house.take_back().await;
     assert_eq!((house.applied().len(), house.indicators_there()), (3, 0), "who asks knows what they ask for");
+}
+
+#[tokio::test]
+async fn an_indicator_that_others_have_put_in_the_place_of_ours_is_left_and_told_once() {
+    let house = House::with_rows(1).await.watched();
+    house.run(&block("t", "revertAfter: 3h")).await;
+    let theirs = json!({
+        "id": "7", "indicatorValue": "evil.example.com", "indicatorType": "DomainName", "action": "Block",
+        "createdBy": "somebody"
+    });
+    let fault = Fault::on("GET /mde/api/indicators");
+    let fault =
+        Fault { status: Some(200), body: Some(json!({"value": [theirs]})), apply: Apply::Not, ..fault };
+    house.sim.set_faults(vec![fault]).unwrap();
+    house.clock.advance(FOUR_HOURS);
+    for _look in 0..2 {
+        house.take_back().await;
+        house.clock.advance(HOUR * 2);
+    }
+    assert_eq!((house.applied().len(), house.indicators_there()), (1, 1));
+    assert!(house.stands().await.is_empty());
+    let told = house.alerts().await;
+    let [(_title, text)] = told.as_slice() else { panic!("{told:?}") };
+    assert!(text.contains("what is there is not what huntbook added: `Block`"), "{text}");
+    assert!(text.contains("huntbook leaves it as it is") && !text.contains("in-force revert"), "{text}");
+}
+
+#[tokio::test]
+async fn who_asks_for_the_end_of_an_indicator_gets_it_though_another_run_wants_it_for_longer() {
+    let house = House::with_rows(1).await;
+    house.run(&block("first", "revertAfter: 72h")).await;
+    house.clock.advance(HOUR * 25);
+    house.run(&block("second", "revertAfter: 4h").replace("8e77", "8e78")).await;
+    house.clock.advance(HOUR);
+    let stands = house.stands().await;
+    let [second] = stands.as_slice() else { panic!("{stands:?}") };
+    let by = Speaker { account: "alice".to_owned(), uid: Some(4001), reason: None };
+    house.engine.store.hear_revert(&second.effect, &by).await.unwrap();
+    house.take_back().await;
+    assert_eq!((house.applied().len(), house.indicators_there()), (3, 0));
 }
 
 #[tokio::test]

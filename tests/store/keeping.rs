@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use huntbook::model::PlaybookId;
 use huntbook::store::{
     Accepted, Chain, ContentHash, EffectState, Held, History, NewEffect, NewRevert, Publication, Refusal,
-    RunFilter, RunState, StoreError,
+    RunFilter, RunState, Stand, StoreError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
@@ -314,6 +314,28 @@ async fn what_stands_without_a_date_is_not_forgotten_for_a_year() {
     bench.days_pass(&store, 160).await;
     assert_eq!(in_force().await, of(&[]), "a year is the end");
     assert_eq!(bench.rows("reverts").await, 0);
+}
+
+#[tokio::test]
+async fn what_is_to_stay_is_kept_though_the_same_was_done_for_hours_since() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let of_run = async |undo: NewRevert| {
+        let run = bench.begin(&store, 0).await;
+        let effect = effect(run, "device:a");
+        store.intend_with(&effect, Some(&undo)).await.unwrap();
+        store.record(&effect.key, 1, &result(EffectState::Done)).await.unwrap();
+        store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+        effect.key
+    };
+    let for_good = of_run(undo()).await;
+    bench.clock.advance(HOUR);
+    let for_hours = of_run(NewRevert { after: Some(HOUR * 24 * 300), ..undo() }).await;
+    assert_eq!(store.still_stands(&for_good).await.unwrap(), Stand::Over);
+    assert_eq!(bench.days_pass(&store, 200).await.events, 0);
+    let about = (TENANT, "isolateDevice", "device:a");
+    let longer = store.stands_longer(about, &for_hours, bench.now()).await.unwrap();
+    assert_eq!(longer, Some(None), "nobody has asked for the end of the first");
 }
 
 /// What releases a device when somebody asks.

@@ -10,8 +10,8 @@ use huntbook::model::{MachineActionId, Wanted};
 use huntbook::rows::Flow;
 use huntbook::tenant::permission::{ALERTS, DEVICES, INCIDENTS, Permission, USERS};
 use huntbook::tenant::{
-    ActionKind, Commented, Group, HuntLimits, HuntQuery, HuntingApi, IncidentQuery, Operation, Tenant as _,
-    TenantError,
+    ActionKind, Commented, Group, HuntLimits, HuntQuery, HuntingApi, IncidentQuery, IndicatorLeft, Operation,
+    Tenant as _, TenantError,
 };
 use jiff::SignedDuration;
 
@@ -215,6 +215,11 @@ async fn reads(out: &mut String) {
     let from = at();
     assert_eq!(world.tenant.others_have(&many).await.unwrap(), [None, None]);
     line("indicators of others", ("Tenant::others_have", here), may, (&world, from));
+    let from = at();
+    let added = (many[0].indicator_type, &many[0].indicator_value);
+    let left = world.tenant.left_of(added, Some(many[0].action)).await.unwrap();
+    assert_eq!(left, IndicatorLeft::Ours);
+    line("what is left of an indicator", ("Tenant::left_of", here), may, (&world, from));
 }
 
 #[tokio::test]

@@ -529,6 +529,36 @@ async fn an_isolation_is_pending_then_done_and_not_added_twice() {
 }
 
 #[tokio::test]
+async fn an_action_that_is_answered_with_is_told_apart_by_its_mark_and_by_what_it_does() {
+    let returned = || World::start(|options| options.duplicates = Duplicates::Returned);
+    let isolation = |isolation_type, comment: &str| Operation::IsolateDevice {
+        device: DEVICE.parse().unwrap(),
+        isolation_type,
+        comment: comment.to_owned(),
+    };
+    let full = |comment: &str| isolation(IsolationType::Full, comment);
+    let (first, again) = ("[hb:1:00000000:1:75da7e85bb] why", "[hb:1:00000000:2:0123456789] why");
+    let world = returned().await;
+    let receipt = world.tenant.apply(&full(first), &Open).await.unwrap();
+    assert_eq!(world.tenant.apply(&full(again), &Open).await.unwrap(), receipt, "an attempt before");
+    let another = world.tenant.apply(&full(&again.replace("0000:2", "0001:2")), &Open).await.unwrap();
+    assert_eq!(another, Receipt { state: RemoteState::UnderWay, ..receipt });
+
+    // What goes less far, and another session, do not stand for what was asked for.
+    let world = returned().await;
+    world.tenant.apply(&isolation(IsolationType::Selective, "by hand"), &Open).await.unwrap();
+    let error = world.tenant.apply(&full(first), &Open).await.unwrap_err();
+    assert!(matches!(error, TenantError::OtherAction { .. }), "{error:?}");
+    assert_eq!((error.applied(), world.effects().len()), (Applied::Unknown, 1));
+    let world = returned().await;
+    let Operation::RunLiveResponse { device, commands, .. } = live_response() else { panic!("a session") };
+    world.tenant.apply(&live_response(), &Open).await.unwrap();
+    let ours = Operation::RunLiveResponse { device, commands, comment: first.to_owned() };
+    let error = world.tenant.apply(&ours, &Open).await.unwrap_err();
+    assert!(matches!(error, TenantError::OtherAction { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn what_is_said_of_a_failed_action_is_true() {
     let on = || Fault::on("POST /api/machines/*/isolate");
     let once = |fault: Fault| vec![Fault { times: Some(1), ..fault }];

@@ -73,7 +73,12 @@ impl Client {
         let action: MachineAction = decode(asked(change), &answer.body)?;
         same_device(device, &action.machine_id)?;
         let is_done = action.status == Term::Known(ActionStatus::Succeeded);
-        let state = match (is_done, response.is_another(&action)) {
+        let is_another = response.is_another(&action);
+        if is_another && !response.stands_as(&action) {
+            let (operation, found) = (asked(change).operation, action.id.to_string());
+            return Err(TenantError::OtherAction { operation, found });
+        }
+        let state = match (is_done, is_another) {
             (true, false) => RemoteState::Done,
             (false, false) => RemoteState::Pending,
             // The service answers with what is open already.
@@ -173,10 +178,7 @@ impl Client {
         };
         let counting = actions.into_iter().filter(|action| related(action) && counts(action));
         let newest = counting.max_by_key(|action| action.creation_date_time_utc);
-        let stands = |action: &MachineAction| {
-            response.kinds.first() == Some(&Some(action.kind.as_str())) && response.is_done_by(action)
-        };
-        Ok(newest.filter(stands))
+        Ok(newest.filter(|action| response.stands_as(action)))
     }
 
     pub(super) async fn get_machine_action(
@@ -364,15 +366,17 @@ impl<'o> Response<'o> {
         Some((device, Self { route, body, kinds, file, full }))
     }
 
-    /// Whether an action, which is of the same kind, does what this is to do.
-    fn is_done_by(&self, action: &MachineAction) -> bool {
+    /// Whether an action does what this is to do.
+    fn stands_as(&self, action: &MachineAction) -> bool {
         let goes_half = action.scope.as_deref().is_some_and(|scope| !scope.eq_ignore_ascii_case(FULL));
-        self.is_about(action) && !(self.full && goes_half)
+        self.kinds.first() == Some(&Some(action.kind.as_str()))
+            && self.is_about(action)
+            && !(self.full && goes_half)
     }
 
-    /// Whether an action's comment does not begin as the one that was sent, with a mark of its own: it was there before.
+    /// Whether an action's comment does not begin as the one that was sent, with the mark of its call: it was there before.
     fn is_another(&self, action: &MachineAction) -> bool {
-        let begins = |comment: &str| comment.split_whitespace().next().map(str::to_owned);
+        let begins = |comment: &str| comment.split_whitespace().next().map(|mark| call_of(mark).to_owned());
         let sent = self.body.get("Comment").and_then(Value::as_str).and_then(begins);
         let theirs = action.requestor_comment.as_deref().and_then(begins);
         sent.zip(theirs).is_some_and(|(sent, theirs)| sent != theirs)
@@ -384,6 +388,12 @@ impl<'o> Response<'o> {
         let hash = action.related_file_info.as_ref().and_then(|info| info.file_identifier.as_deref());
         hash.is_some_and(|hash| hash.eq_ignore_ascii_case(file.as_str()))
     }
+}
+
+/// Of the mark of a call what all its attempts begin with; what is no mark as it is.
+fn call_of(mark: &str) -> &str {
+    let ends = mark.match_indices(':').nth(2).map(|(colon, _)| colon);
+    ends.filter(|_colon| mark.starts_with('[')).and_then(|colon| mark.get(..colon)).unwrap_or(mark)
 }
 
 /// A command as the API spells it: its keys are in lower case, unlike those around it.

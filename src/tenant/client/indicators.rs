@@ -13,9 +13,9 @@ use crate::diag::Chain;
 use crate::http::{Applied, Request};
 use crate::model::AlertSeverity;
 use crate::tenant::envelope::shown;
-use crate::tenant::indicator_set::{in_force, others_have};
+use crate::tenant::stored_indicator::{in_force, left_of, others_have};
 use crate::tenant::{
-    ActionKind, Audience, Difference, Indicator, IndicatorAction, IndicatorSet, IndicatorType,
+    ActionKind, Audience, Difference, Indicator, IndicatorAction, IndicatorLeft, IndicatorSet, IndicatorType,
     IndicatorValue, OthersHave, Receipt, Reconciled, RemoteState, StoredIndicator, TenantError,
 };
 use crate::text::encode::odata;
@@ -80,8 +80,19 @@ impl Client {
         Ok(others_have(wanted, &present, &us))
     }
 
+    /// Says what is left of an indicator that we have added.
+    pub(super) async fn left_of_indicator(
+        &self,
+        (kind, value): (IndicatorType, &IndicatorValue),
+        added: Option<IndicatorAction>,
+    ) -> Result<IndicatorLeft, TenantError> {
+        let us = self.tokens.get(Audience::Mde).await?.facts.clone();
+        let present = self.list_indicators(Some(&of_value(value))).await?;
+        Ok(left_of((kind, value), added, (&present, &us)))
+    }
+
     /// Removes the indicators of a value, as far as the app sees them: there can be one for each device group. Whoever made
-    /// them, or only what we have `added`.
+    /// them, or only what does what we have `added` and nobody says to be others'.
     pub(super) async fn remove_indicator(
         &self,
         change: &Change<'_>,
@@ -94,7 +105,7 @@ impl Client {
         found.retain(|one| one.is_about(kind, value));
         let operation = asked(change).operation;
         let is_any = !found.is_empty();
-        found.retain(|one| added.is_none_or(|action| one.does(action) && one.is_ours(&us) == Some(true)));
+        found.retain(|one| added.is_none_or(|action| one.does(action) && one.is_ours(&us) != Some(false)));
         if is_any && found.is_empty() {
             let reason = "what is there is not what this app added".to_owned();
             return Err(TenantError::NotTaken { operation, value: value.to_string(), reason });

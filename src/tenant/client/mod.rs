@@ -31,9 +31,9 @@ use super::time::TheirTime;
 use super::token::Tokens;
 use super::{
     ActionKind, AlertPage, AlertQuery, Audience, Commented, Comments, Credential, Difference, HuntAnswer,
-    HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, Indicator, IndicatorSet, Look, Machine,
-    MachineAction, OnRow, Operation, OthersHave, Receipt, Reconciled, Rejected, Tenant, TenantError,
-    TokenFacts,
+    HuntLimits, HuntQuery, HuntSchema, IncidentPage, IncidentQuery, Indicator, IndicatorAction,
+    IndicatorLeft, IndicatorSet, IndicatorType, IndicatorValue, Look, Machine, MachineAction, OnRow,
+    Operation, OthersHave, Receipt, Reconciled, Rejected, Tenant, TenantError, TokenFacts,
 };
 use crate::clock::SharedClock;
 use crate::http::{Address, Gate, Http, HttpError};
@@ -364,6 +364,14 @@ impl Tenant for Client {
 
     async fn others_have(&self, indicators: &[Indicator]) -> Result<Vec<Option<OthersHave>>, TenantError> {
         self.others_of(indicators).await
+    }
+
+    async fn left_of(
+        &self,
+        about: (IndicatorType, &IndicatorValue),
+        added: Option<IndicatorAction>,
+    ) -> Result<IndicatorLeft, TenantError> {
+        self.left_of_indicator(about, added).await
     }
 
     async fn shows(&self, indicators: &[Indicator]) -> Result<Vec<bool>, TenantError> {
