@@ -112,7 +112,7 @@ fn counted_as(operation: &str) -> &'static str {
         "response action" => "machineAction",
         "response actions of a device" | "marked response actions" => "machineActions",
         "addIndicator, many of a run" => "importIndicators",
-        "indicators in force" | "indicators of others" => "indicators",
+        "indicators in force" | "indicators of others" | "what is left of an indicator" => "indicators",
         _ => "",
     }
 }
@@ -146,6 +146,29 @@ async fn cases(world: &World, line: &mut impl FnMut(&str, (&str, &str), Permissi
     let on = Commented::Alert("da4101a001_1".parse().unwrap());
     assert!(world.tenant.comments(&on).await.unwrap().are_all);
     line("comments at an alert", ("Tenant::comments", here), ALERTS, (world, from));
+}
+
+/// Writes the lines of indicators.
+async fn indicators(world: &World, line: &mut impl FnMut(&str, (&str, &str), Permission, (&World, usize))) {
+    let at = || world.sim.requests().len();
+    let many = domains(&["a.example", "b.example"]).wanted;
+    let from = at();
+    let came = world.tenant.add_indicators(&many, &Open).await.unwrap();
+    assert!(came.len() == 2 && came.iter().all(Result::is_ok), "{came:?}");
+    let may = ActionKind::AddIndicator.permission();
+    line("addIndicator, many of a run", ("Tenant::add_indicators", HERE), may, (world, from));
+    let from = at();
+    assert_eq!(world.tenant.shows(&many).await.unwrap(), [true, true]);
+    assert_eq!(world.tenant.shows(&domains(&["c.example"]).wanted).await.unwrap(), [false]);
+    line("indicators in force", ("Tenant::shows", HERE), may, (world, from));
+    let from = at();
+    assert_eq!(world.tenant.others_have(&many).await.unwrap(), [None, None]);
+    line("indicators of others", ("Tenant::others_have", HERE), may, (world, from));
+    let from = at();
+    let added = (many[0].indicator_type, &many[0].indicator_value);
+    let left = world.tenant.left_of(added, Some(many[0].action)).await.unwrap();
+    assert_eq!(left, IndicatorLeft::Ours);
+    line("what is left of an indicator", ("Tenant::left_of", HERE), may, (world, from));
 }
 
 /// Writes the lines of what is only read.
@@ -202,24 +225,7 @@ async fn reads(out: &mut String) {
     world.tenant.live_result(&id, 1).await.unwrap().unwrap();
     let named = ("Tenant::live_result", "one_session_runs_on_a_device_and_leaves_what_its_scripts_say");
     line("result of a live response", named, DEVICES, (&world, from));
-    let many = domains(&["a.example", "b.example"]).wanted;
-    let from = at();
-    let came = world.tenant.add_indicators(&many, &Open).await.unwrap();
-    assert!(came.len() == 2 && came.iter().all(Result::is_ok), "{came:?}");
-    let may = ActionKind::AddIndicator.permission();
-    line("addIndicator, many of a run", ("Tenant::add_indicators", here), may, (&world, from));
-    let from = at();
-    assert_eq!(world.tenant.shows(&many).await.unwrap(), [true, true]);
-    assert_eq!(world.tenant.shows(&domains(&["c.example"]).wanted).await.unwrap(), [false]);
-    line("indicators in force", ("Tenant::shows", here), may, (&world, from));
-    let from = at();
-    assert_eq!(world.tenant.others_have(&many).await.unwrap(), [None, None]);
-    line("indicators of others", ("Tenant::others_have", here), may, (&world, from));
-    let from = at();
-    let added = (many[0].indicator_type, &many[0].indicator_value);
-    let left = world.tenant.left_of(added, Some(many[0].action)).await.unwrap();
-    assert_eq!(left, IndicatorLeft::Ours);
-    line("what is left of an indicator", ("Tenant::left_of", here), may, (&world, from));
+    indicators(&world, &mut line).await;
 }
 
 #[tokio::test]
