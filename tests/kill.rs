@@ -24,6 +24,8 @@ mod capped;
 mod daemon;
 #[path = "kill/disk.rs"]
 mod disk;
+#[path = "kill/given_up.rs"]
+mod given_up;
 #[path = "kill/halted.rs"]
 mod halted;
 #[path = "history/mod.rs"]

@@ -68,17 +68,15 @@ async fn no_death_of_the_daemon_loses_an_edit_or_anything_else() {
 fn somebody_dies_at_every_point_there_is() {
     let run = crate::POINTS.iter().map(|(point, _)| *point);
     let daemon = RELOAD.iter().map(|(point, _, _)| *point).chain(END.iter().copied()).chain([SWEEP]);
-    let words = crate::approved::POINTS.iter().copied().chain([crate::stopped::STOP_DIES]);
-    // `serve` comes to these after minutes; the engine dies there in `tests/engine/crashes.rs`, and as at every point but
-    // those of a whole process in `tests/simulation/points.rs`.
-    let later = [
-        "c20_list_read",
-        "c21_doubt_settled",
-        "c22_told_of_doubt",
-        "c36_undo_noted",
-        "c37_undo_begun",
-        "c38_giving_up",
-    ];
+    let words = crate::approved::POINTS
+        .iter()
+        .copied()
+        .chain([crate::stopped::STOP_DIES])
+        .chain([crate::given_up::GIVES_UP]);
+    // `serve` comes to these after ten minutes; the engine dies there in `tests/engine/crashes.rs`, and as at every point
+    // but those of a whole process in `tests/simulation/points.rs`.
+    let later =
+        ["c20_list_read", "c21_doubt_settled", "c22_told_of_doubt", "c36_undo_noted", "c37_undo_begun"];
     let killed: BTreeSet<&str> = run.chain(daemon).chain(words).collect();
     for (point, why) in BEYOND {
         assert!(killed.contains(point), "{point}: {why}, and no process is killed there");
