@@ -22,6 +22,7 @@ mod in_force;
 mod in_hand;
 mod join;
 mod leave;
+mod left_standing;
 mod look;
 mod lookup;
 mod others;

@@ -12,21 +12,20 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::context::{Context, Work};
+use super::left_standing::told_of;
 use super::report::{Report, StepState};
 use super::theirs::Theirs;
 use super::wrong_clock::{by_theirs, wrong_clock};
 use super::{Counts, Engine, EngineError, InForce, Order};
 use crate::action::{Approval, Approvers, Call, Params, RevertRule, Step, Undo};
-use crate::channel::Message;
 use crate::diag::Chain;
 use crate::fault::crash_point;
-use crate::model::{AlertSeverity, Lists, PlaybookId, RunId};
-use crate::notify::{notice, standing_message};
+use crate::model::{Lists, PlaybookId, RunId};
 use crate::plan::{About, Guards, Input, Mode, Plan, Selector, World};
 use crate::playbook::{OnError, Severity};
 use crate::store::{
-    ApprovalState, EffectKey, EffectState, Effects, NewItem, NewRevert, NewRun, OutboxMessage, Revert,
-    RevertNote, RevertState, Run, RunMode, RunState, Stand, StoreError, Trigger,
+    ApprovalState, EffectState, Effects, NewItem, NewRevert, NewRun, Revert, RevertNote, RevertState, Run,
+    RunMode, RunState, Stand, StoreError, Trigger,
 };
 
 /// How long to wait before it is tried again, the first time, the second and so on: a tenant that is away for a minute
@@ -39,12 +38,12 @@ const PAUSES: [SignedDuration; 4] = [
 ];
 /// How long what is under way, or waits for people, is left alone before it is looked at again.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(10);
-/// After so many tries the operators are told.
-const TOLD_AFTER: u32 = 3;
 
 /// Why what was done is not taken back while nobody knows whether it was done once more.
 pub(super) const REPEATED: &str =
     "another run has asked for the same since, and the tenant has still to do that";
+/// Why what was done is not taken back where it was done once more: that stands, and has an end of its own.
+pub(super) const REPLACED: &str = "another run has done the same since, and `huntbook in-force` lists that";
 
 /// What the settings say of actions that are taken back, where no playbook does.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +67,7 @@ impl Undoing {
 }
 
 /// What came of looking at an action that is to be taken back.
-enum Came {
+pub(super) enum Came {
     /// Nothing yet.
     Wait(Option<String>),
     /// It was not done, and may be yet.
@@ -83,15 +82,6 @@ enum Came {
     Kept(String),
     /// Somebody has said something else about it meanwhile.
     Otherwise,
-}
-
-/// What people can do about an action that stands although it was to be taken back.
-#[derive(Debug, Clone, Copy)]
-enum Remedy {
-    /// Ask for it once more.
-    Ask,
-    /// Nothing by way of this action: it is others'.
-    Others,
 }
 
 impl Engine {
@@ -143,7 +133,7 @@ impl Engine {
         let after = |pause: SignedDuration| Some(now.checked_add(pause).unwrap_or(Timestamp::MAX));
         let standing = RevertState::Standing;
         let (undo_run, news) = (due.undo_run, |why: &str| due.reason.as_deref() != Some(why));
-        let (is_left, is_others) = (matches!(came, Came::Kept(_)), matches!(came, Came::Stays(_)));
+        let told = told_of(due, &came, now);
         let (state, look_at, undo_run, tries, reason) = match came {
             Came::Otherwise => return Ok(()),
             Came::Wait(why) => (standing, after(LOOK_AGAIN), undo_run, due.tries, why),
@@ -159,12 +149,7 @@ impl Engine {
         if let Some(why) = reason.as_deref().filter(|why| news(why)) {
             tracing::warn!(action = %due.action, target = %due.target, tenant = %due.tenant, why, "what takes an action back");
         }
-        let is_third = due.tries < tries && tries == TOLD_AFTER;
-        let remedy = if is_others { Remedy::Others } else { Remedy::Ask };
-        let alert = reason
-            .as_deref()
-            .filter(|_why| is_left || is_others || is_third)
-            .and_then(|why| self.stands_alert(due, (why, remedy), &now.to_string()));
+        let alert = reason.as_deref().zip(told).and_then(|(why, told)| self.stands_alert(due, why, told));
         let note = RevertNote { state, look_at, undo_run, tries, reason };
         self.store.note_revert(due, &note, alert.as_ref()).await?;
         Ok(())
@@ -179,9 +164,13 @@ impl Engine {
         match self.store.still_stands(&due.effect).await? {
             Stand::Stands => {}
             Stand::Repeated => return Ok(Came::Wait(Some(REPEATED.to_owned()))),
+            // What nobody has asked for in vain ends with what has taken its place.
+            Stand::Replaced if due.asked && !self.is_asked_of_another(due).await? => {
+                return Ok(Came::Stays(REPLACED.to_owned()));
+            }
+            Stand::Replaced => return Ok(Came::Over(REPLACED.to_owned())),
             Stand::Over => {
-                let why = "it came to nothing, or was taken back or done anew by another run";
-                return Ok(Came::Over(why.to_owned()));
+                return Ok(Came::Over("it came to nothing, or was taken back by another run".to_owned()));
             }
         }
         if due.effect_state == EffectState::Parked {
@@ -214,6 +203,13 @@ impl Engine {
             Some(run) => Ok(self.came_of(run).await?),
             None => Ok(Came::Otherwise),
         }
+    }
+
+    /// Whether somebody has asked for the end of what has taken the place of an action, too.
+    async fn is_asked_of_another(&self, due: &Revert) -> Result<bool, StoreError> {
+        let about = |one: &Revert| (one.tenant.clone(), one.action.clone(), one.target.clone());
+        let stands = self.store.in_force().await?;
+        Ok(stands.iter().any(|one| one.asked && about(one) == about(due)))
     }
 
     /// The run that takes an action back; `None` if somebody has said something else about it meanwhile.
@@ -344,7 +340,7 @@ impl Engine {
         let step =
             report.as_ref().and_then(|report| report.items.first()).and_then(|item| item.steps.first());
         if step.is_some_and(|step| step.state == StepState::AlreadyInForce) {
-            return Ok(Came::Over("people have taken it back already".to_owned()));
+            return Ok(Came::Over("it did not stand any more when its turn came".to_owned()));
         }
         let why = || {
             let said = step.and_then(|step| step.reason.clone()).or(detail.run.error.clone());
@@ -369,54 +365,6 @@ impl Engine {
                 _ => Came::Again(why()),
             },
         })
-    }
-
-    /// What people are told of an account that was to be switched back, and is not unless somebody asks: nobody knows who
-    /// switched it. Nothing where nothing was to be taken back.
-    pub(super) async fn nobody_knows_alert(
-        &self,
-        (key, attempt): (&EffectKey, u32),
-        note: &RevertNote,
-    ) -> Result<Option<OutboxMessage>, StoreError> {
-        let stands = self.store.in_force().await?;
-        let stands = stands.iter().find(|one| one.effect == *key && one.due.is_some());
-        let told = stands.zip(note.reason.as_deref());
-        Ok(told
-            .and_then(|(one, why)| self.stands_alert(one, (why, Remedy::Ask), &format!("unknown/{attempt}"))))
-    }
-
-    /// What the operators are told of an action that stands although it was to be taken back.
-    fn stands_alert(
-        &self,
-        due: &Revert,
-        (why, remedy): (&str, Remedy),
-        chapter: &str,
-    ) -> Option<OutboxMessage> {
-        let channel = self.alerts.as_deref()?;
-        let title = format!("{}: {} is not taken back", due.playbook_name, due.action);
-        let stands =
-            format!("{} of {} stands in {} since {:.0}", due.action, due.target, due.tenant, due.since);
-        let next = match remedy {
-            Remedy::Ask => format!(
-                "`huntbook in-force` lists it, and `huntbook in-force revert {}` asks for it once more.",
-                due.effect.short()
-            ),
-            Remedy::Others => {
-                "huntbook leaves it as it is. If nobody wants it, end it in the portal, or by the \
-                               other action of huntbook's that `huntbook in-force` lists."
-                    .to_owned()
-            }
-        };
-        let text = format!("{why}\n\n{stands}. {next}");
-        let now = self.clock.now();
-        let message = Message {
-            severity: AlertSeverity::High,
-            playbook: due.playbook_name.clone(),
-            tenant: due.tenant.clone(),
-            run: due.run.to_string(),
-            ..notice(title, text, now)
-        };
-        Some(standing_message(channel, message, format!("stands/{}/{chapter}", due.effect)))
     }
 }
 

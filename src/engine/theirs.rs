@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::context::Context;
-use super::revert::REPEATED;
+use super::revert::{REPEATED, REPLACED};
 use super::{Engine, EngineError};
 use crate::action::{ActionKind, Undo};
 use crate::diag::Chain;
@@ -135,8 +135,7 @@ impl Engine {
 
     /// Until when another action of huntbook's does the same, if that is longer; `Some(None)` for good.
     async fn longer(&self, due: &Revert) -> Result<Option<Option<Timestamp>>, StoreError> {
-        let about = (due.tenant.as_str(), due.action.as_str(), due.target.as_str());
-        self.store.stands_longer(about, &due.effect, due.due.unwrap_or(Timestamp::MAX)).await
+        self.store.stands_longer(due).await
     }
 
     /// Why a run that takes an action back does not, if it does not stand any more by now or nobody knows: `Ok` if that is
@@ -153,6 +152,7 @@ impl Engine {
         match self.store.still_stands(&due.effect).await? {
             Stand::Stands => {}
             Stand::Repeated => return Ok(Some(Err(REPEATED.to_owned()))),
+            Stand::Replaced => return Ok(Some(Err(REPLACED.to_owned()))),
             Stand::Over => return Ok(Some(Ok(()))),
         }
         Ok(match self.theirs(&*context.tenant, &due, &undo).await? {
@@ -258,14 +258,14 @@ fn of_indicator(left: IndicatorLeft, age: SignedDuration) -> Theirs {
         IndicatorLeft::Nothing if age < LISTED_WITHIN => {
             Theirs::Unsettled("the tenant does not list it yet".to_owned())
         }
-        IndicatorLeft::Nothing => {
-            Theirs::Over("people have taken it back: it is not there any more".to_owned())
-        }
+        IndicatorLeft::Nothing => Theirs::Over(
+            "it is not there any more: people have taken it away, or its time is over".to_owned(),
+        ),
         IndicatorLeft::Others(what) => {
             Theirs::Stays(format!("what is there is not what huntbook added: {what}"))
         }
         IndicatorLeft::Unclear(what) => Theirs::Unclear(format!(
-            "the tenant does not say who made what is there: {what}; ask for its end if it is huntbook's"
+            "nobody knows whether what is there is huntbook's: {what}; ask for its end if nobody wants it"
         )),
     }
 }

@@ -125,9 +125,14 @@ const NEWER: &str = "(SELECT max(f.state = 'done') FROM reverts n JOIN effects f
      WHERE n.tenant = r.tenant AND n.target = r.target AND n.action = r.action AND n.state = 'standing' \
      AND n.since > r.since AND f.state IN ('pending', 'done'))";
 
-/// What stands, or would if what is newer were over: nobody has asked for its end, or nothing newer has taken its place.
+/// What stands, or would if what is newer were over: nothing newer has taken its place, or only what ends before it.
 pub(super) fn is_wanted() -> String {
-    format!("{APPLIES} AND (r.due IS NULL OR {NEWER} IS NULL)")
+    format!(
+        "{APPLIES} AND ({NEWER} IS NULL OR (r.due IS NULL AND NOT EXISTS (SELECT 1 FROM reverts n \
+         JOIN effects f ON f.effect_key = n.effect_key WHERE n.tenant = r.tenant AND n.target = r.target \
+         AND n.action = r.action AND n.state = 'standing' AND n.since > r.since AND f.state = 'done' \
+         AND n.due IS NULL)))"
+    )
 }
 
 /// Whether an action stands, as far as the journal knows.
@@ -137,18 +142,22 @@ pub enum Stand {
     Stands,
     /// It does, and the tenant has still to do the same once more.
     Repeated,
-    /// It does not, or the same was done once more since.
+    /// The same was done once more since, and stands in its place.
+    Replaced,
+    /// It came to nothing, or was taken back.
     Over,
 }
 
 impl Store {
-    /// Lists what still stands, as far as the journal knows, oldest first.
+    /// Lists what still stands, as far as the journal knows, oldest first; what was asked for once more and is not done yet
+    /// beside what it repeats.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
     pub async fn in_force(&self) -> Result<Vec<Revert>, StoreError> {
-        let query = format!("{SELECT} WHERE {APPLIES} AND {NEWER} IS NULL ORDER BY r.since, r.effect_key");
+        let query =
+            format!("{SELECT} WHERE {APPLIES} AND coalesce({NEWER}, 0) = 0 ORDER BY r.since, r.effect_key");
         let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&self.0.readers).await?;
         rows.iter().map(read).collect()
     }
@@ -168,29 +177,27 @@ impl Store {
         Ok(match newer {
             Some(None) => Stand::Stands,
             Some(Some(false)) => Stand::Repeated,
-            Some(Some(true)) | None => Stand::Over,
+            Some(Some(true)) => Stand::Replaced,
+            None => Stand::Over,
         })
     }
 
-    /// Until when another action of huntbook's does the same to a target, if that is longer than `until`, as far as the journal
-    /// knows; `Some(None)` if nobody has asked for its end.
+    /// Until when another action of huntbook's does the same to a target for longer, as far as the journal knows; `Some(None)`
+    /// if nobody has asked for its end. The same is what the same takes back.
     ///
     /// # Errors
     ///
     /// Any [`StoreError`].
-    pub async fn stands_longer(
-        &self,
-        (tenant, action, target): (&str, &str, &str),
-        key: &EffectKey,
-        until: Timestamp,
-    ) -> Result<Option<Option<Timestamp>>, StoreError> {
+    pub async fn stands_longer(&self, than: &Revert) -> Result<Option<Option<Timestamp>>, StoreError> {
         let query = format!(
             "{SELECT} WHERE {APPLIES} AND r.tenant = $1 AND r.action = $2 AND r.target = $3 AND r.effect_key <> $4 \
-             AND e.state IN ('pending', 'done') AND coalesce(r.due > $5, 1) \
+             AND e.state IN ('pending', 'done') AND coalesce(r.due > $5, 1) AND r.undo = $6 \
              ORDER BY r.due IS NOT NULL, r.due DESC LIMIT 1"
         );
-        let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(tenant).bind(action).bind(target);
-        let query = query.bind(key.as_str()).bind(until.as_millisecond());
+        let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(&than.tenant).bind(&than.action);
+        let query = query.bind(&than.target).bind(than.effect.as_str());
+        let query =
+            query.bind(than.due.unwrap_or(Timestamp::MAX).as_millisecond()).bind(than.undo.to_string());
         let row = query.fetch_optional(&self.0.readers).await?;
         Ok(row.as_ref().map(read).transpose()?.map(|one| one.due))
     }
@@ -253,8 +260,9 @@ impl Store {
         Ok(true)
     }
 
-    /// Writes into the journal at `path` that a person wants an action taken back now. This works beside the process
-    /// that owns the journal.
+    /// Writes into the journal at `path` that a person wants an action taken back now, and with it the same where it was asked
+    /// for once more and is not done yet: whichever of them stands in the end. This works beside the process that owns the
+    /// journal.
     ///
     /// # Errors
     ///
@@ -276,17 +284,23 @@ impl Store {
     pub async fn hear_revert(&self, key: &EffectKey, by: &Speaker) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let now = tx.now().await?;
-        let row = sqlx::query(
-            "UPDATE reverts SET due = $2, look_at = $2, tries = 0, reason = NULL, asked = 1 \
-             WHERE effect_key = $1 AND state = 'standing' RETURNING tenant, playbook",
-        )
-        .bind(key.as_str())
-        // By the clock on the wall: that is what the look goes by.
-        .bind(self.now_ms()?)
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or_else(|| StoreError::Unknown { what: "action in force", id: key.to_string() })?;
+        let about = format!(
+            "SELECT r.tenant, r.playbook, coalesce({NEWER}, 0) FROM reverts r WHERE r.effect_key = $1 AND r.state = 'standing'"
+        );
+        let about = sqlx::query(sqlx::AssertSqlSafe(about)).bind(key.as_str());
+        let row = about.fetch_optional(&mut *tx).await?;
+        let row = row.ok_or_else(|| StoreError::Unknown { what: "action in force", id: key.to_string() })?;
         let (tenant, playbook): (String, &str) = (row.try_get(0)?, row.try_get(1)?);
+        let is_replaced: bool = row.try_get(2)?;
+        let ask = format!(
+            "UPDATE reverts AS r SET due = $2, look_at = $2, tries = 0, reason = NULL, asked = 1 \
+             WHERE r.state = 'standing' AND (r.effect_key = $1 OR (NOT $3 AND coalesce({NEWER}, 0) = 0 \
+             AND (r.tenant, r.action, r.target) = (SELECT tenant, action, target FROM reverts WHERE effect_key = $1)))"
+        );
+        // By the clock on the wall: that is what the look goes by.
+        let ask =
+            sqlx::query(sqlx::AssertSqlSafe(ask)).bind(key.as_str()).bind(self.now_ms()?).bind(is_replaced);
+        ask.execute(&mut *tx).await?;
         let playbook = read_playbook_id(playbook)?;
         let saying = Saying { word: "revert", tenant: &tenant, playbook, about: key.as_str() };
         say(&mut tx, &saying, by, now).await?;

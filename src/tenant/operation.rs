@@ -322,7 +322,7 @@ pub enum Operation {
         indicator_type: IndicatorType,
         /// The value.
         value: IndicatorValue,
-        /// Only those that we made and that do this; `None` for whoever made them.
+        /// Only those that do this and that nobody says others made; `None` for whoever made them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         added: Option<IndicatorAction>,
     },

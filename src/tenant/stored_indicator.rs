@@ -34,6 +34,15 @@ pub struct StoredIndicator {
     /// The app or person who made it.
     #[serde(default)]
     pub created_by: Option<String>,
+    /// What who made it is called.
+    #[serde(default)]
+    pub created_by_display_name: Option<String>,
+    /// The same, by another name.
+    #[serde(default)]
+    pub source: Option<String>,
+    /// What who changed it last is called.
+    #[serde(default)]
+    pub last_updated_by: Option<String>,
     /// When it ends.
     #[serde(default)]
     pub expiration_time: Option<Timestamp>,
@@ -107,7 +116,7 @@ pub enum IndicatorLeft {
     Nothing,
     /// What is there is others', or does something else; for people.
     Others(String),
-    /// Nobody says who made what is there; for people.
+    /// Nobody says who made what is there, or others have changed it since; for people.
     Unclear(String),
 }
 
@@ -119,13 +128,18 @@ pub(super) fn left_of(
 ) -> IndicatorLeft {
     let about: Vec<_> = present.iter().filter(|stored| stored.is_about(kind, value)).collect();
     let Some(first) = about.first() else { return IndicatorLeft::Nothing };
-    let mut alike = about.iter().filter(|stored| added.is_none_or(|action| stored.does(action)));
-    if alike.clone().any(|stored| added.is_none() || stored.is_ours(us) == Some(true)) {
-        return IndicatorLeft::Ours;
+    let Some(added) = added else { return IndicatorLeft::Ours };
+    let mut alike =
+        about.iter().filter(|stored| stored.does(added) && stored.is_ours(us) != Some(false)).peekable();
+    if alike.peek().is_none() {
+        return IndicatorLeft::Others(first.to_string());
     }
-    match alike.find(|stored| stored.is_ours(us).is_none()) {
-        Some(stored) => IndicatorLeft::Unclear(stored.to_string()),
-        None => IndicatorLeft::Others(first.to_string()),
+    match alike.find(|stored| stored.is_ours(us).is_none() || stored.changed_by().is_some()) {
+        Some(unclear) => IndicatorLeft::Unclear(match unclear.changed_by() {
+            Some(by) => format!("{unclear}, changed by `{}`", shown(by, SHOWN_MAX)),
+            None => unclear.to_string(),
+        }),
+        None => IndicatorLeft::Ours,
     }
 }
 
@@ -161,6 +175,15 @@ impl StoredIndicator {
         let mut names = [&us.app_id, &us.user_id, &us.user_name].into_iter().flatten().peekable();
         let by = self.created_by.as_deref().filter(|by| !by.is_empty() && names.peek().is_some())?;
         Some(names.any(|name| by.eq_ignore_ascii_case(name)))
+    }
+
+    /// Who changed it last, if that is not who made it, as far as the names tell.
+    fn changed_by(&self) -> Option<&str> {
+        let maker = [&self.created_by, &self.created_by_display_name, &self.source];
+        let mut maker = maker.into_iter().flatten().filter(|name| !name.is_empty());
+        let by = self.last_updated_by.as_deref().filter(|by| !by.is_empty())?;
+        let is_named = self.created_by_display_name.is_some() || self.source.is_some();
+        (is_named && !maker.any(|name| by.eq_ignore_ascii_case(name))).then_some(by)
     }
 
     /// Whether it is about a value.
@@ -225,6 +248,9 @@ pub(in crate::tenant) mod tests {
             title: Some("[huntbook:bad] t".to_owned()),
             severity: None,
             created_by: Some(by.to_owned()),
+            created_by_display_name: None,
+            source: None,
+            last_updated_by: None,
             expiration_time: expires.map(|at| at.parse().unwrap()),
             generate_alert: Some(false),
             rbac_group_names: Vec::new(),
@@ -271,11 +297,20 @@ pub(in crate::tenant) mod tests {
         assert_eq!(tell(&[], &us), IndicatorLeft::Nothing);
         assert_eq!(tell(&[stored("b.example", "us", None)], &us), IndicatorLeft::Nothing);
         assert_eq!(tell(&[theirs.clone(), ours.clone()], &us), IndicatorLeft::Ours);
+        let named = |by: &str| StoredIndicator {
+            source: Some("Huntbook".to_owned()),
+            last_updated_by: Some(by.to_owned()),
+            ..ours.clone()
+        };
+        assert_eq!(tell(&[named("huntbook")], &us), IndicatorLeft::Ours);
+        let changed = IndicatorLeft::Unclear("`Block`, changed by `ann`".to_owned());
+        assert_eq!(tell(&[named("ann")], &us), changed);
         assert_eq!(tell(&[theirs], &us), others("`Block`"));
         let changed = StoredIndicator { action: "Audit".to_owned(), ..ours.clone() };
         assert_eq!(tell(std::slice::from_ref(&changed), &us), others("`Audit`"));
         let unsaid = StoredIndicator { created_by: None, ..ours.clone() };
-        assert_eq!(tell(&[unsaid], &us), IndicatorLeft::Unclear("`Block`".to_owned()));
+        let unclear = IndicatorLeft::Unclear("`Block`".to_owned());
+        assert_eq!(tell(&[ours.clone(), unsaid], &us), unclear, "they go together");
         let nobody = TokenFacts::default();
         assert_eq!(tell(&[ours], &nobody), IndicatorLeft::Unclear("`Block`".to_owned()));
         let whichever = left_of((IndicatorType::DomainName, &value), None, (&[changed], &nobody));

@@ -5,8 +5,8 @@ use huntbook::engine::StepState;
 use huntbook::http::Open;
 use huntbook::model::DeviceId;
 use huntbook::plan::World;
-use huntbook::sim::{ActionTiming, Apply, Duplicates, Fault, SimIndicator};
-use huntbook::store::{Consent, NewVoice, Speaker, Store, Way, Word};
+use huntbook::sim::{ActionTiming, Apply, Duplicates, Fault, SimApp, SimIndicator};
+use huntbook::store::{Consent, EffectKey, NewVoice, Speaker, Store, Way, Word};
 use huntbook::tenant::{IsolationType, Operation};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -63,6 +63,14 @@ impl House {
     async fn later(&self, by: SignedDuration) {
         self.clock.advance(by);
         self.engine.follow_up().await.expect("the journal is there");
+    }
+
+    /// Lets the tenant list these indicators.
+    fn lists_indicators(&self, all: &serde_json::Value) {
+        let fault = Fault::on("GET /mde/api/indicators");
+        let body = Some(json!({"value": all}));
+        let fault = Fault { status: Some(200), body, apply: Apply::Not, ..fault };
+        self.sim.set_faults(vec![fault]).expect("a sound fault");
     }
 
     fn indicators_there(&self) -> usize {
@@ -127,30 +135,60 @@ async fn of_two_of_huntbooks_the_longer_ends_it() {
     assert_eq!((house.applied().len(), house.indicators_there()), (3, 0));
 }
 
+/// A device isolated twice: the first is done, the second is asked for a day later and takes the device three hours.
+async fn isolated_twice(first: &str, second: &str) -> (House, String) {
+    let slow = ActionTiming { running: HOUR * 3, ..ActionTiming::default() };
+    let house = House::with(1, |options| options.timing = slow).await.watched();
+    house.run(&isolate(first)).await;
+    house.later(HOUR * 25).await;
+    let second = house.run(&isolate(second).replace("8e77", "8e78")).await;
+    assert_eq!(states(&second), [StepState::Accepted]);
+    let step = second.items.first().and_then(|item| item.steps.first());
+    let id = step.and_then(|step| step.remote_id.clone()).expect("the tenant names it");
+    house.clock.advance(HOUR);
+    (house, id)
+}
+
+impl House {
+    /// Lets the tenant say that an action came to nothing.
+    async fn it_failed(&self, id: &str) {
+        let failed =
+            json!({"id": id, "type": "Isolate", "status": "Failed", "machineId": self.devices.first()});
+        let fault = Fault::on("GET /mde/api/machineactions/*");
+        let fault = Fault { status: Some(200), body: Some(failed), apply: Apply::Not, ..fault };
+        self.sim.set_faults(vec![fault]).expect("a sound fault");
+        self.engine.follow_up().await.expect("the journal is there");
+        self.sim.set_faults(Vec::new()).expect("none");
+    }
+
+    /// Approves what waits.
+    async fn approve_as_duty(&self) {
+        let open = self.engine.store.open_approvals().await.expect("the journal is there");
+        let [asked] = open.as_slice() else { panic!("one: {open:?}") };
+        let (by, account) = ("duty".to_owned(), "alice".to_owned());
+        let voice =
+            NewVoice { word: Consent::Approve, by, account, uid: Some(1000), way: Way::Command, note: None };
+        self.engine.store.hear(&asked.id, &voice).await.expect("it waits");
+    }
+
+    async fn asked_for(&self, effect: &EffectKey) {
+        let by = Speaker { account: "alice".to_owned(), uid: Some(4001), reason: None };
+        self.engine.store.hear_revert(effect, &by).await.expect("it stands");
+    }
+}
+
 #[tokio::test]
 async fn what_is_asked_for_once_more_keeps_the_first_only_if_it_comes_to_something() {
     for comes_to_something in [true, false] {
-        let slow = ActionTiming { running: HOUR * 3, ..ActionTiming::default() };
-        let house = House::with(1, |options| options.timing = slow).await;
-        house.run(&isolate("revertAfter: 26h")).await;
-        house.later(HOUR * 25).await;
-        let second = house.run(&isolate("revertAfter: 72h").replace("8e77", "8e78")).await;
-        assert_eq!(states(&second), [StepState::Accepted]);
-        house.clock.advance(HOUR);
+        let (house, second) = isolated_twice("revertAfter: 26h", "revertAfter: 72h").await;
         house.take_back().await;
         let waits = house.engine.store.reverts_to_look_at(jiff::Timestamp::MAX).await.unwrap();
         let why = waits.first().and_then(|first| first.reason.clone()).unwrap_or_default();
         assert_eq!((waits.len(), why.as_str()), (2, REPEATED));
+        assert_eq!(house.stands().await.len(), 2, "both are listed");
         assert_eq!(house.applied(), ["isolate 0", "isolate 0"]);
         if !comes_to_something {
-            let id = second.items[0].steps[0].remote_id.clone().unwrap();
-            let failed =
-                json!({"id": id, "type": "Isolate", "status": "Failed", "machineId": house.devices[0]});
-            let fault = Fault::on("GET /mde/api/machineactions/*");
-            let fault = Fault { status: Some(200), body: Some(failed), apply: Apply::Not, ..fault };
-            house.sim.set_faults(vec![fault]).unwrap();
-            house.engine.follow_up().await.unwrap();
-            house.sim.set_faults(Vec::new()).unwrap();
+            house.it_failed(&second).await;
         }
         house.later(HOUR * 3).await;
         house.take_back().await;
@@ -162,6 +200,102 @@ async fn what_is_asked_for_once_more_keeps_the_first_only_if_it_comes_to_somethi
         }
         assert_eq!(house.applied(), ["isolate 0", "isolate 0", "unisolate 0"]);
     }
+}
+
+#[tokio::test]
+async fn who_asks_for_the_end_of_what_is_done_once_more_gets_it_whichever_stands_in_the_end() {
+    for (comes_to_something, asked) in [(true, 0), (true, 1), (false, 0), (false, 1)] {
+        let (house, second) = isolated_twice("onError: stop", "onError: stop").await;
+        let stands = house.stands().await;
+        assert_eq!(stands.len(), 2, "both are listed");
+        house.asked_for(&stands[asked].effect).await;
+        house.take_back().await;
+        assert_eq!(house.applied().len(), 2, "nobody knows yet what stands");
+        if !comes_to_something {
+            house.it_failed(&second).await;
+        }
+        for _look in 0..3 {
+            house.later(HOUR * 2).await;
+            house.take_back().await;
+        }
+        assert_eq!(house.applied(), ["isolate 0", "isolate 0", "unisolate 0"]);
+        let told = house.alerts().await;
+        assert!(!told.iter().any(|(_title, text)| text.contains("done the same since")), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_done_once_more_after_somebody_asked_for_its_end_is_told() {
+    let house = House::isolated("onError: stop").await.watched();
+    let first = house.stands().await.remove(0);
+    house.clock.advance(HOUR * 25);
+    house.asked_for(&first.effect).await;
+    house.run(&isolate("onError: stop").replace("8e77", "8e78")).await;
+    house.later(MINUTE).await;
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "isolate 0"]);
+    let told = house.alerts().await;
+    let [(_title, text)] = told.as_slice() else { panic!("{told:?}") };
+    assert!(text.contains("another run has done the same since"), "{text}");
+    assert_eq!(house.stands().await.len(), 1, "it can be asked for");
+}
+
+#[tokio::test]
+async fn what_waits_for_long_is_told_once() {
+    let (house, _second) = isolated_twice("revertAfter: 26h", "revertAfter: 72h").await;
+    house.take_back().await;
+    assert_eq!(house.alerts().await, [], "it is not late");
+    for _look in 0..3 {
+        house.clock.advance(MINUTE * 30);
+        house.take_back().await;
+    }
+    let told = house.alerts().await;
+    let [(_title, text)] = told.as_slice() else { panic!("{told:?}") };
+    assert!(text.contains(REPEATED) && text.contains("as soon as that is over"), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_approved_after_the_same_was_asked_for_once_more_waits_for_that() {
+    let slow = ActionTiming { running: HOUR * 3, ..ActionTiming::default() };
+    let mut house = House::with(1, |options| options.timing = slow).await;
+    house.run(&isolate("revertAfter: 25h")).await;
+    house.later(HOUR * 24).await;
+    let approvers = Approvers::new([("duty".to_owned(), "alice".to_owned())]);
+    let world = World { approvers, ..house.world() };
+    let asks = huntbook::action::Approval { channel: "soc".to_owned(), minimum: 1, timeout: HOUR };
+    house.engine.undoing = huntbook::engine::Undoing::of(&world, Some(asks));
+    house.clock.advance(HOUR);
+    house.take_back().await;
+    house.run(&isolate("revertAfter: 72h").replace("8e77", "8e78")).await;
+    house.clock.advance(MINUTE * 15);
+    house.approve_as_duty().await;
+    house.take_back().await;
+    house.clock.advance(MINUTE);
+    house.take_back().await;
+    let stands = house.stands().await;
+    let why = stands[0].reason.clone().unwrap_or_default();
+    assert_eq!((stands.len(), why.as_str()), (2, REPEATED), "{stands:?}");
+    assert_eq!(house.applied(), ["isolate 0", "isolate 0"]);
+}
+
+#[tokio::test]
+async fn of_two_of_huntbooks_that_do_different_things_the_last_ends_in_its_time() {
+    let house = House::with_rows(1).await.watched();
+    house
+        .run(
+            &block("first", "revertAfter: 72h")
+                .replace("action: block", "action: audit, generateAlert: true"),
+        )
+        .await;
+    house.clock.advance(HOUR * 25);
+    house.run(&block("second", "revertAfter: 4h").replace("8e77", "8e78")).await;
+    for _look in 0..20 {
+        house.clock.advance(FOUR_HOURS);
+        house.take_back().await;
+    }
+    assert_eq!((house.applied().len(), house.indicators_there()), (3, 0));
+    assert!(house.stands().await.is_empty());
+    assert_eq!(house.alerts().await, []);
 }
 
 #[tokio::test]
@@ -218,15 +352,11 @@ async fn while_leave_is_waited_for_people_may_do_it_themselves() {
     house.engine.undoing = huntbook::engine::Undoing::of(&world, Some(asks));
     house.clock.advance(FOUR_HOURS);
     house.take_back().await;
-    let [asked] = house.engine.store.open_approvals().await.unwrap().try_into().unwrap();
     house.released_by_hand().await;
     house.later(MINUTE).await;
     house.isolated_by_hand().await;
     house.later(MINUTE).await;
-    let (by, account) = ("duty".to_owned(), "alice".to_owned());
-    let voice =
-        NewVoice { word: Consent::Approve, by, account, uid: Some(1000), way: Way::Command, note: None };
-    house.engine.store.hear(&asked.id, &voice).await.unwrap();
+    house.approve_as_duty().await;
     house.later(MINUTE).await;
     house.take_back().await;
     assert_eq!(house.applied(), ["isolate 0", "unisolate 0", "isolate 0"], "the last one is the analyst's");
@@ -268,8 +398,7 @@ async fn what_a_person_says_was_done_is_known_by_its_mark() {
         let why = stands.first().and_then(|one| one.reason.clone()).unwrap_or_default();
         assert!(why.contains("nobody knows whose"), "{why}");
         assert!(house.alerts().await.iter().any(|(title, _text)| title.contains("is not taken back")));
-        let by = Speaker { account: "alice".to_owned(), uid: Some(4001), reason: None };
-        house.engine.store.hear_revert(&effect.key, &by).await.unwrap();
+        house.asked_for(&effect.key).await;
         house.take_back().await;
         assert_eq!(house.applied(), ["isolate 0", "unisolate 0"], "who asks knows what they ask for");
     }
@@ -307,8 +436,7 @@ async fn an_indicator_that_is_to_stay_is_not_taken_away_with_one_for_hours() {
     let told = house.alerts().await;
     assert!(told.iter().any(|(title, _text)| title.contains("is not taken back")), "{told:?}");
     let stands = house.stands().await;
-    let by = Speaker { account: "alice".to_owned(), uid: Some(4001), reason: None };
-    house.engine.store.hear_revert(&stands.last().unwrap().effect, &by).await.unwrap();
+    house.asked_for(&stands.last().unwrap().effect).await;
     house.take_back().await;
     assert_eq!((house.applied().len(), house.indicators_there()), (3, 0), "who asks knows what they ask for");
 }
@@ -317,14 +445,10 @@ async fn an_indicator_that_is_to_stay_is_not_taken_away_with_one_for_hours() {
 async fn an_indicator_that_others_have_put_in_the_place_of_ours_is_left_and_told_once() {
     let house = House::with_rows(1).await.watched();
     house.run(&block("t", "revertAfter: 3h")).await;
-    let theirs = json!({
+    house.lists_indicators(&json!([{
         "id": "7", "indicatorValue": "evil.example.com", "indicatorType": "DomainName", "action": "Block",
         "createdBy": "somebody"
-    });
-    let fault = Fault::on("GET /mde/api/indicators");
-    let fault =
-        Fault { status: Some(200), body: Some(json!({"value": [theirs]})), apply: Apply::Not, ..fault };
-    house.sim.set_faults(vec![fault]).unwrap();
+    }]));
     house.clock.advance(FOUR_HOURS);
     for _look in 0..2 {
         house.take_back().await;
@@ -339,6 +463,63 @@ async fn an_indicator_that_others_have_put_in_the_place_of_ours_is_left_and_told
 }
 
 #[tokio::test]
+async fn an_indicator_that_others_have_changed_is_taken_away_for_people_only() {
+    let house = House::with_rows(1).await.watched();
+    house.run(&block("t", "revertAfter: 3h")).await;
+    house.lists_indicators(&json!([{
+        "id": "7", "indicatorValue": "evil.example.com", "indicatorType": "DomainName", "action": "Block",
+        "createdBy": SimApp::CLIENT_ID, "source": "Huntbook", "lastUpdatedBy": "ann@contoso.example"
+    }]));
+    for _look in 0..2 {
+        house.clock.advance(FOUR_HOURS);
+        house.take_back().await;
+    }
+    let told = house.alerts().await;
+    let [(_title, text)] = told.as_slice() else { panic!("{told:?}") };
+    assert!(text.contains("`Block`, changed by `ann@contoso.example`"), "{text}");
+    assert_eq!((house.applied().len(), house.indicators_there()), (1, 1));
+    let stands = house.stands().await;
+    house.sim.set_faults(Vec::new()).unwrap();
+    house.asked_for(&stands[0].effect).await;
+    house.take_back().await;
+    assert_eq!((house.applied().len(), house.indicators_there()), (2, 0), "who asks knows what they ask for");
+}
+
+#[tokio::test]
+async fn an_indicator_whose_maker_nobody_knows_is_taken_away_for_people_only() {
+    let house = House::with_rows(1).await.watched();
+    house.run(&block("t", "revertAfter: 3h")).await;
+    let number = house.sim.state()["indicators"][0]["id"].clone();
+    let unsaid = json!([{
+        "id": number, "indicatorValue": "evil.example.com", "indicatorType": "DomainName", "action": "Block"
+    }]);
+    house.lists_indicators(&unsaid);
+    house.clock.advance(FOUR_HOURS);
+    house.take_back().await;
+    assert_eq!((house.alerts().await.len(), house.indicators_there()), (1, 1));
+    let stands = house.stands().await;
+    house.asked_for(&stands[0].effect).await;
+    house.take_back().await;
+    assert_eq!((house.applied().len(), house.indicators_there()), (2, 0), "who asks knows what they ask for");
+}
+
+#[tokio::test]
+async fn an_indicator_that_is_not_listed_at_once_is_looked_for_again() {
+    let house = House::with_rows(1).await;
+    house.run(&block("t", "revertAfter: 3h")).await;
+    house.lists_indicators(&json!([]));
+    house.clock.advance(MINUTE * 5);
+    house.asked_for(&house.stands().await[0].effect).await;
+    house.take_back().await;
+    let stands = house.stands().await;
+    assert_eq!(stands[0].reason.as_deref(), Some("the tenant does not list it yet"));
+    house.clock.advance(MINUTE * 5);
+    house.take_back().await;
+    assert!(house.stands().await.is_empty(), "it is not there");
+    assert_eq!(house.applied().len(), 1);
+}
+
+#[tokio::test]
 async fn who_asks_for_the_end_of_an_indicator_gets_it_though_another_run_wants_it_for_longer() {
     let house = House::with_rows(1).await;
     house.run(&block("first", "revertAfter: 72h")).await;
@@ -347,8 +528,7 @@ async fn who_asks_for_the_end_of_an_indicator_gets_it_though_another_run_wants_i
     house.clock.advance(HOUR);
     let stands = house.stands().await;
     let [second] = stands.as_slice() else { panic!("{stands:?}") };
-    let by = Speaker { account: "alice".to_owned(), uid: Some(4001), reason: None };
-    house.engine.store.hear_revert(&second.effect, &by).await.unwrap();
+    house.asked_for(&second.effect).await;
     house.take_back().await;
     assert_eq!((house.applied().len(), house.indicators_there()), (3, 0));
 }

@@ -331,10 +331,12 @@ async fn what_is_to_stay_is_kept_though_the_same_was_done_for_hours_since() {
     let for_good = of_run(undo()).await;
     bench.clock.advance(HOUR);
     let for_hours = of_run(NewRevert { after: Some(HOUR * 24 * 300), ..undo() }).await;
-    assert_eq!(store.still_stands(&for_good).await.unwrap(), Stand::Over);
+    assert_eq!(store.still_stands(&for_good).await.unwrap(), Stand::Replaced);
     assert_eq!(bench.days_pass(&store, 200).await.events, 0);
-    let about = (TENANT, "isolateDevice", "device:a");
-    let longer = store.stands_longer(about, &for_hours, bench.now()).await.unwrap();
+    let stands = store.in_force().await.unwrap();
+    let [newest] = stands.as_slice() else { panic!("{stands:?}") };
+    assert_eq!(newest.effect, for_hours);
+    let longer = store.stands_longer(newest).await.unwrap();
     assert_eq!(longer, Some(None), "nobody has asked for the end of the first");
 }
 

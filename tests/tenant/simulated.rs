@@ -544,6 +544,11 @@ async fn an_action_that_is_answered_with_is_told_apart_by_its_mark_and_by_what_i
     let another = world.tenant.apply(&full(&again.replace("0000:2", "0001:2")), &Open).await.unwrap();
     assert_eq!(another, Receipt { state: RemoteState::UnderWay, ..receipt });
 
+    // Also where the service refuses it as under way.
+    let world = World::start(|_| {}).await;
+    let receipt = world.tenant.apply(&full(first), &Open).await.unwrap();
+    assert_eq!(world.tenant.apply(&full(again), &Open).await.unwrap(), receipt, "an attempt before");
+
     // What goes less far, and another session, do not stand for what was asked for.
     let world = returned().await;
     world.tenant.apply(&isolation(IsolationType::Selective, "by hand"), &Open).await.unwrap();

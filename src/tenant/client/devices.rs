@@ -61,30 +61,20 @@ impl Client {
                         return Err(error);
                     }
                 };
-                // What the device has not picked up yet may come to nothing: it is followed like our own.
-                let state = match theirs.status {
-                    Term::Known(ActionStatus::Succeeded) => RemoteState::AlreadyInForce,
-                    _ => RemoteState::UnderWay,
-                };
+                let is_ours = response.is_of_the_same_call(&theirs);
+                let state = if is_ours { state_of_ours(&theirs) } else { state_of_anothers(&theirs) };
                 return Ok(Receipt { remote_id: Some(theirs.id), state });
             }
             Err(error) => return Err(error),
         };
         let action: MachineAction = decode(asked(change), &answer.body)?;
         same_device(device, &action.machine_id)?;
-        let is_done = action.status == Term::Known(ActionStatus::Succeeded);
         let is_another = response.is_another(&action);
         if is_another && !response.stands_as(&action) {
             let (operation, found) = (asked(change).operation, action.id.to_string());
             return Err(TenantError::OtherAction { operation, found });
         }
-        let state = match (is_done, is_another) {
-            (true, false) => RemoteState::Done,
-            (false, false) => RemoteState::Pending,
-            // The service answers with what is open already.
-            (true, true) => RemoteState::AlreadyInForce,
-            (false, true) => RemoteState::UnderWay,
-        };
+        let state = if is_another { state_of_anothers(&action) } else { state_of_ours(&action) };
         Ok(Receipt { remote_id: Some(action.id), state })
     }
 
@@ -374,12 +364,23 @@ impl<'o> Response<'o> {
             && !(self.full && goes_half)
     }
 
-    /// Whether an action's comment does not begin as the one that was sent, with the mark of its call: it was there before.
+    /// Whether an action's comment does not begin as the one that was sent: it was there before.
     fn is_another(&self, action: &MachineAction) -> bool {
-        let begins = |comment: &str| comment.split_whitespace().next().map(|mark| call_of(mark).to_owned());
+        let begun = self.beginnings(action);
+        begun.is_some_and(|(sent, theirs)| sent != theirs) && !self.is_of_the_same_call(action)
+    }
+
+    /// Whether an action carries the mark of the same call, of whichever attempt.
+    fn is_of_the_same_call(&self, action: &MachineAction) -> bool {
+        let begun = self.beginnings(action);
+        begun.is_some_and(|(sent, theirs)| call_of(sent).is_some() && call_of(sent) == call_of(theirs))
+    }
+
+    /// What the comment that was sent begins with, and that of an action.
+    fn beginnings<'a>(&'a self, action: &'a MachineAction) -> Option<(&'a str, &'a str)> {
+        let begins = |comment: &'a str| comment.split_whitespace().next();
         let sent = self.body.get("Comment").and_then(Value::as_str).and_then(begins);
-        let theirs = action.requestor_comment.as_deref().and_then(begins);
-        sent.zip(theirs).is_some_and(|(sent, theirs)| sent != theirs)
+        sent.zip(action.requestor_comment.as_deref().and_then(begins))
     }
 
     /// Whether an action is about the same file, if this is about a file.
@@ -390,10 +391,24 @@ impl<'o> Response<'o> {
     }
 }
 
-/// Of the mark of a call what all its attempts begin with; what is no mark as it is.
-fn call_of(mark: &str) -> &str {
-    let ends = mark.match_indices(':').nth(2).map(|(colon, _)| colon);
-    ends.filter(|_colon| mark.starts_with('[')).and_then(|colon| mark.get(..colon)).unwrap_or(mark)
+/// How an action of ours stands that is the answer, or in the way by an attempt before.
+fn state_of_ours(action: &MachineAction) -> RemoteState {
+    if is_done(action) { RemoteState::Done } else { RemoteState::Pending }
+}
+
+/// The same of another's. What the device has not picked up yet may come to nothing: it is followed like our own.
+fn state_of_anothers(action: &MachineAction) -> RemoteState {
+    if is_done(action) { RemoteState::AlreadyInForce } else { RemoteState::UnderWay }
+}
+
+fn is_done(action: &MachineAction) -> bool {
+    action.status == Term::Known(ActionStatus::Succeeded)
+}
+
+/// Of the mark of a call what all its attempts begin with; `None` of what is no mark.
+fn call_of(mark: &str) -> Option<&str> {
+    let (end, _colon) = mark.match_indices(':').nth(2).filter(|_colon| mark.starts_with('['))?;
+    mark.get(..end)
 }
 
 /// A command as the API spells it: its keys are in lower case, unlike those around it.
