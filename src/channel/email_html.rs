@@ -130,6 +130,9 @@ mod tests {
     #[test]
     fn each_piece_has_its_limit() {
         assert_cut(&render(&endless(), 3_000), [2 * 500, 40 * 80, 40 * 1_000, 1_000, 3 * 120]);
+        let markup = render(&Message { text: "<".repeat(9_999), ..message() }, 3_000);
+        let shown = markup.matches("&lt;").count();
+        assert!((700..=750).contains(&shown), "{shown}: what is escaped counts as it is sent");
     }
 
     #[test]

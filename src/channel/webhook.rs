@@ -127,6 +127,9 @@ mod tests {
 
     #[test]
     fn each_piece_has_its_limit() {
+        let whole = "x".repeat(1_000_000);
+        let large = String::from_utf8(body(&Message { text: whole.clone(), ..message() })).unwrap();
+        assert!(large.contains(&whole), "a megabyte is the limit");
         let body = body(&Message { text: String::new(), ..endless() });
         // What the settings named, the receiver's own, is not cut.
         let shown = String::from_utf8(body).unwrap();
