@@ -251,6 +251,25 @@ async fn a_server_that_is_not_there_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_server_is_reached_with_its_login_and_without_a_mail() {
+    let mut server = Server::start("starttls", &["--auth"]).await;
+    let with = |password: &str| {
+        let login = Some(login(password));
+        channel(EmailOptions { login, ..server.options(MailSecurity::StartTls) })
+    };
+    let (good, wrong) = (with("correct horse"), with("canary"));
+    good.reach().await.expect("it lets us in");
+    let error = wrong.reach().await.expect_err("it does not let us in");
+    assert!(matches!(error, ChannelError::NotAllowed { .. }), "{error:?}");
+    assert!(!format!("{} {error:?}", Chain(&error)).contains("canary"), "{error:?}");
+    let nobody = EmailOptions { port: Some(1), ..server.options(MailSecurity::StartTls) };
+    let error = channel(nobody).reach().await.expect_err("nobody listens");
+    assert!(matches!(error, ChannelError::Transport(_)), "{error:?}");
+    good.send(&message()).await.expect("it is taken");
+    assert_eq!(header(&server.next().await, "Subject"), ["PsExec fan-out: 2 contained"], "the first mail");
+}
+
+#[tokio::test]
 async fn a_mailbox_that_does_not_exist_is_final_and_a_locked_one_is_not() {
     let server = Server::start("plain", &[]).await;
     for (recipient, expect) in

@@ -225,6 +225,19 @@ async fn nobody_there_is_tried_again_and_shows_no_address() {
     assert_each(&[("slack", error)], Retry::Backoff, "could not be reached");
 }
 
+#[tokio::test]
+async fn a_receiver_is_reached_without_its_address_or_a_message() {
+    let sink = Sink::start(Answer::new(404, "")).await;
+    for channel in [teams(&sink.url("/canary")), slack(&sink.url("/canary")), webhook(&sink.url("/canary"))] {
+        channel.reach().await.expect("it answers");
+        let received = only(&sink);
+        assert_eq!((received.uri.as_str(), received.body.len()), ("/", 0));
+    }
+    let error = slack("http://127.0.0.1:1/canary").reach().await.expect_err("nobody listens");
+    assert!(matches!(error, ChannelError::Transport(_)), "{error:?}");
+    assert_each(&[("slack", error)], Retry::Backoff, "could not be reached");
+}
+
 const HOSTILE: &[&str] = &[
     "<script>alert(1)</script> <b>&amp;</b>",
     "x\r\nX-Evil: 1\r\n\r\nbody",

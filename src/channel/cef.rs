@@ -65,7 +65,7 @@ const fn severity(severity: AlertSeverity) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::tests::message;
+    use crate::channel::tests::{assert_cut, endless, message};
 
     #[test]
     fn a_message_is_one_event() {
@@ -76,6 +76,27 @@ mod tests {
              cs3Label=facts cs3=Devices: 2; Rows: 53 msg=ws-017 wrote 42 files\\nws-018 wrote 11 files\n"
         );
         assert_eq!(String::from_utf8(body(&message())).unwrap(), expect);
+    }
+
+    #[test]
+    fn a_severity_has_its_number() {
+        for (severity, number) in [
+            (AlertSeverity::Unknown, "0"),
+            (AlertSeverity::Informational, "1"),
+            (AlertSeverity::Low, "3"),
+            (AlertSeverity::Medium, "6"),
+            (AlertSeverity::High, "8"),
+        ] {
+            let line = String::from_utf8(body(&Message { severity, ..message() })).unwrap();
+            assert!(line.contains(&format!("contained|{number}|rt=")), "{line}");
+        }
+    }
+
+    #[test]
+    fn each_piece_has_its_limit() {
+        let long = Message { tenant: "t".to_owned(), run: "r".to_owned(), ..endless() };
+        let line = String::from_utf8(body(&long)).unwrap();
+        assert_cut(&line, [512, 30 * 30, 30 * 90, 1_023, 512]);
     }
 
     #[test]

@@ -270,7 +270,7 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::tests::message;
+    use crate::channel::tests::{assert_cut, endless, message};
 
     fn options() -> EmailOptions {
         EmailOptions {
@@ -308,6 +308,56 @@ mod tests {
             "the extra CA is not PEM",
         );
         refused(|o| o.to = vec!["a@b.example".to_owned(); 101], "`to` names more than 100 recipients");
+        assert!(Email::open(&EmailOptions { to: vec!["a@b.example".to_owned(); 100], ..options() }).is_ok());
+        for host in ["", "127.0.0.1 x", "127.0.0.1\r\nx", "\t"] {
+            refused(|o| o.host = host.to_owned(), "`host` is not a host name");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_gets_mail_in_the_clear() {
+        for host in ["localhost", "LocalHost", "127.0.0.1", "127.9.9.9", "::1"] {
+            assert!(Email::open(&EmailOptions { host: host.to_owned(), ..options() }).is_ok(), "{host}");
+        }
+        for host in ["10.0.0.8", "128.0.0.1", "::2", "localhost.example", "127.0.0.1.example"] {
+            refused(|o| o.host = host.to_owned(), "mail without TLS is allowed to this machine only");
+        }
+    }
+
+    #[test]
+    fn each_piece_of_the_plain_part_has_its_limit() {
+        let text = 256 * 1024 / "④".len();
+        assert_cut(&plain(&endless()), [200, 40 * 80, 40 * 1_000, text, 3 * 120]);
+    }
+
+    #[test]
+    fn a_subject_is_one_short_line() {
+        assert_eq!(subject("  PsExec fan-out: 2 contained\n"), "PsExec fan-out: 2 contained");
+        assert_eq!(subject(&"x".repeat(200)), "x".repeat(200));
+        assert_eq!(subject(&"x".repeat(201)), format!("{}…", "x".repeat(199)));
+    }
+
+    #[test]
+    fn the_plain_part_shows_what_somebody_else_wrote_in_its_place() {
+        let evil = || "a\u{1b}[2J\u{202e}\r\n-- \nb\tc".to_owned();
+        let said = Message {
+            title: evil(),
+            text: evil(),
+            facts: vec![(evil(), evil())],
+            playbook: evil(),
+            tenant: evil(),
+            run: evil(),
+            ..message()
+        };
+        let shown = "a\\u{1b}[2J\\u{202e}";
+        let escaped = format!("{shown}\\u{{d}}\\u{{a}}-- \\u{{a}}b\\u{{9}}c");
+        let expect = format!(
+            "{shown} --  b c\n\nSeverity: High\n{escaped}: {escaped}\n\n{shown}\n-- \nb    c\n\n-- \n\
+             huntbook · playbook {escaped} · tenant {escaped} · run {escaped} · 2026-01-10 12:00:00 UTC\n"
+        );
+        assert_eq!(plain(&said), expect);
+        let silent = plain(&Message { text: String::new(), facts: Vec::new(), ..message() });
+        assert!(silent.starts_with("PsExec fan-out: 2 contained\n\nSeverity: High\n\n-- \n"), "{silent}");
     }
 
     #[tokio::test]
@@ -315,7 +365,7 @@ mod tests {
         let email = Email::open(&options()).unwrap();
         for title in ["x".repeat(5_000), "ä".repeat(5_000), "a b ".repeat(3_000), "=?utf-8?q?x?=".repeat(999)]
         {
-            let hostile = Message { title, text: "y".repeat(300_000), ..message() };
+            let hostile = Message { title, text: "y".repeat(900_000), ..message() };
             let mail = email.compose(&hostile).unwrap().formatted();
             let longest = mail.split(|byte| *byte == b'\n').map(<[u8]>::len).max();
             assert!(longest.is_some_and(|longest| longest <= 998), "{longest:?}");
@@ -326,11 +376,13 @@ mod tests {
     #[tokio::test]
     async fn a_title_cannot_add_a_header() {
         let email = Email::open(&options()).unwrap();
-        let hostile = Message { title: "x\r\nBcc: evil@contoso.example\r\n\r\nbody".to_owned(), ..message() };
+        let evil = || "x\r\nBcc: evil@contoso.example\r\n\r\nbody".to_owned();
+        let hostile = Message { title: evil(), run: evil(), id: evil(), ..message() };
         let mail = String::from_utf8(email.compose(&hostile).unwrap().formatted()).unwrap();
         let (head, _body) = mail.split_once("\r\n\r\n").unwrap();
         assert!(!head.contains("\nBcc:") && head.contains("Subject: x"), "{mail}");
         assert!(head.contains("\r\nAuto-Submitted: auto-generated\r\n"), "{mail}");
+        assert!(head.contains(&format!("\r\nX-Huntbook-Run: {}\r\n", token(&evil()))), "{mail}");
     }
 
     #[tokio::test]

@@ -92,7 +92,7 @@ const fn colour(severity: AlertSeverity) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::tests::message;
+    use crate::channel::tests::{assert_cut, endless, message};
 
     #[test]
     fn hostile_text_stays_text() {
@@ -110,6 +110,29 @@ mod tests {
         );
         assert!(!html.contains("<img") && !html.contains("alert(1)>"), "{html}");
         assert_eq!(html.matches("&lt;img src").count(), 7);
+    }
+
+    #[test]
+    fn a_severity_has_its_word_and_its_colour() {
+        for (severity, word, colour) in [
+            (AlertSeverity::High, "High", "#b3261e"),
+            (AlertSeverity::Medium, "Medium", "#a85b00"),
+            (AlertSeverity::Low, "Low", "#1a62b8"),
+            (AlertSeverity::Informational, "Informational", "#5b6570"),
+            (AlertSeverity::Unknown, "Unknown", "#5b6570"),
+        ] {
+            let html = render(&Message { severity, ..message() }, 1_000);
+            let badge = format!("background:{colour};");
+            assert!(html.contains(&badge) && html.contains(&format!(">{word}<")), "{html}");
+        }
+    }
+
+    #[test]
+    fn each_piece_has_its_limit() {
+        assert_cut(&render(&endless(), 3_000), [2 * 500, 40 * 80, 40 * 1_000, 1_000, 3 * 120]);
+        let markup = render(&Message { text: "<".repeat(9_999), ..message() }, 3_000);
+        let shown = markup.matches("&lt;").count();
+        assert!((700..=750).contains(&shown), "{shown}: what is escaped counts as it is sent");
     }
 
     #[test]

@@ -114,6 +114,13 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_into_headers_is_a_token() {
+        let hostile = Message { id: "m\r\nBcc: x".to_owned(), ..crate::channel::tests::message() };
+        assert_eq!(hostile.wire_id(), token("m\r\nBcc: x"));
+        assert_eq!(hostile.wire_id().len(), 32);
+    }
+
+    #[test]
     fn any_other_id_becomes_its_hash() {
         for hostile in ["", "a.b", "a\r\nb", "ä", &"x".repeat(65)] {
             let token = token(hostile);

@@ -302,6 +302,30 @@ mod tests {
         }
     }
 
+    /// A message that is far too long everywhere: `①` is the title, `②` the names and `③` the values of facts, `④` the
+    /// text and `⑤` where it comes from.
+    pub(super) fn endless() -> Message {
+        let long = |sign: &str| sign.repeat(9_999);
+        Message {
+            title: long("①"),
+            facts: vec![(long("②"), long("③")); 199],
+            text: "④".repeat(300_000),
+            playbook: long("⑤"),
+            tenant: long("⑤"),
+            run: long("⑤"),
+            ..message()
+        }
+    }
+
+    /// Checks that a sink shows at most so much of each piece of [`endless`], and not much less.
+    #[track_caller]
+    pub(super) fn assert_cut(shown: &str, most: [usize; 5]) {
+        for (sign, most) in "①②③④⑤".chars().zip(most) {
+            let count = shown.matches(sign).count();
+            assert!(count <= most && most * 3 / 5 <= count, "{sign}: {count} of {most}");
+        }
+    }
+
     /// An answer of a receiver.
     pub(super) fn reply(status: u16, body: &str) -> post::Reply {
         post::Reply { status, wait: None, body: body.to_owned() }
@@ -320,6 +344,24 @@ mod tests {
             assert!(!format!("{error} {error:?}").contains("canary"), "{error:?}");
             assert_eq!(error.to_string(), "the address cannot be used");
             assert_eq!(error.retry(), Retry::Backoff, "whoever mends it still gets what waits");
+        }
+    }
+
+    #[test]
+    fn a_channel_knows_its_name_and_who_reads_along() {
+        let clock: SharedClock = std::sync::Arc::new(crate::clock::SystemClock);
+        let http = Http::open(HttpOptions::default(), std::sync::Arc::clone(&clock)).unwrap();
+        let url =
+            || -> SharedSource { std::sync::Arc::new(Secret::new("https://hooks.example/x".to_owned())) };
+        for (options, is_chat) in [
+            (ChannelOptions::Teams { url: url() }, true),
+            (ChannelOptions::Slack { url: url() }, true),
+            (ChannelOptions::Webhook { url: url(), secrets: Vec::new() }, false),
+            (ChannelOptions::Cef { url: url(), secrets: Vec::new() }, false),
+        ] {
+            let clock = std::sync::Arc::clone(&clock);
+            let channel = Channel::open("soc", &options, http.clone(), clock).unwrap();
+            assert_eq!((channel.name(), channel.is_chat()), ("soc", is_chat), "{options:?}");
         }
     }
 

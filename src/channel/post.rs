@@ -150,6 +150,14 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_shown_as_one_short_harmless_line() {
+        assert_eq!(reply(503, " busy\u{1b}[2J\r\nnow ").shown(), "503 busy\\u{1b}[2J\\u{d}\\u{a}now");
+        assert_eq!(reply(400, "").shown(), "400");
+        assert_eq!(reply(400, &"x".repeat(196)).shown(), format!("400 {}", "x".repeat(196)));
+        assert_eq!(reply(400, &"x".repeat(197)).shown(), format!("400 {}…", "x".repeat(195)));
+    }
+
+    #[test]
     fn an_answer_that_repeats_the_address_does_not_spread_it() {
         let clock: SharedClock = std::sync::Arc::new(SystemClock);
         let http = Http::open(HttpOptions::default(), clock).unwrap();

@@ -125,6 +125,8 @@ mod tests {
             redact(address, "no hook XyZ0123456789abcdefgh in services"),
             "no hook (secret) in services"
         );
+        let words = "https://hooks.example/fifteen-letters/sixteen--letters";
+        assert_eq!(redact(words, "no sixteen--letters, fifteen-letters"), "no (secret), fifteen-letters");
         assert_eq!(redact("https://hooks.example", "anything"), "anything");
         assert_eq!(redact("https://hooks.example/x", "x / x"), "x / x");
     }

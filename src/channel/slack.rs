@@ -123,7 +123,7 @@ pub(super) fn check(reply: &Reply) -> Result<(), ChannelError> {
 mod tests {
     use super::*;
     use crate::channel::Retry;
-    use crate::channel::tests::{message, reply};
+    use crate::channel::tests::{assert_cut, endless, message, reply};
 
     #[test]
     fn nothing_mentions_a_channel() {
@@ -163,6 +163,45 @@ mod tests {
             }
         }
         assert!(body.to_string().contains("more characters"));
+    }
+
+    #[test]
+    fn each_piece_has_its_limit() {
+        let shown = body(&endless()).to_string();
+        assert_cut(&shown, [2 * 150, 20 * 80, 20 * 300, 27_000 + 1_000, 3 * 120]);
+    }
+
+    /// The texts of the sections in order.
+    fn told(text: String) -> Vec<String> {
+        let body = body(&Message { text, facts: vec![], ..message() });
+        let text = |block: &Value| block["text"]["text"].as_str().map(str::to_owned);
+        let blocks = body["blocks"].as_array().unwrap();
+        blocks.iter().filter(|block| block["type"] == "section").filter_map(text).collect()
+    }
+
+    #[test]
+    fn a_text_arrives_whole_in_as_few_sections_as_hold_it() {
+        assert_eq!(told("a <b>\n\n&c\n".to_owned()), ["a &lt;b&gt;\n\n&amp;c"]);
+        let lines = |first: usize, second: usize| {
+            told(format!("{}\n{}", "x".repeat(first), "y".repeat(second)))
+                .iter()
+                .map(|section| section.chars().count())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(lines(1_499, 1_499), [2_999]);
+        assert_eq!(lines(1_499, 1_500), [1_499, 1_500]);
+        assert_eq!(lines(2_999, 1), [2_999, 1]);
+        assert_eq!(lines(3_000, 1), [2_999, 3], "the end of a long line has room beside it");
+        let many = told("abcd\n".repeat(5_000));
+        assert!(many.iter().all(|section| section.chars().count() <= SECTION_CHARS_MAX));
+        assert_eq!(many.iter().map(|section| section.lines().count()).sum::<usize>(), 5_000);
+    }
+
+    #[test]
+    fn an_escape_is_never_torn_apart() {
+        let sections = told("&".repeat(1_500));
+        assert_eq!(sections.concat(), "&amp;".repeat(1_500));
+        assert_eq!(sections, ["&amp;".repeat(599), "&amp;".repeat(599), "&amp;".repeat(302)]);
     }
 
     #[test]

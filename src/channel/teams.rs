@@ -124,7 +124,7 @@ pub(super) fn check(reply: &Reply) -> Result<(), ChannelError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::tests::{message, reply};
+    use crate::channel::tests::{assert_cut, endless, message, reply};
 
     #[test]
     fn a_card_stays_below_its_limit_and_says_what_is_missing() {
@@ -138,6 +138,28 @@ mod tests {
     }
 
     #[test]
+    fn each_piece_has_its_limit() {
+        let shown = body(&Message { text: String::new(), ..endless() }).to_string();
+        assert_cut(&shown, [2 * 250, 20 * 80, 20 * 120, 0, 3 * 120]);
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_no_element_and_no_markup() {
+        let evil = "{{DATE(2026-01-10T12:00:00Z,SHORT)}} ${x} \u{1b}[2J\u{202e}";
+        let said = Message {
+            title: evil.to_owned(),
+            text: evil.to_owned(),
+            facts: vec![(evil.to_owned(), evil.to_owned())],
+            playbook: evil.to_owned(),
+            ..message()
+        };
+        let shown = body(&said).to_string();
+        for sign in ["{{", "${", "\\u001b", "\u{202e}"] {
+            assert!(!shown.contains(sign), "{sign:?}: {shown}");
+        }
+    }
+
+    #[test]
     fn a_failure_inside_a_200_is_a_failure() {
         use crate::channel::Retry;
         let text =
@@ -146,7 +168,26 @@ mod tests {
         let text =
             "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413";
         assert_eq!(check(&reply(200, text)).unwrap_err().retry(), Retry::Never);
+        assert_eq!(check(&reply(200, "it returned HTTP error 500")).unwrap_err().retry(), Retry::Backoff);
+        assert_eq!(check(&reply(200, "it returned HTTP error 400")).unwrap_err().retry(), Retry::Never);
+        assert_eq!(check(&reply(200, "Delivery failed")).unwrap_err().retry(), Retry::Backoff);
         check(&reply(200, "1")).unwrap();
         check(&reply(202, "")).unwrap();
+    }
+
+    #[test]
+    fn a_severity_has_its_word_and_its_style() {
+        for (severity, word, style) in [
+            (AlertSeverity::High, "High", "attention"),
+            (AlertSeverity::Medium, "Medium", "warning"),
+            (AlertSeverity::Low, "Low", "accent"),
+            (AlertSeverity::Informational, "Informational", "emphasis"),
+            (AlertSeverity::Unknown, "Unknown", "emphasis"),
+        ] {
+            let body = body(&Message { severity, ..message() });
+            let head = &body["attachments"][0]["content"]["body"][0];
+            assert_eq!(head["style"], style);
+            assert_eq!(head["items"][0]["inlines"][0]["text"], word);
+        }
     }
 }

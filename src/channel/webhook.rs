@@ -104,7 +104,7 @@ pub(super) fn check(reply: &Reply) -> Result<(), ChannelError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::tests::message;
+    use crate::channel::tests::{assert_cut, endless, message, reply};
 
     #[test]
     fn a_body_over_the_limit_is_cut_where_the_reader_sees_it() {
@@ -120,8 +120,26 @@ mod tests {
         let key = Key::parse(&Secret::new("whsec_aHVudGJvb2s=".to_owned())).unwrap();
         assert_eq!(key.0, b"huntbook");
         assert_eq!(Key::parse(&Secret::new("huntbook".to_owned())).unwrap().0, b"huntbook");
+        assert_eq!(format!("{key:?}"), "Key(..)");
         assert!(Key::parse(&Secret::new("whsec_%".to_owned())).is_err());
         assert!(Key::parse(&Secret::new("whsec_".to_owned())).is_err());
+    }
+
+    #[test]
+    fn each_piece_has_its_limit() {
+        let whole = "x".repeat(1_000_000);
+        let large = String::from_utf8(body(&Message { text: whole.clone(), ..message() })).unwrap();
+        assert!(large.contains(&whole), "a megabyte is the limit");
+        let body = body(&Message { text: String::new(), ..endless() });
+        // What the settings named, the receiver's own, is not cut.
+        let shown = String::from_utf8(body).unwrap();
+        assert_cut(&shown, [2 * 2_000, 100 * 200, 100 * 1_000, 0, 3 * 9_999]);
+    }
+
+    #[test]
+    fn only_a_status_of_success_is_a_success() {
+        check(&reply(204, "")).unwrap();
+        assert!(check(&reply(500, "ok")).is_err() && check(&reply(302, "ok")).is_err());
     }
 
     #[test]

@@ -32,3 +32,51 @@ pub fn cut(query: &str, mark: char) -> Vec<&str> {
     parts.push(query.get(from..).unwrap_or_default());
     parts
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(query: &str, expect: &[&str]) {
+        assert_eq!(cut(query, ';'), expect, "{query}");
+    }
+
+    #[test]
+    fn a_query_is_cut_at_the_mark() {
+        check("", &[""]);
+        check("a", &["a"]);
+        check("a; b;c;", &["a", " b", "c", ""]);
+        assert_eq!(cut("ä│b", '│'), ["ä", "b"]);
+    }
+
+    #[test]
+    fn a_mark_in_a_text_is_none() {
+        check("a \"x;y\" ; b", &["a \"x;y\" ", " b"]);
+        check("a 'x;\"y' ; b", &["a 'x;\"y' ", " b"]);
+        check("a \"x\\\";y\" ; b", &["a \"x\\\";y\" ", " b"]);
+        check("a @\"x\\\" ; b", &["a @\"x\\\" ", " b"]);
+        check("a @\"x\\\" ; \"y\\\";z\"", &["a @\"x\\\" ", " \"y\\\";z\""]);
+        check("a ```x;\\\n\"y;``` ; b", &["a ```x;\\\n\"y;``` ", " b"]);
+        check("a \"//\"; b", &["a \"//\"", " b"]);
+        check("a \")\"; (b;\"(\"); c", &["a \")\"", " (b;\"(\")", " c"]);
+    }
+
+    #[test]
+    fn a_mark_in_a_comment_is_none() {
+        check("a // it's; (\n; b", &["a // it's; (\n", " b"]);
+        check("a // b; c", &["a // b; c"]);
+        check("a / b; c", &["a / b", " c"]);
+    }
+
+    #[test]
+    fn a_mark_in_brackets_is_none() {
+        for (open, close) in [('(', ')'), ('[', ']'), ('{', '}')] {
+            check(
+                &format!("f{open}a; {open}b;{close};{close}; c"),
+                &[&format!("f{open}a; {open}b;{close};{close}"), " c"],
+            );
+            check(&format!("a{close}; b"), &[&format!("a{close}"), " b"]);
+        }
+    }
+}

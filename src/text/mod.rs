@@ -430,6 +430,235 @@ mod tests {
         }
     }
 
+    /// The problem with a text that is too large or too deep for the parser.
+    fn exhausting(source: &str) -> Option<String> {
+        match Template::compile(source) {
+            Ok(_) => None,
+            Err(problems) => Some(problems.first().unwrap().message.clone()),
+        }
+    }
+
+    #[test]
+    fn what_the_parser_is_given_has_exact_limits() {
+        let deep = Some("this is nested too deeply".to_owned());
+        assert_eq!(exhausting(&"x".repeat(65_536)), None);
+        let long = Some("the text is longer than 65536 bytes".to_owned());
+        assert_eq!(exhausting(&"x".repeat(65_537)), long);
+
+        let blocks = |open: &str, count| format!("{}x{}", open.repeat(count), "{{/if}}".repeat(count));
+        for open in ["{{#if a}}", "{{~#if a}}", "{{ ~ \n#if a}}"] {
+            assert_eq!(exhausting(&blocks(open, 33)), deep, "{open}");
+        }
+        assert_eq!(exhausting(&blocks("{{#if a}}", 32)), None);
+        assert_eq!(exhausting(&blocks("{{#if a}}", 32).repeat(9)), None, "one after the other is not deep");
+
+        let calls = |count| format!("{{{{upper {}a{}}}}}", "(lower ".repeat(count), ")".repeat(count));
+        assert_eq!(exhausting(&calls(126)), None);
+        assert_eq!(exhausting(&calls(127)), deep);
+        assert_eq!(exhausting(&calls(100).repeat(9)), None, "one after the other is not deep");
+        assert_eq!(exhausting("{{a}} {{{b}}} {{c.[0]}}".repeat(99).as_str()), None);
+        let inside = |mark: &str, count| format!("{{{{a.{}}}}}", mark.repeat(count));
+        assert_eq!(exhausting(&inside("[", 127)), deep);
+        assert_eq!(exhausting(&inside("{", 127)), deep);
+
+        let chain = |link: &str, count| format!("{{{{#if a}}}}x{}{{{{/if}}}}", link.repeat(count));
+        for link in ["{{else if a}}", "{{~else if a}}", "{{^if a}}", "{{ else\nif a}}"] {
+            assert_eq!(exhausting(&chain(link, 129)), deep, "{link}");
+        }
+        assert_eq!(exhausting(&chain("{{else if a}}", 128)), None);
+        assert_eq!(exhausting(&"{{#if a}}x{{else}}y{{/if}}{{#if a}}x{{~ else ~}}y{{/if}}".repeat(99)), None);
+    }
+
+    #[test]
+    fn loops_in_loops_have_an_exact_limit() {
+        let loops = |count| format!("{}x{}", "{{#with a}}".repeat(count), "{{/with}}".repeat(count));
+        assert_eq!(exhausting(&loops(16)), None);
+        assert_eq!(exhausting(&loops(17)), Some("blocks are nested too deep".to_owned()));
+        assert_eq!(exhausting(&loops(16).repeat(9)), None, "one after the other is not deep");
+    }
+
+    #[test]
+    fn a_template_is_what_was_written() {
+        let [one, same, other] = ["{{a}}", "{{a}}", "{{b}}"].map(|source| Template::compile(source).unwrap());
+        assert!(one == same && one != other);
+        assert_eq!(one.source(), "{{a}}");
+        assert_eq!(format!("{one:?}"), "Template(\"{{a}}\")");
+    }
+
+    #[test]
+    fn a_number_of_things_is_told_in_words() {
+        assert_eq!([counted(0, "run"), counted(1, "run"), counted(2, "run")], ["0 runs", "1 run", "2 runs"]);
+    }
+
+    #[test]
+    fn what_others_wrote_fits_a_line() {
+        assert_eq!(clean("red \u{1b}[31m\n", 80), "red \\u{1b}[31m\\u{a}");
+        assert_eq!(clean("abcdé", 5), "abcdé");
+        assert_eq!(clean("abcdéf", 5), "abcd…");
+    }
+
+    #[test]
+    fn each_helper_gives_what_it_says() {
+        let data = json!({
+            "z": null, "zero": 0, "one": 1, "two": 2, "half": 0.5, "real": 1.0, "yes": true, "no": false,
+            "t": "ab", "u": "b", "empty": "", "list": ["a", null, 2], "none": [], "o": {"k": 1}, "void": {},
+            "large": 9_007_199_254_740_993_i64, "less": 9_007_199_254_740_992_i64,
+        });
+        for (call, expect) in [
+            ("and one t", true),
+            ("and one zero", false),
+            ("or zero one", true),
+            ("or zero empty", false),
+            ("not zero", true),
+            ("not half", false),
+            ("not no", true),
+            ("not void", true),
+            ("not o", false),
+            ("not none", true),
+            ("eq t \"ab\"", true),
+            ("eq t u", false),
+            ("eq one real", true),
+            ("eq real one", true),
+            ("eq one two", false),
+            ("eq two real", false),
+            ("eq one one", true),
+            ("eq large less", false),
+            ("eq z one", false),
+            ("eq z z", true),
+            ("ne one two", true),
+            ("ne one one", false),
+            ("gt two one", true),
+            ("gt one one", false),
+            ("gt half zero", true),
+            ("gt large less", true),
+            ("gt u t", true),
+            ("gt z one", false),
+            ("gte one one", true),
+            ("gte half one", false),
+            ("gte z z", false),
+            ("lt one two", true),
+            ("lt one one", false),
+            ("lt \"a\" u", true),
+            ("lte one real", true),
+            ("lte two one", false),
+        ] {
+            check(
+                &format!("{{{{#if ({call})}}}}yes{{{{else}}}}no{{{{/if}}}}"),
+                &data,
+                if expect { "yes" } else { "no" },
+            );
+        }
+        check("{{len t}} {{len list}} {{len o}} {{len z}} {{len \"é\"}}", &data, "2 3 1 0 1");
+        check("{{default t u}} {{default empty u}} {{default none u}} {{default zero u}}", &data, "ab b b 0");
+        check("{{join list \", \"}} {{join t \"-\"}}", &data, "a, , 2 ab");
+        check("{{truncate t 2}} {{truncate t 1}} {{truncate t 0}}.", &data, "ab … .");
+        check("{{date \"2026-03-01T23:30:00Z\" \"%F %H\" timezone=\"Asia/Tokyo\"}}", &data, "2026-03-02 08");
+        check("{{date t \"%F\"}} {{json t}} {{json z}} {{yes}} {{upper z}}.", &data, "ab \"ab\" null true .");
+        let types = "error: the text could not be rendered: only two numbers or two texts have an order";
+        check("{{#if (gt t one)}}x{{/if}}", &data, types);
+        let length = "error: the text could not be rendered: `len` needs a list or a text";
+        check("{{len yes}}", &data, length);
+    }
+
+    #[test]
+    fn names_lead_where_they_were_given() {
+        let data = json!({
+            "n": 3, "e": "outer", "z": null, "none": {}, "o": {"k": "v", "m": {"x": 2}},
+            "list": [{"s": "a", "subs": ["x", "y"]}, {"s": "b", "subs": []}],
+        });
+        check("{{n}} {{o.m.x}} {{list.[0].s}} {{list.1.s}} {{list.0.subs.[1]}}", &data, "3 2 a b y");
+        check("{{(upper e)}} {{upper (upper e)}}", &data, "OUTER OUTER");
+        check("{{#each list as |e i|}}{{i}}{{e.s}}{{../e}} {{/each}}", &data, "0aouter 1bouter ");
+        check(
+            "{{#each list as |e i|}}{{#each e.subs as |s|}}{{i}}{{e.s}}{{s}} {{/each}}{{/each}}",
+            &data,
+            "0ax 0ay ",
+        );
+        check(
+            "{{#each o.m as |v k|}}{{k}}={{v}}{{@key}}{{@index}}{{@first}}{{@last}}{{/each}}",
+            &data,
+            "x=2x0truetrue",
+        );
+        check("{{#each list}}{{@first}}{{@last}} {{/each}}", &data, "truefalse falsetrue ");
+        check("{{#with o as |e|}}{{e.k}}{{k}}{{../e}}{{@root.e}}{{/with}}", &data, "vvouterouter");
+        check("{{#with z}}x{{else}}none{{/with}} {{#each none}}x{{else}}none{{/each}}", &data, "none none");
+        let missing = "error: the text names `i.s`, which is not there";
+        check("{{#each list as |e i|}}{{i.s}}{{/each}}", &data, missing);
+        for (name, kind) in [("e", "a text"), ("n", "a number"), ("t", "a truth value")] {
+            let expect = format!("error: the text could not be rendered: `each` needs a list, not {kind}");
+            check(
+                &format!("{{{{#each {name}}}}}x{{{{/each}}}}"),
+                &json!({"e": "x", "n": 1, "t": true}),
+                &expect,
+            );
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_a_variable_is_known() {
+        let uses = |source: &str, expect: &[(&str, Use)]| {
+            let template = Template::compile(source).unwrap();
+            let found = template.references().iter().map(|found| (found.path.join("."), found.used));
+            let expect = expect.iter().map(|(path, used)| ((*path).to_owned(), *used));
+            assert_eq!(found.collect::<Vec<_>>(), expect.collect::<Vec<_>>(), "{source}");
+        };
+        uses("{{a}} {{(upper a)}} {{{row.A}}}", &[("a", Use::Told), ("a", Use::Told), ("row.A", Use::Told)]);
+        uses("{{#if row.A}}x{{/if}}{{#unless b}}x{{/unless}}", &[("row.A", Use::Asked), ("b", Use::Asked)]);
+        uses("{{#each a}}{{k}}{{/each}}", &[("a", Use::Opened), ("a.[].k", Use::Told)]);
+        uses("{{#with a}}{{k}}{{/with}}", &[("a", Use::Opened), ("a.k", Use::Told)]);
+        for asked in ["and", "or", "eq", "ne", "gt", "gte", "lt", "lte"] {
+            uses(
+                &format!("{{{{#if ({asked} a row.B)}}}}{{{{c}}}}{{{{/if}}}}"),
+                &[("a", Use::Asked), ("row.B", Use::Asked), ("c", Use::Told)],
+            );
+        }
+        uses("{{#if (not a)}}x{{/if}}{{len b}}", &[("a", Use::Asked), ("b", Use::Asked)]);
+        for told in ["date a row.B", "default a row.B", "join a row.B", "truncate a row.B"] {
+            uses(&format!("{{{{{told}}}}}"), &[("a", Use::Told), ("row.B", Use::Told)]);
+        }
+        uses("{{json a}}{{lower b}}{{upper c}}", &[("a", Use::Told), ("b", Use::Told), ("c", Use::Told)]);
+        uses("{{#if (default a b)}}x{{/if}}", &[("a", Use::Told), ("b", Use::Told)]);
+        uses("{{date a \"%F\" timezone=row.Zone}}", &[("a", Use::Told), ("row.Zone", Use::Told)]);
+    }
+
+    #[test]
+    fn a_refusal_stands_where_the_mistake_is() {
+        let unclosed = "this reference is not closed with `}}`";
+        refused("é {{a", Code::Template, "{{", unclosed);
+        refused("{{#if a}}x{{else}}y{{/if}} {{b", Code::Template, "{{", unclosed);
+        refused("{{a}} {{b", Code::Template, "{{", unclosed);
+        refused("a {{/if}}", Code::Template, "{{/if}}", "`{{/if}}` closes nothing");
+        let outside = "`{{else}}` stands outside of `{{#if}}` and `{{#each}}`";
+        refused("x {{else}} y", Code::Template, "{{else}}", outside);
+        let missing = "`{{#if}}` is not closed: `{{/if}}` is missing";
+        refused("abcdefgh \\{{x {{#if a}}y", Code::Template, "{{#if a}}", missing);
+        refused("x\né {{a b=}}", Code::Template, "}", "this is not a Handlebars expression");
+        refused("{{* x}}", Code::ForbiddenTemplate, "{{", "decorators are not allowed here");
+        refused("{{upper a b}}", Code::Template, "upper", "`upper` takes one value, not 2");
+        refused("{{#if a b}}x{{/if}}", Code::Template, "if", "`if` takes one value, not 2");
+        refused(
+            "{{#each a}}{{#if b}}{{#each ../c}}x{{/each}}{{/if}}{{/each}}",
+            Code::ForbiddenTemplate,
+            "../c",
+            "a loop inside a loop goes over a part of the outer one's item",
+        );
+        reads("{{#each a}}{{#each this.b}}{{@../index}}{{/each}}{{/each}}", &["a", "a.[].b"]);
+        assert_eq!(
+            Template::compile("{{uper a b}}").unwrap_err().len(),
+            1,
+            "an unknown helper is one mistake"
+        );
+    }
+
+    #[test]
+    fn a_text_ends_at_its_limit_to_the_byte() {
+        let full = "x".repeat(OUTPUT_BYTES_MAX);
+        let template = Template::compile("{{a}}{{b}}").unwrap();
+        let rendered = |more: &str| template.render(&json!({"a": full, "b": more}));
+        assert_eq!(rendered("").map(|text| text.len()).ok(), Some(1_048_576));
+        assert!(matches!(rendered("y"), Err(TextError::TooLong)));
+    }
+
     #[test]
     fn a_missing_variable_is_an_error_even_in_an_if() {
         let data = json!({"a": {"b": 1}, "n": null});

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Changes one room at a time and says which changes no test of the room sees: see README.md.
 #
-#     tests/mutants/run.sh encode|guard|store [options of cargo-mutants]
+#     tests/mutants/run.sh channel|encode|guard|store|text [options of cargo-mutants]
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
 room=$1
@@ -12,6 +12,14 @@ cp "$root/tests/mutants/src/"*.rs "$work/src/"
 sed "s|path = \"../..|path = \"$root|" "$root/tests/mutants/Cargo.toml" >"$work/Cargo.toml"
 [ -e "$work/Cargo.lock" ] || cp "$root/Cargo.lock" "$work/"
 case $room in
+channel)
+    cp -r "$root/src/channel" "$work/src/"
+    cp -r "$root/tests/channel_mail.rs" "$root/tests/channel_web.rs" "$root/tests/channel" \
+        "$root/tests/hostile" "$root/tests/python" "$root/tests/snapshots" "$work/tests/"
+    # What the tests ask: the receivers' side, installed by tests/setup.
+    export HUNTBOOK_TEST_PYTHON="${HUNTBOOK_TEST_PYTHON:-$root/target/test-env/python/bin/python}"
+    files="src/channel/*.rs"
+    ;;
 encode)
     cp -r "$root/src/text/encode" "$work/src/text/"
     files="src/text/encode/*.rs"
@@ -26,8 +34,13 @@ store)
     files=$(printf 'src/store/%s.rs ' \
         word effect conflict budget doubt breaker stop restored time rebuild)
     ;;
+text)
+    rm "$work/src/text.rs"
+    cp -r "$root/src/text" "$work/src/"
+    files="src/text/*.rs"
+    ;;
 *)
-    echo "no room $room: encode, guard, store" >&2
+    echo "no room $room: channel, encode, guard, store, text" >&2
     exit 2
     ;;
 esac
