@@ -89,7 +89,7 @@ async fn only_what_undoes_it_done_since_and_on_its_target_ends_what_stands() {
     ] {
         send(&store, &other, None, &[state]).await;
         assert_eq!(store.still_stands(&isolate.key).await.unwrap(), Stand::Stands, "{other:?}");
-        assert_eq!(in_force(&store).await, [isolate.key.clone()], "{other:?}");
+        assert_eq!(in_force(&store).await, std::slice::from_ref(&isolate.key), "{other:?}");
     }
     send(&store, &release(run, "ended", "device:a"), None, &[EffectState::Done]).await;
     assert_eq!(store.still_stands(&isolate.key).await.unwrap(), Stand::Over, "done at the same instant");
@@ -99,26 +99,24 @@ async fn only_what_undoes_it_done_since_and_on_its_target_ends_what_stands() {
 #[tokio::test]
 async fn the_same_done_later_takes_the_place_of_what_stood() {
     use EffectState::{Done, Failed, NotApplied, Pending, Unknown};
-    let later = |run| named(run, "later", "device:a");
+    let later = |run: RunId| named(run, "later", "device:a");
     let elsewhere = |run| NewEffect { tenant: "fabrikam".to_owned(), ..later(run) };
     let scan = |run| NewEffect { action: "runAntivirusScan".to_owned(), ..later(run) };
     let another = |run| named(run, "later", "device:b");
-    type Of = fn(RunId) -> NewEffect;
-    let same: Of = |run| named(run, "later", "device:a");
-    for (what, other, after, states, expect) in [
-        ("done", same, MOMENT, &[Done][..], Stand::Over),
-        ("accepted", same, MOMENT, &[Pending], Stand::Repeated),
-        ("not answered", same, MOMENT, &[], Stand::Stands),
-        ("in doubt", same, MOMENT, &[Unknown], Stand::Stands),
-        ("in vain", same, MOMENT, &[NotApplied], Stand::Stands),
-        ("failed", same, MOMENT, &[Pending, Failed], Stand::Stands),
-        ("at once", same, SignedDuration::ZERO, &[Done], Stand::Stands),
+    for (what, after, states, expect) in [
+        ("done", MOMENT, &[Done][..], Stand::Over),
+        ("accepted", MOMENT, &[Pending], Stand::Repeated),
+        ("not answered", MOMENT, &[], Stand::Stands),
+        ("in doubt", MOMENT, &[Unknown], Stand::Stands),
+        ("in vain", MOMENT, &[NotApplied], Stand::Stands),
+        ("failed", MOMENT, &[Pending, Failed], Stand::Stands),
+        ("at once", SignedDuration::ZERO, &[Done], Stand::Stands),
     ] {
         let (bench, store, run) = Bench::running().await;
         let first = named(run, "first", "device:a");
         send(&store, &first, Some(&undo()), &[Done]).await;
         bench.clock.advance(after);
-        send(&store, &other(run), Some(&undo()), states).await;
+        send(&store, &later(run), Some(&undo()), states).await;
         assert_eq!(store.still_stands(&first.key).await.unwrap(), expect, "{what}");
         assert_eq!(in_force(&store).await.contains(&first.key), expect == Stand::Stands, "{what}");
     }
@@ -286,6 +284,13 @@ async fn a_persons_word_makes_it_due_at_once_by_the_clock_on_the_wall_and_is_cha
     assert!(matches!(store.verify(History::Words, u32::MAX).await.unwrap(), Chain::Intact { events: 1, .. }));
     let said = store.events(History::Words, 0).await.unwrap().remove(0).1;
     assert_eq!((&said["word"], &said["account"]), (&"revert".into(), &"maja".into()), "{said}");
+
+    // So does what is to end by itself.
+    let isolate = named(run, "third", "device:third");
+    send(&store, &isolate, Some(&NewRevert { after: Some(HOUR), ..undo() }), &[EffectState::Done]).await;
+    let third = of(&store, &isolate.key).await;
+    assert_eq!((third.due, third.look_at), (Some(bench.in_hours(1)), Some(bench.in_hours(1))));
+    assert!(third.since > bench.now(), "the journal's time goes on");
 
     // Nobody takes back what is not in force, and no word is written.
     assert!(store.note_revert(&due[0], &note(RevertState::Undone), None).await.unwrap());
