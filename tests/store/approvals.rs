@@ -308,6 +308,60 @@ async fn a_run_goes_on_where_the_first_request_of_an_item_that_is_open_is_decide
 }
 
 #[tokio::test]
+async fn each_item_goes_on_by_itself_when_its_time_or_its_people_say_so() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let by_time = waiting(&bench, &store, &[(0, 0, "time", 1)]).await;
+    bench.clock.advance(SignedDuration::from_millis(1));
+    let by_item = waiting(&bench, &store, &[(0, 0, "open", 9), (1, 1, "item", 9)]).await;
+    bench.clock.advance(SignedDuration::from_millis(1));
+    let by_run = waiting(&bench, &store, &[(0, 0, "over", 9), (0, 1, "run", 9)]).await;
+    let decided = async || {
+        let decided = store.decided().await.unwrap();
+        decided.into_iter().map(|(_playbook, _tenant, run)| run).collect::<Vec<_>>()
+    };
+    let (over, run) = {
+        let mut requests = store.approvals_of(by_run).await.unwrap();
+        (requests.remove(0).id, requests.remove(0).id)
+    };
+    let close = vec![Closing { id: over, state: ApprovalState::Expired, reason: None }];
+    let settlement = Settlement { seq: 0, outcome: "expired".to_owned(), close, ..Settlement::default() };
+    store.amend_run(by_run, &[settlement], &end(RunState::Ok), &[]).await.unwrap();
+    assert_eq!(decided().await, []);
+    let item = store.approvals_of(by_item).await.unwrap().remove(1).id;
+    for (id, expect) in [(item, vec![by_item]), (run, vec![by_item, by_run])] {
+        assert_eq!(state(&yes(&bench, &id, ("lead", 1)).await), ApprovalState::Approved);
+        assert_eq!(decided().await, expect);
+    }
+    // What comes later in its item may still wait.
+    bench.clock.advance(SignedDuration::from_millis(1));
+    let by_first = waiting(&bench, &store, &[(0, 0, "first", 9), (0, 1, "later", 9)]).await;
+    let first = store.approvals_of(by_first).await.unwrap().remove(0).id;
+    assert_eq!(state(&yes(&bench, &first, ("lead", 1)).await), ApprovalState::Approved);
+    bench.clock.advance(HOUR - SignedDuration::from_millis(4));
+    assert_eq!(decided().await, [by_item, by_run, by_first]);
+    bench.clock.advance(SignedDuration::from_millis(1));
+    assert_eq!(decided().await, [by_time, by_item, by_run, by_first]);
+}
+
+#[tokio::test]
+async fn what_several_ids_begin_with_is_a_question_and_not_an_answer() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let names: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+    let requests: Vec<_> = names.iter().zip(0..).map(|(name, place)| (0, place, name.as_str(), 9)).collect();
+    let run = waiting(&bench, &store, &requests).await;
+    let ids: Vec<_> = store.approvals_of(run).await.unwrap().into_iter().map(|one| one.id).collect();
+    let mut most = 0;
+    for id in &ids {
+        let begin_so = ids.iter().filter(|other| other[..1] == id[..1]).count();
+        assert_eq!(store.find_approvals(&id[..1]).await.unwrap().len(), begin_so.min(2));
+        most = most.max(begin_so);
+    }
+    assert!(most > 2, "there are fewer digits than ids: {most}");
+}
+
+#[tokio::test]
 async fn leave_is_for_the_call_that_it_was_asked_for() {
     let (bench, store, run, id) = asked(1).await;
     assert!(matches!(yes(&bench, &id, ("lead", 1)).await, Heard::Counts(_)));
