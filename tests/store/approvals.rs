@@ -409,6 +409,7 @@ async fn nobody_changes_what_was_asked_or_said_unseen() {
         "DROP TRIGGER approvals_fixed; UPDATE approvals SET minimum = 1",
         "DROP TRIGGER approval_events_kept; UPDATE approval_events SET approver = 'duty'",
         "DROP TRIGGER approval_events_cut; DELETE FROM approval_events WHERE n = 1",
+        "DROP TRIGGER approval_events_cut; DELETE FROM approval_events",
         "UPDATE approvals SET state = 'approved'",
         "UPDATE approvals SET settled = 1",
     ] {

@@ -115,6 +115,7 @@ async fn where_a_chain_breaks_and_why_is_told() {
         ("UPDATE effects SET playbook = 'nobody'", 1, "it cannot be read any more"),
         ("DELETE FROM effects", 1, "its effect is missing"),
         ("UPDATE effects SET state = 'failed'", 0, "an effect does not stand where its last event says"),
+        ("DELETE FROM effect_events", 0, "an effect does not stand where its last event says"),
     ] {
         let (bench, store, run) = done().await;
         let mut raw = bench.raw().await;
@@ -124,6 +125,20 @@ async fn where_a_chain_breaks_and_why_is_told() {
         let about = if is_other { "other".to_owned() } else { effect(run, "device:a").key.to_string() };
         assert_eq!(look(&store).await, Chain::Broken { event: at, about: Some(about), why }, "{change}");
     }
+}
+
+#[tokio::test]
+async fn a_further_attempt_says_nothing_of_the_one_before() {
+    let (_bench, store, run) = Bench::running().await;
+    let one = effect(run, "device:a");
+    let (remote_id, detail) = (Some("4d6c".to_owned()), Some("by the service".to_owned()));
+    let nothing = Recorded { state: EffectState::NotApplied, remote_id, detail };
+    store.intend(&one).await.unwrap();
+    store.record(&one.key, 1, &nothing).await.unwrap();
+    store.intend(&one).await.unwrap();
+    let known = store.effect(&one.key).await.unwrap().unwrap();
+    assert_eq!((known.attempt, known.remote_id, known.detail), (2, None, None));
+    assert!(matches!(look(&store).await, Chain::Intact { events: 3, .. }));
 }
 
 #[tokio::test]
