@@ -379,6 +379,17 @@ mod tests {
     }
 
     #[test]
+    fn what_was_done_in_the_same_second_was_not_before_it() {
+        let (ours, mut other) = (action(("Isolate", "Succeeded", 5)), action(("Isolate", "Succeeded", 3)));
+        other.creation_date_time_utc = ours.creation_date_time_utc;
+        let (since, undo) =
+            (ours.creation_date_time_utc.unwrap(), Undo::ReleaseDevice(DEVICE.parse().unwrap()));
+        let seen = vec![(&other, false), (&ours, true)];
+        let shown = Shown { since, remote_id: Some(OURS), undo: &undo, marks: &[], seen };
+        assert!(shown.before().is_empty() && matches!(shown.after(HOUR), Theirs::Stays(_)));
+    }
+
+    #[test]
     fn what_is_left_of_an_indicator_is_ours_or_is_not_touched() {
         let soon = LISTED_WITHIN - SignedDuration::from_secs(1);
         let of = |left, age| format!("{:?}", of_indicator(left, age));

@@ -458,6 +458,11 @@ async fn who_gave_leave_is_kept_for_as_long_as_what_was_done_stands() {
         store.verify(History::Approvals, u32::MAX).await.unwrap(),
         Chain::Intact { events: 1, .. }
     ));
+    // What was cut off is still part of what is left.
+    let cut = "DROP TRIGGER approval_events_kept; UPDATE approval_events SET prev_hash = zeroblob(32)";
+    bench.raw().await.execute(cut).await.unwrap();
+    let found = store.verify(History::Approvals, u32::MAX).await.unwrap();
+    assert!(matches!(found, Chain::Broken { why: "it was changed", .. }), "{found:?}");
 }
 
 #[tokio::test]
@@ -570,6 +575,12 @@ async fn what_was_shown_and_who_said_what_is_told_with_each_event() {
     assert_eq!(found, Chain::Broken { event: 1, about: Some("other".to_owned()), why: "it was changed" });
     let named = format!("UPDATE approvals SET id = '{id}'; UPDATE approval_events SET approval = '{id}'");
     raw.execute(sqlx::AssertSqlSafe(named)).await.unwrap();
+    // Leave that was given is not put away unseen.
+    raw.execute("UPDATE approvals SET settled = 1").await.unwrap();
+    let found = store.verify(History::Approvals, u32::MAX).await.unwrap();
+    let why = "an approval does not stand where its last event says";
+    assert_eq!(found, Chain::Broken { event: 0, about: Some(id.clone()), why });
+    raw.execute("UPDATE approvals SET settled = 0").await.unwrap();
     // What was shown is bound to the request even where its own hash is made to fit.
     raw.execute("UPDATE approvals SET shown = '{}'").await.unwrap();
     let found = store.verify(History::Approvals, u32::MAX).await.unwrap();
@@ -585,6 +596,12 @@ async fn what_was_shown_and_who_said_what_is_told_with_each_event() {
 #[tokio::test]
 async fn what_waits_for_people_is_kept_and_the_rest_is_forgotten_in_its_time() {
     let (bench, store, run, id) = asked(1).await;
+    // What came after it is kept with it.
+    let other = waiting(&bench, &store, &[(0, 0, "other", 1)]).await;
+    let closed = store.approvals_of(other).await.unwrap().remove(0).id;
+    let close = vec![Closing { id: closed, state: ApprovalState::Expired, reason: None }];
+    let settlement = Settlement { seq: 0, outcome: "expired".to_owned(), close, ..Settlement::default() };
+    store.amend_run(other, &[settlement], &end(RunState::Ok), &[]).await.unwrap();
     let long = SignedDuration::from_hours(24 * 90);
     // A sweep believes a day at most.
     for _day in 0..92 {

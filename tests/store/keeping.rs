@@ -257,20 +257,25 @@ async fn a_clock_that_jumps_by_years_does_not_wipe_history() {
 
 #[tokio::test]
 async fn retention_does_not_cut_past_an_effect_in_doubt() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 0).await;
-    store.intend(&effect(run, "device:a")).await.unwrap();
-    store.intend(&effect(run, "device:b")).await.unwrap();
-    store.record(&effect(run, "device:b").key, 1, &result(EffectState::Done)).await.unwrap();
-    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
-    let swept = bench.days_pass(&store, 20).await;
-    assert_eq!((swept.runs, swept.events), (0, 0));
-    assert!(store.run(run).await.unwrap().is_some());
-    assert!(matches!(
-        store.verify(History::Effects, u32::MAX).await.unwrap(),
-        Chain::Intact { events: 3, .. }
-    ));
+    for doubt in [&[][..], &[EffectState::Unknown], &[EffectState::Unknown, EffectState::Parked]] {
+        let bench = Bench::new();
+        let store = bench.open().await;
+        let run = bench.begin(&store, 0).await;
+        store.intend(&effect(run, "device:a")).await.unwrap();
+        for state in doubt {
+            store.record(&effect(run, "device:a").key, 1, &result(*state)).await.unwrap();
+        }
+        store.intend(&effect(run, "device:b")).await.unwrap();
+        store.record(&effect(run, "device:b").key, 1, &result(EffectState::Done)).await.unwrap();
+        store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+        let swept = bench.days_pass(&store, 20).await;
+        assert_eq!(
+            (swept.runs, bench.rows("effect_events").await),
+            (0, 3 + i64::try_from(doubt.len()).unwrap())
+        );
+        assert!(store.run(run).await.unwrap().is_some());
+        assert!(matches!(store.verify(History::Effects, u32::MAX).await.unwrap(), Chain::Intact { .. }));
+    }
 }
 
 #[tokio::test]
@@ -358,6 +363,27 @@ async fn what_a_tenant_never_told_the_end_of_holds_history_for_as_long_as_it_is_
         store.verify(History::Effects, u32::MAX).await.unwrap(),
         Chain::Intact { events: 1, .. }
     ));
+}
+
+#[tokio::test]
+async fn what_a_tenant_accepted_late_keeps_where_it_began() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 0).await;
+    for target in ["device:a", "device:b"] {
+        store.intend(&effect(run, target)).await.unwrap();
+    }
+    store.record(&effect(run, "device:b").key, 1, &result(EffectState::Done)).await.unwrap();
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    bench.days_pass(&store, 5).await;
+    store.record(&effect(run, "device:a").key, 1, &result(EffectState::Pending)).await.unwrap();
+    let newest = bench.begin(&store, 0).await;
+    bench.clock.advance(HOUR);
+    store.intend(&effect(newest, "device:c")).await.unwrap();
+    bench.days_pass(&store, 6).await;
+    assert_eq!(bench.rows("effect_events").await, 5, "it is young yet");
+    bench.days_pass(&store, 2).await;
+    assert_eq!(bench.rows("effect_events").await, 1);
 }
 
 #[tokio::test]
