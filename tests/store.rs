@@ -6,6 +6,8 @@
 mod approvals;
 #[path = "store/bench.rs"]
 mod bench;
+#[path = "store/chains.rs"]
+mod chains;
 #[path = "store/doubt.rs"]
 mod doubt;
 #[path = "store/effects.rs"]
@@ -20,6 +22,8 @@ mod opening;
 mod rebuilding;
 #[path = "store/restored.rs"]
 mod restored;
+#[path = "store/reverts.rs"]
+mod reverts;
 #[path = "store/runs.rs"]
 mod runs;
 #[path = "store/stops.rs"]

@@ -368,6 +368,40 @@ mod tests {
         let unnamed = |actions: &[_]| with(actions, None, |shown| shown.after(HOUR));
         assert_eq!(unnamed(&[("Isolate", "Succeeded", 5)]), Theirs::Stands);
         assert!(matches!(unnamed(&[("Isolate", "Succeeded", 6)]), Theirs::Unclear(_)));
+        // Either of them is enough to know it, and then what came after it is others'.
+        let is_ours =
+            |hour, name| with(&[("Isolate", "Succeeded", hour)], name, |shown| shown.ours().is_some());
+        let sixth = OURS.replace('5', "6");
+        assert!(is_ours(5, None) && is_ours(6, Some(sixth.as_str())) && !is_ours(6, None));
+        let anew = ("Isolate", "Succeeded", 6);
+        assert!(matches!(unnamed(&[("Isolate", "Succeeded", 5), anew]), Theirs::Stays(_)));
+        check(&[anew], "Stays");
+    }
+
+    #[test]
+    fn what_was_done_in_the_same_second_was_not_before_it() {
+        let (ours, mut other) = (action(("Isolate", "Succeeded", 5)), action(("Isolate", "Succeeded", 3)));
+        other.creation_date_time_utc = ours.creation_date_time_utc;
+        let (since, undo) =
+            (ours.creation_date_time_utc.unwrap(), Undo::ReleaseDevice(DEVICE.parse().unwrap()));
+        let seen = vec![(&other, false), (&ours, true)];
+        let shown = Shown { since, remote_id: Some(OURS), undo: &undo, marks: &[], seen };
+        assert!(shown.before().is_empty() && matches!(shown.after(HOUR), Theirs::Stays(_)));
+    }
+
+    #[test]
+    fn what_is_left_of_an_indicator_is_ours_or_is_not_touched() {
+        let soon = LISTED_WITHIN - SignedDuration::from_secs(1);
+        let of = |left, age| format!("{:?}", of_indicator(left, age));
+        for (left, age, expect) in [
+            (IndicatorLeft::Ours, SignedDuration::ZERO, "Stands"),
+            (IndicatorLeft::Nothing, soon, "Unsettled"),
+            (IndicatorLeft::Nothing, LISTED_WITHIN, "Over"),
+            (IndicatorLeft::Others("theirs".to_owned()), soon, "Stays"),
+            (IndicatorLeft::Unclear("somebody's".to_owned()), soon, "Unclear"),
+        ] {
+            assert!(of(left, age).starts_with(expect), "{expect}");
+        }
     }
 
     #[test]

@@ -32,7 +32,8 @@ store)
     cp -r "$root/src/store" "$work/src/"
     cp -r "$root/tests/store.rs" "$root/tests/store" "$work/tests/"
     files=$(printf 'src/store/%s.rs ' \
-        word effect conflict budget doubt breaker stop restored time rebuild)
+        word effect conflict budget doubt breaker stop restored time rebuild \
+        mark chain effect_chain approval approval_chain revert retention)
     ;;
 text)
     rm "$work/src/text.rs"

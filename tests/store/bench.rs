@@ -1,14 +1,15 @@
 //! A journal in a folder of its own, and things to put into it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::model::{PlaybookId, RunId};
 use huntbook::store::{
-    ActionLimits, Begun, ContentHash, EffectKey, EffectState, Effects, Identity, NewEffect, NewItem, NewRun,
-    OutboxMessage, Recorded, RunEnd, RunMode, RunState, Settlement, StopWord, Store, StoreError, Swept,
-    Trigger,
+    ActionLimits, Begun, ContentHash, EffectKey, EffectState, Effects, Identity, NewEffect, NewItem,
+    NewRevert, NewRun, OutboxMessage, Recorded, RunEnd, RunMode, RunState, Settlement, StopWord, Store,
+    StoreError, Swept, Trigger,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -94,6 +95,13 @@ impl Bench {
         query.push(table).build_query_scalar().fetch_one(&mut self.raw().await).await.unwrap()
     }
 
+    /// What the columns of a table are called.
+    pub(crate) async fn columns(&self, table: &str) -> BTreeSet<String> {
+        let query = "SELECT name FROM pragma_table_info($1)";
+        let names = sqlx::query_scalar(query).bind(table).fetch_all(&mut self.raw().await).await;
+        names.unwrap().into_iter().collect()
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -166,6 +174,19 @@ pub(crate) fn limited(run: RunId, target: &str, limits: ActionLimits) -> NewEffe
 
 pub(crate) fn result(state: EffectState) -> Recorded {
     Recorded { state, remote_id: None, detail: None }
+}
+
+/// What releases a device when somebody asks.
+pub(crate) fn undo() -> NewRevert {
+    NewRevert {
+        action: "releaseDevice".to_owned(),
+        undo: json!({}),
+        after: None,
+        approval: None,
+        playbook_name: "PsExec fan-out".to_owned(),
+        version: ContentHash::of(b"playbook"),
+        author: None,
+    }
 }
 
 /// An item that was dealt with, without a message.

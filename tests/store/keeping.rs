@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use huntbook::model::PlaybookId;
 use huntbook::store::{
-    Accepted, Chain, ContentHash, EffectState, Held, History, NewEffect, NewRevert, Publication, Refusal,
-    RunFilter, RunState, Stand, StoreError,
+    Accepted, Chain, ContentHash, EffectKey, EffectState, Held, History, NewEffect, NewRevert,
+    NewSuppression, OutboxMessage, Publication, Refusal, RevertNote, RevertState, RunFilter, RunState,
+    Settlement, Stand, StoreError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
 use sqlx::Executor as _;
 
-use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, message, result, settled};
+use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, message, result, settled, undo};
 
 fn accepted(file: &str, text: &str) -> Accepted<PlaybookId> {
     Accepted { name: PLAYBOOK, file: file.to_owned(), bytes: text.as_bytes().to_vec() }
@@ -256,20 +257,25 @@ async fn a_clock_that_jumps_by_years_does_not_wipe_history() {
 
 #[tokio::test]
 async fn retention_does_not_cut_past_an_effect_in_doubt() {
-    let bench = Bench::new();
-    let store = bench.open().await;
-    let run = bench.begin(&store, 0).await;
-    store.intend(&effect(run, "device:a")).await.unwrap();
-    store.intend(&effect(run, "device:b")).await.unwrap();
-    store.record(&effect(run, "device:b").key, 1, &result(EffectState::Done)).await.unwrap();
-    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
-    let swept = bench.days_pass(&store, 20).await;
-    assert_eq!((swept.runs, swept.events), (0, 0));
-    assert!(store.run(run).await.unwrap().is_some());
-    assert!(matches!(
-        store.verify(History::Effects, u32::MAX).await.unwrap(),
-        Chain::Intact { events: 3, .. }
-    ));
+    for doubt in [&[][..], &[EffectState::Unknown], &[EffectState::Unknown, EffectState::Parked]] {
+        let bench = Bench::new();
+        let store = bench.open().await;
+        let run = bench.begin(&store, 0).await;
+        store.intend(&effect(run, "device:a")).await.unwrap();
+        for state in doubt {
+            store.record(&effect(run, "device:a").key, 1, &result(*state)).await.unwrap();
+        }
+        store.intend(&effect(run, "device:b")).await.unwrap();
+        store.record(&effect(run, "device:b").key, 1, &result(EffectState::Done)).await.unwrap();
+        store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+        let swept = bench.days_pass(&store, 20).await;
+        assert_eq!(
+            (swept.runs, bench.rows("effect_events").await),
+            (0, 3 + i64::try_from(doubt.len()).unwrap())
+        );
+        assert!(store.run(run).await.unwrap().is_some());
+        assert!(matches!(store.verify(History::Effects, u32::MAX).await.unwrap(), Chain::Intact { .. }));
+    }
 }
 
 #[tokio::test]
@@ -340,19 +346,6 @@ async fn what_is_to_stay_is_kept_though_the_same_was_done_for_hours_since() {
     assert_eq!(longer, Some(None), "nobody has asked for the end of the first");
 }
 
-/// What releases a device when somebody asks.
-fn undo() -> NewRevert {
-    NewRevert {
-        action: "releaseDevice".to_owned(),
-        undo: json!({}),
-        after: None,
-        approval: None,
-        playbook_name: "PsExec fan-out".to_owned(),
-        version: ContentHash::of(b"playbook"),
-        author: None,
-    }
-}
-
 #[tokio::test]
 async fn what_a_tenant_never_told_the_end_of_holds_history_for_as_long_as_it_is_young() {
     let bench = Bench::new();
@@ -375,6 +368,174 @@ async fn what_a_tenant_never_told_the_end_of_holds_history_for_as_long_as_it_is_
 }
 
 #[tokio::test]
+async fn what_a_tenant_accepted_late_keeps_where_it_began() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 0).await;
+    for target in ["device:a", "device:b"] {
+        store.intend(&effect(run, target)).await.unwrap();
+    }
+    store.record(&effect(run, "device:b").key, 1, &result(EffectState::Done)).await.unwrap();
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    bench.days_pass(&store, 5).await;
+    store.record(&effect(run, "device:a").key, 1, &result(EffectState::Pending)).await.unwrap();
+    let newest = bench.begin(&store, 0).await;
+    bench.clock.advance(HOUR);
+    store.intend(&effect(newest, "device:c")).await.unwrap();
+    bench.days_pass(&store, 6).await;
+    assert_eq!(bench.rows("effect_events").await, 5, "it is young yet");
+    bench.days_pass(&store, 2).await;
+    assert_eq!(bench.rows("effect_events").await, 1);
+}
+
+#[tokio::test]
+async fn what_is_still_to_be_looked_at_keeps_its_history_until_that_is_over() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 0).await;
+    let isolate = effect(run, "device:a");
+    let undo = NewRevert { after: Some(HOUR * 24 * 300), ..undo() };
+    store.intend_with(&isolate, Some(&undo)).await.unwrap();
+    store.record(&isolate.key, 1, &result(EffectState::Done)).await.unwrap();
+    let read = store.in_force().await.unwrap().remove(0);
+    let release = NewEffect { action: "releaseDevice".to_owned(), ..effect(run, "device:a") };
+    let release = NewEffect { key: EffectKey::of(&[b"release"]), ..release };
+    store.intend(&release).await.unwrap();
+    store.record(&release.key, 1, &result(EffectState::Done)).await.unwrap();
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    assert_eq!(store.in_force().await.unwrap(), []);
+    bench.days_pass(&store, 20).await;
+    assert_eq!(bench.rows("effect_events").await, 4, "it is looked at when it is due");
+    let over = RevertNote {
+        state: RevertState::Over,
+        look_at: read.look_at,
+        undo_run: None,
+        tries: 0,
+        reason: None,
+    };
+    assert!(store.note_revert(&read, &over, None).await.unwrap());
+    bench.days_pass(&store, 1).await;
+    assert_eq!((bench.rows("effect_events").await, bench.rows("reverts").await), (1, 0));
+}
+
+#[tokio::test]
+async fn what_was_to_end_and_something_newer_stands_for_is_forgotten() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let of_run = async |undo: NewRevert| {
+        let run = bench.begin(&store, 0).await;
+        let effect = effect(run, "device:a");
+        store.intend_with(&effect, Some(&undo)).await.unwrap();
+        store.record(&effect.key, 1, &result(EffectState::Done)).await.unwrap();
+        store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+        store.in_force().await.unwrap().remove(0)
+    };
+    let first = of_run(NewRevert { after: Some(HOUR), ..undo() }).await;
+    // It was due, and nobody knows whose it is: it is not looked at again.
+    let kept = RevertNote {
+        state: RevertState::Standing,
+        look_at: None,
+        undo_run: None,
+        tries: 0,
+        reason: Some("nobody knows whose it is".to_owned()),
+    };
+    assert!(store.note_revert(&first, &kept, None).await.unwrap());
+    bench.days_pass(&store, 20).await;
+    assert_eq!(bench.rows("effect_events").await, 2, "it stands");
+    of_run(undo()).await;
+    bench.days_pass(&store, 20).await;
+    assert_eq!((bench.rows("effect_events").await, bench.rows("reverts").await), (2, 1));
+}
+
+#[tokio::test]
+async fn what_was_written_down_by_a_clock_far_ahead_is_not_cut_off_with_what_came_after_it() {
+    let (bench, store, run) = Bench::running().await;
+    bench.days_pass(&store, 1).await;
+    let years = HOUR * (24 * 3652);
+    bench.clock.jump(years);
+    store.intend(&effect(run, "device:a")).await.unwrap();
+    store.record(&effect(run, "device:a").key, 1, &result(EffectState::Done)).await.unwrap();
+    bench.clock.jump(-years);
+    for target in ["device:b", "device:c"] {
+        bench.clock.advance(HOUR);
+        store.intend(&effect(run, target)).await.unwrap();
+        store.record(&effect(run, target).key, 1, &result(EffectState::Done)).await.unwrap();
+    }
+    assert_eq!(bench.days_pass(&store, 20).await.events, 0);
+    assert!(matches!(
+        store.verify(History::Effects, u32::MAX).await.unwrap(),
+        Chain::Intact { events: 6, .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_journal_that_was_never_swept_goes_by_its_last_run() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 0).await;
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    bench.clock.jump(HOUR * (24 * 3652));
+    let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+    assert_eq!((swept.runs, bench.rows("runs").await), (0, 1));
+}
+
+#[tokio::test]
+async fn of_a_run_that_is_forgotten_nothing_is_left() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let run = bench.begin(&store, 2).await;
+    let ours = message("ours", Some(run));
+    let suppress = ["short", "long"].map(|key| NewSuppression {
+        key: key.to_owned(),
+        until: bench.in_hours(if key == "short" { 1 } else { 24 * 30 }),
+    });
+    let settlement = Settlement { suppress: suppress.into(), messages: vec![ours], ..settled(0, "acted") };
+    store.settle(run, &settlement).await.unwrap();
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    store.delivered("ours").await.unwrap();
+    bench.days_pass(&store, 10).await;
+    let left = async || (bench.rows("runs").await, bench.rows("items").await, bench.rows("outbox").await);
+    assert_eq!(left().await, (1, 2, 1), "one of its items is still open");
+    store.settle(run, &settled(1, "acted")).await.unwrap();
+    let swept = bench.days_pass(&store, 1).await;
+    assert_eq!((swept.runs, swept.notices), (1, 0));
+    assert_eq!(left().await, (0, 0, 0));
+    let keys = ["short", "long"].map(str::to_owned);
+    let quiet = store.suppressed(TENANT, PLAYBOOK, &keys).await.unwrap();
+    assert_eq!(quiet.into_keys().collect::<Vec<_>>(), ["long"], "quiet is kept for as long as it was to be");
+    assert_eq!(bench.rows("suppressions").await, 1);
+}
+
+#[tokio::test]
+async fn of_too_many_messages_the_oldest_of_their_channel_are_given_up() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    store
+        .enqueue(&OutboxMessage { channel: "soc-mail".to_owned(), ..message("elsewhere", None) })
+        .await
+        .unwrap();
+    bench.clock.advance(HOUR);
+    for id in ["first", "second"] {
+        store.enqueue(&message(id, None)).await.unwrap();
+        bench.clock.advance(HOUR);
+    }
+    let crowd = format!(
+        "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 100000) \
+         INSERT INTO outbox (id, channel, body, state, next_at, at) \
+         SELECT 'm' || n, 'soc-teams', '{{}}', 'pending', {0}, {0} FROM n",
+        bench.now().as_millisecond()
+    );
+    bench.raw().await.execute(sqlx::AssertSqlSafe(crowd)).await.unwrap();
+    let swept = store.retention(bench.now(), SignedDuration::ZERO).await.unwrap();
+    assert_eq!((swept.messages, store.pending().await.unwrap()), (2, 100_001));
+    for id in ["first", "second"] {
+        assert!(matches!(store.delivered(id).await, Err(StoreError::Unknown { .. })), "{id} is given up");
+    }
+    store.delivered("elsewhere").await.unwrap();
+    assert_eq!(store.retention(bench.now(), SignedDuration::ZERO).await.unwrap().messages, 0);
+}
+
+#[tokio::test]
 async fn versions_nobody_uses_are_forgotten() {
     let bench = Bench::new();
     let store = bench.open().await;
@@ -382,12 +543,13 @@ async fn versions_nobody_uses_are_forgotten() {
     store.publish(&live("second")).await.unwrap();
     store.keep_version(b"playbook").await.unwrap();
     bench.begin(&store, 0).await;
-    store.publish(&live("third")).await.unwrap();
+    let third = Publication { lists: vec![list("admins", "dana")], ..live("third") };
+    store.publish(&third).await.unwrap();
     assert_eq!(store.live_versions().await.unwrap()[0].bytes, b"third");
     assert_eq!(bench.days_pass(&store, 7).await.versions, 0);
     assert_eq!(bench.days_pass(&store, 1).await.versions, 2);
     let there = async |text: &[u8]| store.version_bytes(ContentHash::of(text)).await.unwrap().is_some();
     assert!(!there(b"first").await && !there(b"second").await, "no run, not in force");
     assert!(there(b"playbook").await, "a run used it");
-    assert!(there(b"third").await, "in force");
+    assert!(there(b"third").await && there(b"dana").await, "in force");
 }

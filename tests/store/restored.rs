@@ -129,3 +129,33 @@ async fn row_44_what_the_journal_knows_is_no_news_unless_the_tenant_says_otherwi
     assert_eq!(state(&undone).await, (EffectState::Done, 2));
     assert_eq!(state(&parked).await, (EffectState::Pending, 2));
 }
+
+#[tokio::test]
+async fn a_journal_knows_its_marks_over_a_start_and_no_other_knows_them() {
+    let (bench, store, run) = Bench::running().await;
+    let one = effect(run, "device:a");
+    let comment = format!("{} by huntbook", store.mark(TENANT, &one.key, 1).unwrap());
+    let (_other, stranger, _run) = Bench::running().await;
+    bench.end(store).await;
+    let store = bench.open().await;
+    assert!(store.is_marked(TENANT, &comment).unwrap(), "its key stays");
+    assert_eq!(comment, format!("{} by huntbook", store.mark(TENANT, &one.key, 1).unwrap()));
+    let not_ours = [(TENANT, "by hand"), (TENANT, &comment[1..]), ("fabrikam", &comment)];
+    for (tenant, comment) in not_ours {
+        assert!(!store.is_marked(tenant, comment).unwrap(), "{tenant} {comment}");
+    }
+    assert!(!stranger.is_marked(TENANT, &comment).unwrap());
+}
+
+#[tokio::test]
+async fn no_two_runs_have_the_same_id_whenever_they_begin_and_wherever() {
+    let (bench, store, _run) = Bench::running().await;
+    let (_other, stranger, _run) = Bench::running().await;
+    let started = bench.now();
+    let of = |store: &Store| (0..3).map(|_| store.new_run(started).unwrap()).collect::<Vec<_>>();
+    let mut ids = of(&store);
+    bench.end(store).await;
+    ids.extend(of(&bench.open().await));
+    ids.extend(of(&stranger));
+    assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 9, "{ids:?}");
+}
