@@ -118,8 +118,8 @@ mod tests {
 
     /// Whether the same message is tried again, and whether the next one would fail as well.
     #[track_caller]
-    fn check(error: &ChannelError, retry: Retry, concerns_channel: bool) {
-        assert_eq!((error.retry(), error.concerns_channel()), (retry, concerns_channel), "{error}");
+    fn check(error: &ChannelError, expect: (Retry, bool)) {
+        assert_eq!((error.retry(), error.concerns_channel()), expect, "{error}");
     }
 
     #[test]
@@ -128,18 +128,18 @@ mod tests {
         let seven = SignedDuration::from_secs(7);
         let reason = || Box::<dyn std::error::Error + Send + Sync>::from("no");
         let settings = ChannelError::Settings { channel: "soc".to_owned(), reason: "no".to_owned() };
-        check(&settings, Retry::Never, true);
-        check(&ChannelError::Gone, Retry::Never, true);
-        check(&ChannelError::Refused { answer: answer() }, Retry::Never, false);
-        check(&ChannelError::Compose(reason()), Retry::Never, false);
-        check(&ChannelError::NotAllowed { answer: answer() }, Retry::Backoff, true);
-        check(&ChannelError::Throttled { wait: None }, Retry::Backoff, true);
-        check(&ChannelError::Throttled { wait: Some(seven) }, Retry::After(seven), true);
-        check(&ChannelError::Failed { answer: answer(), wait: None }, Retry::Backoff, true);
-        check(&ChannelError::Failed { answer: answer(), wait: Some(seven) }, Retry::After(seven), true);
-        check(&ChannelError::Transport(reason()), Retry::Backoff, true);
-        check(&ChannelError::Secret { what: "the address", source: reason() }, Retry::Backoff, true);
-        check(&ChannelError::late(Duration::from_secs(7)), Retry::Backoff, true);
+        check(&settings, (Retry::Never, true));
+        check(&ChannelError::Gone, (Retry::Never, true));
+        check(&ChannelError::Refused { answer: answer() }, (Retry::Never, false));
+        check(&ChannelError::Compose(reason()), (Retry::Never, false));
+        check(&ChannelError::NotAllowed { answer: answer() }, (Retry::Backoff, true));
+        check(&ChannelError::Throttled { wait: None }, (Retry::Backoff, true));
+        check(&ChannelError::Throttled { wait: Some(seven) }, (Retry::After(seven), true));
+        check(&ChannelError::Failed { answer: answer(), wait: None }, (Retry::Backoff, true));
+        check(&ChannelError::Failed { answer: answer(), wait: Some(seven) }, (Retry::After(seven), true));
+        check(&ChannelError::Transport(reason()), (Retry::Backoff, true));
+        check(&ChannelError::Secret { what: "the address", source: reason() }, (Retry::Backoff, true));
+        check(&ChannelError::late(Duration::from_secs(7)), (Retry::Backoff, true));
         let late = ChannelError::late(Duration::from_secs(7));
         assert_eq!(late.to_string(), "the receiver did not answer within 7s");
     }

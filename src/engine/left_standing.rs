@@ -7,7 +7,7 @@ use super::revert::Came;
 use crate::channel::Message;
 use crate::model::AlertSeverity;
 use crate::notify::{notice, standing_message};
-use crate::store::{EffectKey, OutboxMessage, Revert, RevertNote, StoreError};
+use crate::store::{EffectKey, EffectState, OutboxMessage, Revert, RevertNote, StoreError};
 
 /// After so many tries people are told.
 const TOLD_AFTER: u32 = 3;
@@ -27,7 +27,8 @@ pub(super) enum Remedy {
 
 /// Whether people are told of what came of looking at an action, and in which chapter: of each they are told once.
 pub(super) fn told_of(due: &Revert, came: &Came, now: Timestamp) -> Option<(Remedy, String)> {
-    let late = due.due.filter(|time| LATE <= time.duration_until(now));
+    let is_done = due.effect_state == EffectState::Done;
+    let late = due.due.filter(|time| is_done && LATE <= time.duration_until(now));
     match (came, late) {
         (Came::Kept(_), _) => Some((Remedy::Ask, now.to_string())),
         (Came::Again(_), _) if due.tries.saturating_add(1) == TOLD_AFTER => {

@@ -125,15 +125,15 @@ impl Engine {
         // By a clock that is ahead it would be looked at again as much too late, once that is set.
         let (now, tenant) = (self.clock.now(), self.tenants.get(&due.tenant));
         let is_wrong = tenant.is_some_and(|tenant| wrong_clock(&**tenant).is_some());
+        let now = tenant.map_or(now, |tenant| by_theirs(now, &**tenant));
         if is_wrong && matches!(&came, Came::Wait(why) if *why == due.reason) {
             // It is due at each look until the clock is set, and nothing about it is news.
             return Ok(());
         }
-        let now = tenant.map_or(now, |tenant| by_theirs(now, &**tenant));
+        let told = told_of(due, &came, now);
         let after = |pause: SignedDuration| Some(now.checked_add(pause).unwrap_or(Timestamp::MAX));
         let standing = RevertState::Standing;
         let (undo_run, news) = (due.undo_run, |why: &str| due.reason.as_deref() != Some(why));
-        let told = told_of(due, &came, now);
         let (state, look_at, undo_run, tries, reason) = match came {
             Came::Otherwise => return Ok(()),
             Came::Wait(why) => (standing, after(LOOK_AGAIN), undo_run, due.tries, why),
@@ -165,7 +165,7 @@ impl Engine {
             Stand::Stands => {}
             Stand::Repeated => return Ok(Came::Wait(Some(REPEATED.to_owned()))),
             // What nobody has asked for in vain ends with what has taken its place.
-            Stand::Replaced if due.asked && !self.is_asked_of_another(due).await? => {
+            Stand::Replaced if due.asked && self.is_asked_in_vain(due).await? => {
                 return Ok(Came::Stays(REPLACED.to_owned()));
             }
             Stand::Replaced => return Ok(Came::Over(REPLACED.to_owned())),
@@ -205,11 +205,13 @@ impl Engine {
         }
     }
 
-    /// Whether somebody has asked for the end of what has taken the place of an action, too.
-    async fn is_asked_of_another(&self, due: &Revert) -> Result<bool, StoreError> {
+    /// Whether nobody has asked for the end of what has taken the place of an action, and it still has.
+    async fn is_asked_in_vain(&self, due: &Revert) -> Result<bool, StoreError> {
         let about = |one: &Revert| (one.tenant.clone(), one.action.clone(), one.target.clone());
         let stands = self.store.in_force().await?;
-        Ok(stands.iter().any(|one| one.asked && about(one) == about(due)))
+        let is_asked = stands.iter().any(|one| one.asked && about(one) == about(due));
+        // What was asked for may have ended between the two looks.
+        Ok(!is_asked && self.store.still_stands(&due.effect).await? == Stand::Replaced)
     }
 
     /// The run that takes an action back; `None` if somebody has said something else about it meanwhile.

@@ -128,7 +128,7 @@ const NEWER: &str = "(SELECT max(f.state = 'done') FROM reverts n JOIN effects f
 /// What stands, or would if what is newer were over: nothing newer has taken its place, or only what ends before it.
 pub(super) fn is_wanted() -> String {
     format!(
-        "{APPLIES} AND ({NEWER} IS NULL OR (r.due IS NULL AND NOT EXISTS (SELECT 1 FROM reverts n \
+        "{APPLIES} AND (coalesce({NEWER}, 0) = 0 OR (r.due IS NULL AND NOT EXISTS (SELECT 1 FROM reverts n \
          JOIN effects f ON f.effect_key = n.effect_key WHERE n.tenant = r.tenant AND n.target = r.target \
          AND n.action = r.action AND n.state = 'standing' AND n.since > r.since AND f.state = 'done' \
          AND n.due IS NULL)))"
@@ -295,7 +295,9 @@ impl Store {
         let ask = format!(
             "UPDATE reverts AS r SET due = $2, look_at = $2, tries = 0, reason = NULL, asked = 1 \
              WHERE r.state = 'standing' AND (r.effect_key = $1 OR (NOT $3 AND coalesce({NEWER}, 0) = 0 \
-             AND (r.tenant, r.action, r.target) = (SELECT tenant, action, target FROM reverts WHERE effect_key = $1)))"
+             AND (r.tenant, r.action, r.target) = (SELECT tenant, action, target FROM reverts WHERE effect_key = $1) \
+             AND EXISTS (SELECT 1 FROM effects e WHERE e.effect_key = r.effect_key \
+             AND e.state NOT IN ('notApplied', 'failed'))))"
         );
         // By the clock on the wall: that is what the look goes by.
         let ask =

@@ -347,6 +347,37 @@ async fn what_is_to_stay_is_kept_though_the_same_was_done_for_hours_since() {
 }
 
 #[tokio::test]
+async fn what_is_left_to_people_is_kept_while_the_same_is_under_way_once_more() {
+    let bench = Bench::new();
+    let store = bench.open().await;
+    let of_run = async |state| {
+        let run = bench.begin(&store, 0).await;
+        let effect = effect(run, "device:a");
+        let undo = NewRevert { after: Some(HOUR), ..undo() };
+        store.intend_with(&effect, Some(&undo)).await.unwrap();
+        store.record(&effect.key, 1, &result(state)).await.unwrap();
+        store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+        effect.key
+    };
+    let first = of_run(EffectState::Done).await;
+    let read = store.in_force().await.unwrap().remove(0);
+    let left = RevertNote {
+        state: RevertState::Standing,
+        look_at: None,
+        undo_run: None,
+        tries: 0,
+        reason: Some("nobody let it".to_owned()),
+    };
+    assert!(store.note_revert(&read, &left, None).await.unwrap());
+    bench.clock.advance(HOUR * 24 * 100);
+    let second = of_run(EffectState::Pending).await;
+    bench.days_pass(&store, 1).await;
+    store.record(&second, 1, &result(EffectState::Failed)).await.unwrap();
+    let stands = store.in_force().await.unwrap();
+    assert_eq!(stands.iter().map(|one| &one.effect).collect::<Vec<_>>(), [&first]);
+}
+
+#[tokio::test]
 async fn what_a_tenant_never_told_the_end_of_holds_history_for_as_long_as_it_is_young() {
     let bench = Bench::new();
     let store = bench.open().await;

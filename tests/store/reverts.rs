@@ -306,6 +306,31 @@ async fn a_persons_word_makes_it_due_at_once_by_the_clock_on_the_wall_and_is_cha
 }
 
 #[tokio::test]
+async fn a_persons_word_counts_for_whichever_of_the_same_stands_in_the_end() {
+    use EffectState::{Done, NotApplied, Pending};
+    for (asked, later, expect) in [
+        ("first", Pending, &["first", "later"][..]),
+        ("later", Pending, &["first", "later"]),
+        // Each has an end of its own where both are done.
+        ("first", Done, &["first"]),
+        ("later", Done, &["later"]),
+        // What came to nothing may be tried once more, and nobody has spoken of that.
+        ("first", NotApplied, &["first"]),
+    ] {
+        let (bench, store, run) = Bench::running().await;
+        send(&store, &named(run, "first", "device:a"), Some(&undo()), &[Done]).await;
+        send(&store, &named(run, "another", "device:b"), Some(&undo()), &[Done]).await;
+        bench.clock.advance(MOMENT);
+        send(&store, &named(run, "later", "device:a"), Some(&undo()), &[later]).await;
+        store.hear_revert(&EffectKey::of(&[asked.as_bytes()]), &maja()).await.unwrap();
+        let due = store.reverts_to_look_at(bench.now()).await.unwrap();
+        let is_asked = |name: &&str| due.iter().any(|one| one.effect == EffectKey::of(&[name.as_bytes()]));
+        let found: Vec<&str> = ["first", "another", "later"].into_iter().filter(is_asked).collect();
+        assert_eq!(found, expect, "{asked} where the later is {later}");
+    }
+}
+
+#[tokio::test]
 async fn a_further_attempt_stands_from_when_it_is_made_and_begins_anew() {
     let (bench, store, run) = Bench::running().await;
     let undo = NewRevert { after: Some(HOUR), ..undo() };
