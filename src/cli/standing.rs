@@ -26,8 +26,10 @@ pub(super) enum Standing {
     /// Ask that actions are taken back now
     ///
     /// Your word goes into the journal with your account, also while `serve` runs, which then does it within
-    /// seconds; without it the next `run` does. Guards, stops and the approval that `revertApproval` asks for hold
-    /// for it as for every action; what people have taken back already is left alone.
+    /// seconds; without it the next `run` does. Guards (the opposite of an action waits for ten minutes on the same
+    /// target), stops and the approval that `revertApproval` asks for hold for it as for every action; what people
+    /// have taken back already is left alone. Where the same was asked for once more and is not done yet, your word
+    /// counts for both: whichever stands in the end is taken back.
     Revert(RevertArgs),
 }
 
