@@ -209,6 +209,12 @@ async fn wait(mut child: Child, world: &World) -> ExitStatus {
     }
 }
 
+/// Lets huntbook die at a point.
+async fn dies_at(point: &str, arguments: &[&str], world: &World) {
+    let status = wait(world.spawn(arguments, Some(point)), world).await;
+    assert_eq!(status.code(), None, "nobody died at {point}\n{}", world.log_tail());
+}
+
 /// Kills with SIGKILL after `delay`, unless the process has ended by then. Says whether it was killed.
 async fn kill_after(mut child: Child, delay: Duration) -> bool {
     sleep(delay).await;

@@ -21,12 +21,11 @@ use crate::action::{Call, Impact, Step};
 use crate::diag::Chain;
 use crate::fault::crash_point;
 use crate::guard::{self, Target};
-use crate::model::Term;
 use crate::store::{
     ActionLimits, Besides, ContentHash, EffectKey, EffectState, Intended, NewEffect, Opposite, OutboxMessage,
     Recorded, RevertNote, StoreError,
 };
-use crate::tenant::{ActionKind, ActionStatus, Difference, Operation};
+use crate::tenant::{ActionKind, Difference, Operation};
 
 impl Engine {
     /// Waits for what may take its time before a call is made, or says why it is not: what is decided after it is not
@@ -252,7 +251,7 @@ impl Engine {
         let Some(other) = self.end_of(*run, key).await? else { return Ok(Ready::Refused(intended)) };
         if matches!(intended, Intended::Elsewhere { .. }) && other.state == EffectState::Done {
             match context.tenant.in_force(&turn.call.operation).await {
-                Ok(Some(theirs)) if theirs.status == Term::Known(ActionStatus::Succeeded) => {
+                Ok(Some(theirs)) if theirs.is_done() => {
                     return Ok(Ready::InForce(Some(theirs.id.to_string())));
                 }
                 Ok(_none) => {}

@@ -14,6 +14,10 @@ const TOLD_AFTER: u32 = 3;
 /// So long after its time they are told of what waits.
 const LATE: SignedDuration = SignedDuration::from_hours(1);
 
+/// What is said of what is others'.
+const LEFT: &str = "huntbook leaves it as it is. If nobody wants it, end it in the portal, or by the other action of \
+     huntbook's that `huntbook in-force` lists.";
+
 /// What people can do about an action that stands although it was to be taken back.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Remedy {
@@ -77,11 +81,7 @@ impl Engine {
             Remedy::Wait => {
                 "It is taken back as soon as that is over; `huntbook in-force` lists it.".to_owned()
             }
-            Remedy::Others => {
-                "huntbook leaves it as it is. If nobody wants it, end it in the portal, or by the \
-                               other action of huntbook's that `huntbook in-force` lists."
-                    .to_owned()
-            }
+            Remedy::Others => LEFT.to_owned(),
         };
         let text = format!("{why}\n\n{stands}. {next}");
         let now = self.clock.now();

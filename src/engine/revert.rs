@@ -207,9 +207,9 @@ impl Engine {
 
     /// Whether nobody has asked for the end of what has taken the place of an action, and it still has.
     async fn is_asked_in_vain(&self, due: &Revert) -> Result<bool, StoreError> {
-        let about = |one: &Revert| (one.tenant.clone(), one.action.clone(), one.target.clone());
-        let stands = self.store.in_force().await?;
-        let is_asked = stands.iter().any(|one| one.asked && about(one) == about(due));
+        let is_same =
+            |one: &Revert| (&one.tenant, &one.action, &one.target) == (&due.tenant, &due.action, &due.target);
+        let is_asked = self.store.in_force().await?.iter().any(|one| one.asked && is_same(one));
         // What was asked for may have ended between the two looks.
         Ok(!is_asked && self.store.still_stands(&due.effect).await? == Stand::Replaced)
     }

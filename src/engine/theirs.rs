@@ -109,7 +109,7 @@ impl Engine {
                 || Theirs::Unclear(format!("{why}, and went less far: ask for its end if nobody wants it"));
             return Ok(if goes_as_far { Theirs::Stays(why.to_owned()) } else { less() });
         }
-        let is_longer = !before.is_empty() && self.longer(due).await?.is_some();
+        let is_longer = !before.is_empty() && self.store.stands_longer(due).await?.is_some();
         Ok(if is_longer {
             Theirs::Stays("huntbook had done it before, for longer: that stands".to_owned())
         } else {
@@ -122,7 +122,7 @@ impl Engine {
         if due.asked {
             return Ok(Theirs::Stands);
         }
-        Ok(match self.longer(due).await? {
+        Ok(match self.store.stands_longer(due).await? {
             None => Theirs::Stands,
             Some(Some(until)) => {
                 Theirs::Over(format!("huntbook has added it for longer: it is taken away at {until:.0}"))
@@ -131,11 +131,6 @@ impl Engine {
                 "huntbook has added it for good: ask for its end if nobody wants it".to_owned(),
             ),
         })
-    }
-
-    /// Until when another action of huntbook's does the same, if that is longer; `Some(None)` for good.
-    async fn longer(&self, due: &Revert) -> Result<Option<Option<Timestamp>>, StoreError> {
-        self.store.stands_longer(due).await
     }
 
     /// Why a run that takes an action back does not, if it does not stand any more by now or nobody knows: `Ok` if that is
@@ -191,7 +186,7 @@ impl<'a> Shown<'a> {
         let Some(latest) = others.max_by_key(|action| self.order(action)) else { return Theirs::Stands };
         let is_known = ours.is_some() || self.remote_id.is_some();
         let open = |what: &str| Theirs::Unsettled(format!("{what}: {} is not over yet", latest.id));
-        match (is_done(latest), self.undoes(latest)) {
+        match (latest.is_done(), self.undoes(latest)) {
             (true, true) => Theirs::Over("people have taken it back".to_owned()),
             (false, true) => open("people are taking it back"),
             (true, false) if is_known => {
@@ -208,7 +203,7 @@ impl<'a> Shown<'a> {
     fn before(&self) -> Vec<(&'a MachineAction, bool)> {
         let Some(ours) = self.ours() else { return Vec::new() };
         let is_earlier = |action: &MachineAction| action.creation_date_time_utc < ours.creation_date_time_utc;
-        let others = self.others().filter(|(action, _)| is_done(action) && is_earlier(action));
+        let others = self.others().filter(|(action, _)| action.is_done() && is_earlier(action));
         let mut others: Vec<_> = others.collect();
         others.sort_by_key(|(action, _)| std::cmp::Reverse(self.order(action)));
         others.into_iter().take_while(|(action, _)| self.does(action)).collect()
@@ -272,10 +267,6 @@ fn of_indicator(left: IndicatorLeft, age: SignedDuration) -> Theirs {
 
 fn is_listed_as(action: &MachineAction, kind: ActionKind) -> bool {
     kind.listed_as().is_some_and(|kind| kind.eq_ignore_ascii_case(&action.kind))
-}
-
-fn is_done(action: &MachineAction) -> bool {
-    action.status == Term::Known(ActionStatus::Succeeded)
 }
 
 /// Whether an action came to something, or may yet.

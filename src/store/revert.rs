@@ -120,19 +120,20 @@ const APPLIES: &str = "r.state = 'standing' AND e.state NOT IN ('notApplied', 'f
      AND NOT EXISTS (SELECT 1 FROM effects u WHERE u.tenant = r.tenant AND u.target = r.target \
      AND u.action = r.undo_action AND u.state = 'done' AND u.intended_at >= r.since)";
 
-/// Whether something newer of huntbook's has taken its place: null for no, 0 if the tenant has still to do that.
-const NEWER: &str = "(SELECT max(f.state = 'done') FROM reverts n JOIN effects f ON f.effect_key = n.effect_key \
+/// Where the same that huntbook did since is found.
+const NEWER: &str = "FROM reverts n JOIN effects f ON f.effect_key = n.effect_key \
      WHERE n.tenant = r.tenant AND n.target = r.target AND n.action = r.action AND n.state = 'standing' \
-     AND n.since > r.since AND f.state IN ('pending', 'done'))";
+     AND n.since > r.since";
 
-/// What stands, or would if what is newer were over: nothing newer has taken its place, or only what ends before it.
+/// That nothing newer which is done has taken its place.
+fn is_in_place() -> String {
+    format!("NOT EXISTS (SELECT 1 {NEWER} AND f.state = 'done')")
+}
+
+/// What stands, or would if what is newer were over: what has taken its place ends before it.
 pub(super) fn is_wanted() -> String {
-    format!(
-        "{APPLIES} AND (coalesce({NEWER}, 0) = 0 OR (r.due IS NULL AND NOT EXISTS (SELECT 1 FROM reverts n \
-         JOIN effects f ON f.effect_key = n.effect_key WHERE n.tenant = r.tenant AND n.target = r.target \
-         AND n.action = r.action AND n.state = 'standing' AND n.since > r.since AND f.state = 'done' \
-         AND n.due IS NULL)))"
-    )
+    let is_outlasted = format!("EXISTS (SELECT 1 {NEWER} AND f.state = 'done' AND n.due IS NULL)");
+    format!("{APPLIES} AND ({} OR (r.due IS NULL AND NOT {is_outlasted}))", is_in_place())
 }
 
 /// Whether an action stands, as far as the journal knows.
@@ -156,8 +157,7 @@ impl Store {
     ///
     /// Any [`StoreError`].
     pub async fn in_force(&self) -> Result<Vec<Revert>, StoreError> {
-        let query =
-            format!("{SELECT} WHERE {APPLIES} AND coalesce({NEWER}, 0) = 0 ORDER BY r.since, r.effect_key");
+        let query = format!("{SELECT} WHERE {APPLIES} AND {} ORDER BY r.since, r.effect_key", is_in_place());
         let rows = sqlx::query(sqlx::AssertSqlSafe(query)).fetch_all(&self.0.readers).await?;
         rows.iter().map(read).collect()
     }
@@ -169,8 +169,8 @@ impl Store {
     /// Any [`StoreError`].
     pub async fn still_stands(&self, key: &EffectKey) -> Result<Stand, StoreError> {
         let query = format!(
-            "SELECT {NEWER} FROM reverts r JOIN effects e ON e.effect_key = r.effect_key \
-             WHERE {APPLIES} AND r.effect_key = $1"
+            "SELECT (SELECT max(f.state = 'done') {NEWER} AND f.state IN ('pending', 'done')) \
+             FROM reverts r JOIN effects e ON e.effect_key = r.effect_key WHERE {APPLIES} AND r.effect_key = $1"
         );
         let query = sqlx::query_scalar(sqlx::AssertSqlSafe(query)).bind(key.as_str());
         let newer: Option<Option<bool>> = query.fetch_optional(&self.0.readers).await?;
@@ -284,24 +284,26 @@ impl Store {
     pub async fn hear_revert(&self, key: &EffectKey, by: &Speaker) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         let now = tx.now().await?;
+        let is_in_place = is_in_place();
         let about = format!(
-            "SELECT r.tenant, r.playbook, coalesce({NEWER}, 0) FROM reverts r WHERE r.effect_key = $1 AND r.state = 'standing'"
+            "SELECT r.tenant, r.playbook, {is_in_place} FROM reverts r \
+             WHERE r.effect_key = $1 AND r.state = 'standing'"
         );
         let about = sqlx::query(sqlx::AssertSqlSafe(about)).bind(key.as_str());
         let row = about.fetch_optional(&mut *tx).await?;
         let row = row.ok_or_else(|| StoreError::Unknown { what: "action in force", id: key.to_string() })?;
         let (tenant, playbook): (String, &str) = (row.try_get(0)?, row.try_get(1)?);
-        let is_replaced: bool = row.try_get(2)?;
+        let with_others: bool = row.try_get(2)?;
         let ask = format!(
             "UPDATE reverts AS r SET due = $2, look_at = $2, tries = 0, reason = NULL, asked = 1 \
-             WHERE r.state = 'standing' AND (r.effect_key = $1 OR (NOT $3 AND coalesce({NEWER}, 0) = 0 \
+             WHERE r.state = 'standing' AND (r.effect_key = $1 OR ($3 AND {is_in_place} \
              AND (r.tenant, r.action, r.target) = (SELECT tenant, action, target FROM reverts WHERE effect_key = $1) \
              AND EXISTS (SELECT 1 FROM effects e WHERE e.effect_key = r.effect_key \
              AND e.state NOT IN ('notApplied', 'failed'))))"
         );
         // By the clock on the wall: that is what the look goes by.
         let ask =
-            sqlx::query(sqlx::AssertSqlSafe(ask)).bind(key.as_str()).bind(self.now_ms()?).bind(is_replaced);
+            sqlx::query(sqlx::AssertSqlSafe(ask)).bind(key.as_str()).bind(self.now_ms()?).bind(with_others);
         ask.execute(&mut *tx).await?;
         let playbook = read_playbook_id(playbook)?;
         let saying = Saying { word: "revert", tenant: &tenant, playbook, about: key.as_str() };

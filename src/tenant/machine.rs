@@ -132,6 +132,14 @@ pub struct MachineAction {
     pub last_update_date_time_utc: Option<Timestamp>,
 }
 
+impl MachineAction {
+    /// Whether the device has done it.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.status == Term::Known(ActionStatus::Succeeded)
+    }
+}
+
 impl Operation {
     /// The same with a mark at the beginning of its comment, if the service shows that comment where it can be read
     /// back: in the list of actions of a device ([`super::ActionKind::listed_as`]), at an incident, at an alert.

@@ -129,8 +129,7 @@ pub(super) fn left_of(
     let about: Vec<_> = present.iter().filter(|stored| stored.is_about(kind, value)).collect();
     let Some(first) = about.first() else { return IndicatorLeft::Nothing };
     let Some(added) = added else { return IndicatorLeft::Ours };
-    let mut alike =
-        about.iter().filter(|stored| stored.does(added) && stored.is_ours(us) != Some(false)).peekable();
+    let mut alike = about.iter().filter(|stored| stored.may_be_ours(added, us)).peekable();
     if alike.peek().is_none() {
         return IndicatorLeft::Others(first.to_string());
     }
@@ -171,10 +170,15 @@ impl StoredIndicator {
 
     /// Whether we made it, as the app or as the person that our token is for; `None` if nobody says who we are, or who made
     /// it.
-    pub(super) fn is_ours(&self, us: &TokenFacts) -> Option<bool> {
+    fn is_ours(&self, us: &TokenFacts) -> Option<bool> {
         let mut names = [&us.app_id, &us.user_id, &us.user_name].into_iter().flatten().peekable();
         let by = self.created_by.as_deref().filter(|by| !by.is_empty() && names.peek().is_some())?;
         Some(names.any(|name| by.eq_ignore_ascii_case(name)))
+    }
+
+    /// Whether it does what we have `added` and nobody says that others made it.
+    pub(super) fn may_be_ours(&self, added: IndicatorAction, us: &TokenFacts) -> bool {
+        self.does(added) && self.is_ours(us) != Some(false)
     }
 
     /// Who changed it last, if that is not who made it, as far as the names tell.
@@ -193,7 +197,7 @@ impl StoredIndicator {
     }
 
     /// Whether it does the same.
-    pub(super) fn does(&self, action: IndicatorAction) -> bool {
+    fn does(&self, action: IndicatorAction) -> bool {
         self.action.eq_ignore_ascii_case(&format!("{action:?}"))
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::history::Rules;
 use crate::world::{ID, PLAYBOOK, World};
-use crate::{BORDER, NEW_DEVICES, Toll, check_journal_by, check_tenant, finish, wait};
+use crate::{BORDER, NEW_DEVICES, Toll, check_journal_by, check_tenant, dies_at, finish, wait};
 
 /// The account that says the word.
 const ACCOUNT: &str = "4001";
@@ -89,8 +89,7 @@ async fn no_kill_makes_a_word_count_twice_or_get_lost() {
         let after = world.sim.effects().iter().filter(|effect| effect.effect == "isolate").count();
         assert_eq!(before, after, "nobody has said a word");
         approve(&world, Some(if round % 2 == 0 { BORDER } else { HEARD }));
-        let status = wait(world.spawn(&["run", "Contain"], Some(point)), &world).await;
-        assert_eq!(status.code(), None, "nobody died at {point}\n{}", world.log_tail());
+        dies_at(point, &["run", "Contain"], &world).await;
         toll.count(&world).await;
         wait(world.spawn(&["run", "Contain"], None), &world).await;
     }

@@ -6,7 +6,7 @@ use huntbook::store::Store;
 
 use crate::daemon::{serve, terminate, until};
 use crate::world::{PLAYBOOK, World};
-use crate::{check_journal, finish, settle, wait};
+use crate::{check_journal, dies_at, finish, settle, wait};
 
 /// Where the daemon dies that gives a run up.
 pub(crate) const GIVES_UP: &str = "c38_giving_up";
@@ -20,15 +20,13 @@ fn isolations(world: &World) -> usize {
 async fn no_kill_while_a_run_is_given_up_loses_what_it_left() {
     let world = World::start().await;
     world.fleet.grow(2);
-    let status = wait(world.spawn(&["run", "Contain"], Some("c07_plan_built")), &world).await;
-    assert_eq!(status.code(), None, "nobody died\n{}", world.log_tail());
+    dies_at("c07_plan_built", &["run", "Contain"], &world).await;
     let path = world.path("huntbook.yaml");
     let settings = fs::read_to_string(&path).expect("it is ours");
     // Its tenant is called otherwise for a while, and nothing is done there.
     fs::write(&path, settings.replacen("  contoso:", "  fabrikam:", 1)).expect("it is ours");
     world.edit(&PLAYBOOK.replace("mode: enforce", "mode: observe"));
-    let status = wait(world.spawn(&["serve"], Some(GIVES_UP)), &world).await;
-    assert_eq!(status.code(), None, "nobody died at {GIVES_UP}\n{}", world.log_tail());
+    dies_at(GIVES_UP, &["serve"], &world).await;
     let child = serve(&world, None).await;
     until(&world, "it is given up", async || {
         let store = Store::open_reader(&world.path("huntbook.db")).await.expect("the journal opens");

@@ -2,7 +2,7 @@
 //! anything about it, and when the limit is raised everything is done once.
 
 use crate::world::{PLAYBOOK, World, device, matches};
-use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, wait};
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, dies_at, finish, wait};
 
 /// Where a run that is halted dies. What it matched is settled in one go.
 const POINTS: &[&str] = &[
@@ -22,8 +22,7 @@ async fn no_kill_loses_what_a_guard_halted() {
     world.edit(&PLAYBOOK.replace("perRun: 100000", "perRun: 1"));
     for point in POINTS {
         world.fleet.grow(NEW_DEVICES);
-        let status = wait(world.spawn(&["run", "Contain"], Some(point)), &world).await;
-        assert_eq!(status.code(), None, "nobody died at {point}\n{}", world.log_tail());
+        dies_at(point, &["run", "Contain"], &world).await;
         toll.count(&world).await;
         // Nothing new comes in before the next run: what it finds is all there is to tell.
         wait(world.spawn(&["run", "Contain"], None), &world).await;

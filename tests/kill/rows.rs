@@ -1,7 +1,7 @@
 //! The first rows of the failure table, one death each: before an intent, after it, after the answer, after the result.
 
 use crate::world::{World, device};
-use crate::{check_journal, finish, settle, wait};
+use crate::{check_journal, dies_at, finish, settle, wait};
 use huntbook::store::Store;
 
 /// The device that the playbook acts on; the one before it does not match.
@@ -11,8 +11,7 @@ const MATCHES: usize = 1;
 async fn died_at(point: &str) -> World {
     let world = World::start().await;
     world.fleet.grow(MATCHES + 1);
-    let status = wait(world.spawn(&["run", "Contain"], Some(point)), &world).await;
-    assert_eq!(status.code(), None, "nobody died at {point}\n{}", world.log_tail());
+    dies_at(point, &["run", "Contain"], &world).await;
     world
 }
 

@@ -6,7 +6,7 @@ use huntbook::clock::SystemClock;
 use huntbook::store::{StopWord, Store};
 
 use crate::world::World;
-use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, wait};
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, dies_at, finish, wait};
 
 /// Where `huntbook stop` dies when its word is on disk.
 pub(crate) const STOP_DIES: &str = "c33_stop_written";
@@ -28,11 +28,9 @@ async fn no_kill_makes_a_stop_forgotten() {
     let journal = world.path("huntbook.db");
     for point in POINTS {
         world.fleet.grow(NEW_DEVICES);
-        let status = wait(world.spawn(&["run", "Contain"], Some(point)), &world).await;
-        assert_eq!(status.code(), None, "nobody died at {point}\n{}", world.log_tail());
+        dies_at(point, &["run", "Contain"], &world).await;
         toll.count(&world).await;
-        let status = wait(world.spawn(&["stop"], Some(STOP_DIES)), &world).await;
-        assert_eq!(status.code(), None, "nobody died at {STOP_DIES}\n{}", world.log_tail());
+        dies_at(STOP_DIES, &["stop"], &world).await;
         let before = world.sim.effects();
         wait(world.spawn(&["run", "Contain"], None), &world).await;
         assert_eq!(world.sim.effects(), before, "after {point}\n{}", world.log_tail());

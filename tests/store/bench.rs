@@ -8,8 +8,8 @@ use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::model::{PlaybookId, RunId};
 use huntbook::store::{
     ActionLimits, Begun, ContentHash, EffectKey, EffectState, Effects, Identity, NewEffect, NewItem,
-    NewRevert, NewRun, OutboxMessage, Recorded, RunEnd, RunMode, RunState, Settlement, StopWord, Store,
-    StoreError, Swept, Trigger,
+    NewRevert, NewRun, OutboxMessage, Recorded, RevertNote, RevertState, RunEnd, RunMode, RunState,
+    Settlement, StopWord, Store, StoreError, Swept, Trigger,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -187,6 +187,11 @@ pub(crate) fn undo() -> NewRevert {
         version: ContentHash::of(b"playbook"),
         author: None,
     }
+}
+
+/// How taking an action back stands, which is not looked at again.
+pub(crate) fn note(state: RevertState) -> RevertNote {
+    RevertNote { state, look_at: None, undo_run: None, tries: 0, reason: None }
 }
 
 /// An item that was dealt with, without a message.

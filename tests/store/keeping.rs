@@ -6,13 +6,15 @@ use huntbook::model::PlaybookId;
 use huntbook::store::{
     Accepted, Chain, ContentHash, EffectKey, EffectState, Held, History, NewEffect, NewRevert,
     NewSuppression, OutboxMessage, Publication, Refusal, RevertNote, RevertState, RunFilter, RunState,
-    Settlement, Stand, StoreError,
+    Settlement, Stand, Store, StoreError,
 };
 use jiff::SignedDuration;
 use serde_json::json;
 use sqlx::Executor as _;
 
-use crate::bench::{Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, message, result, settled, undo};
+use crate::bench::{
+    Bench, HOUR, PLAYBOOK, TENANT, effect, end, identity, message, note, result, settled, undo,
+};
 
 fn accepted(file: &str, text: &str) -> Accepted<PlaybookId> {
     Accepted { name: PLAYBOOK, file: file.to_owned(), bytes: text.as_bytes().to_vec() }
@@ -322,21 +324,24 @@ async fn what_stands_without_a_date_is_not_forgotten_for_a_year() {
     assert_eq!(bench.rows("reverts").await, 0);
 }
 
+/// A run that isolates `device:a` and ends.
+async fn isolated(bench: &Bench, store: &Store, (undo, state): (NewRevert, EffectState)) -> EffectKey {
+    let run = bench.begin(store, 0).await;
+    let effect = effect(run, "device:a");
+    store.intend_with(&effect, Some(&undo)).await.unwrap();
+    store.record(&effect.key, 1, &result(state)).await.unwrap();
+    store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
+    effect.key
+}
+
 #[tokio::test]
 async fn what_is_to_stay_is_kept_though_the_same_was_done_for_hours_since() {
     let bench = Bench::new();
     let store = bench.open().await;
-    let of_run = async |undo: NewRevert| {
-        let run = bench.begin(&store, 0).await;
-        let effect = effect(run, "device:a");
-        store.intend_with(&effect, Some(&undo)).await.unwrap();
-        store.record(&effect.key, 1, &result(EffectState::Done)).await.unwrap();
-        store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
-        effect.key
-    };
-    let for_good = of_run(undo()).await;
+    let for_good = isolated(&bench, &store, (undo(), EffectState::Done)).await;
     bench.clock.advance(HOUR);
-    let for_hours = of_run(NewRevert { after: Some(HOUR * 24 * 300), ..undo() }).await;
+    let for_days = NewRevert { after: Some(HOUR * 24 * 300), ..undo() };
+    let for_hours = isolated(&bench, &store, (for_days, EffectState::Done)).await;
     assert_eq!(store.still_stands(&for_good).await.unwrap(), Stand::Replaced);
     assert_eq!(bench.days_pass(&store, 200).await.events, 0);
     let stands = store.in_force().await.unwrap();
@@ -350,27 +355,12 @@ async fn what_is_to_stay_is_kept_though_the_same_was_done_for_hours_since() {
 async fn what_is_left_to_people_is_kept_while_the_same_is_under_way_once_more() {
     let bench = Bench::new();
     let store = bench.open().await;
-    let of_run = async |state| {
-        let run = bench.begin(&store, 0).await;
-        let effect = effect(run, "device:a");
-        let undo = NewRevert { after: Some(HOUR), ..undo() };
-        store.intend_with(&effect, Some(&undo)).await.unwrap();
-        store.record(&effect.key, 1, &result(state)).await.unwrap();
-        store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
-        effect.key
-    };
-    let first = of_run(EffectState::Done).await;
+    let for_an_hour = || NewRevert { after: Some(HOUR), ..undo() };
+    let first = isolated(&bench, &store, (for_an_hour(), EffectState::Done)).await;
     let read = store.in_force().await.unwrap().remove(0);
-    let left = RevertNote {
-        state: RevertState::Standing,
-        look_at: None,
-        undo_run: None,
-        tries: 0,
-        reason: Some("nobody let it".to_owned()),
-    };
-    assert!(store.note_revert(&read, &left, None).await.unwrap());
+    assert!(store.note_revert(&read, &note(RevertState::Standing), None).await.unwrap());
     bench.clock.advance(HOUR * 24 * 100);
-    let second = of_run(EffectState::Pending).await;
+    let second = isolated(&bench, &store, (for_an_hour(), EffectState::Pending)).await;
     bench.days_pass(&store, 1).await;
     store.record(&second, 1, &result(EffectState::Failed)).await.unwrap();
     let stands = store.in_force().await.unwrap();
@@ -437,13 +427,7 @@ async fn what_is_still_to_be_looked_at_keeps_its_history_until_that_is_over() {
     assert_eq!(store.in_force().await.unwrap(), []);
     bench.days_pass(&store, 20).await;
     assert_eq!(bench.rows("effect_events").await, 4, "it is looked at when it is due");
-    let over = RevertNote {
-        state: RevertState::Over,
-        look_at: read.look_at,
-        undo_run: None,
-        tries: 0,
-        reason: None,
-    };
+    let over = RevertNote { look_at: read.look_at, ..note(RevertState::Over) };
     assert!(store.note_revert(&read, &over, None).await.unwrap());
     bench.days_pass(&store, 1).await;
     assert_eq!((bench.rows("effect_events").await, bench.rows("reverts").await), (1, 0));
@@ -453,27 +437,14 @@ async fn what_is_still_to_be_looked_at_keeps_its_history_until_that_is_over() {
 async fn what_was_to_end_and_something_newer_stands_for_is_forgotten() {
     let bench = Bench::new();
     let store = bench.open().await;
-    let of_run = async |undo: NewRevert| {
-        let run = bench.begin(&store, 0).await;
-        let effect = effect(run, "device:a");
-        store.intend_with(&effect, Some(&undo)).await.unwrap();
-        store.record(&effect.key, 1, &result(EffectState::Done)).await.unwrap();
-        store.finish_run(run, &end(RunState::Ok), &[]).await.unwrap();
-        store.in_force().await.unwrap().remove(0)
-    };
-    let first = of_run(NewRevert { after: Some(HOUR), ..undo() }).await;
+    let for_an_hour = NewRevert { after: Some(HOUR), ..undo() };
+    isolated(&bench, &store, (for_an_hour, EffectState::Done)).await;
+    let first = store.in_force().await.unwrap().remove(0);
     // It was due, and nobody knows whose it is: it is not looked at again.
-    let kept = RevertNote {
-        state: RevertState::Standing,
-        look_at: None,
-        undo_run: None,
-        tries: 0,
-        reason: Some("nobody knows whose it is".to_owned()),
-    };
-    assert!(store.note_revert(&first, &kept, None).await.unwrap());
+    assert!(store.note_revert(&first, &note(RevertState::Standing), None).await.unwrap());
     bench.days_pass(&store, 20).await;
     assert_eq!(bench.rows("effect_events").await, 2, "it stands");
-    of_run(undo()).await;
+    isolated(&bench, &store, (undo(), EffectState::Done)).await;
     bench.days_pass(&store, 20).await;
     assert_eq!((bench.rows("effect_events").await, bench.rows("reverts").await), (2, 1));
 }

@@ -10,7 +10,7 @@ use huntbook::store::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
-use crate::bench::{Bench, HOUR, effect, message, result, undo};
+use crate::bench::{Bench, HOUR, effect, message, note, result, undo};
 
 const MOMENT: SignedDuration = SignedDuration::from_millis(1);
 
@@ -44,10 +44,6 @@ async fn of(store: &Store, key: &EffectKey) -> Revert {
 
 fn maja() -> Speaker {
     Speaker { account: "maja".to_owned(), uid: Some(4001), reason: None }
-}
-
-fn note(state: RevertState) -> RevertNote {
-    RevertNote { state, look_at: None, undo_run: None, tries: 0, reason: None }
 }
 
 #[tokio::test]

@@ -393,16 +393,12 @@ impl<'o> Response<'o> {
 
 /// How an action of ours stands that is the answer, or in the way by an attempt before.
 fn state_of_ours(action: &MachineAction) -> RemoteState {
-    if is_done(action) { RemoteState::Done } else { RemoteState::Pending }
+    if action.is_done() { RemoteState::Done } else { RemoteState::Pending }
 }
 
 /// The same of another's. What the device has not picked up yet may come to nothing: it is followed like our own.
 fn state_of_anothers(action: &MachineAction) -> RemoteState {
-    if is_done(action) { RemoteState::AlreadyInForce } else { RemoteState::UnderWay }
-}
-
-fn is_done(action: &MachineAction) -> bool {
-    action.status == Term::Known(ActionStatus::Succeeded)
+    if action.is_done() { RemoteState::AlreadyInForce } else { RemoteState::UnderWay }
 }
 
 /// Of the mark of a call what all its attempts begin with; `None` of what is no mark.

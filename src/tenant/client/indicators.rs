@@ -105,7 +105,7 @@ impl Client {
         found.retain(|one| one.is_about(kind, value));
         let operation = asked(change).operation;
         let is_any = !found.is_empty();
-        found.retain(|one| added.is_none_or(|action| one.does(action) && one.is_ours(&us) != Some(false)));
+        found.retain(|one| added.is_none_or(|added| one.may_be_ours(added, &us)));
         if is_any && found.is_empty() {
             let reason = "what is there is not what this app added".to_owned();
             return Err(TenantError::NotTaken { operation, value: value.to_string(), reason });
