@@ -36,6 +36,8 @@ mod joined;
 mod lists;
 #[path = "kill/poison.rs"]
 mod poison;
+#[path = "kill/process.rs"]
+mod process;
 #[path = "kill/reserve.rs"]
 mod reserve;
 #[path = "kill/rows.rs"]
@@ -54,13 +56,13 @@ mod world;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
 use history::Rules;
 use huntbook::clock::SystemClock;
 use huntbook::store::{Chain, EffectState, History, Store, StoreError};
-use tokio::time::{Instant, sleep, timeout};
+use process::Process;
+use tokio::time::{Instant, sleep};
 use world::{FLEET, World, device, matches};
 
 /// Kills at random instants of `huntbook run`.
@@ -190,44 +192,24 @@ fn tell(text: &str) {
     drop(writeln!(std::io::stdout(), "{text}"));
 }
 
-/// Waits until a process ends; fails the test if it does not.
-async fn wait(mut child: Child, world: &World) -> ExitStatus {
-    let ended = async {
-        loop {
-            if let Some(status) = child.try_wait().expect("it is our child") {
-                return status;
-            }
-            sleep(Duration::from_millis(2)).await;
-        }
-    };
-    match timeout(PATIENCE, ended).await {
-        Ok(status) => status,
-        Err(_elapsed) => {
-            child.kill().expect("it is our child");
-            panic!("huntbook hangs\n{}", world.log_tail());
-        }
-    }
-}
-
 /// Lets huntbook die at a point.
 async fn dies_at(point: &str, arguments: &[&str], world: &World) {
-    let status = wait(world.spawn(arguments, Some(point)), world).await;
+    let status = world.spawn(arguments, Some(point)).wait(world).await;
     assert_eq!(status.code(), None, "nobody died at {point}\n{}", world.log_tail());
 }
 
 /// Kills with SIGKILL after `delay`, unless the process has ended by then. Says whether it was killed.
-async fn kill_after(mut child: Child, delay: Duration) -> bool {
+async fn kill_after(mut child: Process, delay: Duration) -> bool {
     sleep(delay).await;
-    let alive = child.try_wait().expect("it is our child").is_none();
-    child.kill().expect("it is our child");
-    child.wait().expect("it is our child");
+    let alive = child.ended().is_none();
+    child.kill();
     alive
 }
 
 /// Runs the playbook until huntbook says that all is well, and returns how long the last run took.
 async fn settle(world: &World) -> Duration {
     let started = Instant::now();
-    let status = wait(world.spawn(&["run", "Contain"], None), world).await;
+    let status = world.spawn(&["run", "Contain"], None).wait(world).await;
     assert!(status.success(), "an undisturbed run ended with {status}\n{}", world.log_tail());
     started.elapsed()
 }
@@ -314,7 +296,7 @@ async fn named_kills(world: &World, toll: &mut Toll) {
                 }
                 world.fleet.grow(NEW_DEVICES);
                 let armed = format!("{point}:{passage}");
-                let status = wait(world.spawn(&["run", "Contain"], Some(&armed)), world).await;
+                let status = world.spawn(&["run", "Contain"], Some(&armed)).wait(world).await;
                 if status.signal().is_some() {
                     *toll.points.entry(point).or_default() += 1;
                     toll.count(world).await;

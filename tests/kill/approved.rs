@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::history::Rules;
 use crate::world::{ID, PLAYBOOK, World};
-use crate::{BORDER, NEW_DEVICES, Toll, check_journal_by, check_tenant, dies_at, finish, wait};
+use crate::{BORDER, NEW_DEVICES, Toll, check_journal_by, check_tenant, dies_at, finish};
 
 /// The account that says the word.
 const ACCOUNT: &str = "4001";
@@ -83,22 +83,22 @@ async fn no_kill_makes_a_word_count_twice_or_get_lost() {
     let mut toll = Toll::default();
     for (round, point) in RUN_DIES.iter().enumerate() {
         world.fleet.grow(NEW_DEVICES);
-        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        world.spawn(&["run", "Contain"], None).wait(&world).await;
         let before = world.sim.effects().iter().filter(|effect| effect.effect == "isolate").count();
-        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        world.spawn(&["run", "Contain"], None).wait(&world).await;
         let after = world.sim.effects().iter().filter(|effect| effect.effect == "isolate").count();
         assert_eq!(before, after, "nobody has said a word");
         approve(&world, Some(if round % 2 == 0 { BORDER } else { HEARD }));
         dies_at(point, &["run", "Contain"], &world).await;
         toll.count(&world).await;
-        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        world.spawn(&["run", "Contain"], None).wait(&world).await;
     }
     for _word in 0..3 {
         if waiting(&world).is_empty() {
             break;
         }
         approve(&world, None);
-        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        world.spawn(&["run", "Contain"], None).wait(&world).await;
     }
     assert!(2 <= toll.in_flight, "too few kills hit a call: {toll:?}");
     finish(&world).await;

@@ -3,7 +3,7 @@
 
 use crate::history::Rules;
 use crate::world::{ID, PLAYBOOK, World};
-use crate::{Toll, check_journal_by, wait};
+use crate::{Toll, check_journal_by};
 
 /// Actions that are allowed, one for each device.
 const BUDGET: usize = 4;
@@ -22,7 +22,7 @@ async fn no_kill_makes_the_budget_of_a_day_larger() {
     world.edit(&format!("{limited}notify:{tell}"));
     for point in POINTS.iter().chain(POINTS) {
         world.fleet.grow(1);
-        let status = wait(world.spawn(&["run", "Contain"], Some(point)), &world).await;
+        let status = world.spawn(&["run", "Contain"], Some(point)).wait(&world).await;
         if status.code().is_none() {
             toll.count(&world).await;
         }
@@ -34,7 +34,7 @@ async fn no_kill_makes_the_budget_of_a_day_larger() {
     );
     for _run in 0..3 {
         world.fleet.grow(1);
-        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        world.spawn(&["run", "Contain"], None).wait(&world).await;
     }
     let done = world.sim.effects().len();
     assert!((1..=BUDGET).contains(&done), "{done} actions in a day that has {BUDGET}");

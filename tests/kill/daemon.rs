@@ -2,7 +2,6 @@
 //! on disk is broken, so that what runs next can only be the version that the journal has in force.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Child, Command};
 use std::sync::Arc;
 
 use huntbook::clock::{Clock as _, ManualClock, SystemClock};
@@ -17,8 +16,9 @@ use tokio::time::{Duration, Instant, sleep};
 use uuid::Uuid;
 
 use crate::beyond::BEYOND;
+use crate::process::Process;
 use crate::world::{PLAYBOOK, World};
-use crate::{NEW_DEVICES, PATIENCE, Toll, check_journal, check_tenant, finish, settle, tell, wait};
+use crate::{NEW_DEVICES, PATIENCE, Toll, check_journal, check_tenant, finish, settle, tell};
 
 /// Points of a reload, and whether the edit outlives a death there. Each is tried while the daemon starts,
 /// and while it serves: the second number is the passage at which an edit comes by then at the earliest.
@@ -92,8 +92,8 @@ fn version(number: u32) -> String {
 }
 
 /// Counts the death of a daemon that was to die at a point.
-async fn dies(child: Child, world: &World, point: &'static str, (toll, points): (&mut Toll, &mut Points)) {
-    let status = wait(child, world).await;
+async fn dies(child: Process, world: &World, point: &'static str, (toll, points): (&mut Toll, &mut Points)) {
+    let status = child.wait(world).await;
     assert!(!status.success(), "nobody died at {point}\n{}", world.log_tail());
     *points.entry(point).or_default() += 1;
     toll.count(world).await;
@@ -123,10 +123,9 @@ async fn deaths_while_reloading(world: &World, toll: &mut Toll, points: &mut Poi
             world.edit(&format!("{in_force}where: row.Nothing ==\n"));
             world.fleet.grow(NEW_DEVICES);
             let started = SystemClock.now();
-            let mut child = world.spawn(&["serve"], None);
+            let child = world.spawn(&["serve"], None);
             until_runs(world, &in_force, started).await;
-            child.kill().expect("it is our child");
-            child.wait().expect("it is our child");
+            child.kill();
             toll.count(world).await;
         }
     }
@@ -174,24 +173,19 @@ async fn deaths_at_the_end(world: &World, toll: &mut Toll, points: &mut Points) 
             runs(world, 1).await.iter().any(|summary| summary.run.state == RunState::Running)
         })
         .await;
-        terminate(&child);
+        child.terminate();
         dies(child, world, point, (toll, points)).await;
     }
 }
 
 /// Starts a daemon and waits until it says that it serves: from then on it listens to signals, and what an
 /// earlier one left is dealt with.
-pub(crate) async fn serve(world: &World, crash_point: Option<&str>) -> Child {
+pub(crate) async fn serve(world: &World, crash_point: Option<&str>) -> Process {
     let serving = || world.log().matches("huntbook serves").count();
     let before = serving();
     let child = world.spawn(&["serve"], crash_point);
     until(world, "huntbook serves", async || before < serving()).await;
     child
-}
-
-pub(crate) fn terminate(child: &Child) {
-    let sent = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
-    assert!(sent.expect("`kill` is there").success(), "it is our child");
 }
 
 /// Lets the daemon die again and again while it forgets, and then lets it finish.
@@ -203,8 +197,8 @@ async fn deaths_while_forgetting(world: &World, toll: &mut Toll, points: &mut Po
     let child = serve(world, None).await;
     let is_old = |summary: &RunSummary| summary.run.playbook == OLD;
     until(world, "old runs are forgotten", async || !runs(world, 1000).await.iter().any(is_old)).await;
-    terminate(&child);
-    let status = wait(child, world).await;
+    child.terminate();
+    let status = child.wait(world).await;
     assert!(status.success(), "it was to end cleanly: {status}\n{}", world.log_tail());
 }
 

@@ -4,13 +4,14 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::Command;
 
 use serde_json::Value;
 use tokio::time::{Duration, sleep};
 
+use crate::process::Process;
 use crate::world::World;
-use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, settle, tell, wait};
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, settle, tell};
 
 /// How far apart the failing calls lie; `DISK_EVERY=1` lets each fail.
 const EVERY: usize = 23;
@@ -36,7 +37,7 @@ fn library(world: &World) -> PathBuf {
 }
 
 /// Starts huntbook over a disk whose n-th call fails in a way.
-pub(crate) fn spawn(world: &World, arguments: &[&str], (way, n): (&str, usize)) -> Child {
+pub(crate) fn spawn(world: &World, arguments: &[&str], (way, n): (&str, usize)) -> Process {
     let library = library(world).display().to_string();
     let fired = world.path("fired").display().to_string();
     let fails = format!("{way}:{n}");
@@ -57,7 +58,7 @@ async fn row_40_whichever_call_of_the_disk_fails_nothing_is_done_without_a_recor
         loop {
             world.fleet.grow(NEW_DEVICES);
             drop(fs::remove_file(world.path("fired")));
-            let status = wait(spawn(&world, &["run", "Contain"], (way, n)), &world).await;
+            let status = spawn(&world, &["run", "Contain"], (way, n)).wait(&world).await;
             if !world.path("fired").exists() {
                 break;
             }
@@ -86,10 +87,10 @@ async fn row_40_a_disk_that_takes_nothing_is_read_and_nothing_is_done() {
     let before = world.sim.effects();
     world.fleet.grow(NEW_DEVICES);
     for way in ["eio-all", "full"] {
-        let ran = wait(spawn(&world, &["run", "Contain"], (way, 1)), &world).await;
+        let ran = spawn(&world, &["run", "Contain"], (way, 1)).wait(&world).await;
         assert!(!ran.success(), "{way}");
         for reading in [["runs", "--limit=1"], ["journal", "list"]] {
-            let read = wait(spawn(&world, &reading, (way, 1)), &world).await;
+            let read = spawn(&world, &reading, (way, 1)).wait(&world).await;
             assert!(read.success(), "{way} {reading:?}\n{}", world.log_tail());
         }
         assert_eq!(world.sim.effects(), before, "{way}");
@@ -137,7 +138,7 @@ async fn full_for_a_while(variable: &str) {
     settle(&world).await;
     let (disk, full) = (library(&world).display().to_string(), world.path("full"));
     let environment = [("LD_PRELOAD", disk.as_str()), (variable, full.to_str().expect("it is text"))];
-    let mut served = world.spawn_with(&["serve"], &environment);
+    let served = world.spawn_with(&["serve"], &environment);
     until(&world, || world.log().contains("huntbook serves")).await;
     assert_eq!(status(&world).1, Value::Null);
 
@@ -158,8 +159,7 @@ async fn full_for_a_while(variable: &str) {
     fs::remove_file(&full).expect("it is there");
     until(&world, || before.len() < world.sim.effects().len()).await;
     until(&world, || status(&world).1.is_null() && told("can be written again")).await;
-    served.kill().expect("it is our child");
-    served.wait().expect("it is our child");
+    served.kill();
     // The next start makes nothing of what the last one left.
     assert_eq!(status(&world).1, Value::Null);
     finish(&world).await;
@@ -178,7 +178,7 @@ async fn one_after_another((way, first): (&str, usize)) -> (usize, Toll) {
     loop {
         world.fleet.grow(1);
         drop(fs::remove_file(world.path("fired")));
-        let status = wait(spawn(&world, &["run", "Contain"], (way, n)), &world).await;
+        let status = spawn(&world, &["run", "Contain"], (way, n)).wait(&world).await;
         if !world.path("fired").exists() {
             break;
         }

@@ -4,9 +4,9 @@ use std::fs;
 
 use huntbook::store::Store;
 
-use crate::daemon::{serve, terminate, until};
+use crate::daemon::{serve, until};
 use crate::world::{PLAYBOOK, World};
-use crate::{check_journal, dies_at, finish, settle, wait};
+use crate::{check_journal, dies_at, finish, settle};
 
 /// Where the daemon dies that gives a run up.
 pub(crate) const GIVES_UP: &str = "c38_giving_up";
@@ -35,8 +35,8 @@ async fn no_kill_while_a_run_is_given_up_loses_what_it_left() {
         !left.iter().any(|left| left.run.tenant == "contoso")
     })
     .await;
-    terminate(&child);
-    assert!(wait(child, &world).await.success(), "{}", world.log_tail());
+    child.terminate();
+    assert!(child.wait(&world).await.success(), "{}", world.log_tail());
     assert_eq!(isolations(&world), 0);
     let told: String = world.sim.messages().into_iter().map(|message| message.body).collect();
     assert!(!told.contains("acted"), "{told}");

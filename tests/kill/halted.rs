@@ -2,7 +2,7 @@
 //! anything about it, and when the limit is raised everything is done once.
 
 use crate::world::{PLAYBOOK, World, device, matches};
-use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, dies_at, finish, wait};
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, dies_at, finish};
 
 /// Where a run that is halted dies. What it matched is settled in one go.
 const POINTS: &[&str] = &[
@@ -25,7 +25,7 @@ async fn no_kill_loses_what_a_guard_halted() {
         dies_at(point, &["run", "Contain"], &world).await;
         toll.count(&world).await;
         // Nothing new comes in before the next run: what it finds is all there is to tell.
-        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        world.spawn(&["run", "Contain"], None).wait(&world).await;
         let told: String = world.sim.messages().into_iter().map(|message| message.body).collect();
         for number in (0..world.fleet.shown()).filter(|number| matches(*number)) {
             let halted = format!("{} halted", device(number));

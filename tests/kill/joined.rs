@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use huntbook::store::Store;
 
+use crate::check_journal;
 use crate::world::{PLAYBOOK, World, device, matches};
-use crate::{check_journal, wait};
 
 /// Rows of the hunt: more than a hundred match.
 const SHOWN: usize = 140;
@@ -24,9 +24,9 @@ async fn values_that_go_together_are_sent_once_or_wait_for_a_person() {
         let (_tag, tell) = rest.split_once("notify:").expect("it tells");
         world.edit(&format!("{head}  - id: block{block}notify:{tell}"));
         world.fleet.grow(SHOWN);
-        let status = wait(world.spawn(&["run", "Contain"], Some(point)), &world).await;
+        let status = world.spawn(&["run", "Contain"], Some(point)).wait(&world).await;
         assert!(status.code().is_none(), "it did not die at {point}: {status}\n{}", world.log_tail());
-        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        world.spawn(&["run", "Contain"], None).wait(&world).await;
         let mut sent: BTreeMap<String, u32> = BTreeMap::new();
         for effect in world.sim.effects() {
             *sent.entry(effect.target).or_default() += 1;

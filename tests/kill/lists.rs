@@ -3,9 +3,9 @@
 
 use std::fs;
 
-use crate::daemon::{serve, terminate, until};
+use crate::daemon::{serve, until};
 use crate::world::{World, device, matches};
-use crate::{check_journal, finish, wait};
+use crate::{check_journal, finish};
 
 /// Devices that turn up before each start; of each four the second is protected.
 const FOUR: usize = 4;
@@ -33,19 +33,18 @@ async fn no_kill_and_no_broken_file_takes_the_protection_of_a_list_away() {
     for (how, spoil) in breaks {
         spoil();
         world.fleet.grow(FOUR);
-        let mut child = serve(&world, None).await;
+        let child = serve(&world, None).await;
         let wanted = |number: usize| matches(number) && number % FOUR != 1;
         let all = || {
             (0..world.fleet.shown()).filter(|number| wanted(*number)).all(|number| isolated(&world, number))
         };
         until(&world, how, async || all()).await;
-        child.kill().expect("it is our child");
-        child.wait().expect("it is our child");
+        child.kill();
     }
     // The runs that were cut off are taken up before the end.
     let child = serve(&world, None).await;
-    terminate(&child);
-    assert!(wait(child, &world).await.success(), "{}", world.log_tail());
+    child.terminate();
+    assert!(child.wait(&world).await.success(), "{}", world.log_tail());
     let hit: Vec<usize> =
         (0..world.fleet.shown()).filter(|number| number % FOUR == 1 && isolated(&world, *number)).collect();
     assert_eq!(hit, Vec::<usize>::new(), "protected devices that were isolated");

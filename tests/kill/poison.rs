@@ -7,9 +7,9 @@ use huntbook::model::PlaybookId;
 use huntbook::sim::Fault;
 use huntbook::store::{EffectState, RunState, Stop, Store};
 
-use crate::daemon::{runs, terminate, until};
+use crate::daemon::{runs, until};
 use crate::world::{ID, PLAYBOOK, World, matches};
-use crate::{NEW_DEVICES, check_journal, finish, wait};
+use crate::{NEW_DEVICES, check_journal, finish};
 
 /// The playbook that goes on.
 const OTHER: &str = "5d0c2f7e-31c4-4c0b-9a53-7f5b1e0a9d12";
@@ -51,7 +51,7 @@ async fn row_54_a_playbook_at_which_the_process_dies_three_times_does_not_run_an
     world.fleet.grow(NEW_DEVICES);
     for death in 1..=3 {
         assert_eq!(stops(&world).await.len(), 0, "before death {death}");
-        let status = wait(world.spawn(&["serve"], Some("c05_batch_fetched")), &world).await;
+        let status = world.spawn(&["serve"], Some("c05_batch_fetched")).wait(&world).await;
         assert_eq!(status.code(), None, "nobody died\n{}", world.log_tail());
     }
     let mut child = world.spawn(&["serve"], None);
@@ -63,33 +63,33 @@ async fn row_54_a_playbook_at_which_the_process_dies_three_times_does_not_run_an
     let [stop] = stops(&world).await.try_into().expect("one stop");
     assert!(stop.to_string().starts_with("actions of `Contain` are stopped since"), "{stop}");
     assert!(stop.to_string().contains("the process died 3 times in ten minutes"), "{stop}");
-    let status = wait(world.spawn(&["status"], None), &world).await;
+    let status = world.spawn(&["status"], None).wait(&world).await;
     assert_eq!(status.code(), Some(1), "what stands still is not fine");
     let told = || world.sim.messages().into_iter().map(|message| message.body).collect::<String>();
     until(&world, "people are told", async || told().contains("does not run Contain any more")).await;
 
     // It outlives a restart that was asked for, and counts nothing for it.
-    terminate(&child);
-    assert!(wait(child, &world).await.success(), "{}", world.log_tail());
+    child.terminate();
+    assert!(child.wait(&world).await.success(), "{}", world.log_tail());
     child = world.spawn(&["serve"], None);
     let before = states(&world, OTHER).await.len();
     until(&world, "the other one runs again", async || before < states(&world, OTHER).await.len()).await;
     assert_eq!((states(&world, ID).await, stops(&world).await.len()), (vec![RunState::Running], 1));
-    terminate(&child);
-    assert!(wait(child, &world).await.success(), "{}", world.log_tail());
+    child.terminate();
+    assert!(child.wait(&world).await.success(), "{}", world.log_tail());
     // Nor does what somebody runs by hand take it up.
-    let ran = wait(world.spawn(&["run", "Look"], None), &world).await;
+    let ran = world.spawn(&["run", "Look"], None).wait(&world).await;
     assert!(ran.success(), "{}", world.log_tail());
     assert_eq!(states(&world, ID).await, [RunState::Running], "its run waits");
     child = world.spawn(&["serve"], None);
 
-    let resumed = wait(world.spawn(&["resume", "--playbook", "Contain"], None), &world).await;
+    let resumed = world.spawn(&["resume", "--playbook", "Contain"], None).wait(&world).await;
     assert!(resumed.success(), "{}", world.log_tail());
     let wanted = (0..world.fleet.shown()).filter(|number| matches(*number)).count();
     let isolated = || world.sim.effects().iter().filter(|effect| effect.effect == "isolate").count();
     until(&world, "its run goes on", async || isolated() == wanted).await;
-    terminate(&child);
-    assert!(wait(child, &world).await.success(), "{}", world.log_tail());
+    child.terminate();
+    assert!(child.wait(&world).await.success(), "{}", world.log_tail());
     put_other(&world, "{cron: \"0 0 29 2 *\"}");
     finish(&world).await;
     check_journal(&world).await;
@@ -121,7 +121,7 @@ async fn cut_all_off(world: &World) {
         .set_faults(vec![for_ever(HUNTING, 1), for_ever("POST /mde/api/machines/*/isolate", 0)])
         .expect("it fits");
     world.edit(PLAYBOOK);
-    let mut child = world.spawn(&["serve"], None);
+    let child = world.spawn(&["serve"], None);
     until(world, "the poisonous one acts", async || {
         let Ok(store) = Store::open_reader(&world.path("huntbook.db")).await else { return false };
         let intended = store.effects_in(EffectState::Intended).await.expect("the journal can be read");
@@ -140,8 +140,7 @@ async fn cut_all_off(world: &World) {
     until(world, "the others hunt", are_running).await;
     // What is due later would run beside what is taken up.
     put_all(world, "{cron: \"0 0 29 2 *\"}");
-    child.kill().expect("it is our child");
-    child.wait().expect("it is our child");
+    child.kill();
     assert!(are_running().await, "nobody was done before");
 }
 
@@ -157,7 +156,7 @@ async fn row_54_a_poisonous_playbook_takes_no_other_with_it_whose_run_was_cut_of
     world.sim.set_faults(vec![Fault { delay_ms: 500, ..Fault::on(HUNTING) }]).expect("it fits");
     for death in 2..=3 {
         assert_eq!(stops(&world).await.len(), 0, "before death {death}");
-        let status = wait(world.spawn(&["serve"], Some("c08_before_intent")), &world).await;
+        let status = world.spawn(&["serve"], Some("c08_before_intent")).wait(&world).await;
         assert_eq!(status.code(), None, "nobody died\n{}", world.log_tail());
     }
     let child = world.spawn(&["serve"], None);
@@ -178,11 +177,11 @@ async fn row_54_a_poisonous_playbook_takes_no_other_with_it_whose_run_was_cut_of
     assert!(stop.to_string().starts_with("actions of `Contain` are stopped since"), "{stop}");
     assert_eq!(states(&world, ID).await, [RunState::Running], "its run waits");
 
-    let resumed = wait(world.spawn(&["resume", "--playbook", "Contain"], None), &world).await;
+    let resumed = world.spawn(&["resume", "--playbook", "Contain"], None).wait(&world).await;
     assert!(resumed.success(), "{}", world.log_tail());
     until(&world, "its run goes on", async || states(&world, ID).await != [RunState::Running]).await;
-    terminate(&child);
-    assert!(wait(child, &world).await.success(), "{}", world.log_tail());
+    child.terminate();
+    assert!(child.wait(&world).await.success(), "{}", world.log_tail());
     finish(&world).await;
     check_journal(&world).await;
 }

@@ -5,19 +5,20 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-use huntbook::sim::SimApp;
+use huntbook::sim::{Fault, SimApp};
 use serde_json::Value;
 use tokio::time::{Duration, sleep};
 
+use crate::process::Process;
 use crate::world::World;
-use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, tell};
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish};
 
 /// The size of the disk: room for what is kept, and for as much again.
 const DISK: &str = "size=200m,mode=700";
 /// What is kept, as `src/store/reserve.rs` has it.
 const RESERVE_BYTES: u64 = 64 << 20;
-/// How often the disk is filled until that hits a call under way; each time it is rather likely.
-const ROUNDS_MAX: u32 = 20;
+/// How long the tenant leaves a call unanswered: longer than it takes to fill the disk.
+const ANSWER_MS: u64 = 10_000;
 /// How often something is looked for; ten times a second.
 const LOOKS_MAX: u32 = 900;
 
@@ -78,13 +79,10 @@ impl<'a> Disk<'a> {
         command
     }
 
-    fn serve(&self) -> Child {
+    fn serve(&self) -> Process {
         let log = OpenOptions::new().create(true).append(true).open(self.world.path("log"));
-        self.huntbook("serve")
-            .stderr(log.expect("it is ours"))
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("it starts")
+        let mut command = self.huntbook("serve");
+        Process::start(command.stderr(log.expect("it is ours")).stdout(Stdio::null()))
     }
 
     fn status(&self) -> (Option<i32>, Value) {
@@ -121,22 +119,18 @@ impl<'a> Disk<'a> {
         panic!("it never came to that\n{}\n{:?}", self.world.log_tail(), self.status());
     }
 
-    /// Fills the disk again and again until that hits a call under way.
+    /// Fills the disk while the tenant has done what it was asked and has not answered yet.
     async fn fill_under_a_call(&self) {
-        for round in 1..=ROUNDS_MAX {
-            let done = self.world.sim.effects().len();
-            self.world.fleet.grow(4 * NEW_DEVICES);
-            self.until(|| done + 3 < self.world.sim.effects().len()).await;
-            self.fill(0);
-            self.until(|| self.kept() == Some(0) || self.status().1["journal"]["unwritten"].is_object())
-                .await;
-            if self.kept() == Some(0) {
-                return tell(&format!("a call was hit in round {round}"));
-            }
-            self.make_room();
-            self.until(|| self.status().1["journal"]["unwritten"].is_null()).await;
-        }
-        panic!("no call was ever hit\n{}", self.world.log_tail());
+        let sim = &self.world.sim;
+        let slow =
+            Fault { delay_ms: ANSWER_MS, times: Some(1), ..Fault::on("POST /mde/api/machines/*/isolate") };
+        sim.set_faults(vec![slow]).expect("it fits");
+        let done = sim.effects().len();
+        self.world.fleet.grow(NEW_DEVICES);
+        self.until(|| done < sim.effects().len()).await;
+        self.fill(0);
+        assert_eq!(self.kept(), Some(RESERVE_BYTES), "the answer came before the disk was full");
+        self.until(|| self.kept() == Some(0)).await;
     }
 }
 
@@ -156,11 +150,10 @@ async fn row_39_room_that_a_kill_left_half_made_does_not_keep_the_next_start_fro
         spent.is_null() || spent.as_str().is_some_and(|why| why.contains("until 128 MiB are free")),
         "{spent}"
     );
-    let mut served = disk.serve();
+    let served = disk.serve();
     disk.until(|| disk.kept() == Some(RESERVE_BYTES)).await;
     assert!(!disk.path("huntbook.db.reserve.new").exists());
-    served.kill().expect("it is our child");
-    served.wait().expect("it is our child");
+    served.kill();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -183,6 +176,10 @@ async fn row_39_what_is_under_way_when_the_disk_fills_is_written_down_with_the_r
     assert!(status["journal"]["room"]["freeBytes"].as_u64().is_some_and(|free| free < 20 << 20), "{status}");
     disk.make_room();
 
+    // A log that begins anew writes over nothing: whatever is written takes new room.
+    served.terminate();
+    assert!(served.wait(&world).await.success(), "{}", world.log_tail());
+    served = disk.serve();
     disk.fill_under_a_call().await;
     // Whatever was sent has its outcome; nothing else is begun.
     disk.until(|| disk.status().1["withoutResult"].as_array().is_some_and(Vec::is_empty)).await;
@@ -197,8 +194,7 @@ async fn row_39_what_is_under_way_when_the_disk_fills_is_written_down_with_the_r
     disk.make_room();
     disk.until(|| disk.kept() == Some(RESERVE_BYTES) && before.len() < world.sim.effects().len()).await;
     disk.until(|| disk.status().1["journal"]["unwritten"].is_null()).await;
-    served.kill().expect("it is our child");
-    served.wait().expect("it is our child");
+    served.kill();
     // The rest is looked at where there is room.
     for ending in ["", "-wal"] {
         let name = format!("huntbook.db{ending}");

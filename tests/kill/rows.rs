@@ -1,7 +1,7 @@
 //! The first rows of the failure table, one death each: before an intent, after it, after the answer, after the result.
 
 use crate::world::{World, device};
-use crate::{check_journal, dies_at, finish, settle, wait};
+use crate::{check_journal, dies_at, finish, settle};
 use huntbook::store::Store;
 
 /// The device that the playbook acts on; the one before it does not match.
@@ -46,7 +46,7 @@ async fn row_02_killed_between_intent_and_request_it_is_in_doubt_and_not_repeate
     for point in ["c09_after_intent_commit", "c10_before_send"] {
         let world = died_at(point).await;
         for _run in 0..2 {
-            wait(world.spawn(&["run", "Contain"], None), &world).await;
+            world.spawn(&["run", "Contain"], None).wait(&world).await;
         }
         assert_eq!(
             (isolations(&world), parked(&world).await),
@@ -60,7 +60,7 @@ async fn row_02_killed_between_intent_and_request_it_is_in_doubt_and_not_repeate
 async fn row_04_killed_between_answer_and_record_it_is_in_doubt_and_not_repeated() {
     let world = died_at("c14_response_parsed").await;
     for _run in 0..2 {
-        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        world.spawn(&["run", "Contain"], None).wait(&world).await;
     }
     assert_eq!((isolations(&world), parked(&world).await), (1, vec!["isolateDevice".to_owned()]));
 }

@@ -1,13 +1,13 @@
 //! A stop that needs no journal: a file beside it.
 
 use std::fs;
-use std::process::Child;
 
 use huntbook::store::STOP_FILE;
 use tokio::time::{Duration, sleep};
 
+use crate::daemon::serve;
 use crate::world::{PLAYBOOK, World};
-use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, disk, finish, settle, wait};
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, disk, finish, settle};
 
 /// How soon it is obeyed.
 const WITHIN: Duration = Duration::from_secs(1);
@@ -15,15 +15,6 @@ const WITHIN: Duration = Duration::from_secs(1);
 const WHILE: Duration = Duration::from_secs(4);
 /// How often something is looked for; twenty times a second.
 const LOOKS_MAX: u32 = 1200;
-
-/// Serves, from the moment it says so.
-async fn serve(world: &World) -> Child {
-    let serving = || world.log().matches("huntbook serves").count();
-    let before = serving();
-    let served = world.spawn(&["serve"], None);
-    until(world, || before < serving()).await;
-    served
-}
 
 async fn until(world: &World, is_so: impl Fn() -> bool) {
     for _look in 0..LOOKS_MAX {
@@ -45,11 +36,6 @@ async fn nothing_is_done(world: &World) {
     assert_eq!(world.sim.effects(), before, "{}", world.log_tail());
 }
 
-fn kill(mut served: Child) {
-    served.kill().expect("it is our child");
-    served.wait().expect("it is our child");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_that_the_journal_does_not_take_is_a_file_and_no_call_leaves_until_it_is_lifted() {
     let world = World::start().await;
@@ -57,28 +43,28 @@ async fn a_stop_that_the_journal_does_not_take_is_a_file_and_no_call_leaves_unti
     world.fleet.grow(NEW_DEVICES);
     settle(&world).await;
     for way in ["full", "eio-all"] {
-        let mut served = serve(&world).await;
+        let mut served = serve(&world, None).await;
         let done = world.sim.effects().len();
         world.fleet.grow(NEW_DEVICES);
         until(&world, || done < world.sim.effects().len()).await;
         // In the middle of its calls, on a disk that takes nothing.
         let stop = ["stop", "--playbook", "Contain", "--reason", "drill"];
-        let stopped = wait(disk::spawn(&world, &stop, (way, 1)), &world).await;
+        let stopped = disk::spawn(&world, &stop, (way, 1)).wait(&world).await;
         assert!(stopped.success(), "{way}\n{}", world.log_tail());
         let said = fs::read_to_string(&file).expect("there is a file");
         assert!(said.ends_with(": drill\n"), "{said}");
         sleep(WITHIN).await;
         nothing_is_done(&world).await;
-        kill(served);
-        served = serve(&world).await;
+        served.kill();
+        served = serve(&world, None).await;
         nothing_is_done(&world).await;
-        let run = wait(world.spawn(&["run", "Contain"], None), &world).await;
+        let run = world.spawn(&["run", "Contain"], None).wait(&world).await;
         assert!(!run.success(), "the process that serves has the journal");
-        let resumed = wait(world.spawn(&["resume"], None), &world).await;
+        let resumed = world.spawn(&["resume"], None).wait(&world).await;
         assert!(resumed.success() && !file.exists(), "{}", world.log_tail());
         let done = world.sim.effects().len();
         until(&world, || done < world.sim.effects().len()).await;
-        kill(served);
+        served.kill();
     }
     world.edit(PLAYBOOK);
     finish(&world).await;
@@ -98,11 +84,11 @@ async fn a_file_that_somebody_touches_stops_a_run_in_the_middle() {
     let run = world.spawn(&["run", "Contain"], None);
     until(&world, || before + 2 < world.sim.effects().len()).await;
     fs::write(world.path(STOP_FILE), "").expect("the folder is ours");
-    let ended = wait(run, &world).await;
+    let ended = run.wait(&world).await;
     assert_eq!(ended.code(), Some(1), "{}", world.log_tail());
     let done = world.sim.effects().len();
     assert!(done < before + 10 * NEW_DEVICES, "{done} of {before}: it was over before");
-    wait(world.spawn(&["run", "Contain"], None), &world).await;
+    world.spawn(&["run", "Contain"], None).wait(&world).await;
     assert_eq!(world.sim.effects().len(), done);
     fs::remove_file(world.path(STOP_FILE)).expect("it is there");
     finish(&world).await;

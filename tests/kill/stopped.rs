@@ -6,7 +6,7 @@ use huntbook::clock::SystemClock;
 use huntbook::store::{StopWord, Store};
 
 use crate::world::World;
-use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, dies_at, finish, wait};
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, dies_at, finish};
 
 /// Where `huntbook stop` dies when its word is on disk.
 pub(crate) const STOP_DIES: &str = "c33_stop_written";
@@ -32,7 +32,7 @@ async fn no_kill_makes_a_stop_forgotten() {
         toll.count(&world).await;
         dies_at(STOP_DIES, &["stop"], &world).await;
         let before = world.sim.effects();
-        wait(world.spawn(&["run", "Contain"], None), &world).await;
+        world.spawn(&["run", "Contain"], None).wait(&world).await;
         assert_eq!(world.sim.effects(), before, "after {point}\n{}", world.log_tail());
         Store::resume(&journal, Arc::new(SystemClock), &word).await.unwrap();
     }

@@ -2,7 +2,6 @@
 //! may wait, and goes on. What is late by then is not sent, and is done once later.
 
 use std::fs;
-use std::process::{Child, Command};
 use std::time::Duration;
 
 use huntbook::store::{EffectState, Store};
@@ -10,8 +9,9 @@ use tokio::time::sleep;
 
 use crate::daemon::until;
 use crate::history::Journal;
+use crate::process::Process;
 use crate::world::World;
-use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish, wait};
+use crate::{NEW_DEVICES, Toll, check_journal, check_tenant, finish};
 
 /// Where the process sleeps.
 const POINTS: [&str; 3] = ["c09_after_intent_commit", "c10_before_send", "c11_let_pass:3"];
@@ -19,7 +19,7 @@ const POINTS: [&str; 3] = ["c09_after_intent_commit", "c10_before_send", "c11_le
 const SLEEP: Duration = Duration::from_secs(31);
 
 /// Whether a process is stopped, all threads of it.
-fn is_stopped(child: &Child) -> bool {
+fn is_stopped(child: &Process) -> bool {
     let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_name, state)| state.starts_with('T'))
 }
@@ -32,9 +32,8 @@ async fn asleep_at(point: &str) {
     until(&world, "the process sleeps", async || is_stopped(&child)).await;
     sleep(SLEEP).await;
     assert_eq!(world.sim.effects(), [], "{point}: nothing has left yet");
-    let woken = Command::new("kill").args(["-s", "CONT", &child.id().to_string()]).status();
-    assert!(woken.expect("there is such a command").success(), "it is our child");
-    wait(child, &world).await;
+    child.signal("CONT");
+    child.wait(&world).await;
 
     let store = Store::open_reader(&world.path("huntbook.db")).await.expect("the journal opens");
     let journal = Journal::read(&store).await;

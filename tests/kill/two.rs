@@ -3,7 +3,7 @@
 use tokio::time::sleep;
 
 use crate::world::World;
-use crate::{Dice, NEW_DEVICES, Toll, check_journal, check_tenant, finish, settle, tell, wait};
+use crate::{Dice, NEW_DEVICES, Toll, check_journal, check_tenant, finish, settle, tell};
 
 const ROUNDS: u32 = 100;
 /// What the one says that comes second.
@@ -24,14 +24,13 @@ async fn row_45_two_processes_on_one_journal_a_hundred_times_never_act_both() {
             pair.push((serves, world.spawn(arguments, None)));
             sleep(length.mul_f64(0.6 * dice.roll())).await;
         }
-        for (serves, mut child) in pair {
+        for (serves, child) in pair {
             if serves || dice.roll() < 0.3 {
                 sleep(length.mul_f64(0.4 * dice.roll())).await;
-                child.kill().expect("it is our child");
-                child.wait().expect("it is our child");
+                child.kill();
                 toll.count(&world).await;
             } else {
-                wait(child, &world).await;
+                child.wait(&world).await;
             }
         }
     }

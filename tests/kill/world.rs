@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,6 +15,8 @@ use huntbook::sim::{
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+
+use crate::process::Process;
 
 /// Devices that the hunt can ever show.
 pub(crate) const FLEET: usize = 2000;
@@ -137,13 +139,13 @@ impl World {
     }
 
     /// Starts huntbook in the folder, with a crash point armed or none.
-    pub(crate) fn spawn(&self, arguments: &[&str], crash_point: Option<&str>) -> Child {
+    pub(crate) fn spawn(&self, arguments: &[&str], crash_point: Option<&str>) -> Process {
         let armed = crash_point.map(|point| (CRASH_POINT, point));
         self.spawn_with(arguments, armed.as_slice())
     }
 
     /// The same with this in its environment.
-    pub(crate) fn spawn_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Child {
+    pub(crate) fn spawn_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_huntbook"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command.env("SIM_SECRET", SimApp::SECRET).env("HUNTBOOK_UNPACED", "1");
@@ -151,7 +153,7 @@ impl World {
         let log =
             fs::OpenOptions::new().create(true).append(true).open(self.path("log")).expect("it is ours");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        command.spawn().expect("the binary starts")
+        Process::start(&mut command)
     }
 
     /// Asks huntbook in the folder for a JSON document: how it ended, and what it said.
