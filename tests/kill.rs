@@ -271,16 +271,18 @@ async fn end(world: &World, toll: &Toll) {
     check_journal(world).await;
 }
 
-/// Kills `huntbook run` anywhere between its start and a little after its usual end.
-async fn random_kills(world: &World, toll: &mut Toll, dice: &mut Dice, length: Duration) {
+/// Kills `huntbook run` anywhere between its start and a little after its usual end, which is learnt on the way.
+async fn random_kills(world: &World, toll: &mut Toll, dice: &mut Dice, mut length: Duration) {
     while toll.kills < RANDOM_KILLS {
         assert!(toll.survivors < 10 * RANDOM_KILLS, "the kills come too late: {toll:?}");
         world.fleet.grow(NEW_DEVICES);
         let child = world.spawn(&["run", "Contain"], None);
         if kill_after(child, length.mul_f64(1.1 * dice.roll())).await {
             toll.count(world).await;
+            length = length.mul_f64(1.02);
         } else {
             toll.survivors += 1;
+            length = length.mul_f64(0.9);
         }
     }
 }

@@ -143,7 +143,9 @@ async fn every_operation_takes_effect_once() {
 
 #[tokio::test]
 async fn an_action_is_followed_and_a_second_one_is_not_added() {
-    let (sim, client) = sample().await;
+    let mut slow = options();
+    slow.timing.pending = SignedDuration::from_hours(1);
+    let (sim, client) = open(slow, HuntingApi::Graph).await;
     let receipt = client.apply(&isolate(), &Open).await.unwrap();
     assert_eq!(receipt.state, RemoteState::Pending);
     let action = client.machine_action(receipt.remote_id.as_ref().unwrap()).await.unwrap();

@@ -1,6 +1,7 @@
 //! `stop` and `resume`, beside a huntbook that serves.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -427,12 +428,17 @@ async fn nothing_reaches_the_tenant_after_a_stop_and_what_was_found_is_done_afte
         &sim,
         &format!("{}schedule: {{every: 1s}}\n", PLAYBOOK.replace("DeviceName startswith 'dc01'", "true")),
     );
+    // All that is found meanwhile is much for one run.
+    let mut settings = OpenOptions::new().append(true).open(dir.path().join("huntbook.yaml")).unwrap();
+    settings.write_all(b"guards: {maxTimesUsual: 1000}\n").unwrap();
     let (mut served, _lines) = listen(&dir);
     wait_for(|| 2 <= tagged(&sim)).await;
 
     ends(&ask(&dir, &["stop", "--reason", "drill"]).await, 0);
     let stopped = SystemClock.now();
-    let quiet = stopped + SignedDuration::from_secs(1);
+    // What was on its way then has arrived.
+    until(&dir, |status| status["withoutResult"] == value!([])).await;
+    let quiet = SystemClock.now().max(stopped + SignedDuration::from_secs(1));
     let halted = |status: &Value| status["lastDay"]["runs"]["halted"].as_u64().unwrap_or(0);
     let before = halted(&json(&ask(&dir, &["status", "--format", "json"]).await));
     until(&dir, |status| before + MEANWHILE <= halted(status)).await;

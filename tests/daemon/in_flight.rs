@@ -4,11 +4,17 @@ use std::fs;
 
 use huntbook::engine::ItemOutcome::{self, Acted, Halted, Skipped};
 use huntbook::engine::{RUN_MAX, Report, RunState};
+use huntbook::sim::RequestEntry;
 use huntbook::store::{self, EffectState};
 
 use super::*;
 
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
+/// How long the tenant wants to be left alone: nobody else waits as long.
+const BUSY: SignedDuration = SignedDuration::from_secs(13);
+/// A little longer than who is asked to wait waits.
+const BUSY_MAX: SignedDuration = SignedDuration::from_secs(15);
+const ISOLATE: &str = "POST /mde/api/machines/*/isolate";
 
 /// A playbook that isolates what its hunt finds, but for what is on a list.
 const ISOLATES: &str = "schema: 1\nid: 2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77\nname: Test\nmode: enforce\nseverity: Low\n\
@@ -41,21 +47,31 @@ impl Place {
         place.spare("nobody");
         let busy = Fault {
             status: Some(429),
-            retry_after: Some(20),
+            retry_after: Some(BUSY.as_secs().try_into().unwrap()),
             after: 1,
             times: Some(1),
-            ..Fault::on("POST /mde/api/machines/*/isolate")
+            ..Fault::on(ISOLATE)
         };
         place.sim.set_faults(vec![busy]).unwrap();
-        let served = place.serve().await;
+        let trap = Trap::new(&place.clock, BUSY..=BUSY_MAX);
+        let served = place.serve_by(Arc::clone(&trap) as SharedClock).await;
         place.clock.set(served.next());
-        let refused = || place.sim.requests().iter().any(|request| request.status == Some(429));
-        until("the second device is asked for", refused).await;
-        // Time stands still until that answer has come: what is on the wire when hours pass is lost.
-        for _look in 0..20 {
-            SystemClock.sleep(LOOK_EVERY).await;
-        }
+        // Time stands still until it waits: what is on the wire when hours pass is lost.
+        until("it waits for the tenant", || trap.waits.load(Ordering::SeqCst) == 1).await;
         (place, served)
+    }
+
+    /// Lets the wait for the tenant be over, and time stand still until it has taken the second: what was decided half a
+    /// minute before is not sent.
+    async fn let_through(&self, served: &Served) {
+        let over = served.runs().await[0].started.checked_add(BUSY_MAX).unwrap();
+        self.clock.set(over.max(self.clock.now()));
+        let is_taken =
+            |request: &RequestEntry| request.path.ends_with("/isolate") && request.status == Some(201);
+        until("the second device is isolated", || {
+            self.sim.requests().into_iter().filter(is_taken).count() == 2
+        })
+        .await;
     }
 
     /// Lets time pass until the run has ended; nobody knows when it began to wait.
@@ -117,6 +133,7 @@ async fn halts(edit: impl FnOnce(&Place), why: &str) -> (Place, Served) {
     // A file that went counts as deleted after a while.
     place.clock.advance(SECOND.saturating_mul(5));
     served.reload(&place).await;
+    place.let_through(&served).await;
     let run = place.pass_until_ended(&served, 1).await;
     assert_eq!((report(&run).state, outcomes(&run)), (RunState::Halted, vec![Acted, Acted, Halted]), "{why}");
     let reason = report(&run).items[2].steps[0].reason.clone().unwrap();
@@ -161,6 +178,7 @@ async fn what_was_halted_is_news_when_the_playbook_acts_again() {
 async fn row_46_no_action_begins_once_the_process_ends_and_the_next_start_goes_on() {
     let (place, mut served) = Place::in_flight().await;
     served.stop.cancel();
+    place.let_through(&served).await;
     let ended = loop {
         if let Some(ended) = served.task.try_join_next() {
             break ended.unwrap();

@@ -108,7 +108,7 @@ async fn row_09_a_tenant_that_accepts_no_token_is_left_alone_told_and_asked_agai
     let mut refused = None;
     while refused.is_none() {
         place.clock.advance(SignedDuration::from_secs(1));
-        assert!(place.clock.now() < instant("2026-03-01T12:30:00Z"), "nobody is told");
+        assert!(place.clock.now() < instant("2026-03-01T13:30:00Z"), "nobody is told");
         SystemClock.sleep(LOOK_EVERY).await;
         refused = served.store.sign_ins().await.unwrap().remove("contoso").and_then(|one| one.refused);
     }
@@ -124,7 +124,7 @@ async fn row_09_a_tenant_that_accepts_no_token_is_left_alone_told_and_asked_agai
         || served.store.sign_ins().await.unwrap()["contoso"].refused.is_some()
     {
         place.clock.advance(SignedDuration::from_secs(1));
-        assert!(place.clock.now() < instant("2026-03-01T12:50:00Z"), "it is not asked again");
+        assert!(place.clock.now() < instant("2026-03-01T14:50:00Z"), "it is not asked again");
         SystemClock.sleep(LOOK_EVERY).await;
     }
     served.end().await.unwrap();

@@ -60,6 +60,8 @@ pub(crate) struct Bench {
     pub(crate) workload: Option<&'static str>,
     /// Where the Arc agent puts its challenges, if it is not the folder `arc` of the settings.
     pub(crate) arc: Option<String>,
+    /// The folder in which it does, as long as it is looked at.
+    pub(crate) arc_keys: Option<tempfile::TempDir>,
     /// The webhook's address; the tenant's own if none.
     pub(crate) hook: Option<String>,
     pub(crate) faults: Vec<Fault>,
@@ -95,6 +97,7 @@ impl Bench {
             environment: Vec::new(),
             workload: None,
             arc: None,
+            arc_keys: None,
             hook: None,
             faults: Vec::new(),
             behind: SignedDuration::ZERO,

@@ -111,12 +111,14 @@ fn app_service(bench: &mut Bench) {
     bench.environment.push(("IDENTITY_HEADER", IDENTITY_HEADER));
 }
 
-/// The app is the identity of a server under Arc, whose agent names a file of `folder`.
-fn arc(bench: &mut Bench, folder: &tempfile::TempDir, own: &str) {
+/// The app is the identity of a server under Arc, whose agent names a file of a folder.
+fn arc(bench: &mut Bench, own: &str) {
+    let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.key"), ARC_KEY).unwrap();
     bench.arc = Some(format!("{}{own}", folder.path().display()));
     bench.tenant("/auth", json!({"managedIdentity": {"host": "arc", "arcKeys": folder.path()}}));
     bench.environment.push(("IDENTITY_ENDPOINT", "{SIM}/arc/metadata/identity/oauth2/token"));
+    bench.arc_keys = Some(folder);
 }
 
 /// The app is a workload whose token is in a file.
@@ -183,7 +185,7 @@ pub(crate) const ELSEWHERE: &[Case] = &[
     ),
     case(
         "whoever plays the Arc agent wants another file",
-        |b| arc(b, Box::leak(Box::new(tempfile::tempdir().unwrap())), "/.."),
+        |b| arc(b, "/.."),
         ("problem", "sign-in", "is not one of its files; it was not read"),
     ),
     case(
@@ -251,7 +253,6 @@ pub(crate) const ELSEWHERE: &[Case] = &[
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_way_to_sign_in_works() {
-    let keys = tempfile::tempdir().unwrap();
     let good = |set: &dyn Fn(&mut Bench)| {
         let mut bench = Bench::new();
         set(&mut bench);
@@ -261,7 +262,7 @@ async fn every_way_to_sign_in_works() {
         ("certificate", good(&|b| certificate(b, &days(-2, 300)))),
         ("machine", good(&machine)),
         ("App Service", good(&app_service)),
-        ("Arc", good(&|b| arc(b, &keys, ""))),
+        ("Arc", good(&|b| arc(b, ""))),
         ("file", good(&|b| workload(b, "api://AzureADTokenExchange"))),
         ("GitHub", good(&job)),
         ("vault", good(&vault)),

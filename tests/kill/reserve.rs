@@ -18,7 +18,7 @@ const DISK: &str = "size=200m,mode=700";
 /// What is kept, as `src/store/reserve.rs` has it.
 const RESERVE_BYTES: u64 = 64 << 20;
 /// How long the tenant leaves a call unanswered: longer than it takes to fill the disk.
-const ANSWER_MS: u64 = 10_000;
+const ANSWER_MS: u64 = 30_000;
 /// How often something is looked for; ten times a second.
 const LOOKS_MAX: u32 = 900;
 

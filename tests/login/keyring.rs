@@ -12,15 +12,18 @@ use crate::Desk;
 /// A desktop session with a keyring that is open. It ends when this is dropped.
 struct Session {
     bus: String,
-    home: tempfile::TempDir,
-    _daemon: Child,
     _keyring: Child,
+    _daemon: Child,
+    /// Last: as long as they live they write to it.
+    home: tempfile::TempDir,
 }
 
 impl Session {
     async fn start() -> Self {
         let home = tempfile::tempdir().unwrap();
-        let mut bus = program("dbus-daemon", &["--session", "--nofork", "--print-address"], home.path());
+        let address = format!("--address=unix:path={}", home.path().join("bus").display());
+        let arguments = ["--session", "--nofork", "--print-address", &address];
+        let mut bus = program("dbus-daemon", &arguments, home.path());
         let mut daemon = bus.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(daemon.stdout.take().unwrap()).lines();
         let bus = lines.next_line().await.unwrap().unwrap();

@@ -73,5 +73,5 @@ await page.getByRole("button", { name: "Sign out" }).click();
 await page.getByRole("heading", { name: "Sign in" }).waitFor();
 await page.goto(new URL("/", address).href);
 seen.signedOut = (await page.getByLabel("Code").count()) === 1;
-console.log(JSON.stringify({ ...seen, trouble }));
 await browser.close();
+console.log(JSON.stringify({ ...seen, trouble }));

@@ -70,7 +70,7 @@ async fn killed_and_its_playbook_taken_away_it_acts_no_more() {
 async fn a_run_the_journal_failed_under_is_taken_up_by_the_same_process() {
     let place = Place::new().await;
     place.put("playbooks/a.yaml", contain());
-    let slow = Fault { delay_ms: 6_000, times: Some(1), ..Fault::on(ISOLATE) };
+    let slow = Fault { delay_ms: 20_000, times: Some(1), ..Fault::on(ISOLATE) };
     place.sim.set_faults(vec![slow]).unwrap();
     let served = place.serve().await;
     until("it isolates", || (place.isolated() == 1).then_some(())).await;

@@ -12,7 +12,7 @@ use huntbook::clock::{Clock as _, SystemClock};
 use jiff::SignedDuration;
 
 use crate::pause;
-use crate::saves::{Save, Whole, age, hold, name, named, serve, until_all, version};
+use crate::saves::{STOOD, Save, Whole, age, hold, name, named, serve, until_all, version};
 
 /// Schedules by default.
 const SEEDS: u32 = 20;
@@ -22,9 +22,6 @@ const AT_ONCE: u32 = 20;
 const VERSIONS: u32 = 4;
 /// Longest pause in the middle of writing, in milliseconds.
 const PAUSE_MAX: u32 = 200;
-/// What stood for so long where nothing tells of writing may be taken for whole: somewhat less than the two seconds, for
-/// this clock and that of the daemon do not look at the same moment.
-const STOOD: SignedDuration = SignedDuration::from_millis(1_500);
 
 /// Numbers that look random and are the same for the same seed.
 struct Dice(u64);
@@ -62,8 +59,10 @@ impl Dice {
 struct Writer {
     path: PathBuf,
     dice: Dice,
-    /// What is in the file, and since when.
+    /// What is in the file, and since when at the earliest.
     stands: (Vec<u8>, SignedDuration),
+    /// When that was noted.
+    noted: SignedDuration,
     /// What stood for so long that it may be taken for whole.
     stood: Vec<Vec<u8>>,
     /// Whether the system tells of it. If not, the times of files are those of a server with another clock.
@@ -73,15 +72,17 @@ struct Writer {
 impl Writer {
     fn new(folder: &Path, file: u32) -> Self {
         let path = folder.join(name(file));
-        let stands = (fs::read(&path).unwrap(), SystemClock.uptime());
-        Self { path, dice: Dice::new(file), stands, stood: Vec::new(), is_told: true }
+        let noted = SystemClock.uptime();
+        let stands = (fs::read(&path).unwrap(), noted);
+        Self { path, dice: Dice::new(file), stands, noted, stood: Vec::new(), is_told: true }
     }
 
     /// Notes what the file says now.
     fn note(&mut self) {
         let (now, bytes) = (SystemClock.uptime(), fs::read(&self.path).unwrap_or_default());
+        let last = std::mem::replace(&mut self.noted, now);
         if bytes != self.stands.0 {
-            let (before, since) = std::mem::replace(&mut self.stands, (bytes, now));
+            let (before, since) = std::mem::replace(&mut self.stands, (bytes, last));
             if STOOD <= now.saturating_sub(since) {
                 self.stood.push(before);
             }
@@ -172,7 +173,8 @@ impl Writer {
         let place = self.dice.roll(u32::try_from(Save::ALL.len()).unwrap());
         let (folder, name) = (self.path.parent().unwrap(), self.path.file_name().unwrap());
         let text = std::str::from_utf8(text).unwrap();
-        Save::ALL[place as usize].save(folder, name.to_str().unwrap(), text).await;
+        let stood = Save::ALL[place as usize].save(folder, name.to_str().unwrap(), text).await;
+        self.stood.extend(stood.filter(|(_bytes, length)| STOOD <= *length).map(|(bytes, _length)| bytes));
     }
 
     /// Writes all versions of a file, and gives what may be in force of it.

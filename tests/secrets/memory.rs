@@ -34,7 +34,9 @@ async fn a_process_cannot_be_looked_into_by_others_of_its_account() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     let binary = dir.path().join("huntbook");
-    std::fs::copy(env!("CARGO_BIN_EXE_huntbook"), &binary).unwrap();
+    // By another process: what this one writes, a child that begins beside it still has open for a moment.
+    let copied = std::process::Command::new("cp").arg(env!("CARGO_BIN_EXE_huntbook")).arg(&binary).status();
+    assert!(copied.unwrap().success());
     let mut command = tokio::process::Command::new(&binary);
     command.args(["sim", "--port", "0"]).current_dir(dir.path()).env_clear().kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::bench::{EagerClock, Reply, Server, door, everything};
+use crate::bench::{EagerClock, Reply, Server, door, everything, nobody};
 
 fn setup() -> (Http, EagerClock) {
     let clock = EagerClock::default();
@@ -203,9 +203,7 @@ async fn a_connection_that_breaks_is_repeated_for_reads_only() {
 
 #[tokio::test]
 async fn row_19_nothing_listening_proves_that_nothing_was_applied() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let (_nobody, url) = nobody();
     let (http, clock) = setup();
     let post = Request::post(Address::parse(&url).unwrap());
     let error = http.send(&post, Repeat::Unsafe, &Limits::default()).await.unwrap_err();
@@ -356,11 +354,9 @@ async fn a_write_takes_a_connection_of_its_own() {
 #[tokio::test]
 async fn no_error_shows_a_secret() {
     let (http, _clock) = setup();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/s3cret/path?sig=s3cret", listener.local_addr().unwrap());
-    drop(listener);
+    let (_nobody, away) = nobody();
     let server = Server::start(|_| Reply::new(400, "bad")).await;
-    for url in [url, format!("{}/s3cret?sig=s3cret", server.url)] {
+    for url in [format!("{away}/s3cret/path?sig=s3cret"), format!("{}/s3cret?sig=s3cret", server.url)] {
         let address = Address::secret(&Secret::new(url)).unwrap();
         let request = Request::post(address)
             .bearer(&Secret::new("s3cret".to_owned()))

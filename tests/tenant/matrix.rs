@@ -17,7 +17,7 @@ use huntbook::tenant::{
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::bench::{client, door};
+use crate::bench::{client, door, nobody};
 use crate::simulated::{DEVICE, World, isolate};
 
 /// A kind of call.
@@ -167,9 +167,7 @@ const LATER: (usize, &str) = (1, "later");
 #[tokio::test]
 async fn status_network_error_before_sending() {
     // Nobody listens there.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let (_nobody, url) = nobody();
     assert_eq!(notify(&url).await, "later");
     // No token either, so it is its request that is repeated; a call's own is in `http`'s tests.
     for kind in [Get, Hunt, Patch, MachineAction, AddIndicator] {

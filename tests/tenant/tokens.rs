@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::bench::{
-    APP, DEVICE, EagerClock, Reply, SECRET, Seen, Server, TENANT, client, door, everything, issue,
+    APP, DEVICE, EagerClock, Reply, SECRET, Seen, Server, TENANT, client, door, everything, issue, nobody,
 };
 
 fn is_token(seen: &Seen) -> bool {
@@ -347,9 +347,7 @@ async fn an_answer_that_is_not_a_token_is_not_shown() {
 #[tokio::test]
 async fn an_authority_that_is_away_is_a_failed_connection() {
     let clock = EagerClock::default();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
+    let (_nobody, url) = nobody();
     let tenant = client(&url, HuntingApi::Graph, Arc::new(clock));
     let error = tenant.apply(&revoke(), &Open).await.unwrap_err();
     assert_eq!((error.retry(), error.applied()), (Retry::Backoff, Applied::No));
