@@ -188,3 +188,30 @@ pub(super) fn not_sent(step: &Step, call: &Call, state: StepState, why: &str) ->
         remote_id: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_budget_is_told_by_a_sentence_of_its_own() {
+        let all = [
+            Budget::RunActions,
+            Budget::DayActions,
+            Budget::TenantActions,
+            Budget::RunTargets,
+            Budget::DayTargets,
+            Budget::TenantTargets,
+            Budget::TenantShare,
+            Budget::DayDevices,
+            Budget::AllTargets,
+            Budget::Minute,
+            Budget::Hour,
+        ];
+        let told: BTreeSet<&str> = all.into_iter().map(budget_name).collect();
+        assert_eq!(told.len(), all.len());
+        assert!(told.iter().all(|told| told.ends_with("is reached")), "{told:?}");
+    }
+}

@@ -319,6 +319,63 @@ mod tests {
     }
 
     #[test]
+    fn what_is_near_and_what_may_be_public_is_told_by_the_host() {
+        for (text, loopback, near, public) in [
+            ("http://127.0.0.1:1", true, true, false),
+            ("https://[::1]/x", true, true, false),
+            ("https://localhost", true, true, false),
+            ("http://169.254.169.254/metadata", false, true, false),
+            ("https://10.0.0.1", false, false, false),
+            ("https://9.9.9.9", false, false, true),
+            ("https://[fd00::1]", false, false, false),
+            ("https://[2620:fe::fe]", false, false, true),
+            ("https://a.example", false, false, true),
+        ] {
+            let address = Address::parse_near(text).unwrap();
+            let told = (address.is_loopback(), address.is_near(), address.may_be_public());
+            assert_eq!(told, (loopback, near, public), "{text}");
+        }
+        assert!(
+            Address::parse_near("http://10.0.0.1").is_err(),
+            "plain text goes no further than the next machine"
+        );
+    }
+
+    #[test]
+    fn an_address_is_as_long_as_servers_take_at_most() {
+        let long =
+            |length: usize| format!("https://a.example/{}", "x".repeat(length - "https://a.example/".len()));
+        assert!(Address::parse(&long(8192)).is_ok());
+        assert!(Address::parse(&long(8193)).is_err());
+    }
+
+    #[test]
+    fn an_address_carries_neither_a_user_nor_a_password() {
+        for bad in ["https://user@a.example", "https://:pw@a.example", "https://user:pw@a.example"] {
+            assert!(Address::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_an_address_are_given_and_shown_without_what_was_put_in() {
+        let base = Address::parse("https://graph.contoso.example/v1.0/").unwrap();
+        assert_eq!(base.to_string(), "https://graph.contoso.example/v1.0");
+        let asked = base.at("users/{id}", &["dana"]).unwrap().query("x", "y");
+        assert_eq!(asked.expose(), "https://graph.contoso.example/v1.0/users/dana?x=y");
+        assert_eq!(format!("{asked:?}"), "Address(https://graph.contoso.example/v1.0/users/{id})");
+        assert_eq!(asked.host(), Some("graph.contoso.example"));
+        let origin = asked.origin();
+        assert_eq!(
+            (origin.expose(), origin.to_string()),
+            ("https://graph.contoso.example/", "https://graph.contoso.example".to_owned())
+        );
+        let next = asked.follow("https://graph.contoso.example/v1.0/users/dana?skip=1").unwrap();
+        assert_eq!(next.to_string(), asked.to_string(), "a link is shown as what it follows");
+        assert_ne!(next.fingerprint(), asked.fingerprint());
+        assert_eq!(next.fingerprint(), next.clone().fingerprint());
+    }
+
+    #[test]
     fn a_link_must_stay_at_its_origin() {
         let base = Address::parse("https://graph.contoso.example/v1.0").unwrap();
         assert!(base.follow("https://graph.contoso.example/v1.0/x?$skiptoken=1").is_ok());

@@ -137,3 +137,30 @@ async fn a_release_is_not_stopped_by_what_isolations_have_used_up() {
     let report = house.again(&format!("{guards}{RELEASE}")).await;
     assert_eq!(report.counts.acted, 3, "{report:?}");
 }
+
+#[tokio::test]
+async fn what_is_done_to_one_file_keeps_from_no_other_of_the_device() {
+    let house = House::with_rows(1).await;
+    for sha1 in ["a".repeat(40), "b".repeat(40)] {
+        let stop = format!(
+            "stopAndQuarantineFile: {{device: \"{{{{row.DeviceId}}}}\", sha1: {sha1}, comment: test}}"
+        );
+        check(&house.again(&format!("actions:\n  - {stop}\n")).await, Accepted);
+    }
+    assert_eq!(house.applied().len(), 2, "{:?}", house.applied());
+}
+
+#[tokio::test]
+async fn an_indicator_is_no_target_that_is_left_alone() {
+    let house = House::with_rows(1).await;
+    let block = |title: &str| {
+        format!(
+            "actions:\n  - addIndicator: {{indicatorValue: evil.example, indicatorType: domainName, action: block, title: {title}, \
+             description: d, expiresIn: 30d}}\n"
+        )
+    };
+    for title in ["first", "second"] {
+        check(&house.again(&block(title)).await, Done);
+    }
+    assert_eq!(house.applied().len(), 2, "{:?}", house.applied());
+}

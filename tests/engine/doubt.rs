@@ -338,6 +338,22 @@ async fn a_persons_word_comes_first() {
     assert_eq!(lost.effect().await.detail.as_deref(), Some("seen in the portal"));
 }
 
+#[tokio::test]
+async fn what_a_person_settles_while_the_tenant_is_looked_at_is_settled_by_them() {
+    let mut lost = Lost::isolation(Apply::Taken).await;
+    let (journal, clock, key) = (lost.house.journal(), lost.house.shared_clock(), lost.effect().await.key);
+    lost.house.ambush("/machineactions", move || {
+        let (journal, clock, key) = (journal.clone(), clock.clone(), key.clone());
+        Box::pin(async move {
+            let said = (Word::Done, "seen in the portal".to_owned());
+            Store::resolve(&journal, clock, &key, said).await.expect("it is in doubt");
+        })
+    });
+    assert_eq!(lost.look(TEN_MINUTES).await, []);
+    let effect = lost.effect().await;
+    assert_eq!((effect.state, effect.detail.as_deref()), (EffectState::Done, Some("seen in the portal")));
+}
+
 /// Changes the journal as somebody does who has its file.
 pub(crate) async fn change(journal: PathBuf, statement: &str) {
     let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", journal.display())).await.expect("it opens");

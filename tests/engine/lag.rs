@@ -2,7 +2,7 @@
 
 use huntbook::clock::Clock as _;
 use huntbook::engine::{Doubts, StepState};
-use huntbook::sim::Fault;
+use huntbook::sim::{Fault, Reach, SimOptions};
 use huntbook::store::{Effect, EffectState, ListLag};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -103,4 +103,50 @@ async fn what_a_list_shows_at_once_is_noted_and_not_asked_for_again() {
     two.shows_nothing(8);
     assert_eq!(two.minutes(9).await, []);
     assert_eq!((two.lag().await, two.titles().await.len()), (Some(lag), 0));
+}
+
+#[tokio::test]
+async fn of_many_that_were_accepted_each_has_its_turn() {
+    // One more than are watched in a pass.
+    let house = House::build().await;
+    let scan = "actions:\n  - runAntivirusScan: {device: \"{{row.DeviceId}}\", comment: test}\n";
+    // Without identity every row is news.
+    let text = playbook(scan).replace("  identity: [DeviceId]\n", "");
+    for _run in 0..2 {
+        assert_eq!(states(&house.run(&text).await), [StepState::Accepted; 3]);
+        house.clock.advance(SignedDuration::from_secs(1));
+    }
+    let mut six = Two { house, doubts: Doubts::default() };
+    six.shows_nothing(100);
+    let asked = |house: &House| -> Vec<String> {
+        let all = house.sim.requests().into_iter();
+        let lists =
+            all.filter(|one| one.path.ends_with("/machineactions") && one.query.contains("machineId"));
+        lists.map(|one| one.query).collect()
+    };
+    let before = asked(&six.house).len();
+    assert_eq!(six.minutes(1).await, []);
+    let first = asked(&six.house).split_off(before);
+    assert_eq!(first.len(), 5, "{first:?}");
+    assert_eq!(six.minutes(1).await, []);
+    let second = asked(&six.house).split_off(before + 5);
+    assert_eq!(
+        second.iter().filter(|query| !first.contains(query)).count(),
+        1,
+        "the one that was left: {second:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_accepted_long_before_this_process_is_not_measured() {
+    let away = |options: &mut SimOptions| {
+        options.data.machines.iter_mut().for_each(|machine| machine.reach = Reach::Offline);
+    };
+    let house = House::with(1, away).await;
+    assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [StepState::Accepted]);
+    house.clock.advance(SignedDuration::from_mins(11));
+    let mut late = Two { house: house.restart().await, doubts: Doubts::default() };
+    late.shows_nothing(100);
+    assert_eq!(late.minutes(9).await, []);
+    assert_eq!(late.lag().await, None);
 }

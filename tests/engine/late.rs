@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::engine::ItemOutcome::{Acted, Halted};
-use huntbook::engine::{Report, RunState, StepState};
+use huntbook::engine::{EngineError, Report, RunState, StepState};
+use huntbook::model::PlaybookId;
 use huntbook::sim::{Fault, Reach, SimOptions};
-use huntbook::store::{EffectState, Effects, Store, Word};
+use huntbook::store::{EffectState, Effects, StopWord, StoppedPlaybook, Store, Word};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -63,31 +64,63 @@ async fn an_action_that_would_have_to_wait_too_long_is_left_to_the_next_run() {
 async fn row_38_nothing_is_sent_again_that_was_stopped_or_is_late_by_then() {
     let throttled =
         json!({"match": "POST /mde/api/machines/*/isolate", "status": 429, "retryAfter": 2, "times": 1});
-    let mut house = House::with_rows(1).await;
-    fault(&house, &throttled);
-    let (journal, clock) = (house.journal(), house.shared_clock());
-    house.ambush("/isolate", move || {
-        let (journal, clock) = (journal.clone(), Arc::clone(&clock));
-        Box::pin(async move { drop(Store::stop(&journal, clock, &word(None)).await.expect("it is written")) })
-    });
-    let report = house.run(&playbook(ISOLATE)).await;
-    assert_eq!(outcomes(&report), [Halted]);
-    assert!(why(&report).starts_with("all actions are stopped since"), "{}", why(&report));
+    let about = StoppedPlaybook {
+        id: PlaybookId("2f6c9d54-7d0e-4b53-9d5e-6f0a3c1b8e77".parse().unwrap()),
+        name: "Test".to_owned(),
+    };
+    let mut houses = Vec::new();
+    for (stop, says) in [
+        (word(None), "all actions are stopped since"),
+        (word(Some("contoso")), "actions in `contoso` are stopped since"),
+        (StopWord { playbook: Some(about), ..word(None) }, "actions of `Test` are stopped since"),
+    ] {
+        let mut house = House::with_rows(1).await;
+        fault(&house, &throttled);
+        let (journal, clock, stop) = (house.journal(), house.shared_clock(), Arc::new(stop));
+        house.ambush("/isolate", move || {
+            let (journal, clock, stop) = (journal.clone(), Arc::clone(&clock), Arc::clone(&stop));
+            Box::pin(async move { drop(Store::stop(&journal, clock, &stop).await.expect("it is written")) })
+        });
+        let report = house.run(&playbook(ISOLATE)).await;
+        assert_eq!(outcomes(&report), [Halted]);
+        assert!(why(&report).starts_with(says), "{}", why(&report));
+        houses.push(house);
+    }
 
     let mut late = House::with_rows(1).await;
     fault(&late, &throttled);
     let clock = late.clock.clone();
     late.ambush("/isolate", move || {
-        clock.advance(SignedDuration::from_secs(31));
+        clock.advance(SignedDuration::from_secs(30));
         Box::pin(async {})
     });
     let report = late.run(&playbook(ISOLATE)).await;
     assert_eq!(outcomes(&report), [Halted]);
     assert!(why(&report).contains("since it was decided"), "{}", why(&report));
-    for house in [house, late] {
+    houses.push(late);
+    for house in houses {
         assert_eq!(house.applied(), Vec::<String>::new());
         assert_eq!(house.engine.store.effects_in(EffectState::NotApplied).await.unwrap().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_again_where_the_journal_does_not_say_any_more_whether_it_may_be() {
+    let mut house = House::with_rows(1).await;
+    let text = playbook(ISOLATE);
+    let order = house.order(&text, Effects::Apply).await;
+    fault(
+        &house,
+        &json!({"match": "POST /mde/api/machines/*/isolate", "status": 429, "retryAfter": 2, "times": 1}),
+    );
+    let store = house.engine.store.clone();
+    house.ambush("/isolate", move || {
+        let store = store.clone();
+        Box::pin(async move { store.close().await })
+    });
+    let ended = house.engine.run(&order).await;
+    assert!(matches!(ended, Err(EngineError::CutOff { .. })), "{ended:?}");
+    assert_eq!(house.applied(), Vec::<String>::new());
 }
 
 #[tokio::test]

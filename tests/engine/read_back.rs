@@ -1,6 +1,7 @@
 //! What leaves its own behind at the tenant, and whose answer was lost: comments by their mark, revoked sessions by the
 //! time from which on sessions count, the switch of an account by its state.
 
+use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::engine::ItemOutcome::Acted;
 use huntbook::engine::{Doubts, Report, StepState};
 use huntbook::http::Open;
@@ -187,6 +188,50 @@ async fn a_revocation_of_the_day_before_proves_nothing_and_one_since_is_as_good(
         }
         assert_eq!(lost.look(TEN_MINUTES).await, expect);
         assert_eq!(lost.look(A_MINUTE).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_of_the_hour_before_is_not_taken_for_one_whose_answer_was_lost_just_now() {
+    let house = House::with_rows(1).await;
+    by_hand(
+        &house,
+        &Operation::RevokeSessions { user: "maja.berg@contoso.example".parse().expect("a user") },
+    )
+    .await;
+    house.clock.advance(SignedDuration::from_hours(1));
+    let lost = Fault { reset: true, times: Some(1), apply: LOST, ..Fault::on(REVOCATIONS) };
+    house.sim.set_faults(vec![lost]).expect("a sound fault");
+    assert_eq!(states(&house.run(&playbook(REVOKE)).await), [StepState::Parked]);
+}
+
+/// A house whose clock is ahead of its tenant's by less than matters, and the tenant's clock.
+async fn ahead() -> (House, ManualClock) {
+    let mut house = House::with_rows(1).await;
+    let (theirs, by) = (house.clock.clone(), SignedDuration::from_mins(4));
+    house.goes_ahead(by);
+    house.clock = ManualClock::new(theirs.now() + by);
+    (house.restart().await, theirs)
+}
+
+#[tokio::test]
+async fn when_sessions_were_revoked_is_told_by_the_clock_of_the_tenant() {
+    let (house, _theirs) = ahead().await;
+    let lost = Fault { reset: true, times: Some(1), apply: TAKEN, ..Fault::on(REVOCATIONS) };
+    house.sim.set_faults(vec![lost]).expect("a sound fault");
+    assert_eq!(states(&house.run(&playbook(REVOKE)).await), [StepState::Done], "at once");
+
+    let (house, theirs) = ahead().await;
+    let lost = Fault { reset: true, times: Some(1), apply: TAKEN, ..Fault::on(REVOCATIONS) };
+    let mute = Fault { status: Some(403), times: Some(1), ..Fault::on(USER) };
+    house.sim.set_faults(vec![lost, mute]).expect("sound faults");
+    assert_eq!(states(&house.run(&playbook(REVOKE)).await), [StepState::Parked]);
+    let mut lost = Lost { house, doubts: Doubts::default(), text: playbook(REVOKE) };
+    // It is first known to be in doubt a while after it was sent.
+    for time in [A_MINUTE, TEN_MINUTES] {
+        theirs.advance(time);
+        let found = lost.look(time).await;
+        assert_eq!(found, if time == A_MINUTE { vec![] } else { vec![EffectState::Done] });
     }
 }
 

@@ -12,8 +12,9 @@ use huntbook::engine::{
     InForce, Order, Present, Ran, Report, RunState, Standing, StepState, Unchanging, Which,
 };
 use huntbook::model::{Lists, RunId};
-use huntbook::sim::{Fault, Reach, SimOptions};
+use huntbook::sim::{Duplicates, Fault, Reach, SimOptions};
 use huntbook::store::{ApprovalState, Consent, Effect, EffectState, Effects, NewVoice, Trigger, Way};
+use huntbook::tenant::{IsolationType, Operation};
 use jiff::SignedDuration;
 
 use crate::{House, ISOLATE, TAG, outcomes, playbook, states};
@@ -104,6 +105,49 @@ async fn what_another_run_is_at_is_not_handled_until_the_tenant_says_how_it_ende
     assert_eq!(house.applied(), ["isolate 0"]);
     assert_eq!(house.engine.store.effects_in(EffectState::Pending).await.unwrap(), []);
     assert_eq!(house.run(&other()).await.counts.matched, 0);
+}
+
+#[tokio::test]
+async fn nothing_is_concluded_where_the_tenant_does_not_say_what_is_in_force() {
+    let house = under_way(Reach::Online).await;
+    house.clock.advance(SignedDuration::from_secs(5));
+    let mute = Fault { status: Some(403), ..Fault::on("GET /mde/api/machineactions") };
+    house.sim.set_faults(vec![mute]).expect("a sound fault");
+    let waits = house.run(&other()).await;
+    let why = waits.items[0].steps[0].reason.as_deref().unwrap_or_default();
+    assert_eq!(outcomes(&waits), [Halted]);
+    assert!(why.ends_with("has the same action on the same target under way (pending)"), "{why}");
+    house.sim.set_faults(Vec::new()).expect("no faults are sound");
+    assert_eq!(states(&house.run(&other()).await), [StepState::AlreadyInForce]);
+    assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn what_somebody_has_only_asked_for_is_not_in_force() {
+    let change = |options: &mut SimOptions| options.duplicates = Duplicates::Queued;
+    let house = House::with(1, change).await;
+    assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [StepState::Accepted]);
+    house.clock.advance(SignedDuration::from_secs(5));
+    let device = house.devices[0].parse().expect("an id");
+    let (isolation_type, comment) = (IsolationType::Full, "by an analyst".to_owned());
+    house.somebody_does(&Operation::IsolateDevice { device, isolation_type, comment }).await;
+    let waits = house.run(&other()).await;
+    assert_eq!(outcomes(&waits), [Halted], "{waits:?}");
+}
+
+#[tokio::test]
+async fn the_time_to_learn_how_another_ended_makes_nothing_late_and_what_follows_is_taken_back() {
+    let mut house = under_way(Reach::Failing).await;
+    house.clock.advance(SignedDuration::from_secs(5));
+    let clock = house.clock.clone();
+    house.ambush("/machineactions/", move || {
+        clock.advance(SignedDuration::from_secs(31));
+        Box::pin(async {})
+    });
+    let again = other().replace("comment: test}", "comment: test}\n    revertAfter: 4h");
+    assert_eq!(states(&house.run(&again).await), [StepState::Accepted]);
+    let stands = house.stands().await;
+    assert_eq!(stands.iter().filter(|one| one.due.is_some()).count(), 1, "{stands:?}");
 }
 
 #[tokio::test]
