@@ -628,13 +628,13 @@ async fn reloads_neither_lose_nor_double_a_due_run() {
     place.next_run().await;
     let reloads = || served.logged("a generation is in force").len();
     let mut number = 0;
-    while number < 25 || reloads() < 3 || place.runs().len() < 7 {
+    while number < 12 || reloads() < 6 || place.runs().len() < 7 {
         number += 1;
-        assert!(number < 500, "{} reloads, {} runs", reloads(), place.runs().len());
+        assert!(number < 200, "{} reloads, {} runs", reloads(), place.runs().len());
         place.replace("playbooks/a.yaml", &version(number));
         place.put("playbooks/b.yaml", playbook(2, &format!("{NEVER}description: {number}\n")));
-        // Longer than the quiet a look waits for, so that most of them are reloads of their own.
-        pause(400).await;
+        // Longer than a file must have stood for it to count, so that most of them are reloads of their own.
+        pause(1_000).await;
     }
     place.until_live("a.yaml", &version(number)).await;
     let served = served.stopped().await;

@@ -86,7 +86,7 @@ mod tests {
             !is_own(NAME, &by_name, of_id) && !is_own(ID, &by_id, of_name),
             "nobody knows that they are one"
         );
-        assert!(is_own(NAME, &by_name.clone().known_as(ID), of_id), "the directory says its id");
+        assert!(is_own(NAME, &by_name.known_as(ID), of_id), "the directory says its id");
         assert!(is_own(ID, &by_id.clone().named(NAME), of_name), "and its name");
         assert!(!is_own("jon.holm@contoso.example", &by_id, (None, None)), "the app acts for nobody");
         assert!(!is_own(

