@@ -18,6 +18,8 @@ mod certificate;
 mod credentials;
 #[path = "doctor/grants.rs"]
 mod grants;
+#[path = "tenant/nobody.rs"]
+mod nobody;
 #[path = "doctor/token.rs"]
 mod token;
 

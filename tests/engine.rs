@@ -76,7 +76,7 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::kql::Schema;
 use huntbook::model::{List, Lists, Secret};
 use huntbook::plan::{Exclusions, Plan, Queries, World, compile};
-use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntFault, HuntTable, Sim, SimApp, SimOptions};
+use huntbook::sim::{CannedHunter, Fault, HuntColumn, HuntFault, HuntTable, Reach, Sim, SimApp, SimOptions};
 use huntbook::store::{Effects, RunFilter, Store, Trigger, Waiting};
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, Tenant};
 use jiff::{SignedDuration, Timestamp};
@@ -108,6 +108,14 @@ impl House {
     /// The same with a row for each of its first machines, and for others when it has no more.
     async fn with_rows(count: usize) -> Self {
         Self::with(count, |_options| {}).await
+    }
+
+    /// The same where every device is there, fails or is away.
+    async fn with_reach(count: usize, reach: Reach) -> Self {
+        let change = |options: &mut SimOptions| {
+            options.data.machines.iter_mut().for_each(|machine| machine.reach = reach);
+        };
+        Self::with(count, change).await
     }
 
     /// The same in a tenant of which something else is changed as well.

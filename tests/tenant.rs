@@ -24,6 +24,8 @@ mod http;
 mod hunting;
 #[path = "tenant/matrix.rs"]
 mod matrix;
+#[path = "tenant/nobody.rs"]
+mod nobody;
 #[path = "oidc/mod.rs"]
 mod oidc;
 #[path = "tenant/operation_table.rs"]

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
+use crate::nobody::nobody;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use huntbook::clock::{Clock as _, ManualClock, SystemClock};
@@ -242,9 +243,7 @@ impl Told {
 
 /// The address of a port on which nobody listens, and nobody else will: it stays taken.
 pub(crate) fn closed_port() -> String {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
+    let (socket, url) = nobody();
     std::mem::forget(socket);
     url
 }

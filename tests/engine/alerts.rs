@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use huntbook::engine::{Present, RunState, Standing, StepState, TakenUp, Unchanging};
-use huntbook::sim::{Fault, Reach, SimOptions};
+use huntbook::sim::{Fault, Reach};
 use huntbook::store::Effects;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -117,10 +117,7 @@ async fn a_run_that_does_not_go_on_is_told_with_what_is_in_doubt() {
 
 #[tokio::test]
 async fn an_action_that_was_accepted_and_came_to_nothing_is_told_once() {
-    let change = |options: &mut SimOptions| {
-        options.data.machines.iter_mut().for_each(|machine| machine.reach = Reach::Failing);
-    };
-    let house = House::with(1, change).await.watched();
+    let house = House::with_reach(1, Reach::Failing).await.watched();
     house.run(&playbook(ISOLATE)).await;
     assert_eq!(house.titles().await, Vec::<String>::new());
     house.clock.advance(SignedDuration::from_secs(5));

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use huntbook::engine::ItemOutcome::{Acted, Halted};
 use huntbook::engine::{InForce, Order, Ran, Report, Standing, Unchanging, Which};
 use huntbook::model::Lists;
-use huntbook::sim::{Reach, SimOptions};
+use huntbook::sim::Reach;
 use huntbook::store::{Effects, Trigger};
 use jiff::SignedDuration;
 
@@ -48,10 +48,7 @@ impl House {
 
 #[tokio::test]
 async fn what_was_taken_away_while_the_tenant_was_asked_is_not_sent() {
-    let change = |options: &mut SimOptions| {
-        options.data.machines.iter_mut().for_each(|machine| machine.reach = Reach::Failing);
-    };
-    let mut house = House::with(1, change).await;
+    let mut house = House::with_reach(1, Reach::Failing).await;
     house.run(&playbook(ISOLATE)).await;
     house.clock.advance(SignedDuration::from_secs(5));
     let is_gone = Arc::new(AtomicBool::new(false));

@@ -5,7 +5,7 @@ use huntbook::engine::ItemOutcome::{Acted, Halted, Planned};
 use huntbook::engine::{Report, StepState};
 use huntbook::guard::Canary;
 use huntbook::model::{DayText, WindowText, WindowsText};
-use huntbook::sim::{Reach, SimOptions};
+use huntbook::sim::Reach;
 use huntbook::store::{EffectState, Effects};
 use jiff::SignedDuration;
 
@@ -85,10 +85,7 @@ async fn the_first_runs_of_a_new_version_only_observe() {
 
 /// A run that was cut off while it watched its first target; then this time passes, and it goes on.
 async fn behind_the_first(reach: Reach, passes: SignedDuration) -> (House, Report) {
-    let change = |options: &mut SimOptions| {
-        options.data.machines.iter_mut().for_each(|machine| machine.reach = reach);
-    };
-    let mut house = House::with(3, change).await;
+    let mut house = House::with_reach(3, reach).await;
     house.ceilings.canary = Some(Canary { first: 1, wait: SignedDuration::from_mins(10) });
     let text = playbook(ISOLATE);
     let order = house.order(&text, Effects::Apply).await;

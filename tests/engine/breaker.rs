@@ -2,7 +2,7 @@
 
 use huntbook::engine::ItemOutcome::{Acted, Halted};
 use huntbook::engine::Report;
-use huntbook::sim::{Fault, Reach, SimOptions};
+use huntbook::sim::{Fault, Reach};
 use huntbook::store::{StopWord, Store};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -23,10 +23,7 @@ impl House {
 
 #[tokio::test]
 async fn after_three_in_a_row_nothing_is_begun_until_a_person_lets_it() {
-    let change = |options: &mut SimOptions| {
-        options.data.machines.iter_mut().for_each(|machine| machine.reach = Reach::Failing);
-    };
-    let house = House::with(4, change).await;
+    let house = House::with_reach(4, Reach::Failing).await;
     for number in 0..3 {
         assert_eq!(outcomes(&house.isolate_one(number).await), [Acted], "{number}");
     }

@@ -2,7 +2,7 @@
 
 use huntbook::clock::Clock as _;
 use huntbook::engine::{Doubts, StepState};
-use huntbook::sim::{Fault, Reach, SimOptions};
+use huntbook::sim::{Fault, Reach};
 use huntbook::store::{Effect, EffectState, ListLag};
 use jiff::SignedDuration;
 use serde_json::json;
@@ -139,10 +139,7 @@ async fn of_many_that_were_accepted_each_has_its_turn() {
 
 #[tokio::test]
 async fn what_was_accepted_long_before_this_process_is_not_measured() {
-    let away = |options: &mut SimOptions| {
-        options.data.machines.iter_mut().for_each(|machine| machine.reach = Reach::Offline);
-    };
-    let house = House::with(1, away).await;
+    let house = House::with_reach(1, Reach::Offline).await;
     assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [StepState::Accepted]);
     house.clock.advance(SignedDuration::from_mins(11));
     let mut late = Two { house: house.restart().await, doubts: Doubts::default() };

@@ -6,7 +6,7 @@ use huntbook::clock::{Clock as _, ManualClock};
 use huntbook::engine::ItemOutcome::{Acted, Halted};
 use huntbook::engine::{EngineError, Report, RunState, StepState};
 use huntbook::model::PlaybookId;
-use huntbook::sim::{Fault, Reach, SimOptions};
+use huntbook::sim::{Fault, Reach};
 use huntbook::store::{EffectState, Effects, StopWord, StoppedPlaybook, Store, Word};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -135,10 +135,7 @@ async fn without_a_token_nothing_is_intended() {
 
 #[tokio::test]
 async fn the_opposite_waits_as_long_as_an_action_is_under_way_and_ten_minutes_after_it() {
-    let away = |options: &mut SimOptions| {
-        options.data.machines.iter_mut().for_each(|machine| machine.reach = Reach::Offline);
-    };
-    let house = House::with(1, away).await;
+    let house = House::with_reach(1, Reach::Offline).await;
     assert_eq!(states(&house.run(&playbook(ISOLATE)).await), [StepState::Accepted]);
     house.clock.advance(SignedDuration::from_mins(30));
     let waits = house.run(&release()).await;

@@ -8,7 +8,7 @@ use huntbook::engine::ItemOutcome::{Acted, Halted, PendingApproval};
 use huntbook::engine::StepState::{self, Accepted, AlreadyInForce};
 use huntbook::engine::{Report, TakenUp};
 use huntbook::http::Open;
-use huntbook::sim::{Apply, Duplicates, Fault, Reach, SimOptions};
+use huntbook::sim::{Apply, Duplicates, Fault, Reach};
 use huntbook::store::{EffectState, Rebuilt, Store, Word};
 use huntbook::tenant::{Operation, ScanType};
 use jiff::SignedDuration;
@@ -284,10 +284,7 @@ async fn row_44_what_was_done_with_leave_is_done_and_not_void() {
 #[tokio::test]
 async fn row_44_what_a_person_said_was_not_done_and_the_tenant_shows_as_failed_is_known() {
     for (reach, stops) in [(Reach::Failing, 0), (Reach::Offline, 1)] {
-        let change = |options: &mut SimOptions| {
-            options.data.machines.iter_mut().for_each(|machine| machine.reach = reach);
-        };
-        let house = House::with(1, change).await.restart().await;
+        let house = House::with_reach(1, reach).await.restart().await;
         house.forge();
         let lost = Fault { reset: true, times: Some(1), ..Fault::on("POST /mde/api/machines/*/isolate") };
         house.sim.set_faults(vec![Fault { apply: Apply::Before, ..lost }]).expect("a sound fault");

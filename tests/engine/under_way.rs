@@ -79,10 +79,7 @@ impl House {
 
 /// A device that one playbook has isolated, at a tenant that has not done it yet.
 async fn under_way(reach: Reach) -> House {
-    let change = |options: &mut SimOptions| {
-        options.data.machines.iter_mut().for_each(|machine| machine.reach = reach);
-    };
-    let house = House::with(1, change).await;
+    let house = House::with_reach(1, reach).await;
     let first = house.run(&playbook(ISOLATE)).await;
     assert_eq!(states(&first), [StepState::Accepted]);
     house
@@ -202,10 +199,7 @@ async fn more_actions_than_one_pass_asks_about_are_all_asked_about() {
 
 /// A run that waits for a device and was cut off there; then this time passes.
 async fn waiting(reach: Reach, passes: SignedDuration) -> (House, String) {
-    let change = |options: &mut SimOptions| {
-        options.data.machines.iter_mut().for_each(|machine| machine.reach = reach);
-    };
-    let house = House::with(1, change).await;
+    let house = House::with_reach(1, reach).await;
     let text = playbook(
         "actions:\n  - {id: isolate, isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 20m}}\n  \
          - {id: tag, tagDevice: {device: \"{{row.DeviceId}}\", tag: isolated}}\n",
@@ -252,10 +246,7 @@ async fn a_wait_is_no_longer_for_a_restart() {
 
 /// Devices that are away, and a playbook that waits for them.
 async fn away(count: usize, text: &str) -> (House, String) {
-    let change = |options: &mut SimOptions| {
-        options.data.machines.iter_mut().for_each(|machine| machine.reach = Reach::Offline);
-    };
-    let mut house = House::with(count, change).await;
+    let mut house = House::with_reach(count, Reach::Offline).await;
     house.engine.alerts = Some("watch".to_owned());
     (house, playbook(text))
 }

@@ -173,8 +173,7 @@ impl Writer {
         let place = self.dice.roll(u32::try_from(Save::ALL.len()).unwrap());
         let (folder, name) = (self.path.parent().unwrap(), self.path.file_name().unwrap());
         let text = std::str::from_utf8(text).unwrap();
-        let stood = Save::ALL[place as usize].save(folder, name.to_str().unwrap(), text).await;
-        self.stood.extend(stood.filter(|(_bytes, length)| STOOD <= *length).map(|(bytes, _length)| bytes));
+        self.stood.extend(Save::ALL[place as usize].save(folder, name.to_str().unwrap(), text).await);
     }
 
     /// Writes all versions of a file, and gives what may be in force of it.

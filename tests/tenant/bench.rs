@@ -14,7 +14,6 @@ use huntbook::http::{Http, HttpOptions};
 use huntbook::model::Secret;
 use huntbook::tenant::{Client, ClientOptions, EndpointOverrides, HuntingApi};
 use serde_json::{Value, json};
-use tokio::net::TcpSocket;
 use tokio::task::JoinSet;
 
 pub(crate) use crate::eager::EagerClock;
@@ -24,14 +23,6 @@ pub(crate) const APP: &str = "99999999-8888-7777-6666-555555555555";
 pub(crate) const SECRET: &str = "s3cret~value+with/signs";
 pub(crate) const DEVICE: &str = "aa11aa11aa11aa11aa11aa11aa11aa11aa11aa11";
 pub(crate) const ACTION: &str = "5e1ec7ed-0000-4000-8000-00000000ac71";
-
-/// An address at which nobody listens, and nobody else will: as long as it is kept, it is taken.
-pub(crate) fn nobody() -> (TcpSocket, String) {
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
-    (socket, url)
-}
 
 /// A request the server has seen.
 #[derive(Debug, Clone)]

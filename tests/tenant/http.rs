@@ -11,7 +11,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use crate::bench::{EagerClock, Reply, Server, door, everything, nobody};
+use crate::bench::{EagerClock, Reply, Server, door, everything};
+use crate::nobody::nobody;
 
 fn setup() -> (Http, EagerClock) {
     let clock = EagerClock::default();

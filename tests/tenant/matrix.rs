@@ -17,7 +17,8 @@ use huntbook::tenant::{
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::bench::{client, door, nobody};
+use crate::bench::{client, door};
+use crate::nobody::nobody;
 use crate::simulated::{DEVICE, World, isolate};
 
 /// A kind of call.

@@ -16,8 +16,9 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::bench::{
-    APP, DEVICE, EagerClock, Reply, SECRET, Seen, Server, TENANT, client, door, everything, issue, nobody,
+    APP, DEVICE, EagerClock, Reply, SECRET, Seen, Server, TENANT, client, door, everything, issue,
 };
+use crate::nobody::nobody;
 
 fn is_token(seen: &Seen) -> bool {
     seen.path.ends_with("/token")
