@@ -51,6 +51,8 @@ mod theirs;
 mod under_way;
 #[path = "engine/undone.rs"]
 mod undone;
+#[path = "engine/unwritten.rs"]
+mod unwritten;
 #[path = "engine/usual.rs"]
 mod usual;
 
@@ -497,6 +499,8 @@ async fn a_refusal_fails_the_item_and_stops_its_later_steps() {
     assert_eq!(states(&report), [StepState::Failed, StepState::Skipped]);
     let reason = report.items[0].steps[0].reason.clone().unwrap_or_default();
     assert!(reason.contains("Machine.Isolate"), "{reason}");
+    let kept = house.engine.store.run(report.run).await.unwrap().expect("it is kept");
+    assert_eq!(kept.items[0].reason, Some(reason), "an item has the reason of its step");
     let on = playbook(&format!("where: row.Files == 10\n{ISOLATE}    onError: continue\n{later}"));
     assert_eq!(states(&house.run(&on).await), [StepState::Failed, StepState::Done]);
     assert_eq!(house.applied(), ["addTag 1"]);

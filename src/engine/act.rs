@@ -205,8 +205,7 @@ impl Engine {
                 return Err(why);
             }
             let numbers = if leave.is_some() { limits.ceilings } else { limits.numbers };
-            let fleet = context.fleet.get().copied().filter(|_fleet| !guard::gives_back(call.kind.as_str()));
-            let allowed = numbers.action_limits(fleet);
+            let allowed = numbers.action_limits(context.fleet.get().copied());
             Ok(NewEffect { leave, ..new_effect(context, turn, allowed) })
         }))
     }

@@ -194,6 +194,58 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::action::{Params, Undo};
+    use crate::http::Retry;
+    use crate::model::DeviceId;
+    use crate::playbook::OnError;
+    use crate::tenant::{ActionKind, Detail, Operation, Refused};
+
+    /// Whether an answer of this status is a no to what was asked.
+    fn is_no(status: u16, applied: Applied) -> bool {
+        let (operation, detail, roles) = ("isolateDevice", Detail::default(), [].as_slice());
+        let (of_person, fault, retry) = (false, None, Retry::Never);
+        let refused = Refused { operation, status, detail, roles, of_person, fault, retry, applied };
+        is_refused::<()>(&Err(TenantError::Refused(Box::new(refused))))
+    }
+
+    #[test]
+    fn what_is_refused_for_what_it_asks_is_told_from_what_every_call_would_meet() {
+        for status in [400, 403, 404, 409, 499] {
+            assert!(is_no(status, Applied::No), "{status}");
+            assert!(!is_no(status, Applied::Unknown), "{status}: it may have been done");
+        }
+        for status in [302, 399, 401, 429, 500, 503] {
+            assert!(!is_no(status, Applied::No), "{status}");
+        }
+        assert!(!is_refused(&Ok(())));
+    }
+
+    #[test]
+    fn what_was_settled_before_keeps_its_state_and_the_tenants_name_for_it() {
+        let device: DeviceId = "1e5bc9d7e413ddd7902c2932e418702b84d0cc07".parse().unwrap();
+        let (undo, comment) = (Box::new(Undo::ReleaseDevice(device.clone())), String::new());
+        let step = Step {
+            id: "release".to_owned(),
+            condition: None,
+            on_error: OnError::Stop,
+            approval: None,
+            wait_for: None,
+            revert: None,
+            params: Params::Undo { undo, comment: comment.clone() },
+        };
+        let operation = Operation::ReleaseDevice { device, comment };
+        let call = Call { kind: ActionKind::ReleaseDevice, target: "device".to_owned(), operation };
+        for (state, shown) in [
+            (EffectState::Pending, StepState::Accepted),
+            (EffectState::Done, StepState::Done),
+            (EffectState::NotApplied, StepState::Failed),
+        ] {
+            let remote_id = Some("5382f7ea".to_owned());
+            let settled = Intended::AlreadySettled { state, remote_id: remote_id.clone() };
+            let report = refused(&step, &call, &settled);
+            assert_eq!((report.state, report.remote_id), (shown, remote_id), "{state}");
+        }
+    }
 
     #[test]
     fn each_budget_is_told_by_a_sentence_of_its_own() {

@@ -100,7 +100,7 @@ impl Engine {
         let Some(first) = news.first().map(|report| report.seq) else { return Ok(()) };
         let parked = parked_steps(news.iter().copied());
         let alert = self.parked_alert(&Ended::begun(context), &parked, &format!("/{first}"));
-        if let Some(alert) = alert.filter(|_alert| context.acts()) {
+        if let Some(alert) = alert {
             self.store.enqueue(&alert).await?;
         }
         let about: BTreeSet<u32> = news.iter().map(|report| report.seq).collect();

@@ -2,7 +2,7 @@
 
 use huntbook::cadence::Windows;
 use huntbook::engine::ItemOutcome::{Acted, Halted, Planned};
-use huntbook::engine::{Report, StepState};
+use huntbook::engine::{Ran, Report, StepState};
 use huntbook::guard::Canary;
 use huntbook::model::{DayText, WindowText, WindowsText};
 use huntbook::sim::Reach;
@@ -10,7 +10,8 @@ use huntbook::store::{EffectState, Effects};
 use jiff::SignedDuration;
 
 use crate::late::why;
-use crate::{House, ISOLATE, outcomes, playbook};
+use crate::under_way::{passes, until};
+use crate::{House, ISOLATE, outcomes, playbook, states};
 
 fn guarded(guards: &str) -> String {
     playbook(&format!("guards: {guards}\n{ISOLATE}"))
@@ -56,6 +57,25 @@ async fn disruptive_actions_are_taken_in_their_windows_only() {
     house.clock.advance(SignedDuration::from_hours(5));
     assert_eq!(outcomes(&house.run(&weekdays).await), [Acted]);
     assert_eq!(house.applied(), ["isolate 0"]);
+}
+
+#[tokio::test]
+async fn a_window_that_closes_while_a_device_is_waited_for_is_closed_to_what_comes_after_it() {
+    let house = House::with_rows(1).await;
+    let text = guarded("{windows: {only: [{days: [sunday], from: \"12:00\", to: \"12:10\"}]}}").replace(
+        "actions:\n",
+        "actions:\n  - {runAntivirusScan: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 20m}}\n",
+    );
+    let order = house.order(&text, Effects::Apply).await;
+    let mut run = Box::pin(house.engine.run(&order));
+    until(async { drop(run.as_mut().await) }, async || house.applied().len() == 1).await;
+    house.clock.advance(SignedDuration::from_mins(11));
+    let Ran::Report(report) = passes(&house, run).await.expect("the journal is there") else {
+        panic!("no slot")
+    };
+    assert_eq!(states(&report), [StepState::Done, StepState::Halted]);
+    let said = report.items[0].steps[1].reason.as_deref().unwrap_or_default();
+    assert!(said.starts_with("disruptive actions are only taken"), "{said}");
 }
 
 #[tokio::test]

@@ -143,12 +143,15 @@ async fn row_06_an_action_whose_answer_was_lost_is_found_by_its_mark_and_followe
 
 #[tokio::test]
 async fn row_07_what_never_arrived_is_proven_and_done_by_the_next_run() {
-    let mut lost = Lost::isolation(Apply::Lost).await;
+    let mut lost = Lost::isolation_in(Lost::house().await.watched(), Apply::Lost).await;
     assert_eq!(lost.look(TEN_MINUTES).await, [], "one list proves nothing");
     assert_eq!(lost.look(SignedDuration::from_secs(59)).await, []);
     assert_eq!(lost.house.run(&playbook(ISOLATE)).await.counts.matched, 0, "it is still in doubt");
     assert_eq!(lost.look(SignedDuration::from_secs(1)).await, [EffectState::NotApplied]);
     assert_eq!(lost.look(A_MINUTE).await, [], "once");
+    let titles: Vec<String> = lost.house.alerts().await.into_iter().map(|(title, _text)| title).collect();
+    let told = "isolateDevice is in doubt no more: the tenant never took it".to_owned();
+    assert!(titles.contains(&told), "{titles:?}");
     assert_eq!(outcomes(&lost.house.run(&playbook(ISOLATE)).await), [Acted]);
     assert_eq!(lost.house.applied(), ["isolate 0"]);
 }

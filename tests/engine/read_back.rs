@@ -237,8 +237,13 @@ async fn when_sessions_were_revoked_is_told_by_the_clock_of_the_tenant() {
 
 #[tokio::test]
 async fn an_account_that_is_off_was_switched_off_and_one_that_is_on_is_left_to_people() {
-    let mut lost = Lost::call(DISABLE, SWITCH, TAKEN).await;
+    let mut lost = Lost::call_in(House::with_rows(1).await.watched(), DISABLE, SWITCH, TAKEN).await;
     assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Done]);
+    let titles: Vec<String> = lost.house.alerts().await.into_iter().map(|(title, _text)| title).collect();
+    let told = "disableUser is in doubt no more: the account is as it was to be, whoever did it";
+    assert!(titles.iter().any(|title| title == told), "{titles:?}");
+    let done = lost.house.engine.store.effects_in(EffectState::Done).await.unwrap();
+    assert_eq!(done[0].detail.as_deref(), Some("no answer came, and the account is as it was to be"));
     let mut lost = Lost::call(DISABLE, SWITCH, LOST).await;
     for _look in 0..15 {
         assert_eq!(lost.look(A_MINUTE).await, [], "people may have switched it on again");

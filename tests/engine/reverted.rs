@@ -285,7 +285,7 @@ async fn the_settings_may_want_leave_for_it_and_a_no_leaves_it_in_force() {
 
 #[tokio::test]
 async fn a_protected_device_and_a_missing_list_are_left_as_they_are() {
-    let mut house = House::isolated("revertAfter: 4h").await;
+    let mut house = House::isolated("revertAfter: 4h").await.watched();
     let exclusions = huntbook::plan::Exclusions {
         device_lists: vec!["crown-jewels".to_owned()],
         ..huntbook::plan::Exclusions::default()
@@ -295,7 +295,13 @@ async fn a_protected_device_and_a_missing_list_are_left_as_they_are() {
     house.take_back().await;
     let stands = house.stands().await;
     assert!(stands[0].reason.as_deref().is_some_and(|why| why.contains("crown-jewels")), "{stands:?}");
+    for _try in 0..2 {
+        house.clock.advance(HOUR);
+        house.take_back().await;
+    }
     assert_eq!(house.applied(), ["isolate 0"]);
+    let told: Vec<String> = house.alerts().await.into_iter().map(|(title, _text)| title).collect();
+    assert_eq!(told, ["Test: isolateDevice is not taken back"], "and not of its runs");
 }
 
 #[tokio::test]

@@ -2,12 +2,14 @@
 
 use huntbook::action::{Approval, Approvers};
 use huntbook::engine::ItemOutcome::{Acted, Halted, PendingApproval};
+use huntbook::engine::{Ran, StepState};
 use huntbook::guard::{Caps, Ceilings, Percent, RunShare};
-use huntbook::store::{ApprovalState, Consent, NewVoice, Way};
+use huntbook::store::{ApprovalState, Consent, Effects, NewVoice, Way};
 use jiff::SignedDuration;
 
 use crate::late::why;
-use crate::{House, ISOLATE, TAG, outcomes, playbook};
+use crate::under_way::{passes, until};
+use crate::{House, ISOLATE, TAG, outcomes, playbook, states};
 
 /// Settings that say nothing of shares, in a tenant of so many devices.
 async fn house(rows: usize, devices: u64) -> House {
@@ -66,6 +68,30 @@ async fn two_percent_of_a_small_fleet_is_one_device_a_day_unless_the_settings_sa
     let run_share = RunShare { freely: Percent::new(10.0), approved: None };
     house.ceilings = Ceilings { tenant_targets_per_day: Some(3), run_share, ..Ceilings::default() };
     assert_eq!(outcomes(&house.run(&playbook(&other)).await), [Acted]);
+}
+
+#[tokio::test]
+async fn what_another_playbook_takes_of_the_share_while_a_run_waits_is_gone_when_its_turn_comes() {
+    let mut house = house(2, 60).await;
+    let shown = Ceilings::protected_by_tag();
+    house.ceilings = Ceilings { shown, ..Ceilings::default() };
+    let text = playbook(
+        "where: row.Files == 0\nactions:\n  \
+         - {id: scan, runAntivirusScan: {device: \"{{row.DeviceId}}\", comment: test}, waitFor: {timeout: 20m}}\n  \
+         - {id: isolate, isolateDevice: {device: \"{{row.DeviceId}}\", comment: test}}\n",
+    );
+    let order = house.order(&text, Effects::Apply).await;
+    let mut run = Box::pin(house.engine.run(&order));
+    until(async { drop(run.as_mut().await) }, async || house.applied().len() == 1).await;
+    let other = playbook(&format!("where: row.Files == 10\n{ISOLATE}")).replace("8e77", "8e78");
+    let taken = async || outcomes(&house.run(&other).await) == [Acted];
+    until(async { drop(run.as_mut().await) }, taken).await;
+    let Ran::Report(report) = passes(&house, run).await.expect("the journal is there") else {
+        panic!("no slot")
+    };
+    assert_eq!(states(&report), [StepState::Done, StepState::Halted]);
+    let said = report.items[0].steps[1].reason.as_deref();
+    assert_eq!(said, Some("the tenant's share of devices and users in 24 hours is reached: 1 of 1 used"));
 }
 
 #[tokio::test]

@@ -83,3 +83,38 @@ impl Listed {
             && marks.iter().any(|mark| comment.starts_with(mark.as_str()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tenant::{IdentityProvider, MasteredAccount};
+
+    const ID: &str = "0f3a6c1e-1111-4d2b-9a40-6f1c0de10001";
+    const NAME: &str = "Maja.Berg@contoso.example";
+
+    /// Whether an account that is off shows what was sent to have it off, asked for as this.
+    fn is_shown(sent: &Operation, asked: &str) -> bool {
+        let user = serde_json::json!({"id": ID, "userPrincipalName": NAME, "accountEnabled": false});
+        let user: User = serde_json::from_value(user).unwrap();
+        let (kind, sent) = (ActionKind::DisableUser, digest_of(sent));
+        Switch { user: asked.parse().unwrap(), kind, sent }.is_shown(&user)
+    }
+
+    #[test]
+    fn an_account_in_entra_id_is_known_by_each_of_its_names_and_says_nothing_of_one_mastered_elsewhere() {
+        let off = |user: &str, at| Operation::DisableUser { user: user.parse().unwrap(), at };
+        let lower = NAME.to_lowercase();
+        for name in [ID, NAME, &lower] {
+            for at in [AccountAt::Entra, AccountAt::EntraUntilSync] {
+                assert!(is_shown(&off(name, at), &lower), "{name}");
+            }
+            let mastered = MasteredAccount {
+                identity: ID.parse().unwrap(),
+                account: ID.parse().unwrap(),
+                provider: IdentityProvider::ActiveDirectory,
+            };
+            assert!(!is_shown(&off(name, AccountAt::Mastered(mastered)), &lower), "{name}");
+        }
+        assert!(!is_shown(&off("jon.holm@contoso.example", AccountAt::Entra), &lower), "of somebody else");
+    }
+}
