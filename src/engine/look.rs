@@ -190,3 +190,22 @@ impl Engine {
         Ok(self.store.is_marked(&context.order.tenant, comment)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn between_the_clocks_nobody_knows_whether_sessions_were_revoked() {
+        let since: Timestamp = "2026-01-10T12:00:00Z".parse().unwrap();
+        let nanosecond = SignedDuration::from_nanos(1);
+        let seen = |length: SignedDuration| match revoked(since.checked_sub(length).unwrap(), since) {
+            Sight::InForce(_) => "done",
+            Sight::NotInForce => "not done",
+            Sight::Hidden => "unknown",
+        };
+        assert_eq!((seen(SignedDuration::ZERO), seen(BLUR)), ("done", "done"));
+        assert_eq!((seen(BLUR + nanosecond), seen(AHEAD)), ("unknown", "unknown"));
+        assert_eq!(seen(AHEAD + nanosecond), "not done");
+    }
+}

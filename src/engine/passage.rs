@@ -81,27 +81,27 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_let_pass_leaves_only_if_nobody_has_stopped_it_and_it_is_not_late_by_then() {
-        let folder = tempfile::TempDir::new().unwrap();
-        let journal = folder.path().join("huntbook.db");
         let clock = ManualClock::new("2026-01-10T12:00:00Z".parse().unwrap());
         let shared: SharedClock = Arc::new(clock.clone());
+        let store = Store::scratch(SharedClock::clone(&shared)).await.unwrap();
         let passage = Passage {
-            store: Store::open(&journal, SharedClock::clone(&shared)).await.unwrap(),
-            clock: SharedClock::clone(&shared),
+            store: store.clone(),
+            clock: shared,
             tenant: "contoso".to_owned(),
             playbook: PlaybookId(uuid::Uuid::nil()),
             opened: clock.uptime(),
             until: Timestamp::MAX,
         };
         let says = async |why: &str| passage.still().await.is_err_and(|said| said.contains(why));
-        passage.still().await.unwrap();
         let (account, way) = ("duty".to_owned(), Some(Way::Command));
         let word = StopWord { tenant: None, playbook: None, reason: None, account, uid: Some(4001), way };
-        Store::stop(&journal, SharedClock::clone(&shared), &word).await.unwrap();
+        store.halt(&word).await.unwrap();
         assert!(says("all actions are stopped").await);
-        Store::resume(&journal, shared, &word).await.unwrap();
+        store.lift(&word).await.unwrap();
+        let moment = SignedDuration::from_nanos(1);
+        clock.advance(SEND_WITHIN - moment);
         passage.still().await.unwrap();
-        clock.advance(SEND_WITHIN);
+        clock.advance(moment);
         assert!(says("since it was decided").await);
     }
 }

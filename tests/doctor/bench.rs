@@ -7,7 +7,6 @@ use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 
-use crate::nobody::nobody;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use huntbook::clock::{Clock as _, ManualClock, SystemClock};
@@ -16,6 +15,8 @@ use huntbook::sim::{ArcChallenge, Fault, JOB_TOKEN, Sim, SimApp, SimOptions};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
+
+use crate::nobody::nobody;
 
 pub(crate) const TENANT: &str = SimOptions::TENANT_ID;
 /// The address of a webhook is a secret.

@@ -30,7 +30,8 @@ impl House {
             .collect()
     }
 
-    async fn titles(&self) -> Vec<String> {
+    /// The titles alone, by name.
+    pub(crate) async fn titles(&self) -> Vec<String> {
         let mut titles: Vec<String> = self.alerts().await.into_iter().map(|(title, _text)| title).collect();
         titles.sort();
         titles

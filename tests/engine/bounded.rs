@@ -2,15 +2,15 @@
 
 use huntbook::cadence::Windows;
 use huntbook::engine::ItemOutcome::{Acted, Halted, Planned};
-use huntbook::engine::{Ran, Report, StepState};
+use huntbook::engine::{Report, StepState};
 use huntbook::guard::Canary;
 use huntbook::model::{DayText, WindowText, WindowsText};
 use huntbook::sim::Reach;
-use huntbook::store::{EffectState, Effects};
+use huntbook::store::Effects;
 use jiff::SignedDuration;
 
 use crate::late::why;
-use crate::under_way::{passes, until};
+use crate::under_way::{is_under_way, over, until};
 use crate::{House, ISOLATE, outcomes, playbook, states};
 
 fn guarded(guards: &str) -> String {
@@ -68,11 +68,9 @@ async fn a_window_that_closes_while_a_device_is_waited_for_is_closed_to_what_com
     );
     let order = house.order(&text, Effects::Apply).await;
     let mut run = Box::pin(house.engine.run(&order));
-    until(async { drop(run.as_mut().await) }, async || house.applied().len() == 1).await;
+    until(async { drop(run.as_mut().await) }, async || is_under_way(&house).await).await;
     house.clock.advance(SignedDuration::from_mins(11));
-    let Ran::Report(report) = passes(&house, run).await.expect("the journal is there") else {
-        panic!("no slot")
-    };
+    let report = over(&house, run).await;
     assert_eq!(states(&report), [StepState::Done, StepState::Halted]);
     let said = report.items[0].steps[1].reason.as_deref().unwrap_or_default();
     assert!(said.starts_with("disruptive actions are only taken"), "{said}");
@@ -109,15 +107,7 @@ async fn behind_the_first(reach: Reach, passes: SignedDuration) -> (House, Repor
     house.ceilings.canary = Some(Canary { first: 1, wait: SignedDuration::from_mins(10) });
     let text = playbook(ISOLATE);
     let order = house.order(&text, Effects::Apply).await;
-    let accepted = async {
-        while house.engine.store.effects_in(EffectState::Pending).await.expect("it can be read").is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        ran = house.engine.run(&order) => panic!("it waits: {ran:?}"),
-        () = accepted => {}
-    }
+    until(async { drop(house.engine.run(&order).await) }, async || is_under_way(&house).await).await;
     assert_eq!(house.applied(), ["isolate 0"]);
     house.clock.advance(passes);
     let house = house.restart().await;

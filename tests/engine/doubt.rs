@@ -149,7 +149,7 @@ async fn row_07_what_never_arrived_is_proven_and_done_by_the_next_run() {
     assert_eq!(lost.house.run(&playbook(ISOLATE)).await.counts.matched, 0, "it is still in doubt");
     assert_eq!(lost.look(SignedDuration::from_secs(1)).await, [EffectState::NotApplied]);
     assert_eq!(lost.look(A_MINUTE).await, [], "once");
-    let titles: Vec<String> = lost.house.alerts().await.into_iter().map(|(title, _text)| title).collect();
+    let titles = lost.house.titles().await;
     let told = "isolateDevice is in doubt no more: the tenant never took it".to_owned();
     assert!(titles.contains(&told), "{titles:?}");
     assert_eq!(outcomes(&lost.house.run(&playbook(ISOLATE)).await), [Acted]);

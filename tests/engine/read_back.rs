@@ -6,7 +6,7 @@ use huntbook::engine::ItemOutcome::Acted;
 use huntbook::engine::{Doubts, Report, StepState};
 use huntbook::http::Open;
 use huntbook::model::MergeReason;
-use huntbook::sim::{Apply, Fault};
+use huntbook::sim::{Apply, Fault, SimOptions};
 use huntbook::store::{EffectState, Speaker};
 use huntbook::tenant::{AccountAt, Operation};
 use jiff::SignedDuration;
@@ -103,15 +103,17 @@ fn comment(mark: &str) -> Operation {
 
 #[tokio::test]
 async fn a_comment_whose_answer_was_lost_is_read_back_by_its_mark_at_once() {
-    let house = House::with_rows(1).await;
-    let lost = Fault { reset: true, times: Some(1), apply: TAKEN, ..Fault::on(COMMENTS) };
-    house.sim.set_faults(vec![lost]).expect("a sound fault");
-    let report = house.run(&playbook(COMMENT)).await;
-    assert_eq!((states(&report), outcomes(&report)), (vec![StepState::Done], vec![Acted]));
-    let effects = house.sim.effects();
-    let written = effects[0].comment.clone().expect("a comment");
-    assert!(written.starts_with("[hb:1:") && written.ends_with("] host0 was here"), "{written}");
-    assert_eq!(effects.len(), 1);
+    for action in [COMMENT, COMMENT_ALERT] {
+        let house = House::with_rows(1).await;
+        let lost = Fault { reset: true, times: Some(1), apply: TAKEN, ..Fault::on(COMMENTS) };
+        house.sim.set_faults(vec![lost]).expect("a sound fault");
+        let report = house.run(&playbook(action)).await;
+        assert_eq!((states(&report), outcomes(&report)), (vec![StepState::Done], vec![Acted]));
+        let effects = house.sim.effects();
+        let written = effects[0].comment.clone().expect("a comment");
+        assert!(written.starts_with("[hb:1:") && written.ends_with("] host0 was here"), "{written}");
+        assert_eq!(effects.len(), 1);
+    }
 }
 
 #[tokio::test]
@@ -239,9 +241,9 @@ async fn when_sessions_were_revoked_is_told_by_the_clock_of_the_tenant() {
 async fn an_account_that_is_off_was_switched_off_and_one_that_is_on_is_left_to_people() {
     let mut lost = Lost::call_in(House::with_rows(1).await.watched(), DISABLE, SWITCH, TAKEN).await;
     assert_eq!(lost.look(TEN_MINUTES).await, [EffectState::Done]);
-    let titles: Vec<String> = lost.house.alerts().await.into_iter().map(|(title, _text)| title).collect();
-    let told = "disableUser is in doubt no more: the account is as it was to be, whoever did it";
-    assert!(titles.iter().any(|title| title == told), "{titles:?}");
+    let titles = lost.house.titles().await;
+    let told = "disableUser is in doubt no more: the account is as it was to be, whoever did it".to_owned();
+    assert!(titles.contains(&told), "{titles:?}");
     let done = lost.house.engine.store.effects_in(EffectState::Done).await.unwrap();
     assert_eq!(done[0].detail.as_deref(), Some("no answer came, and the account is as it was to be"));
     let mut lost = Lost::call(DISABLE, SWITCH, LOST).await;
@@ -249,6 +251,50 @@ async fn an_account_that_is_off_was_switched_off_and_one_that_is_on_is_left_to_p
         assert_eq!(lost.look(A_MINUTE).await, [], "people may have switched it on again");
     }
     assert_eq!(lost.house.applied(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_account_that_is_mastered_elsewhere_is_not_read_back_from_entra_id() {
+    let elsewhere = DISABLE.replace(
+        "}\"}\n",
+        "}\", identityAccount: {id: \"6d0f1c52-0000-4be3-8d0f-9a550d5c2f01\", \
+         accountId: \"256db173-930a-4991-9061-0d51a9a93ba5\", identityProvider: activeDirectory}}\n",
+    );
+    let name = "maja.berg@contoso.example";
+    let mastered = |options: &mut SimOptions| {
+        let account = json!({"accountId": "256db173-930a-4991-9061-0d51a9a93ba5", "identityProvider": "activeDirectory"});
+        let identity = json!({"id": "6d0f1c52-0000-4be3-8d0f-9a550d5c2f01", "accounts": [account]});
+        let user = options.data.users.iter_mut().find(|user| user.user_principal_name == name);
+        let user = user.expect("the sample has her");
+        user.identity = serde_json::from_value(identity).expect("an identity");
+        user.security_identifier = Some("S-1-12-1-1444905166-1281032461-2424471194-34654511".to_owned());
+    };
+    let house = House::with(1, mastered).await;
+    let user = name.parse().expect("a user");
+    by_hand(&house, &Operation::DisableUser { user, at: AccountAt::Entra }).await;
+    let lost = Fault { reset: true, times: Some(1), apply: LOST, ..Fault::on("POST /graph/**/invokeAction") };
+    house.sim.set_faults(vec![lost]).expect("a sound fault");
+    let report = house.run(&playbook(&elsewhere)).await;
+    assert_eq!(states(&report), [StepState::Parked], "{:?}", report.items);
+}
+
+#[tokio::test]
+async fn incidents_whose_merge_was_not_answered_are_merged_if_they_are_one() {
+    let text = playbook(
+        "actions:\n  - mergeIncidents: {incidents: [\"4101\", \"4102\"], comment: test, reasons: [sameActor]}\n    \
+         approval: {channel: soc}\n",
+    );
+    for (apply, state) in [(TAKEN, StepState::Done), (LOST, StepState::Parked)] {
+        let house = House::with_rows(1).await;
+        let asked = house.run(&text).await;
+        assert_eq!(states(&asked), [StepState::PendingApproval], "{:?}", asked.items);
+        house.say_yes().await;
+        let lost =
+            Fault { reset: true, times: Some(1), apply, ..Fault::on("POST /graph/**/*mergeIncidents") };
+        house.sim.set_faults(vec![lost]).expect("a sound fault");
+        house.go_on(&text).await;
+        assert_eq!(states(&house.run_of(asked.run).await), [state]);
+    }
 }
 
 #[tokio::test]

@@ -300,8 +300,7 @@ async fn a_protected_device_and_a_missing_list_are_left_as_they_are() {
         house.take_back().await;
     }
     assert_eq!(house.applied(), ["isolate 0"]);
-    let told: Vec<String> = house.alerts().await.into_iter().map(|(title, _text)| title).collect();
-    assert_eq!(told, ["Test: isolateDevice is not taken back"], "and not of its runs");
+    assert_eq!(house.titles().await, ["Test: isolateDevice is not taken back"], "and not of its runs");
 }
 
 #[tokio::test]

@@ -2,13 +2,13 @@
 
 use huntbook::action::{Approval, Approvers};
 use huntbook::engine::ItemOutcome::{Acted, Halted, PendingApproval};
-use huntbook::engine::{Ran, StepState};
+use huntbook::engine::StepState;
 use huntbook::guard::{Caps, Ceilings, Percent, RunShare};
 use huntbook::store::{ApprovalState, Consent, Effects, NewVoice, Way};
 use jiff::SignedDuration;
 
 use crate::late::why;
-use crate::under_way::{passes, until};
+use crate::under_way::{is_under_way, over, until};
 use crate::{House, ISOLATE, TAG, outcomes, playbook, states};
 
 /// Settings that say nothing of shares, in a tenant of so many devices.
@@ -82,13 +82,14 @@ async fn what_another_playbook_takes_of_the_share_while_a_run_waits_is_gone_when
     );
     let order = house.order(&text, Effects::Apply).await;
     let mut run = Box::pin(house.engine.run(&order));
-    until(async { drop(run.as_mut().await) }, async || house.applied().len() == 1).await;
+    until(async { drop(run.as_mut().await) }, async || is_under_way(&house).await).await;
     let other = playbook(&format!("where: row.Files == 10\n{ISOLATE}")).replace("8e77", "8e78");
-    let taken = async || outcomes(&house.run(&other).await) == [Acted];
-    until(async { drop(run.as_mut().await) }, taken).await;
-    let Ran::Report(report) = passes(&house, run).await.expect("the journal is there") else {
-        panic!("no slot")
+    let taken = async || {
+        assert_eq!(outcomes(&house.run(&other).await), [Acted]);
+        true
     };
+    until(async { drop(run.as_mut().await) }, taken).await;
+    let report = over(&house, run).await;
     assert_eq!(states(&report), [StepState::Done, StepState::Halted]);
     let said = report.items[0].steps[1].reason.as_deref();
     assert_eq!(said, Some("the tenant's share of devices and users in 24 hours is reached: 1 of 1 used"));

@@ -107,6 +107,18 @@ async fn what_others_isolated_before_is_theirs_also_where_the_tenant_takes_it_tw
 }
 
 #[tokio::test]
+async fn who_asks_for_the_end_of_what_others_had_isolated_before_gets_it() {
+    let house = House::with_rows(1).await;
+    house.isolated_by_hand().await;
+    house.later(HOUR).await;
+    house.run(&isolate("revertAfter: 4h")).await;
+    house.later(HOUR).await;
+    house.asked_for(&house.stands().await[0].effect).await;
+    house.take_back().await;
+    assert_eq!(house.applied(), ["isolate 0", "isolate 0", "unisolate 0"]);
+}
+
+#[tokio::test]
 async fn of_two_of_huntbooks_the_longer_ends_it() {
     let house = House::with_rows(1).await;
     house.run(&isolate("revertAfter: 72h")).await;

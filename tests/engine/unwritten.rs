@@ -1,7 +1,7 @@
 //! Calls that were sent, of which the journal does not take what came of them: nobody is told that it is known.
 
+use huntbook::engine::EngineError;
 use huntbook::engine::ItemOutcome::{Acted, Parked};
-use huntbook::engine::{EngineError, Ran};
 use huntbook::sim::Fault;
 use huntbook::store::{EffectState, Effects};
 use serde_json::json;
@@ -12,7 +12,6 @@ use crate::{House, ISOLATE, outcomes, playbook};
 /// A house whose journal refuses something as soon as an isolation is sent.
 async fn refusing(what: &str) -> House {
     let mut house = House::with_rows(2).await;
-    house.forge();
     let trigger = format!(
         "CREATE TRIGGER IF NOT EXISTS refuses BEFORE {what} BEGIN SELECT RAISE(ABORT, 'refused'); END"
     );
@@ -24,10 +23,10 @@ async fn refusing(what: &str) -> House {
     house
 }
 
-/// Isolates the devices until the run is cut off, in a journal that refuses nothing any more.
+/// Isolates the devices until the run is cut off. The journal of the next process refuses nothing.
 async fn cut_off(house: House) -> House {
     let order = house.order(&playbook(ISOLATE), Effects::Apply).await;
-    let ran: Result<Ran, EngineError> = house.engine.run(&order).await;
+    let ran = house.engine.run(&order).await;
     assert!(matches!(ran, Err(EngineError::CutOff { .. })), "{ran:?}");
     change(house.journal(), "DROP TRIGGER refuses").await;
     house.restart().await
@@ -56,8 +55,9 @@ async fn what_is_in_doubt_and_cannot_be_left_to_people_is_not_told_as_left_to_th
 }
 
 #[tokio::test]
-async fn a_playbook_that_cannot_be_stopped_although_another_device_was_hit_goes_no_further() {
+async fn a_process_that_cannot_stop_a_playbook_although_another_device_was_hit_ends_its_run() {
     let house = refusing("INSERT ON stop_events").await;
+    house.forge();
     let another = json!({
         "id": "5382f7ea-7557-4ab7-9782-d50480024a4e", "type": "Isolate", "status": "Succeeded",
         "machineId": "d".repeat(40), "requestorComment": ""

@@ -8,9 +8,9 @@ room=$1
 shift
 work=${MUTANTS:-$root/target/mutants}/$room
 export CARGO_TARGET_DIR="${MUTANTS:-$root/target/mutants}/target"
-# Too much of the crate hangs together with the engine: it is changed in its place, in a copy of the whole.
+# Too much of the crate hangs together with the engine: the whole is copied, and changed there.
 if [ "$room" = engine ]; then
-    for file in act answer passage settle own theirs doubt/mod doubt/aim doubt/lag; do
+    for file in act answer passage settle own theirs look doubt/mod doubt/aim doubt/lag; do
         set -- --file "src/engine/$file.rs" "$@"
     done
     mkdir -p "$work"

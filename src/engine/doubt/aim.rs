@@ -86,35 +86,48 @@ impl Listed {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::tenant::{IdentityProvider, MasteredAccount};
 
     const ID: &str = "0f3a6c1e-1111-4d2b-9a40-6f1c0de10001";
     const NAME: &str = "Maja.Berg@contoso.example";
 
-    /// Whether an account that is off shows what was sent to have it off, asked for as this.
-    fn is_shown(sent: &Operation, asked: &str) -> bool {
-        let user = serde_json::json!({"id": ID, "userPrincipalName": NAME, "accountEnabled": false});
+    /// Whether an account shows what was sent, asked for as this.
+    fn is_shown(sent: &Operation, asked: &str, account_enabled: Option<bool>) -> bool {
+        let user = json!({"id": ID, "userPrincipalName": NAME, "accountEnabled": account_enabled});
         let user: User = serde_json::from_value(user).unwrap();
-        let (kind, sent) = (ActionKind::DisableUser, digest_of(sent));
-        Switch { user: asked.parse().unwrap(), kind, sent }.is_shown(&user)
+        let kind = match sent {
+            Operation::EnableUser { .. } => ActionKind::EnableUser,
+            _ => ActionKind::DisableUser,
+        };
+        Switch { user: asked.parse().unwrap(), kind, sent: digest_of(sent) }.is_shown(&user)
     }
 
     #[test]
     fn an_account_in_entra_id_is_known_by_each_of_its_names_and_says_nothing_of_one_mastered_elsewhere() {
-        let off = |user: &str, at| Operation::DisableUser { user: user.parse().unwrap(), at };
-        let lower = NAME.to_lowercase();
-        for name in [ID, NAME, &lower] {
-            for at in [AccountAt::Entra, AccountAt::EntraUntilSync] {
-                assert!(is_shown(&off(name, at), &lower), "{name}");
-            }
-            let mastered = MasteredAccount {
-                identity: ID.parse().unwrap(),
-                account: ID.parse().unwrap(),
-                provider: IdentityProvider::ActiveDirectory,
+        let (lower, upper) = (NAME.to_lowercase(), NAME.to_uppercase());
+        let mastered = AccountAt::Mastered(MasteredAccount {
+            identity: ID.parse().unwrap(),
+            account: ID.parse().unwrap(),
+            provider: IdentityProvider::ActiveDirectory,
+        });
+        for (name, asked) in [(ID, ID), (NAME, ID), (&lower, ID), (&upper, &upper)] {
+            let shown_in = |sent: &Operation| {
+                let states = [Some(true), Some(false), None];
+                states.into_iter().filter(|state| is_shown(sent, asked, *state)).collect::<Vec<_>>()
             };
-            assert!(!is_shown(&off(name, AccountAt::Mastered(mastered)), &lower), "{name}");
+            let off = |at| Operation::DisableUser { user: name.parse().unwrap(), at };
+            let on = |at| Operation::EnableUser { user: name.parse().unwrap(), at };
+            for at in [AccountAt::Entra, AccountAt::EntraUntilSync] {
+                assert_eq!(shown_in(&off(at.clone())), [Some(false)], "{name}");
+                assert_eq!(shown_in(&on(at)), [Some(true)], "{name}");
+            }
+            assert_eq!(shown_in(&off(mastered.clone())), [], "{name}");
         }
-        assert!(!is_shown(&off("jon.holm@contoso.example", AccountAt::Entra), &lower), "of somebody else");
+        let other = "jon.holm@contoso.example".parse().unwrap();
+        let other = Operation::DisableUser { user: other, at: AccountAt::Entra };
+        assert!(!is_shown(&other, ID, Some(false)), "of somebody else");
     }
 }
