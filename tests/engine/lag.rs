@@ -94,6 +94,16 @@ async fn a_list_that_is_slower_than_usual_and_not_too_late_is_told_and_believed(
 }
 
 #[tokio::test]
+async fn a_list_that_is_a_minute_behind_is_as_usual_and_not_told() {
+    let mut two = Two::start().await;
+    two.shows_nothing(2);
+    assert_eq!(two.minutes(2).await, []);
+    let lag = two.lag().await.expect("it was measured");
+    assert_eq!((lag.at_least_ms, lag.at_most_ms, lag.is_slow()), (60_000, None, false));
+    assert_eq!(two.titles().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_a_list_shows_at_once_is_noted_and_not_asked_for_again() {
     let mut two = Two::start().await;
     assert_eq!(two.minutes(1).await, []);

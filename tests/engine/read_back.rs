@@ -298,6 +298,21 @@ async fn incidents_whose_merge_was_not_answered_are_merged_if_they_are_one() {
 }
 
 #[tokio::test]
+async fn an_indicator_whose_answer_was_lost_is_read_back_by_what_it_says() {
+    let text = playbook(
+        "actions:\n  - addIndicator: {indicatorValue: evil.example.com, indicatorType: domainName, action: block, \
+         title: t, description: d}\n",
+    );
+    for (apply, state) in [(TAKEN, StepState::Done), (LOST, StepState::Parked)] {
+        let house = House::with_rows(1).await;
+        let lost = Fault { reset: true, times: Some(1), apply, ..Fault::on("POST /mde/api/indicators") };
+        house.sim.set_faults(vec![lost]).expect("a sound fault");
+        let report = house.run(&text).await;
+        assert_eq!(states(&report), [state], "{:?}", report.items);
+    }
+}
+
+#[tokio::test]
 async fn a_tenant_that_leaves_comments_out_or_times_that_are_none_prove_nothing() {
     let mut lost = Lost::call(COMMENT, INCIDENT_COMMENT, LOST).await;
     for body in [json!({"id": "4101", "comments": null}), json!({"id": "4101"}), cut_off()] {
